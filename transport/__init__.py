@@ -1,0 +1,1 @@
+"""How frames become datagrams and come back: one file per protocol, all sans-IO behind `transport.contract`."""

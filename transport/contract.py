@@ -1,0 +1,188 @@
+"""The contract of a transport: the vocabulary that all rooms share, and the verbs of one end of a connection.
+
+A transport is sans-IO. It never reads a clock and never opens a socket: `now` is an argument (seconds, float), datagrams
+come in by `receive_datagram` and go out by `datagrams_to_send`. After every call that changes state the driver drains
+`datagrams_to_send` and `next_event` and then re-arms the timer with `get_timer`. The verbs are aioquic's.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple, Protocol
+
+Address = tuple[str, int]
+
+
+class Datagram(NamedTuple):
+    """One UDP payload with the peer it goes to and its ECN codepoint (RFC 3168: 0 Not-ECT, 1 ECT(1), 2 ECT(0), 3 CE)."""
+
+    data: bytes
+    peer: Address
+    ecn: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """What both ends agree on before media starts (the role of SDP or of a MoQ catalog).
+
+    `media` is "h264", "hevc", "vp8", "vp9", "av1" or "data" (opaque messages). `priority` is strict, 0 is the most
+    important. `deadline` is in seconds from capture to complete at the receiver; None means never expired.
+    """
+
+    id: int
+    name: str
+    media: str
+    priority: int
+    deadline: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One encoded video frame, or one message of a data track.
+
+    `sequence` counts the frames of a track from 0 without gaps, over all groups; `group` counts GOPs from 0.
+    `captured_at` is a whole number of microseconds, so that it survives every wire format unchanged. `layer` is the
+    temporal layer, 0 the base. `priority` is strict over all tracks and layers, 0 first. H.264 and HEVC payloads are
+    Annex B access units.
+    """
+
+    track: int
+    group: int
+    sequence: int
+    captured_at: float
+    keyframe: bool
+    layer: int
+    priority: int
+    expires_at: float | None
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """This end may send media from now on."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class FrameStarted:
+    """Sender: the first datagram with bytes of this frame was handed to the network."""
+
+    track: int
+    sequence: int
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class FrameSent:
+    """Sender: every byte of this frame was handed to the network at least once."""
+
+    track: int
+    sequence: int
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class FrameDropped:
+    """Sender: given up. "dropped": no room in the send queue; "expired": its deadline passed first."""
+
+    track: int
+    sequence: int
+    at: float
+    reason: Literal["dropped", "expired"]
+
+
+@dataclass(frozen=True, slots=True)
+class FrameReceived:
+    """Receiver: a whole frame, delivered by the transport now (after its own ordering or hold, if it has one).
+
+    `first_arrival_at` and `complete_at` are the arrivals of its first datagram and of the one that completed it;
+    the time from `complete_at` to the delivery is the transport's own (head-of-line blocking, TSBPD, reordering).
+    """
+
+    frame: Frame
+    first_arrival_at: float
+    complete_at: float
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class FrameLost:
+    """Receiver: the transport knows that this frame will not be delivered, so nobody need wait for it."""
+
+    track: int
+    sequence: int
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class KeyframeRequested:
+    """Sender: the peer cannot decode this track until a recovery point arrives (PLI and its like)."""
+
+    track: int
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The connection is over; `error` is None for an orderly end, else one sentence."""
+
+    at: float
+    error: str | None
+
+
+Event = Connected | FrameStarted | FrameSent | FrameDropped | FrameReceived | FrameLost | KeyframeRequested | Closed
+
+
+class Transport(Protocol):
+    """One end of one connection. Every queue inside is bounded; what does not fit is dropped and counted in `stats`."""
+
+    def connect(self, *, now: float) -> None:
+        """Start: the caller's handshake, or nothing for a listener or a connectionless transport."""
+
+    def send_frame(self, frame: Frame, *, now: float) -> None:
+        """Queue a frame. Sender end only. Never raises for lack of room: that is a `FrameDropped` event."""
+
+    def request_keyframe(self, track: int, *, now: float) -> None:
+        """Ask the sender for a recovery point. Receiver end only."""
+
+    def receive_datagram(self, data: bytes, peer: Address, ecn: int = 0, *, now: float) -> None:
+        """Take one datagram from the network. Untrusted: bad bytes are counted and ignored, never an exception."""
+
+    def datagrams_to_send(self, *, now: float) -> list[Datagram]:
+        """All datagrams that may leave at `now`, in order. Empties what it returns."""
+
+    def get_timer(self) -> float | None:
+        """The instant at which `handle_timer` must be called if nothing else happens, or None."""
+
+    def handle_timer(self, *, now: float) -> None:
+        """Act on all that is due at `now`. Calls before the timer are harmless."""
+
+    def next_event(self) -> Event | None:
+        """The oldest event not yet taken, or None."""
+
+    def close(self, *, now: float) -> None:
+        """End the connection in the protocol's own way."""
+
+    def stats(self) -> Mapping[str, int]:
+        """Counters by name: datagrams, retransmissions, malformed, dropped_full, keyframe_requests ... all from 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class TransportConfig:
+    """What the experiment decides for one end.
+
+    `max_datagram_bytes` is the largest UDP payload of the path (1452 fits a 1500-byte MTU over IPv4 and IPv6).
+    `seed` drives every choice the protocol leaves to chance (SSRC, initial sequence number).
+    `options` are the arm's own settings, already validated against the options dataclass of its registry entry.
+    """
+
+    local: Address
+    peer: Address
+    seed: int
+    tracks: tuple[Track, ...]
+    max_datagram_bytes: int = 1452
+    options: Mapping[str, object] = field(default_factory=dict)
+
+
+class Unsupported(Exception):
+    """An arm cannot do what is asked, with the reason: a third outcome beside pass and fail."""
