@@ -1,0 +1,26 @@
+"""The packet: what moves through a path, carrying its own logical time."""
+
+from dataclasses import dataclass
+
+Address = tuple[str, int]
+
+IP_UDP_HEADER_BYTES = 28  # IPv4 20 + UDP 8
+
+
+@dataclass(slots=True)
+class Packet:
+    """One IP packet on its way.
+
+    `at` is the logical instant of the packet at the element that holds it, in seconds; every element moves it forward,
+    never a clock, so late wake-ups of a driver do not add up. `size_bytes` is the size on the wire, IP and UDP headers
+    included. `number` counts the packets of one link from 0 (duplicates share it).
+    """
+
+    data: bytes
+    source: Address
+    destination: Address
+    ecn: int
+    size_bytes: int
+    number: int
+    sent_at: float
+    at: float

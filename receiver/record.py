@@ -1,0 +1,25 @@
+"""The receiver's half of the ledger: what happened to each frame that was heard of."""
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class ReceivedRecord:
+    """One frame or message. Instants in seconds of the driver's clock; None where it did not happen.
+
+    `complete_at`: the last needed datagram arrived; `delivered_at`: the transport handed it over; `released_at`: the
+    jitter buffer handed it to the decoder; `decoded_at`, `displayed_at`: ready to show, shown. `outcome` is
+    "displayed", "late" or "undecodable" once decided. The `stamp_*` fields are what was read from the decoded pixels.
+    """
+
+    track: int
+    sequence: int
+    first_arrival_at: float | None = None
+    complete_at: float | None = None
+    delivered_at: float | None = None
+    released_at: float | None = None
+    decoded_at: float | None = None
+    displayed_at: float | None = None
+    outcome: str | None = None
+    stamp_sequence: int | None = None
+    stamp_captured_at: float | None = None
