@@ -1,0 +1,57 @@
+# Two commands do everything: `make compare` runs the main job, `make test` runs every check. Both set up .venv first.
+PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(shell command -v $(name) 2>/dev/null)))
+VENV := .venv
+BIN := $(VENV)/bin
+PACKAGES := transport sender receiver netem experiments
+
+.PHONY: help compare test format-check format lint types imports tests clean
+
+help:
+	@echo "make compare   set up and compare all transports (ARGS='--duration 10s' passes options to glass compare)"
+	@echo "make test      set up and run all checks: format, lint, types, import rules, tests"
+	@echo "make format    rewrite the code in the project's format"
+	@echo "make clean     remove the virtual environment and all caches; results/ is kept"
+
+compare: $(VENV)/.ready
+	$(BIN)/glass compare $(ARGS)
+
+test: $(VENV)/.ready-dev format-check lint types imports tests
+
+format-check: $(VENV)/.ready-dev
+	$(BIN)/ruff format --check .
+
+format: $(VENV)/.ready-dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lint: $(VENV)/.ready-dev
+	$(BIN)/ruff check .
+
+types: $(VENV)/.ready-dev
+	$(BIN)/mypy
+
+imports: $(VENV)/.ready-dev
+	$(BIN)/lint-imports
+
+tests: $(VENV)/.ready-dev
+	$(BIN)/pytest -n 2 --dist worksteal $(ARGS)
+
+$(VENV)/.ready: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/.ready-dev: $(VENV)/.ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+# Debian ships venv as a package of its own; install it where that is allowed, else say what is missing.
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "error: no Python found; Glassbench needs Python 3.11 or newer (apt install python3)"; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "error: $(PYTHON) is older than 3.11; name another one: make PYTHON=/path/to/python3.11"; exit 2; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { test "$$(id -u)" = 0 && apt-get update -qq && apt-get install -y -qq python3-venv; } \
+	  || { echo "error: $(PYTHON) cannot make virtual environments; run: sudo apt install python3-venv"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
