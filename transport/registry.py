@@ -1,0 +1,73 @@
+"""The table of transports: one file and one line each. `tests/transport/test_contract.py` runs over every line.
+
+To add one: write `transport/<name>.py` with a frozen options dataclass (defaults for all fields, `__post_init__` raises
+ValueError for bad values) and the two ends, each made from a `TransportConfig`; then add a line here.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, get_args, get_type_hints
+
+from transport.contract import Transport, TransportConfig
+
+ANY_MEDIA = frozenset({"h264", "hevc", "vp8", "vp9", "av1", "data"})
+
+
+@dataclass(frozen=True, slots=True)
+class TransportEntry:
+    """One transport: what it is, what can be set, and how its two ends are made.
+
+    `options` is a frozen dataclass with a default for every field. `media` holds the values of `Track.media` that it
+    carries; the makers raise `Unsupported` for any other.
+    """
+
+    name: str
+    summary: str
+    options: type
+    make_sender: Callable[[TransportConfig], Transport]
+    make_receiver: Callable[[TransportConfig], Transport]
+    media: frozenset[str]
+
+
+_ENTRIES: tuple[TransportEntry, ...] = ()
+
+TRANSPORTS: dict[str, TransportEntry] = {entry.name: entry for entry in _ENTRIES}
+
+
+def get(name: str) -> TransportEntry:
+    """The entry of a transport. Raises ValueError naming the known ones."""
+    entry = TRANSPORTS.get(name)
+    if entry is None:
+        raise ValueError(f"unknown transport {name!r}; known are {', '.join(TRANSPORTS)}")
+    return entry
+
+
+def validate_options(name: str, options: Mapping[str, object]) -> dict[str, object]:
+    """The options of transport `name`, completed with its defaults. Raises ValueError for a name, type or value that is wrong."""
+    entry = get(name)
+    types = get_type_hints(entry.options)
+    for key, value in options.items():
+        if key not in types:
+            accepted = ", ".join(types) or "none"
+            raise ValueError(f"transport {name}: unknown option {key!r}; accepted are {accepted}")
+        if not _fits(value, types[key]):
+            raise ValueError(f"transport {name}: option {key!r} must be {_describe(types[key])}, got {value!r}")
+    try:
+        complete: Any = entry.options(**options)
+    except ValueError as error:
+        raise ValueError(f"transport {name}: {error}") from None
+    return {field.name: getattr(complete, field.name) for field in fields(complete)}
+
+
+def _fits(value: object, kind: Any) -> bool:
+    """Whether a value from a scenario file is of an annotated type: a plain class, a Literal, or a union of those."""
+    if arguments := get_args(kind):
+        return any(_fits(value, a) if isinstance(a, type) else value == a for a in arguments)
+    if isinstance(value, bool):  # a bool is an int to Python, not to a reader
+        return kind is bool
+    return isinstance(value, (int, float) if kind is float else kind)
+
+
+def _describe(kind: Any) -> str:
+    arguments = get_args(kind) or (kind,)
+    return " or ".join(a.__name__ if isinstance(a, type) else repr(a) for a in arguments)
