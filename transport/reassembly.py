@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from transport.contract import Frame, Track
 from transport.framing import MAX_FRAME_BYTES, FrameHeader, Malformed, parse_fragment
 
+_PART_OVERHEAD_BYTES = 128  # a bytes object and its place in a dict: empty fragments are not free
+
 
 @dataclass(frozen=True, slots=True)
 class Assembled:
@@ -16,28 +18,39 @@ class Assembled:
 
 
 class _Partial:
-    __slots__ = ("header", "count", "parts", "size", "first_arrival_at")
+    __slots__ = ("count", "first_arrival_at", "header", "held", "parts", "size")
 
     def __init__(self, header: FrameHeader, count: int, first_arrival_at: float) -> None:
         self.header = header
         self.count = count
         self.parts: dict[int, bytes] = {}
         self.size = 0
+        self.held = 0
         self.first_arrival_at = first_arrival_at
 
 
 class Reassembler:
     """Collects fragments per (track, sequence). Duplicates and fragments of finished frames change nothing.
 
-    At most `max_partial` frames are open at once: a new one evicts the oldest by arrival, which is counted.
+    At most `max_partial` frames and `max_held_bytes` (payload and its bookkeeping) are open at once: what does not fit
+    evicts the oldest by arrival, which is counted.
     """
 
-    def __init__(self, tracks: tuple[Track, ...], *, max_partial: int = 256, max_finished: int = 4096) -> None:
+    def __init__(
+        self,
+        tracks: tuple[Track, ...],
+        *,
+        max_partial: int = 256,
+        max_finished: int = 4096,
+        max_held_bytes: int = 4 * MAX_FRAME_BYTES,
+    ) -> None:
         self._tracks = {track.id: track for track in tracks}
         self._partial: dict[tuple[int, int], _Partial] = {}
         self._finished: dict[tuple[int, int], None] = {}  # a dict keeps the order of insertion
         self._max_partial = max_partial
         self._max_finished = max_finished
+        self._max_held_bytes = max_held_bytes
+        self.held_bytes = 0
         self.evicted = 0
 
     def add(self, data: bytes, *, now: float) -> tuple[FrameHeader, Assembled | None]:
@@ -50,7 +63,8 @@ class Reassembler:
             return header, None
         partial = self._partial.get(key)
         if partial is None:
-            self._evict()
+            if len(self._partial) >= self._max_partial:
+                self._evict_oldest()
             partial = self._partial[key] = _Partial(header, count, now)
         if partial.count != count or partial.header != header:
             raise Malformed(f"fragments of track {header.track} frame {header.sequence} disagree")
@@ -60,21 +74,25 @@ class Reassembler:
             raise Malformed(f"frame over {MAX_FRAME_BYTES} bytes")
         partial.parts[index] = payload
         partial.size += len(payload)
+        partial.held += len(payload) + _PART_OVERHEAD_BYTES
+        self.held_bytes += len(payload) + _PART_OVERHEAD_BYTES
         if len(partial.parts) < count:
+            while self.held_bytes > self._max_held_bytes:
+                self._evict_oldest()
             return header, None
         self.forget(*key)
-        whole = b"".join(partial.parts[i] for i in range(count))
+        whole = b"".join([partial.parts[i] for i in range(count)])
         return header, Assembled(header.frame(whole, self._tracks), partial.first_arrival_at, now)
 
     def forget(self, track: int, sequence: int) -> None:
         """Close a frame: finished or given up. Later fragments of it are ignored."""
-        self._partial.pop((track, sequence), None)
+        partial = self._partial.pop((track, sequence), None)
+        if partial is not None:
+            self.held_bytes -= partial.held
         self._finished[track, sequence] = None
         if len(self._finished) > self._max_finished:
             del self._finished[next(iter(self._finished))]
 
-    def _evict(self) -> None:
-        if len(self._partial) >= self._max_partial:
-            oldest = next(iter(self._partial))
-            self.forget(*oldest)
-            self.evicted += 1
+    def _evict_oldest(self) -> None:
+        self.forget(*next(iter(self._partial)))
+        self.evicted += 1

@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 from typing import Any, get_args, get_type_hints
 
 from transport.contract import Transport, TransportConfig
+from transport.udp import UdpOptions, UdpReceiver, UdpSender
 
 ANY_MEDIA = frozenset({"h264", "hevc", "vp8", "vp9", "av1", "data"})
 
@@ -29,7 +30,9 @@ class TransportEntry:
     media: frozenset[str]
 
 
-_ENTRIES: tuple[TransportEntry, ...] = ()
+_ENTRIES: tuple[TransportEntry, ...] = (
+    TransportEntry("udp", "the floor: fragments, no repair", UdpOptions, UdpSender, UdpReceiver, ANY_MEDIA),
+)
 
 TRANSPORTS: dict[str, TransportEntry] = {entry.name: entry for entry in _ENTRIES}
 
@@ -43,7 +46,10 @@ def get(name: str) -> TransportEntry:
 
 
 def validate_options(name: str, options: Mapping[str, object]) -> dict[str, object]:
-    """The options of transport `name`, completed with its defaults. Raises ValueError for a name, type or value that is wrong."""
+    """The options of transport `name`, completed with its defaults.
+
+    Raises ValueError for an option that is unknown, of another type or out of range.
+    """
     entry = get(name)
     types = get_type_hints(entry.options)
     for key, value in options.items():
