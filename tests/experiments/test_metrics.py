@@ -1,0 +1,103 @@
+"""Metrics against examples counted by hand."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from experiments.metrics import freezes, glass_to_glass, percentile, sent_mbps, signal_delay, summarize
+
+INF = math.inf
+
+
+def frames(displayed: list[float | None], interval: float = 0.04) -> pd.DataFrame:
+    shown = [math.nan if at is None else at for at in displayed]
+    return pd.DataFrame(
+        {
+            "captured_at": [round(index * interval, 6) for index in range(len(shown))],
+            "displayed_at": shown,
+            "fate": ["lost" if math.isnan(at) else "displayed" for at in shown],
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("share", "value"), [(0.5, 10.0), (0.95, 19.0), (0.951, 20.0), (0.99, 20.0), (1.0, 20.0), (0.0, 1.0), (0.05, 1.0)]
+)
+def test_percentile_is_the_nearest_rank(share: float, value: float) -> None:
+    assert percentile(np.arange(20.0, 0.0, -1.0), share) == value
+
+
+@given(st.lists(st.floats(0, 100) | st.just(INF), min_size=1, max_size=60), st.floats(0.01, 1.0))
+def test_percentile_is_the_least_value_that_covers_its_share(values: list[float], share: float) -> None:
+    found = percentile(np.array(values), share)
+    assert sum(value <= found for value in values) >= share * len(values) - 1e-6
+    assert sum(value < found for value in values) < share * len(values)
+
+
+def test_a_frame_never_shown_is_infinite_and_counts_in_percentiles() -> None:
+    table = frames([0.02, None, 0.10, 0.15])
+    assert glass_to_glass(table) == pytest.approx([0.02, INF, 0.02, 0.03])
+    assert percentile(glass_to_glass(table), 0.95) == INF
+    assert percentile(glass_to_glass(table), 0.75) == pytest.approx(0.03)
+
+
+def test_signal_delay_waits_for_the_frame_or_a_later_one() -> None:
+    # Frame 1 lost: its sign is seen with frame 2. Frame 3 shown after frame 4 would be late, so 4 carries its sign.
+    table = frames([0.02, None, 0.10, 0.30, 0.20, None])
+    assert signal_delay(table) == pytest.approx([0.02, 0.06, 0.02, 0.08, 0.04, INF])
+
+
+def test_a_freeze_is_a_gap_over_three_mean_gaps_and_over_the_mean_plus_150_ms() -> None:
+    interval = 0.04
+    steady = [index * interval + 0.02 for index in range(40)]
+    assert freezes(frames(list(steady))) == []
+    # mean gap 40 ms: the limit is max(120, 190) ms. A gap of 160 ms (three lost) is none, one of 200 ms (four lost) is.
+    three_lost = [None if 10 <= index < 13 else at for index, at in enumerate(steady)]
+    four_lost = [None if 10 <= index < 14 else at for index, at in enumerate(steady)]
+    assert freezes(frames(three_lost)) == []
+    [(start, length)] = freezes(frames(four_lost))
+    assert (start, length) == (pytest.approx(steady[9]), pytest.approx(0.2))
+
+
+@pytest.mark.parametrize(
+    ("interval", "lost", "count"), [(0.1, 1, 0), (0.1, 2, 0), (0.1, 3, 1), (0.2, 1, 0), (0.2, 2, 0), (0.2, 3, 1)]
+)
+def test_the_limit_follows_the_mean_gap(interval: float, lost: int, count: int) -> None:
+    shown = [None if 5 <= index < 5 + lost else index * interval + 0.01 for index in range(20)]
+    assert len(freezes(frames(shown, interval))) == count
+
+
+def test_a_picture_that_stands_until_the_end_is_a_freeze_and_so_is_nothing_at_all() -> None:
+    ends_early = [index * 0.04 + 0.02 if index < 10 else None for index in range(50)]
+    [(start, length)] = freezes(frames(ends_early))
+    assert start == pytest.approx(0.38)
+    assert length == pytest.approx(49 * 0.04 - 0.38)
+    assert freezes(frames([None] * 5)) == [(0.0, pytest.approx(0.16))]
+
+
+def test_a_burst_that_catches_up_lowers_the_mean_gap_of_what_follows() -> None:
+    burst = [1.0 + 0.001 * index for index in range(30)]  # 30 frames in 30 ms: mean gap 1 ms, limit 151 ms
+    later = [1.029 + 0.16]
+    assert len(freezes(frames([*burst, *later]))) == 1
+
+
+def test_sent_rate_counts_the_media_direction_from_the_first_capture() -> None:
+    links = pd.DataFrame(
+        {"direction": ["down", "down", "down", "up"], "at": [-0.1, 0.0, 0.1, 0.0], "sent_bytes": [999, 1000, 1500, 777]}
+    )
+    assert sent_mbps(links, 0.2) == pytest.approx(2500 * 8 / 0.2 / 1e6)
+
+
+def test_a_summary_has_no_infinite_numbers() -> None:
+    links = pd.DataFrame({"direction": ["down"], "at": [0.0], "sent_bytes": [1000]})
+    row = summarize(frames([0.02, None, 0.10, 0.15]), links, duration=0.16)
+    assert row["captured"] == 4
+    assert row["displayed"] == 3
+    assert row["g2g_p50_ms"] == pytest.approx(20)
+    assert row["g2g_p95_ms"] is None
+    assert row["fates"] == {"displayed": 3, "late": 0, "dropped": 0, "expired": 0, "lost": 1, "undecodable": 0}
+    assert row["ssim"] is None
