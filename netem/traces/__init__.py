@@ -1,0 +1,45 @@
+"""Network traces: read from files (FORMATS), or made by the generators that ship with the project (GENERATORS)."""
+
+from pathlib import Path
+
+from netem.traces.detect import FORMATS, detect
+from netem.traces.files import load, load_pair
+from netem.traces.generators import GENERATORS, generate
+from netem.traces.trace import Series, Statistics, Trace, TraceError, TracePair
+
+__all__ = [
+    "FORMATS",
+    "GENERATORS",
+    "Series",
+    "Statistics",
+    "Trace",
+    "TraceError",
+    "TracePair",
+    "detect",
+    "generate",
+    "load",
+    "load_pair",
+    "open_trace",
+]
+
+SHORTEST = 10.0
+
+
+def open_trace(name_or_path: str | Path, *, seed: int, duration: float) -> TracePair:
+    """The trace of a scenario: a shipped generator by its name, or a file by its path. Raises TraceError.
+
+    `seed` and `duration` (seconds) are for generators, which make at least SHORTEST, so that a short run meets the
+    start of a long one; a file is as long as it is, and repeats. The downlink `X.down` finds its uplink `X.up`. A file
+    called like a generator needs a folder in its path (`./steps`).
+    """
+    if str(name_or_path) in GENERATORS:
+        return generate(str(name_or_path), seed=seed, duration=max(duration, SHORTEST))
+    try:
+        return load_pair(name_or_path)
+    except TraceError as error:
+        if Path(name_or_path).name == str(name_or_path) and "No such file" in str(error):
+            names = ", ".join(GENERATORS)
+            raise TraceError(
+                f"{name_or_path}: found neither a file nor a shipped trace of this name ({names})"
+            ) from None
+        raise

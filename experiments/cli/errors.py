@@ -1,0 +1,43 @@
+"""How every command ends: errors are one sentence on stderr and an exit code, never a traceback.
+
+Commands raise ValueError (bad input) or OSError (files, network) and catch nothing. 0 is success, 2 bad input or usage,
+130 an interrupt.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+
+import typer
+
+USAGE = 2
+INTERRUPTED = 130
+
+
+def run_app(app: typer.Typer, arguments: Sequence[str] | None = None, *, name: str = "glass") -> int:
+    """Run a typer app on `arguments` (the process's own if None) and return the exit code for `sys.exit`."""
+    try:
+        result = typer.main.get_command(app).main(
+            args=None if arguments is None else list(arguments), prog_name=name, standalone_mode=False
+        )
+        sys.stdout.flush()
+        return result if isinstance(result, int) else 0
+    except (KeyboardInterrupt, typer.Abort):
+        return _fail("interrupted", INTERRUPTED)
+    except BrokenPipeError:  # the reader of our output went away, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        return _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error), USAGE)
+    except ValueError as error:
+        return _fail(str(error), USAGE)
+    except Exception as error:
+        # A usage error is click's or, in newer versions of typer, typer's own: there is no public base of both.
+        if not hasattr(error, "format_message"):
+            raise
+        return _fail(error.format_message(), USAGE)
+
+
+def _fail(message: str, code: int) -> int:
+    print("error:", " ".join(message.split()), file=sys.stderr)
+    return code

@@ -1,0 +1,161 @@
+"""`glass trace`: list the traces that ship, inspect a trace, convert between formats, write a generated one."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from experiments.cli.output import write_file
+from netem.traces import FORMATS, GENERATORS, Trace, TraceError, TracePair, generate, load, open_trace
+from netem.traces.format import Format
+from netem.traces.trace import OUTAGE, WINDOW
+
+app = typer.Typer(no_args_is_help=True, help="Network traces: what a link could carry over time.")
+
+Seed = Annotated[int, typer.Option(help="Seed of a generated trace.")]
+Duration = Annotated[float, typer.Option(help="Length of a generated trace in seconds.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+
+
+@app.command("list")
+def list_traces(seed: Seed = 1, duration: Duration = 60.0, as_json: AsJson = False) -> None:
+    """The traces that ship with the project, and the file formats."""
+    pairs = {name: generate(name, seed=seed, duration=duration) for name in GENERATORS}
+    if as_json:
+        typer.echo(json.dumps({name: _pair_record(pair) for name, pair in pairs.items()}, indent=2))
+        return
+    for name, pair in pairs.items():
+        typer.echo(f"{name}: {GENERATORS[name].summary}")
+        _print_statistics(pair)
+    typer.echo(f"Statistics with seed {seed} over {duration:g} s. A trace can also be a file:")
+    for format in FORMATS.values():
+        typer.echo(f"{format.name}: {format.summary}")
+
+
+@app.command()
+def inspect(
+    trace: Annotated[str, typer.Argument(help="A trace file, or the name of a shipped trace.")],
+    plot: Annotated[Path | None, typer.Option(help="Where to write the plot (default: trace-NAME.png, here).")] = None,
+    seed: Seed = 1,
+    duration: Duration = 60.0,
+    as_json: AsJson = False,
+) -> None:
+    """Format, duration, rates, outages and a plot of a trace; X.down finds its uplink X.up."""
+    from experiments.cli.trace_plot import draw
+
+    pair = open_trace(trace, seed=seed, duration=duration)
+    plot_path = plot or Path(f"trace-{pair.name}.png")
+    written = write_file(plot_path, draw(pair))
+    if as_json:
+        record = {"name": pair.name, "format": pair.down.format, "reason": pair.down.reason, "plot": str(plot_path)}
+        typer.echo(json.dumps(record | _pair_record(pair), indent=2))
+        return
+    typer.echo(f"{pair.name}: {_format_of(pair.down)}")
+    _print_statistics(pair)
+    typer.echo(
+        f"Rates: mean of all, least and most over {WINDOW:g} s. An outage is {OUTAGE:g} s or more without capacity."
+    )
+    for note in pair.notes:
+        typer.echo(f"note: {note}")
+    typer.echo(written)
+
+
+@app.command()
+def convert(
+    source: Annotated[Path, typer.Argument(metavar="IN", help="The trace file to read (one direction).")],
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="The file to write.")],
+    to: Annotated[str | None, typer.Option(help="Format to write (default: by the ending of OUT).")] = None,
+) -> None:
+    """Write a trace file in another format, and say what that format cannot hold."""
+    trace = load(source)
+    format = _format_named(to) if to else _format_by_ending(target)
+    typer.echo(f"{source}: {_format_of(trace)}")
+    typer.echo(f"{write_file(target, format.write(trace))}, format {format.name}")
+    for loss in format.losses(trace):
+        typer.echo(f"note: {loss}")
+
+
+@app.command("generate")
+def generate_files(
+    name: Annotated[str, typer.Argument(help="Name of a shipped trace.")],
+    seed: Seed = 1,
+    duration: Duration = 60.0,
+    out: Annotated[Path | None, typer.Option(help="Stem of the two files (default: NAME).")] = None,
+    to: Annotated[str, typer.Option(help="Format to write.")] = "csv",
+) -> None:
+    """Write both directions of a shipped trace: OUT.down and OUT.up, or OUT.down.csv and so on."""
+    pair = generate(name, seed=seed, duration=duration)
+    format = _format_named(to)
+    stem = out or Path(name)
+    ending = "" if ".down" in format.suffixes else format.suffixes[0]
+    files = [
+        (stem.with_name(f"{stem.name}.{end}{ending}"), trace) for end, trace in (("down", pair.down), ("up", pair.up))
+    ]
+    contents = [format.write(trace) for _, trace in files]
+    for (path, trace), content in zip(files, contents, strict=True):
+        typer.echo(write_file(path, content))
+        for loss in format.losses(trace):
+            typer.echo(f"note: {loss}")
+
+
+def _format_named(name: str) -> Format:
+    if name not in FORMATS:
+        raise TraceError(f"--to: found {name!a}, but accepted are {', '.join(FORMATS)}")
+    return FORMATS[name]
+
+
+def _format_by_ending(path: Path) -> Format:
+    for format in FORMATS.values():
+        if path.name.endswith(format.suffixes):
+            return format
+    endings = ", ".join(f"{' '.join(format.suffixes)} ({format.name})" for format in FORMATS.values())
+    raise TraceError(f"{path}: found no known ending, but accepted are {endings}, or --to with a format")
+
+
+def _directions(pair: TracePair) -> list[tuple[str, Trace]]:
+    return [("down", pair.down), ("up", pair.up)] if pair.up is not pair.down else [("both", pair.down)]
+
+
+def _pair_record(pair: TracePair) -> dict[str, Any]:
+    return {
+        "source": pair.down.source,
+        "notes": list(pair.notes),
+        "window_s": WINDOW,
+        **{direction: _record(trace) for direction, trace in _directions(pair)},
+    }
+
+
+def _record(trace: Trace) -> dict[str, float | None]:
+    statistics = trace.statistics()
+    return {
+        "duration_s": statistics.duration,
+        "mean_mbps": statistics.mean_bps / 1e6,
+        "min_mbps": statistics.min_bps / 1e6,
+        "max_mbps": statistics.max_bps / 1e6,
+        "longest_outage_s": statistics.longest_outage,
+        "outages": statistics.outages,
+        "outage_ratio": statistics.outage_ratio,
+        "mean_delay_ms": None if statistics.mean_delay is None else statistics.mean_delay * 1e3,
+        "mean_loss_percent": None if statistics.mean_loss is None else statistics.mean_loss * 1e2,
+    }
+
+
+def _print_statistics(pair: TracePair) -> None:
+    for direction, trace in _directions(pair):
+        statistics = trace.statistics()
+        delay = "" if statistics.mean_delay is None else f", delay {statistics.mean_delay * 1e3:.1f} ms"
+        loss = "" if not statistics.mean_loss else f", loss {statistics.mean_loss * 1e2:.2f} %"
+        typer.echo(
+            f"  {direction:5}{statistics.duration:7.1f} s  "
+            f"min/mean/max {_mbps(statistics.min_bps)}/{_mbps(statistics.mean_bps)}/{_mbps(statistics.max_bps)} Mbit/s"
+            f", longest outage {statistics.longest_outage:.3f} s, outages: {statistics.outages}{delay}{loss}"
+        )
+
+
+def _mbps(rate_bps: float) -> str:
+    return f"{rate_bps / 1e6:.0f}" if rate_bps >= 100e6 else f"{rate_bps / 1e6:.2f}"
+
+
+def _format_of(trace: Trace) -> str:
+    return trace.source if trace.format == "generated" else f"format {trace.format}, because {trace.reason}"

@@ -1,0 +1,88 @@
+"""Trace files: read within bounds, and the other direction found beside them."""
+
+import stat
+from dataclasses import replace
+from pathlib import Path
+
+from netem.traces.detect import detect
+from netem.traces.trace import Trace, TraceError, TracePair
+
+MAX_FILE_BYTES = 64 * 1024 * 1024
+
+
+def load(path: str | Path) -> Trace:
+    """Read one direction from a file; the trace says which format it was taken for. Raises TraceError."""
+    data = read_bounded(Path(path))
+    detection = detect(data, str(path))
+    return replace(detection.format.parse(data, str(path)), reason=detection.reason)
+
+
+def load_pair(path: str | Path, up: str | Path | None = None) -> TracePair:
+    """Both directions of a link. Raises TraceError.
+
+    With `up` given, `path` is the downlink. Otherwise the uplink of `X.down` (or `X.down.csv`) is `X.up` (`X.up.csv`)
+    beside it, and the other way round; `X` alone finds the two. A file without a sibling serves in both directions, and
+    the notes of the pair say so.
+    """
+    path = Path(path)
+    if up is not None:
+        return TracePair(path.name, load(path), load(up))
+    if not _exists(path):
+        path = next(
+            (found for found in sorted(path.parent.glob(_escape(path.name) + ".down*")) if sibling(found)), path
+        )
+    other = sibling(path)
+    if other is None:
+        trace = load(path)
+        return TracePair(path.name, trace, trace, (f"{path} has no sibling, so it is used for both directions",))
+    down, up = (path, other) if _is_down(path) else (other, path)
+    return TracePair(down.name.replace(".down", "", 1), load(down), load(up))
+
+
+def sibling(path: Path) -> Path | None:
+    """The file of the other direction, if there is one."""
+    parts = path.name.split(".")
+    for index in range(len(parts) - 1, 0, -1):
+        if parts[index] in _OTHER:
+            parts[index] = _OTHER[parts[index]]
+            other = path.with_name(".".join(parts))
+            return other if _exists(other) else None
+    return None
+
+
+def read_bounded(path: Path) -> bytes:
+    """The content of a regular file of at most MAX_FILE_BYTES. Raises TraceError."""
+    try:
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise TraceError(f"{path}: found a directory, but a trace is a file")
+        if not stat.S_ISREG(status.st_mode):
+            raise TraceError(f"{path}: found a device or pipe, but a trace is a regular file")
+        if status.st_size > MAX_FILE_BYTES:
+            raise TraceError(f"{path}: found {status.st_size} bytes, but a trace file has at most {MAX_FILE_BYTES}")
+        with path.open("rb") as file:
+            return file.read(MAX_FILE_BYTES)
+    except OSError as error:
+        raise TraceError(f"{path}: cannot be read ({error.strerror or error})") from None
+    except ValueError as error:
+        if isinstance(error, TraceError):
+            raise
+        raise TraceError(f"{str(path)!a}: is not a file name ({error})") from None
+
+
+_OTHER = {"down": "up", "up": "down"}
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a folder that may not be searched, a name too long
+        return False
+
+
+def _is_down(path: Path) -> bool:
+    return next(part for part in reversed(path.name.split(".")) if part in _OTHER) == "down"
+
+
+def _escape(name: str) -> str:
+    return "".join(f"[{character}]" if character in "*?[" else character for character in name)

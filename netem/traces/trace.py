@@ -1,0 +1,196 @@
+"""The trace: what a link could carry over time in one direction, and its statistics.
+
+A trace repeats from its end. A rate schedule is a step function; an opportunity schedule is a sorted list of
+milliseconds at which one packet of 1504 bytes may leave (mahimahi). Time 0 and the end of the period are the same
+instant once the trace repeats, so an interval here is (t0, t1]: over a whole period it holds each opportunity once.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from netem.schedule import OPPORTUNITY_BYTES, OpportunitySchedule, RateSchedule
+
+FloatArray = NDArray[np.float64]
+Schedule = OpportunitySchedule | RateSchedule
+
+WINDOW = 0.5  # seconds: minimum and maximum rate are over windows of this length
+OUTAGE = 0.1  # seconds: a shorter time without capacity is not called an outage
+
+
+class TraceError(ValueError):
+    """A trace that cannot be used; the message is one sentence with file, line, what was found and what is accepted."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Series:
+    """A step function: `values[i]` holds from `times[i]` (seconds, from 0) until the next; repeats with its trace."""
+
+    times: FloatArray
+    values: FloatArray
+
+    def at(self, time: ArrayLike) -> FloatArray:
+        """The values at instants within the period (seconds)."""
+        return np.asarray(self.values[np.searchsorted(self.times, time, side="right") - 1], dtype=np.float64)
+
+    def mean(self, duration: float) -> float:
+        """The mean over time from 0 to the duration of the trace."""
+        return float(np.diff(np.append(self.times, duration)) @ self.values / duration)
+
+
+class Statistics(NamedTuple):
+    """Of one direction. Rates are in bit/s, times in seconds, `outage_ratio` is a fraction of the duration.
+
+    `mean_bps` is over the whole trace, `min_bps` and `max_bps` over windows of WINDOW seconds. `longest_outage` is the
+    longest time with no capacity at all, also when it is shorter than OUTAGE; `outages` counts those of OUTAGE or more.
+    `mean_delay` (s) and `mean_loss` (fraction) are None where the trace says nothing.
+    """
+
+    duration: float
+    mean_bps: float
+    min_bps: float
+    max_bps: float
+    longest_outage: float
+    outages: int
+    outage_ratio: float
+    mean_delay: float | None
+    mean_loss: float | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trace:
+    """One direction of a link over time.
+
+    `format` is the name of the file format, or "generated". `source` says in a few words where the trace comes from,
+    and `reason` why a file was taken for that format. `delay` is the one-way propagation delay in seconds, `loss` the
+    fraction of packets lost; None means the trace says nothing about it.
+    """
+
+    name: str
+    format: str
+    source: str
+    schedule: Schedule
+    delay: Series | None = None
+    loss: Series | None = None
+    reason: str = ""
+
+    @property
+    def duration(self) -> float:
+        """Seconds after which the trace repeats."""
+        return self.schedule.period
+
+    def capacity_bytes(self, t0: float, t1: float) -> float:
+        """Bytes that the link can carry in (t0, t1], in seconds from the start; the trace repeats for ever."""
+        return self.schedule.capacity_bytes(t0, t1)
+
+    def rates(self, window: float = WINDOW) -> tuple[FloatArray, FloatArray]:
+        """Mean rate (bit/s) over consecutive whole windows: their start times and rates.
+
+        A trace shorter than the window is one window.
+        """
+        window = min(window, self.duration)
+        edges = window * np.arange(int(self.duration / window + 1e-9) + 1, dtype=np.float64)
+        return edges[:-1], np.diff(cumulative_bytes(self.schedule, edges)) * 8 / window
+
+    def outages(self, shortest: float = OUTAGE) -> list[tuple[float, float]]:
+        """Intervals (start, end) of at least `shortest` seconds without capacity; one may end past the period."""
+        starts, ends = _gaps(self.schedule)
+        long = ends - starts >= shortest - 1e-9
+        return [(float(start), float(end)) for start, end in zip(starts[long], ends[long], strict=True)]
+
+    def statistics(self) -> Statistics:
+        rates = self.rates()[1]
+        starts, ends = _gaps(self.schedule)
+        gaps = ends - starts
+        outages = gaps[gaps >= OUTAGE - 1e-9]
+        return Statistics(
+            duration=self.duration,
+            mean_bps=self.capacity_bytes(0.0, self.duration) * 8 / self.duration,
+            min_bps=float(rates.min()),
+            max_bps=float(rates.max()),
+            longest_outage=float(gaps.max(initial=0.0)),
+            outages=len(outages),
+            outage_ratio=float(outages.sum() / self.duration),
+            mean_delay=None if self.delay is None else self.delay.mean(self.duration),
+            mean_loss=None if self.loss is None else self.loss.mean(self.duration),
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TracePair:
+    """Both directions of a link: `down` carries the video, `up` what comes back. `notes` says what was assumed."""
+
+    name: str
+    down: Trace
+    up: Trace
+    notes: tuple[str, ...] = ()
+
+
+def cumulative_bytes(schedule: Schedule, times: FloatArray) -> FloatArray:
+    """Bytes that can be carried in (0, t] for each t >= 0 in seconds: `capacity_bytes` for many instants at once."""
+    if isinstance(schedule, RateSchedule):
+        edges = np.append(schedule.times, schedule.period)
+        totals = np.append(0.0, np.cumsum(schedule.rates_bps * np.diff(edges))) / 8
+        periods, rest = np.divmod(times, schedule.period)
+        return np.asarray(periods * totals[-1] + np.interp(rest, edges, totals), dtype=np.float64)
+    # In whole milliseconds, with a grain of tolerance: 0.29 s is 289.99999999999994 ms in floating point.
+    ms = np.floor(times * 1000 + 1e-6).astype(np.int64)
+    periods_ms, rest_ms = np.divmod(ms, int(schedule.opportunities_ms[-1]))
+    counts = np.searchsorted(_within_period(schedule), rest_ms, side="right")
+    return np.asarray((periods_ms * len(schedule.opportunities_ms) + counts) * OPPORTUNITY_BYTES, dtype=np.float64)
+
+
+def rate_steps(schedule: Schedule) -> tuple[FloatArray, FloatArray]:
+    """The schedule as a step function: times (s) and rates (bit/s).
+
+    Opportunities become the rate of their millisecond (the one that ends at them); equal neighbours are merged, so that
+    the capacity is right at every whole millisecond.
+    """
+    if isinstance(schedule, RateSchedule):
+        return schedule.times, schedule.rates_bps
+    marks, counts = np.unique(_within_period(schedule), return_counts=True)
+    # Each busy millisecond starts a step at mark - 1 and a step back to zero at mark.
+    times_ms = np.concatenate([[0], marks - 1, marks[:-1]])
+    rates = np.concatenate([[0], counts, np.zeros(len(marks) - 1, dtype=np.int64)])
+    order = np.lexsort((rates, times_ms))  # of a step down and a step up at the same instant the step up holds
+    times_ms, rates = times_ms[order], rates[order]
+    last = np.append(times_ms[1:] != times_ms[:-1], True)
+    return merged(times_ms[last] / 1000, rates[last] * OPPORTUNITY_BYTES * 8 * 1000.0)
+
+
+def merged(times: FloatArray, values: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """A step function without the steps that change nothing."""
+    changes = np.append(True, values[1:] != values[:-1])
+    return times[changes], values[changes]
+
+
+def step_union(trace: Trace) -> tuple[FloatArray, FloatArray, FloatArray | None, FloatArray | None]:
+    """A trace on one time line: times (s), rate (bit/s), delay (s) and loss (fraction), None where it has none."""
+    rates = Series(*rate_steps(trace.schedule))
+    columns = [column for column in (rates, trace.delay, trace.loss) if column is not None]
+    times = np.unique(np.concatenate([column.times for column in columns]))
+    delay = None if trace.delay is None else trace.delay.at(times)
+    loss = None if trace.loss is None else trace.loss.at(times)
+    return times, rates.at(times), delay, loss
+
+
+def _within_period(schedule: OpportunitySchedule) -> NDArray[np.int64]:
+    """Opportunities of one period in 1..period ms: those at 0 are those at the end of the period before."""
+    marks = np.asarray(schedule.opportunities_ms, dtype=np.int64)
+    zeros = int(np.searchsorted(marks, 0, side="right"))
+    return np.append(marks[zeros:], np.full(zeros, marks[-1], dtype=np.int64))
+
+
+def _gaps(schedule: Schedule) -> tuple[FloatArray, FloatArray]:
+    """Starts and ends of all times without capacity; one that goes on at the start of the next period is one."""
+    if isinstance(schedule, OpportunitySchedule):
+        marks = np.append(0.0, np.unique(_within_period(schedule)) / 1000)
+        return marks[:-1], marks[1:]
+    times, rates = merged(schedule.times, schedule.rates_bps)
+    ends = np.append(times[1:], schedule.period)
+    starts, ends = times[rates == 0], ends[rates == 0]
+    if len(starts) > 1 and starts[0] == 0 and ends[-1] == schedule.period:
+        return starts[1:], np.append(ends[1:-1], schedule.period + ends[0])
+    return starts, ends
