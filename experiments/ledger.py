@@ -71,7 +71,7 @@ def join(sent: Iterable[SentRecord], received: Iterable[ReceivedRecord], *, medi
     if halves:
         track, sequence = next(iter(halves))
         raise LedgerError(f"frame {sequence} of track {track} was received but never captured")
-    ledger = pd.DataFrame(rows, columns=list(_TYPES)).astype(_TYPES)
+    ledger = pd.DataFrame(rows, columns=list(TYPES)).astype(TYPES)
     check(ledger)
     return ledger
 
@@ -125,7 +125,7 @@ def _row(sent: SentRecord, received: ReceivedRecord, media_start: float) -> list
         for name in names:
             at = getattr(record, name)
             row[name] = math.nan if at is None else at - media_start
-    return [row[name] for name in _TYPES]
+    return [row[name] for name in TYPES]
 
 
 def _fate(sent: SentRecord, received: ReceivedRecord) -> str:
@@ -138,7 +138,7 @@ def _fate(sent: SentRecord, received: ReceivedRecord) -> str:
     return "late" if sent.last_sent_at is None else "lost"
 
 
-_TYPES = {
+TYPES = {
     "track": "int64",
     "sequence": "int64",
     "group": "int64",

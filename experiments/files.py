@@ -1,0 +1,92 @@
+"""Files of a run: written whole or not at all, byte-identical for equal content, refused with one sentence."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+
+class ResultsError(ValueError):
+    """Results that cannot be written or read: one sentence with the path, what is wrong, and what was kept."""
+
+
+def write_table(path: Path, table: pd.DataFrame) -> None:
+    """Write Parquet without anything that differs from day to day, as times and versions. Raises ResultsError."""
+    content = pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata(None)
+    sink = pa.BufferOutputStream()
+    pq.write_table(content, sink, compression="zstd")
+    _write(path, sink.getvalue().to_pybytes())
+
+
+def read_table(path: Path, types: Mapping[str, str]) -> pd.DataFrame:
+    """Read Parquet that has at least the columns of `types`, as these types. Raises ResultsError."""
+    try:
+        table: pd.DataFrame = pq.read_table(path, partitioning=None).to_pandas()
+    except FileNotFoundError:
+        raise ResultsError(f"{path} is missing; the run cannot be read without it") from None
+    except OSError as error:
+        raise ResultsError(f"{path} cannot be read: {_reason(error)}") from None
+    except (pa.ArrowException, UnicodeDecodeError) as error:
+        raise ResultsError(f"{path} is not a readable Parquet file: {_first_line(error)}") from None
+    missing = [name for name in types if name not in table]
+    if missing:
+        raise ResultsError(f"{path} has no column {', '.join(missing)}; found are {', '.join(map(str, table.columns))}")
+    try:
+        return table.astype(dict(types))
+    except (TypeError, ValueError) as error:
+        raise ResultsError(f"{path} has a column of another type than expected: {_first_line(error)}") from None
+
+
+def write_json(path: Path, content: object) -> None:
+    """Write JSON; NaN and infinity are a defect, because JSON has neither. Raises ResultsError."""
+    _write(path, (json.dumps(content, indent=2, allow_nan=False) + "\n").encode())
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object. Raises ResultsError."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ResultsError(f"{path} is missing; is this the folder of a run?") from None
+    except OSError as error:
+        raise ResultsError(f"{path} cannot be read: {_reason(error)}") from None
+    except ValueError as error:
+        raise ResultsError(f"{path} is not valid JSON: {_first_line(error)}") from None
+    if not isinstance(content, dict):
+        raise ResultsError(f"{path} must hold a JSON object, found {type(content).__name__}")
+    return content
+
+
+def make_folder(path: Path, *, exist_ok: bool) -> None:
+    """Make a folder and those above it. Raises ResultsError; FileExistsError passes if it must be new."""
+    try:
+        path.mkdir(parents=True, exist_ok=exist_ok)
+    except FileExistsError:
+        if not exist_ok and path.is_dir():
+            raise
+        raise ResultsError(f"cannot write results to {path}: a file of that name is in the way") from None
+    except OSError as error:
+        raise ResultsError(f"cannot write results to {path}: {_reason(error)}") from None
+
+
+def _write(path: Path, content: bytes) -> None:
+    """To a file beside it and then in its place, so that no reader and no crash ever sees half a file."""
+    beside = path.with_name(path.name + ".part")
+    try:
+        beside.write_bytes(content)
+        beside.replace(path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise ResultsError(f"cannot write {path}: {_reason(error)}") from None
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or str(error)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(". ")

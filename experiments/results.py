@@ -1,0 +1,103 @@
+"""Opening a run: `load(path)` gives its tables as pandas frames. `results/README.md` documents the columns."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from experiments.files import ResultsError, read_json, read_table
+from experiments.ledger import stages
+from experiments.run_folder import LEDGER_TYPES, LINK_TYPES, SCHEMA, collect
+from experiments.tracks import VIDEO_TRACK
+
+LINK_WINDOW = 0.1  # seconds: one row of the link table per direction
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """One run. `summary` has a row per arm, `ledger` a row per arm and captured frame, `links` a row per arm, direction
+    and 100 ms. `arms` are the records of the arms: outcome, reason, summary, stats, impairments."""
+
+    path: Path
+    manifest: dict[str, Any]
+    arms: list[dict[str, Any]]
+    ledger: pd.DataFrame
+    links: pd.DataFrame
+
+    @property
+    def name(self) -> str:
+        """The name of the scenario."""
+        return str(self.manifest["scenario"]["name"])
+
+    @property
+    def complete(self) -> bool:
+        """Whether the run ended by itself: false after an interrupt, a crash or a full disk."""
+        return bool(self.manifest["complete"])
+
+    @cached_property
+    def summary(self) -> pd.DataFrame:
+        """A row per arm: `arm, outcome, reason` and the numbers of the table; None where infinite or undefined."""
+        rows = [
+            {"arm": arm["arm"], "outcome": arm["outcome"], "reason": arm["reason"], **arm["summary"]}
+            for arm in self.arms
+        ]
+        return pd.DataFrame(rows)
+
+    @cached_property
+    def stages(self) -> pd.DataFrame:
+        """`arm, track, sequence` and the time spent in each stage in ms, for all rows of the ledger."""
+        return pd.concat([self.ledger[["arm", "track", "sequence"]], stages(self.ledger)], axis=1)
+
+    def video_by_arm(self) -> dict[str, pd.DataFrame]:
+        """The video frames of each arm that ran: its ledger beside its stages (`wait_ms` ... `decode_ms`, `g2g_ms`)."""
+        frames = pd.concat([self.ledger, stages(self.ledger)], axis=1)
+        frames = frames[frames["track"] == VIDEO_TRACK]
+        by_arm = {arm["arm"]: frames[frames["arm"] == arm["arm"]].reset_index(drop=True) for arm in self.arms}
+        return {arm: rows for arm, rows in by_arm.items() if len(rows)}
+
+    def capacity(self) -> pd.DataFrame | None:
+        """Capacity of the downlink: `at` in seconds from the first capture and `mbps`; None without a bottleneck."""
+        down = self.links[(self.links["direction"] == "down") & self.links["capacity_bytes"].notna()]
+        if down.empty:
+            return None
+        one = down[down["arm"] == down["arm"].iloc[0]]  # the same for all arms
+        mbps = one["capacity_bytes"].to_numpy() * 8 / LINK_WINDOW / 1e6
+        return pd.DataFrame({"at": one["at"].to_numpy(), "mbps": mbps})
+
+    def offered_mbps(self) -> float:
+        """Mean rate of the encoded video over all arms, without any header."""
+        rates = [
+            frames["size_bytes"].sum() * 8 / (len(frames) * _interval(frames)) / 1e6
+            for frames in self.video_by_arm().values()
+            if len(frames) > 1
+        ]
+        return float(sum(rates) / len(rates)) if rates else 0.0
+
+
+def load(path: str | Path) -> Run:
+    """Open the folder of a run, also of one that broke off. Raises ResultsError: one sentence with the file."""
+    path = Path(path)
+    if not path.is_dir():
+        raise ResultsError(f"{path} is not the folder of a run; expected a folder with manifest.json in it")
+    manifest = read_json(path / "manifest.json")
+    if manifest.get("schema") != SCHEMA:
+        raise ResultsError(
+            f"{path / 'manifest.json'} has schema {manifest.get('schema')!r}; this version reads {SCHEMA}"
+        )
+    for key in ("scenario", "complete"):
+        if key not in manifest:
+            raise ResultsError(f"{path / 'manifest.json'} has no field {key!r}")
+    if not (path / "summary.json").exists() and (path / "arms").is_dir():  # it broke off before the tables were merged
+        found = collect(path)
+        return Run(path, manifest, found.arms, found.ledger, found.links)
+    arms = read_json(path / "summary.json").get("arms")
+    if not isinstance(arms, list):
+        raise ResultsError(f"{path / 'summary.json'} has no list of arms")
+    ledger = read_table(path / "ledger.parquet", LEDGER_TYPES)
+    return Run(path, manifest, arms, ledger, read_table(path / "links.parquet", LINK_TYPES))
+
+
+def _interval(frames: pd.DataFrame) -> float:
+    return float(frames["captured_at"].iloc[-1] - frames["captured_at"].iloc[0]) / (len(frames) - 1)

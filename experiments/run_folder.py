@@ -1,0 +1,135 @@
+"""A run on disk while it is made: the manifest first, then each arm as it finishes, the merged tables last.
+
+Whatever ends the process, what was measured before stays, and `experiments.results.load` reads it.
+
+    manifest.json              what was run, with what, and whether it is complete
+    arms/NN-label/arm.json     outcome and numbers of one arm          } until the run is finished,
+    arms/NN-label/*.parquet    its ledger and its links                } then merged into:
+    summary.json, ledger.parquet, links.parquet
+"""
+
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+
+from experiments.files import ResultsError, make_folder, read_json, read_table, write_json, write_table
+from experiments.ledger import TYPES
+
+SCHEMA = 1
+
+Outcome = Literal["complete", "incomplete", "unsupported", "failed", "not run"]
+
+LEDGER_TYPES = {"arm": "string", **TYPES}
+LINK_TYPES = {
+    "arm": "string",
+    "direction": "string",
+    "at": "float64",
+    "capacity_bytes": "float64",
+    "sent_bytes": "int64",
+    "delivered_bytes": "int64",
+    "dropped_bytes": "int64",
+    "lost_bytes": "int64",
+    "queue_bytes": "int64",
+}
+
+
+@dataclass(frozen=True)
+class ArmResult:
+    """What one arm gave. The tables are None if it never ran; `reason` says why an outcome is not "complete".
+
+    `summary` has the numbers of the table, `stats` the counters of both transport ends, `impairments` what each
+    direction was commanded to do and what was applied.
+    """
+
+    arm: str
+    outcome: Outcome
+    reason: str | None = None
+    ledger: pd.DataFrame | None = None
+    links: pd.DataFrame | None = None
+    summary: Mapping[str, Any] = field(default_factory=dict)
+    stats: Mapping[str, Any] = field(default_factory=dict)
+    impairments: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Collected:
+    """All arms of a folder, in the order of the scenario: one record and perhaps two tables each."""
+
+    arms: list[dict[str, Any]]
+    ledger: pd.DataFrame
+    links: pd.DataFrame
+
+
+def create(root: Path, run_id: str, manifest: Mapping[str, Any]) -> Path:
+    """Make `root/run_id`, or `root/run_id-2` and so on if taken, with its manifest. Raises ResultsError."""
+    make_folder(root, exist_ok=True)
+    name = run_id
+    for counter in range(2, 100_000):
+        try:
+            make_folder(root / name, exist_ok=False)
+            break
+        except FileExistsError:
+            name = f"{run_id}-{counter}"
+    folder = root / name
+    write_json(folder / "manifest.json", {"schema": SCHEMA, "run": name, "complete": False, **manifest})
+    return folder
+
+
+def write_arm(folder: Path, index: int, result: ArmResult) -> None:
+    """Keep what one arm gave. Raises ResultsError."""
+    place = folder / "arms" / f"{index:02d}-{re.sub(r'[^A-Za-z0-9.=_-]+', '-', result.arm)[:80]}"
+    make_folder(place, exist_ok=True)
+    for name, table in (("ledger", result.ledger), ("links", result.links)):
+        if table is not None:
+            write_table(place / f"{name}.parquet", _with_arm(table, result.arm))
+    record = {key: value for key, value in asdict(result).items() if key not in ("ledger", "links")}
+    write_json(place / "arm.json", record)  # last: a folder without it is of an arm that did not finish
+
+
+def finish(folder: Path, *, complete: bool, **more: object) -> None:
+    """Merge the arms into the tables of the run and mark the manifest; `more` is added to it. Raises ResultsError."""
+    collected = collect(folder)
+    write_table(folder / "ledger.parquet", collected.ledger)
+    write_table(folder / "links.parquet", collected.links)
+    write_json(folder / "summary.json", {"arms": collected.arms})
+    write_json(folder / "manifest.json", {**read_json(folder / "manifest.json"), **more, "complete": complete})
+    shutil.rmtree(folder / "arms", ignore_errors=True)
+
+
+def collect(folder: Path) -> Collected:
+    """The arms that an unfinished folder holds. Raises ResultsError."""
+    records, ledgers, links = [], [], []
+    for place in sorted((folder / "arms").glob("[0-9]*")):
+        if not (place / "arm.json").exists():
+            continue
+        records.append(read_json(place / "arm.json"))
+        if (place / "ledger.parquet").exists():
+            ledgers.append(read_table(place / "ledger.parquet", LEDGER_TYPES))
+            links.append(read_table(place / "links.parquet", LINK_TYPES))
+    return Collected(records, _concatenate(ledgers, LEDGER_TYPES), _concatenate(links, LINK_TYPES))
+
+
+def kept(folder: Path) -> str:
+    """What a reader finds in a folder whose run broke off: the end of an error message."""
+    try:
+        names = [str(record["arm"]) for record in collect(folder).arms]
+    except ResultsError:
+        return "nothing"
+    return ", ".join(names) or "nothing"
+
+
+def _with_arm(table: pd.DataFrame, arm: str) -> pd.DataFrame:
+    table = table.copy()
+    table.insert(0, "arm", pd.Series([arm] * len(table), dtype="string"))
+    return table
+
+
+def _concatenate(tables: list[pd.DataFrame], types: Mapping[str, str]) -> pd.DataFrame:
+    if not tables:
+        return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in types.items()})
+    return pd.concat(tables, ignore_index=True)

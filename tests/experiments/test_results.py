@@ -1,0 +1,212 @@
+"""Run folders: what is written is read back, survives a break, and is refused with one sentence if damaged."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from experiments import run_folder
+from experiments.files import ResultsError, write_table
+from experiments.ledger import STAGES, join
+from experiments.results import Run, load
+from experiments.run_folder import LINK_TYPES, ArmResult
+from receiver.record import ReceivedRecord
+from sender.record import SentRecord
+
+MANIFEST = {"scenario": {"name": "test"}, "seed": 1}
+
+
+def ledger(frames: int = 10) -> pd.DataFrame:
+    sent, received = [], []
+    for sequence in range(frames):
+        at = round(1002 + 0.04 * sequence, 6)
+        sent.append(SentRecord(0, sequence, at, size_bytes=1000, encode_start_at=at, encode_end_at=at + 0.002,
+                               queued_at=at + 0.002, first_sent_at=at + 0.002, last_sent_at=at + 0.003))  # fmt: skip
+        later = [at + 0.001 * step for step in (23, 24, 24, 24, 25, 25)]
+        if sequence != 3:
+            received.append(ReceivedRecord(0, sequence, *later, outcome="displayed", stamp_sequence=sequence,
+                                           stamp_captured_at=at))  # fmt: skip
+    return join(sent, received, media_start=1002.0)
+
+
+def links() -> pd.DataFrame:
+    row = {"direction": "down", "at": 0.0, "capacity_bytes": 50_000.0, "sent_bytes": 1000, "delivered_bytes": 900,
+           "dropped_bytes": 0, "lost_bytes": 100, "queue_bytes": 0}  # fmt: skip
+    rows = [{**row, "at": 0.1 * index} for index in range(4)]
+    return pd.DataFrame(rows).astype({name: kind for name, kind in LINK_TYPES.items() if name != "arm"})
+
+
+def arm(name: str, outcome: run_folder.Outcome = "complete") -> ArmResult:
+    return ArmResult(
+        name, outcome, None, ledger(), links(), {"captured": 10, "g2g_p95_ms": None}, {"sender": {"datagrams": 1}}
+    )
+
+
+@pytest.fixture
+def finished(tmp_path: Path) -> Path:
+    folder = run_folder.create(tmp_path, "test", MANIFEST)
+    run_folder.write_arm(folder, 1, arm("srt:latency_ms=20"))
+    run_folder.write_arm(folder, 0, arm("udp"))
+    run_folder.write_arm(folder, 2, ArmResult("rtp", "unsupported", "rtp carries no av1"))
+    run_folder.finish(folder, complete=True)
+    return folder
+
+
+def test_a_finished_run_is_read_back_as_it_was(finished: Path) -> None:
+    run = load(finished)
+    assert run.complete
+    assert run.name == "test"
+    assert run.summary["arm"].tolist() == ["udp", "srt:latency_ms=20", "rtp"]
+    assert run.summary["outcome"].tolist() == ["complete", "complete", "unsupported"]
+    for name in ("udp", "srt:latency_ms=20"):
+        own = run.ledger[run.ledger["arm"] == name].drop(columns="arm").reset_index(drop=True)
+        pd.testing.assert_frame_equal(own, ledger())
+    assert sorted(path.name for path in finished.iterdir()) == [
+        "ledger.parquet",
+        "links.parquet",
+        "manifest.json",
+        "summary.json",
+    ]
+
+
+def test_views_of_a_run_for_plots_and_notebooks(finished: Path) -> None:
+    run = load(finished)
+    video = run.video_by_arm()
+    assert list(video) == ["udp", "srt:latency_ms=20"]
+    assert {f"{stage}_ms" for stage in STAGES} < set(video["udp"])
+    assert video["udp"]["g2g_ms"].count() == 9
+    assert len(run.stages) == 20
+    capacity = run.capacity()
+    assert capacity is not None
+    assert capacity["mbps"].tolist() == pytest.approx([4.0] * 4)
+    assert run.offered_mbps() == pytest.approx(1000 * 8 / 0.04 / 1e6)
+
+
+def test_a_run_that_broke_off_gives_what_was_measured_marked_incomplete(tmp_path: Path) -> None:
+    folder = run_folder.create(tmp_path, "test", MANIFEST)
+    run_folder.write_arm(folder, 0, arm("udp"))
+    (folder / "arms" / "01-rtp").mkdir()  # the process died while this arm was written
+    write_table(folder / "arms" / "01-rtp" / "ledger.parquet", ledger())
+    run = load(folder)
+    assert not run.complete
+    assert run.summary["arm"].tolist() == ["udp"]
+    assert len(run.ledger) == 10
+    assert run_folder.kept(folder) == "udp"
+
+
+def test_a_run_that_broke_off_before_its_first_arm_is_empty(tmp_path: Path) -> None:
+    folder = run_folder.create(tmp_path, "test", MANIFEST)
+    (folder / "arms").mkdir()
+    run = load(folder)
+    assert run.arms == []
+    assert len(run.ledger) == 0
+    assert run.offered_mbps() == 0
+    assert run.capacity() is None
+
+
+def test_a_folder_is_never_overwritten(tmp_path: Path) -> None:
+    names = [run_folder.create(tmp_path, "test", MANIFEST).name for _ in range(3)]
+    assert names == ["test", "test-2", "test-3"]
+
+
+def test_equal_tables_are_equal_bytes(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        write_table(tmp_path / name, ledger())
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+    write_table(tmp_path / "two", ledger(9))
+    assert (tmp_path / "one").read_bytes() != (tmp_path / "two").read_bytes()
+
+
+def _missing(run: Path) -> None:
+    (run / "ledger.parquet").unlink()
+
+
+def _text(run: Path) -> None:
+    (run / "ledger.parquet").write_text("these are not the frames you are looking for")
+
+
+def _cut(run: Path) -> None:
+    content = (run / "ledger.parquet").read_bytes()
+    (run / "ledger.parquet").write_bytes(content[: len(content) // 2])
+
+
+def _column(run: Path) -> None:
+    write_table(run / "links.parquet", links())
+
+
+def _type(run: Path) -> None:
+    write_table(run / "links.parquet", links().assign(arm="udp", at="yesterday"))
+
+
+def _json(run: Path) -> None:
+    (run / "manifest.json").write_text("{")
+
+
+def _list(run: Path) -> None:
+    (run / "manifest.json").write_text("[1]")
+
+
+def _schema(run: Path) -> None:
+    (run / "manifest.json").write_text(json.dumps({"schema": 99}))
+
+
+def _no_manifest(run: Path) -> None:
+    (run / "manifest.json").unlink()
+
+
+def _no_scenario(run: Path) -> None:
+    (run / "manifest.json").write_text(json.dumps({"schema": 1, "complete": True}))
+
+
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        (_missing, "ledger.parquet is missing"),
+        (_text, "ledger.parquet is not a readable Parquet file"),
+        (_cut, "ledger.parquet is not a readable Parquet file"),
+        (_column, "links.parquet has no column arm; found are direction, at"),
+        (_type, "links.parquet has a column of another type"),
+        (_json, "manifest.json is not valid JSON"),
+        (_list, "manifest.json must hold a JSON object, found list"),
+        (_schema, "has schema 99; this version reads 1"),
+        (_no_manifest, "manifest.json is missing; is this the folder of a run?"),
+        (_no_scenario, "manifest.json has no field 'scenario'"),
+    ],
+)
+def test_a_damaged_run_is_refused_with_the_file_and_what_is_wrong(
+    finished: Path, damage: object, sentence: str
+) -> None:
+    damage(finished)  # type: ignore[operator]
+    with pytest.raises(ResultsError) as error:
+        load(finished)
+    assert sentence in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_path_that_is_no_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ResultsError, match="is not the folder of a run"):
+        load(tmp_path / "nowhere")
+
+
+def test_a_results_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "results").write_text("a file in the way")
+    with pytest.raises(ResultsError, match="cannot write results to"):
+        run_folder.create(tmp_path / "results", "test", MANIFEST)
+    with pytest.raises(ResultsError, match="cannot write results to"):
+        run_folder.create(tmp_path / "results" / "deeper", "test", MANIFEST)
+
+
+def test_a_full_disk_keeps_the_arms_written_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = run_folder.create(tmp_path, "test", MANIFEST)
+    run_folder.write_arm(folder, 0, arm("udp"))
+
+    def full(self: Path, content: bytes) -> int:
+        raise OSError(28, "No space left on device", str(self))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full)
+        with pytest.raises(ResultsError, match="No space left on device"):
+            run_folder.write_arm(folder, 1, arm("rtp"))
+    assert isinstance(load(folder), Run)
+    assert load(folder).summary["arm"].tolist() == ["udp"]
