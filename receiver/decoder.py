@@ -1,0 +1,63 @@
+"""Decoders: one access unit in, one picture out, nothing concealed."""
+
+from typing import Protocol
+
+import av
+from av.codec.context import Flags, ThreadType
+
+DECODERS: dict[str, tuple[str, dict[str, str]]] = {
+    # Track.media: FFmpeg decoder and its options. One thread and low delay: frame threads would hold pictures back.
+    "h264": ("h264", {}),
+    "hevc": ("hevc", {}),
+    "vp8": ("vp8", {}),
+    "vp9": ("vp9", {}),
+    "av1": ("libdav1d", {"max_frame_delay": "1"}),
+}
+
+
+class DecodeError(Exception):
+    """An access unit that did not give exactly one sound picture."""
+
+
+class Decoder(Protocol):
+    """What the pipeline asks of a decoder. Access units come in decoding order, the first and each after a failure or
+    a gap being a keyframe."""
+
+    def decode(self, payload: bytes) -> av.VideoFrame | None:
+        """The picture, or None where there are no pixels (size model). Raises DecodeError."""
+
+
+class VideoDecoder:
+    """Decodes the real bytes of one codec with FFmpeg. The caller keeps the reference chain whole, so that FFmpeg has
+    nothing to conceal; what it still marks as corrupt is an error."""
+
+    def __init__(self, media: str) -> None:
+        if media not in DECODERS:
+            raise ValueError(f"no decoder for {media!r}; accepted are {', '.join(DECODERS)}")
+        name, options = DECODERS[media]
+        context = av.CodecContext.create(name, "r")
+        assert isinstance(context, av.VideoCodecContext)
+        self._context = context
+        self._context.thread_count = 1
+        self._context.thread_type = ThreadType.NONE
+        self._context.flags |= Flags.low_delay
+        self._context.options = {"err_detect": "explode", **options}
+
+    def decode(self, payload: bytes) -> av.VideoFrame:
+        """The picture of one access unit. Raises DecodeError."""
+        try:
+            pictures = self._context.decode(av.Packet(payload)) if payload else []
+        except av.FFmpegError as error:
+            self._context.flush_buffers()
+            raise DecodeError(f"the decoder refused a frame of {len(payload)} bytes: {error}") from None
+        if len(pictures) != 1 or pictures[0].is_corrupt:
+            self._context.flush_buffers()
+            raise DecodeError(f"a frame of {len(payload)} bytes gave {len(pictures)} pictures, or a corrupt one")
+        return pictures[0]
+
+
+class NullDecoder:
+    """For the size model: every access unit is accepted, and there is no picture."""
+
+    def decode(self, payload: bytes) -> None:
+        return None

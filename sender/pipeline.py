@@ -1,0 +1,258 @@
+"""The sender end as an endpoint: capture, encode, hand over to the transport, and write down when.
+
+Captures happen at fixed instants. One encoder works on one frame at a time, for as long as the cost model says; frames
+that find it busy wait, and of more than `max_waiting` the oldest is dropped: it never gets a sequence, since sequences
+count the frames that were encoded. A frame is handed to the transport when its encoding ends.
+"""
+
+import math
+from collections import deque
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+
+from sender.cost import Cost
+from sender.encoder import Encoded, FrameEncoder
+from sender.messages import Messages
+from sender.record import SentRecord
+from transport.contract import (
+    Address,
+    Closed,
+    Connected,
+    Datagram,
+    Event,
+    Frame,
+    FrameDropped,
+    FrameSent,
+    FrameStarted,
+    KeyframeRequested,
+    Track,
+    Transport,
+)
+
+NO_SEQUENCE = -1
+
+
+def capture_instant(index: int, *, start_at: float, fps: Fraction) -> float:
+    """When source instant `index` is captured: seconds, a whole number of microseconds."""
+    return round((start_at + float(index / fps)) * 1e6) / 1e6
+
+
+def capture_count(duration: float, fps: Fraction) -> int:
+    """How many captures fall into `duration` seconds, the first at its start."""
+    return math.ceil(round(duration * float(fps), 6))
+
+
+class SenderPipeline:
+    """Drives one transport with one video track, and with messages if there are any.
+
+    `captured` has one record per captured frame or message in the order of capture: the rows of the ledger. Those that
+    were never encoded or sent (encoder busy, not connected) have `sequence` -1 and `given_up` "dropped". `records`
+    finds the others by (track, sequence).
+
+    Keyframe requests are honoured at the next encode, at most one per `keyframe_spacing` seconds: a request that comes
+    sooner after a keyframe is taken as answered by it (the receiver repeats itself).
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        encoder: FrameEncoder,
+        *,
+        track: Track,
+        fps: Fraction,
+        start_at: float,
+        duration: float,
+        encode_cost: Cost,
+        messages: Messages | None = None,
+        max_waiting: int = 2,
+        keyframe_spacing: float = 0.2,
+    ) -> None:
+        self.captured: list[SentRecord] = []
+        self.records: dict[tuple[int, int], SentRecord] = {}
+        self.closed: Closed | None = None
+        self.keyframe_requests = 0
+        self._transport = transport
+        self._encoder = encoder
+        self._track = track
+        self._fps = fps
+        self._start_at = start_at
+        self._captures = capture_count(duration, fps)
+        self._cost = encode_cost
+        self._messages = messages
+        self._max_waiting = max_waiting
+        self._keyframe_spacing = keyframe_spacing
+        self._connected = False
+        self._next_capture = 0
+        self._capture_at = self._instant_of_next_capture()
+        self._waiting: deque[tuple[int, SentRecord]] = deque()
+        self._encoding: tuple[SentRecord, Encoded] | None = None
+        self._encode_end_at = math.inf
+        self._next_message = 0
+        self._message_at = self._instant_of_next_message()
+        self._message_sequence = 0
+        self._sequence = 0
+        self._group = -1
+        self._force_keyframe = False
+        self._last_keyframe_at = -math.inf
+
+    def connect(self, *, now: float) -> None:
+        """Start the transport. To be called once, before media starts."""
+        self._transport.connect(now=now)
+        self._take_events()
+
+    def receive_datagram(self, data: bytes, peer: Address, ecn: int = 0, *, now: float) -> None:
+        self._advance(now)
+        self._transport.receive_datagram(data, peer, ecn, now=now)
+        self._take_events()
+
+    def datagrams_to_send(self, *, now: float) -> Sequence[Datagram]:
+        datagrams = self._transport.datagrams_to_send(now=now)
+        self._take_events()
+        return datagrams
+
+    def get_timer(self) -> float | None:
+        at = min(self._encode_end_at, self._capture_at, self._message_at)
+        timer = self._transport.get_timer()
+        if timer is not None:
+            at = min(at, timer)
+        return None if at == math.inf else at
+
+    def handle_timer(self, *, now: float) -> None:
+        self._transport.handle_timer(now=now)
+        self._take_events()
+        self._advance(now)
+
+    def close(self, *, now: float) -> None:
+        """End the connection in the transport's own way."""
+        self._transport.close(now=now)
+        self._take_events()
+
+    def finished(self, *, now: float) -> bool:
+        """Whether all that will ever be captured has been handed to the transport."""
+        return min(self._encode_end_at, self._capture_at, self._message_at) == math.inf
+
+    def stats(self) -> Mapping[str, int]:
+        """The counters of the transport."""
+        return self._transport.stats()
+
+    def _advance(self, now: float) -> None:
+        """Do all that is due, in order of its instant, also when the driver woke us late."""
+        while (at := min(self._encode_end_at, self._capture_at, self._message_at)) <= now:
+            if at == self._encode_end_at:
+                self._hand_over(now)
+            elif at == self._capture_at:
+                self._capture(at)
+            else:
+                self._send_message(at, now)
+            self._start_encode(at)
+
+    def _instant_of_next_capture(self) -> float:
+        if self._next_capture >= self._captures:
+            return math.inf
+        return capture_instant(self._next_capture, start_at=self._start_at, fps=self._fps)
+
+    def _instant_of_next_message(self) -> float:
+        if self._messages is None or self._next_message >= len(self._messages.instants):
+            return math.inf
+        return self._messages.instants[self._next_message]
+
+    def _capture(self, at: float) -> None:
+        record = SentRecord(self._track.id, NO_SEQUENCE, at)
+        self.captured.append(record)
+        if self._connected:
+            self._waiting.append((self._next_capture, record))
+        else:
+            record.given_up = "dropped"
+        self._next_capture += 1
+        self._capture_at = self._instant_of_next_capture()
+
+    def _start_encode(self, at: float) -> None:
+        if self._encoding is None and self._waiting:
+            capture, record = self._waiting.popleft()
+            encoded = self._encoder.encode(capture, record.captured_at, force_keyframe=self._force_keyframe)
+            self._force_keyframe = False
+            self._number(record, encoded, at)
+            self._encoding = (record, encoded)
+            self._encode_end_at = at + self._cost(record.sequence, record.keyframe)
+        while len(self._waiting) > self._max_waiting:
+            self._waiting.popleft()[1].given_up = "dropped"
+
+    def _number(self, record: SentRecord, encoded: Encoded, at: float) -> None:
+        if encoded.keyframe:
+            self._group += 1
+            self._last_keyframe_at = at
+        record.sequence = self._sequence
+        record.group = self._group
+        record.keyframe = encoded.keyframe
+        record.size_bytes = len(encoded.payload)
+        record.encode_start_at = at
+        self.records[record.track, record.sequence] = record
+        self._sequence += 1
+
+    def _hand_over(self, now: float) -> None:
+        assert self._encoding is not None
+        record, encoded = self._encoding
+        record.encode_end_at = self._encode_end_at
+        self._encoding = None
+        self._encode_end_at = math.inf
+        self._send(record, self._track, encoded.payload, now)
+
+    def _send_message(self, at: float, now: float) -> None:
+        assert self._messages is not None
+        track = self._messages.track
+        record = SentRecord(track.id, NO_SEQUENCE, at)
+        self.captured.append(record)
+        self._next_message += 1
+        self._message_at = self._instant_of_next_message()
+        if not self._connected:
+            record.given_up = "dropped"
+            return
+        record.sequence = record.group = self._message_sequence
+        record.keyframe = True
+        record.size_bytes = self._messages.size_bytes
+        record.encode_start_at = record.encode_end_at = at
+        self.records[track.id, record.sequence] = record
+        self._message_sequence += 1
+        self._send(record, track, self._messages.payload(record.sequence), now)
+
+    def _send(self, record: SentRecord, track: Track, payload: bytes, now: float) -> None:
+        frame = Frame(
+            track=track.id,
+            group=record.group,
+            sequence=record.sequence,
+            captured_at=record.captured_at,
+            keyframe=record.keyframe,
+            layer=record.layer,
+            priority=track.priority + record.layer,
+            expires_at=None if track.deadline is None else record.captured_at + track.deadline,
+            payload=payload,
+        )
+        record.queued_at = now
+        self._transport.send_frame(frame, now=now)
+        self._take_events()
+
+    def _take_events(self) -> None:
+        while (event := self._transport.next_event()) is not None:
+            self._take(event)
+
+    def _take(self, event: Event) -> None:
+        match event:
+            case FrameStarted() | FrameSent() | FrameDropped():
+                record = self.records[event.track, event.sequence]
+                if isinstance(event, FrameStarted):
+                    record.first_sent_at = event.at
+                elif isinstance(event, FrameSent):
+                    record.last_sent_at = event.at
+                else:
+                    record.given_up = event.reason
+            case KeyframeRequested() if event.track == self._track.id:
+                self.keyframe_requests += 1
+                if event.at - self._last_keyframe_at >= self._keyframe_spacing:
+                    self._force_keyframe = True
+            case Connected():
+                self._connected = True
+            case Closed():
+                self._connected = False
+                self.closed = event
+            case _:
+                pass
