@@ -58,14 +58,15 @@ class LedgerError(AssertionError):
     """The ledger contradicts itself: a defect of this program, never of its input."""
 
 
-def join(sent: Iterable[SentRecord], received: Iterable[ReceivedRecord], *, media_start: float) -> pd.DataFrame:
-    """One row per captured frame, by track and sequence. Instants become seconds after `media_start`; NaN: never.
+def join(captured: Iterable[SentRecord], received: Iterable[ReceivedRecord], *, media_start: float) -> pd.DataFrame:
+    """One row per captured frame, by track and in order of capture. Instants become seconds after `media_start`; NaN:
+    never. `sequence` is -1 for a frame that was dropped before it was encoded, and counts the others from 0.
 
     Raises LedgerError if the halves contradict each other.
     """
     halves = {(record.track, record.sequence): record for record in received}
     rows = []
-    for own in sorted(sent, key=lambda record: (record.track, record.sequence)):
+    for own in sorted(captured, key=lambda record: record.track):  # stable
         other = halves.pop((own.track, own.sequence), None) or ReceivedRecord(own.track, own.sequence)
         rows.append(_row(own, other, media_start))
     if halves:
@@ -84,10 +85,11 @@ def stages(ledger: pd.DataFrame) -> pd.DataFrame:
 
 def check(ledger: pd.DataFrame) -> None:
     """Each frame once, one fate each, no instant before its cause, stages that add up. Raises LedgerError."""
-    if ledger.duplicated(["track", "sequence"]).any():
-        raise LedgerError("a frame has two rows")
     for track, rows in ledger.groupby("track", sort=True):
-        if not np.array_equal(rows["sequence"].to_numpy(), np.arange(len(rows))):
+        if not (np.diff(rows["captured_at"]) > 0).all():
+            raise LedgerError(f"frames of track {track} are not in order of capture, each once")
+        numbered = rows.loc[rows["sequence"] >= 0, "sequence"].to_numpy()
+        if not np.array_equal(numbered, np.arange(len(numbered))):
             raise LedgerError(f"frames of track {track} are not numbered from 0 without gaps")
     if not ledger["fate"].isin(FATES).all():
         raise LedgerError(f"a fate is none of {', '.join(FATES)}")

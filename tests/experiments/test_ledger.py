@@ -108,7 +108,7 @@ def test_stages_of_any_instants_telescope_to_a_microsecond(steps: list[list[floa
 
 
 def test_captured_frames_come_by_track_and_sequence_with_whole_microseconds() -> None:
-    mixed = [sent(1), replace(sent(0), track=1), sent(0)]
+    mixed = [sent(0), replace(sent(0), track=1), sent(1)]
     ledger = join(mixed, [received(1)], media_start=START)
     assert list(zip(ledger["track"], ledger["sequence"], strict=True)) == [(0, 0), (0, 1), (1, 0)]
     assert ledger["captured_at"].tolist() == [0.0, 0.04, 0.0]
@@ -116,11 +116,19 @@ def test_captured_frames_come_by_track_and_sequence_with_whole_microseconds() ->
     assert set(ledger["fate"]) <= set(FATES)
 
 
+def test_a_frame_dropped_before_it_was_encoded_has_a_row_but_no_number() -> None:
+    unborn = SentRecord(0, -1, START + 0.02, given_up="dropped")
+    ledger = join([sent(0), unborn, sent(1)], [received(0), received(1)], media_start=START)
+    assert ledger["sequence"].tolist() == [0, -1, 1]
+    assert ledger["fate"].tolist() == ["displayed", "dropped", "displayed"]
+
+
 @pytest.mark.parametrize(
     ("own", "other", "sentence"),
     [
         ([sent(0)], [received(1)], "frame 1 of track 0 was received but never captured"),
-        ([sent(0), sent(0)], [], "two rows"),
+        ([sent(0), sent(0)], [], "each once"),
+        ([sent(1), sent(0)], [], "order of capture"),
         ([sent(1)], [], "without gaps"),
         ([sent(0, encode_end_at=START)], [], "encode_end_at is before"),
         ([sent(0)], [received(0, delivered_at=START + 0.02)], "delivered_at is before"),
