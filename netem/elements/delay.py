@@ -1,0 +1,18 @@
+"""Constant propagation delay."""
+
+from netem.checks import not_negative
+from netem.line import Line
+from netem.packet import Packet
+
+
+class Delay(Line):
+    """Every packet leaves `delay` seconds after it came."""
+
+    def __init__(self, delay: float) -> None:
+        super().__init__()
+        self._delay = not_negative("Delay.delay", delay)
+
+    def push(self, packet: Packet) -> None:
+        self._pushed += 1
+        packet.at += self._delay
+        self._leaving.append(packet)

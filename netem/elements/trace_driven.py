@@ -1,0 +1,100 @@
+"""A link whose capacity follows a trace."""
+
+from netem.element import Counts
+from netem.elements.bottleneck import Bottleneck
+from netem.line import Line
+from netem.packet import Packet
+from netem.queues.queue import Queue
+from netem.schedule import OPPORTUNITY_BYTES, OpportunitySchedule, RateSchedule
+
+
+def trace_driven(
+    schedule: RateSchedule | OpportunitySchedule, queue: Queue, *, epoch: float
+) -> "FluidLink | OpportunityLink":
+    """The bottleneck that follows `schedule`, whose time 0 is the instant `epoch`."""
+    if isinstance(schedule, RateSchedule):
+        return FluidLink(schedule, queue, epoch=epoch)
+    return OpportunityLink(schedule, queue, epoch=epoch)
+
+
+class FluidLink(Bottleneck):
+    """Serialises at the rate of a schedule."""
+
+    def __init__(self, schedule: RateSchedule, queue: Queue, *, epoch: float) -> None:
+        super().__init__(queue)
+        self._schedule = schedule
+        self._epoch = epoch
+
+    def departure(self, start: float, size_bytes: int) -> float:
+        # Never before `start`, whatever moving to the schedule's time and back rounds away.
+        return max(start, self._epoch + self._schedule.departure(start - self._epoch, size_bytes))
+
+
+class OpportunityLink(Line):
+    """Delivers at the opportunities of a schedule, as mahimahi's mm-link does (Netravali et al., USENIX ATC 2015).
+
+    An opportunity carries up to 1504 bytes: several small packets, or a part of one, which leaves with the opportunity
+    that carries its last byte. What an opportunity cannot fill is lost. At one instant opportunities come before
+    arrivals, so that a packet waits for the next one even if the link is idle.
+    """
+
+    def __init__(self, schedule: OpportunitySchedule, queue: Queue, *, epoch: float) -> None:
+        super().__init__()
+        self.queue = queue
+        self._schedule = schedule
+        self._epoch = epoch
+        self._next = 0  # index of the first opportunity not yet spent or lost
+        self._next_at = epoch + schedule.opportunity_at(0)
+        self._wire: Packet | None = None  # partly carried
+        self._bytes_left = 0  # of the packet on the wire
+
+    def push(self, packet: Packet) -> None:
+        self._pushed += 1
+        if self._next_at <= packet.at:
+            self._spend_until(packet.at)
+        self.queue.push(packet)
+
+    def pop(self, now: float) -> list[Packet]:
+        if self._next_at <= now:
+            self._spend_until(now)
+        return super().pop(now)
+
+    def get_timer(self) -> float | None:
+        if self._leaving:
+            return self._leaving[0].at
+        return self._next_at if self._wire is not None or len(self.queue) else None
+
+    def counts(self) -> Counts:
+        counts = super().counts()
+        counts.dropped = self.queue.dropped
+        counts.inside += len(self.queue) + (self._wire is not None)
+        return counts
+
+    def _spend_until(self, now: float) -> None:
+        while self._next_at <= now and (self._wire is not None or len(self.queue)):
+            self._spend(self._next_at)
+            self._go_to(self._next + 1)
+        if self._next_at <= now:  # nothing to send: all opportunities up to now are lost
+            self._go_to(max(self._next, self._schedule.passed(now - self._epoch)))
+            while self._next_at <= now:  # the subtraction may have rounded one away
+                self._go_to(self._next + 1)
+
+    def _spend(self, at: float) -> None:
+        room = OPPORTUNITY_BYTES
+        while room:
+            if self._wire is None:
+                self._wire = self.queue.pop(at)
+                if self._wire is None:
+                    return
+                self._bytes_left = self._wire.size_bytes
+            carried = min(room, self._bytes_left)
+            room -= carried
+            self._bytes_left -= carried
+            if not self._bytes_left:
+                self._wire.at = at
+                self._leaving.append(self._wire)
+                self._wire = None
+
+    def _go_to(self, index: int) -> None:
+        self._next = index
+        self._next_at = self._epoch + self._schedule.opportunity_at(index)

@@ -1,0 +1,209 @@
+"""Virtual time: endpoints and the links between them, in one process, without a clock and without sockets."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+from math import ceil, inf
+
+from netem.endpoint import Endpoint
+from netem.link_log import LinkLog
+from netem.packet import IP_UDP_HEADER_BYTES, Address, Packet
+from netem.path import Path
+
+START_AT = 1000.0  # not 0.0, which some protocol code takes for "no time"
+
+_CALLS_PER_INSTANT = 10_000  # more calls of one node without a step of time are a livelock
+
+_LINK, _NODE = 0, 1  # at one instant links deliver before endpoints' timers, each kind in the order it was added
+
+
+class LivelockError(RuntimeError):
+    """Time does not move on, because of the node that the message names."""
+
+
+@dataclass(slots=True)
+class Link:
+    """One direction between two nodes; `sent_packets` numbers its packets."""
+
+    index: int
+    source: Address
+    destination: "Node"
+    path: Path
+    log: LinkLog | None
+    sent_packets: int = 0
+    due_at: float = inf
+
+
+@dataclass(slots=True)
+class Node:
+    """An endpoint with its address and its outgoing links. `due_at` is its wake-up, after rounding."""
+
+    index: int
+    name: str
+    address: Address
+    endpoint: Endpoint
+    links: dict[Address, Link] = field(default_factory=dict)
+    due_at: float = inf
+    settled: bool = False
+    called_at: float = -inf
+    calls: int = 0  # at the instant `called_at`
+
+
+class Simulator:
+    """Runs nodes and links in virtual time; the same calls give the same run, bit by bit.
+
+    `timer_resolution` is 0.0 (an endpoint wakes up exactly when it asked to) or, for instance, 0.001: then it wakes up
+    a whole number of milliseconds after its timer was armed, rounded up, as under epoll. Its timer is armed anew after
+    every call, as an event loop does. Deliveries of datagrams are not rounded.
+    """
+
+    def __init__(self, *, start_at: float = START_AT, timer_resolution: float = 0.0) -> None:
+        if not 0 <= timer_resolution < inf:
+            raise ValueError(f"timer_resolution: found {timer_resolution}, accepted is a number of seconds from 0")
+        self.unroutable = 0  # packets to an address to which their node has no link
+        self._now = start_at
+        self._resolution = timer_resolution
+        self._nodes: list[Node] = []
+        self._links: list[Link] = []
+        self._by_address: dict[Address, Node] = {}
+        self._events: list[
+            tuple[float, int, int]
+        ] = []  # a heap of (time, kind, index); old entries stay and are skipped
+
+    @property
+    def now(self) -> float:
+        return self._now
+
+    @property
+    def links(self) -> Mapping[tuple[Address, Address], Link]:
+        """All links by source and destination, in the order they were added."""
+        return {(link.source, link.destination.address): link for link in self._links}
+
+    def add_node(self, name: str, address: Address, endpoint: Endpoint) -> None:
+        """Name and address are unique. The endpoint is looked at first when `run` begins, or by `settle`."""
+        for node in self._nodes:
+            if name == node.name or address == node.address:
+                raise ValueError(
+                    f"node {name!r} at {address}: name or address is taken by {node.name!r} at {node.address}"
+                )
+        node = Node(len(self._nodes), name, address, endpoint)
+        self._nodes.append(node)
+        self._by_address[address] = node
+
+    def add_link(self, source: Address, destination: Address, path: Path, *, log: LinkLog | None = None) -> None:
+        """Carry packets of the node at `source` to the node at `destination` over `path`, its own, shared with no other."""
+        for address in (source, destination):
+            if address not in self._by_address:
+                known = ", ".join(str(node.address) for node in self._nodes)
+                raise ValueError(
+                    f"link {source} to {destination}: no node has the address {address}, there are: {known}"
+                )
+        if destination in self._by_address[source].links:
+            raise ValueError(f"link {source} to {destination}: there is one already")
+        link = Link(len(self._links), source, self._by_address[destination], path, log)
+        self._links.append(link)
+        self._by_address[source].links[destination] = link
+
+    def settle(self, name: str) -> None:
+        """Look at a node anew: call this after calling its endpoint from outside `run`. Raises KeyError."""
+        for node in self._nodes:
+            if node.name == name:
+                self._settle(node)
+                return
+        raise KeyError(name)
+
+    def run(self, *, until: float) -> None:
+        """Let everything happen that happens at or before `until`, which is then `now`.
+
+        A run may be cut in pieces without an influence on what happens. Raises LivelockError, and whatever an endpoint
+        raises.
+        """
+        if until < self._now:
+            raise ValueError(f"run until {until}: it is {self._now} already")
+        for node in self._nodes:
+            if not node.settled:
+                self._settle(node)
+        events = self._events
+        while events and events[0][0] <= until:
+            at, kind, index = heappop(events)
+            if kind == _LINK:
+                link = self._links[index]
+                if link.due_at == at:
+                    self._now = at
+                    self._deliver(link)
+            else:
+                node = self._nodes[index]
+                if node.due_at == at:
+                    self._now = at
+                    node.due_at = inf
+                    self._count_call(node)
+                    node.endpoint.handle_timer(now=at)
+                    self._settle(node)
+        self._now = until
+
+    def _deliver(self, link: Link) -> None:
+        """Move a path to now, and hand what comes out of it to its node."""
+        now = self._now
+        if link.log is not None:
+            link.log.advance(now)
+        packets = link.path.pop(now)
+        self._arm_link(link, fired=True)
+        node = link.destination
+        for packet in packets:
+            if link.log is not None:
+                link.log.delivered(packet)
+            self._count_call(node)
+            node.endpoint.receive_datagram(packet.data, packet.source, packet.ecn, now=now)
+            self._settle(node)
+
+    def _settle(self, node: Node) -> None:
+        """Send all that an endpoint has to send, and arm its timer."""
+        now = self._now
+        node.settled = True
+        for data, destination, ecn in node.endpoint.datagrams_to_send(now=now):
+            link = node.links.get(destination)
+            if link is None:
+                self.unroutable += 1
+                continue
+            size_bytes = len(data) + IP_UDP_HEADER_BYTES
+            packet = Packet(data, node.address, destination, ecn, size_bytes, link.sent_packets, now, now)
+            link.sent_packets += 1
+            if link.log is not None:
+                link.log.advance(now)
+                link.log.sent(packet)
+            link.path.push(packet)
+            self._arm_link(link)
+        timer = node.endpoint.get_timer()
+        due_at = inf if timer is None else self._wake_up(timer)
+        if due_at != node.due_at:
+            node.due_at = due_at
+            if due_at < inf:
+                heappush(self._events, (due_at, _NODE, node.index))
+
+    def _arm_link(self, link: Link, *, fired: bool = False) -> None:
+        timer = link.path.get_timer()
+        due_at = inf if timer is None else timer
+        if due_at != link.due_at or fired:
+            link.due_at = due_at
+            if due_at < inf:
+                heappush(self._events, (due_at, _LINK, link.index))
+
+    def _wake_up(self, timer: float) -> float:
+        """When an endpoint wakes up that asks now for a call at `timer`."""
+        now = self._now
+        if timer <= now:
+            return now
+        if not self._resolution or timer == inf:
+            return timer
+        steps = ceil((timer - now) / self._resolution - 1e-6)  # 2.0000000001 steps are 2
+        return max(timer, now + steps * self._resolution)
+
+    def _count_call(self, node: Node) -> None:
+        if node.called_at != self._now:
+            node.called_at, node.calls = self._now, 0
+        node.calls += 1
+        if node.calls > _CALLS_PER_INSTANT:
+            raise LivelockError(
+                f"node {node.name!r} was called {_CALLS_PER_INSTANT} times at {self._now} s: either its timer "
+                f"({node.endpoint.get_timer()}) stays in the past, or datagrams circle over links without delay"
+            )
