@@ -9,6 +9,9 @@ from dataclasses import dataclass, fields
 from typing import Any, get_args, get_type_hints
 
 from transport.contract import Transport, TransportConfig
+from transport.srt import SrtOptions, SrtReceiver, SrtSender
+from transport.rtp import MEDIA as RTP_MEDIA
+from transport.rtp import RtpOptions, RtpReceiver, RtpSender
 from transport.udp import UdpOptions, UdpReceiver, UdpSender
 
 ANY_MEDIA = frozenset({"h264", "hevc", "vp8", "vp9", "av1", "data"})
@@ -32,6 +35,8 @@ class TransportEntry:
 
 _ENTRIES: tuple[TransportEntry, ...] = (
     TransportEntry("udp", "the floor: fragments, no repair", UdpOptions, UdpSender, UdpReceiver, ANY_MEDIA),
+    TransportEntry("rtp", "RTP with NACK, RTX and PLI", RtpOptions, RtpSender, RtpReceiver, RTP_MEDIA),
+    TransportEntry("srt", "SRT live mode: constant latency, NAK repair", SrtOptions, SrtSender, SrtReceiver, ANY_MEDIA),
 )
 
 TRANSPORTS: dict[str, TransportEntry] = {entry.name: entry for entry in _ENTRIES}

@@ -1,0 +1,191 @@
+"""Two ends of srt on a simulated path, and what they report."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from netem.element import Element
+from netem.elements.delay import Delay
+from netem.path import Path
+from netem.simulator import Simulator
+from transport.contract import (
+    Address,
+    Closed,
+    Datagram,
+    Event,
+    Frame,
+    FrameLost,
+    FrameReceived,
+    Track,
+    Transport,
+    TransportConfig,
+)
+from transport.srt import SrtReceiver, SrtSender
+
+SENDER: Address = ("10.0.0.1", 9000)
+RECEIVER: Address = ("10.0.0.2", 9000)
+VIDEO = Track(1, "video", "h264", 0)
+CHAT = Track(2, "chat", "data", 1)
+
+
+class Recorder:
+    """An endpoint around a transport: keeps its events and, on request, rewrites or records its datagrams."""
+
+    def __init__(self, transport: Transport) -> None:
+        self.transport = transport
+        self.events: list[Event] = []
+        self.sent: list[tuple[float, bytes]] = []
+        self.record = False
+
+    def receive_datagram(self, data: bytes, peer: Address, ecn: int = 0, *, now: float) -> None:
+        self.transport.receive_datagram(data, peer, ecn, now=now)
+        self._drain()
+
+    def datagrams_to_send(self, *, now: float) -> Sequence[Datagram]:
+        datagrams = self.transport.datagrams_to_send(now=now)
+        if self.record:
+            self.sent += [(now, datagram.data) for datagram in datagrams]
+        self._drain()
+        return datagrams
+
+    def get_timer(self) -> float | None:
+        return self.transport.get_timer()
+
+    def handle_timer(self, *, now: float) -> None:
+        self.transport.handle_timer(now=now)
+        self._drain()
+
+    def _drain(self) -> None:
+        while (event := self.transport.next_event()) is not None:
+            self.events.append(event)
+
+    def of(self, kind: type) -> list:  # type: ignore[type-arg]
+        return [event for event in self.events if isinstance(event, kind)]
+
+
+@dataclass
+class Call:
+    """A sender, a receiver and the two paths between them; `now` is virtual time."""
+
+    simulator: Simulator
+    sender: Recorder
+    receiver: Recorder
+    submitted: dict[tuple[int, int], float] = field(default_factory=dict)
+
+    @property
+    def now(self) -> float:
+        return self.simulator.now
+
+    def run(self, until: float) -> None:
+        self.simulator.run(until=until)
+
+    def connect(self) -> None:
+        for name, end in (("sender", self.sender), ("receiver", self.receiver)):
+            end.transport.connect(now=self.now)
+            end._drain()
+            self.simulator.settle(name)
+
+    def send(self, sequence: int, size: int = 1000, *, track: int = VIDEO.id, expires_at: float | None = None) -> None:
+        frame = Frame(
+            track=track,
+            group=0,
+            sequence=sequence,
+            captured_at=round(self.now * 1e6) / 1e6,
+            keyframe=sequence == 0,
+            layer=0,
+            priority=0,
+            expires_at=expires_at,
+            payload=(sequence * 7919 + track).to_bytes(4, "big") * (size // 4) + bytes(size % 4),
+        )
+        self.sender.transport.send_frame(frame, now=self.now)
+        self.sender._drain()
+        self.submitted[track, sequence] = self.now
+        self.simulator.settle("sender")
+
+    def stream(self, count: int, interval: float, size: int = 1000, *, first: int = 0, start_at: float | None = None) -> None:
+        """Send `count` frames at even intervals and wait until they have left."""
+        start_at = self.now if start_at is None else start_at
+        for index in range(count):
+            self.run(start_at + index * interval)
+            self.send(first + index, size)
+
+    def request_keyframe(self, track: int = VIDEO.id) -> None:
+        self.receiver.transport.request_keyframe(track, now=self.now)
+        self.simulator.settle("receiver")
+
+    def close(self, name: str) -> None:
+        end = self.sender if name == "sender" else self.receiver
+        end.transport.close(now=self.now)
+        end._drain()
+        self.simulator.settle(name)
+
+    def received(self) -> dict[tuple[int, int], FrameReceived]:
+        return {(event.frame.track, event.frame.sequence): event for event in self.receiver.of(FrameReceived)}
+
+    def lost(self) -> list[tuple[int, int]]:
+        return [(event.track, event.sequence) for event in self.receiver.of(FrameLost)]
+
+    def delays(self) -> list[float]:
+        """From submission to delivery, of the frames delivered, in order of sequence."""
+        received = self.received()
+        return [received[key].at - at for key, at in self.submitted.items() if key in received]
+
+
+MakeCall = Callable[..., Call]
+
+
+@pytest.fixture(params=[0.0, 0.001], ids=["exact timers", "1 ms timers"])
+def timer_resolution(request: pytest.FixtureRequest) -> float:
+    return float(request.param)
+
+
+@pytest.fixture
+def make_call(timer_resolution: float) -> MakeCall:
+    """Builds a call. `there` and `back` are the elements of the two directions, else a constant delay of rtt / 2."""
+
+    def make(
+        *,
+        rtt: float = 0.04,
+        there: Sequence[Element] | None = None,
+        back: Sequence[Element] | None = None,
+        seed: int = 1,
+        max_datagram_bytes: int = 1452,
+        connect: bool = True,
+        **options: object,
+    ) -> Call:
+        simulator = Simulator(timer_resolution=timer_resolution)
+        ends = {
+            "sender": Recorder(
+                SrtSender(TransportConfig(SENDER, RECEIVER, seed, (VIDEO, CHAT), max_datagram_bytes, options))
+            ),
+            "receiver": Recorder(
+                SrtReceiver(TransportConfig(RECEIVER, SENDER, seed, (VIDEO, CHAT), max_datagram_bytes, options))
+            ),
+        }
+        simulator.add_node("sender", SENDER, ends["sender"])
+        simulator.add_node("receiver", RECEIVER, ends["receiver"])
+        simulator.add_link(SENDER, RECEIVER, Path([Delay(rtt / 2)] if there is None else there))
+        simulator.add_link(RECEIVER, SENDER, Path([Delay(rtt / 2)] if back is None else back))
+        call = Call(simulator, ends["sender"], ends["receiver"])
+        if connect:
+            call.connect()
+        return call
+
+    return make
+
+
+def rng(seed: int) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def closed(end: Recorder) -> Closed | None:
+    events = end.of(Closed)
+    assert len(events) <= 1
+    return events[0] if events else None
+
+
+def in_order(values: Sequence[float]) -> bool:
+    return all(a <= b for a, b in pairwise(values))

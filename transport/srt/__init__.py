@@ -1,0 +1,21 @@
+"""srt: live mode of Secure Reliable Transport, by draft-sharabayko-srt and the behaviour of libsrt 1.5.
+
+Bottom up:
+
+    wire.py        packets and modular numbers
+    handshake.py   how caller and listener agree (HSv5)
+    timing.py      round trip, and the peer's clock
+    sending.py     send buffer: retransmission, pacing, TLPKTDROP
+    receiving.py   receive buffer: TSBPD, TLPKTDROP
+    feedback.py    ACK, light ACK, periodic NAK
+    connection.py  one connection of either role, carrying messages
+    frames.py      messages back into frames
+    ends.py        the two ends of the transport: start here
+
+One fragment of `transport/framing.py` is one live message is one packet. Delivery is at sending time + network delay
+at the start + latency, constant, as long as repair succeeds within the latency.
+"""
+
+from transport.srt.ends import SrtOptions, SrtReceiver, SrtSender
+
+__all__ = ["SrtOptions", "SrtReceiver", "SrtSender"]

@@ -1,0 +1,338 @@
+"""One SRT connection in live mode, of either role: handshake, then messages both ways, then shutdown.
+
+It ties the pieces together and knows nothing of frames: `send` takes messages, `take_messages` gives those that are
+due.
+"""
+
+from collections import Counter, deque
+from math import inf
+
+from transport.contract import Address, Closed, Connected, Datagram, Event
+from transport.framing import Malformed
+from transport.srt import handshake
+from transport.srt.feedback import Feedback
+from transport.srt.handshake import Agreed, Caller, Listener, Offer, RefusedError
+from transport.srt.receiving import DiscrepancyError, Message, ReceiveBuffer
+from transport.srt.sending import SendBuffer
+from transport.srt.timing import RoundTrip
+from transport.srt.wire import (
+    ACK,
+    ACKACK,
+    CONTROL_BIT,
+    DROPREQ,
+    ENCRYPTED_BITS,
+    HANDSHAKE,
+    HEADER,
+    HEADER_BYTES,
+    KEEPALIVE,
+    NAK,
+    SHUTDOWN,
+    control,
+    control_kind,
+    pack_range,
+    parse_ack,
+    parse_loss_list,
+    parse_range,
+    timestamp_us,
+)
+
+KEEPALIVE_INTERVAL = 1.0
+PEER_IDLE_TIMEOUT = 5.0  # SRTO_PEERIDLETIMEO
+_MAX_CONTROL = 512  # control packets between two drains; nobody can fill our memory by asking
+
+
+class Connection:
+    """Sans-IO, with the verbs of `transport.contract.Transport`. A listener may start by its first datagram."""
+
+    def __init__(
+        self,
+        offer: Offer,
+        *,
+        caller: bool,
+        peer: Address,
+        cookie_secret: bytes,
+        events: deque[Event],
+        stats: Counter[str],
+    ) -> None:
+        self._offer = offer
+        self._is_caller = caller
+        self._peer = peer
+        self._cookie_secret = cookie_secret
+        self._events = events
+        self._stats = stats
+        self._started_at: float | None = None
+        self._caller: Caller | None = None
+        self._listener: Listener | None = None
+        self._agreed: Agreed | None = None
+        self._send_buffer: SendBuffer | None = None
+        self._receive_buffer: ReceiveBuffer | None = None
+        self._feedback: Feedback | None = None
+        self._round_trip = RoundTrip()
+        self._control: list[Datagram] = []
+        self._messages: list[tuple[int, Message]] = []
+        self._heard_at = inf
+        self._sent_at = inf
+        self._shut_down_by_peer = False
+        self.closed = False
+
+    @property
+    def max_payload_bytes(self) -> int | None:
+        """The largest message, once connected."""
+        return None if self._agreed is None else self._agreed.max_payload_bytes
+
+    def connect(self, *, now: float) -> None:
+        """Start to call, or to listen."""
+        if self._started_at is not None or self.closed:
+            return
+        self._started_at = now
+        if self._is_caller:
+            self._caller = Caller(self._offer, self._peer, now=now)
+        else:
+            self._listener = Listener(self._offer, self._cookie_secret, now=now)
+
+    def send(self, messages: list[bytes], *, now: float, track: int | None = None, sequence: int = 0) -> bool:
+        """Queue messages with one source time, all or none. False: not connected, or no room in the buffer."""
+        if self._send_buffer is None or self.closed or self._shut_down_by_peer:
+            return False
+        return self._send_buffer.put(messages, now=now, track=track, sequence=sequence)
+
+    def take_messages(self) -> list[tuple[int, Message]]:
+        """The messages delivered since the last call, each with the number of packets skipped just before it."""
+        messages, self._messages = self._messages, []
+        return messages
+
+    def receive_datagram(self, data: bytes, peer: Address, *, now: float) -> None:
+        """Take one datagram. Whatever does not belong to the connection is counted and ignored."""
+        if self.closed:
+            return
+        if len(data) < HEADER_BYTES:
+            self._stats["malformed"] += 1
+            return
+        first, second, timestamp, destination = HEADER.unpack_from(data)
+        try:
+            if self._agreed is None or destination != self._offer.socket or peer != self._peer:
+                self._receive_handshake(first, timestamp, destination, data, peer, now=now)
+                return
+            self._heard_at = now
+            if first & CONTROL_BIT:
+                self._receive_control(control_kind(first), second, timestamp, data[HEADER_BYTES:], now)
+            elif second & ENCRYPTED_BITS:
+                self._stats["undecryptable"] += 1
+            elif not self._shut_down_by_peer:
+                self._receive_data(first, timestamp, data, now)
+        except Malformed:
+            self._stats["malformed"] += 1
+
+    def datagrams_to_send(self, *, now: float) -> list[Datagram]:
+        """Control packets, retransmissions and new packets that may leave now."""
+        caller = self._caller
+        if caller is not None and caller.send_at <= now:
+            self._control.append(Datagram(caller.take(now=now), self._peer))
+        datagrams = self._control
+        if datagrams:
+            self._control = []
+        if self._send_buffer is not None:
+            packets = self._send_buffer.take(now=now)
+            if packets:
+                datagrams = datagrams + packets
+        if datagrams:
+            self._sent_at = now
+        return datagrams
+
+    def get_timer(self) -> float | None:
+        """The earliest of what is due: handshake, delivery, ACK, NAK, sending, keepalive, timeout."""
+        if self.closed:
+            return None
+        if self._caller is not None:
+            return min(self._caller.send_at, self._caller.expires_at)
+        if self._receive_buffer is None or self._send_buffer is None or self._feedback is None:
+            return None
+        if self._shut_down_by_peer:
+            return self._receive_buffer.next_at
+        return min(
+            self._receive_buffer.next_at,
+            self._feedback.next_at(),
+            self._send_buffer.next_at(),
+            self._sent_at + KEEPALIVE_INTERVAL,
+            self._heard_at + PEER_IDLE_TIMEOUT,
+        )
+
+    def handle_timer(self, *, now: float) -> None:
+        """Deliver, acknowledge, complain, keep alive, give up: what is due."""
+        if self.closed:
+            return
+        if self._caller is not None and self._caller.expires_at <= now:
+            host, port = self._peer
+            self._close(now, f"no answer from {host}:{port} within {handshake.CONNECT_TIMEOUT:g} s")
+        if self._receive_buffer is None or self._feedback is None:
+            return
+        self._deliver(now)
+        if self._shut_down_by_peer or self.closed:
+            return
+        if self._feedback.next_at() <= now:
+            for packet in self._feedback.take(now=now):
+                self._send_control(packet)
+        if self._heard_at + PEER_IDLE_TIMEOUT <= now:
+            self._close(now, f"nothing heard from the peer for {PEER_IDLE_TIMEOUT:g} s")
+        elif self._sent_at + KEEPALIVE_INTERVAL <= now:
+            self._send_new_control(KEEPALIVE, now)
+
+    def close(self, *, now: float) -> None:
+        """Say goodbye, if there is somebody, and forget everything. What waits for its time is not delivered."""
+        if not self.closed:
+            if self._agreed is not None and not self._shut_down_by_peer:
+                self._send_new_control(SHUTDOWN, now)
+            self._close(now, None)
+
+    def _receive_handshake(
+        self, first: int, timestamp: int, destination: int, data: bytes, peer: Address, *, now: float
+    ) -> None:
+        """Before the connection, and what is not for it: only handshakes mean anything."""
+        if not first & CONTROL_BIT or control_kind(first) != HANDSHAKE:
+            self._stats["foreign"] += 1
+            return
+        if not self._is_caller:
+            if destination != 0:
+                self._stats["foreign"] += 1
+                return
+            self.connect(now=now)
+            assert self._listener is not None
+            packet = handshake.parse(data[HEADER_BYTES:])
+            answer, agreed = self._listener.receive(packet, timestamp, peer, now=now)
+            if answer is None:
+                self._stats["foreign"] += 1
+            else:
+                self._send_control(answer, peer)
+            if agreed is not None:
+                self._establish(agreed, now)
+        elif self._caller is None or destination != self._offer.socket or peer != self._peer:
+            self._stats["foreign"] += 1
+        else:
+            try:
+                agreed = self._caller.receive(handshake.parse(data[HEADER_BYTES:]), timestamp, now=now)
+            except RefusedError as refused:
+                self._close(now, str(refused))
+                return
+            if agreed is not None:
+                self._caller = None
+                self._establish(agreed, now)
+
+    def _establish(self, agreed: Agreed, now: float) -> None:
+        assert self._started_at is not None
+        self._agreed = agreed
+        self._peer = agreed.peer
+        self._send_buffer = SendBuffer(
+            peer=agreed.peer,
+            peer_socket=agreed.peer_socket,
+            first_sequence=agreed.send_sequence,
+            window=agreed.peer_window,
+            latency=agreed.send_latency,
+            drops_late=agreed.peer_drops_late,
+            started_at=self._started_at,
+            round_trip=self._round_trip,
+            events=self._events,
+            stats=self._stats,
+        )
+        self._receive_buffer = ReceiveBuffer(
+            first_sequence=agreed.receive_sequence,
+            clock=agreed.peer_clock,
+            latency=agreed.receive_latency,
+            stats=self._stats,
+        )
+        self._feedback = Feedback(
+            self._receive_buffer,
+            agreed.peer_clock,
+            self._round_trip,
+            peer_socket=agreed.peer_socket,
+            max_payload_bytes=agreed.max_payload_bytes,
+            started_at=self._started_at,
+            stats=self._stats,
+            now=now,
+        )
+        self._heard_at = self._sent_at = now
+        self._events.append(Connected(now))
+
+    def _receive_data(self, sequence: int, timestamp: int, data: bytes, now: float) -> None:
+        assert self._receive_buffer is not None and self._feedback is not None
+        self._stats["packets_received"] += 1
+        try:
+            gap = self._receive_buffer.add(sequence, timestamp, data[HEADER_BYTES:], now=now)
+        except DiscrepancyError as discrepancy:
+            self._send_new_control(SHUTDOWN, now)
+            self._close(now, str(discrepancy))
+            return
+        answer = self._feedback.on_data(len(data), gap, now=now)
+        if answer is not None:
+            self._send_control(answer)
+        if self._receive_buffer.next_at <= now:
+            self._deliver(now)
+
+    def _receive_control(self, kind: int, info: int, timestamp: int, cif: bytes, now: float) -> None:
+        assert self._send_buffer is not None and self._feedback is not None and self._receive_buffer is not None
+        if kind == ACK:
+            self._receive_ack(info, cif, now)
+        elif kind == ACKACK:
+            self._feedback.on_ackack(info, timestamp, now=now)
+        elif kind == NAK:
+            gone = self._send_buffer.request(parse_loss_list(cif))
+            if gone is None:
+                raise Malformed("NAK of packets never sent")
+            self._stats["naks_received"] += 1
+            for first, last in gone:
+                self._send_new_control(DROPREQ, now, cif=pack_range(first, last))
+        elif kind == DROPREQ:
+            self._receive_buffer.give_up(*parse_range(cif))
+            self._feedback.on_skip(now=now)
+        elif kind == HANDSHAKE:
+            # A repeated request is addressed to socket 0; a late answer says nothing new.
+            self._stats["foreign"] += 1
+        elif kind == SHUTDOWN:
+            self._shut_down_by_peer = True
+            self._send_buffer.discard(now=now)
+            self._close_when_delivered(now)
+        elif kind != KEEPALIVE:
+            self._stats["foreign"] += 1
+
+    def _receive_ack(self, number: int, cif: bytes, now: float) -> None:
+        assert self._send_buffer is not None
+        ack = parse_ack(cif)
+        light = len(cif) < 16
+        if not self._send_buffer.acknowledge(ack.sequence, None if light else ack.free_packets):
+            raise Malformed("ACK of packets never sent")
+        if not light:
+            self._round_trip.take_over(ack.rtt_us * 1e-6, ack.rtt_variance_us * 1e-6)
+            self._send_new_control(ACKACK, now, info=number)
+
+    def _deliver(self, now: float) -> None:
+        assert self._receive_buffer is not None and self._feedback is not None
+        due = self._receive_buffer.take(now=now)
+        if due:
+            if any(skipped for skipped, _ in due):
+                self._feedback.on_skip(now=now)
+            self._messages += due
+        if self._shut_down_by_peer:
+            self._close_when_delivered(now)
+
+    def _close_when_delivered(self, now: float) -> None:
+        """After the peer's shutdown, what has arrived is still delivered at its time."""
+        assert self._receive_buffer is not None
+        if self._receive_buffer.next_at == inf:
+            self._close(now, None)
+
+    def _send_new_control(self, kind: int, now: float, *, info: int = 0, cif: bytes = b"") -> None:
+        assert self._agreed is not None and self._started_at is not None
+        stamp = timestamp_us(now - self._started_at)
+        self._send_control(control(kind, timestamp=stamp, destination=self._agreed.peer_socket, info=info, cif=cif))
+
+    def _send_control(self, packet: bytes, peer: Address | None = None) -> None:
+        if len(self._control) < _MAX_CONTROL:
+            self._control.append(Datagram(packet, peer or self._peer))
+        else:
+            self._stats["dropped_full"] += 1
+
+    def _close(self, now: float, error: str | None) -> None:
+        if self._send_buffer is not None:
+            self._send_buffer.discard(now=now)
+        self.closed = True
+        self._caller = None
+        self._events.append(Closed(now, error))

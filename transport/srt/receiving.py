@@ -1,0 +1,134 @@
+"""The receiving half of a connection: the buffer that holds each packet until it is due (TSBPD), and what it misses.
+
+As in `sending.py`, sequence numbers grow without wrapping inside. Delivery is in order of sequence. A missing packet is
+waited for until the next one present is due; then it is skipped (TLPKTDROP), and its late arrival is ignored.
+"""
+
+from collections import Counter
+from math import inf
+from typing import NamedTuple
+
+from transport.srt.timing import PeerClock
+from transport.srt.wire import SEQUENCE_MASK, Range, sequence_distance
+
+CAPACITY = 8192  # packets; libsrt's SRTO_RCVBUF, and a power of two
+_SLOT = CAPACITY - 1
+
+
+class Message(NamedTuple):
+    """A live message in the buffer. `due_at` is its TSBPD time."""
+
+    due_at: float
+    arrived_at: float
+    payload: bytes
+
+
+class DiscrepancyError(Exception):
+    """A sequence number beyond the empty buffer: too much was lost, there is no way back to the stream."""
+
+
+class ReceiveBuffer:
+    """Packets from arrival to delivery: [base, end) is the window, and all numbers from `end` on are still to come."""
+
+    def __init__(self, *, first_sequence: int, clock: PeerClock, latency: float, stats: Counter[str]) -> None:
+        self._clock = clock
+        self._latency = latency
+        self._stats = stats
+        self._slots: list[Message | None] = [None] * CAPACITY
+        self._base = self._end = first_sequence
+        self._head: int | None = None  # the first packet present
+        self._missing: dict[int, None] = {}  # in growing order: gaps only open at the end
+        self.next_at = inf  # when `take` has something: the head is due
+
+    def add(self, sequence: int, timestamp: int, payload: bytes, *, now: float) -> Range | None:
+        """Store a data packet. The answer is the gap that it opened, if it did. Raises DiscrepancyError."""
+        end = self._end
+        seq = end + sequence_distance(end & SEQUENCE_MASK, sequence)
+        if seq < self._base or (seq < end and self._slots[seq & _SLOT] is not None):
+            self._stats["packets_belated" if seq < self._base else "packets_duplicate"] += 1
+            return None
+        if seq - self._base >= CAPACITY:
+            if self._head is None:
+                raise DiscrepancyError(f"packet {seq - self._base} numbers ahead of a buffer of {CAPACITY}")
+            self._stats["dropped_full"] += 1
+            return None
+        due_at = self._clock.instant(timestamp) + self._latency
+        self._slots[seq & _SLOT] = Message(due_at, now, payload)
+        if self._head is None or seq < self._head:
+            self._head = seq
+            self.next_at = due_at
+        if seq == end:
+            self._end = end + 1
+            return None
+        if seq < end:
+            self._missing.pop(seq, None)
+            return None
+        self._missing.update(dict.fromkeys(range(end, seq)))
+        self._end = seq + 1
+        return end & SEQUENCE_MASK, (seq - 1) & SEQUENCE_MASK
+
+    def take(self, *, now: float) -> list[tuple[int, Message]]:
+        """The packets that are due, in order, each with the number of packets skipped just before it."""
+        due: list[tuple[int, Message]] = []
+        while self.next_at <= now and self._head is not None:
+            head = self._head
+            message = self._slots[head & _SLOT]
+            assert message is not None
+            skipped = head - self._base
+            if skipped:
+                self._stats["packets_skipped"] += skipped
+                self._forget(self._base, head)
+            due.append((skipped, message))
+            self._slots[head & _SLOT] = None
+            self._base = head + 1
+            self._find_head()
+        return due
+
+    def give_up(self, first_number: int, last_number: int) -> None:
+        """The sender dropped these (DROPREQ): ask for them no more. They are skipped when the next one is due."""
+        first = self._end + sequence_distance(self._end & SEQUENCE_MASK, first_number)
+        last = first + sequence_distance(first_number, last_number)
+        self._forget(max(first, self._base), min(last + 1, self._end))
+        if first <= self._end <= last and last - self._base < CAPACITY:
+            self._end = last + 1
+
+    def position(self) -> int:
+        """What is acknowledged: the first number neither received nor given up; unwrapped, it only grows."""
+        return next(iter(self._missing)) if self._missing else self._end
+
+    def missing(self) -> list[Range]:
+        """All gaps, as wrapped numbers for a NAK."""
+        ranges: list[Range] = []
+        first = last = -1
+        for seq in self._missing:
+            if seq != last + 1:
+                if last >= 0:
+                    ranges.append((first & SEQUENCE_MASK, last & SEQUENCE_MASK))
+                first = seq
+            last = seq
+        if last >= 0:
+            ranges.append((first & SEQUENCE_MASK, last & SEQUENCE_MASK))
+        return ranges
+
+    def misses_any(self) -> bool:
+        """Whether there is a gap that may still be filled."""
+        return bool(self._missing)
+
+    def free_packets(self) -> int:
+        """Room for further packets."""
+        return CAPACITY - (self._end - self._base)
+
+    def _find_head(self) -> None:
+        for seq in range(self._base, self._end):
+            message = self._slots[seq & _SLOT]
+            if message is not None:
+                self._head = seq
+                self.next_at = message.due_at
+                return
+        self._head = None
+        self.next_at = inf
+
+    def _forget(self, first: int, end: int) -> None:
+        if self._missing:
+            for seq in range(first, end):
+                self._missing.pop(seq, None)

@@ -1,0 +1,79 @@
+"""The round trip, and the peer's timestamps translated into our time (draft-sharabayko-srt 4.5, 4.7, 4.10)."""
+
+from transport.srt.wire import TIMESTAMP_MASK
+
+INITIAL_RTT = 0.1
+_MAX_DRIFT = 0.005
+_DRIFT_SAMPLES = 1000
+_HALF_TIMESTAMP = 0x8000_0000
+
+
+class RoundTrip:
+    """Smoothed round trip and its variance: measured by the receiver of data, handed to the sender in each full ACK."""
+
+    __slots__ = ("_measured", "smoothed", "variance")
+
+    def __init__(self) -> None:
+        self.smoothed = INITIAL_RTT
+        self.variance = INITIAL_RTT / 2
+        self._measured = False
+
+    def add(self, sample: float) -> None:
+        """A sample from an ACK and its ACKACK. The first replaces the initial guess, as in libsrt."""
+        if self._measured:
+            self.variance += (abs(sample - self.smoothed) - self.variance) / 4
+            self.smoothed += (sample - self.smoothed) / 8
+        else:
+            self.smoothed, self.variance, self._measured = sample, sample / 2, True
+
+    def take_over(self, smoothed: float, variance: float) -> None:
+        """What the peer measured and put into its ACK. Smoothed once more if this end measures too, as in libsrt."""
+        if self._measured:
+            self.add(smoothed)
+        elif smoothed != INITIAL_RTT:
+            self.smoothed, self.variance = smoothed, variance
+
+
+class PeerClock:
+    """The peer's 32-bit timestamps as instants of our clock, one network delay late: the TSBPD time base.
+
+    The base is set once, by the handshake: arrival minus timestamp of the packet that carried the extension. So it
+    contains the network delay at the start, and a packet is due at sending time + that delay + latency, whatever the
+    delay is later.
+
+    Clocks of two hosts drift. Each ACKACK is a sample of how far its arrival is off the base; half the change of the
+    round trip is taken for a change of the path. Every 1000 samples their mean is the new drift, and what exceeds 5 ms
+    moves into the base by 5 ms (libsrt's DriftTracer). So a queue that builds up in one direction passes for drift by
+    half its delay: that is a property of SRT.
+    """
+
+    __slots__ = ("_base", "_first_rtt", "_latest_us", "_samples", "_sum", "drift")
+
+    def __init__(self, timestamp: int, arrived_at: float) -> None:
+        self._base = arrived_at - timestamp * 1e-6
+        self._latest_us = timestamp
+        self._first_rtt: float | None = None
+        self._sum = 0.0
+        self._samples = 0
+        self.drift = 0.0
+
+    def instant(self, timestamp: int) -> float:
+        """When a packet with this timestamp would have arrived with the network delay of the start."""
+        step = ((timestamp - self._latest_us + _HALF_TIMESTAMP) & TIMESTAMP_MASK) - _HALF_TIMESTAMP
+        self._latest_us += step
+        return self._base + self.drift + self._latest_us * 1e-6
+
+    def add_sample(self, timestamp: int, arrived_at: float, rtt: float) -> None:
+        """An ACKACK with this timestamp arrived and closed a round trip."""
+        if self._first_rtt is None:
+            self._first_rtt = rtt
+        expected_at = self.instant(timestamp) - self.drift
+        self._sum += arrived_at - expected_at - (rtt - self._first_rtt) / 2
+        self._samples += 1
+        if self._samples == _DRIFT_SAMPLES:
+            self.drift = self._sum / _DRIFT_SAMPLES
+            self._sum, self._samples = 0.0, 0
+            if abs(self.drift) > _MAX_DRIFT:
+                excess = _MAX_DRIFT if self.drift > 0 else -_MAX_DRIFT
+                self._base += excess
+                self.drift -= excess
