@@ -2,9 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 
-import numpy as np
 import pytest
 
 from netem.element import Element
@@ -105,9 +103,9 @@ class Call:
         self.submitted[track, sequence] = self.now
         self.simulator.settle("sender")
 
-    def stream(self, count: int, interval: float, size: int = 1000, *, first: int = 0, start_at: float | None = None) -> None:
-        """Send `count` frames at even intervals and wait until they have left."""
-        start_at = self.now if start_at is None else start_at
+    def stream(self, count: int, interval: float, size: int = 1000, *, first: int = 0) -> None:
+        """Send `count` frames at even intervals from now on."""
+        start_at = self.now
         for index in range(count):
             self.run(start_at + index * interval)
             self.send(first + index, size)
@@ -128,13 +126,16 @@ class Call:
     def lost(self) -> list[tuple[int, int]]:
         return [(event.track, event.sequence) for event in self.receiver.of(FrameLost)]
 
+    def closed(self, name: str) -> Closed | None:
+        """The end of the connection as that end saw it; there is at most one."""
+        events = (self.sender if name == "sender" else self.receiver).of(Closed)
+        assert len(events) <= 1
+        return events[0] if events else None
+
     def delays(self) -> list[float]:
         """From submission to delivery, of the frames delivered, in order of sequence."""
         received = self.received()
         return [received[key].at - at for key, at in self.submitted.items() if key in received]
-
-
-MakeCall = Callable[..., Call]
 
 
 @pytest.fixture(params=[0.0, 0.001], ids=["exact timers", "1 ms timers"])
@@ -143,7 +144,7 @@ def timer_resolution(request: pytest.FixtureRequest) -> float:
 
 
 @pytest.fixture
-def make_call(timer_resolution: float) -> MakeCall:
+def make_call(timer_resolution: float) -> Callable[..., Call]:
     """Builds a call. `there` and `back` are the elements of the two directions, else a constant delay of rtt / 2."""
 
     def make(
@@ -175,17 +176,3 @@ def make_call(timer_resolution: float) -> MakeCall:
         return call
 
     return make
-
-
-def rng(seed: int) -> np.random.Generator:
-    return np.random.default_rng(seed)
-
-
-def closed(end: Recorder) -> Closed | None:
-    events = end.of(Closed)
-    assert len(events) <= 1
-    return events[0] if events else None
-
-
-def in_order(values: Sequence[float]) -> bool:
-    return all(a <= b for a, b in pairwise(values))

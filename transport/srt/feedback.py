@@ -74,6 +74,8 @@ class Feedback:
         if gap is not None:
             self._nak_at = min(self._nak_at, now + self._nak_interval())
             return self._nak([gap], now)
+        if self._nak_at < inf and not self._buffer.misses_any():
+            self._nak_at = inf
         if self._fresh >= LIGHT_ACK_PACKETS * (self._light_acks + 1):
             self._light_acks += 1
             return self._control(ACK, 0, pack_light_ack(self._buffer.position() & SEQUENCE_MASK), now)

@@ -83,6 +83,7 @@ class SendBuffer:
         self._requested: dict[int, None] = {}
         self._resent_at: dict[int, float] = {}
         self._pace_at = started_at  # when the next packet may leave
+        self._is_backlogged = False  # by the pace, not by the flow window
 
     def put(self, messages: list[bytes], *, now: float, track: int | None = None, sequence: int = 0) -> bool:
         """Queue messages with the source time `now`, all or none. `track` and `sequence` name the frame in events."""
@@ -110,7 +111,8 @@ class SendBuffer:
         if not self._waiting and not self._requested:
             return []
         datagrams: list[Datagram] = []
-        self._pace_at = max(self._pace_at, now - _BURST)
+        if not self._is_backlogged:  # a late wake-up keeps its credit, idleness gives no more than one burst
+            self._pace_at = max(self._pace_at, now - _BURST)
         if self._requested:
             self._retransmit(datagrams, now)
         end = min(self._end, self._window_end)
@@ -126,6 +128,7 @@ class SendBuffer:
             self._stats["packets_sent"] += seq - self._unsent
             self._unsent, self._pace_at = seq, pace_at
             self._report_progress(now)
+        self._is_backlogged = bool(self._requested) or seq < end
         return datagrams
 
     def next_at(self) -> float:
