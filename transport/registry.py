@@ -9,9 +9,9 @@ from dataclasses import dataclass, fields
 from typing import Any, get_args, get_type_hints
 
 from transport.contract import Transport, TransportConfig
-from transport.srt import SrtOptions, SrtReceiver, SrtSender
 from transport.rtp import MEDIA as RTP_MEDIA
 from transport.rtp import RtpOptions, RtpReceiver, RtpSender
+from transport.srt import SrtOptions, SrtReceiver, SrtSender
 from transport.udp import UdpOptions, UdpReceiver, UdpSender
 
 ANY_MEDIA = frozenset({"h264", "hevc", "vp8", "vp9", "av1", "data"})

@@ -1,0 +1,23 @@
+"""rtp: H.264 and data over RTP, as ffmpeg, GStreamer and WebRTC stacks speak it.
+
+RFC 3550 (RTP, RTCP), RFC 6184 (H.264: single NAL unit, FU-A; STAP-A received), RFC 4585 (generic NACK, PLI, immediate
+feedback), RFC 4588 (RTX on its own SSRC), RFC 5761 (one port), RFC 8285 (header extensions), RFC 3611 (receiver RTT).
+
+    packet.py      one RTP packet and our header extensions
+    h264.py        access units to payloads and back
+    rtcp.py        control packets
+    session.py     options, payload types, chances, round-trip time
+    sender.py      frames to packets, retransmission, sender reports
+    receiver.py    packets to frames, NACK, PLI, receiver reports
+    reception.py   sequence numbers of a source: what is missing, when to ask, when to give up
+    frames.py      when a frame is whole, which will never be
+    foreign.py     frame boundaries and times of senders that are not ours
+    sdp.py         the session in words, for peers of other makes
+"""
+
+from transport.rtp.receiver import RtpReceiver
+from transport.rtp.sdp import sdp
+from transport.rtp.sender import RtpSender
+from transport.rtp.session import MEDIA, RtpOptions
+
+__all__ = ["MEDIA", "RtpOptions", "RtpReceiver", "RtpSender", "sdp"]

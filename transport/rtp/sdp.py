@@ -1,0 +1,57 @@
+"""The session in words (RFC 8866), for peers that are not ours: what the sender end sends, what feedback it takes."""
+
+from transport.contract import TransportConfig
+from transport.rtp import session
+from transport.rtp.packet import CAPTURE_TIME_ID, CAPTURE_TIME_URI, CLOCK_RATE, FRAME_ID, FRAME_URI
+
+_H264_PROFILE = "42e01f"  # constrained baseline 3.1, which every receiver accepts as an offer; the stream says its own
+
+
+def sdp(config: TransportConfig) -> str:
+    """The SDP of the sending end that `config` makes, to be read by the receiving peer. Raises Unsupported."""
+    options = session.options(config)
+    host, _ = config.local
+    family = "IP6" if ":" in host else "IP4"
+    lines = [
+        "v=0",
+        f"o=- {config.seed} 1 IN {family} {host}",
+        "s=glassbench",
+        f"c=IN {family} {config.peer[0]}",
+        "t=0 0",
+    ]
+    for types in session.payload_types(config.tracks):
+        lines += _media(types, options.nack, config.peer[1])
+    return "\r\n".join(lines) + "\r\n"
+
+
+def _media(types: session.TrackTypes, nack: bool, port: int) -> list[str]:
+    is_video = types.track.media == "h264"
+    media, rtx = types.media, types.rtx
+    formats = f"{media} {rtx}" if nack else f"{media}"
+    lines = [
+        f"m={'video' if is_video else 'application'} {port} RTP/AVPF {formats}",
+        "a=sendonly",
+        "a=rtcp-mux",
+        f"a=mid:{types.track.id}",
+        f"a=rtpmap:{media} {'H264' if is_video else 'X-GLASSBENCH-DATA'}/{CLOCK_RATE}",
+    ]
+    if is_video:
+        lines += [
+            f"a=fmtp:{media} packetization-mode=1;profile-level-id={_H264_PROFILE}",
+            f"a=rtcp-fb:{media} nack pli",
+        ]
+    lines += [
+        f"a=rtcp-fb:{media} trr-int {round(session.REPORT_INTERVAL * 1000)}",
+        "a=rtcp-xr:rcvr-rtt=all",
+    ]
+    if nack:
+        lines += [
+            f"a=rtcp-fb:{media} nack",
+            f"a=rtpmap:{rtx} rtx/{CLOCK_RATE}",
+            f"a=fmtp:{rtx} apt={media}",
+        ]
+    lines += [
+        f"a=extmap:{CAPTURE_TIME_ID} {CAPTURE_TIME_URI}",
+        f"a=extmap:{FRAME_ID} {FRAME_URI}",
+    ]
+    return lines

@@ -1,0 +1,127 @@
+"""What both ends of an RTP session agree on: options, payload types, sources, intervals."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from transport.contract import Track, TransportConfig, Unsupported
+
+MEDIA = frozenset({"h264", "data"})
+FIRST_PAYLOAD_TYPE = 96  # the dynamic range of RFC 3551 ends at 127
+MIN_DATAGRAM_BYTES = 128
+REPORT_INTERVAL = 0.5  # seconds between regular reports, before RFC 3550's factor of 0.5 to 1.5 against synchronisation
+
+_OTHER_PAYLOAD_FORMATS = {
+    "hevc": "RFC 7798",
+    "vp8": "RFC 7741",
+    "vp9": "RFC 9628",
+    "av1": "the AOMedia AV1 RTP payload",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RtpOptions:
+    """The settings of the `rtp` arm.
+
+    `nack`: repair by generic NACK and RTX. `max_retries`: how often one packet is asked for. `reorder_window`: seconds
+    for which a gap may be reordering, before it is asked for or, without repair, given up. 5 ms is a few packets at
+    video rates: a retransmission that was not needed costs some bytes, a longer wait costs every repair its time.
+    """
+
+    nack: bool = True
+    max_retries: int = 10
+    reorder_window: float = 0.005
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.max_retries <= 100:
+            raise ValueError(f"max_retries must be 1 to 100, got {self.max_retries}")
+        if not 0 <= self.reorder_window <= 10:
+            raise ValueError(f"reorder_window must be 0 to 10 seconds, got {self.reorder_window}")
+
+
+@dataclass(frozen=True, slots=True)
+class TrackTypes:
+    """A track with its payload types: its own and that of its retransmissions."""
+
+    track: Track
+    media: int
+    rtx: int
+
+
+def payload_types(tracks: tuple[Track, ...]) -> list[TrackTypes]:
+    """Pairs of payload types from 96 up, video first: 96 and 97 for the video, 98 and 99 for a data track.
+
+    Raises Unsupported for a media without a payload format here, or more tracks than the dynamic range has pairs.
+    """
+    for track in tracks:
+        if track.media not in MEDIA:
+            format_ = _OTHER_PAYLOAD_FORMATS.get(track.media, "its payload format")
+            raise Unsupported(f"rtp carries h264 (RFC 6184) and data; {track.media} needs {format_}, not implemented")
+    if len(tracks) > 16:
+        raise Unsupported(f"rtp has payload types for 16 tracks, {len(tracks)} were asked for")
+    ordered = sorted(tracks, key=lambda track: track.media != "h264")  # stable
+    return [
+        TrackTypes(track, FIRST_PAYLOAD_TYPE + 2 * i, FIRST_PAYLOAD_TYPE + 2 * i + 1) for i, track in enumerate(ordered)
+    ]
+
+
+def options(config: TransportConfig) -> RtpOptions:
+    """The options of one end. Raises ValueError for values, or a datagram size, out of range."""
+    if config.max_datagram_bytes < MIN_DATAGRAM_BYTES:
+        raise ValueError(
+            f"max_datagram_bytes must be at least {MIN_DATAGRAM_BYTES} for rtp, got {config.max_datagram_bytes}"
+        )
+    values: Mapping[str, object] = config.options
+    return RtpOptions(**values)  # type: ignore[arg-type]
+
+
+class Dice:
+    """The chances that RFC 3550 leaves to a source. Two ends made from one seed still draw differently."""
+
+    def __init__(self, seed: int, role: int) -> None:
+        self._generator = np.random.default_rng(np.random.SeedSequence([seed, role]))
+
+    def word(self) -> int:
+        """32 bits: an SSRC or a timestamp offset, never zero."""
+        return int(self._generator.integers(1, 2**32))
+
+    def sequence(self) -> int:
+        """An initial sequence number."""
+        return int(self._generator.integers(2**16))
+
+    def report_interval(self) -> float:
+        """Seconds to the next regular report (RFC 3550 section 6.3.1; RFC 4585 section 3.5.3 with trr-int)."""
+        return REPORT_INTERVAL * float(self._generator.uniform(0.5, 1.5))
+
+
+def cname(config: TransportConfig) -> str:
+    """The canonical name of an end: persistent, and independent of its SSRCs (RFC 3550 section 6.5.1)."""
+    return f"{config.local[1]}@{config.local[0]}"[:255]
+
+
+class RoundTrip:
+    """Smoothed round-trip time in seconds (RFC 6298), for the choice of when to ask again."""
+
+    __slots__ = ("_smoothed", "_variance", "known")
+
+    def __init__(self, initial: float) -> None:
+        self._smoothed = initial
+        self._variance = initial / 2
+        self.known = False
+
+    @property
+    def smoothed(self) -> float:
+        return self._smoothed
+
+    @property
+    def timeout(self) -> float:
+        """How long an answer may take before it counts as lost: at least 10 ms above the mean."""
+        return self._smoothed + max(4 * self._variance, 0.010)
+
+    def add(self, sample: float) -> None:
+        if self.known:
+            self._variance += (abs(sample - self._smoothed) - self._variance) / 4
+            self._smoothed += (sample - self._smoothed) / 8
+        else:
+            self._smoothed, self._variance, self.known = sample, sample / 2, True
