@@ -7,6 +7,7 @@ that does not start at 0 (a log with wall clock times) is shifted to 0.
 
 import io
 import re
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +18,7 @@ from netem.traces.trace import FloatArray, Series, Trace, TraceError, merged, st
 
 
 class Column(NamedTuple):
-    """What a column holds, the factor to the unit used inside (s, bit/s, fraction), and the largest value in that."""
+    """What a column holds, the factor to the unit used inside (s, bit/s, fraction), its largest value in the file."""
 
     quantity: str
     factor: float
@@ -25,14 +26,14 @@ class Column(NamedTuple):
 
 
 COLUMNS = {
-    "time_s": Column("time", 1.0, np.inf),
-    "time_ms": Column("time", 1e-3, np.inf),
+    "time_s": Column("time", 1.0, 1e12),
+    "time_ms": Column("time", 1e-3, 1e15),
     "rate_bps": Column("rate", 1.0, MAX_RATE_BPS),
-    "rate_kbps": Column("rate", 1e3, MAX_RATE_BPS),
-    "rate_mbps": Column("rate", 1e6, MAX_RATE_BPS),
+    "rate_kbps": Column("rate", 1e3, MAX_RATE_BPS / 1e3),
+    "rate_mbps": Column("rate", 1e6, MAX_RATE_BPS / 1e6),
     "delay_s": Column("delay", 1.0, MAX_DELAY),
-    "delay_ms": Column("delay", 1e-3, MAX_DELAY),
-    "loss_percent": Column("loss", 1e-2, 1.0),
+    "delay_ms": Column("delay", 1e-3, MAX_DELAY * 1e3),
+    "loss_percent": Column("loss", 1e-2, 100.0),
     "loss_ratio": Column("loss", 1.0, 1.0),
 }
 ACCEPTED = (
@@ -40,54 +41,70 @@ ACCEPTED = (
     f"{', '.join(COLUMNS)}"
 )
 MAX_HEADER_LINES = 1000
+MAX_LINE = 1000  # characters
+MAX_LINES = 4_000_000
 
+_LONG_LINE = re.compile(rf"[^\n]{{{MAX_LINE + 1}}}")
 _NUMBER = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?\s*", re.IGNORECASE)
 
 
 def recognize(line: str) -> str | None:
     if line.startswith("#"):
         return "it starts with a # comment"
-    return "its first line has commas" if "," in line else None
+    return "its first line has commas" if "," in line and line[0] not in "[{" else None
 
 
 def parse(data: bytes, name: str) -> Trace:
     try:
         text = data.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
+        line = data.count(b"\n", 0, error.start) + 1
         raise refusal(name, line, f"the byte {data[error.start]:#04x}", "a CSV trace is UTF-8 text") from None
-    columns, body, first_line = _header(text, name)
-    table, end = _table(body.rstrip("\n"), len(columns), name, first_line)
+    for long_line in islice(_LONG_LINE.finditer(text), 1):
+        line = text.count("\n", 0, long_line.start()) + 1
+        raise refusal(name, line, f"more than {MAX_LINE} characters", "the lines of a CSV trace are shorter")
+    if text.count("\n") > MAX_LINES:
+        raise refusal(name, None, f"more than {MAX_LINES} lines", "longer traces are not accepted")
+    columns, rows = _header(text, name)
+    time_index = next(index for index, column in enumerate(columns) if COLUMNS[column].quantity == "time")
+    table, end = _table(rows, len(columns), time_index)
 
-    def values(quantity: str) -> FloatArray | None:
-        for index, column in enumerate(columns):
-            if column.quantity == quantity:
-                scaled = table[:, index] * column.factor
-                for row in np.flatnonzero(~((scaled >= 0) & (scaled <= column.largest)))[:1]:
-                    limit = f"a {quantity} is a number from 0" + _up_to(column)
-                    raise refusal(name, _line_of(body, row, first_line), f"{table[row, index]:g} as {quantity}", limit)
-                return np.asarray(scaled, dtype=np.float64)
-        return None
-
-    times, rates, delay, loss = (values(quantity) for quantity in ("time", "rate", "delay", "loss"))
-    assert times is not None and rates is not None  # the header has both
+    quantities: dict[str, FloatArray] = {}
+    for column_name, values in zip(columns, table.T, strict=True):
+        quantity, factor, largest = COLUMNS[column_name]
+        for row in np.flatnonzero(~((values >= 0) & (values <= largest)))[:1]:  # "not a number" is neither
+            accepted = f"{column_name} is a number from 0 to {largest:g}"
+            raise rows.refusal(row, f"{values[row]:g} as {column_name}", accepted)
+        quantities[quantity] = np.asarray(values * factor, dtype=np.float64)
+        if quantity == "time" and end is not None:
+            end *= factor
+    times, rates = quantities["time"], quantities["rate"]
     for row in np.flatnonzero(np.diff(times) <= 0)[:1]:
-        column_index = next(index for index, column in enumerate(columns) if column.quantity == "time")
-        found = f"time {table[row + 1, column_index]:g} after {table[row, column_index]:g}"
-        raise refusal(
-            name, _line_of(body, row + 1, first_line), found, "the time of each row is later than the one before"
-        )
-    period = _period(times, end, columns, name, _line_of(body, len(times), first_line))
+        found = f"{times[row + 1]:.15g} s after {times[row]:.15g} s"
+        raise rows.refusal(row + 1, found, "the time of each row is later than the one before")
+    if end is not None and end <= times[-1]:
+        found = f"the end at {end:.15g} s after {times[-1]:.15g} s"
+        raise rows.refusal(len(times), found, "the end is later than the last row")
     if not rates.any():
         raise refusal(name, None, "a rate of 0 in every row", "a link that never carries anything is not accepted")
-    source = f"CSV trace {name}" + (f", shifted from {times[0]:g} s to start at 0" if times[0] else "")
+    if end is None:
+        end = 2 * times[-1] - times[-2] if len(times) > 1 else times[-1] + 1.0
+    period = float(end - times[0])
+    if period > MAX_DURATION:
+        raise refusal(name, None, f"a duration of {period:g} s", f"a trace lasts at most {MAX_DURATION:.0f} s")
+    source = f"CSV trace {name}" + (f", shifted from {times[0]:.15g} s to start at 0" if times[0] else "")
     times = times - times[0]
-    delays, losses = (None if column is None else Series(*merged(times, column)) for column in (delay, loss))
-    return Trace(name, "csv", source, RateSchedule(times, rates, period), delays, losses)
+    delay, loss = (
+        Series(*merged(times, quantities[quantity])) if quantity in quantities else None
+        for quantity in ("delay", "loss")
+    )
+    return Trace(name, "csv", source, RateSchedule(times, rates, period), delay, loss)
 
 
 def write(trace: Trace) -> bytes:
     times, rates, delay, loss = step_union(trace)
+    if len(times) > MAX_LINES - 3:
+        raise TraceError(f"{trace.name}: it has {len(times)} steps, but a CSV trace has at most {MAX_LINES} lines")
     header, columns = ["time_s", "rate_bps"], [times, rates]
     if delay is not None:
         header, columns = [*header, "delay_s"], [*columns, delay]
@@ -96,7 +113,7 @@ def write(trace: Trace) -> bytes:
     # repr of a float is its shortest exact form, so that nothing is lost.
     rows = [",".join(map(_shortest, row)) for row in zip(*(column.tolist() for column in columns), strict=True)]
     end = _shortest(trace.duration) + "," * (len(header) - 1)
-    return "\n".join([f"# {trace.source}", ",".join(header), *rows, end, ""]).encode()
+    return "\n".join([f"# {' '.join(trace.source.split())}", ",".join(header), *rows, end, ""]).encode()
 
 
 def losses(trace: Trace) -> list[str]:
@@ -108,28 +125,40 @@ def losses(trace: Trace) -> list[str]:
     return []
 
 
-def _header(text: str, name: str) -> tuple[list[Column], str, int]:
-    """The columns, the text after the header, and the number of its first line."""
+class _Rows(NamedTuple):
+    """The part of the file after the header, and where it is."""
+
+    text: str
+    first_line: int
+    name: str
+
+    def refusal(self, row: int, found: str, accepted: str) -> TraceError:
+        """The error for one row, counted from 0; empty lines are not rows."""
+        lines = (number for number, line in enumerate(io.StringIO(self.text), self.first_line) if line.strip())
+        return refusal(self.name, next(islice(lines, row, None), None), found, accepted)
+
+
+def _header(text: str, name: str) -> tuple[list[str], _Rows]:
+    """The names of the columns, and the rows after the header."""
     position = 0
     for line_number in range(1, MAX_HEADER_LINES + 1):
         end = text.find("\n", position)
         line = text[position:] if end < 0 else text[position:end]
         position = len(text) if end < 0 else end + 1
         if line.strip() and not line.startswith("#"):
-            return _columns(line, name, line_number), text[position:], line_number + 1
+            return _columns(line, name, line_number), _Rows(text[position:], line_number + 1, name)
         if end < 0:
             break
     raise refusal(name, None, "no header", ACCEPTED)
 
 
-def _columns(line: str, name: str, line_number: int) -> list[Column]:
-    names = [cell.strip().lower() for cell in line.split(",")]
-    for column_name in names:
-        if column_name not in COLUMNS:
-            found = "numbers but no header" if _NUMBER.fullmatch(column_name) else f"the column {quote(column_name)}"
+def _columns(line: str, name: str, line_number: int) -> list[str]:
+    columns = [cell.strip().lower() for cell in line.split(",")]
+    for column in columns:
+        if column not in COLUMNS:
+            found = "numbers but no header" if _NUMBER.fullmatch(column) else f"the column {quote(column)}"
             raise refusal(name, line_number, found, ACCEPTED)
-    columns = [COLUMNS[column_name] for column_name in names]
-    quantities = [column.quantity for column in columns]
+    quantities = [COLUMNS[column].quantity for column in columns]
     for quantity in quantities:
         if quantities.count(quantity) > 1:
             raise refusal(name, line_number, f"more than one {quantity} column", ACCEPTED)
@@ -139,60 +168,38 @@ def _columns(line: str, name: str, line_number: int) -> list[Column]:
     return columns
 
 
-def _table(body: str, width: int, name: str, first_line: int) -> tuple[FloatArray, float | None]:
-    """The rows as an array (rows, width), and the value of the last row if it has only a time (in the file's unit)."""
+def _table(rows: _Rows, width: int, time_index: int) -> tuple[FloatArray, float | None]:
+    """The rows as an array (rows, width), and the time of the last row if it has only that."""
+    body = rows.text.rstrip()
     last = body[body.rfind("\n") + 1 :]
     cells = last.split(",")
     end = None
-    if len(cells) == width and _NUMBER.fullmatch(cells[0]) and not any(cell.strip() for cell in cells[1:]):
-        end = float(cells[0])
-        body = body[: len(body) - len(last)].rstrip("\n")
-    if not body.strip():
-        raise refusal(name, None, "no row after the header", ACCEPTED)
+    if len(cells) == width == 1 + sum(not cell.strip() for cell in cells) and _NUMBER.fullmatch(cells[time_index]):
+        end = float(cells[time_index])
+        body = body[: len(body) - len(last)].rstrip()
+    if not body:
+        raise refusal(rows.name, None, "no row after the header", ACCEPTED)
     try:
-        table = np.loadtxt(io.StringIO(body), delimiter=",", ndmin=2, comments=None)
+        lines = io.TextIOWrapper(io.BytesIO(body.encode()), "utf-8")  # StringIO takes four times the memory
+        table = np.loadtxt(lines, delimiter=",", ndmin=2, comments=None)
     except ValueError:
-        raise _bad_row(body, width, name, first_line) from None
+        raise _bad_row(rows, width) from None
     if table.shape[1] != width:
-        raise _bad_row(body, width, name, first_line)
+        raise _bad_row(rows, width)
     return table, end
 
 
-def _period(times: FloatArray, end: float | None, columns: list[Column], name: str, line: int) -> float:
-    """How long the trace lasts, in seconds."""
-    if end is not None:
-        factor = next(column.factor for column in columns if column.quantity == "time")
-        period = end * factor - times[0]
-        if not end * factor > times[-1]:
-            raise refusal(name, line, f"the end {end:g} after a later row", "the last row is later than the one before")
-    else:
-        period = 2 * times[-1] - times[-2] - times[0] if len(times) > 1 else 1.0
-    if period > MAX_DURATION:
-        raise refusal(name, line, f"a duration of {period:g} s", f"a trace lasts at most {MAX_DURATION:.0f} s")
-    return float(period)
-
-
-def _bad_row(body: str, width: int, name: str, first_line: int) -> TraceError:
-    """The first row that is not `width` numbers."""
-    for number, line in enumerate(io.StringIO(body), first_line):
+def _bad_row(rows: _Rows, width: int) -> TraceError:
+    """The error for the first row that is not `width` numbers."""
+    for number, line in enumerate(io.StringIO(rows.text), rows.first_line):
         cells = line.split(",")
         if line.strip() and len(cells) != width:
-            return refusal(name, number, f"{len(cells)} columns ({quote(line.strip())})", f"the header has {width}")
+            found = f"{len(cells)} columns ({quote(line.strip())})"
+            return refusal(rows.name, number, found, f"the header has {width}")
         for cell in cells:
             if line.strip() and not _NUMBER.fullmatch(cell):
-                return refusal(name, number, quote(cell.strip()), "a value is a number such as 12.5")
-    return refusal(name, None, "a row that cannot be read", ACCEPTED)
-
-
-def _line_of(body: str, row: int, first_line: int) -> int:
-    """The line number of a row: empty lines are not rows."""
-    lines = (number for number, line in enumerate(io.StringIO(body), first_line) if line.strip())
-    return next((number for index, number in enumerate(lines) if index == row), first_line)
-
-
-def _up_to(column: Column) -> str:
-    units = {"rate": "bit/s", "delay": "s", "loss": "(a fraction)"}
-    return f" to {column.largest:g} {units[column.quantity]}" if np.isfinite(column.largest) else ""
+                return refusal(rows.name, number, quote(cell.strip()), "a value is a number such as 12.5")
+    return refusal(rows.name, None, "a row that cannot be read", ACCEPTED)
 
 
 def _shortest(value: float) -> str:
