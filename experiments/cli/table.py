@@ -1,0 +1,59 @@
+"""The comparison as a table in a terminal: one row an arm, soonest first."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from rich import box
+from rich.table import Table
+
+Row = Mapping[str, object]
+
+
+def summary_table(rows: Sequence[Row], *, title: str) -> Table:
+    """The table of `glass compare`: `rows` as in the `arms` of `--json`, with `outcome` and `reason`."""
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, title_style="bold")
+    table.add_column("arm", no_wrap=True)
+    for heading in (
+        "frames shown",
+        "p50 ms",
+        "p95 ms",
+        "p99 ms",
+        "p95 signal",
+        "freezes",
+        "SSIM",
+        "sent Mbit/s",
+        "p95 / floor",
+    ):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in sorted(rows, key=_soonest_first):
+        if row["outcome"] != "measured":
+            table.add_row(str(row["arm"]), f"{row['outcome']}: {row['reason']}")
+            continue
+        table.add_row(
+            str(row["arm"]),
+            f"{row['displayed']} of {row['captured']}",
+            *(_ms(row[column]) for column in ("g2g_p50_ms", "g2g_p95_ms", "g2g_p99_ms", "signal_p95_ms")),
+            str(row["freezes"]),
+            _number(row["ssim"], ".3f"),
+            _number(row["sent_mbps"], ".2f"),
+            _number(row["floor_ratio"], ".2f"),
+        )
+    return table
+
+
+def _soonest_first(row: Row) -> tuple[float, float, float, str]:
+    columns = ("g2g_p95_ms", "g2g_p50_ms", "signal_p95_ms")
+    first, second, third = (_or_infinite(row.get(column)) for column in columns)
+    return first, second, third, str(row["arm"])
+
+
+def _or_infinite(value: object) -> float:
+    return float(value) if isinstance(value, int | float) else math.inf
+
+
+def _ms(value: object) -> str:
+    return _number(value, ".1f") if value is not None else "∞"
+
+
+def _number(value: object, form: str) -> str:
+    return format(value, form) if isinstance(value, int | float) else "–"

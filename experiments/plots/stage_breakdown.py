@@ -1,0 +1,88 @@
+"""Where the milliseconds went: the stages of the ledger as stacked bars, for usual frames and for slow ones."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from experiments.ledger import STAGES
+from experiments.plots.style import INK, new_figure, tidy
+from experiments.results import Run
+
+# Neighbours in the stack differ in lightness, and hatches tell them apart in grey.
+_LOOKS = {
+    "wait": ("#FFFFFF", "...."),
+    "encode": ("#E69F00", ""),
+    "queue": ("#0072B2", ""),
+    "transit": ("#D9D9D9", ""),
+    "spread": ("#56B4E9", "////"),
+    "hold": ("#D55E00", "\\\\\\\\"),
+    "buffer": ("#F0E442", ""),
+    "decode": ("#009E73", "xxxx"),
+}
+_CLIP = 4.0  # the axis ends at so many median bars
+_MEANING = {
+    "wait": "wait for the encoder",
+    "encode": "encode",
+    "queue": "send queue",
+    "transit": "transit of the first datagram",
+    "spread": "spread: pacing, serialisation, repair",
+    "hold": "hold in the transport (HOL, TSBPD, reordering)",
+    "buffer": "jitter buffer and playout",
+    "decode": "decode and display",
+}
+
+
+def stage_breakdown(run: Run) -> Figure:
+    """Two panels of stacked bars, an arm a row: mean stages of the middle half of the shown frames (25th to 75th
+    percentile of latency), and of the slowest twentieth. Frames never shown have no stages; the labels count them."""
+    video = run.video_by_arm()
+    figure = new_figure(11, 1.6 + 0.42 * len(video))
+    usual, slow = figure.subplots(1, 2, sharey=True)
+    _draw_panel(usual, {arm: _mean_between(frames, 0.25, 0.75) for arm, frames in video.items()})
+    _draw_panel(slow, {arm: _mean_between(frames, 0.95, 1.0) for arm, frames in video.items()})
+    usual.set_title("usual frames (middle half of those shown)", loc="left", fontsize=9, color=INK)
+    slow.set_title("slowest 5 % of those shown", loc="left", fontsize=9, color=INK)
+    shares = [frames["g2g_ms"].notna().mean() for frames in video.values()]
+    usual.set_yticks(
+        range(len(video)), [f"{arm}  ({share:.0%} shown)" for arm, share in zip(video, shares, strict=True)]
+    )
+    handles, labels = usual.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False, fontsize=8)
+    figure.suptitle(f"Where each millisecond went: {run.name}", x=0.01, ha="left", fontsize=11, color=INK)
+    return figure
+
+
+def _mean_between(frames: pd.DataFrame, low: float, high: float) -> pd.Series:
+    shown = frames.dropna(subset=["g2g_ms"])
+    if shown.empty:
+        return pd.Series(0.0, index=[f"{stage}_ms" for stage in STAGES])
+    lower, upper = shown["g2g_ms"].quantile([low, high])
+    return shown.loc[shown["g2g_ms"].between(lower, upper), [f"{stage}_ms" for stage in STAGES]].mean()
+
+
+def _draw_panel(axes: Axes, means: dict[str, pd.Series]) -> None:
+    rows = np.arange(len(means))
+    left = np.zeros(len(means))
+    for stage in STAGES:
+        widths = np.array([mean[f"{stage}_ms"] for mean in means.values()])
+        color, hatch = _LOOKS[stage]
+        axes.barh(
+            rows, widths, left=left, color=color, hatch=hatch, edgecolor=INK, linewidth=0.4, height=0.72,
+            label=_MEANING[stage],
+        )  # fmt: skip
+        left += widths
+    # One hopeless arm must not press all others flat: bars past the end of the axis carry an arrow and their length.
+    end = max(1.0, min(left.max(), _CLIP * float(np.median(left[left > 0]))) if (left > 0).any() else 1.0)
+    for row, total in zip(rows, left, strict=True):
+        text = f"{total:.0f}" if total <= end else f"{total:.0f} \N{RIGHTWARDS ARROW}"
+        offset, align = ((3, 0), "left") if total <= end else ((-3, 0), "right")
+        axes.annotate(
+            text, (min(total, 1.1 * end), row), xytext=offset, textcoords="offset points", ha=align, va="center",
+            fontsize=7, bbox={"boxstyle": "square,pad=0.15", "facecolor": "white", "edgecolor": "none"},
+        )  # fmt: skip
+    axes.set_xlim(0, 1.1 * end)
+    axes.set_ylim(len(means) - 0.4, -0.6)
+    axes.set_xlabel("ms")
+    tidy(axes)
+    axes.grid(visible=False, axis="y")

@@ -1,0 +1,54 @@
+"""One look for all pictures: colours that colour-blind readers tell apart, and dashes and hatches for print in grey."""
+
+from dataclasses import dataclass
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+# Okabe and Ito, "Color Universal Design", 2008; black is kept for text and capacity.
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F")
+DASHES: tuple[tuple[int, tuple[float, ...]], ...] = (
+    (0, ()),
+    (0, (5, 1.5)),
+    (0, (1, 1)),
+    (0, (6, 1.5, 1, 1.5)),
+)
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+
+INK = "#222222"
+FAINT = "#B8B8B8"
+
+
+@dataclass(frozen=True, slots=True)
+class LineStyle:
+    """How one arm is drawn in every picture of a run."""
+
+    color: str
+    dashes: tuple[int, tuple[float, ...]]
+    marker: str
+
+
+def arm_styles(arms: list[str]) -> dict[str, LineStyle]:
+    """A colour, dash pattern and marker per arm, no two alike for up to 28 arms, in the order given."""
+    return {
+        arm: LineStyle(
+            color=PALETTE[index % len(PALETTE)],
+            dashes=DASHES[(index + 2 * (index // len(PALETTE))) % len(DASHES)],
+            marker=MARKERS[index % len(MARKERS)],
+        )
+        for index, arm in enumerate(arms)
+    }
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure in inches. Not pyplot: nothing global, so notebooks and worker processes do not meet."""
+    return Figure(figsize=(width, height), layout="constrained", dpi=150)
+
+
+def tidy(axes: Axes) -> None:
+    """The axes of this project: no box, a faint grid behind the data."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(FAINT)
+    axes.tick_params(colors=INK, length=3, labelsize=8)
+    axes.grid(color=FAINT, linewidth=0.4, alpha=0.6)
+    axes.set_axisbelow(True)

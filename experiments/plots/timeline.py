@@ -1,0 +1,68 @@
+"""What happened to each frame, arm below arm, under the capacity that the link had at that moment."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+from experiments.plots.style import FAINT, INK, arm_styles, new_figure, tidy
+from experiments.results import Run
+
+_NOT_SHOWN_INK = "#000000"
+
+
+def timeline(run: Run) -> Figure:
+    """Capacity of the downlink on top; below it a row an arm: latency of each shown frame over its capture time, and a
+    black tick above for each frame that was never shown. All rows share both axes."""
+    video = run.video_by_arm()
+    styles = arm_styles(list(video))
+    figure = new_figure(11, 1.7 + 0.95 * len(video))
+    rows = figure.subplots(len(video) + 1, 1, sharex=True, gridspec_kw={"height_ratios": [1.5] + [1.0] * len(video)})
+    _draw_capacity(rows[0], run)
+    shown = pd.concat([frames["g2g_ms"].dropna() for frames in video.values()])
+    bottom = 0.7 * float(shown.min()) if len(shown) else 10.0
+    top = 1.6 * float(shown.max()) if len(shown) else 1000.0
+    for axes, (arm, frames) in zip(rows[1:], video.items(), strict=True):
+        _draw_arm(axes, frames, styles[arm].color, bottom, top)
+        never = int(frames["g2g_ms"].isna().sum())
+        axes.set_title(
+            f"{arm}: {never} of {len(frames)} frames never shown", loc="left", fontsize=8, color=INK, pad=2
+        )
+    rows[-1].set_xlabel("capture time, s")
+    figure.supylabel("glass-to-glass latency, ms (log scale)", fontsize=9)
+    figure.suptitle(f"Every frame against the link: {run.name}", x=0.01, ha="left", fontsize=11, color=INK)
+    return figure
+
+
+def _draw_capacity(axes: Axes, run: Run) -> None:
+    capacity = run.capacity()
+    if capacity is None:
+        axes.text(0.01, 0.5, "no bottleneck on the downlink", transform=axes.transAxes, fontsize=8)
+    else:
+        axes.fill_between(capacity["at"], capacity["mbps"], step="post", color=FAINT, linewidth=0)
+        axes.step(capacity["at"], capacity["mbps"], where="post", color=INK, linewidth=0.7)
+        axes.axhline(run.offered_mbps(), color=INK, linestyle=(0, (4, 2)), linewidth=1.0)
+        axes.annotate(
+            f"video {run.offered_mbps():.2g} Mbit/s",
+            xy=(1.0, run.offered_mbps()),
+            xycoords=("axes fraction", "data"),
+            xytext=(-4, 3),
+            textcoords="offset points",
+            fontsize=7,
+            ha="right",
+            bbox={"boxstyle": "square,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.8},
+        )
+    axes.set_ylim(bottom=0)
+    axes.set_title("downlink capacity, Mbit/s", loc="left", fontsize=8, color=INK, pad=2)
+    tidy(axes)
+
+
+def _draw_arm(axes: Axes, frames: pd.DataFrame, color: str, bottom: float, top: float) -> None:
+    axes.set_yscale("log")
+    axes.set_ylim(bottom, top)
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.plot(frames["captured_at"], frames["g2g_ms"], ".", markersize=2.4, color=color)
+    never = frames.loc[frames["g2g_ms"].isna(), "captured_at"].to_numpy()
+    axes.vlines(never, np.full(len(never), 0.86), 1.0, transform=axes.get_xaxis_transform(), color=_NOT_SHOWN_INK, linewidth=0.8)
+    tidy(axes)
