@@ -110,7 +110,7 @@ def simulate(bottleneck: Element, *, log: bool = False) -> float:
 
 
 def main() -> None:
-    rate = RateSchedule(np.arange(100) * 0.1, np.linspace(5e6, 9e6, 100), 10.0)
+    rate = RateSchedule(np.linspace(0.0, 9.9, 100), np.linspace(5e6, 9e6, 100), 10.0)
     opportunities = OpportunitySchedule(np.arange(1, 10_001))
     rows: dict[str, Callable[[], float]] = {
         "path alone, fixed rate": lambda: drive_path(FixedRate(6e6, queue())),

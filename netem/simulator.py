@@ -91,7 +91,7 @@ class Simulator:
         self._by_address[address] = node
 
     def add_link(self, source: Address, destination: Address, path: Path, *, log: LinkLog | None = None) -> None:
-        """Carry packets of the node at `source` to the node at `destination` over `path`, its own, shared with no other."""
+        """Carry packets of the node at `source` to the one at `destination` over `path`, which no other link shares."""
         for address in (source, destination):
             if address not in self._by_address:
                 known = ", ".join(str(node.address) for node in self._nodes)
