@@ -21,6 +21,8 @@ def run_app(app: typer.Typer, arguments: Sequence[str] | None = None, *, name: s
             args=None if arguments is None else list(arguments), prog_name=name, standalone_mode=False
         )
         sys.stdout.flush()
+        if result == INTERRUPTED:  # newer versions of typer turn an interrupt into this
+            return _fail("interrupted", INTERRUPTED)
         return result if isinstance(result, int) else 0
     except (KeyboardInterrupt, typer.Abort):
         return _fail("interrupted", INTERRUPTED)

@@ -22,12 +22,14 @@ def detect(data: bytes, name: str) -> Detection:
     """Detect the format from the first line that is not empty. Raises TraceError when it is none of FORMATS."""
     accepted = "; accepted are " + ", ".join(f"{format.name} ({format.summary})" for format in FORMATS.values())
     head = data[:HEAD_BYTES]
-    if not head.strip():
-        raise TraceError(f"{name}: found {'an empty file' if not data else 'nothing but white space'}{accepted}")
+    if not data:
+        raise TraceError(f"{name}: found an empty file{accepted}")
     if head.count(0):
         raise TraceError(f"{name}: found binary data (a zero byte at offset {head.index(0)}){accepted}")
-    lines = head.decode("utf-8-sig", "replace").split("\n")
-    number, line = next((number, line.strip()) for number, line in enumerate(lines, 1) if line.strip("\ufeff\r\t\v\f "))
+    lines = enumerate(head.decode("utf-8-sig", "replace").split("\n"), 1)
+    number, line = next(((number, line.strip()) for number, line in lines if line.strip()), (0, ""))
+    if not line:
+        raise TraceError(f"{name}: found nothing but white space{accepted}")
     for format in FORMATS.values():
         reason = format.recognize(line)
         if reason is not None:

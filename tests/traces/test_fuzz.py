@@ -43,6 +43,7 @@ def check_usable(trace: Trace) -> None:
 
 @settings(max_examples=150, deadline=None)
 @given(st.binary(max_size=300))
+@example(b"\x1c")
 def test_random_bytes(data: bytes) -> None:
     check(data)
 

@@ -1,0 +1,175 @@
+"""`glass trace`: what it prints and writes, and how it ends on bad input."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import typer
+
+from experiments.cli.errors import run_app
+from experiments.cli.trace import app
+from netem.traces import load, load_pair
+
+WriteFile = Callable[[str, str | bytes], Path]
+Glass = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def glass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Glass:
+    """Run `glass trace ...` in an empty folder; returns exit code, stdout and stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        code = run_app(app, arguments, name="glass trace")
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+def test_list_names_every_shipped_trace_and_format_with_statistics(glass: Glass) -> None:
+    code, out, err = glass("list", "--duration", "5")
+    assert (code, err) == (0, "")
+    for name in ("lte-driving", "mmwave-blockage", "wifi-bursts", "satellite", "steps", "mahimahi", "csv", "sabre"):
+        assert f"{name}: " in out
+    assert "longest outage" in out
+    record = json.loads(glass("list", "--json", "--duration", "10")[1])
+    assert record["steps"]["down"]["max_mbps"] == pytest.approx(10.0)
+
+
+def test_inspect_says_format_and_statistics_and_writes_a_plot(glass: Glass, write: WriteFile) -> None:
+    write("x.down", "".join(f"{ms}\n" for ms in range(1, 3001)))
+    write("x.up", "".join(f"{ms}\n" for ms in range(1, 5001, 5)) + "6000\n")
+    code, out, err = glass("inspect", "x.down")
+    assert (code, err) == (0, "")
+    assert "format mahimahi, because its first line is one number" in out
+    assert "12.03/12.03/12.03 Mbit/s" in out
+    assert "longest outage 1.004 s" in out
+    assert Path("trace-x.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_inspect_json_is_one_object_and_nothing_else(glass: Glass) -> None:
+    code, out, _ = glass("inspect", "steps", "--json", "--duration", "20", "--plot", "p.png")
+    record = json.loads(out)
+    assert code == 0
+    assert record["plot"] == "p.png" and Path("p.png").exists()
+    assert record["down"]["mean_delay_ms"] == pytest.approx(50.0)
+    assert record["down"]["duration_s"] == 20.0
+    assert record["up"]["mean_mbps"] == pytest.approx(4.0)
+
+
+def test_convert_says_what_is_lost_and_reads_back(glass: Glass, write: WriteFile) -> None:
+    write("x.csv", "time_s,rate_mbps,delay_ms\n0,12.032,20\n1,6.016,20\n")
+    code, out, _ = glass("convert", "x.csv", "x.down")
+    assert code == 0
+    assert "x.csv: format csv, because" in out and "wrote x.down, format mahimahi" in out
+    assert "1504 bytes" in out and "the delay was left out" in out
+    assert load("x.down").capacity_bytes(0.0, 2.0) == 1500 * 1504
+    code, out, _ = glass("convert", "x.down", "y.txt", "--to", "sabre")
+    assert code == 0 and load("y.txt").format == "sabre"
+
+
+def test_generate_writes_both_directions_which_inspect_finds(glass: Glass) -> None:
+    code, out, _ = glass("generate", "lte-driving", "--seed", "3", "--duration", "4", "--to", "mahimahi")
+    assert code == 0 and "wrote lte-driving.down" in out and "wrote lte-driving.up" in out
+    assert load_pair("lte-driving.up").down.duration == 4.0
+    assert glass("generate", "satellite", "--duration", "4", "--out", "sat")[0] == 0
+    pair = load_pair("sat")
+    assert Path(pair.up.name).name == "sat.up.csv"
+    assert pair.down.loss is not None
+
+
+def test_a_file_that_is_replaced_is_told(glass: Glass) -> None:
+    assert "replaced" not in glass("generate", "steps", "--duration", "4")[1]
+    assert glass("generate", "steps", "--duration", "4")[1].count("it replaced a file of that name") == 2
+    assert not [path for path in Path.cwd().iterdir() if path.name.endswith(".part")]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["inspect", "nowhere"], "nowhere: found neither a file nor a shipped trace of this name (lte-driving"),
+        (["inspect", "no/where"], "no/where: cannot be read (No such file or directory)"),
+        (["inspect", "."], ".: found a directory"),
+        (["inspect", "bad.csv"], "bad.csv, line 3: found 'x'"),
+        (["inspect", "steps", "--plot", "no/plot.png"], "no/plot.png: No such file or directory"),
+        (["inspect", "steps", "--plot", "folder"], "folder: Is a directory"),
+        (["inspect", "steps", "--duration", "0.1", "--seed", "-1"], "found -1, but accepted"),
+        (
+            ["convert", "good.csv", "out.xyz"],
+            "out.xyz: found no known ending, but accepted are .down .up .mahi (mahimahi)",
+        ),
+        (
+            ["convert", "good.csv", "out.csv", "--to", "pcap"],
+            "--to: found 'pcap', but accepted are mahimahi, csv, sabre",
+        ),
+        (["generate", "lte"], "trace generator: found 'lte'"),
+        (["generate", "steps", "--duration", "1e9"], "duration of trace steps: found 1e+09 s"),
+        (["generate", "steps", "--seed", "one"], "Invalid value for '--seed'"),
+        (["list", "--nothing"], "No such option"),
+        (["nothing"], "No such command"),
+    ],
+)
+def test_bad_input_is_one_sentence_on_stderr_and_exit_code_2(
+    glass: Glass, write: WriteFile, arguments: list[str], message: str
+) -> None:
+    write("bad.csv", "time_s,rate_mbps\n0,1\n1,x\n")
+    write("good.csv", "time_s,rate_mbps\n0,1\n1,2\n")
+    Path("folder").mkdir()
+    code, out, err = glass(*arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith("error: ") and err.count("\n") == 1
+    assert message in err
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (KeyboardInterrupt(), 130, "interrupted"),
+        (ValueError("two\n  lines"), 2, "two lines"),
+        (PermissionError(13, "Permission denied", "x"), 2, "x: Permission denied"),
+        (OSError("disk"), 2, "disk"),
+    ],
+)
+def test_run_app_maps_errors_to_exit_codes(
+    capsys: pytest.CaptureFixture[str], error: BaseException, code: int, message: str
+) -> None:
+    failing = typer.Typer()
+
+    @failing.command()
+    def command() -> None:
+        raise error
+
+    assert run_app(failing, []) == code
+    assert capsys.readouterr().err == f"error: {message}\n"
+
+
+def test_run_app_returns_an_exit_code_and_lets_a_bug_through() -> None:
+    app = typer.Typer()
+
+    @app.command()
+    def command(bug: bool = False) -> None:
+        if bug:
+            raise RuntimeError("a bug")
+        raise typer.Exit(7)
+
+    assert run_app(app, []) == 7
+    with pytest.raises(RuntimeError, match="a bug"):
+        run_app(app, ["--bug"])
+
+
+def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
+    program = "import sys; from experiments.cli.errors import run_app; from experiments.cli.trace import app; "
+    program += "sys.exit(run_app(app, ['list', '--duration', '2']))"
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", program], stdout=write_end, stderr=subprocess.PIPE, cwd=root, check=False
+    )
+    os.close(write_end)
+    assert b"Traceback" not in done.stderr
