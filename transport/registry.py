@@ -8,7 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, get_args, get_type_hints
 
+from transport import quic_datagram, quic_stream, quic_stream_per_frame, quic_stream_per_gop
 from transport.contract import Transport, TransportConfig
+from transport.quic.options import DatagramOptions, QuicOptions
 from transport.rtp import MEDIA as RTP_MEDIA
 from transport.rtp import RtpOptions, RtpReceiver, RtpSender
 from transport.srt import SrtOptions, SrtReceiver, SrtSender
@@ -37,6 +39,38 @@ _ENTRIES: tuple[TransportEntry, ...] = (
     TransportEntry("udp", "the floor: fragments, no repair", UdpOptions, UdpSender, UdpReceiver, ANY_MEDIA),
     TransportEntry("rtp", "RTP with NACK, RTX and PLI", RtpOptions, RtpSender, RtpReceiver, RTP_MEDIA),
     TransportEntry("srt", "SRT live mode: constant latency, NAK repair", SrtOptions, SrtSender, SrtReceiver, ANY_MEDIA),
+    TransportEntry(
+        "quic-stream",
+        "one ordered QUIC stream per track",
+        QuicOptions,
+        quic_stream.make_sender,
+        quic_stream.make_receiver,
+        ANY_MEDIA,
+    ),
+    TransportEntry(
+        "quic-stream-per-gop",
+        "a QUIC stream per group of pictures",
+        QuicOptions,
+        quic_stream_per_gop.make_sender,
+        quic_stream_per_gop.make_receiver,
+        ANY_MEDIA,
+    ),
+    TransportEntry(
+        "quic-stream-per-frame",
+        "a QUIC stream per frame",
+        QuicOptions,
+        quic_stream_per_frame.make_sender,
+        quic_stream_per_frame.make_receiver,
+        ANY_MEDIA,
+    ),
+    TransportEntry(
+        "quic-datagram",
+        "QUIC DATAGRAMs, repaired in time",
+        DatagramOptions,
+        quic_datagram.make_sender,
+        quic_datagram.make_receiver,
+        ANY_MEDIA,
+    ),
 )
 
 TRANSPORTS: dict[str, TransportEntry] = {entry.name: entry for entry in _ENTRIES}

@@ -1,0 +1,200 @@
+"""Two ends of a QUIC arm in the simulator, with frames offered to one and the events of both written down."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+import pytest
+
+from netem.element import Counts, Element
+from netem.elements.delay import Delay
+from netem.elements.fixed_rate import FixedRate
+from netem.packet import Packet
+from netem.path import Path
+from netem.queues.drop_tail import DropTail
+from netem.simulator import Simulator
+from transport.contract import Event, Frame, FrameReceived, Track, Transport, TransportConfig
+from transport.registry import get, validate_options
+
+SENDER, RECEIVER = ("10.0.0.1", 4000), ("10.0.0.2", 4433)
+START_AT = 1000.0
+MEDIA_AT = 1002.0
+VIDEO = Track(id=1, name="video", media="h264", priority=2)
+CHAT = Track(id=2, name="chat", media="data", priority=0)
+
+
+class Media:
+    """An endpoint: a transport, the calls to make on it at given instants, and the events it gave."""
+
+    def __init__(self, transport: Transport, calls: Sequence[tuple[float, Callable[[float], None]]] = ()) -> None:
+        self.transport = transport
+        self.events: list[Event] = []
+        self.sent_bytes = 0
+        self._calls = sorted(calls, key=lambda call: call[0])
+
+    def receive_datagram(self, data: bytes, peer: tuple[str, int], ecn: int = 0, *, now: float) -> None:
+        self.transport.receive_datagram(data, peer, ecn, now=now)
+        self._drain()
+
+    def datagrams_to_send(self, *, now: float) -> list[tuple[bytes, tuple[str, int], int]]:
+        datagrams = list(self.transport.datagrams_to_send(now=now))
+        self.sent_bytes += sum(len(datagram.data) for datagram in datagrams)
+        self._drain()
+        return datagrams
+
+    def get_timer(self) -> float | None:
+        timers = [self._calls[0][0]] if self._calls else []
+        if (timer := self.transport.get_timer()) is not None:
+            timers.append(timer)
+        return min(timers, default=None)
+
+    def handle_timer(self, *, now: float) -> None:
+        while self._calls and self._calls[0][0] <= now:
+            self._calls.pop(0)[1](now)
+        timer = self.transport.get_timer()
+        if timer is not None and timer <= now:
+            self.transport.handle_timer(now=now)
+        self._drain()
+
+    def _drain(self) -> None:
+        while (event := self.transport.next_event()) is not None:
+            self.events.append(event)
+
+
+class Drop(Element):
+    """Loses the packets for which `lost(packet)` holds."""
+
+    def __init__(self, lost: Callable[[Packet], bool]) -> None:
+        self._lost = lost
+        self._out: list[Packet] = []
+        self._counts = Counts()
+
+    def push(self, packet: Packet) -> None:
+        self._counts.pushed += 1
+        if self._lost(packet):
+            self._counts.lost += 1
+        else:
+            self._out.append(packet)
+
+    def pop(self, now: float) -> list[Packet]:
+        out, self._out = self._out, []
+        self._counts.popped += len(out)
+        return out
+
+    def get_timer(self) -> float | None:
+        return self._out[0].at if self._out else None
+
+    def counts(self) -> Counts:
+        return self._counts
+
+
+@dataclass
+class Call:
+    """One session between a sending and a receiving end."""
+
+    arm: str
+    options: dict[str, object] = field(default_factory=dict)
+    tracks: tuple[Track, ...] = (VIDEO, CHAT)
+    forward: Sequence[Element] | None = None
+    backward: Sequence[Element] | None = None
+    delay: float = 0.02
+    rate_bps: float = 20e6
+    queue_bytes: int = 200_000
+    timer_resolution: float = 0.0
+    sender: Media = field(init=False)
+    receiver: Media = field(init=False)
+    simulator: Simulator = field(init=False)
+
+    def make(
+        self, frames: Iterable[Frame], requests: Iterable[tuple[float, int]] = (), close_at: float | None = None
+    ) -> None:
+        entry = get(self.arm)
+        options = validate_options(self.arm, self.options)
+        left = TransportConfig(SENDER, RECEIVER, 1, self.tracks, options=options)
+        right = TransportConfig(RECEIVER, SENDER, 2, self.tracks, options=options)
+        sender, receiver = entry.make_sender(left), entry.make_receiver(right)
+        calls: list[tuple[float, Callable[[float], None]]] = [(START_AT, lambda now: sender.connect(now=now))]
+        calls += [(f.captured_at, lambda now, f=f: sender.send_frame(f, now=now)) for f in frames]  # type: ignore[misc]
+        if close_at is not None:
+            calls.append((close_at, lambda now: sender.close(now=now)))
+        asks = [(at, lambda now, t=t: receiver.request_keyframe(t, now=now)) for at, t in requests]
+        self.sender, self.receiver = Media(sender, calls), Media(receiver, asks)  # type: ignore[arg-type]
+        self.simulator = Simulator(timer_resolution=self.timer_resolution)
+        self.simulator.add_node("sender", SENDER, self.sender)
+        self.simulator.add_node("receiver", RECEIVER, self.receiver)
+        forward = self.forward if self.forward is not None else self.link()
+        backward = self.backward if self.backward is not None else [Delay(self.delay)]
+        self.simulator.add_link(SENDER, RECEIVER, Path(forward))
+        self.simulator.add_link(RECEIVER, SENDER, Path(backward))
+
+    def link(self) -> list[Element]:
+        return [FixedRate(self.rate_bps, DropTail(limit_bytes=self.queue_bytes)), Delay(self.delay)]
+
+    def run(
+        self,
+        frames: Iterable[Frame],
+        *,
+        until: float,
+        requests: Iterable[tuple[float, int]] = (),
+        close_at: float | None = None,
+    ) -> "Call":
+        self.make(frames, requests, close_at)
+        self.simulator.run(until=until)
+        return self
+
+    def of(self, kind: type) -> list[Event]:
+        return [event for end in (self.sender, self.receiver) for event in end.events if isinstance(event, kind)]
+
+    def received(self, track: int = VIDEO.id) -> dict[int, FrameReceived]:
+        events = [e for e in self.receiver.events if isinstance(e, FrameReceived) and e.frame.track == track]
+        assert len({e.frame.sequence for e in events}) == len(events), "a frame was received twice"
+        return {e.frame.sequence: e for e in events}
+
+    def counts(self) -> Counter[str]:
+        return Counter(type(e).__name__ for end in (self.sender, self.receiver) for e in end.events)
+
+
+def make_video(
+    count: int,
+    size: int | Callable[[int], int] = 16_000,
+    *,
+    interval: float = 1 / 30,
+    deadline: float | None = None,
+    gop: int = 30,
+    track: Track = VIDEO,
+    at: float = MEDIA_AT,
+) -> list[Frame]:
+    """Frames of distinct contents; a keyframe begins each group."""
+    frames = []
+    for n in range(count):
+        captured_at = round((at + n * interval) * 1e6) / 1e6
+        length = size(n) if callable(size) else size
+        frames.append(
+            Frame(
+                track=track.id,
+                group=n // gop,
+                sequence=n,
+                captured_at=captured_at,
+                keyframe=n % gop == 0,
+                layer=0,
+                priority=track.priority,
+                expires_at=None if deadline is None else captured_at + deadline,
+                payload=bytes([n % 251]) * length,
+            )
+        )
+    return frames
+
+
+@pytest.fixture
+def call() -> type[Call]:
+    return Call
+
+
+@pytest.fixture
+def video() -> Callable[..., list[Frame]]:
+    return make_video
+
+
+@pytest.fixture
+def drop() -> type[Drop]:
+    return Drop

@@ -1,0 +1,231 @@
+"""Congestion control for live video on links whose rate changes: the window follows the rate, the queue stays short.
+
+Two quantities are measured, as in BBR (draft-ietf-ccwg-bbr): the base round-trip time and the rate at which the path
+delivers. The window is `rate x (base + target queue)`: whatever the rate becomes, the queue that we cause ourselves is
+held near the target. What differs from BBR is how the rate is measured, because video is application-limited: it comes
+as one train of packets per frame, and bytes per round trip say little about the path.
+
+- *Upwards*, by trains (packet-train dispersion: Dovrolis, Ramanathan, Moore, "Packet-dispersion techniques and a
+  capacity-estimation methodology", ToN 2004): if the n-th packet of a train met q seconds of queue, the path carried
+  the packets after the first in at most the time of their sending plus q. This needs no receive timestamps, holds when
+  one ACK covers the whole train, and never collapses when the application has little to say.
+- *Downwards*, only under congestion: then the path, not the application, is the limit, and the acknowledged bytes over
+  the last round trip are the rate (draft-cheng-iccrg-delivery-rate-estimation). Congestion is a standing queue over
+  the target (the minimum of the recent round-trip times, as in Copa, NSDI 2018, so that jitter and delayed ACKs do not
+  count), or over 10 % of loss in a round; fewer losses are the radio's and change nothing.
+
+While the queue is short (under half of the target) packets leave at twice the rate, so that the next train can show a
+higher one; the window, which only grows by `target / base` per round, bounds what this can do to the delay. Until the
+first congestion the window doubles per round instead (slow start). The target queue delay is the idea of SCReAM (RFC
+8298) and LEDBAT (RFC 6817).
+"""
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from transport.congestion.pacer import Pacer
+
+_INITIAL_PACKETS = 10  # RFC 9002 7.2
+_MIN_PACKETS = 4
+_INITIAL_RTT = 0.1
+_PROBE_GAIN = 2.0
+_TRAIN_GAP = 0.004  # a longer pause starts a new train; over the 2 ms between releases of a pacer with 1 ms timers
+_TRAIN_RESOLUTION = 0.002  # no train is said to have passed faster: jitter of that size is everywhere
+_BASE_EPOCH = 2.5
+_RATE_WINDOW = 0.03
+_STANDING_WINDOW = 0.01
+_LOSS_THRESHOLD = 0.1
+_LOSS_FACTOR = 0.85
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    size: int
+    at: float
+    train_at: float
+    train_bytes: int  # after the first packet of the train, up to and with this one
+    clean: bool  # hardly anything of ours was in flight: its round trip is the path's, not our queue's
+
+
+class RealtimeController:
+    """One sender's window and pacing. Sans-IO: `now` in seconds, sizes in bytes, packets named by any unique number."""
+
+    def __init__(self, *, max_datagram_bytes: int, target_queue: float = 0.025) -> None:
+        self.bytes_in_flight = 0
+        self._packet = max_datagram_bytes
+        self._target = target_queue
+        self._pacer = Pacer(max_datagram_bytes=max_datagram_bytes)
+        self._sent: dict[int, _Sent] = {}
+        self._rate: float | None = None  # bytes per second
+        self._slow_start = True
+        self._base_rtt: float | None = None
+        self._epoch_at = 0.0
+        self._epoch_min: float | None = None
+        self._draining = False
+        self._recent_rtts: deque[tuple[float, float]] = deque()  # (at, rtt), rtt ascending: the first is the minimum
+        self._delivered = 0
+        self._acks: deque[tuple[float, int, float]] = deque()  # (at, delivered, sent_at of the newest), one round trip
+        self._train_at = 0.0
+        self._train_bytes = 0
+        self._last_sent_at = -1.0
+        self._round_ends_at = 0.0
+        self._round_acked = 0
+        self._round_lost = 0
+        self._lossy = False
+
+    @property
+    def base_rtt(self) -> float:
+        """The path's own round-trip time as far as known, in seconds."""
+        return self._base_rtt if self._base_rtt is not None else _INITIAL_RTT
+
+    @property
+    def rate(self) -> float:
+        """What the path is believed to deliver, in bytes per second."""
+        return self._rate if self._rate is not None else _INITIAL_PACKETS * self._packet / self.base_rtt
+
+    @property
+    def standing_queue(self) -> float:
+        """The queueing delay that even the luckiest recent packet met, in seconds."""
+        return self._recent_rtts[0][1] - self.base_rtt if self._recent_rtts else 0.0
+
+    @property
+    def window(self) -> int:
+        """Bytes that may be in flight."""
+        if self._draining:
+            return max(2 * self._packet, int(self.rate * self.base_rtt / 2))
+        if self._slow_start:
+            return max(_INITIAL_PACKETS * self._packet, int(self.rate * (2 * self.base_rtt + self._target)))
+        return max(_MIN_PACKETS * self._packet, int(self.rate * (self.base_rtt + self._target)))
+
+    @property
+    def pacing_rate(self) -> float:
+        """Bytes per second."""
+        floor = _MIN_PACKETS * self._packet / (self.base_rtt + self._target)
+        probing = self.standing_queue < self._target / 2 and not self._lossy
+        return max(floor, self.rate * (_PROBE_GAIN if probing else 1.0))
+
+    def packets_allowed(self, *, now: float) -> int:
+        """Full packets that may leave at `now`."""
+        room = (self.window - self.bytes_in_flight) // self._packet
+        return max(0, min(room, self._pacer.packets(self.pacing_rate, now=now)))
+
+    def next_send_at(self) -> float | None:
+        """When pacing lets the next packets go, if the window has room; else only an ACK can help, and it is None."""
+        if self.window - self.bytes_in_flight < self._packet:
+            return None
+        return self._pacer.next_at(self.pacing_rate)
+
+    def on_sent(self, number: int, size: int, *, now: float) -> None:
+        """A packet left."""
+        if now - self._last_sent_at > _TRAIN_GAP:
+            self._train_at = now
+            self._train_bytes = 0
+        else:
+            self._train_bytes += size
+        self._last_sent_at = now
+        clean = self.bytes_in_flight <= max(2 * self._packet, self.rate * self.base_rtt / 2)
+        self._sent[number] = _Sent(size, now, self._train_at, self._train_bytes, clean)
+        self.bytes_in_flight += size
+        self._pacer.spend(size)
+
+    def on_acked(self, numbers: Iterable[int], rtt: float | None, *, now: float) -> None:
+        """One ACK: the packets that are new in it, and the round-trip time of the newest, without the ACK delay."""
+        newest: _Sent | None = None
+        for number in numbers:
+            packet = self._sent.pop(number, None)
+            if packet is None:
+                continue
+            self.bytes_in_flight -= packet.size
+            self._delivered += packet.size
+            self._round_acked += 1
+            if newest is None or packet.at >= newest.at:
+                newest = packet
+        if newest is None:
+            return
+        if rtt is not None:
+            self._update_delay(rtt, clean=newest.clean, now=now)
+        self._acks.append((now, self._delivered, newest.at))
+        self._update_rate(newest, rtt, now=now)
+        self._update_round(now=now)
+
+    def on_lost(self, numbers: Iterable[int], *, now: float) -> None:
+        """Packets declared lost by the transport's loss detection."""
+        for number in numbers:
+            packet = self._sent.pop(number, None)
+            if packet is not None:
+                self.bytes_in_flight -= packet.size
+                self._round_lost += 1
+        self._update_round(now=now)
+
+    def on_discarded(self, numbers: Iterable[int]) -> None:
+        """Packets no longer followed, which says nothing about the path (keys discarded, data probed with)."""
+        for number in numbers:
+            packet = self._sent.pop(number, None)
+            if packet is not None:
+                self.bytes_in_flight -= packet.size
+
+    def _update_delay(self, rtt: float, *, clean: bool, now: float) -> None:
+        """The base is lowered by any sample, and raised at the end of an epoch to the least of its clean ones.
+
+        When an epoch had none, because the queue never emptied, the window is halved until one arrives (BBR's
+        ProbeRTT).
+        """
+        if self._base_rtt is None or rtt < self._base_rtt:
+            self._base_rtt = rtt
+        if clean and (self._epoch_min is None or rtt < self._epoch_min):
+            self._epoch_min = rtt
+        if now - self._epoch_at >= _BASE_EPOCH:
+            self._draining = self._epoch_min is None
+            if self._epoch_min is not None:
+                self._base_rtt = self._epoch_min
+                self._epoch_min = None
+                self._epoch_at = now
+        while self._recent_rtts and self._recent_rtts[-1][1] >= rtt:
+            self._recent_rtts.pop()
+        self._recent_rtts.append((now, rtt))
+        oldest = now - max(self._base_rtt / 2, _STANDING_WINDOW)
+        while self._recent_rtts[0][0] < oldest:
+            self._recent_rtts.popleft()
+
+    def _update_rate(self, newest: _Sent, rtt: float | None, *, now: float) -> None:
+        acked = self._acked_rate(now=now)
+        if self.standing_queue > self._target:
+            self._slow_start = False
+            if acked is not None:
+                self._rate = acked
+            return
+        if self._lossy:
+            return
+        samples = [self.rate]
+        if acked is not None:
+            samples.append(acked)
+        if rtt is not None:
+            passed_in = newest.at - newest.train_at + max(rtt - self.base_rtt, _TRAIN_RESOLUTION)
+            samples.append(newest.train_bytes / passed_in)
+        self._rate = max(samples)
+
+    def _acked_rate(self, *, now: float) -> float | None:
+        """Acknowledged bytes per second over the last round trip; never more than the rate at which they were sent."""
+        oldest = now - max(self.base_rtt, _RATE_WINDOW)
+        while len(self._acks) > 2 and self._acks[1][0] <= oldest:
+            self._acks.popleft()
+        first_at, first_delivered, first_sent_at = self._acks[0]
+        last_at, last_delivered, last_sent_at = self._acks[-1]
+        elapsed = max(last_at - first_at, last_sent_at - first_sent_at)
+        if elapsed < _RATE_WINDOW / 2:
+            return None
+        return (last_delivered - first_delivered) / elapsed
+
+    def _update_round(self, *, now: float) -> None:
+        """Once per round trip: was so much lost that it cannot be the radio?"""
+        if now < self._round_ends_at:
+            return
+        total = self._round_acked + self._round_lost
+        self._lossy = self._round_lost >= _MIN_PACKETS and self._round_lost > _LOSS_THRESHOLD * total
+        if self._lossy:
+            self._slow_start = False
+            acked = self._acked_rate(now=now) if self._acks else None
+            self._rate = max(self.rate * _LOSS_FACTOR, acked or 0.0)
+        self._round_acked = self._round_lost = 0
+        self._round_ends_at = now + self.base_rtt + max(0.0, self.standing_queue)

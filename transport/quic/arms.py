@@ -1,0 +1,48 @@
+"""How the pieces make an arm: a session, a way to carry frames, and the scheduler that the options ask for."""
+
+from functools import partial
+from typing import Any
+
+from transport.contract import TransportConfig
+from transport.quic.control import REALTIME
+from transport.quic.datagrams import DatagramCarrier
+from transport.quic.options import DatagramOptions, QuicOptions
+from transport.quic.receiver import QuicReceiver
+from transport.quic.sender import LiveSender, QuicSender, StockSender
+from transport.quic.session import Session
+from transport.quic.streams import StreamCarrier, StreamPer
+
+
+def stream_sender(
+    config: TransportConfig, options: type[QuicOptions], session: type[Session], per: StreamPer
+) -> QuicSender:
+    """The sending end of an arm with frames on streams."""
+    chosen = options(**_given(config))
+    return _scheduler(chosen)(config, chosen, session, partial(StreamCarrier, per))
+
+
+def stream_receiver(
+    config: TransportConfig, options: type[QuicOptions], session: type[Session], per: StreamPer
+) -> QuicReceiver:
+    """The receiving end of an arm with frames on streams."""
+    return QuicReceiver(config, options(**_given(config)), session, per.value)
+
+
+def datagram_sender(config: TransportConfig, session: type[Session]) -> QuicSender:
+    """The sending end of an arm with frames in DATAGRAMs."""
+    options = DatagramOptions(**_given(config))
+    repair = options.repair and options.congestion == REALTIME
+    return _scheduler(options)(config, options, session, partial(DatagramCarrier, repair))
+
+
+def datagram_receiver(config: TransportConfig, session: type[Session]) -> QuicReceiver:
+    """The receiving end of an arm with frames in DATAGRAMs."""
+    return QuicReceiver(config, DatagramOptions(**_given(config)), session, "datagram")
+
+
+def _scheduler(options: QuicOptions) -> type[QuicSender]:
+    return LiveSender if options.congestion == REALTIME else StockSender
+
+
+def _given(config: TransportConfig) -> dict[str, Any]:
+    return dict(config.options)

@@ -1,0 +1,46 @@
+"""What the two ways of carrying frames, streams and datagrams, offer to a scheduler."""
+
+from collections.abc import Callable, Hashable
+from typing import Protocol
+
+from transport.contract import Event, Frame
+
+Emit = Callable[[Event], None]
+CountUp = Callable[[str], None]
+
+
+class Carrier(Protocol):
+    """Frames that were started and are not done. Emits FrameStarted, FrameSent and FrameDropped."""
+
+    def accepts(self, frame: Frame) -> bool:
+        """Whether the frame could be started now (the peer's limit of streams)."""
+
+    def start(self, frame: Frame) -> None:
+        """Take charge of a frame."""
+
+    def fill(self, packets: int) -> None:
+        """Hand over to the stack what can fill so many packets, the most urgent first."""
+
+    def unsent_bytes(self, priority: int) -> int:
+        """Bytes of started frames, as important as `priority` or more, that no packet has carried yet."""
+
+    def waiting(self) -> bool:
+        """Whether anything, new or to be repeated, waits for a packet."""
+
+    def expire(self, *, now: float) -> None:
+        """Give up the frames whose deadline has passed."""
+
+    def expires_at(self) -> float:
+        """When `expire` is due; infinite if never."""
+
+    def sweep(self) -> None:
+        """Forget what the peer has acknowledged."""
+
+    def on_stream_sent(self, stream_id: int, offset: int, *, now: float) -> None:
+        """See `transport.quic.stack.Reports`."""
+
+    def on_datagram_sent(self, token: Hashable, *, now: float) -> None:
+        """See `transport.quic.stack.Reports`."""
+
+    def on_datagram_settled(self, token: Hashable, acknowledged: bool, *, now: float) -> None:
+        """See `transport.quic.stack.Reports`."""

@@ -1,0 +1,69 @@
+"""Our congestion control behind aioquic's public hooks, with aioquic's own window reduced to a permit per call."""
+
+from collections.abc import Iterable
+
+from aioquic.quic.congestion.base import QuicCongestionControl, register_congestion_control
+from aioquic.quic.packet_builder import QuicSentPacket
+
+from transport.congestion.realtime import RealtimeController
+
+REALTIME = "realtime"
+
+
+class RealtimeAdapter(QuicCongestionControl):
+    """Collects aioquic's per-packet reports and passes them to a `RealtimeController`, one call per ACK.
+
+    aioquic sends while `congestion_window` exceeds `bytes_in_flight`: `permit` opens it for a number of packets.
+    """
+
+    def __init__(self, *, max_datagram_size: int) -> None:
+        super().__init__(max_datagram_size=max_datagram_size)
+        self.controller = RealtimeController(max_datagram_bytes=max_datagram_size)
+        self.lost_packets = 0
+        self._packet = max_datagram_size
+        self._acked: list[int] = []
+        self._lost: list[int] = []
+        self._rtt_sampled = False
+
+    def permit(self, packets: int) -> None:
+        """Let the next call of aioquic send this many packets that count as in flight (ACKs always go)."""
+        self.congestion_window = self.bytes_in_flight + packets * self._packet
+
+    def flush(self, latest_rtt: float, *, now: float) -> None:
+        """Report what the last call into aioquic brought. `latest_rtt` is the sample without the peer's ACK delay."""
+        if self._acked:
+            self.controller.on_acked(self._acked, latest_rtt if self._rtt_sampled else None, now=now)
+            self._acked = []
+            self._rtt_sampled = False
+        if self._lost:
+            self.controller.on_lost(self._lost, now=now)
+            self._lost = []
+
+    def on_packet_acked(self, *, now: float, packet: QuicSentPacket) -> None:
+        self.bytes_in_flight -= packet.sent_bytes
+        self._acked.append(packet.packet_number)
+
+    def on_packet_sent(self, *, packet: QuicSentPacket) -> None:
+        assert packet.sent_time is not None
+        self.bytes_in_flight += packet.sent_bytes
+        self.controller.on_sent(packet.packet_number, packet.sent_bytes, now=packet.sent_time)
+
+    def on_packets_expired(self, *, packets: Iterable[QuicSentPacket]) -> None:
+        expired = list(packets)
+        self.bytes_in_flight -= sum(packet.sent_bytes for packet in expired)
+        self.controller.on_discarded([packet.packet_number for packet in expired])
+
+    def on_packets_lost(self, *, now: float, packets: Iterable[QuicSentPacket]) -> None:
+        lost = list(packets)
+        self.bytes_in_flight -= sum(packet.sent_bytes for packet in lost)
+        self.lost_packets += len(lost)
+        self._lost += [packet.packet_number for packet in lost]
+
+    def on_persistent_congestion(self) -> None:
+        """Nothing: an outage of the link is not congestion, and a standing queue shows by its delay."""
+
+    def on_rtt_measurement(self, *, now: float, rtt: float) -> None:
+        self._rtt_sampled = True
+
+
+register_congestion_control(REALTIME, RealtimeAdapter)

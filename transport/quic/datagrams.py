@@ -1,0 +1,130 @@
+"""Frames in DATAGRAMs (RFC 9221): fragments, sent again after a loss while that can still help."""
+
+import math
+from bisect import insort
+from collections import deque
+from collections.abc import Hashable
+from itertools import count
+from typing import NamedTuple
+
+from transport.contract import Frame, FrameDropped, FrameSent, FrameStarted
+from transport.framing import split_frame
+from transport.quic.carrier import CountUp, Emit
+from transport.quic.session import Session
+from transport.quic.stack import Stack
+
+
+class _Token(NamedTuple):
+    number: int
+    fragment: int
+
+
+class _Outgoing:
+    """A frame of which fragments are to be sent or may have to be sent again."""
+
+    __slots__ = ("expires_at", "fragments", "frame", "number", "settled", "to_send", "unsent_from")
+
+    def __init__(self, frame: Frame, number: int, fragments: list[bytes]) -> None:
+        self.frame = frame
+        self.number = number
+        self.fragments = fragments
+        self.to_send = deque(range(len(fragments)))
+        self.unsent_from = 0  # fragments leave for the first time in order
+        self.settled = 0
+        self.expires_at = math.inf if frame.expires_at is None else frame.expires_at
+
+    def __lt__(self, other: "_Outgoing") -> bool:
+        return (self.frame.priority, self.number) < (other.frame.priority, other.number)
+
+
+class DatagramCarrier:
+    """Cuts frames into fragments and hands them over one packet's worth at a time, the most urgent first."""
+
+    def __init__(self, repair: bool, stack: Stack, session: Session, emit: Emit, count_up: CountUp) -> None:
+        self._stack = stack
+        self._session = session
+        self._repair = repair
+        self._emit = emit
+        self._count_up = count_up
+        self._numbers = count()
+        self._outgoing: dict[int, _Outgoing] = {}
+        self._to_send: list[_Outgoing] = []  # those with fragments to send, by urgency
+        self._unsent: dict[int, int] = {}  # bytes by priority
+
+    def accepts(self, frame: Frame) -> bool:
+        return True
+
+    def start(self, frame: Frame) -> None:
+        room = self._stack.max_datagram_payload() - self._session.datagram_prefix_bytes
+        outgoing = _Outgoing(frame, next(self._numbers), split_frame(frame, room))
+        self._outgoing[outgoing.number] = outgoing
+        insort(self._to_send, outgoing)
+        size = sum(map(len, outgoing.fragments))
+        self._unsent[frame.priority] = self._unsent.get(frame.priority, 0) + size
+
+    def fill(self, packets: int) -> None:
+        while self._to_send and self._stack.pending_datagrams() < packets:
+            outgoing = self._to_send[0]
+            index = outgoing.to_send.popleft()
+            data = self._session.datagram(outgoing.fragments[index])
+            self._stack.send_datagram(data, _Token(outgoing.number, index))
+            if not outgoing.to_send:
+                del self._to_send[0]
+
+    def unsent_bytes(self, priority: int) -> int:
+        return sum(size for level, size in self._unsent.items() if level <= priority)
+
+    def waiting(self) -> bool:
+        return bool(self._to_send) or self._stack.pending_datagrams() > 0 or self._stack.has_stream_data()
+
+    def expire(self, *, now: float) -> None:
+        for outgoing in [each for each in self._outgoing.values() if each.expires_at <= now]:
+            if outgoing.unsent_from < len(outgoing.fragments):
+                self._count_up("dropped_expired")
+                self._emit(FrameDropped(outgoing.frame.track, outgoing.frame.sequence, now, "expired"))
+                self._unsent[outgoing.frame.priority] -= sum(map(len, outgoing.fragments[outgoing.unsent_from :]))
+            self._forget(outgoing)
+
+    def expires_at(self) -> float:
+        return min((outgoing.expires_at for outgoing in self._outgoing.values()), default=math.inf)
+
+    def sweep(self) -> None:
+        pass
+
+    def on_stream_sent(self, stream_id: int, offset: int, *, now: float) -> None:
+        pass
+
+    def on_datagram_sent(self, token: Hashable, *, now: float) -> None:
+        assert isinstance(token, _Token)
+        outgoing = self._outgoing.get(token.number)
+        if outgoing is None or token.fragment < outgoing.unsent_from:
+            return
+        frame = outgoing.frame
+        if token.fragment == 0:
+            self._emit(FrameStarted(frame.track, frame.sequence, now))
+        self._unsent[frame.priority] -= len(outgoing.fragments[token.fragment])
+        outgoing.unsent_from = token.fragment + 1
+        if outgoing.unsent_from == len(outgoing.fragments):
+            self._emit(FrameSent(frame.track, frame.sequence, now))
+            if not self._repair:
+                self._forget(outgoing)
+
+    def on_datagram_settled(self, token: Hashable, acknowledged: bool, *, now: float) -> None:
+        assert isinstance(token, _Token)
+        outgoing = self._outgoing.get(token.number)
+        if outgoing is None or not self._repair:
+            return
+        if not acknowledged and now + self._stack.rtt / 2 < outgoing.expires_at:
+            self._count_up("repaired")
+            outgoing.to_send.appendleft(token.fragment)
+            if len(outgoing.to_send) == 1:
+                insort(self._to_send, outgoing)
+            return
+        outgoing.settled += 1
+        if outgoing.settled == len(outgoing.fragments):
+            self._forget(outgoing)
+
+    def _forget(self, outgoing: _Outgoing) -> None:
+        del self._outgoing[outgoing.number]
+        if outgoing.to_send:
+            self._to_send.remove(outgoing)

@@ -1,0 +1,249 @@
+"""One end of a QUIC connection behind the contract: what the sending and the receiving end share."""
+
+import logging
+import ssl
+from collections import Counter, deque
+from collections.abc import Hashable, Mapping
+
+from aioquic._buffer import Buffer
+from aioquic.quic.configuration import SMALLEST_MAX_DATAGRAM_SIZE, QuicConfiguration
+from aioquic.quic.packet import QuicErrorCode, QuicPacketType, pull_quic_header
+
+from transport.contract import Address, Closed, Connected, Datagram, Event, TransportConfig
+from transport.quic.certificate import SERVER_NAME, certificate, private_key
+from transport.quic.control import REALTIME
+from transport.quic.options import QuicOptions
+from transport.quic.session import Message, Session, SessionEvent, StreamAborted, StreamBytes
+from transport.quic.stack import Stack
+
+_FLOW_CONTROL_BYTES = 16 * 2**20
+_IDLE_TIMEOUT = 60.0
+_NO_ERROR = (QuicErrorCode.NO_ERROR, 0x100)  # of QUIC and of HTTP/3
+_FAREWELL_PACKETS = 4
+
+logging.getLogger("quic").setLevel(logging.CRITICAL)  # aioquic warns of what a peer does wrong; here it is counted
+
+
+class QuicEnd:
+    """The verbs of the contract around a `Stack`. The sender calls, the receiver listens.
+
+    A listener has no connection until a first Initial packet proves authentic; what comes before is counted.
+    """
+
+    def __init__(
+        self,
+        config: TransportConfig,
+        options: QuicOptions,
+        session: type[Session],
+        *,
+        calls: bool,
+        counters: tuple[str, ...],
+    ) -> None:
+        if config.max_datagram_bytes < SMALLEST_MAX_DATAGRAM_SIZE:
+            raise ValueError(
+                f"max_datagram_bytes must be at least {SMALLEST_MAX_DATAGRAM_SIZE} for QUIC, "
+                f"got {config.max_datagram_bytes}"
+            )
+        self._config = config
+        self._live = options.congestion == REALTIME
+        self._session_type = session
+        self._calls = calls
+        self._events: deque[Event] = deque()
+        self._count = Counter(dict.fromkeys(("datagrams_sent", "datagrams_received", "malformed", *counters), 0))
+        self._now = 0.0  # of the verb that is running: aioquic's reports carry no time
+        self._farewell: list[Datagram] = []
+        self._closed = False
+        self._connected = False
+        self._configuration = self._configure(options)
+        self._session: Session | None = None
+        self._stack: Stack | None = None
+
+    def connect(self, *, now: float) -> None:
+        self._now = now
+        if self._calls and self._stack is None and not self._closed:
+            self._stack = Stack(self, configuration=self._configuration, live=self._live)
+            self._session = self._session_type(self._stack, self._config.peer)
+            self._on_stack(self._stack, self._session)
+            self._stack.connect(self._config.peer, now)
+
+    def receive_datagram(self, data: bytes, peer: Address, ecn: int = 0, *, now: float) -> None:
+        self._now = now
+        self._count["datagrams_received"] += 1
+        if self._closed:
+            return
+        if self._stack is None:
+            self._listen(data, peer, now=now)
+        else:
+            self._take(self._stack, data, peer, now=now)
+        self._handle_events(now=now)
+
+    def get_timer(self) -> float | None:
+        return self._stack.due_at() if self._stack is not None else None
+
+    def handle_timer(self, *, now: float) -> None:
+        self._now = now
+        if self._stack is not None:
+            self._stack.tick(now=now)
+            self._handle_events(now=now)
+
+    def next_event(self) -> Event | None:
+        return self._events.popleft() if self._events else None
+
+    def datagrams_to_send(self, *, now: float) -> list[Datagram]:
+        self._now = now
+        datagrams, self._farewell = self._farewell, []
+        if self._stack is not None and self._stack.started:
+            datagrams += self._transmit(self._stack, now=now)
+            self._handle_events(now=now)
+        self._count["datagrams_sent"] += len(datagrams)
+        return datagrams
+
+    def close(self, *, now: float) -> None:
+        self._now = now
+        if self._closed:
+            return
+        if self._stack is None or not self._stack.started or self._session is None:
+            self._end(None, now=now)
+            return
+        self._session.close()
+        self._farewell += _to_network(self._stack.transmit(_FAREWELL_PACKETS, now=now))
+        self._stack.close(error_code=QuicErrorCode.NO_ERROR)
+
+    def stats(self) -> Mapping[str, int]:
+        return dict(self._count)
+
+    # What aioquic reports while it works (`transport.quic.stack.Reports`); each end overrides what it needs.
+
+    def on_stream_sent(self, stream_id: int, offset: int) -> None:
+        pass
+
+    def on_datagram_sent(self, token: Hashable) -> None:
+        pass
+
+    def on_datagram_settled(self, token: Hashable, acknowledged: bool) -> None:
+        pass
+
+    def on_stream_arrived(self, stream_id: int, start: int, stop: int, at: float) -> None:
+        pass
+
+    # What the two ends fill in.
+
+    def _on_stack(self, stack: Stack, session: Session) -> None:
+        """The connection exists, though nothing may be sent yet."""
+
+    def _on_ready(self, *, now: float) -> None:
+        """The session is open."""
+
+    def _transmit(self, stack: Stack, *, now: float) -> list[Datagram]:
+        return _to_network(stack.transmit(_FAREWELL_PACKETS, now=now))
+
+    def _take_stream(self, event: StreamBytes, *, now: float) -> None:
+        raise NotImplementedError
+
+    def _take_abort(self, event: StreamAborted, *, now: float) -> None:
+        raise NotImplementedError
+
+    def _take_message(self, event: Message, *, now: float) -> None:
+        raise NotImplementedError
+
+    def _configure(self, options: QuicOptions) -> QuicConfiguration:
+        configuration = QuicConfiguration(
+            alpn_protocols=[self._session_type.alpn],
+            is_client=self._calls,
+            idle_timeout=_IDLE_TIMEOUT,
+            max_data=2 * _FLOW_CONTROL_BYTES,
+            max_stream_data=_FLOW_CONTROL_BYTES,
+            max_datagram_size=self._config.max_datagram_bytes,
+            max_datagram_frame_size=65535,
+            # The listener sends ACKs and requests: our control is for media, and the callers'.
+            congestion_control_algorithm=options.congestion if self._calls or not self._live else "reno",
+        )
+        if self._calls:
+            configuration.server_name = SERVER_NAME
+            configuration.verify_mode = ssl.CERT_NONE  # pinned instead, see `_is_genuine`
+        else:
+            configuration.certificate = certificate()
+            configuration.private_key = private_key()
+        return configuration
+
+    def _listen(self, data: bytes, peer: Address, *, now: float) -> None:
+        """aioquic wants a listening connection to be made for a certain Initial packet."""
+        try:
+            header = pull_quic_header(Buffer(data=data), host_cid_length=self._configuration.connection_id_length)
+        except ValueError:
+            self._count["malformed"] += 1
+            return
+        if (
+            self._calls
+            or header.packet_type is not QuicPacketType.INITIAL
+            or header.version not in self._configuration.supported_versions
+            or len(data) < SMALLEST_MAX_DATAGRAM_SIZE
+        ):
+            self._count["malformed"] += 1
+            return
+        stack = Stack(
+            self,
+            configuration=self._configuration,
+            live=self._live,
+            original_destination_connection_id=header.destination_cid,
+        )
+        self._take(stack, data, peer, now=now)
+        if not stack.progressed:
+            self._count["malformed"] += 1
+            return
+        self._stack = stack
+        self._session = self._session_type(stack, self._config.peer)
+        self._on_stack(stack, self._session)
+
+    def _take(self, stack: Stack, data: bytes, peer: Address, *, now: float) -> None:
+        try:
+            stack.take(data, peer, now=now)
+        except (
+            Exception
+        ):  # whatever hostile bytes provoke in a third party's parser: this connection ends, not the process
+            self._count["malformed"] += 1
+            stack.close(error_code=QuicErrorCode.INTERNAL_ERROR, reason_phrase="the peer's packet could not be handled")
+
+    def _handle_events(self, *, now: float) -> None:
+        stack, session = self._stack, self._session
+        if stack is None or session is None or self._closed:
+            return
+        while (event := stack.next_event()) is not None:
+            for meaning in session.take(event):
+                self._handle(meaning, now=now)
+        if session.ready and not self._connected:
+            if self._calls and not self._is_genuine(stack):
+                stack.close(
+                    error_code=QuicErrorCode.CRYPTO_ERROR + 42, reason_phrase="certificate is not the pinned one"
+                )
+                return
+            self._connected = True
+            self._events.append(Connected(now))
+            self._on_ready(now=now)
+        if (ending := stack.terminated) is not None:
+            orderly = ending.error_code in _NO_ERROR
+            reason = ending.reason_phrase or "no reason given"
+            self._end(None if orderly else f"connection closed: {reason} (code {ending.error_code:#x})", now=now)
+        elif session.closed_by_peer():
+            stack.close(error_code=QuicErrorCode.NO_ERROR)
+
+    def _handle(self, event: SessionEvent, *, now: float) -> None:
+        if isinstance(event, StreamBytes):
+            self._take_stream(event, now=now)
+        elif isinstance(event, Message):
+            self._take_message(event, now=now)
+        elif isinstance(event, StreamAborted):
+            self._take_abort(event, now=now)
+        else:
+            self._count["malformed"] += 1
+
+    def _is_genuine(self, stack: Stack) -> bool:
+        return bool(stack.peer_certificate == certificate())
+
+    def _end(self, error: str | None, *, now: float) -> None:
+        self._closed = True
+        self._events.append(Closed(now, error))
+
+
+def _to_network(datagrams: list[tuple[bytes, Address]]) -> list[Datagram]:
+    return [Datagram(data, peer) for data, peer in datagrams]

@@ -1,0 +1,64 @@
+"""Frames that wait to be sent: strict priorities, deadlines, a bound."""
+
+import math
+from bisect import insort
+from itertools import count
+
+from transport.contract import Frame
+
+_MAX_FRAMES = 1024  # tiny messages would otherwise be many before they are large
+
+
+class FrameQueue:
+    """Served by priority, then in order of arrival. Holds at most `max_bytes` of payload, or one frame of any size."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._entries: list[tuple[int, int, Frame]] = []
+        self._numbers = count()
+        self._earliest = math.inf  # no frame expires before this
+        self.bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def push(self, frame: Frame) -> list[Frame]:
+        """Add a frame; returns those that had to go for lack of room: the least important, and of these the newest."""
+        insort(self._entries, (frame.priority, next(self._numbers), frame))
+        self.bytes += len(frame.payload)
+        if frame.expires_at is not None:
+            self._earliest = min(self._earliest, frame.expires_at)
+        victims = []
+        while len(self._entries) > 1 and (self.bytes > self._max_bytes or len(self._entries) > _MAX_FRAMES):
+            victim = self._entries.pop()[2]
+            self.bytes -= len(victim.payload)
+            victims.append(victim)
+        return victims
+
+    def first(self) -> Frame:
+        """The frame to be sent next. Raises IndexError when empty."""
+        return self._entries[0][2]
+
+    def pop(self) -> Frame:
+        """Take that frame out."""
+        frame = self._entries.pop(0)[2]
+        self.bytes -= len(frame.payload)
+        return frame
+
+    def expire(self, *, now: float) -> list[Frame]:
+        """Take out the frames whose deadline has passed."""
+        if now < self._earliest:
+            return []
+        expired = [entry[2] for entry in self._entries if _deadline(entry[2]) <= now]
+        self._entries = [entry for entry in self._entries if _deadline(entry[2]) > now]
+        self.bytes -= sum(len(frame.payload) for frame in expired)
+        self._earliest = min((_deadline(entry[2]) for entry in self._entries), default=math.inf)
+        return expired
+
+    def expires_at(self) -> float:
+        """No frame expires before this instant; infinite when none can."""
+        return self._earliest if self._entries else math.inf
+
+
+def _deadline(frame: Frame) -> float:
+    return frame.expires_at if frame.expires_at is not None else math.inf

@@ -1,0 +1,217 @@
+"""The sending ends: our scheduler, and aioquic's own as the baseline."""
+
+import math
+from collections.abc import Callable, Hashable
+
+from transport.contract import Address, Datagram, Frame, FrameDropped, KeyframeRequested, TransportConfig
+from transport.framing import MAX_FRAME_BYTES, Malformed, keyframe_request, parse_keyframe_request
+from transport.quic.carrier import Carrier, CountUp, Emit
+from transport.quic.end import QuicEnd
+from transport.quic.options import QuicOptions
+from transport.quic.queue import FrameQueue
+from transport.quic.session import REFUSED, Message, Session, StreamAborted, StreamBytes
+from transport.quic.stack import Stack
+from transport.quic.streams import StreamCarrier
+
+CarrierFactory = Callable[[Stack, Session, Emit, CountUp], Carrier]
+
+_COUNTERS = ("dropped_full", "dropped_expired", "lost_packets", "repaired", "resets", "keyframe_requests")
+_EVERYTHING = 2**31  # packets
+_LEAST = 2**31  # priority
+_REQUEST_BYTES = len(keyframe_request(0))
+
+
+class QuicSender(QuicEnd):
+    """What both schedulers share: a bounded queue, a carrier, keyframe requests from the peer."""
+
+    def __init__(
+        self,
+        config: TransportConfig,
+        options: QuicOptions,
+        session: type[Session],
+        carrier: CarrierFactory,
+    ) -> None:
+        super().__init__(config, options, session, calls=True, counters=_COUNTERS)
+        self._make_carrier = carrier
+        self._carrier: Carrier | None = None
+        self._max_bytes = options.queue_bytes
+        self._queue = FrameQueue(options.queue_bytes)
+        self._requests: dict[int, bytes] = {}  # by stream
+
+    def request_keyframe(self, track: int, *, now: float) -> None:
+        raise TypeError("the sender end of QUIC does not request keyframes")
+
+    def send_frame(self, frame: Frame, *, now: float) -> None:
+        self._now = now
+        if frame.expires_at is not None and frame.expires_at <= now:
+            self._drop_expired(frame)
+        elif self._closed or len(frame.payload) > MAX_FRAME_BYTES:
+            self._drop_full(frame)
+        else:
+            self._admit(frame, now=now)
+
+    def on_stream_sent(self, stream_id: int, offset: int) -> None:
+        if self._carrier is not None:
+            self._carrier.on_stream_sent(stream_id, offset, now=self._now)
+
+    def on_datagram_sent(self, token: Hashable) -> None:
+        if self._carrier is not None:
+            self._carrier.on_datagram_sent(token, now=self._now)
+
+    def on_datagram_settled(self, token: Hashable, acknowledged: bool) -> None:
+        if self._carrier is not None:
+            self._carrier.on_datagram_settled(token, acknowledged, now=self._now)
+
+    def receive_datagram(self, data: bytes, peer: Address, ecn: int = 0, *, now: float) -> None:
+        super().receive_datagram(data, peer, ecn, now=now)
+        if self._carrier is not None:
+            self._carrier.sweep()
+
+    def _admit(self, frame: Frame, *, now: float) -> None:
+        raise NotImplementedError
+
+    def _drop_full(self, frame: Frame) -> None:
+        self._count["dropped_full"] += 1
+        self._events.append(FrameDropped(frame.track, frame.sequence, self._now, "dropped"))
+
+    def _drop_expired(self, frame: Frame) -> None:
+        self._count["dropped_expired"] += 1
+        self._events.append(FrameDropped(frame.track, frame.sequence, self._now, "expired"))
+
+    def _on_stack(self, stack: Stack, session: Session) -> None:
+        self._carrier = self._make_carrier(stack, session, self._events.append, self._count_up)
+
+    def _count_up(self, name: str) -> None:
+        self._count[name] += 1
+
+    def _take_stream(self, event: StreamBytes, *, now: float) -> None:
+        """A stream of the peer is one keyframe request."""
+        data = self._requests.pop(event.stream_id, b"") + event.data
+        if len(data) < _REQUEST_BYTES and not event.ended:
+            self._requests[event.stream_id] = data
+            return
+        try:
+            track = parse_keyframe_request(data)
+        except Malformed:
+            track = -1
+        if all(track != known.id for known in self._config.tracks):
+            self._count["malformed"] += 1
+            if self._stack is not None and not event.ended:
+                self._stack.discard_stream_data(event.stream_id, REFUSED)
+            return
+        self._count["keyframe_requests"] += 1
+        self._events.append(KeyframeRequested(track, now))
+
+    def _take_abort(self, event: StreamAborted, *, now: float) -> None:
+        self._requests.pop(event.stream_id, None)
+
+    def _take_message(self, event: Message, *, now: float) -> None:
+        self._count["malformed"] += 1
+
+
+class StockSender(QuicSender):
+    """aioquic as it is: each frame is handed over at once, up to a cap on what is unsent; no deadline, no order."""
+
+    def _admit(self, frame: Frame, *, now: float) -> None:
+        carrier = self._carrier
+        if carrier is None or not self._connected:
+            for victim in self._queue.push(frame):
+                self._drop_full(victim)
+        elif (unsent := carrier.unsent_bytes(_LEAST)) and unsent + len(frame.payload) > self._max_bytes:
+            self._drop_full(frame)
+        else:
+            self._start(carrier, frame)
+
+    def _on_ready(self, *, now: float) -> None:
+        for frame in self._queue.expire(now=now):
+            self._drop_expired(frame)
+        if self._carrier is not None:
+            while self._queue:
+                self._start(self._carrier, self._queue.pop())
+
+    def _start(self, carrier: Carrier, frame: Frame) -> None:
+        carrier.start(frame)
+        carrier.fill(_EVERYTHING)
+
+
+class LiveSender(QuicSender):
+    """Our scheduler: what may leave now is decided by the congestion controller, what leaves by priority and deadline.
+
+    A frame waits in our queue until packets can carry it at once; only then it gets a stream or fragments, so that a
+    more important one that comes later overtakes it and an expired one costs nothing.
+    """
+
+    def __init__(
+        self,
+        config: TransportConfig,
+        options: QuicOptions,
+        session: type[Session],
+        carrier: CarrierFactory,
+    ) -> None:
+        super().__init__(config, options, session, carrier)
+        self._send_at: float | None = None  # when pacing lets waiting bytes go
+
+    def get_timer(self) -> float | None:
+        at = super().get_timer()
+        carrier = self._carrier
+        if carrier is None or self._closed:
+            return at
+        expires_at = min(self._queue.expires_at(), carrier.expires_at())
+        return min(
+            (each for each in (at, self._send_at, expires_at) if each is not None and each < math.inf), default=None
+        )
+
+    def handle_timer(self, *, now: float) -> None:
+        super().handle_timer(now=now)
+        self._expire(now=now)
+
+    def stats(self) -> dict[str, int]:
+        control = self._stack.control if self._stack is not None else None
+        return dict(self._count) | {"lost_packets": control.lost_packets if control is not None else 0}
+
+    def _admit(self, frame: Frame, *, now: float) -> None:
+        self._expire(now=now)
+        for victim in self._queue.push(frame):
+            self._drop_full(victim)
+
+    def _on_stack(self, stack: Stack, session: Session) -> None:
+        super()._on_stack(stack, session)
+        if isinstance(self._carrier, StreamCarrier):
+            stack.urgency = self._carrier.urgency
+
+    def _transmit(self, stack: Stack, *, now: float) -> list[Datagram]:
+        self._send_at = None
+        carrier, control = self._carrier, stack.control
+        if carrier is None or control is None or not self._connected:
+            return super()._transmit(stack, now=now)
+        self._expire(now=now)
+        datagrams: list[Datagram] = []
+        while True:
+            packets = control.controller.packets_allowed(now=now)
+            wanted = max(packets, 1) if stack.probe_due else packets
+            self._start_frames(carrier, wanted)
+            carrier.fill(wanted)
+            sent = stack.transmit(wanted, now=now)
+            datagrams += [Datagram(data, peer) for data, peer in sent]
+            if not self._queue and not carrier.waiting():
+                break
+            if not packets:
+                self._send_at = control.controller.next_send_at()
+                break
+            if not sent:
+                break  # held by the peer's flow control: its next packet will tell
+        return datagrams
+
+    def _start_frames(self, carrier: Carrier, packets: int) -> None:
+        room = packets * self._config.max_datagram_bytes
+        while self._queue:
+            frame = self._queue.first()
+            if carrier.unsent_bytes(frame.priority) >= room or not carrier.accepts(frame):
+                return
+            carrier.start(self._queue.pop())
+
+    def _expire(self, *, now: float) -> None:
+        for frame in self._queue.expire(now=now):
+            self._drop_expired(frame)
+        if self._carrier is not None:
+            self._carrier.expire(now=now)

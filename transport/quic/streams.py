@@ -1,0 +1,148 @@
+"""Frames on streams: one stream per track, per group of pictures, or per frame."""
+
+import math
+from collections import Counter, deque
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from enum import Enum
+from itertools import count
+
+from transport.contract import Frame, FrameDropped, FrameSent, FrameStarted
+from transport.framing import record
+from transport.quic.carrier import CountUp, Emit
+from transport.quic.session import EXPIRED, Session
+from transport.quic.stack import Stack
+
+
+class StreamPer(Enum):
+    """What shares a stream, and so waits for the same lost packets."""
+
+    TRACK = "track"
+    GROUP = "group"
+    FRAME = "frame"
+
+
+@dataclass(slots=True)
+class _Placed:
+    frame: Frame
+    start: int
+    stop: int
+    started: bool = False
+
+
+@dataclass(slots=True)
+class _Lane:
+    """An open stream with the frames on it of which not every byte has left."""
+
+    stream_id: int
+    track: int
+    priority: int
+    number: int
+    written: int
+    expires_at: float = -math.inf  # of the last frame to expire
+    ended: bool = False
+    sent: int = 0
+    frames: deque[_Placed] = field(default_factory=deque)
+
+
+class StreamCarrier:
+    """Writes records to streams. A stream is reset when it has ended and the last of its frames expired unfinished."""
+
+    def __init__(self, per: StreamPer, stack: Stack, session: Session, emit: Emit, count_up: CountUp) -> None:
+        self._stack = stack
+        self._session = session
+        self._per = per
+        self._emit = emit
+        self._count_up = count_up
+        self._numbers = count()
+        self._current: dict[tuple[int, int], _Lane] = {}  # by what shares a stream: it takes further frames
+        self._lanes: dict[int, _Lane] = {}  # by stream
+        self._unsent: Counter[int] = Counter()  # bytes by priority
+
+    def accepts(self, frame: Frame) -> bool:
+        return self._key(frame) in self._current or self._stack.may_open_stream()
+
+    def start(self, frame: Frame) -> None:
+        lane = self._current.get(self._key(frame)) or self._open(frame)
+        data = record(frame)
+        ends = self._per is StreamPer.FRAME
+        self._stack.send_stream_data(lane.stream_id, data, end_stream=ends)
+        lane.frames.append(_Placed(frame, lane.written, lane.written + len(data)))
+        lane.written += len(data)
+        lane.ended = ends
+        lane.expires_at = max(lane.expires_at, math.inf if frame.expires_at is None else frame.expires_at)
+        self._unsent[lane.priority] += len(data)
+        if ends:
+            del self._current[self._key(frame)]
+
+    def fill(self, packets: int) -> None:
+        """Nothing: aioquic cuts packets out of the streams itself."""
+
+    def unsent_bytes(self, priority: int) -> int:
+        return sum(size for level, size in self._unsent.items() if level <= priority)
+
+    def waiting(self) -> bool:
+        return self._stack.has_stream_data()
+
+    def expire(self, *, now: float) -> None:
+        for lane in [lane for lane in self._lanes.values() if lane.ended and lane.expires_at <= now]:
+            if self._stack.has_stream(lane.stream_id):
+                self._stack.reset_stream(lane.stream_id, self._session.error_code(EXPIRED))
+                self._count_up("resets")
+            for placed in lane.frames:
+                self._count_up("dropped_expired")
+                self._emit(FrameDropped(placed.frame.track, placed.frame.sequence, now, "expired"))
+            self._unsent[lane.priority] -= lane.written - lane.sent
+            del self._lanes[lane.stream_id]
+
+    def expires_at(self) -> float:
+        return min((lane.expires_at for lane in self._lanes.values() if lane.ended), default=math.inf)
+
+    def sweep(self) -> None:
+        done = [lane for lane in self._lanes.values() if lane.ended and not self._stack.has_stream(lane.stream_id)]
+        for lane in done:
+            del self._lanes[lane.stream_id]
+
+    def urgency(self, stream_id: int) -> tuple[int, int]:
+        """Order of service: the session's own streams, then by priority, then by age."""
+        lane = self._lanes.get(stream_id)
+        return (lane.priority, lane.number) if lane is not None else (-1, stream_id)
+
+    def on_stream_sent(self, stream_id: int, offset: int, *, now: float) -> None:
+        lane = self._lanes.get(stream_id)
+        if lane is None:
+            return
+        self._unsent[lane.priority] -= offset - lane.sent
+        lane.sent = offset
+        while lane.frames and lane.frames[0].start < offset:
+            placed = lane.frames[0]
+            if not placed.started:
+                placed.started = True
+                self._emit(FrameStarted(placed.frame.track, placed.frame.sequence, now))
+            if placed.stop > offset:
+                return
+            lane.frames.popleft()
+            self._emit(FrameSent(placed.frame.track, placed.frame.sequence, now))
+
+    def on_datagram_sent(self, token: Hashable, *, now: float) -> None:
+        pass
+
+    def on_datagram_settled(self, token: Hashable, acknowledged: bool, *, now: float) -> None:
+        pass
+
+    def _key(self, frame: Frame) -> tuple[int, int]:
+        if self._per is StreamPer.TRACK:
+            return (frame.track, 0)
+        return (frame.track, frame.group if self._per is StreamPer.GROUP else frame.sequence)
+
+    def _open(self, frame: Frame) -> _Lane:
+        """A new stream; of a group it ends the track's older ones, so that these can be finished or reset."""
+        for key in [key for key in self._current if key[0] == frame.track]:
+            older = self._current.pop(key)
+            self._stack.send_stream_data(older.stream_id, b"", end_stream=True)
+            older.ended = True
+        prefix = self._session.stream_prefix_bytes
+        lane = _Lane(self._session.open_stream(), frame.track, frame.priority, next(self._numbers), written=prefix)
+        self._unsent[lane.priority] += prefix
+        self._current[self._key(frame)] = self._lanes[lane.stream_id] = lane
+        return lane

@@ -1,0 +1,17 @@
+"""quic-stream-per-frame: one QUIC stream per frame. A lost packet holds back its own frame only."""
+
+from transport.contract import Transport, TransportConfig
+from transport.quic.arms import stream_receiver, stream_sender
+from transport.quic.options import QuicOptions
+from transport.quic.session import BareSession
+from transport.quic.streams import StreamPer
+
+
+def make_sender(config: TransportConfig) -> Transport:
+    """The calling end."""
+    return stream_sender(config, QuicOptions, BareSession, StreamPer.FRAME)
+
+
+def make_receiver(config: TransportConfig) -> Transport:
+    """The listening end."""
+    return stream_receiver(config, QuicOptions, BareSession, StreamPer.FRAME)
