@@ -1,0 +1,76 @@
+"""`glass list`: what there is to choose from."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+
+class Kind(StrEnum):
+    """What can be listed."""
+
+    TRANSPORTS = "transports"
+    TRACES = "traces"
+    SOURCES = "sources"
+    EXPERIMENTS = "experiments"
+
+
+def list_things(kind: Annotated[Kind, typer.Argument(help="What to list.")]) -> None:
+    """List the transports, traces, sources or experiments by name."""
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("name", no_wrap=True)
+    table.add_column("what it is")
+    for name, summary in _LISTINGS[kind]():
+        table.add_row(name, summary)
+    console = Console()
+    console.print(table)
+    if note := _NOTES.get(kind):
+        console.print(note)
+
+
+def _transports() -> list[tuple[str, str]]:
+    from dataclasses import fields
+
+    from transport.registry import TRANSPORTS
+
+    rows = []
+    for entry in TRANSPORTS.values():
+        options = ", ".join(f"{field.name}={field.default}" for field in fields(entry.options))
+        media = ", ".join(sorted(entry.media))
+        rows.append((entry.name, f"{entry.summary}\noptions: {options or 'none'}; carries: {media}"))
+    return rows
+
+
+def _traces() -> list[tuple[str, str]]:
+    from netem.traces import GENERATORS
+
+    return [(name, generator.summary) for name, generator in GENERATORS.items()]
+
+
+def _sources() -> list[tuple[str, str]]:
+    from sender.sources import SOURCES
+
+    return [(name, f"{entry.summary}\n{entry.attribution}") for name, entry in SOURCES.items()]
+
+
+def _experiments() -> list[tuple[str, str]]:
+    from experiments.scenarios import SCENARIOS
+
+    return [(name, question) for name, question in SCENARIOS.items()]
+
+
+_LISTINGS = {
+    Kind.TRANSPORTS: _transports,
+    Kind.TRACES: _traces,
+    Kind.SOURCES: _sources,
+    Kind.EXPERIMENTS: _experiments,
+}
+_NOTES = {
+    Kind.TRANSPORTS: "An arm is NAME or NAME:option=value,option=value, as in: glass compare --arm srt:latency_ms=200",
+    Kind.TRACES: "Any mahimahi, CSV or sabre file is a trace too: glass compare --trace FILE",
+    Kind.SOURCES: "Any video file is a source too: glass compare --source FILE",
+    Kind.EXPERIMENTS: "Any scenario file runs too: glass run FILE.toml",
+}
