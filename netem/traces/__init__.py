@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from netem.traces.detect import FORMATS, detect
-from netem.traces.files import load, load_pair
+from netem.traces.files import find, load, load_pair
 from netem.traces.generators import GENERATORS, generate
 from netem.traces.trace import Series, Statistics, Trace, TraceError, TracePair
 
@@ -34,12 +34,7 @@ def open_trace(name_or_path: str | Path, *, seed: int, duration: float) -> Trace
     """
     if str(name_or_path) in GENERATORS:
         return generate(str(name_or_path), seed=seed, duration=max(duration, SHORTEST))
-    try:
-        return load_pair(name_or_path)
-    except TraceError as error:
-        if Path(name_or_path).name == str(name_or_path) and "No such file" in str(error):
-            names = ", ".join(GENERATORS)
-            raise TraceError(
-                f"{name_or_path}: found neither a file nor a shipped trace of this name ({names})"
-            ) from None
-        raise
+    if find(Path(name_or_path)) is None and Path(name_or_path).name == str(name_or_path):
+        names = ", ".join(GENERATORS)
+        raise TraceError(f"{name_or_path}: found neither a file nor a shipped trace of this name ({names})")
+    return load_pair(name_or_path)

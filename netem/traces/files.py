@@ -27,16 +27,21 @@ def load_pair(path: str | Path, up: str | Path | None = None) -> TracePair:
     path = Path(path)
     if up is not None:
         return TracePair(path.name, load(path), load(up))
-    if not _exists(path):
-        path = next(
-            (found for found in sorted(path.parent.glob(_escape(path.name) + ".down*")) if sibling(found)), path
-        )
+    path = find(path) or path
     other = sibling(path)
     if other is None:
         trace = load(path)
         return TracePair(path.name, trace, trace, (f"{path} has no sibling, so it is used for both directions",))
     down, up = (path, other) if _is_down(path) else (other, path)
     return TracePair(down.name.replace(".down", "", 1), load(down), load(up))
+
+
+def find(path: Path) -> Path | None:
+    """The file itself, or for the stem of a pair of files the downlink."""
+    if _exists(path):
+        return path
+    candidates = sorted(path.parent.glob(_escape(path.name) + ".down*"))
+    return next((candidate for candidate in candidates if sibling(candidate)), None)
 
 
 def sibling(path: Path) -> Path | None:

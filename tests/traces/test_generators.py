@@ -13,7 +13,7 @@ RANDOM = [name for name in GENERATORS if name != "steps"]
 
 
 def content(pair: TracePair) -> list[bytes]:
-    arrays = []
+    arrays: list[np.ndarray] = []
     for trace in (pair.down, pair.up):
         schedule = trace.schedule
         if isinstance(schedule, OpportunitySchedule):
@@ -61,7 +61,8 @@ def test_both_directions_last_as_long_as_asked(name: str, duration: float) -> No
 def fades(trace: Trace, below_bps: float = 1e6, window: float = 0.1) -> list[float]:
     """Lengths of the runs of windows below a rate."""
     low = np.concatenate([[False], trace.rates(window)[1] < below_bps, [False]]).astype(int)
-    return ((np.flatnonzero(np.diff(low) == -1) - np.flatnonzero(np.diff(low) == 1)) * window).tolist()
+    lengths = np.flatnonzero(np.diff(low) == -1) - np.flatnonzero(np.diff(low) == 1)
+    return [float(length * window) for length in lengths]
 
 
 def test_lte_driving_has_about_5_mbit_per_second_and_several_deep_fades_in_every_half_minute() -> None:

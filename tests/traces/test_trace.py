@@ -117,6 +117,16 @@ def test_the_uplink_can_be_given(write: WriteFile) -> None:
     assert (pair.down.format, pair.up.format) == ("mahimahi", "csv")
 
 
+def test_a_bad_file_of_a_pair_found_by_its_stem_is_named(
+    write: WriteFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write("pair.down", "x\n")
+    write("pair.up", "1\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(TraceError, match=r"pair\.down, line 1"):
+        open_trace("pair", seed=1, duration=10.0)
+
+
 def test_a_bad_uplink_is_named(write: WriteFile) -> None:
     down, up = write("a.down", "1\n"), write("a.up", "x\n")
     with pytest.raises(TraceError, match=r"a\.up, line 1"):

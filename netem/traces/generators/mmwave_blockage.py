@@ -11,8 +11,8 @@ Signal to noise ratio, in decibels: a mean, minus slow shadowing, minus blockage
   et al., "Statistical Blockage Modeling and Robustness of Beamforming in Millimeter-Wave Systems", 2018).
 - Shadowing: 4 dB over 10 m (TR 38.901, UMi street canyon in line of sight), at 1.4 m/s.
 - Rate: Shannon's bound times 0.6 down and 0.4 up, nothing below -10 dB, at most 4.4 and 2.0 bit/s/Hz (3GPP TR 36.942,
-  annex A), over four carriers of 100 MHz down and one up. The peak of 1.8 Gbit/s down is that of the first commercial
-  networks (Narayanan et al., "A First Look at Commercial 5G Performance on Smartphones", WWW 2020: up to 2 Gbit/s).
+  annex A), over four carriers of 100 MHz down and one up. The peak of 1.8 Gbit/s down is of the order that the first
+  commercial networks reached (Narayanan et al., "A First Look at Commercial 5G Performance on Smartphones", WWW 2020).
 Our choices, without a source: the mean ratio, how often somebody passes or the user turns, the 10 ms to the server.
 Falling back to 4G during a blockage is not modelled.
 """

@@ -4,10 +4,8 @@ The channel is free, contended or interfered with. Time goes in half cycles of 6
 three transmissions of 2.5 ms (the transmission opportunity limit of best effort traffic in IEEE 802.11ac is 2.528 ms).
 - Contended: with n other stations that always have something to send, each transmission is ours with probability
   1 / (n + 1) (all stations contend alike: Bianchi, "Performance Analysis of the IEEE 802.11 Distributed Coordination
-  Function", IEEE JSAC 2000). Runs of lost contests make the "packet delivery droughts"
-  that Guo et al. (BLADE, arXiv 2603.16119) find behind stalls of cloud gaming, and hop delays of more than 20 ms for
-  half and 100 ms for a tenth of the packets under load (Pei et al., "WiFi Can Be the Weakest Link of Round Trip Network
-  Latency in the Wild", INFOCOM 2016).
+  Function", IEEE JSAC 2000). Runs of lost contests are "packet delivery droughts", which Guo et al. (BLADE, arXiv
+  2603.16119) find behind the stalls of cloud gaming over Wi-Fi.
 - Interfered with: a microwave oven radiates in one half of every mains cycle (Kamerman and Erkocevic, "Microwave Oven
   Interference on Wireless LANs Operating in the 2.4 GHz ISM Band", PIMRC 1997), so every other half cycle carries
   nothing, and some frames are lost after all retries.
