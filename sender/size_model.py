@@ -1,0 +1,134 @@
+"""Size models: frame sizes without pixels and without a codec, for studies of transports alone.
+
+The payload looks like one H.264 NAL unit in Annex B (start code, header, filler without zero bytes), so that a
+transport which reads NAL units can carry it; no decoder could read it.
+"""
+
+import itertools
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from sender.encoder import Encoded, EncoderSettings
+from sender.source import SourceError
+from transport.framing import MAX_FRAME_BYTES
+
+MIN_FRAME_BYTES = 16
+_IDR, _NON_IDR = b"\0\0\0\1\x65", b"\0\0\0\1\x41"
+
+
+class FrameSize(NamedTuple):
+    """One frame of a model: its size if it is sent as it is, and if it is made a keyframe."""
+
+    size_bytes: int
+    keyframe_bytes: int
+    keyframe: bool
+
+
+class LognormalSizes:
+    """Independent log-normal sizes whose mean gives the bitrate over a keyframe interval.
+
+    A keyframe is `keyframe_ratio` times a delta frame; `sigma` is the standard deviation of the logarithm. Frame sizes
+    of video under rate control are right-skewed, log-normal to a first approximation (Krunz and Tripathi 1997).
+    """
+
+    name = "lognormal"
+
+    def __init__(self, fps: Fraction, *, seed: int, sigma: float = 0.25, keyframe_ratio: float = 4.0) -> None:
+        self.fps = fps
+        self._seed = seed
+        self._sigma = sigma
+        self._ratio = keyframe_ratio
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return ("frame sizes are drawn from a model: nothing is encoded or decoded",)
+
+    def sizes(self, settings: EncoderSettings) -> Iterator[FrameSize]:
+        mean = settings.bitrate_bps / 8 / float(self.fps)
+        interval = settings.keyframe_interval
+        delta = mean if interval is None else mean * interval / (interval - 1 + self._ratio)
+        rng = np.random.default_rng(self._seed)
+        for _ in itertools.count():
+            size = delta * rng.lognormal(-(self._sigma**2) / 2, self._sigma)
+            yield FrameSize(_whole(size), _whole(size * self._ratio), keyframe=False)
+
+
+class RecordedSizes:
+    """Sizes from a text file, one frame a line: its bytes, and the word `key` after it if it is a keyframe; # comments.
+
+    Repeated from its end. A frame that is made a keyframe out of turn is as large as the last recorded keyframe.
+    Raises SourceError naming file and line.
+    """
+
+    def __init__(self, path: Path, fps: Fraction, *, max_lines: int = 1_000_000) -> None:
+        self.name = path.name
+        self.fps = fps
+        self._frames = _read_sizes(path, max_lines)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return (f"{self.name} gives the sizes of {len(self._frames)} frames, repeated: nothing is encoded or decoded",)
+
+    def sizes(self, settings: EncoderSettings) -> Iterator[FrameSize]:
+        last_keyframe = next((size for size, keyframe in self._frames if keyframe), self._frames[0][0])
+        for size, keyframe in itertools.cycle(self._frames):
+            if keyframe:
+                last_keyframe = size
+            yield FrameSize(size, max(size, last_keyframe), keyframe)
+
+
+SizeSource = LognormalSizes | RecordedSizes
+
+
+class SizeEncoder:
+    """A size model in the place of an encoder. The keyframe interval counts from the last keyframe."""
+
+    def __init__(self, source: SizeSource, settings: EncoderSettings) -> None:
+        self._sizes = source.sizes(settings)
+        self._interval = settings.keyframe_interval
+        self._since_keyframe: int | None = None
+
+    def encode(self, capture: int, captured_at: float, *, force_keyframe: bool) -> Encoded:
+        """The next frame of the model."""
+        frame = next(self._sizes)
+        due = self._since_keyframe is None or self._since_keyframe + 1 == self._interval
+        keyframe = frame.keyframe or force_keyframe or due
+        self._since_keyframe = 0 if keyframe or self._since_keyframe is None else self._since_keyframe + 1
+        size = frame.keyframe_bytes if keyframe else frame.size_bytes
+        return Encoded((_IDR if keyframe else _NON_IDR).ljust(size, b"\x55"), keyframe)
+
+
+def _whole(size: float) -> int:
+    return min(max(MIN_FRAME_BYTES, round(size)), MAX_FRAME_BYTES)
+
+
+def _read_sizes(path: Path, max_lines: int) -> list[tuple[int, bool]]:
+    frames = []
+    try:
+        with path.open(encoding="utf-8") as file:
+            for number, line in enumerate(itertools.islice(file, max_lines), start=1):
+                if fields := line.partition("#")[0].split():
+                    frames.append(_parse_size(fields, f"{path} line {number}"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SourceError(f"cannot read the list of frame sizes {path}: {error}") from None
+    if not frames:
+        raise SourceError(f"{path} holds no frame sizes; one number of bytes a line is accepted")
+    return frames
+
+
+def _parse_size(fields: list[str], where: str) -> tuple[int, bool]:
+    accepted = f"{MIN_FRAME_BYTES} to {MAX_FRAME_BYTES} bytes, optionally followed by 'key'"
+    keyframe = fields[1:] == ["key"]
+    if len(fields) > 1 and not keyframe:
+        raise SourceError(f"{where}: found {' '.join(fields)[:40]!r}; accepted is {accepted}")
+    try:
+        size = int(fields[0])
+    except ValueError:
+        size = -1
+    if not MIN_FRAME_BYTES <= size <= MAX_FRAME_BYTES:
+        raise SourceError(f"{where}: {fields[0][:40]!r} is not a frame size; accepted is {accepted}")
+    return size, keyframe

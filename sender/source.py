@@ -1,0 +1,33 @@
+"""What a source of pictures promises, and the one error of all sources."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Protocol
+
+import av
+
+
+class SourceError(ValueError):
+    """A source that cannot be used, in one sentence: what was found and what is accepted."""
+
+
+class PixelSource(Protocol):
+    """An endless run of pictures, always the same.
+
+    `identity` names the content: two sources with the same identity give the same pictures. `fps` is the rate at which
+    they are captured. `notes` are the sentences that a reader of the results has to know (looped, scaled, cropped).
+    """
+
+    name: str
+    width: int
+    height: int
+    fps: Fraction
+    identity: str
+    attribution: str
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is known so far; more may come while pictures are read (a damaged file)."""
+
+    def pictures(self) -> Iterator[av.VideoFrame]:
+        """The pictures from the first on: yuv420p, each the caller's own to write to."""
