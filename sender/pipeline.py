@@ -49,8 +49,8 @@ class SenderPipeline:
     were never encoded or sent (encoder busy, not connected) have `sequence` -1 and `given_up` "dropped". `records`
     finds the others by (track, sequence).
 
-    Keyframe requests are honoured at the next encode, at most one per `keyframe_spacing` seconds: a request that comes
-    sooner after a keyframe is taken as answered by it (the receiver repeats itself).
+    A keyframe request is honoured at the next encode that is at least `keyframe_spacing` seconds after the last
+    keyframe.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class SenderPipeline:
         self._message_sequence = 0
         self._sequence = 0
         self._group = -1
-        self._force_keyframe = False
+        self._keyframe_wanted = False
         self._last_keyframe_at = -math.inf
 
     def connect(self, *, now: float) -> None:
@@ -169,8 +169,8 @@ class SenderPipeline:
     def _start_encode(self, at: float) -> None:
         if self._encoding is None and self._waiting:
             capture, record = self._waiting.popleft()
-            encoded = self._encoder.encode(capture, record.captured_at, force_keyframe=self._force_keyframe)
-            self._force_keyframe = False
+            force_keyframe = self._keyframe_wanted and at - self._last_keyframe_at >= self._keyframe_spacing
+            encoded = self._encoder.encode(capture, record.captured_at, force_keyframe=force_keyframe)
             self._number(record, encoded, at)
             self._encoding = (record, encoded)
             self._encode_end_at = at + self._cost(record.sequence, record.keyframe)
@@ -181,6 +181,7 @@ class SenderPipeline:
         if encoded.keyframe:
             self._group += 1
             self._last_keyframe_at = at
+            self._keyframe_wanted = False
         record.sequence = self._sequence
         record.group = self._group
         record.keyframe = encoded.keyframe
@@ -247,8 +248,7 @@ class SenderPipeline:
                     record.given_up = event.reason
             case KeyframeRequested() if event.track == self._track.id:
                 self.keyframe_requests += 1
-                if event.at - self._last_keyframe_at >= self._keyframe_spacing:
-                    self._force_keyframe = True
+                self._keyframe_wanted = True
             case Connected():
                 self._connected = True
             case Closed():
