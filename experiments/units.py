@@ -43,11 +43,11 @@ class Quantity:
             raise UnitError(f"{text!r} is too large for {self.name}") from None
 
     def format(self, value: float) -> str:
-        """The shortest text that `parse` reads back as exactly `value`."""
+        """A short text that `parse` reads back as exactly `value`, whole numbers first."""
         shortest = Decimal(repr(float(value)))
         candidates = [f"{_in_unit(shortest, size)}{unit}" for unit, size in self.units.items()]
         exact = [text for text in candidates if self.parse(text) == value]
-        return min(exact, key=len)
+        return min(exact, key=lambda text: ("." in text, len(text)))
 
 
 DURATION = Quantity(

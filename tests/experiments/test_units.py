@@ -69,7 +69,7 @@ def test_any_text_gives_a_value_that_is_not_negative_or_a_unit_error(kind: Quant
 
 
 def test_values_are_written_in_the_unit_a_reader_expects() -> None:
-    assert DURATION.format(0.02) == "20ms"
+    assert DURATION.format(0.2) == "200ms"
     assert DURATION.format(20.0) == "20s"
     assert RATE.format(2e6) == "2Mbit/s"
     assert SIZE.format(150_000.0) == "150kB"

@@ -1,0 +1,87 @@
+"""An arm of a comparison: a transport with options, "srt:latency_ms=200" or { transport = "srt", latency_ms = 200 }."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import PlainSerializer, PlainValidator
+
+from experiments.schema import Spec, invalid, unknown
+from transport.registry import TRANSPORTS, validate_options
+
+Option = bool | int | float | str
+
+
+class ArmSpec(Spec):
+    """A transport by its name in the registry, the options that were given, and a label, unique in its scenario."""
+
+    transport: str
+    label: str
+    options: tuple[tuple[str, Option], ...] = ()
+
+    def table(self) -> dict[str, Any]:
+        """As it stands in a scenario."""
+        return {"transport": self.transport, "label": self.label, **dict(self.options)}
+
+
+def parse_arm(value: Any) -> ArmSpec:
+    """An arm from a text or a table. Raises an error with one sentence for an unknown transport or a bad option."""
+    if isinstance(value, ArmSpec):
+        return value
+    if isinstance(value, str):
+        return _arm(*_split(value), label=value)
+    if not isinstance(value, Mapping):
+        raise invalid(f"an arm is a text such as 'srt:latency_ms=200' or a table with 'transport', found {value!r}")
+    options = {str(key): item for key, item in value.items() if key not in ("transport", "label")}
+    transport, label = value.get("transport"), value.get("label")
+    if transport is None:
+        raise invalid("an arm needs the field 'transport'")
+    if label is None:
+        label = str(transport) + "".join(
+            f"{',' if index else ':'}{key}={_text(item)}" for index, (key, item) in enumerate(options.items())
+        )
+    if not isinstance(label, str) or not label.strip() or len(label) > 200 or not label.isprintable():
+        raise invalid(f"a label is a printable text of up to 200 characters, found {label!r}", "label")
+    return _arm(transport, options, label=label, path=("transport",))
+
+
+Arm = Annotated[ArmSpec, PlainValidator(parse_arm), PlainSerializer(ArmSpec.table, return_type=dict[str, Any])]
+
+
+def _arm(transport: object, options: dict[str, Any], *, label: str, path: tuple[str, ...] = ()) -> ArmSpec:
+    if not isinstance(transport, str) or transport not in TRANSPORTS:
+        raise invalid(unknown("transport", transport, TRANSPORTS), *path)
+    try:
+        validate_options(transport, options)
+    except ValueError as error:
+        about = [name for name in options if name in str(error)]
+        raise invalid(str(error), *(about[:1] if path else ())) from None
+    return ArmSpec.model_construct(transport=transport, label=label, options=tuple(options.items()))
+
+
+def _split(text: str) -> tuple[str, dict[str, Option]]:
+    transport, _, rest = text.partition(":")
+    options: dict[str, Option] = {}
+    for item in filter(None, rest.split(",")):
+        name, equals, value = item.partition("=")
+        if not equals:
+            raise invalid(f"options of an arm are name=value, found {item!r} in {text!r}")
+        if name in options:
+            raise invalid(f"option {name!r} is given twice in {text!r}")
+        options[name.strip()] = _value(value.strip())
+    return transport, options
+
+
+def _value(text: str) -> Option:
+    """A value as TOML would read it, and a bare word as a text."""
+    if text in ("true", "false"):
+        return text == "true"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

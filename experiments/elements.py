@@ -1,0 +1,310 @@
+"""The elements of a path, as a scenario names them: ELEMENTS is the whole list.
+
+Each is a table `{ element = "...", field = ... }`, and builds the boxes of `netem` that it stands for.
+"""
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from experiments.queue_spec import DropTailSpec, QueueSpec
+from experiments.schema import (
+    Count,
+    Duration,
+    Fraction,
+    PositiveDuration,
+    Rate,
+    Size,
+    Spec,
+    checked,
+    chosen_by,
+    dumped,
+    invalid,
+)
+from netem.element import Element
+from netem.elements.delay import Delay
+from netem.elements.duplication import Duplication
+from netem.elements.fixed_rate import FixedRate
+from netem.elements.gilbert_elliott import GilbertElliottLoss
+from netem.elements.jitter import Jitter
+from netem.elements.loss_episodes import LossEpisodes
+from netem.elements.outage import Outage
+from netem.elements.policer import Policer
+from netem.elements.random_delay import RandomDelay
+from netem.elements.random_loss import RandomLoss
+from netem.elements.reordering import Reordering
+from netem.elements.scheduled_delay import ScheduledDelay
+from netem.elements.scheduled_loss import ScheduledLoss
+from netem.elements.trace_driven import trace_driven
+from netem.traces import GENERATORS, Trace, TracePair, open_trace
+
+Capacity = Callable[[float, float], float]  # bytes that the link can carry between two instants
+
+DEFAULT_QUEUE = DropTailSpec.model_validate({"bytes": "150kB"})
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What an element is built into. Instants in seconds; `trace_seed` and `trace_duration` are for generators."""
+
+    direction: Literal["down", "up"]
+    start_at: float
+    media_start: float
+    trace_seed: int
+    trace_duration: float
+
+
+class ElementSpec(Spec):
+    """One element of a path. `loses` says that it takes packets away by itself or doubles them: the loss-free path,
+    against which the floor is measured, does without it."""
+
+    loses: ClassVar[bool] = False
+
+    def build(self, around: Surroundings, rng: np.random.Generator) -> list[Element]:
+        """New elements of netem, in the order in which packets pass them."""
+        raise NotImplementedError
+
+    def capacity(self, around: Surroundings) -> Capacity | None:
+        """What the element can carry; None if it does not limit the rate."""
+        return None
+
+    def without_loss(self) -> Self | None:
+        """The element on the loss-free path."""
+        return None if self.loses else self
+
+    @model_validator(mode="after")
+    def _can_be_built(self) -> Self:
+        """netem knows what it accepts: its sentences name the class and the field."""
+        try:
+            self.build(Surroundings("down", 0.0, 0.0, 0, 1.0), np.random.default_rng(0))
+        except ValueError as error:
+            match = re.fullmatch(r"\w+\.([a-z]+(?:_[a-z]+)*?)(?:_bps|_bytes)?( [a-z]+)?: (.*)", str(error), re.DOTALL)
+            if match is None:
+                raise invalid(str(error)) from None
+            raise invalid(f"{match[1]}{match[2] or ''}: {match[3]}", match[1]) from None
+        return self
+
+
+class DelaySpec(ElementSpec):
+    """Constant propagation delay."""
+
+    element: Literal["delay"] = "delay"
+    delay: Duration
+
+    def build(self, around: Surroundings, rng: np.random.Generator) -> list[Element]:
+        return [Delay(self.delay)]
+
+
+class RandomDelaySpec(ElementSpec):
+    """Delay drawn anew for each packet."""
+
+    element: Literal["random-delay"] = "random-delay"
+    distribution: str = "normal"
+    mean: PositiveDuration
+    deviation: Duration
+    reorder: bool = False
+
+    def build(self, around: Surroundings, rng: np.random.Generator) -> list[Element]:
+        return [RandomDelay(self.distribution, self.mean, self.deviation, rng, reorder=self.reorder)]
+
+
+class JitterSpec(ElementSpec):
+    """Delay variation that is correlated in time and the same for all arms; order is kept."""
+
+    element: Literal["jitter"] = "jitter"
+    mean: PositiveDuration
+    correlation_time: PositiveDuration = 0.05
+
+    def build(self, around: Surroundings, rng: np.random.Generator) -> list[Element]:
+        return [Jitter(self.mean, self.correlation_time, rng, epoch=around.start_at)]
+
+
+class ReorderingSpec(ElementSpec):
+    """Some packets are held back until others have passed."""
+
+    element: Literal["reordering"] = "reordering"
+    probability: Fraction
+    lateness: PositiveDuration
+    extent: Count | None = None
+
+    def build(self, around: Surroundings, rng: np.random.Generator) -> list[Element]:
+        return [Reordering(self.probability, rng, lateness=self.lateness, extent=self.extent)]
+
+
+class DuplicationSpec(ElementSpec):
+    """Some packets come twice."""
+
+    loses = True
+    element: Literal["duplication"] = "duplication"
+    probability: Fraction
+
+    def build(self, around: Surroundings, rng: np.random.Generator) -> list[Element]:
+        return [Duplication(self.probability, rng)]
+
+
+class RandomLossSpec(ElementSpec):
+    """Independent loss per packet."""
+
+    loses = True
+    element: Literal["random-loss"] = "random-loss"
+    probability: Fraction
+
+    def build(self, around: Surroundings, rng: np.random.Generator) -> list[Element]:
+        return [RandomLoss(self.probability, rng)]
+
+
+class GilbertElliottSpec(ElementSpec):
+    """Bursty loss per packet; `mean_burst` in packets."""
+
+    loses = True
+    element: Literal["gilbert-elliott"] = "gilbert-elliott"
+    mean_loss: Fraction
+    mean_burst: float
+
+    def build(self, around: Surroundings, rng: np.random.Generator) -> list[Element]:
+        return [GilbertElliottLoss(self.mean_loss, self.mean_burst, rng)]
+
+
+class LossEpisodesSpec(ElementSpec):
+    """Bad moments in time, the same for all arms."""
+
+    loses = True
+    element: Literal["loss-episodes"] = "loss-episodes"
+    mean_loss: Fraction
+    mean_duration: PositiveDuration
+
+    def build(self, around: Surroundings, rng: np.random.Generator) -> list[Element]:
+        return [LossEpisodes(self.mean_loss, self.mean_duration, rng, epoch=around.start_at)]
+
+
+class OutageWindow(Spec):
+    """One outage, from the first capture on."""
+
+    start: Duration
+    duration: PositiveDuration
+
+
+class OutageSpec(ElementSpec):
+    """Everything is lost in these windows after the first capture; with `period` they repeat."""
+
+    loses = True
+    element: Literal["outage"] = "outage"
+    windows: Annotated[tuple[OutageWindow, ...], Field(strict=False, min_length=1)]
+    period: PositiveDuration | None = None
+
+    def build(self, around: Surroundings, rng: np.random.Generator) -> list[Element]:
+        windows = [(window.start, window.duration) for window in self.windows]
+        return [Outage(windows, epoch=around.media_start, period=self.period)]
+
+
+class PolicerSpec(ElementSpec):
+    """Token bucket: what exceeds the rate and the burst is dropped, not queued."""
+
+    loses = True
+    element: Literal["policer"] = "policer"
+    rate: Rate
+    burst: Size
+
+    def build(self, around: Surroundings, rng: np.random.Generator) -> list[Element]:
+        return [Policer(self.rate, self.burst)]
+
+
+class RateSpec(ElementSpec):
+    """A bottleneck of constant rate with its queue."""
+
+    element: Literal["rate"] = "rate"
+    rate: Rate
+    queue: QueueSpec = DEFAULT_QUEUE
+
+    def build(self, around: Surroundings, rng: np.random.Generator) -> list[Element]:
+        return [FixedRate(self.rate, self.queue.build())]
+
+    def capacity(self, around: Surroundings) -> Capacity:
+        return lambda start, end: self.rate / 8 * (end - start)
+
+
+def _check_trace(name: Any) -> Any:
+    if not isinstance(name, str):
+        raise ValueError(f"a trace is the name of a generator ({', '.join(GENERATORS)}) or a file, found {name!r}")
+    _open(name, 0, 1.0)
+    return name
+
+
+TraceName = Annotated[str, checked(_check_trace)]
+
+
+class TraceSpec(ElementSpec):
+    """A bottleneck that follows a trace, its downlink or uplink as the path does, with the delay and the loss that the
+    trace records, if it does. Time 0 of the trace is the first capture; before that it is near its end."""
+
+    element: Literal["trace"] = "trace"
+    trace: TraceName
+    queue: QueueSpec = DEFAULT_QUEUE
+    delay: bool = True
+    loss: bool = True
+
+    def build(self, around: Surroundings, rng: np.random.Generator) -> list[Element]:
+        trace = self._trace(around)
+        epoch = _epoch(trace, around)
+        elements: list[Element] = [trace_driven(trace.schedule, self.queue.build(), epoch=epoch)]
+        if self.loss and trace.loss is not None:
+            steps = trace.loss
+            elements.append(
+                ScheduledLoss(steps.times.tolist(), steps.values.tolist(), trace.duration, rng, epoch=epoch)
+            )
+        if self.delay and trace.delay is not None:
+            steps = trace.delay
+            elements.append(ScheduledDelay(steps.times.tolist(), steps.values.tolist(), trace.duration, epoch=epoch))
+        return elements
+
+    def capacity(self, around: Surroundings) -> Capacity:
+        trace = self._trace(around)
+        epoch = _epoch(trace, around)
+        return lambda start, end: trace.schedule.capacity_bytes(start - epoch, end - epoch)
+
+    def without_loss(self) -> Self:
+        return self.model_copy(update={"loss": False})
+
+    def _trace(self, around: Surroundings) -> Trace:
+        pair = _open(self.trace, around.trace_seed, around.trace_duration)
+        return pair.down if around.direction == "down" else pair.up
+
+
+ELEMENTS: dict[str, type[Spec]] = {
+    "trace": TraceSpec,
+    "rate": RateSpec,
+    "policer": PolicerSpec,
+    "delay": DelaySpec,
+    "random-delay": RandomDelaySpec,
+    "jitter": JitterSpec,
+    "reordering": ReorderingSpec,
+    "duplication": DuplicationSpec,
+    "random-loss": RandomLossSpec,
+    "gilbert-elliott": GilbertElliottSpec,
+    "loss-episodes": LossEpisodesSpec,
+    "outage": OutageSpec,
+}
+
+AnyElement = Annotated[ElementSpec, chosen_by("element", ELEMENTS), dumped]
+
+
+def _epoch(trace: Trace, around: Surroundings) -> float:
+    """The instant of time 0 of a trace: whole periods before the first capture, and not after the start."""
+    periods = math.ceil((around.media_start - around.start_at) / trace.duration)
+    return around.media_start - periods * trace.duration
+
+
+def _open(name: str, seed: int, duration: float) -> TracePair:
+    """A trace; files know neither seed nor duration, so that one is read once."""
+    return _open_once(name, seed, duration) if name in GENERATORS else _open_once(name, 0, 1.0)
+
+
+@lru_cache(maxsize=8)
+def _open_once(name: str, seed: int, duration: float) -> TracePair:
+    return open_trace(name, seed=seed, duration=duration)

@@ -1,0 +1,136 @@
+"""The media of a scenario: the video, from a source of pictures or of sizes, and an optional track of messages."""
+
+from fractions import Fraction
+from typing import Annotated, Any, Literal, Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from experiments.schema import Count, PositiveDuration, Rate, Size, Spec, checked, invalid, unknown
+from experiments.tracks import CHAT_TRACK, VIDEO_TRACK
+from sender.cost import decode_cost, encode_cost
+from sender.encoder import ENCODERS, EncoderSettings
+from sender.messages import Messages, periodic_instants, poisson_instants
+from sender.size_model import SizeSource
+from sender.source import PixelSource
+from sender.sources import SourceRequest, open_source
+from transport.contract import Track
+
+# The model of what a codec costs that is meant when a scenario names none: that of the encoder behind `codec`.
+_ENCODE_COST = {
+    "h264": "x264-ultrafast",
+    "hevc": "x265-ultrafast",
+    "vp8": "vp8-realtime",
+    "vp9": "vp9-realtime",
+    "av1": "svtav1-rtc",
+}
+
+Priority = Annotated[int, Field(ge=0, le=100)]
+
+
+def _check_codec(name: Any) -> Any:
+    if name not in ENCODERS:
+        raise ValueError(unknown("codec", name, ENCODERS))
+    return name
+
+
+def _check_encode_cost(name: Any) -> Any:
+    encode_cost(str(name), width=16, height=16)
+    return name
+
+
+def _check_decode_cost(name: Any) -> Any:
+    decode_cost(str(name), width=16, height=16)
+    return name
+
+
+class VideoSpec(Spec):
+    """What is filmed, encoded and shown.
+
+    `source` is a name of `glass list sources`, a video file, or "sizes:FILE"; it decides what is None of `fps`, `width`
+    and `height`. `keyframe_interval` is in frames; without it there are keyframes on request only. `vbv` is the depth
+    of the encoder's rate control. The costs name models of `sender.cost`. `deadline` counts from capture to arrival.
+    """
+
+    source: str
+    codec: Annotated[str, checked(_check_codec)] = "h264"
+    bitrate: Rate = 2e6
+    fps: Annotated[float, Field(ge=1, le=240)] | None = None
+    width: Count | None = None
+    height: Count | None = None
+    keyframe_interval: Count | None = None
+    vbv: PositiveDuration = 0.2
+    preset: str | None = None
+    encode_cost: Annotated[str, checked(_check_encode_cost)] | None = None
+    decode_cost: Annotated[str, checked(_check_decode_cost)] | None = None
+    priority: Priority = 1
+    deadline: PositiveDuration | None = None
+
+    @model_validator(mode="after")
+    def _can_be_opened(self) -> Self:
+        try:
+            self.settings()
+        except ValueError as error:
+            about = [name for name in ("keyframe_interval", "vbv", "bitrate") if name in str(error)]
+            raise invalid(str(error), *about[:1]) from None
+        try:
+            self.open(0)
+        except ValueError as error:
+            about = [name for name in ("width", "height", "fps") if str(error).startswith(name)]
+            raise invalid(str(error), (about or ["source"])[0]) from None
+        return self
+
+    def track(self) -> Track:
+        return Track(VIDEO_TRACK, "video", self.codec, self.priority, self.deadline)
+
+    def settings(self) -> EncoderSettings:
+        """Raises EncoderError."""
+        return EncoderSettings(
+            codec=self.codec,
+            bitrate_bps=round(self.bitrate),
+            vbv=self.vbv,
+            keyframe_interval=self.keyframe_interval,
+            preset=self.preset,
+        )
+
+    def open(self, seed: int) -> PixelSource | SizeSource:
+        """Open the source; `seed` is for sources that draw. Raises SourceError."""
+        fps = None if self.fps is None else Fraction(self.fps).limit_denominator(1001)
+        return open_source(self.source, SourceRequest(self.width, self.height, fps, seed))
+
+    @property
+    def encode_cost_name(self) -> str:
+        return self.encode_cost or _ENCODE_COST[self.codec]
+
+    @property
+    def decode_cost_name(self) -> str:
+        return self.decode_cost or self.codec
+
+
+class ChatSpec(Spec):
+    """A second track of small messages on the same connection. `spacing` "poisson" draws the instants."""
+
+    size: Size = 200.0
+    interval: PositiveDuration = 0.2
+    spacing: Literal["periodic", "poisson"] = "periodic"
+    priority: Priority = 0
+    deadline: PositiveDuration | None = None
+
+    @model_validator(mode="after")
+    def _can_be_built(self) -> Self:
+        try:
+            self.messages(start_at=0.0, duration=1.0, rng=np.random.default_rng(0))
+        except ValueError as error:
+            raise invalid(str(error), "interval" if "interval" in str(error) else "size") from None
+        return self
+
+    def track(self) -> Track:
+        return Track(CHAT_TRACK, "chat", "data", self.priority, self.deadline)
+
+    def messages(self, *, start_at: float, duration: float, rng: np.random.Generator) -> Messages:
+        """The messages of a run. Raises ValueError."""
+        if self.spacing == "periodic":
+            instants = periodic_instants(start_at=start_at, duration=duration, interval=self.interval)
+        else:
+            instants = poisson_instants(start_at=start_at, duration=duration, interval=self.interval, rng=rng)
+        return Messages(self.track(), int(self.size), instants)

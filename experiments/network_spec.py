@@ -1,0 +1,77 @@
+"""The network of a scenario: two paths of elements, or the short form for the usual mobile link."""
+
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from experiments.elements import AnyElement, ElementSpec, TraceName
+from experiments.queue_spec import QueueSpec
+from experiments.schema import Duration, Fraction, PositiveDuration, Rate, Spec, invalid
+
+Elements = tuple[AnyElement, ...]
+
+_SHORT = ("trace", "rate", "queue", "delay", "jitter", "loss", "loss_duration")
+
+
+class NetworkSpec(Spec):
+    """Media flows down, feedback flows up.
+
+    Either `down` and `up`, each a list of elements in the order in which packets pass them, or the short form: a
+    bottleneck (`trace` or `rate`) with its `queue`, `jitter` (mean), `loss` in episodes of `loss_duration` (mean), and
+    constant `delay` on top of what the trace records; all of them in both directions, each with its own dice.
+    """
+
+    trace: TraceName | None = None
+    rate: Rate | None = None
+    queue: QueueSpec | None = None
+    delay: Duration | None = None
+    jitter: PositiveDuration | None = None
+    loss: Fraction | None = None
+    loss_duration: PositiveDuration | None = None
+    down: Annotated[Elements, Field(strict=False)] | None = None
+    up: Annotated[Elements, Field(strict=False)] | None = None
+
+    @model_validator(mode="after")
+    def _has_one_form(self) -> Self:
+        short = [name for name in _SHORT if getattr(self, name) is not None]
+        long = [name for name in ("down", "up") if getattr(self, name) is not None]
+        if short and long:
+            raise invalid(f"{short[0]!r} is of the short form, which cannot be mixed with lists of elements", short[0])
+        if len(long) == 1:
+            raise invalid(f"{long[0]!r} needs its other direction: both 'down' and 'up' must be listed", long[0])
+        if self.trace is not None and self.rate is not None:
+            raise invalid("'trace' and 'rate' are both given; a path has one bottleneck", "rate")
+        if self.queue is not None and self.trace is None and self.rate is None:
+            raise invalid("a queue needs a bottleneck: 'trace' or 'rate'", "queue")
+        if self.loss_duration is not None and self.loss is None:
+            raise invalid("'loss_duration' needs 'loss'", "loss_duration")
+        return self
+
+    def paths(self) -> tuple[Elements, Elements]:
+        """The elements down and up."""
+        if self.down is not None and self.up is not None:
+            return self.down, self.up
+        elements = tuple(self._short_form())
+        return elements, elements
+
+    def without_loss(self) -> "NetworkSpec":
+        """The loss-free network: the same bottlenecks, queues and delays, and nothing that loses or doubles packets."""
+        down, up = ([kept for element in path if (kept := element.without_loss())] for path in self.paths())
+        return NetworkSpec(down=tuple(down), up=tuple(up))
+
+    def _short_form(self) -> list[ElementSpec]:
+        given = self.dump()
+        queue = {"queue": given["queue"]} if "queue" in given else {}
+        tables: list[dict[str, object]] = []
+        if "trace" in given:
+            tables.append({"element": "trace", "trace": given["trace"], **queue})
+        if "rate" in given:
+            tables.append({"element": "rate", "rate": given["rate"], **queue})
+        if "jitter" in given:
+            tables.append({"element": "jitter", "mean": given["jitter"]})
+        if "loss" in given:
+            length = given.get("loss_duration", "20ms")
+            tables.append({"element": "loss-episodes", "mean_loss": given["loss"], "mean_duration": length})
+        if "delay" in given:
+            tables.append({"element": "delay", "delay": given["delay"]})
+        return list(NetworkSpec.model_validate({"down": tables, "up": []}).paths()[0])

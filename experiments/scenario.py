@@ -1,0 +1,145 @@
+"""A scenario: all that decides a run, as one frozen value, from a TOML file or from Python.
+
+`load(path)` reads a file, `build(...)` a dict; both raise ScenarioError with one sentence that names the place.
+`scenario.dump()` and `to_toml(scenario.dump())` give it back; what is rebuilt from them is equal.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, ValidationError, model_validator
+
+from experiments.arm_spec import Arm, ArmSpec
+from experiments.media_spec import ChatSpec, VideoSpec
+from experiments.network_spec import NetworkSpec
+from experiments.schema import PositiveDuration, Spec, checked, invalid
+from experiments.toml_lines import KeyPath, key_lines, line_of
+from receiver.playout import parse_playout
+
+MAX_FILE_BYTES = 2**20
+MAX_DURATION = 3600.0
+
+_HEADERS_BYTES = 48  # IPv6 and UDP: what fits over IPv6 fits over IPv4
+
+
+class ScenarioError(ValueError):
+    """A scenario that cannot be run: file and line (or the field), what was found, and what is accepted."""
+
+
+def _check_playout(text: Any) -> Any:
+    if not isinstance(text, str):
+        raise ValueError(f"playout is a text such as 'fixed:150ms', found {text!r}")
+    parse_playout(text)
+    return text
+
+
+class Scenario(Spec):
+    """Everything that decides a run.
+
+    `duration` is that of the media. `timer` "1ms" rounds wake-ups of both ends up to milliseconds, as epoll does. `mtu`
+    is in bytes, IP header included. `playout` is "immediate", "fixed:150ms" or "adaptive".
+    """
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
+    duration: PositiveDuration
+    arms: Annotated[tuple[Arm, ...], Field(strict=False, min_length=1, max_length=100)]
+    playout: Annotated[str, checked(_check_playout)] = "immediate"
+    timer: Literal["exact", "1ms"] = "exact"
+    mtu: Annotated[int, Field(ge=1280, le=9000)] = 1500
+    video: VideoSpec
+    chat: ChatSpec | None = None
+    network: NetworkSpec
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        if self.duration > MAX_DURATION:
+            raise invalid(f"a run has at most {MAX_DURATION:g} s, found {self.duration:g} s", "duration")
+        labels: dict[str, int] = {}
+        for index, arm in enumerate(self.arms):
+            if arm.label in labels:
+                raise invalid(f"two arms are labelled {arm.label!r}; give one of them another 'label'", "arms", index)
+            labels[arm.label] = index
+        return self
+
+    @property
+    def max_datagram_bytes(self) -> int:
+        """The largest UDP payload that fits the MTU over IPv4 and IPv6."""
+        return self.mtu - _HEADERS_BYTES
+
+    @property
+    def timer_resolution(self) -> float:
+        """Seconds to which wake-ups are rounded up; 0 is exact."""
+        return 0.0 if self.timer == "exact" else 0.001
+
+    def arm(self, label: str) -> ArmSpec:
+        """The arm of that label. Raises KeyError."""
+        return {arm.label: arm for arm in self.arms}[label]
+
+    def floor(self) -> "Scenario":
+        """The loss-free floor of this scenario: plain udp over the same bottleneck, queue and delays without loss."""
+        return self.model_copy(
+            update={"arms": (ArmSpec(transport="udp", label="udp"),), "network": self.network.without_loss()}
+        )
+
+
+def load(path: str | Path) -> Scenario:
+    """The scenario of a TOML file. Raises ScenarioError."""
+    path = Path(path)
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise ScenarioError(f"{path} is larger than {MAX_FILE_BYTES} bytes, so it is no scenario")
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ScenarioError(f"cannot read scenario {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ScenarioError(f"{path} is not a text in UTF-8, so it is no scenario") from None
+    return parse(text, str(path))
+
+
+def parse(text: str, file: str) -> Scenario:
+    """The scenario of a TOML text; `file` is its name in messages. Raises ScenarioError."""
+    try:
+        content = tomllib.loads(text)
+        lines = key_lines(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ScenarioError(f"{file} is not valid TOML: {error}") from None
+    except RecursionError:
+        raise ScenarioError(f"{file} is nested too deeply to be a scenario") from None
+    try:
+        return Scenario.model_validate(content)
+    except ValidationError as error:
+        places = [_place_and_sentence(detail) for detail in error.errors()]
+        line, place, sentence = min((line_of(lines, place), place, sentence) for place, sentence in places)
+        raise ScenarioError(f"{file}:{line}: {_name(place)}{sentence}") from None
+
+
+def build(content: Mapping[str, Any]) -> Scenario:
+    """The scenario of a dict, as it would stand in a file. Raises ScenarioError."""
+    try:
+        return Scenario.model_validate(content)
+    except ValidationError as error:
+        place, sentence = _place_and_sentence(error.errors()[0])
+        raise ScenarioError(f"{_name(place)}{sentence}") from None
+
+
+def _place_and_sentence(detail: Mapping[str, Any]) -> tuple[KeyPath, str]:
+    place: KeyPath = tuple(detail["loc"])
+    if detail["type"] == "scenario":
+        return place + tuple(detail["ctx"]["path"]), str(detail["msg"])
+    if detail["type"] == "missing":
+        return place[:-1], f"the field {place[-1]!r} is missing"
+    text = str(detail["msg"]).replace("Input should", "must").rstrip(".")
+    return place, f"{text[0].lower()}{text[1:]}, found {_shown(detail['input'])}"
+
+
+def _name(place: KeyPath) -> str:
+    name = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).removeprefix(".")
+    return f"{name}: " if name else ""
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."

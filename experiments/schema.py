@@ -1,0 +1,95 @@
+"""What all parts of a scenario share: strict frozen models, fields with units, and values chosen from a table."""
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, PlainValidator, model_validator
+from pydantic_core import PydanticCustomError
+
+from experiments.units import DURATION, FRACTION, RATE, SIZE, Quantity, UnitError
+
+
+class Spec(BaseModel):
+    """A part of a scenario: a frozen value, equal to another if all its fields are; unknown fields are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _knows_all_fields(cls, value: Any) -> Any:
+        """Refuse an unknown field by a sentence that names the known ones."""
+        if isinstance(value, Mapping):
+            for name in value:
+                if name not in cls.model_fields:
+                    raise invalid(unknown("field", name, cls.model_fields), str(name))
+        return value
+
+    def dump(self) -> dict[str, Any]:
+        """The value as it would stand in a file: texts with units, tables and lists. `model_validate` rebuilds it."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+
+def invalid(message: str, *path: str | int) -> PydanticCustomError:
+    """The error of a validator: one sentence, about the part of the value that `path` names."""
+    return PydanticCustomError("scenario", "{message}", {"message": message, "path": path})
+
+
+def unknown(what: str, found: object, accepted: Iterable[str]) -> str:
+    """The sentence about a name that is not known, with the nearest one that is."""
+    names = list(accepted)
+    near = difflib.get_close_matches(str(found), names, n=1)
+    hint = f" (did you mean {near[0]!r}?)" if near else ""
+    return f"unknown {what} {found!r}{hint}; accepted: {', '.join(names)}"
+
+
+def checked(check: Callable[[Any], Any]) -> BeforeValidator:
+    """A validator from a function that raises ValueError with one sentence."""
+
+    def validate(value: Any) -> Any:
+        try:
+            return check(value)
+        except ValueError as error:
+            raise invalid(str(error)) from None
+
+    return BeforeValidator(validate)
+
+
+def chosen_by(tag: str, table: Mapping[str, type[Spec]], *, default: str | None = None) -> PlainValidator:
+    """A table whose field `tag` names one of the models in `table`."""
+    models = tuple(table.values())
+
+    def validate(value: Any) -> Spec:
+        if isinstance(value, models):
+            return value
+        if not isinstance(value, Mapping):
+            raise invalid(f"needs a table such as {{ {tag} = {next(iter(table))!r}, ... }}, found {value!r}")
+        name = value.get(tag, default)
+        if name is None:
+            raise invalid(f"has no field {tag!r}; accepted: {', '.join(table)}")
+        if not isinstance(name, str) or name not in table:
+            raise invalid(unknown(tag, name, table), tag)
+        return table[name].model_validate(value)
+
+    return PlainValidator(validate)
+
+
+dumped = PlainSerializer(Spec.dump, return_type=dict[str, Any])
+
+
+def _quantity(kind: Quantity, *, positive: bool = False) -> tuple[BeforeValidator, PlainSerializer]:
+    def parse(text: Any) -> float:
+        value = kind.parse(text)
+        if positive and value == 0:
+            raise UnitError(f"{kind.name} must be above 0 here, found {text!r}")
+        return value
+
+    return checked(parse), PlainSerializer(kind.format, return_type=str)
+
+
+Duration = Annotated[float, *_quantity(DURATION)]
+PositiveDuration = Annotated[float, *_quantity(DURATION, positive=True)]
+Rate = Annotated[float, *_quantity(RATE, positive=True)]
+Size = Annotated[float, *_quantity(SIZE, positive=True)]
+Fraction = Annotated[float, *_quantity(FRACTION)]
+Count = Annotated[int, Field(ge=1)]
