@@ -35,7 +35,7 @@ def packets() -> Callable[..., list[Packet]]:
 def drive() -> Drive:
     """Push all packets and pop until nothing is inside, at each timer, or at multiples of `step` as a late driver does.
 
-    Checks on the way: what is popped is due and in order of time, no timer stays at or before now, packets are conserved.
+    Checks on the way: what is popped is due and ordered, no timer stays at or before now, packets are conserved.
     """
 
     def run(element: Element, packets: Iterable[Packet], *, step: float = 0.0) -> list[Packet]:
