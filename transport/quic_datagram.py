@@ -13,3 +13,6 @@ def make_sender(config: TransportConfig) -> Transport:
 def make_receiver(config: TransportConfig) -> Transport:
     """The listening end."""
     return datagram_receiver(config, BareSession)
+
+
+ENDS = (make_sender, make_receiver)

@@ -15,3 +15,6 @@ def make_sender(config: TransportConfig) -> Transport:
 def make_receiver(config: TransportConfig) -> Transport:
     """The listening end."""
     return stream_receiver(config, QuicOptions, BareSession, StreamPer.GROUP)
+
+
+ENDS = (make_sender, make_receiver)

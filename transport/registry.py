@@ -8,7 +8,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, get_args, get_type_hints
 
-from transport import quic_datagram, quic_stream, quic_stream_per_frame, quic_stream_per_gop
+from transport import (
+    quic_datagram,
+    quic_stream,
+    quic_stream_per_frame,
+    quic_stream_per_gop,
+    webtransport_datagram,
+    webtransport_stream_per_frame,
+)
 from transport.contract import Transport, TransportConfig
 from transport.quic.options import DatagramOptions, QuicOptions
 from transport.rtp import MEDIA as RTP_MEDIA
@@ -39,36 +46,20 @@ _ENTRIES: tuple[TransportEntry, ...] = (
     TransportEntry("udp", "the floor: fragments, no repair", UdpOptions, UdpSender, UdpReceiver, ANY_MEDIA),
     TransportEntry("rtp", "RTP with NACK, RTX and PLI", RtpOptions, RtpSender, RtpReceiver, RTP_MEDIA),
     TransportEntry("srt", "SRT live mode: constant latency, NAK repair", SrtOptions, SrtSender, SrtReceiver, ANY_MEDIA),
+    TransportEntry("quic-stream", "one ordered stream per track", QuicOptions, *quic_stream.ENDS, ANY_MEDIA),
     TransportEntry(
-        "quic-stream",
-        "one ordered QUIC stream per track",
-        QuicOptions,
-        quic_stream.make_sender,
-        quic_stream.make_receiver,
-        ANY_MEDIA,
+        "quic-stream-per-gop", "a stream per group of pictures", QuicOptions, *quic_stream_per_gop.ENDS, ANY_MEDIA
+    ),
+    TransportEntry("quic-stream-per-frame", "a stream per frame", QuicOptions, *quic_stream_per_frame.ENDS, ANY_MEDIA),
+    TransportEntry("quic-datagram", "DATAGRAMs, repaired in time", DatagramOptions, *quic_datagram.ENDS, ANY_MEDIA),
+    TransportEntry(
+        "webtransport-datagram", "datagrams over HTTP/3", DatagramOptions, *webtransport_datagram.ENDS, ANY_MEDIA
     ),
     TransportEntry(
-        "quic-stream-per-gop",
-        "a QUIC stream per group of pictures",
+        "webtransport-stream-per-frame",
+        "a stream per frame over HTTP/3",
         QuicOptions,
-        quic_stream_per_gop.make_sender,
-        quic_stream_per_gop.make_receiver,
-        ANY_MEDIA,
-    ),
-    TransportEntry(
-        "quic-stream-per-frame",
-        "a QUIC stream per frame",
-        QuicOptions,
-        quic_stream_per_frame.make_sender,
-        quic_stream_per_frame.make_receiver,
-        ANY_MEDIA,
-    ),
-    TransportEntry(
-        "quic-datagram",
-        "QUIC DATAGRAMs, repaired in time",
-        DatagramOptions,
-        quic_datagram.make_sender,
-        quic_datagram.make_receiver,
+        *webtransport_stream_per_frame.ENDS,
         ANY_MEDIA,
     ),
 )

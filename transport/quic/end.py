@@ -19,6 +19,7 @@ from transport.quic.stack import Stack
 _FLOW_CONTROL_BYTES = 16 * 2**20
 _IDLE_TIMEOUT = 60.0
 _NO_ERROR = (QuicErrorCode.NO_ERROR, 0x100)  # of QUIC and of HTTP/3
+_BAD_CERTIFICATE = QuicErrorCode.CRYPTO_ERROR + 42  # RFC 8446 6.2, RFC 9001 4.8
 _FAREWELL_PACKETS = 4
 
 logging.getLogger("quic").setLevel(logging.CRITICAL)  # aioquic warns of what a peer does wrong; here it is counted
@@ -160,7 +161,7 @@ class QuicEnd:
         )
         if self._calls:
             configuration.server_name = SERVER_NAME
-            configuration.verify_mode = ssl.CERT_NONE  # pinned instead, see `_is_genuine`
+            configuration.verify_mode = ssl.CERT_NONE  # pinned instead, see `_open`
         else:
             configuration.certificate = certificate()
             configuration.private_key = private_key()
@@ -198,34 +199,41 @@ class QuicEnd:
     def _take(self, stack: Stack, data: bytes, peer: Address, *, now: float) -> None:
         try:
             stack.take(data, peer, now=now)
-        except (
-            Exception
-        ):  # whatever hostile bytes provoke in a third party's parser: this connection ends, not the process
-            self._count["malformed"] += 1
-            stack.close(error_code=QuicErrorCode.INTERNAL_ERROR, reason_phrase="the peer's packet could not be handled")
+        except Exception:  # whatever hostile bytes provoke in aioquic: this connection ends, not the process
+            self._give_up(stack)
 
     def _handle_events(self, *, now: float) -> None:
         stack, session = self._stack, self._session
         if stack is None or session is None or self._closed:
             return
         while (event := stack.next_event()) is not None:
-            for meaning in session.take(event):
+            try:
+                meanings = session.take(event)
+            except Exception:  # as above, of HTTP/3 and QPACK
+                self._give_up(stack)
+                break
+            for meaning in meanings:
                 self._handle(meaning, now=now)
         if session.ready and not self._connected:
-            if self._calls and not self._is_genuine(stack):
-                stack.close(
-                    error_code=QuicErrorCode.CRYPTO_ERROR + 42, reason_phrase="certificate is not the pinned one"
-                )
-                return
-            self._connected = True
-            self._events.append(Connected(now))
-            self._on_ready(now=now)
+            self._open(stack, now=now)
         if (ending := stack.terminated) is not None:
             orderly = ending.error_code in _NO_ERROR
             reason = ending.reason_phrase or "no reason given"
             self._end(None if orderly else f"connection closed: {reason} (code {ending.error_code:#x})", now=now)
         elif session.closed_by_peer():
             stack.close(error_code=QuicErrorCode.NO_ERROR)
+
+    def _open(self, stack: Stack, *, now: float) -> None:
+        if self._calls and stack.peer_certificate != certificate():
+            stack.close(error_code=_BAD_CERTIFICATE, reason_phrase="the certificate is not the pinned one")
+            return
+        self._connected = True
+        self._events.append(Connected(now))
+        self._on_ready(now=now)
+
+    def _give_up(self, stack: Stack) -> None:
+        self._count["malformed"] += 1
+        stack.close(error_code=QuicErrorCode.INTERNAL_ERROR, reason_phrase="the peer's bytes could not be handled")
 
     def _handle(self, event: SessionEvent, *, now: float) -> None:
         if isinstance(event, StreamBytes):
@@ -236,9 +244,6 @@ class QuicEnd:
             self._take_abort(event, now=now)
         else:
             self._count["malformed"] += 1
-
-    def _is_genuine(self, stack: Stack) -> bool:
-        return bool(stack.peer_certificate == certificate())
 
     def _end(self, error: str | None, *, now: float) -> None:
         self._closed = True

@@ -43,10 +43,16 @@ class Session(Protocol):
 
     alpn: ClassVar[str]
     ready: bool
-    stream_prefix_bytes: int  # that open_stream writes before the first record
-    datagram_prefix_bytes: int
 
     def __init__(self, stack: Stack, peer: Address) -> None: ...
+
+    @property
+    def stream_prefix_bytes(self) -> int:
+        """What `open_stream` writes ahead of the first record."""
+
+    @property
+    def datagram_prefix_bytes(self) -> int:
+        """What `datagram` adds."""
 
     def open_stream(self) -> int:
         """A new unidirectional stream, which the next write on it opens."""

@@ -38,6 +38,7 @@ _PACKETS_AFTER_GAP = (
     4  # kPacketThreshold of RFC 9002 6.1.1 and the one that shows the gap: loss is seen without ACK delay
 )
 _PROBE_INTERVAL = 0.1
+_INSTANT = 1e-6
 _HANDSHAKE_PACKETS = 10
 _ENDED = (QuicConnectionState.CLOSING, QuicConnectionState.DRAINING, QuicConnectionState.TERMINATED)
 
@@ -87,15 +88,15 @@ class Stack(QuicConnection):
         self._tokens: deque[Hashable] = deque()  # of self._datagrams_pending
         control = self._loss._cc
         self.control = control if isinstance(control, RealtimeAdapter) else None
-        if self.control is not None:
-            self._loss._pacer = _Unpaced(max_datagram_size=configuration.max_datagram_size)
         if live:
+            self._loss._pacer = _Unpaced(max_datagram_size=configuration.max_datagram_size)
             self._ack_delay = _ACK_DELAY
         self._ack_ranges = 0
         self._ack_at_once = 0
         self._largest_acked = 0
         self._alive_at = 0.0  # the last sign of the peer, or when something was first sent into a quiet connection
         self._probed_at = 0.0
+        self._transmitted_at = 0.0
 
     @property
     def started(self) -> bool:
@@ -172,6 +173,7 @@ class Stack(QuicConnection):
         """Datagrams to send; under our control at most `packets` that are not mere ACKs."""
         if self.control is not None:
             self.control.permit(packets if self._handshake_confirmed else max(packets, _HANDSHAKE_PACKETS))
+        self._transmitted_at = now
         quiet = self._in_flight() == 0
         datagrams = self.datagrams_to_send(now)
         if quiet and datagrams:
@@ -190,14 +192,18 @@ class Stack(QuicConnection):
         self._flush_control(now=now)
 
     def due_at(self) -> float | None:
-        """When `tick` is due."""
-        if not self.started:
+        """When `tick` is due.
+
+        Never the instant of the last `transmit`: while it paces, aioquic holds an ACK back that is due at that very
+        instant.
+        """
+        at = self.get_timer() if self.started else None
+        if at is None:
             return None
-        at = self.get_timer()
         probe_at = self._probe_at()
-        if at is None or probe_at is None:
-            return at
-        return min(at, probe_at)
+        if probe_at is not None and probe_at < at:
+            at = probe_at
+        return max(at, self._transmitted_at + _INSTANT)
 
     def tick(self, *, now: float) -> None:
         """Act on the timers."""
@@ -296,7 +302,7 @@ class Stack(QuicConnection):
 
 
 class _Unpaced(QuicPacketPacer):
-    """aioquic's pacer derives a rate from the window; under our control the window is a permit and means nothing."""
+    """aioquic's pacer derives a rate from the window, which is a permit under our control and means nothing."""
 
     def update_rate(self, congestion_window: int, smoothed_rtt: float) -> None:
         pass
