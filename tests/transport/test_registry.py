@@ -1,0 +1,47 @@
+"""The table of transports and the validation of their options."""
+
+import dataclasses
+
+import pytest
+
+from transport import registry
+
+
+def test_an_unknown_name_is_answered_with_the_known_ones():
+    with pytest.raises(ValueError, match=r"unknown transport 'rtq'; known are .*udp.*rtp"):
+        registry.get("rtq")
+
+
+@pytest.mark.parametrize("name", sorted(registry.TRANSPORTS))
+def test_every_entry_has_frozen_options_with_defaults_and_a_summary(name):
+    entry = registry.get(name)
+    assert entry.name == name
+    assert entry.summary
+    assert entry.media <= registry.ANY_MEDIA
+    assert dataclasses.is_dataclass(entry.options)
+    assert entry.options.__dataclass_params__.frozen
+    defaults = registry.validate_options(name, {})
+    assert defaults == {field.name: getattr(entry.options(), field.name) for field in dataclasses.fields(entry.options)}
+    assert registry.validate_options(name, defaults) == defaults
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"nak": True}, r"transport rtp: unknown option 'nak'; accepted are nack, max_retries, reorder_window"),
+        ({"nack": 1}, r"transport rtp: option 'nack' must be bool, got 1"),
+        ({"max_retries": True}, r"transport rtp: option 'max_retries' must be int, got True"),
+        ({"max_retries": 2.5}, r"transport rtp: option 'max_retries' must be int, got 2.5"),
+        ({"reorder_window": "5ms"}, r"transport rtp: option 'reorder_window' must be float, got '5ms'"),
+        ({"reorder_window": -0.1}, r"transport rtp: reorder_window must be 0 to 10 seconds, got -0.1"),
+        ({"reorder_window": float("nan")}, r"transport rtp: reorder_window must be 0 to 10 seconds, got nan"),
+        ({"max_retries": 0}, r"transport rtp: max_retries must be 1 to 100, got 0"),
+    ],
+)
+def test_a_bad_option_is_named_with_what_is_accepted(options, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        registry.validate_options("rtp", options)
+
+
+def test_an_integer_serves_where_a_float_is_asked_for():
+    assert registry.validate_options("rtp", {"reorder_window": 1})["reorder_window"] == 1
