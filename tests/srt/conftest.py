@@ -1,5 +1,6 @@
 """Two ends of srt on a simulated path, and what they report."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -7,6 +8,8 @@ import pytest
 
 from netem.element import Element
 from netem.elements.delay import Delay
+from netem.medium import LossyMedium
+from netem.packet import Packet
 from netem.path import Path
 from netem.simulator import Simulator
 from transport.contract import (
@@ -62,6 +65,29 @@ class Recorder:
 
     def of(self, kind: type) -> list:  # type: ignore[type-arg]
         return [event for event in self.events if isinstance(event, kind)]
+
+
+class Lossy(LossyMedium):
+    """Loses the packets that `loses_data` names, by their SRT sequence number from 0 and how often it came before.
+
+    Control packets pass.
+    """
+
+    def __init__(self, loses_data: Callable[[int, int], bool]) -> None:
+        super().__init__()
+        self._loses_data = loses_data
+        self._first: int | None = None
+        self._seen: Counter[int] = Counter()
+
+    def loses(self, packet: Packet) -> bool:
+        if packet.data[0] & 0x80:
+            return False
+        number = int.from_bytes(packet.data[:4], "big")
+        if self._first is None:
+            self._first = number
+        sequence = (number - self._first) & 0x7FFF_FFFF
+        self._seen[sequence] += 1
+        return self._loses_data(sequence, self._seen[sequence] - 1)
 
 
 @dataclass
@@ -176,3 +202,9 @@ def make_call(timer_resolution: float) -> Callable[..., Call]:
         return call
 
     return make
+
+
+@pytest.fixture
+def lossy() -> type[Lossy]:
+    """The element that loses chosen transmissions of chosen packets."""
+    return Lossy

@@ -274,11 +274,8 @@ class Connection:
         elif kind == ACKACK:
             self._feedback.on_ackack(info, timestamp, now=now)
         elif kind == NAK:
-            gone = self._send_buffer.request(parse_loss_list(cif))
-            if gone is None:
-                raise Malformed("NAK of packets never sent")
             self._stats["naks_received"] += 1
-            for first, last in gone:
+            for first, last in self._send_buffer.request(parse_loss_list(cif)):
                 self._send_new_control(DROPREQ, now, cif=pack_range(first, last))
         elif kind == DROPREQ:
             self._receive_buffer.give_up(*parse_range(cif))

@@ -6,7 +6,7 @@ from math import inf
 from transport.contract import Event, FrameLost, FrameReceived, Track
 from transport.framing import FRAGMENT_HEADER_BYTES, MAX_FRAME_BYTES, FrameHeader, Malformed, parse_fragment
 
-_MAX_GAP = 3000  # frames declared lost at once; RFC 3550 A.1 calls it MAX_DROPOUT
+_MAX_GAP = 3000  # frames missing in a row; a longer jump is no loss but nonsense (RFC 3550 A.1: MAX_DROPOUT)
 _SAME_BYTES = FRAGMENT_HEADER_BYTES - 4  # all but index and count: what the fragments of one frame share
 
 
@@ -59,7 +59,9 @@ class FrameAssembler:
             raise Malformed(f"unknown track {header.track}")
         if header.sequence < expected:
             return  # the rest of a frame that was lost
-        for sequence in range(max(expected, header.sequence - _MAX_GAP), header.sequence):
+        if header.sequence - expected > _MAX_GAP:
+            raise Malformed(f"frame {header.sequence} of track {header.track} after {expected - 1}")
+        for sequence in range(expected, header.sequence):
             self._lose(header.track, sequence, now)
         self._expected[header.track] = header.sequence + 1
         if index != 0:

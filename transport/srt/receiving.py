@@ -8,11 +8,13 @@ from collections import Counter
 from math import inf
 from typing import NamedTuple
 
+from transport.framing import Malformed
 from transport.srt.timing import PeerClock
 from transport.srt.wire import SEQUENCE_MASK, Range, sequence_distance
 
 CAPACITY = 8192  # packets; libsrt's SRTO_RCVBUF, and a power of two
 _SLOT = CAPACITY - 1
+_MAX_EARLY = 5.0  # s; a packet can be as early as the handshake was late, and would hold back all that follow it
 
 
 class Message(NamedTuple):
@@ -41,7 +43,10 @@ class ReceiveBuffer:
         self.next_at = inf  # when `take` has something: the head is due
 
     def add(self, sequence: int, timestamp: int, payload: bytes, *, now: float) -> Range | None:
-        """Store a data packet. The answer is the gap that it opened, if it did. Raises DiscrepancyError."""
+        """Store a data packet. The answer is the gap that it opened, if it did.
+
+        Raises Malformed for a timestamp far ahead, DiscrepancyError for a sequence number far ahead.
+        """
         end = self._end
         seq = end + sequence_distance(end & SEQUENCE_MASK, sequence)
         if seq < self._base or (seq < end and self._slots[seq & _SLOT] is not None):
@@ -52,7 +57,9 @@ class ReceiveBuffer:
                 raise DiscrepancyError(f"packet {seq - self._base} numbers ahead of a buffer of {CAPACITY}")
             self._stats["dropped_full"] += 1
             return None
-        due_at = self._clock.instant(timestamp) + self._latency
+        due_at = self._clock.instant(timestamp, now=now) + self._latency
+        if due_at > now + self._latency + _MAX_EARLY:
+            raise Malformed("a timestamp from the future")
         self._slots[seq & _SLOT] = Message(due_at, now, payload)
         if self._head is None or seq < self._head:
             self._head = seq

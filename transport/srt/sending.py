@@ -82,7 +82,7 @@ class SendBuffer:
         self._waiting: deque[_Batch] = deque()  # not wholly sent
         self._requested: dict[int, None] = {}
         self._resent_at: dict[int, float] = {}
-        self._pace_at = started_at  # when the next packet may leave
+        self._pace_at = -inf  # when the next packet may leave
         self._is_backlogged = False  # by the pace, not by the flow window
 
     def put(self, messages: list[bytes], *, now: float, track: int | None = None, sequence: int = 0) -> bool:
@@ -149,14 +149,12 @@ class SendBuffer:
             self._release(acked)
         return True
 
-    def request(self, ranges: list[Range]) -> list[Range] | None:
-        """The peer misses these packets. The answer: ranges that are gone, for a DROPREQ; None: never sent, ignored."""
+    def request(self, ranges: list[Range]) -> list[Range]:
+        """The peer misses these packets; what was never sent is ignored. The answer: what is gone, for a DROPREQ."""
         gone: list[Range] = []
         for first_number, last_number in ranges:
             first = self._acked + sequence_distance(self._acked & SEQUENCE_MASK, first_number)
-            last = first + sequence_distance(first_number, last_number)
-            if last >= self._unsent:
-                return None
+            last = min(first + sequence_distance(first_number, last_number), self._unsent - 1)
             if first < self._acked:
                 gone.append((first_number, min(last, self._acked - 1) & SEQUENCE_MASK))
             self._requested.update(dict.fromkeys(range(max(first, self._acked), last + 1)))

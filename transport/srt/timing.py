@@ -47,27 +47,29 @@ class PeerClock:
     half its delay: that is a property of SRT.
     """
 
-    __slots__ = ("_base", "_first_rtt", "_latest_us", "_samples", "_sum", "drift")
+    __slots__ = ("_base", "_first_rtt", "_samples", "_sum", "drift")
 
     def __init__(self, timestamp: int, arrived_at: float) -> None:
         self._base = arrived_at - timestamp * 1e-6
-        self._latest_us = timestamp
         self._first_rtt: float | None = None
         self._sum = 0.0
         self._samples = 0
         self.drift = 0.0
 
-    def instant(self, timestamp: int) -> float:
-        """When a packet with this timestamp would have arrived with the network delay of the start."""
-        step = ((timestamp - self._latest_us + _HALF_TIMESTAMP) & TIMESTAMP_MASK) - _HALF_TIMESTAMP
-        self._latest_us += step
-        return self._base + self.drift + self._latest_us * 1e-6
+    def instant(self, timestamp: int, *, now: float) -> float:
+        """When a packet with this timestamp would have arrived with the network delay of the start.
+
+        Timestamps wrap every 71.6 minutes: it is the instant nearest to `now`.
+        """
+        now_us = int((now - self._base) * 1e6)
+        away_us = ((timestamp - now_us + _HALF_TIMESTAMP) & TIMESTAMP_MASK) - _HALF_TIMESTAMP
+        return self._base + self.drift + (now_us + away_us) * 1e-6
 
     def add_sample(self, timestamp: int, arrived_at: float, rtt: float) -> None:
         """An ACKACK with this timestamp arrived and closed a round trip."""
         if self._first_rtt is None:
             self._first_rtt = rtt
-        expected_at = self.instant(timestamp) - self.drift
+        expected_at = self.instant(timestamp, now=arrived_at) - self.drift
         self._sum += arrived_at - expected_at - (rtt - self._first_rtt) / 2
         self._samples += 1
         if self._samples == _DRIFT_SAMPLES:

@@ -1,0 +1,251 @@
+"""ARQ within the latency: how many rounds fit, what is left, and who gives up when."""
+
+from collections import Counter, deque
+from math import ceil, sqrt
+from typing import Any
+
+import numpy as np
+import pytest
+
+from netem.elements.delay import Delay
+from netem.elements.outage import Outage
+from transport.contract import Event, FrameDropped, FrameStarted
+from transport.srt import wire
+from transport.srt.receiving import CAPACITY, DiscrepancyError, ReceiveBuffer
+from transport.srt.sending import SendBuffer
+from transport.srt.timing import PeerClock, RoundTrip
+
+VIDEO = 1
+INTERVAL = 0.15  # between single-packet frames: longer than the latency, so that one loss is over before the next
+
+# RTT and latency in ms, so chosen that up to a millisecond of timer rounding a round does not change the count.
+CASES = [(10, 120), (16, 125), (30, 120), (36, 145), (50, 120), (100, 120), (100, 90), (30, 20), (4, 90)]
+
+
+def rounds_that_fit(rtt_ms: int, latency_ms: int) -> int:
+    """n: retransmissions of a lost packet that arrive before it is skipped.
+
+    A gap is noticed when the next packet arrives, and skipped when that packet is due: there are exactly `latency`
+    between the two, whatever the packet interval. The first retransmission takes a round trip from then on. NAKs are
+    repeated every I = max(RTT / 2, 20 ms), but a sender answers only those that come a round trip after its last
+    retransmission: a round lasts I * ceil(RTT / I). (RTT variance is 0 here.)
+    """
+    nak_ms = max(rtt_ms / 2, 20)
+    round_ms = nak_ms * ceil(rtt_ms / nak_ms)
+    return 0 if latency_ms < rtt_ms else 1 + int((latency_ms - rtt_ms) / round_ms)
+
+
+@pytest.mark.parametrize(("rtt_ms", "latency_ms"), CASES)
+def test_a_packet_survives_as_many_losses_as_rounds_fit_into_the_latency(
+    make_call: Any, lossy: Any, rtt_ms: int, latency_ms: int
+) -> None:
+    rounds = rounds_that_fit(rtt_ms, latency_ms)
+    warm_up, spacing = 60, 4  # frames: until the RTT variance is gone; between two losses
+    times_lost = {warm_up + spacing * lost: lost for lost in range(rounds + 3)}
+    call = make_call(
+        there=[lossy(lambda seq, before: before < times_lost.get(seq, 0)), Delay(rtt_ms / 2e3)],
+        back=[Delay(rtt_ms / 2e3)],
+        latency_ms=latency_ms,
+    )
+    call.run(1002.0)
+    call.stream(warm_up + spacing * (rounds + 4), INTERVAL)
+    call.run(call.now + 1.0)
+    survived = [lost for seq, lost in times_lost.items() if (VIDEO, seq) in call.received()]
+    assert survived == list(range(rounds + 1))
+    assert call.lost() == [(VIDEO, seq) for seq, lost in times_lost.items() if lost > rounds]
+
+
+@pytest.mark.parametrize(("rtt_ms", "latency_ms"), [(30, 120), (50, 120), (100, 120), (100, 90)])
+@pytest.mark.parametrize("loss", [0.1, 0.3, 0.5])
+def test_the_residual_loss_is_p_to_the_number_of_transmissions(
+    make_call: Any, lossy: Any, rtt_ms: int, latency_ms: int, loss: float
+) -> None:
+    # Only every third frame may be lost. When two neighbours are, and the later one is repaired first, it is late
+    # already and its delivery skips the earlier one: that costs another p^3 (1 - p) or so,
+    # which is not counted here.
+    rng = np.random.default_rng(rtt_ms)
+    call = make_call(
+        there=[lossy(lambda seq, before: seq > 60 and seq % 3 == 0 and rng.random() < loss), Delay(rtt_ms / 2e3)],
+        back=[Delay(rtt_ms / 2e3)],
+        latency_ms=latency_ms,
+    )
+    call.run(1002.0)
+    count = 1000
+    call.stream(63 + 3 * count, INTERVAL)
+    call.run(call.now + 1.0)
+    expected = loss ** (1 + rounds_that_fit(rtt_ms, latency_ms))
+    assert abs(len(call.lost()) / count - expected) < 4 * sqrt(expected * (1 - expected) / count) + 1 / count
+
+
+def test_a_lost_nak_is_made_good_by_the_periodic_one(make_call: Any, lossy: Any) -> None:
+    naks = Counter[str]()
+
+    class LoseFirstNak(type(lossy(lambda *_: False))):  # type: ignore[misc]
+        def loses(self, packet: Any) -> bool:
+            if int.from_bytes(packet.data[:2], "big") & 0x7FFF != wire.NAK or not packet.data[0] & 0x80:
+                return False
+            naks["seen"] += 1
+            return naks["seen"] == 1
+
+    call = make_call(
+        there=[lossy(lambda seq, before: seq == 45 and before == 0), Delay(0.02)],
+        back=[LoseFirstNak(lambda *_: False), Delay(0.02)],
+        latency_ms=120,
+    )
+    call.run(1002.0)
+    call.stream(60, INTERVAL)
+    call.run(call.now + 1.0)
+    # The third NAK crosses the retransmission, and the sender knows that.
+    assert len(call.received()) == 60 and naks["seen"] == 3
+    assert call.sender.transport.stats()["retransmissions"] == 1
+
+
+def test_a_missing_fragment_costs_its_frame_and_no_other(make_call: Any, lossy: Any) -> None:
+    # 5 packets a frame; packet 2 of frame 3, the last of frame 7, the first of frame 9, all of frames 12 to 14.
+    gone = {17, 39, 45, *range(60, 75)}
+    call = make_call(there=[lossy(lambda seq, before: seq in gone), Delay(0.02)])
+    call.run(1002.0)
+    call.stream(20, 1 / 30, 6000)
+    call.run(1004.0)
+    assert sorted(call.lost()) == [(VIDEO, n) for n in (3, 7, 9, 12, 13, 14)]
+    assert set(call.received()) == {(VIDEO, n) for n in range(20)} - set(call.lost())
+    assert call.receiver.transport.stats()["packets_skipped"] == len(gone)
+    assert max(call.delays()) - min(call.delays()) < 0.001 + 2e-6
+
+
+def test_an_outage_makes_both_ends_drop_and_leaves_the_delay_as_it_was(make_call: Any) -> None:
+    call = make_call(there=[Outage([(3.0, 2.0)], epoch=1000.0), Delay(0.02)], latency_ms=200)
+    call.sender.record = True
+    call.run(1002.0)
+    call.stream(150, 1 / 30, 6000)
+    call.run(1010.0)
+    received = {sequence for _, sequence in call.received()}
+    lost = [sequence for _, sequence in call.lost()]
+    assert received | set(lost) == set(range(150)) and not received & set(lost)
+    # The outage covers frames 30 to 89. The sender has the last 1.02 s of them when it is asked after one round trip;
+    # what comes before frame 90 is due is delivered at once, late as it is: only what is still missing is skipped.
+    resent_at = 1005.0 + 0.04
+    assert lost == [n for n in range(30, 90) if 1002.0 + n / 30 + 1.02 < resent_at]
+    late = [delay for delay in call.delays() if delay > 0.22 + 0.001 + 2e-6]
+    assert len(late) == len([n for n in range(90) if 1002.0 + n / 30 + 1.02 > resent_at > 1002.0 + n / 30 + 0.18])
+    assert max(late) == pytest.approx(resent_at + 0.02 - (1002.0 + (lost[-1] + 1) / 30), abs=0.002)
+    assert len(call.delays()) - len(late) > 30
+    sender, receiver = call.sender.transport.stats(), call.receiver.transport.stats()
+    assert sender["packets_dropped_late"] > 0
+    assert receiver["packets_skipped"] == 5 * len(lost)
+    dropreqs = [data for _, data in call.sender.sent if data[:4].hex() == "80070000"]
+    assert dropreqs  # the receiver asked for what was gone
+    assert call.sender.of(FrameDropped) == []  # all of it had been sent once
+
+
+def test_nothing_is_left_over_after_repair(make_call: Any, lossy: Any) -> None:
+    rng = np.random.default_rng(5)
+    call = make_call(there=[lossy(lambda seq, before: rng.random() < 0.1), Delay(0.02)], latency_ms=300)
+    call.run(1002.0)
+    call.stream(100, 1 / 30, 20_000)
+    call.run(1012.0)
+    send_buffer = call.sender.transport._connection._send_buffer
+    assert not send_buffer._held and not send_buffer._waiting and not send_buffer._requested
+    assert not send_buffer._resent_at
+    assert send_buffer.next_at() == float("inf")
+
+
+def make_send_buffer(events: deque[Event], *, window: int = 8192, latency: float = 0.12) -> SendBuffer:
+    return SendBuffer(
+        peer=("10.0.0.2", 9000),
+        peer_socket=1,
+        first_sequence=0,
+        window=window,
+        latency=latency,
+        drops_late=True,
+        started_at=1000.0,
+        round_trip=RoundTrip(),
+        events=events,
+        stats=Counter(),
+    )
+
+
+@pytest.mark.parametrize(("latency", "lifetime"), [(0.12, 1.02), (1.0, 1.02), (2.5, 2.52)])
+def test_frames_that_the_flow_window_held_back_expire(latency: float, lifetime: float) -> None:
+    events: deque[Event] = deque()
+    buffer = make_send_buffer(events, window=3, latency=latency)
+    for sequence in range(3):
+        buffer.put([b"a", b"b"], now=1000.0 + sequence / 10, track=1, sequence=sequence)
+    assert len(buffer.take(now=1000.2)) == 3
+    assert [type(e) for e in events if e.sequence == 1] == [FrameStarted]  # type: ignore[union-attr]
+    assert buffer.next_at() == pytest.approx(1000.0 + lifetime)
+    # The drop counts as acknowledgement, as in libsrt: the window moves on.
+    assert [d.data[-1:] for d in buffer.take(now=1000.0 + lifetime + 1e-6)] == [b"b", b"a"]
+    assert not [e for e in events if isinstance(e, FrameDropped)]
+    buffer.take(now=1000.2 + lifetime + 1e-6)
+    dropped = [(e.sequence, e.reason) for e in events if isinstance(e, FrameDropped)]
+    assert dropped == [(2, "expired")]
+
+
+def test_a_request_for_what_is_gone_is_answered_and_one_for_the_future_is_not() -> None:
+    events: deque[Event] = deque()
+    buffer = make_send_buffer(events)
+    buffer.put([b"x"] * 10, now=1000.0)
+    buffer.take(now=1000.0)
+    assert buffer.acknowledge(4, 8192)
+    assert buffer.request([(0, 5)]) == [(0, 3)]
+    assert len(buffer.take(now=1000.5)) == 2
+    assert buffer.request([(9, 20), (15, 15)]) == []
+    assert [d.data[:4] for d in buffer.take(now=1000.55)] == [(9).to_bytes(4, "big")]
+    assert not buffer.acknowledge(11, 8192)
+    assert buffer.request([(2, 2)]) == [(2, 2)]
+    assert buffer.take(now=1000.6) == []
+
+
+def test_a_retransmission_is_not_repeated_within_a_round_trip() -> None:
+    events: deque[Event] = deque()
+    buffer = make_send_buffer(events)
+    buffer._round_trip.take_over(0.04, 0.0)
+    buffer.put([b"x"], now=1000.0)
+    (first,) = buffer.take(now=1000.0)
+    buffer.request([(0, 0)])
+    (again,) = buffer.take(now=1000.05)
+    assert again.data == wire.retransmission(first.data)
+    for at, count in ((1000.06, 0), (1000.08, 0), (1000.0901, 1)):
+        buffer.request([(0, 0)])
+        assert len(buffer.take(now=at)) == count
+
+
+def make_receive_buffer(first: int = 0) -> tuple[ReceiveBuffer, Counter[str]]:
+    stats = Counter[str]()
+    return ReceiveBuffer(first_sequence=first, clock=PeerClock(0, 1000.0), latency=0.1, stats=stats), stats
+
+
+def test_a_drop_request_ends_the_asking_but_not_the_waiting() -> None:
+    buffer, stats = make_receive_buffer()
+    buffer.add(0, 0, b"0", now=1000.0)
+    assert buffer.add(4, 10_000, b"4", now=1000.01) == (1, 3)
+    buffer.give_up(1, 2)
+    assert buffer.missing() == [(3, 3)] and buffer.position() == 3
+    buffer.give_up(0, 9)  # more than was seen: nothing up to 9 will come
+    assert buffer.missing() == [] and buffer.position() == 10
+    assert buffer.add(2, 5_000, b"2", now=1000.02) is None  # it came after all
+    assert [(skipped, m.payload) for skipped, m in buffer.take(now=1000.2)] == [(0, b"0"), (1, b"2"), (1, b"4")]
+    assert buffer.add(3, 6_000, b"3", now=1000.3) is None and stats["packets_belated"] == 1
+    assert stats["packets_skipped"] == 2
+
+
+def test_the_receive_buffer_is_bounded_and_a_jump_over_it_is_the_end() -> None:
+    buffer, stats = make_receive_buffer(0x7FFF_FFF0)
+    buffer.add(0x7FFF_FFF0, 0, b"", now=1000.0)
+    assert buffer.add(0x7FFF_FFF0 + CAPACITY & wire.SEQUENCE_MASK, 0, b"", now=1000.0) is None
+    assert stats["dropped_full"] == 1 and buffer.free_packets() == CAPACITY - 1
+    buffer.take(now=1001.0)
+    with pytest.raises(DiscrepancyError):
+        buffer.add(0x7FFF_FFF1 + CAPACITY & wire.SEQUENCE_MASK, 0, b"", now=1001.0)
+
+
+def test_a_sender_that_lost_its_receivers_window_closes_with_a_sentence(make_call: Any) -> None:
+    call = make_call(there=[Outage([(3.0, 4.0)], epoch=1000.0), Delay(0.02)], latency_ms=100)
+    call.run(1002.0)
+    call.stream(200, 1 / 30, 120_000)  # 86 packets a frame: 10,000 during the outage
+    call.run(1010.0)
+    end = call.closed("receiver")
+    assert end is not None and end.error is not None and "ahead of a buffer of 8192" in end.error
+    assert call.closed("sender").error is None  # it was told
+    assert len(call.sender.of(FrameDropped)) + len(call.sender.of(FrameStarted)) == 200
