@@ -10,6 +10,7 @@ from fractions import Fraction
 from typing import NamedTuple, Protocol
 
 import av
+from av.codec.codec import UnknownCodecError
 from av.video.frame import PictureType
 
 from sender.source import PixelSource
@@ -116,7 +117,7 @@ class PictureEncoder:
         os.environ.setdefault("SVT_LOG", "0")  # the only way to keep SVT-AV1 from writing to stderr
         try:
             context = av.CodecContext.create(entry.library, "w")
-        except av.FFmpegError:
+        except UnknownCodecError:
             raise EncoderError(f"this FFmpeg has no {entry.library}, so {settings.codec} cannot be encoded") from None
         assert isinstance(context, av.VideoCodecContext)
         context.width, context.height, context.pix_fmt = width, height, "yuv420p"

@@ -1,0 +1,148 @@
+import hashlib
+import itertools
+import subprocess
+import sys
+from fractions import Fraction
+
+import pytest
+
+from receiver.decoder import VideoDecoder
+from receiver.stamp import read_stamp
+from sender.encoder import ENCODERS, EncoderError, EncoderSettings, PictureEncoder, SourceEncoder
+from sender.pipeline import capture_instant
+from sender.sources import SourceRequest, open_source
+
+SMALL = SourceRequest(width=320, height=180, fps=Fraction(30))
+
+
+def encode(settings, count, forced=(), source="bikes", skip=1):
+    encoder = SourceEncoder(open_source(source, SMALL), settings)
+    for index in range(0, count * skip, skip):
+        at = capture_instant(index, start_at=1002.0, fps=Fraction(30))
+        yield at, encoder.encode(index, at, force_keyframe=index in forced)
+
+
+@pytest.mark.parametrize("codec", ENCODERS)
+def test_one_in_one_out_through_encoder_and_decoder_with_the_stamp_of_each_frame(codec):
+    decoder = VideoDecoder(codec)
+    keyframes = []
+    for sequence, (at, encoded) in enumerate(encode(EncoderSettings(codec=codec), 25, forced=(11,))):
+        assert read_stamp(decoder.decode(encoded.payload)) == (sequence, at)
+        if encoded.keyframe:
+            keyframes.append(sequence)
+    assert keyframes == [0, 11]
+
+
+@pytest.mark.parametrize("codec", ENCODERS)
+def test_a_forced_keyframe_is_a_recovery_point_for_a_decoder_that_saw_nothing_before(codec):
+    frames = list(encode(EncoderSettings(codec=codec), 12, forced=(8,)))
+    decoder = VideoDecoder(codec)
+    for sequence, (at, encoded) in enumerate(frames):
+        if sequence >= 8:
+            assert read_stamp(decoder.decode(encoded.payload)) == (sequence, at)
+
+
+@pytest.mark.parametrize("codec", ["h264", "hevc"])
+def test_access_units_are_annex_b_and_idr_with_parameter_sets(codec):
+    for index, (_, encoded) in enumerate(encode(EncoderSettings(codec=codec), 6, forced=(4,))):
+        assert encoded.payload[:4] == b"\0\0\0\1"
+        headers = [part[0] for part in encoded.payload.replace(b"\0\0\0\1", b"\0\0\1").split(b"\0\0\1")[1:]]
+        types = [header & 0x1F if codec == "h264" else header >> 1 & 0x3F for header in headers]
+        parameter_sets, idr = ({7, 8}, {5}) if codec == "h264" else ({32, 33, 34}, {19, 20})
+        assert (parameter_sets <= set(types)) == (index in (0, 4)) == encoded.keyframe
+        assert bool(idr & set(types)) == (index in (0, 4))
+
+
+@pytest.mark.parametrize("codec", ["h264", "hevc", "vp8"])
+def test_the_keyframe_interval_is_kept(codec):
+    frames = [encoded for _, encoded in encode(EncoderSettings(codec=codec, keyframe_interval=5), 12)]
+    assert [index for index, encoded in enumerate(frames) if encoded.keyframe] == [0, 5, 10]
+
+
+@pytest.mark.parametrize("bitrate_bps", [500_000, 1_500_000])
+def test_h264_keeps_its_constant_bitrate(bitrate_bps):
+    sizes = [len(encoded.payload) for _, encoded in encode(EncoderSettings(bitrate_bps=bitrate_bps), 120)]
+    assert sum(sizes) * 8 * 30 / len(sizes) == pytest.approx(bitrate_bps, rel=0.15)
+
+
+def test_skipped_captures_are_not_encoded():
+    decoder = VideoDecoder("h264")
+    for sequence, (at, encoded) in enumerate(encode(EncoderSettings(), 8, skip=2)):
+        assert read_stamp(decoder.decode(encoded.payload)) == (sequence, at)
+
+
+SCRIPT = """
+import hashlib
+from fractions import Fraction
+from sender.encoder import EncoderSettings, SourceEncoder
+from sender.pipeline import capture_instant
+from sender.sources import SourceRequest, open_source
+source = open_source({source!r}, SourceRequest(width=320, height=180, fps=Fraction(30)))
+encoder = SourceEncoder(source, EncoderSettings(codec={codec!r}))
+digest = hashlib.sha256()
+for index in range(12):
+    at = capture_instant(index, start_at=1002.0, fps=Fraction(30))
+    digest.update(encoder.encode(index, at, force_keyframe=index == 5).payload)
+print(digest.hexdigest())
+"""
+
+
+@pytest.mark.parametrize(("codec", "source"), [*((codec, "bikes") for codec in ENCODERS), ("h264", "synthetic")])
+def test_another_process_encodes_the_same_bytes(codec, source):
+    digest = hashlib.sha256()
+    for _, encoded in encode(EncoderSettings(codec=codec), 12, forced=(5,), source=source):
+        digest.update(encoded.payload)
+    script = SCRIPT.format(codec=codec, source=source)
+    other = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert other.stdout.strip() == digest.hexdigest()
+    assert other.stderr == ""
+
+
+def test_an_encoder_that_holds_frames_back_is_refused(monkeypatch):
+    from sender import encoder as module
+
+    entry = module.EncoderEntry("libx264", "medium", lambda preset, settings: {"preset": preset})
+    monkeypatch.setitem(ENCODERS, "h264", entry)
+    with pytest.raises(EncoderError, match=r"libx264 gave 0 access units for picture 0.*one in, one out"):
+        next(encode(EncoderSettings(), 1))
+
+
+def test_an_encoder_that_is_not_there_is_refused(monkeypatch):
+    from sender import encoder as module
+
+    monkeypatch.setitem(ENCODERS, "h264", module.EncoderEntry("libnothing", "", lambda preset, settings: {}))
+    with pytest.raises(EncoderError, match="no libnothing"):
+        next(encode(EncoderSettings(), 1))
+
+
+def test_all_options_are_understood_by_their_encoder():
+    for codec in ENCODERS:
+        encoder = PictureEncoder(EncoderSettings(codec=codec), width=320, height=180, fps=Fraction(30))
+        assert encoder._context.options == {}, codec
+
+
+@pytest.mark.parametrize(
+    ("bad", "sentence"),
+    [
+        ({"codec": "h266"}, "unknown codec 'h266'; accepted are h264, hevc"),
+        ({"bitrate_bps": 0}, "bitrate must be"),
+        ({"vbv": 0.0}, "vbv must be"),
+        ({"keyframe_interval": 0}, "keyframe_interval must be"),
+    ],
+)
+def test_bad_settings_are_refused_in_one_sentence(bad, sentence):
+    with pytest.raises(EncoderError, match=sentence):
+        EncoderSettings(**bad)
+
+
+def test_a_preset_that_the_encoder_does_not_know_is_refused():
+    with pytest.raises(EncoderError, match=r"libx264 refuses.*fastest"):
+        next(encode(EncoderSettings(preset="fastest"), 1))
+
+
+def test_capture_instants_are_whole_microseconds_and_do_not_drift():
+    instants = [capture_instant(index, start_at=1002.0, fps=Fraction(30000, 1001)) for index in range(10_000)]
+    assert all(round(at * 1e6) / 1e6 == at for at in instants)
+    assert instants[9999] == pytest.approx(1002 + 9999 * 1001 / 30000, abs=1e-6)
+    gaps = [later - earlier for earlier, later in itertools.pairwise(instants)]
+    assert max(gaps) - min(gaps) < 1.5e-6
