@@ -143,9 +143,7 @@ class Mutation(Line):
         if packet.sent_at > 1002.0 and rng.random() < self._probability:
             data = bytearray(packet.data)
             for _ in range(int(rng.integers(1, 4))):
-                data[int(rng.integers(self._first, max(self._first + 1, min(len(data), 60))))] = int(
-                    rng.integers(0, 256)
-                )
+                data[int(rng.integers(0, min(len(data), 60)))] = int(rng.integers(0, 256))
             if rng.random() < 0.2:
                 del data[int(rng.integers(0, len(data))) :]
             packet.data = bytes(data)
