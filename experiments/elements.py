@@ -66,6 +66,11 @@ class ElementSpec(Spec):
 
     loses: ClassVar[bool] = False
 
+    @property
+    def kind(self) -> str:
+        """The name of the element in scenarios."""
+        return str(self.element)  # type: ignore[attr-defined]
+
     def build(self, around: Surroundings, rng: np.random.Generator) -> list[Element]:
         """New elements of netem, in the order in which packets pass them."""
         raise NotImplementedError

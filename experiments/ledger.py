@@ -122,6 +122,9 @@ def _row(sent: SentRecord, received: ReceivedRecord, media_start: float) -> list
         "stamp_captured_at": math.nan
         if received.stamp_captured_at is None
         else round(received.stamp_captured_at - media_start, 6),
+        "screen_sequence": None,
+        "psnr_db": math.nan,
+        "ssim": math.nan,
     }
     for record, names in ((sent, _SENT_INSTANTS), (received, _RECEIVED_INSTANTS)):
         for name in names:
@@ -152,4 +155,7 @@ TYPES = {
     "fate": "string",
     "stamp_sequence": "Int64",
     "stamp_captured_at": "float64",
+    "screen_sequence": "Int64",
+    "psnr_db": "float64",
+    "ssim": "float64",
 }

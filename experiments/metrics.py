@@ -98,6 +98,16 @@ def summarize(frames: pd.DataFrame, links: pd.DataFrame, *, duration: float) -> 
     }
 
 
+def summarize_messages(messages: pd.DataFrame) -> dict[str, object]:
+    """The numbers of one arm for the track of messages."""
+    delays = glass_to_glass(messages)
+    return {
+        "sent": len(messages),
+        "delivered": int((messages["fate"] == "displayed").sum()),
+        **{f"delay_p{q}_ms": _ms(percentile(delays, q / 100)) for q in (50, 95, 99)},
+    }
+
+
 def _ms(seconds: float) -> float | None:
     return round(seconds * 1e3, 6) if math.isfinite(seconds) else None
 

@@ -32,9 +32,9 @@ LINK_TYPES = {
     "capacity_bytes": "float64",
     "sent_bytes": "int64",
     "delivered_bytes": "int64",
-    "dropped_bytes": "int64",
-    "lost_bytes": "int64",
-    "queue_bytes": "int64",
+    "backlog_bytes": "int64",
+    "dropped_packets": "int64",
+    "lost_packets": "int64",
 }
 
 

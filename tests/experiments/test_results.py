@@ -32,7 +32,7 @@ def ledger(frames: int = 10) -> pd.DataFrame:
 
 def links() -> pd.DataFrame:
     row = {"direction": "down", "at": 0.0, "capacity_bytes": 50_000.0, "sent_bytes": 1000, "delivered_bytes": 900,
-           "dropped_bytes": 0, "lost_bytes": 100, "queue_bytes": 0}  # fmt: skip
+           "backlog_bytes": 0, "dropped_packets": 0, "lost_packets": 1}  # fmt: skip
     rows = [{**row, "at": 0.1 * index} for index in range(4)]
     return pd.DataFrame(rows).astype({name: kind for name, kind in LINK_TYPES.items() if name != "arm"})
 

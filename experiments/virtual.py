@@ -1,0 +1,217 @@
+"""One arm in virtual time: both pipelines and the network in one process, without a clock and without sockets.
+
+The connection starts at START_AT and media at MEDIA_START, so that handshakes of different length do not shift the
+media against the network. After the last capture the run goes on until the fate of every frame is known, at most DRAIN.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from experiments import dice, ledger, metrics
+from experiments.arm_spec import ArmSpec
+from experiments.links import check_conservation, link_table, open_link
+from experiments.picture_quality import with_quality
+from experiments.run_folder import ArmResult, Outcome
+from experiments.scenario import Scenario
+from experiments.tracks import CHAT_TRACK, VIDEO_TRACK
+from netem.simulator import START_AT, Simulator
+from receiver.decoder import NullDecoder, VideoDecoder
+from receiver.pipeline import ReceiverPipeline
+from receiver.playout import parse_playout
+from receiver.quality import QualityMemo
+from sender.cost import decode_cost, encode_cost
+from sender.encode_cache import CachedEncoder, EncodeCache
+from sender.pipeline import SenderPipeline
+from sender.size_model import SizeEncoder, SizeSource
+from transport import registry
+from transport.contract import Address, Transport, TransportConfig, Unsupported
+
+MEDIA_START = START_AT + 2.0
+DRAIN = 3.0
+SLICE = 0.1  # virtual seconds between two looks at `stop` and two reports of progress
+
+SENDER: Address = ("192.0.2.1", 5000)
+RECEIVER: Address = ("192.0.2.2", 5000)
+
+_SIZE_MODEL_PICTURE = (640, 360)  # what the cost models are asked for if there are no pictures
+
+
+@dataclass(frozen=True)
+class Reuse:
+    """What arms of one process share: encoded frames and compared pictures. It saves work and changes no result."""
+
+    cache: EncodeCache
+    memo: QualityMemo
+
+
+def run_arm(
+    scenario: Scenario,
+    arm: ArmSpec,
+    reuse: Reuse,
+    *,
+    progress: Callable[[float], None] = lambda share: None,
+    stop: Callable[[], bool] = lambda: False,
+    quality: bool = True,
+) -> ArmResult:
+    """Run one arm. `progress` is told the share that is done; when `stop` turns true, what was measured so far is
+    returned as "incomplete". An exception that comes out of here is a defect of the arm."""
+    try:
+        session = _Session(scenario, arm, reuse.cache)
+    except Unsupported as error:
+        return ArmResult(arm.label, "unsupported", str(error))
+    if session.run(progress, stop):
+        return session.result("complete", None, reuse.memo if quality else None)
+    return session.result("incomplete", f"interrupted after {max(0.0, session.now - MEDIA_START):.1f} s of media", None)
+
+
+class _Session:
+    """The two ends of an arm and the network between them."""
+
+    def __init__(self, scenario: Scenario, arm: ArmSpec, cache: EncodeCache) -> None:
+        self._scenario = scenario
+        self._arm = arm
+        self._source = scenario.video.open(dice.integer(scenario.seed, "source"))
+        self._sender, self._receiver = self._pipelines(cache)
+        self._simulator = Simulator(start_at=START_AT, timer_resolution=scenario.timer_resolution)
+        self._simulator.add_node("sender", SENDER, self._sender)
+        self._simulator.add_node("receiver", RECEIVER, self._receiver)
+        self._down = open_link(scenario, "down", start_at=START_AT, media_start=MEDIA_START)
+        self._up = open_link(scenario, "up", start_at=START_AT, media_start=MEDIA_START)
+        self._simulator.add_link(SENDER, RECEIVER, self._down.path, log=self._down.log)
+        self._simulator.add_link(RECEIVER, SENDER, self._up.path, log=self._up.log)
+
+    @property
+    def now(self) -> float:
+        return self._simulator.now
+
+    def run(self, progress: Callable[[float], None], stop: Callable[[], bool]) -> bool:
+        """Run to the end; False if `stop` came first."""
+        media_end = MEDIA_START + self._scenario.duration
+        last = media_end + DRAIN
+        self._receiver.connect(now=START_AT)
+        self._sender.connect(now=START_AT)
+        steps = 0
+        while self.now < last and not (self.now > media_end and self._all_decided()):
+            if stop():
+                return False
+            steps += 1
+            self._simulator.run(until=min(START_AT + steps * SLICE, last))
+            progress((self.now - START_AT) / (last - START_AT))
+        self._receiver.finish(now=self.now)
+        return True
+
+    def result(self, outcome: Outcome, reason: str | None, memo: QualityMemo | None) -> ArmResult:
+        """What was measured until now; with picture quality if there is a memo."""
+        frames = ledger.join(self._sender.captured, self._receiver.records.values(), media_start=MEDIA_START)
+        for link, ends in ((self._down, (SENDER, RECEIVER)), (self._up, (RECEIVER, SENDER))):
+            check_conservation(link, self._simulator.links[ends].sent_packets)
+        if memo is not None and not isinstance(self._source, SizeSource):
+            frames = with_quality(
+                frames,
+                self._receiver.shown,
+                self._source,
+                media=self._scenario.video.codec,
+                media_start=MEDIA_START,
+                memo=memo,
+            )
+        table = link_table((self._down, self._up), self.now, media_start=MEDIA_START)
+        return ArmResult(
+            self._arm.label,
+            outcome,
+            reason,
+            ledger=frames,
+            links=table,
+            summary=self._summary(frames, table),
+            stats=self._stats(),
+            impairments={link.direction: link.impairments() for link in (self._down, self._up)},
+        )
+
+    def _pipelines(self, cache: EncodeCache) -> tuple[SenderPipeline, ReceiverPipeline]:
+        scenario, video = self._scenario, self._scenario.video
+        sender, receiver = self._transports()
+        settings = video.settings()
+        if isinstance(self._source, SizeSource):
+            encoder: SizeEncoder | CachedEncoder = SizeEncoder(self._source, settings)
+            decoder: NullDecoder | VideoDecoder = NullDecoder()
+            width, height = video.width or _SIZE_MODEL_PICTURE[0], video.height or _SIZE_MODEL_PICTURE[1]
+        else:
+            encoder = CachedEncoder(self._source, settings, cache)
+            decoder = VideoDecoder(video.codec)
+            width, height = self._source.width, self._source.height
+        messages = None
+        if scenario.chat is not None:
+            rng = dice.generator(scenario.seed, "chat")
+            messages = scenario.chat.messages(start_at=MEDIA_START, duration=scenario.duration, rng=rng)
+        return (
+            SenderPipeline(
+                sender,
+                encoder,
+                track=video.track(),
+                fps=self._source.fps,
+                start_at=MEDIA_START,
+                duration=scenario.duration,
+                encode_cost=encode_cost(video.encode_cost_name, width=width, height=height),
+                messages=messages,
+            ),
+            ReceiverPipeline(
+                receiver,
+                decoder,
+                video=video.track(),
+                playout=parse_playout(scenario.playout),
+                decode_cost=decode_cost(video.decode_cost_name, width=width, height=height),
+            ),
+        )
+
+    def _transports(self) -> tuple[Transport, Transport]:
+        """Both ends of the arm's transport. Raises Unsupported."""
+        scenario, arm = self._scenario, self._arm
+        entry = registry.get(arm.transport)
+        tracks = (scenario.video.track(),) if scenario.chat is None else (scenario.video.track(), scenario.chat.track())
+        options = registry.validate_options(arm.transport, dict(arm.options))
+
+        def config(role: str, local: Address, peer: Address) -> TransportConfig:
+            return TransportConfig(
+                local=local,
+                peer=peer,
+                seed=dice.integer(scenario.seed, "transport", arm.label, role),
+                tracks=tracks,
+                max_datagram_bytes=scenario.max_datagram_bytes,
+                options=options,
+            )
+
+        return (
+            entry.make_sender(config("sender", SENDER, RECEIVER)),
+            entry.make_receiver(config("receiver", RECEIVER, SENDER)),
+        )
+
+    def _all_decided(self) -> bool:
+        """Whether nothing can happen any more to any frame: given up by the sender, or decided at the receiver."""
+        received = self._receiver.records
+        return self._sender.finished(now=self.now) and all(
+            record.given_up is not None
+            or ((half := received.get((record.track, record.sequence))) is not None and half.outcome is not None)
+            for record in self._sender.captured
+        )
+
+    def _summary(self, frames: pd.DataFrame, links: pd.DataFrame) -> dict[str, Any]:
+        duration = min(self._scenario.duration, max(self.now - MEDIA_START, SLICE))
+        summary = metrics.summarize(frames[frames["track"] == VIDEO_TRACK], links, duration=duration)
+        if self._scenario.chat is not None:
+            summary["chat"] = metrics.summarize_messages(frames[frames["track"] == CHAT_TRACK])
+        return summary
+
+    def _stats(self) -> dict[str, Any]:
+        closed = {"sender": self._sender.closed, "receiver": self._receiver.closed}
+        return {
+            "sender": dict(self._sender.stats()),
+            "receiver": dict(self._receiver.stats()),
+            "keyframe_requests": self._receiver.keyframe_requests,
+            "stamp_errors": self._receiver.stamp_errors,
+            "stamp_unreadable": self._receiver.stamp_unreadable,
+            "closed": {end: event.error or "orderly" for end, event in closed.items() if event is not None},
+            "ended_at": round(self.now - MEDIA_START, 6),
+            "source_notes": list(self._source.notes),
+        }
