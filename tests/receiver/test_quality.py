@@ -1,0 +1,160 @@
+import itertools
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from receiver.decoder import VideoDecoder
+from receiver.quality import PSNR_CAP_DB, Comparison, QualityMemo, black_picture, measure_quality
+from receiver.shown import Shown
+from sender.encoder import EncoderSettings, SourceEncoder, stamped_pictures
+from sender.planes import plane
+from sender.sources import SourceRequest, open_source
+from transport.stamp_code import Stamp
+
+INTERVAL = 1 / 25
+COUNT = 30
+INSTANTS = [1002 + index * INTERVAL for index in range(COUNT)]
+
+
+@pytest.fixture(scope="module")
+def source():
+    return open_source("bikes", SourceRequest(width=320, height=180, fps=Fraction(25)))
+
+
+@pytest.fixture(scope="module")
+def payloads(source):
+    encoder = SourceEncoder(source, EncoderSettings(bitrate_bps=2_000_000))
+    return [encoder.encode(index, at, force_keyframe=index == 20) for index, at in enumerate(INSTANTS)]
+
+
+def shown(payloads, numbers=range(COUNT), delay=lambda index: 0.1):
+    return [
+        Shown(index, INSTANTS[index], INSTANTS[index] + delay(index), payloads[index].keyframe, payloads[index].payload)
+        for index in numbers
+    ]
+
+
+def reference(source):
+    return stamped_pictures(source, [Stamp(index, at) for index, at in enumerate(INSTANTS)])
+
+
+def measure(source, pictures, memo=None):
+    return measure_quality(
+        pictures,
+        INSTANTS,
+        reference(source),
+        reference_identity=source.identity,
+        media="h264",
+        width=320,
+        height=180,
+        interval=INTERVAL,
+        memo=memo or QualityMemo(),
+    )
+
+
+def noisy(picture, amplitude, seed):
+    copy = black_picture(picture.width, picture.height)
+    luma = plane(picture, 0)[:, : picture.width].astype(int)
+    noise = np.random.default_rng(seed).integers(-amplitude, amplitude + 1, luma.shape)
+    plane(copy, 0)[:, : picture.width] = np.clip(luma + noise, 0, 255)
+    return copy
+
+
+def test_identical_pictures_have_the_capped_psnr_and_ssim_one(source):
+    picture = next(source.pictures())
+    assert Comparison(320, 180).compare(picture, picture) == (PSNR_CAP_DB, 1.0)
+
+
+@pytest.mark.parametrize("amplitude", [1, 5, 20])
+def test_psnr_is_its_definition(source, amplitude):
+    picture = next(source.pictures())
+    other = noisy(picture, amplitude, seed=amplitude)
+    error = plane(picture, 0)[:, :320].astype(float) - plane(other, 0)[:, :320]
+    quality = Comparison(320, 180).compare(other, picture)
+    assert quality.psnr_db == pytest.approx(10 * np.log10(255**2 / np.mean(error**2)), abs=0.01)
+    assert 0 < quality.ssim < 1
+
+
+def test_each_result_belongs_to_the_pair_that_was_given_to_it(source):
+    comparison = Comparison(320, 180)
+    first, second = itertools.islice(source.pictures(), 2)
+    black = black_picture(320, 180)
+    pairs = [(first, first), (black, first), (second, first), (second, second), (black, second)]
+    alone = [Comparison(320, 180).compare(*pair) for pair in pairs]
+    assert [comparison.compare(*pair) for pair in pairs] == alone
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.1, 1.3])
+def test_a_constant_delay_does_not_lower_the_quality(source, payloads, delay):
+    result = measure(source, shown(payloads, delay=lambda index: delay))
+    assert [instant.shown_sequence for instant in result] == list(range(COUNT))
+    assert [instant.captured_at for instant in result] == INSTANTS
+    decoder, comparison = VideoDecoder("h264"), Comparison(320, 180)
+    for instant, encoded, original in zip(result, payloads, reference(source), strict=True):
+        quality = comparison.compare(decoder.decode(encoded.payload), original)
+        assert (instant.psnr_db, instant.ssim) == quality
+    assert min(instant.ssim for instant in result) > 0.8
+
+
+def test_a_freeze_is_compared_with_what_should_have_been_there(source, payloads):
+    smooth = measure(source, shown(payloads))
+    frozen = measure(source, shown(payloads, [*range(10), *range(20, COUNT)]))
+    for index in range(COUNT):
+        if 10 <= index < 20:
+            assert frozen[index].shown_sequence == 9
+            assert frozen[index].ssim < smooth[index].ssim - 0.02
+            assert frozen[index].psnr_db < smooth[index].psnr_db - 3
+        else:
+            assert frozen[index] == smooth[index]
+
+
+@pytest.mark.parametrize(("lateness", "counts"), [(0.4, True), (0.6, False)])
+def test_a_picture_counts_for_its_instant_if_it_is_late_by_less_than_half_an_interval(
+    source, payloads, lateness, counts
+):
+    late = shown(payloads, delay=lambda index: 0.1 + (lateness * INTERVAL if index == 15 else 0.0))
+    assert measure(source, late)[15].shown_sequence == (15 if counts else 14)
+
+
+def test_before_the_first_picture_the_screen_is_black(source, payloads):
+    result = measure(source, shown(payloads, range(20, COUNT)))
+    assert [instant.shown_sequence for instant in result] == [None] * 20 + list(range(20, COUNT))
+    assert max(instant.psnr_db for instant in result[:20]) < 15
+
+
+def test_nothing_shown_at_all_is_black_throughout(source):
+    result = measure(source, [])
+    assert {instant.shown_sequence for instant in result} == {None}
+
+
+def test_arms_that_show_the_same_pictures_do_not_pay_twice(source, payloads):
+    memo = QualityMemo()
+    first = measure(source, shown(payloads), memo)
+    expected = measure(source, shown(payloads, range(28)))
+
+    def unread():
+        raise AssertionError("the reference was read")
+        yield
+
+    again = measure_quality(
+        shown(payloads, delay=lambda index: 0.7),
+        INSTANTS,
+        unread(),
+        reference_identity=source.identity,
+        media="h264",
+        width=320,
+        height=180,
+        interval=INTERVAL,
+        memo=memo,
+    )
+    assert again == first
+    assert measure(source, shown(payloads, range(28)), memo) == expected
+
+
+def test_the_memo_is_bounded():
+    memo = QualityMemo(max_pairs=10)
+    for index in range(100):
+        memo.put((bytes([index]), b""), None)
+    assert memo.get((bytes([5]), b"")) is None
+    assert len(memo._pairs) == 10
