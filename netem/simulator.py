@@ -147,7 +147,7 @@ class Simulator:
         if link.log is not None:
             link.log.advance(now)
         packets = link.path.pop(now)
-        self._arm_link(link, fired=True)
+        self._arm_link(link)
         node = link.destination
         for packet in packets:
             if link.log is not None:
@@ -180,10 +180,10 @@ class Simulator:
             if due_at < inf:
                 heappush(self._events, (due_at, _NODE, node.index))
 
-    def _arm_link(self, link: Link, *, fired: bool = False) -> None:
+    def _arm_link(self, link: Link) -> None:
         timer = link.path.get_timer()
         due_at = inf if timer is None else timer
-        if due_at != link.due_at or fired:
+        if due_at != link.due_at:
             link.due_at = due_at
             if due_at < inf:
                 heappush(self._events, (due_at, _LINK, link.index))

@@ -69,6 +69,10 @@ def test_a_place_in_the_queue_is_free_at_the_instant_a_packet_leaves(packets, dr
     serialisation = 1250 * 8 / 1e7  # 1 ms
     times = [T0, T0, T0 + serialisation, T0 + 2 * serialisation]
     assert len(drive(FixedRate(1e7, DropTail(limit_packets=1)), packets(times, 1250))) == 4
+    link = FixedRate(1e7, DropTail(limit_packets=1))
+    for packet in packets(times, 1250):  # also if nobody looks in between
+        link.push(packet)
+    assert link.counts().dropped == 0
 
 
 def test_a_fluid_link_waits_for_capacity(packets, drive):

@@ -83,6 +83,15 @@ def test_each_element_conserves_packets_and_moves_them_forward_in_time(name, gap
         assert numbers == sorted(numbers)
 
 
+@pytest.mark.parametrize("name", ELEMENTS)
+@settings(max_examples=25, deadline=None)
+@given(gaps_and_sizes=STREAMS, seed=st.integers(0, 99), step=st.sampled_from([0.001, 0.01, 0.07]))
+def test_each_element_keeps_logical_time_when_driven_late(name, gaps_and_sizes, seed, step, packets, drive):
+    exact = drive(ELEMENTS[name](np.random.default_rng(seed)), stream(packets, gaps_and_sizes, ecn=2))
+    late = drive(ELEMENTS[name](np.random.default_rng(seed)), stream(packets, gaps_and_sizes, ecn=2), step=step)
+    assert seen(exact) == seen(late)
+
+
 @settings(max_examples=150, deadline=None)
 @given(
     names=st.lists(st.sampled_from(sorted(ELEMENTS)), max_size=5),

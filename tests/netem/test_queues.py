@@ -55,6 +55,14 @@ def test_codel_does_not_drop_under_its_target(load, burst, packets, drive):
     assert link.queue.dropped == 0
 
 
+@pytest.mark.parametrize(("head_start", "drops"), [(1, False), (3, True)])
+def test_codel_spares_the_last_packet_however_long_it_waited(head_start, drops, packets, drive):
+    """On a slow link each packet waits 20 ms or more, but it drops only if there are others (RFC 8289, section 5.4)."""
+    link = FixedRate(5e5, CoDel(limit_bytes=10**6))
+    drive(link, packets(T0 + np.arange(-head_start, 200).clip(0) * 0.02, SIZE))
+    assert (link.queue.dropped > 0) == drops
+
+
 def test_codel_lets_a_burst_pass_that_is_gone_within_an_interval(packets, drive):
     link = FixedRate(RATE, CoDel(limit_bytes=10**6))
     assert len(drive(link, packets([T0] * 90, SIZE))) == 90  # 90 ms of queue, far above the target
@@ -124,6 +132,19 @@ def test_codel_drops_at_its_control_law(packets, drive):
         expected.append(expected[-1] + 0.1 / np.sqrt(count))
     assert len(dropped_at) > 50
     assert dropped_at[:50] == pytest.approx(expected[:50], abs=0.0011)  # decisions wait for the end of a packet
+
+
+@pytest.mark.parametrize(("pause", "resumes"), [(0.5, True), (4.0, False)])
+def test_codel_resumes_its_drop_rate_after_a_short_pause_only(pause, resumes, packets, drive):
+    """Within 16 intervals it goes on from the last count, else from one (RFC 8289, section 5.5)."""
+    overload = T0 + np.arange(2100) * (0.001 / 1.05)  # two seconds, a queue of 0.1 s at most, which the pause drains
+    times = np.concatenate([overload, overload + 2.0 + pause])
+    through = {packet.number for packet in drive(FixedRate(RATE, CoDel(limit_bytes=10**7)), packets(times, SIZE))}
+    gaps = np.diff([number for number in range(2100, 4200) if number not in through])
+    if resumes:
+        assert gaps[0] < 80  # the second drop comes well before an interval of about 100 packets is over
+    else:
+        assert 95 <= gaps[0] <= 115
 
 
 def test_codel_ends_an_unresponsive_overload_by_its_limit(packets, drive):

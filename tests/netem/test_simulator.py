@@ -74,7 +74,7 @@ def test_a_datagram_arrives_after_serialisation_with_headers_and_delay(resolutio
     simulator = pair(a, b, there=link, timer_resolution=resolution)
     simulator.run(until=START_AT + 2)
     ((at, data, peer, ecn),) = b.received
-    assert at == pytest.approx(START_AT + 1 + (1200 + IP_UDP_HEADER_BYTES) * 8 / 1e6 + 0.05)
+    assert at == pytest.approx(START_AT + 1 + (1200 + IP_UDP_HEADER_BYTES) * 8 / 1e6 + 0.05, abs=1e-9)
     assert (len(data), peer, ecn) == (1200, A, 2)
     assert simulator.now == START_AT + 2
 
@@ -82,7 +82,7 @@ def test_a_datagram_arrives_after_serialisation_with_headers_and_delay(resolutio
 def test_a_round_trip_takes_both_ways():
     a, b = Host([(START_AT + 1, b"ping", B)]), Echo()
     pair(a, b, there=[Delay(0.02)], back=[Delay(0.03)]).run(until=START_AT + 2)
-    assert [at for at, *_ in a.received] == pytest.approx([START_AT + 1.05])
+    assert [at for at, *_ in a.received] == pytest.approx([START_AT + 1.05], abs=1e-9)
 
 
 def test_a_relay_connects_two_hosts_that_have_no_link():
@@ -94,8 +94,8 @@ def test_a_relay_connects_two_hosts_that_have_no_link():
     simulator.add_link(R, B, Path([Delay(0.02)]))
     simulator.run(until=START_AT + 3)
     assert [(at, data, peer) for at, data, peer, _ in b.received] == [
-        (pytest.approx(START_AT + 1.03), b"1", R),
-        (pytest.approx(START_AT + 2.03), b"2", R),
+        (pytest.approx(START_AT + 1.03, abs=1e-9), b"1", R),
+        (pytest.approx(START_AT + 2.03, abs=1e-9), b"2", R),
     ]
     assert {ends: link.path.counts().popped for ends, link in simulator.links.items()} == {(A, R): 2, (R, B): 2}
 
@@ -154,7 +154,7 @@ def test_the_timer_is_armed_anew_after_every_call_as_an_event_loop_does():
     """A wait of 10 ms that a datagram interrupts after 9.6 ms is rounded from there: 0.4 ms become 1 ms."""
     b = Host([(START_AT + 0.010, b"", A)])
     pair(Host([(START_AT, b"x", B)]), b, there=[Delay(0.0096)], timer_resolution=0.001).run(until=START_AT + 1)
-    assert b.woken == pytest.approx([START_AT + 0.0106])
+    assert b.woken == pytest.approx([START_AT + 0.0106], abs=1e-9)
 
 
 def test_at_one_instant_deliveries_come_before_timers_and_nodes_in_the_order_they_were_added():
@@ -252,8 +252,8 @@ def test_settle_looks_at_an_endpoint_that_was_called_from_outside():
     simulator.settle("a")
     simulator.run(until=START_AT + 2)
     assert [(data, at) for at, data, *_ in b.received] == [
-        (b"now", pytest.approx(START_AT + 1.01)),
-        (b"later", pytest.approx(START_AT + 1.51)),
+        (b"now", pytest.approx(START_AT + 1.01, abs=1e-9)),
+        (b"later", pytest.approx(START_AT + 1.51, abs=1e-9)),
     ]
 
 
