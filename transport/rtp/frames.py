@@ -22,9 +22,23 @@ _MAX_GAP = 3000  # frames ahead that are believed at once, and reported lost at 
 
 
 class Building:
-    """A frame that has begun to arrive. `first` and `last` are set once its boundaries are known."""
+    """A frame that has begun to arrive. `first` and `last` are set once its boundaries are known.
 
-    __slots__ = ("first", "first_arrival_at", "held", "highest", "info", "last", "lowest", "packets", "timestamp")
+    A dead one stays for a while, so that the rest of its packets does not look like a new frame.
+    """
+
+    __slots__ = (
+        "dead",
+        "first",
+        "first_arrival_at",
+        "held",
+        "highest",
+        "info",
+        "last",
+        "lowest",
+        "packets",
+        "timestamp",
+    )
 
     def __init__(self, timestamp: int, sequence: int, now: float) -> None:
         self.timestamp = timestamp
@@ -36,6 +50,7 @@ class Building:
         self.packets: dict[int, bytes] = {}
         self.held = 0
         self.first_arrival_at = now
+        self.dead = False
 
 
 class Frames:
@@ -60,7 +75,8 @@ class Frames:
 
     def restart(self) -> None:
         """The source changed: its sequence numbers and timestamps have nothing to do with those before."""
-        self._building: dict[int, Building] = {}
+        self._building: dict[int, Building] = {}  # by timestamp, oldest first
+        self._unidentified: dict[int, Building] = {}  # those whose first packet is not here
         self._held_bytes = 0
         self._starts: list[tuple[int, int]] = []  # first packet and sequence of frames with unsettled packets before
         self._boundaries = Boundaries()
@@ -78,6 +94,9 @@ class Frames:
             building.lowest = sequence
         if info is not None and not self._identify(building, sequence, info):
             self._stats["malformed"] += 1
+            if building.info is None and not building.dead:
+                self._kill(building)
+        if building.dead:
             return
         size = len(packet.payload) + _PACKET_OVERHEAD_BYTES
         building.packets[sequence] = packet.payload
@@ -96,11 +115,11 @@ class Frames:
 
     def give_up(self, sequences: list[int], *, now: float) -> None:
         """These packets will not come: the frames that are known to need them are lost now."""
-        for building in list(self._building.values()):
+        for building in self._building.values():
             if building.info is None or building.first is None:
                 continue
-            if any(building.first < sequence <= building.highest for sequence in sequences):
-                self._discard(building)
+            if not building.dead and any(building.first < s <= building.highest for s in sequences):
+                self._kill(building)
                 self._lose(building.info.sequence, now=now)
 
     def settle(self, frontier: int, *, now: float) -> None:
@@ -112,23 +131,36 @@ class Frames:
             for earlier in range(max(self._next, sequence - _MAX_GAP), sequence):
                 self._lose(earlier, now=now)
             self._advance(sequence)
-            if len(self._building) > 1:
-                for building in [b for b in self._building.values() if b.highest < start]:
-                    self._discard(building)
+            for building in [b for b in self._building.values() if b.highest < start]:
+                self._discard(building)
+        if self._unidentified and self._is_identified:
+            # The first packet of such a frame will not come once all before it is settled. Which frame it is does not
+            # matter: the first undecided one is either this or before it, so that one is lost.
+            for building in [b for b in self._unidentified.values() if b.lowest <= frontier]:
+                self._kill(building)
+                self._lose(self._next, now=now)
 
     def _begin(self, timestamp: int, sequence: int, *, now: float) -> Building:
         if len(self._building) >= _MAX_BUILDING:
             self._discard(next(iter(self._building.values())))
-        building = self._building[timestamp] = Building(timestamp, sequence, now)
+        building = self._building[timestamp] = self._unidentified[timestamp] = Building(timestamp, sequence, now)
         return building
 
     def _discard(self, building: Building) -> None:
         del self._building[building.timestamp]
+        self._unidentified.pop(building.timestamp, None)
         self._held_bytes -= building.held
+
+    def _kill(self, building: Building) -> None:
+        self._unidentified.pop(building.timestamp, None)
+        self._held_bytes -= building.held
+        building.dead = True
+        building.held = 0
+        building.packets = {}
 
     def _identify(self, building: Building, sequence: int, info: FrameInfo) -> bool:
         """Take what a first packet says of its frame; False if that cannot be."""
-        if self._is_identified is False or building.info is not None:
+        if self._is_identified is False or building.info is not None or building.dead:
             return False
         if info.sequence < self._next or info.sequence in self._decided:
             return False
@@ -138,6 +170,7 @@ class Frames:
         self._is_identified = True
         building.first = sequence
         building.info = info
+        del self._unidentified[building.timestamp]
         self.captured_at = info.captured_at
         insort(self._starts, (sequence, info.sequence))
         if info.sequence == 0:

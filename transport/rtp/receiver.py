@@ -146,7 +146,10 @@ class RtpReceiver:
         info = parse_frame_info(packet.extension) if packet.extension else None
         reception = lane.reception
         sequence = reception.arrive(
-            packet.sequence, is_start=info is not None, expires_at=self._useless_at(lane, now=now), now=now
+            packet.sequence,
+            is_start=info is not None and info.sequence == 0,
+            expires_at=self._useless_at(lane, now=now),
+            now=now,
         )
         if sequence is None:
             self._stats["duplicates"] += 1

@@ -54,7 +54,7 @@ class Reception:
     def arrive(self, short: int, *, is_start: bool, expires_at: float, now: float) -> int | None:
         """Place a packet of the source: its extended number, or None for a duplicate or a jump not believed yet.
 
-        `is_start`: nothing before it belongs to its frame. `expires_at`: when packets found missing now lose their use.
+        `is_start`: it is known to be the first of the stream. `expires_at`: when what is found missing is of no use.
         """
         if self.received == 0:
             self.highest = 65536 + short  # leaves room below for those before the first

@@ -1,0 +1,222 @@
+"""NACK and RTX over a simulated path: the closed form of ARQ, deadlines, bounds, what is told when."""
+
+import math
+
+import numpy as np
+import pytest
+
+from netem.elements.delay import Delay
+from netem.elements.random_loss import RandomLoss
+from netem.medium import LossyMedium
+from transport.contract import Frame, FrameLost, FrameReceived, Track
+from transport.rtp import rtcp
+from transport.rtp.packet import parse
+
+UNLIMITED = Track(id=1, name="video", media="h264", priority=1)
+
+
+class LoseMedia(LossyMedium):
+    """Loses chosen packets of the media stream (96) by their number; retransmissions and reports pass."""
+
+    def __init__(self, numbers, *, rtx=False):
+        super().__init__()
+        self._numbers = set(numbers)
+        self._rtx = rtx
+        self._count = -1
+        self.lost = []
+
+    def loses(self, packet):
+        if rtcp.is_rtcp(packet.data):
+            return False
+        if packet.data[1] & 0x7F == 97:
+            return self._rtx
+        self._count += 1
+        if self._count in self._numbers:
+            self.lost.append(parse(packet.data).sequence)
+            return True
+        return False
+
+
+def offer_small_frames(session, count, interval):
+    for index in range(count):
+        at = round((1002.0 + index * interval) * 1e6) / 1e6
+        session.offer(Frame(1, 0, index, at, index == 0, 0, 1, None, b"\x00\x00\x00\x01\x41" + b"\x55" * 200))
+
+
+@pytest.mark.parametrize("max_retries", [1, 2, 3])
+@pytest.mark.parametrize(("loss", "nack_loss"), [(0.1, 0.0), (0.3, 0.0), (0.5, 0.0), (0.3, 0.3)])
+def test_the_residual_loss_is_that_of_arq(make_session, max_retries, loss, nack_loss):
+    """p^(n+1) for n retries, and p (1 - (1-p)(1-q))^n if requests are lost with probability q."""
+    count = 4000
+    dice = [np.random.default_rng(stream) for stream in np.random.SeedSequence(max_retries).spawn(2)]
+    session = make_session(
+        "rtp",
+        tracks=(UNLIMITED,),
+        options={"max_retries": max_retries},
+        forward=[RandomLoss(loss, dice[0]), Delay(0.02)],
+        backward=[RandomLoss(nack_loss, dice[1]), Delay(0.02)],
+    )
+    offer_small_frames(session, count, 0.002)
+    session.run(until=1002.0 + count * 0.002 + 2.0)
+    received = session.received()
+    newest = max(received)  # nothing follows the last frames, so a loss at the very end cannot be noticed
+    told = {(event.track, event.sequence) for event in session.receiver.of(FrameLost)}
+    assert told == {key for key in session.offered if key < newest} - received.keys()
+    expected = loss * (1 - (1 - loss) * (1 - nack_loss)) ** max_retries
+    sigma = math.sqrt(expected * (1 - expected) / count)
+    # Requests are batched, so with lost requests the losses are not independent: allow for batches of a few.
+    assert len(told) / count == pytest.approx(expected, abs=(4 if not nack_loss else 8) * sigma)
+
+
+@pytest.mark.parametrize("one_way", [0.005, 0.05])
+@pytest.mark.parametrize("reorder_window", [0.0, 0.005])
+def test_a_repair_costs_the_reorder_window_and_a_round_trip(make_session, one_way, reorder_window):
+    session = make_session(
+        "rtp",
+        options={"reorder_window": reorder_window},
+        forward=[LoseMedia([15]), Delay(one_way)],
+        backward=[Delay(one_way)],
+    )
+    session.run(until=session.offer_video(10) + 1.0)
+    assert session.received().keys() == session.offered.keys()
+    late = [e for e in session.receiver.of(FrameReceived) if e.at > e.frame.captured_at + one_way + 1e-6]
+    assert len(late) == 1
+    assert late[0].complete_at == late[0].at
+    # All packets of a frame leave at once, so the gap is seen when the frame arrives.
+    assert late[0].at - late[0].frame.captured_at == pytest.approx(3 * one_way + reorder_window, abs=1e-6)
+
+
+def test_only_missing_packets_are_asked_for_and_sent_again_once(make_session):
+    medium = LoseMedia([3, 14, 15, 30])
+    session = make_session("rtp", forward=[medium, Delay(0.02)])
+    session.run(until=session.offer_video(20) + 1.0)
+    nacked = [
+        sequence
+        for data in session.receiver.sent
+        for item in rtcp.parse(data)
+        if isinstance(item, rtcp.Nack)
+        for sequence in item.sequences
+    ]
+    assert nacked == medium.lost
+    again = [parse(data) for data in session.sender.sent if not rtcp.is_rtcp(data) and data[1] & 0x7F == 97]
+    assert [int.from_bytes(packet.payload[:2], "big") for packet in again] == medium.lost
+    original = {p.sequence: p for data in session.sender.sent if data[1] & 0x7F == 96 for p in [parse(data)]}
+    for packet in again:
+        first = original[int.from_bytes(packet.payload[:2], "big")]
+        assert packet.payload[2:] == first.payload
+        assert (packet.timestamp, packet.marker, packet.extension) == (first.timestamp, first.marker, first.extension)
+        assert packet.ssrc != first.ssrc
+    assert [(p.sequence - again[0].sequence) & 0xFFFF for p in again] == list(range(len(again)))
+
+
+@pytest.mark.parametrize("lost", [[0], [0, 1], list(range(12)), [11], [12], [11, 12], list(range(5, 20))])
+def test_lost_edges_of_frames_and_of_the_stream_are_repaired(make_session, lost):
+    """Packets 0 to 11 are the first keyframe; then come frames of three packets."""
+    session = make_session("rtp", forward=[LoseMedia(lost), Delay(0.02)])
+    session.run(until=session.offer_video(15) + 1.0)
+    assert session.received().keys() == session.offered.keys()
+    assert not session.receiver.of(FrameLost)
+
+
+@pytest.mark.parametrize(
+    ("lost", "frames"),
+    [
+        ([0], {0}),
+        ([5], {0}),
+        ([11], {0}),
+        ([12], {1}),
+        ([13], {1}),
+        ([14], {1}),
+        ([14, 15], {1, 2}),
+        (range(5, 20), {0, 1, 2, 3}),
+    ],
+)
+@pytest.mark.parametrize("nack", [False, True])
+def test_without_repair_exactly_the_hit_frames_are_lost_and_told_soon(make_session, lost, frames, nack):
+    session = make_session("rtp", options={"nack": nack}, forward=[LoseMedia(lost, rtx=True), Delay(0.02)])
+    session.run(until=session.offer_video(60) + 2.0)
+    assert {(1, sequence) for sequence in frames} == session.offered.keys() - session.received().keys()
+    told = session.receiver.of(FrameLost)
+    assert sorted(event.sequence for event in told) == sorted(frames)
+    # With NACK the deadline of a second ends the wait; without, the reorder window does, from the next packet on.
+    wait = 1.0 + 0.1 if nack else 0.04
+    for event in told:
+        assert event.at <= session.offered[1, max(frames)].captured_at + 0.02 + wait
+    if not nack:
+        assert not any(isinstance(item, rtcp.Nack) for data in session.receiver.sent for item in rtcp.parse(data))
+
+
+def test_a_late_answer_is_not_asked_for(make_session):
+    """A deadline of 50 ms leaves no time for a repair over a round trip of 80 ms."""
+    track = Track(id=1, name="video", media="h264", priority=1, deadline=0.05)
+    session = make_session("rtp", tracks=(track,), forward=[LoseMedia([15]), Delay(0.04)], backward=[Delay(0.04)])
+    session.run(until=session.offer_video(20) + 1.0)
+    (lost,) = session.receiver.of(FrameLost)
+    assert lost.at <= session.offered[1, lost.sequence].captured_at + 0.04 + 0.006
+    assert session.receiver.transport.stats()["nacked"] == 0
+
+
+def test_a_keyframe_request_is_a_pli_in_a_compound_packet_for_the_media_source(make_session):
+    session = make_session("rtp")
+    session.receiver.at(1002.5, lambda now: session.receiver.transport.request_keyframe(1, now=now))
+    session.run(until=session.offer_video(20) + 1.0)
+    (compound,) = [
+        data for data in session.receiver.sent if any(isinstance(i, rtcp.KeyframeRequest) for i in rtcp.parse(data))
+    ]
+    items = rtcp.parse(compound)
+    assert isinstance(items[0], rtcp.ReceiverReport)
+    media = next(parse(data).ssrc for data in session.sender.sent if not rtcp.is_rtcp(data))
+    assert items[-1].media == media
+
+
+def test_both_ends_know_the_round_trip(make_session):
+    session = make_session("rtp", forward=[Delay(0.03)], backward=[Delay(0.05)])
+    session.run(until=1002.0)
+    assert session.receiver.transport._round_trip.smoothed == pytest.approx(0.08, abs=1e-3)
+    session.run(until=session.offer_video(90) + 1.0)
+    assert session.sender.transport._round_trip.smoothed == pytest.approx(0.08, abs=1e-3)
+
+
+def test_reports_come_as_often_as_announced_and_begin_with_a_report_and_a_name(make_session):
+    session = make_session("rtp", forward=[LoseMedia([20, 40]), Delay(0.02)])
+    session.run(until=session.offer_video(300) + 1.0)
+    for end in (session.sender, session.receiver):
+        compounds = [data for data in end.sent if rtcp.is_rtcp(data)]
+        assert all(data[1] in (200, 201) for data in compounds)
+        assert all(
+            bytes((1, 13)) + (b"5000@10.0.0.1" if end is session.sender else b"5000@10.0.0.2") in data
+            for data in compounds
+        )
+        assert 13 / 0.75 < len(compounds) < 13 / 0.25 + 3
+    senders = [
+        i
+        for data in session.sender.sent
+        if rtcp.is_rtcp(data)
+        for i in rtcp.parse(data)
+        if isinstance(i, rtcp.SenderReport)
+    ]
+    media = [parse(data) for data in session.sender.sent if not rtcp.is_rtcp(data) and data[1] & 0x7F == 96]
+    last = [report for report in senders if report.ssrc == media[0].ssrc][-1]
+    assert last.packets == len(media)
+    assert last.octets == sum(len(packet.payload) for packet in media)
+
+
+def test_retransmissions_come_from_a_history_bounded_in_bytes_and_time(make_session):
+    session = make_session("rtp")
+    session.run(until=session.offer_video(450, delta_bytes=30_000) + 1.0)
+    source = session.sender.transport._by_track[1]
+    held = sum(len(packet) for sent in source._history for packet in sent.packets)
+    assert held == source._history_bytes <= 8 * 2**20
+    assert source._history[0].sent_at >= source._history[-1].sent_at - 10.0
+    assert len(source._history) == len(source._firsts) < 450
+
+
+def test_a_flood_of_requests_is_answered_once_in_half_a_round_trip(make_session):
+    session = make_session("rtp")
+    last_at = session.offer_video(60)
+    session.run(until=last_at + 0.1)
+    media = [parse(data) for data in session.sender.sent if not rtcp.is_rtcp(data)]
+    request = rtcp.receiver_report(9) + rtcp.nack(9, media[0].ssrc, sorted(packet.sequence for packet in media[-50:]))
+    for index in range(100):
+        session.sender.transport.receive_datagram(request, ("10.0.0.2", 5000), now=last_at + 0.1 + index * 1e-4)
+    assert session.sender.transport.stats()["retransmissions"] == 50
