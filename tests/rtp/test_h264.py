@@ -83,6 +83,29 @@ def test_aggregated_units_are_taken_apart():
 
 
 @pytest.mark.parametrize(
+    ("payload", "begins"),
+    [
+        ("09f0", True),  # access unit delimiter
+        ("6742", True),  # SPS
+        ("68ce", False),  # PPS
+        ("0605", False),  # SEI
+        ("419a", True),  # a slice from macroblock 0 on
+        ("411a", False),  # a later slice
+        ("6588", False),  # IDR: parameter sets may have come before
+        ("5c819a", True),  # FU-A start of a slice from macroblock 0 on
+        ("5c811a", False),
+        ("5c019a", False),  # FU-A, not its start
+        ("7c8588", False),
+        ("", False),
+        ("41", False),
+        ("5c81", False),
+    ],
+)
+def test_what_can_begin_an_access_unit(payload, begins):
+    assert h264.begins_access_unit(bytes.fromhex(payload)) is begins
+
+
+@pytest.mark.parametrize(
     ("payloads", "sentence"),
     [
         ([b""], "empty"),

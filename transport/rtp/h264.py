@@ -16,6 +16,7 @@ _STAP_A = 24
 _FU_A = 28
 _FU_START = 0x80
 _FU_END = 0x40
+_SLICE = 1  # of a picture that is not IDR
 _IDR = 5
 _SPS = 7
 _DELIMITER = 9
@@ -91,10 +92,18 @@ def depacketize(payloads: Sequence[bytes]) -> bytes:
 
 
 def begins_access_unit(payload: bytes) -> bool:
-    """Whether this payload can only be the first of an access unit: a delimiter or parameter set (H.264 7.4.1.2.3)."""
+    """Whether no packet that a decoder needs can come before this one in its access unit (H.264 section 7.4.1.2.3).
+
+    True for a delimiter, for a parameter set, and for the first slice of a picture that is not IDR: `first_mb_in_slice`
+    is zero, which is a one bit after the NAL unit header. Before an IDR picture, parameter sets may be missing.
+    """
     kind = payload[0] & 0x1F if payload else 0
     if kind == _STAP_A and len(payload) > 3:
         kind = payload[3] & 0x1F
+    elif kind == _FU_A and len(payload) > 2 and payload[1] & 0xBF == _FU_START | _SLICE:
+        return payload[2] >= 0x80
+    elif kind == _SLICE and len(payload) > 1:
+        return payload[1] >= 0x80
     return kind in (_DELIMITER, _SPS)
 
 
