@@ -13,7 +13,7 @@ from netem.elements.outage import Outage
 from netem.elements.random_delay import RandomDelay
 from netem.elements.random_loss import RandomLoss
 from transport.contract import Address, Closed, Connected, Track, TransportConfig
-from transport.srt import SrtReceiver, SrtSender, handshake, wire
+from transport.srt import SrtReceiver, SrtSender, handshake_packet, wire
 from transport.srt.handshake import INDUCTION, Caller, Handshake, Listener, Offer, RefusedError, Rejection
 
 SENDER: Address = ("10.0.0.1", 9000)
@@ -28,14 +28,14 @@ def cif(data: bytes) -> bytes:
 
 
 def induction_answer(caller: Caller, listener: Listener) -> Handshake:
-    answer, agreed = listener.receive(handshake.parse(cif(caller.take(now=1000.0))), 0, SENDER, now=1000.0)
+    answer, agreed = listener.receive(handshake_packet.parse(cif(caller.take(now=1000.0))), 0, SENDER, now=1000.0)
     assert answer is not None and agreed is None
-    return handshake.parse(cif(answer))
+    return handshake_packet.parse(cif(answer))
 
 
 def conclusion(caller: Caller, listener: Listener) -> Handshake:
     assert caller.receive(induction_answer(caller, listener), 0, now=1000.0) is None
-    return handshake.parse(cif(caller.take(now=1000.0)))
+    return handshake_packet.parse(cif(caller.take(now=1000.0)))
 
 
 def make_pair() -> tuple[Caller, Listener]:
@@ -49,9 +49,9 @@ def test_the_packets_are_those_of_the_draft() -> None:
     assert cif(first) == struct.pack("!IHHIIIiII", 4, 0, 2, 1000, 1500, 8192, 1, 77, 0) + bytes([2, 0, 0, 10]) + bytes(
         12
     )
-    answer, _ = listener.receive(handshake.parse(cif(first)), 0, SENDER, now=1000.0)
+    answer, _ = listener.receive(handshake_packet.parse(cif(first)), 0, SENDER, now=1000.0)
     assert answer is not None and answer[12:16] == (77).to_bytes(4, "big")
-    parsed = handshake.parse(cif(answer))
+    parsed = handshake_packet.parse(cif(answer))
     assert (parsed.version, parsed.field, parsed.kind) == (5, 0x4A17, INDUCTION)
     assert parsed.cookie != 0
     caller.receive(parsed, 0, now=1000.0)
@@ -59,7 +59,7 @@ def test_the_packets_are_those_of_the_draft() -> None:
     assert second[:48] == struct.pack("!IHHIIIiII", 5, 0, 1, 1000, 1500, 8192, -1, 77, parsed.cookie) + second[32:48]
     # HSREQ, 3 words: version 1.5.1, TSBPDSND|TSBPDRCV|CRYPT|TLPKTDROP|PERIODICNAK|REXMITFLG, latencies
     assert second[48:].hex() == "00010003000105010000003f00000078"
-    last, agreed = listener.receive(handshake.parse(second), 0, SENDER, now=1000.0)
+    last, agreed = listener.receive(handshake_packet.parse(second), 0, SENDER, now=1000.0)
     assert last is not None and agreed is not None
     assert cif(last)[48:].hex() == "00020003000105010000003f00c80000"
 
@@ -69,7 +69,7 @@ def test_each_direction_has_the_larger_latency_and_the_smaller_mtu() -> None:
     request = conclusion(caller, listener)
     answer, there = listener.receive(request, 0, SENDER, now=1000.0)
     assert answer is not None and there is not None
-    here = caller.receive(handshake.parse(cif(answer)), 0, now=1000.0)
+    here = caller.receive(handshake_packet.parse(cif(answer)), 0, now=1000.0)
     assert here is not None
     assert here.send_latency == there.receive_latency == 0.2
     assert here.receive_latency == there.send_latency == 0.0
@@ -118,7 +118,7 @@ def test_a_listener_refuses_with_the_code_of_libsrt_and_then_takes_a_good_caller
     good = conclusion(caller, listener)
     answer, agreed = listener.receive(spoil(good), 0, SENDER, now=1000.0)
     assert answer is not None and agreed is None
-    assert handshake.parse(cif(answer)).kind == 1000 + reason
+    assert handshake_packet.parse(cif(answer)).kind == 1000 + reason
     assert listener.receive(good, 0, SENDER, now=1000.0)[1] is not None
 
 
@@ -132,14 +132,14 @@ def test_stream_id_and_live_congestion_control_are_accepted() -> None:
 def test_a_second_caller_is_refused_as_backlog() -> None:
     caller, listener = make_pair()
     assert listener.receive(conclusion(caller, listener), 0, SENDER, now=1000.0)[1] is not None
-    other = replace(handshake.parse(cif(Caller(OFFER, RECEIVER, now=1000.0).take(now=1000.0))))
+    other = replace(handshake_packet.parse(cif(Caller(OFFER, RECEIVER, now=1000.0).take(now=1000.0))))
     peer = ("10.0.0.3", 5)
     answer, _ = listener.receive(other, 0, peer, now=1000.0)
     assert answer is not None
-    request = replace(conclusion(*make_pair()), cookie=handshake.parse(cif(answer)).cookie)
+    request = replace(conclusion(*make_pair()), cookie=handshake_packet.parse(cif(answer)).cookie)
     answer, agreed = listener.receive(request, 0, peer, now=1000.0)
     assert answer is not None and agreed is None
-    assert handshake.parse(cif(answer)).kind == 1000 + Rejection.BACKLOG
+    assert handshake_packet.parse(cif(answer)).kind == 1000 + Rejection.BACKLOG
 
 
 @pytest.mark.parametrize(("reason", "name"), [(11, "UNSECURE"), (4, "ROGUE"), (1402, "its own reason")])
@@ -208,9 +208,11 @@ def test_the_receiver_may_call_and_the_sender_listen(make_call: Any) -> None:
 def test_a_rejection_closes_the_caller_with_a_sentence() -> None:
     sender = SrtSender(TransportConfig(SENDER, RECEIVER, 1, (VIDEO,)))
     sender.connect(now=1000.0)
-    request = handshake.parse(cif(sender.datagrams_to_send(now=1000.0)[0].data))
+    request = handshake_packet.parse(cif(sender.datagrams_to_send(now=1000.0)[0].data))
     refusal = replace(request, kind=1000 + Rejection.UNSECURE)
-    sender.receive_datagram(handshake.pack(refusal, timestamp=0, destination=request.socket), RECEIVER, now=1000.1)
+    sender.receive_datagram(
+        handshake_packet.pack(refusal, timestamp=0, destination=request.socket), RECEIVER, now=1000.1
+    )
     assert sender.next_event() == Closed(1000.1, "the listener rejected the connection (11, UNSECURE)")
     assert sender.next_event() is None and sender.get_timer() is None and not sender.datagrams_to_send(now=1001.0)
 

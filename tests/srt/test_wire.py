@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transport.framing import Malformed
-from transport.srt import handshake, wire
-from transport.srt.handshake import Handshake
+from transport.srt import handshake_packet, wire
+from transport.srt.handshake_packet import Handshake
 
 SEQUENCES = st.integers(0, wire.SEQUENCE_MASK)
 
@@ -75,7 +75,7 @@ def test_a_full_ack_survives_the_wire(fields: list[int]) -> None:
         sequence=SEQUENCES,
         mtu=st.integers(0, 2**32 - 1),
         window=st.integers(0, 2**32 - 1),
-        kind=st.just(handshake.CONCLUSION),
+        kind=st.just(handshake_packet.CONCLUSION),
         socket=st.integers(0, 2**32 - 1),
         cookie=st.integers(0, 2**32 - 1),
         address=st.binary(min_size=16, max_size=16),
@@ -86,14 +86,14 @@ def test_a_full_ack_survives_the_wire(fields: list[int]) -> None:
     )
 )
 def test_a_handshake_with_extensions_survives_the_wire(packet: Handshake) -> None:
-    data = handshake.pack(packet, timestamp=1, destination=2)
-    assert handshake.parse(data[wire.HEADER_BYTES :]) == packet
+    data = handshake_packet.pack(packet, timestamp=1, destination=2)
+    assert handshake_packet.parse(data[wire.HEADER_BYTES :]) == packet
 
 
 @settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=120))
 def test_parsers_of_control_packets_answer_or_say_malformed(data: bytes) -> None:
-    for parse in (wire.parse_ack, wire.parse_loss_list, wire.parse_range, handshake.parse):
+    for parse in (wire.parse_ack, wire.parse_loss_list, wire.parse_range, handshake_packet.parse):
         try:
             parse(data)  # type: ignore[operator]
         except Malformed as error:

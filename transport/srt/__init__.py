@@ -2,15 +2,16 @@
 
 Bottom up:
 
-    wire.py        packets and modular numbers
-    handshake.py   how caller and listener agree (HSv5)
-    timing.py      round trip, and the peer's clock
-    sending.py     send buffer: retransmission, pacing, TLPKTDROP
-    receiving.py   receive buffer: TSBPD, TLPKTDROP
-    feedback.py    ACK, light ACK, periodic NAK
-    connection.py  one connection of either role, carrying messages
-    frames.py      messages back into frames
-    ends.py        the two ends of the transport: start here
+    wire.py              packets and modular numbers
+    handshake_packet.py  handshake packets (HSv5) and their extensions
+    handshake.py         how caller and listener agree
+    timing.py            round trip, and the peer's clock
+    sending.py           send buffer: retransmission, pacing, TLPKTDROP
+    receiving.py         receive buffer: TSBPD, TLPKTDROP
+    feedback.py          ACK, light ACK, periodic NAK
+    connection.py        one connection of either role, carrying messages
+    frames.py            messages back into frames
+    ends.py              the two ends of the transport: start here
 
 One fragment of `transport/framing.py` is one live message is one packet. Delivery is at sending time + network delay
 at the start + latency, constant, as long as repair succeeds within the latency.

@@ -9,9 +9,9 @@ from math import inf
 
 from transport.contract import Address, Closed, Connected, Datagram, Event
 from transport.framing import Malformed
-from transport.srt import handshake
+from transport.srt import handshake_packet
 from transport.srt.feedback import Feedback
-from transport.srt.handshake import Agreed, Caller, Listener, Offer, RefusedError
+from transport.srt.handshake import CONNECT_TIMEOUT, Agreed, Caller, Listener, Offer, RefusedError
 from transport.srt.receiving import DiscrepancyError, Message, ReceiveBuffer
 from transport.srt.sending import SendBuffer
 from transport.srt.timing import RoundTrip
@@ -163,7 +163,7 @@ class Connection:
             return
         if self._caller is not None and self._caller.expires_at <= now:
             host, port = self._peer
-            self._close(now, f"no answer from {host}:{port} within {handshake.CONNECT_TIMEOUT:g} s")
+            self._close(now, f"no answer from {host}:{port} within {CONNECT_TIMEOUT:g} s")
         if self._receive_buffer is None or self._feedback is None:
             return
         self._deliver(now)
@@ -197,7 +197,7 @@ class Connection:
                 return
             self.connect(now=now)
             assert self._listener is not None
-            packet = handshake.parse(data[HEADER_BYTES:])
+            packet = handshake_packet.parse(data[HEADER_BYTES:])
             answer, agreed = self._listener.receive(packet, timestamp, peer, now=now)
             if answer is None:
                 self._stats["foreign"] += 1
@@ -209,7 +209,7 @@ class Connection:
             self._stats["foreign"] += 1
         else:
             try:
-                agreed = self._caller.receive(handshake.parse(data[HEADER_BYTES:]), timestamp, now=now)
+                agreed = self._caller.receive(handshake_packet.parse(data[HEADER_BYTES:]), timestamp, now=now)
             except RefusedError as refused:
                 self._close(now, str(refused))
                 return

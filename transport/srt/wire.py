@@ -1,6 +1,6 @@
 """Packets of SRT and its modular numbers (draft-sharabayko-srt, section 3): bytes in, numbers out, no state.
 
-Handshake packets have a file of their own, `handshake.py`. Numbers travel in network byte order.
+Handshake packets have a file of their own, `handshake_packet.py`. Numbers travel in network byte order.
 """
 
 import struct
