@@ -5,6 +5,11 @@ as a grid of black and white cells in its top left corner, bit after bit, row af
 cell is 1/80 of the picture's width and 1/45 of its height (8x8 pixels at 640x360), so that a scaled picture reads the
 same. The grid is 27 x 4 cells, with half a cell of black as quiet border to the right and below: 3.4 % of the picture.
 
+Measured by `benchmarks/stamp_robustness.py`, with no false read in 30,106: from 320x180 up, every stamp is read after
+H.264 at any quantiser up to 51, HEVC up to 45 (93 % at 51 in 320x180), VP8 and VP9 at any, and after scaling by 0.5 to
+2 on top of it. SVT-AV1 now and then leaves a changed block stale (97 % read at the worst point, 1280x720). 160x90, the
+smallest size, holds up to H.264 quantiser 45. In 640x272 the stamp costs 170 to 390 bytes a frame.
+
 The CRC starts from a non-zero value, so that neither an all-black nor an all-white corner is a stamp; a random corner
 passes with probability 2^-24.
 """
