@@ -40,12 +40,12 @@ def test_time_without_capacity_is_waited_out_and_steps_are_integrated():
 @pytest.mark.parametrize("steps", [2, 3, 7, 30])
 @pytest.mark.parametrize("size_bytes", [1228, 1504, 997])
 def test_a_packet_that_ends_with_the_capacity_does_not_wait_for_more(steps, size_bytes):
-    """Many steps of awkward rates carry exactly the packet, then nothing for a second."""
-    times = np.append(np.arange(steps) * 0.1, steps * 0.1)
+    """Many steps of awkward rates carry exactly the packet, then comes a second of nothing."""
+    times = np.append(np.arange(steps) * 0.1, [steps * 0.1, steps * 0.1 + 1])
     weights = np.sqrt(np.arange(1, steps + 1))
-    rates = np.append(weights / weights.sum() * size_bytes * 8 / 0.1, 0.0)
-    for repeats in range(3):
-        schedule = RateSchedule(times, rates, steps * 0.1 + 1)
+    rates = np.append(weights / weights.sum() * size_bytes * 8 / 0.1, [0.0, 1e6])
+    for repeats in range(100):
+        schedule = RateSchedule(times, rates, steps * 0.1 + 2)
         start = repeats * schedule.period
         assert schedule.departure(start, size_bytes) == pytest.approx(start + steps * 0.1, abs=1e-6)
 
