@@ -33,21 +33,21 @@ class LinearCost:
 
 ENCODE_COSTS: dict[str, LinearCost] = {
     "none": LinearCost(0.0, 0.0),
-    "x264-ultrafast": LinearCost(0.0003, 0.0030),
-    "x264-superfast": LinearCost(0.0004, 0.0080),
-    "x265-ultrafast": LinearCost(0.0020, 0.0400),
-    "vp8-realtime": LinearCost(0.0005, 0.0150),
-    "vp9-realtime": LinearCost(0.0010, 0.0130),
-    "svtav1-rtc": LinearCost(0.0020, 0.0160),
+    "x264-ultrafast": LinearCost(0.0002, 0.0033),
+    "x264-superfast": LinearCost(0.0007, 0.0054),
+    "x265-ultrafast": LinearCost(0.0021, 0.0320),
+    "vp8-realtime": LinearCost(0.0005, 0.0142),
+    "vp9-realtime": LinearCost(0.0009, 0.0132),
+    "svtav1-rtc": LinearCost(0.0045, 0.0240),
 }
 
 DECODE_COSTS: dict[str, LinearCost] = {
     "none": LinearCost(0.0, 0.0),
-    "h264": LinearCost(0.0001, 0.0025),
-    "hevc": LinearCost(0.0003, 0.0100),
-    "vp8": LinearCost(0.0002, 0.0040),
-    "vp9": LinearCost(0.0003, 0.0050),
-    "av1": LinearCost(0.0003, 0.0060),
+    "h264": LinearCost(0.0003, 0.0009),
+    "hevc": LinearCost(0.0012, 0.0031),
+    "vp8": LinearCost(0.0002, 0.0027),
+    "vp9": LinearCost(0.0006, 0.0031),
+    "av1": LinearCost(0.0006, 0.0032),
 }
 
 
