@@ -182,3 +182,22 @@ def test_a_longer_path_in_both_directions_is_not_taken_for_drift() -> None:
         now = 1000.0 + sample / 100
         clock.add_sample(int((sample / 100) * 1e6), now + longer, 0.02 + 2 * longer)
     assert clock.drift == pytest.approx(0.0, abs=1e-5)
+
+
+def test_a_queue_in_one_direction_passes_for_drift_by_half_its_delay() -> None:
+    clock = PeerClock(0, 1000.0)
+    queue = 0.04
+    for sample in range(1, 20_001):
+        longer = queue if sample > 1000 else 0.0
+        clock.add_sample(sample * 10_000, 1000.0 + sample / 100 + longer, 0.02 + longer)
+    moved = clock.instant(20_000 * 10_000, now=1200.0) - 1200.0
+    assert moved == pytest.approx(queue / 2, abs=1e-6)
+
+
+def test_without_drift_the_delay_is_the_same_after_thousands_of_samples(make_call: Any) -> None:
+    call = make_call(there=[Delay(0.08)], back=[Delay(0.01)])
+    call.run(1002.0)
+    call.stream(5400, 1 / 90, 400)
+    call.run(1064.0)
+    assert call.receiver.transport.stats()["datagrams_sent"] > 3000  # as many acknowledgements, as many samples
+    assert max(call.delays()) - min(call.delays()) <= TIMER_SLACK
