@@ -96,6 +96,9 @@ def test_aggregated_units_are_taken_apart():
         ("5c811a", False),
         ("5c019a", False),  # FU-A, not its start
         ("7c8588", False),
+        ("780002419a", True),  # STAP-A of a slice from macroblock 0 on
+        ("780002411a", False),
+        ("7800", False),
         ("", False),
         ("41", False),
         ("5c81", False),

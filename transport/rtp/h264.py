@@ -98,11 +98,12 @@ def begins_access_unit(payload: bytes) -> bool:
     is zero, which is a one bit after the NAL unit header. Before an IDR picture, parameter sets may be missing.
     """
     kind = payload[0] & 0x1F if payload else 0
-    if kind == _STAP_A and len(payload) > 3:
-        kind = payload[3] & 0x1F
-    elif kind == _FU_A and len(payload) > 2 and payload[1] & 0xBF == _FU_START | _SLICE:
+    if kind == _STAP_A:  # the first unit in it
+        payload = payload[3:]
+        kind = payload[0] & 0x1F if payload else 0
+    if kind == _FU_A and len(payload) > 2 and payload[1] & 0xBF == _FU_START | _SLICE:
         return payload[2] >= 0x80
-    elif kind == _SLICE and len(payload) > 1:
+    if kind == _SLICE and len(payload) > 1:
         return payload[1] >= 0x80
     return kind in (_DELIMITER, _SPS)
 

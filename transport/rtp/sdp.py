@@ -48,7 +48,7 @@ def _media(types: session.TrackTypes, nack: bool, port: int) -> list[str]:
         lines += [
             f"a=rtcp-fb:{media} nack",
             f"a=rtpmap:{rtx} rtx/{CLOCK_RATE}",
-            f"a=fmtp:{rtx} apt={media}",
+            f"a=fmtp:{rtx} apt={media};rtx-time={round(session.HISTORY * 1000)}",
         ]
     lines += [
         f"a=extmap:{CAPTURE_TIME_ID} {CAPTURE_TIME_URI}",

@@ -32,7 +32,6 @@ from transport.rtp.packet import (
 
 _MAX_QUEUED_BYTES = 2 * MAX_FRAME_BYTES  # between two drains of `datagrams_to_send`
 _HISTORY_BYTES = 8 * 2**20  # per track, for retransmission
-_HISTORY_SECONDS = 10.0
 _RTX_OVERHEAD_BYTES = 2  # the original sequence number
 _INITIAL_RTT = 0.0  # until it is known, every NACK is answered
 
@@ -320,7 +319,7 @@ class _Source:
         self._history_bytes += size
         old = 0
         while old < len(self._history) - 1 and (
-            self._history_bytes > _HISTORY_BYTES or self._history[old].sent_at < now - _HISTORY_SECONDS
+            self._history_bytes > _HISTORY_BYTES or self._history[old].sent_at < now - session.HISTORY
         ):
             self._history_bytes -= self._history[old].bytes
             old += 1

@@ -11,6 +11,7 @@ MEDIA = frozenset({"h264", "data"})
 FIRST_PAYLOAD_TYPE = 96  # the dynamic range of RFC 3551 ends at 127
 MIN_DATAGRAM_BYTES = 128
 REPORT_INTERVAL = 0.5  # seconds between regular reports, before RFC 3550's factor of 0.5 to 1.5 against synchronisation
+HISTORY = 10.0  # seconds for which a sender keeps packets for retransmission
 
 _OTHER_PAYLOAD_FORMATS = {
     "hevc": "RFC 7798",
