@@ -22,7 +22,7 @@ from experiments.ledger import TYPES
 
 SCHEMA = 1
 
-Outcome = Literal["complete", "incomplete", "unsupported", "failed", "not run"]
+Outcome = Literal["measured", "incomplete", "unsupported", "failed", "not run"]
 
 LEDGER_TYPES = {"arm": "string", **TYPES}
 LINK_TYPES = {
@@ -40,7 +40,7 @@ LINK_TYPES = {
 
 @dataclass(frozen=True)
 class ArmResult:
-    """What one arm gave. The tables are None if it never ran; `reason` says why an outcome is not "complete".
+    """What one arm gave. The tables are None if it never ran; `reason` says why an outcome is not "measured".
 
     `summary` has the numbers of the table, `stats` the counters of both transport ends, `impairments` what each
     direction was commanded to do and what was applied.
@@ -91,13 +91,26 @@ def write_arm(folder: Path, index: int, result: ArmResult) -> None:
     write_json(place / "arm.json", record)  # last: a folder without it is of an arm that did not finish
 
 
-def finish(folder: Path, *, complete: bool, **more: object) -> None:
-    """Merge the arms into the tables of the run and mark the manifest; `more` is added to it. Raises ResultsError."""
+def note_outcome(folder: Path, arm: str, outcome: str) -> None:
+    """Write into the manifest how an arm ended. Raises ResultsError."""
+    manifest = read_json(folder / "manifest.json")
+    manifest["arms"][arm] = outcome
+    write_json(folder / "manifest.json", manifest)
+
+
+def finish(folder: Path, *, complete: bool, floor: Mapping[str, Any]) -> None:
+    """Merge the arms into the tables of the run, and mark the manifest. Raises ResultsError.
+
+    `floor` is the summary of the loss-free floor; each arm's p95 over the floor's becomes its `floor_ratio`.
+    """
     collected = collect(folder)
+    for arm in collected.arms:
+        if arm["summary"]:
+            arm["summary"]["floor_ratio"] = _ratio(arm["summary"]["g2g_p95_ms"], floor.get("g2g_p95_ms"))
     write_table(folder / "ledger.parquet", collected.ledger)
     write_table(folder / "links.parquet", collected.links)
     write_json(folder / "summary.json", {"arms": collected.arms})
-    write_json(folder / "manifest.json", {**read_json(folder / "manifest.json"), **more, "complete": complete})
+    write_json(folder / "manifest.json", {**read_json(folder / "manifest.json"), "floor": floor, "complete": complete})
     shutil.rmtree(folder / "arms", ignore_errors=True)
 
 
@@ -121,6 +134,11 @@ def kept(folder: Path) -> str:
     except ResultsError:
         return "nothing"
     return ", ".join(names) or "nothing"
+
+
+def _ratio(p95: float | None, floor: float | None) -> float | None:
+    """None if one of them is infinite: a ratio of what was never shown says nothing."""
+    return None if p95 is None or not floor else round(p95 / floor, 6)
 
 
 def _with_arm(table: pd.DataFrame, arm: str) -> pd.DataFrame:

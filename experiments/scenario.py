@@ -6,6 +6,7 @@
 
 import tomllib
 from collections.abc import Mapping
+from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -14,6 +15,7 @@ from pydantic import Field, ValidationError, model_validator
 from experiments.arm_spec import Arm, ArmSpec
 from experiments.media_spec import ChatSpec, VideoSpec
 from experiments.network_spec import NetworkSpec
+from experiments.scenarios import SCENARIOS
 from experiments.schema import PositiveDuration, Spec, checked, invalid
 from experiments.toml_lines import KeyPath, key_lines, line_of
 from receiver.playout import parse_playout
@@ -86,17 +88,30 @@ class Scenario(Spec):
 
 
 def load(path: str | Path) -> Scenario:
-    """The scenario of a TOML file. Raises ScenarioError."""
+    """The scenario of a TOML file, or one that ships with the project by its name. Raises ScenarioError."""
+    if str(path) in SCENARIOS and not Path(path).is_file():
+        return shipped(str(path))
     path = Path(path)
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
             raise ScenarioError(f"{path} is larger than {MAX_FILE_BYTES} bytes, so it is no scenario")
         text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        names = ", ".join(SCENARIOS)
+        raise ScenarioError(f"{path} is neither a scenario file nor a shipped scenario ({names})") from None
     except OSError as error:
         raise ScenarioError(f"cannot read scenario {path}: {error.strerror}") from None
     except UnicodeDecodeError:
         raise ScenarioError(f"{path} is not a text in UTF-8, so it is no scenario") from None
     return parse(text, str(path))
+
+
+def shipped(name: str) -> Scenario:
+    """A scenario of `experiments/scenarios`. Raises KeyError."""
+    if name not in SCENARIOS:
+        raise KeyError(name)
+    file = files("experiments.scenarios").joinpath(f"{name}.toml")
+    return parse(file.read_text(encoding="utf-8"), f"{name}.toml")
 
 
 def parse(text: str, file: str) -> Scenario:

@@ -63,7 +63,7 @@ def run_arm(
     except Unsupported as error:
         return ArmResult(arm.label, "unsupported", str(error))
     if session.run(progress, stop):
-        return session.result("complete", None, reuse.memo if quality else None)
+        return session.result("measured", None, reuse.memo if quality else None)
     return session.result("incomplete", f"interrupted after {max(0.0, session.now - MEDIA_START):.1f} s of media", None)
 
 

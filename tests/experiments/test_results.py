@@ -37,7 +37,7 @@ def links() -> pd.DataFrame:
     return pd.DataFrame(rows).astype({name: kind for name, kind in LINK_TYPES.items() if name != "arm"})
 
 
-def arm(name: str, outcome: run_folder.Outcome = "complete") -> ArmResult:
+def arm(name: str, outcome: run_folder.Outcome = "measured") -> ArmResult:
     return ArmResult(
         name, outcome, None, ledger(), links(), {"captured": 10, "g2g_p95_ms": None}, {"sender": {"datagrams": 1}}
     )
@@ -49,7 +49,7 @@ def finished(tmp_path: Path) -> Path:
     run_folder.write_arm(folder, 1, arm("srt:latency_ms=20"))
     run_folder.write_arm(folder, 0, arm("udp"))
     run_folder.write_arm(folder, 2, ArmResult("rtp", "unsupported", "rtp carries no av1"))
-    run_folder.finish(folder, complete=True)
+    run_folder.finish(folder, complete=True, floor={"g2g_p95_ms": 10.0})
     return folder
 
 
@@ -58,7 +58,7 @@ def test_a_finished_run_is_read_back_as_it_was(finished: Path) -> None:
     assert run.complete
     assert run.name == "test"
     assert run.summary["arm"].tolist() == ["udp", "srt:latency_ms=20", "rtp"]
-    assert run.summary["outcome"].tolist() == ["complete", "complete", "unsupported"]
+    assert run.summary["outcome"].tolist() == ["measured", "measured", "unsupported"]
     for name in ("udp", "srt:latency_ms=20"):
         own = run.ledger[run.ledger["arm"] == name].drop(columns="arm").reset_index(drop=True)
         pd.testing.assert_frame_equal(own, ledger())

@@ -1,0 +1,269 @@
+"""Jobs: one arm each, run in this process or in worker processes, with progress, and stopped without losing anything.
+
+A worker is `python -m experiments.worker`: jobs go in and progress comes out as JSON, a line each. That is simpler than
+`multiprocessing`, which would import the caller's main script again in each worker. What an arm measured never travels:
+the worker writes it to the folder of the run. Results do not depend on which process runs an arm.
+"""
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from experiments import run_folder
+from experiments.files import ResultsError
+from experiments.run_folder import ArmResult, Outcome
+from experiments.scenario import Scenario, build
+from experiments.virtual import Reuse, run_arm
+from receiver.quality import QualityMemo
+from sender.encode_cache import EncodeCache, default_directory
+
+STOP_PATIENCE = 60.0  # seconds for workers to write what they measured, once asked to stop
+
+Progress = Callable[[str, float], None]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One arm of a scenario. `name` is what progress calls it. With a `folder` the result is kept there under `index`;
+    without, only the summary comes back."""
+
+    name: str
+    index: int
+    scenario: Scenario
+    arm: str
+    folder: Path | None
+
+    def to_json(self) -> str:
+        """One line."""
+        folder = None if self.folder is None else str(self.folder)
+        return json.dumps({**vars(self), "scenario": self.scenario.dump(), "folder": folder})
+
+    @classmethod
+    def from_json(cls, line: str) -> "Job":
+        fields = json.loads(line)
+        folder = None if fields["folder"] is None else Path(fields["folder"])
+        return cls(**{**fields, "scenario": build(fields["scenario"]), "folder": folder})
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a job ended: the outcome of the arm, and its summary. `kept` says that its result is in the folder;
+    `unwritten` is the reason if it should be and is not."""
+
+    outcome: Outcome
+    reason: str | None
+    summary: dict[str, Any]
+    kept: bool = False
+    unwritten: str | None = None
+
+
+def execute(job: Job, reuse: Reuse, progress: Callable[[float], None], stop: Callable[[], bool]) -> Done:
+    """Run a job in this process and keep its result. A defect of the arm is its outcome "failed", not an exception."""
+    scenario = job.scenario
+    try:
+        result = run_arm(scenario, scenario.arm(job.arm), reuse, progress=progress, stop=stop, quality=bool(job.folder))
+    except Exception as error:
+        trace = traceback.format_exc().splitlines()
+        result = ArmResult(job.arm, "failed", f"{type(error).__name__}: {error}", stats={"traceback": trace})
+    done = Done(result.outcome, result.reason, dict(result.summary))
+    if job.folder is None:
+        return done
+    try:
+        run_folder.write_arm(job.folder, job.index, result)
+    except ResultsError as error:
+        return replace(done, unwritten=str(error))
+    return replace(done, kept=True)
+
+
+def run_jobs(jobs: Sequence[Job], *, workers: int, progress: Progress, finished: Callable[[Job, Done], None]) -> bool:
+    """Run all jobs; `finished` is called for each one in this thread. False if Ctrl-C came before all of them ended:
+    then running arms were stopped and kept, and those that never began were not run."""
+    with _interrupts() as stop:
+        if workers == 1 or len(jobs) == 1:
+            _run_here(jobs, progress, finished, stop)
+        else:
+            _run_in_workers(jobs, min(workers, len(jobs)), progress, finished, stop)
+        return not stop.is_set()
+
+
+@contextmanager
+def reuse_on_disk() -> Iterator[Reuse]:
+    """The encode cache of this user and a memo of this process."""
+    with EncodeCache(default_directory()) as cache:
+        yield Reuse(cache, QualityMemo())
+
+
+def _run_here(
+    jobs: Sequence[Job], progress: Progress, finished: Callable[[Job, Done], None], stop: threading.Event
+) -> None:
+    with reuse_on_disk() as reuse:
+        for job in jobs:
+            if stop.is_set():
+                return
+            finished(job, execute(job, reuse, partial(progress, job.name), stop.is_set))
+
+
+def _run_in_workers(
+    jobs: Sequence[Job], workers: int, progress: Progress, finished: Callable[[Job, Done], None], stop: threading.Event
+) -> None:
+    waiting: queue.SimpleQueue[Job] = queue.SimpleQueue()
+    for job in jobs:
+        waiting.put(job)
+    messages: queue.SimpleQueue[tuple[Job, float | Done] | None] = queue.SimpleQueue()
+    servers = [_Server(waiting, messages, stop) for _ in range(workers)]
+    for server in servers:
+        server.start()
+    try:
+        _attend(servers, messages, progress, finished, stop)
+    except BaseException:
+        stop.set()
+        for server in servers:
+            server.ask_to_stop()
+        raise
+    finally:
+        for server in servers:
+            server.join()
+
+
+def _attend(
+    servers: "list[_Server]",
+    messages: "queue.SimpleQueue[tuple[Job, float | Done] | None]",
+    progress: Progress,
+    finished: Callable[[Job, Done], None],
+    stop: threading.Event,
+) -> None:
+    """Pass on what the workers say until all have ended; a stop is passed on to them once."""
+    running = len(servers)
+    asked = False
+    while running:
+        if stop.is_set() and not asked:
+            asked = True
+            for server in servers:
+                server.ask_to_stop()
+        try:
+            message = messages.get(timeout=0.1)  # wakes up by itself, so that Ctrl-C is seen
+        except queue.Empty:
+            continue
+        if message is None:
+            running -= 1
+            continue
+        job, news = message
+        if isinstance(news, Done):
+            finished(job, news)
+        else:
+            progress(job.name, news)
+
+
+class _Server(threading.Thread):
+    """Gives one job after the other to a worker process, and starts another process if one dies."""
+
+    def __init__(
+        self,
+        waiting: "queue.SimpleQueue[Job]",
+        messages: "queue.SimpleQueue[tuple[Job, float | Done] | None]",
+        stop: threading.Event,
+    ) -> None:
+        super().__init__(daemon=True)
+        self._waiting = waiting
+        self._messages = messages
+        self._stop_asked = stop
+        self._process: subprocess.Popen[str] | None = None
+        self._lock = threading.Lock()
+
+    def run(self) -> None:
+        try:
+            while not self._stop_asked.is_set():
+                try:
+                    job = self._waiting.get_nowait()
+                except queue.Empty:
+                    break
+                self._messages.put((job, self._serve(job)))
+        finally:
+            self._end()
+            self._messages.put(None)
+
+    def ask_to_stop(self) -> None:
+        """The end of its input tells a worker to stop; one that does not is ended after STOP_PATIENCE."""
+        with self._lock:
+            process = self._process
+        if process is not None:
+            _close_input(process)
+            timer = threading.Timer(STOP_PATIENCE, process.kill)
+            timer.daemon = True
+            timer.start()
+
+    def _serve(self, job: Job) -> Done:
+        process = self._living_process()
+        assert process.stdin is not None and process.stdout is not None
+        try:
+            process.stdin.write(job.to_json() + "\n")
+            process.stdin.flush()
+            for line in process.stdout:
+                news = json.loads(line)
+                if isinstance(news, dict):
+                    return Done(**news)
+                self._messages.put((job, float(news)))
+        except (OSError, ValueError):
+            pass  # its pipe is gone: it has ended, or was told to
+        code = process.wait()
+        if self._stop_asked.is_set():
+            return Done("not run", "interrupted before anything was measured", {})
+        return Done("failed", f"its worker process ended with code {code}", {})
+
+    def _living_process(self) -> "subprocess.Popen[str]":
+        with self._lock:
+            if self._process is None or self._process.poll() is not None:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-m", "experiments.worker"],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    text=True,
+                    env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+                    start_new_session=True,  # Ctrl-C is for us alone: we tell the workers
+                )
+                if self._stop_asked.is_set():  # too late for `ask_to_stop` to see it
+                    _close_input(self._process)
+            return self._process
+
+    def _end(self) -> None:
+        if self._process is not None:
+            _close_input(self._process)
+            self._process.wait()
+            assert self._process.stdout is not None
+            self._process.stdout.close()
+
+
+def _close_input(process: "subprocess.Popen[str]") -> None:
+    assert process.stdin is not None
+    with suppress(OSError):  # it has ended already
+        process.stdin.close()
+
+
+@contextmanager
+def _interrupts() -> Iterator[threading.Event]:
+    """An event that the first Ctrl-C sets; the second one interrupts at once. Only the main thread hears signals."""
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+
+    def on_interrupt(*_: object) -> None:
+        signal.signal(signal.SIGINT, before)
+        stop.set()
+
+    before = signal.signal(signal.SIGINT, on_interrupt)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, before)

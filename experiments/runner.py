@@ -1,0 +1,139 @@
+"""Running a scenario: every arm over the same network, into one run folder.
+
+run = experiments.compare(trace="lte-driving", arms=["rtp", "quic-datagram"], duration=10)
+run = experiments.run("scenario.toml")
+"""
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from experiments import run_folder, scenario
+from experiments.files import ResultsError
+from experiments.jobs import Done, Job, Progress, run_jobs
+from experiments.results import Run, load
+from experiments.run_folder import ArmResult
+from experiments.scenario import Scenario
+from experiments.units import DURATION
+from experiments.versions import versions
+
+RESULTS = Path("results")
+FLOOR = "floor (udp, no loss)"
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C: `run` holds what was measured, marked incomplete."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(f"interrupted; {run.path} holds what was measured")
+        self.run = run
+
+
+def compare(
+    *,
+    trace: str | None = None,
+    source: str | None = None,
+    arms: Sequence[str | Mapping[str, object]] | None = None,
+    duration: str | float | None = None,
+    seed: int | None = None,
+    **options: Any,
+) -> Run:
+    """The shipped scenario "default" with another trace, source, list of arms, duration (seconds or '20s') or seed.
+
+    `options` are those of `run`. Raises ScenarioError for bad input.
+    """
+    content = scenario.shipped("default").dump()
+    if trace is not None:
+        content["network"] = {**content["network"], "trace": trace}
+        content["name"] = _file_name(trace)
+    if source is not None:
+        content["video"] = {**content["video"], "source": source}
+    if arms is not None:
+        content["arms"] = list(arms)
+    if duration is not None:
+        content["duration"] = duration if isinstance(duration, str) else DURATION.format(float(duration))
+    if seed is not None:
+        content["seed"] = seed
+    return run(scenario.build(content), **options)
+
+
+def run(
+    what: Scenario | str | Path,
+    *,
+    results: str | Path = RESULTS,
+    run_id: str | None = None,
+    workers: int | None = None,
+    progress: Progress = lambda arm, share: None,
+    command: Sequence[str] = (),
+) -> Run:
+    """Run a scenario, given as a value or as a file, and open its results.
+
+    `run_id` names the folder under `results`; without one it is named after scenario and seed. An existing folder is
+    never written over. `workers` is the number of processes, one per core by default. `progress(arm, share)` is called
+    in the calling thread. Raises ScenarioError, ResultsError, and Interrupted after Ctrl-C.
+    """
+    plan = what if isinstance(what, Scenario) else scenario.load(what)
+    manifest = {
+        "scenario": plan.dump(),
+        "seed": plan.seed,
+        "world": "virtual time",
+        "command": list(command),
+        "versions": versions(),
+        "arms": {arm.label: "not run" for arm in plan.arms},
+    }
+    folder = run_folder.create(Path(results), run_id or f"{plan.name}-seed{plan.seed}", manifest)
+    return _Comparison(plan, folder, progress).run(workers or os.cpu_count() or 1)
+
+
+class _Comparison:
+    """The arms of a scenario, and the floor that they are measured against."""
+
+    def __init__(self, plan: Scenario, folder: Path, progress: Progress) -> None:
+        self._plan = plan
+        self._folder = folder
+        self._progress = progress
+        self._done: dict[str, Done] = {}
+
+    def run(self, workers: int) -> Run:
+        plan, floor = self._plan, self._plan.floor()
+        jobs = [Job(arm.label, index, plan, arm.label, self._folder) for index, arm in enumerate(plan.arms)]
+        jobs.append(Job(FLOOR, len(jobs), floor, floor.arms[0].label, None))
+        try:
+            ended = run_jobs(jobs, workers=workers, progress=self._progress, finished=self._finished)
+            self._name_missing()
+            run_folder.finish(self._folder, complete=ended, floor=self._floor())
+        except ResultsError as error:
+            raise ResultsError(f"{error}; kept in {self._folder}: {run_folder.kept(self._folder)}") from None
+        run = load(self._folder)
+        if not ended:
+            raise Interrupted(run)
+        return run
+
+    def _finished(self, job: Job, done: Done) -> None:
+        self._done[job.name] = done
+        self._progress(job.name, 1.0)
+        if done.unwritten is not None:
+            raise ResultsError(done.unwritten)
+        if job.folder is not None:
+            if not done.kept:
+                run_folder.write_arm(self._folder, job.index, ArmResult(job.arm, done.outcome, done.reason))
+            run_folder.note_outcome(self._folder, job.arm, done.outcome)
+
+    def _name_missing(self) -> None:
+        """Arms that never began have a row too."""
+        for index, arm in enumerate(self._plan.arms):
+            if arm.label not in self._done:
+                run_folder.write_arm(
+                    self._folder, index, ArmResult(arm.label, "not run", "interrupted before it began")
+                )
+
+    def _floor(self) -> dict[str, Any]:
+        done = self._done.get(FLOOR)
+        return {"outcome": "not run"} if done is None else {"outcome": done.outcome, **done.summary}
+
+
+def _file_name(trace: str) -> str:
+    """A name for the run out of the name of a trace or its file."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", Path(trace).stem).strip("-._")[:64] or "trace"
