@@ -9,8 +9,9 @@ as one train of packets per frame, and bytes per round trip say little about the
   capacity-estimation methodology", ToN 2004): if the n-th packet of a train met q seconds of queue, the path carried
   the packets after the first in at most the time of their sending plus q. This needs no receive timestamps, holds when
   one ACK covers the whole train, and never collapses when the application has little to say.
-- *Downwards*, only under congestion: then the path, not the application, is the limit, and the acknowledged bytes over
-  the last round trip are the rate (draft-cheng-iccrg-delivery-rate-estimation). Congestion is a standing queue over
+- *Downwards*, only under congestion: if the window held packets back, the path is the limit, and the acknowledged bytes
+  over the last round trip are the rate (draft-cheng-iccrg-delivery-rate-estimation); else the rate is taken for twice
+  as much at most, and the window will soon tell. Congestion is a standing queue over
   the target (the minimum of the recent round-trip times, as in Copa, NSDI 2018, so that jitter and delayed ACKs do not
   count), or over 10 % of loss in a round; fewer losses are the radio's and change nothing.
 
@@ -37,6 +38,7 @@ _RATE_WINDOW = 0.03
 _STANDING_WINDOW = 0.01
 _LOSS_THRESHOLD = 0.1
 _LOSS_FACTOR = 0.85
+_UNLIMITED_FACTOR = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,7 @@ class _Sent:
     train_at: float
     train_bytes: int  # after the first packet of the train, up to and with this one
     clean: bool  # hardly anything of ours was in flight: its round trip is the path's, not our queue's
+    limited: bool  # the window, not the application, had held packets back within the last round trip
 
 
 class RealtimeController:
@@ -63,6 +66,8 @@ class RealtimeController:
         self._epoch_at = 0.0
         self._epoch_min: float | None = None
         self._draining = False
+        self._jitter = 0.0  # of clean round trips over the base
+        self._full_at = 0.0  # when the window was last used up
         self._recent_rtts: deque[tuple[float, float]] = deque()  # (at, rtt), rtt ascending: the first is the minimum
         self._delivered = 0
         self._acks: deque[tuple[float, int, float]] = deque()  # (at, delivered, sent_at of the newest), one round trip
@@ -90,19 +95,24 @@ class RealtimeController:
         return self._recent_rtts[0][1] - self.base_rtt if self._recent_rtts else 0.0
 
     @property
+    def target(self) -> float:
+        """The queueing delay that is accepted, in seconds: the path's own jitter is not our queue."""
+        return self._target + min(self._jitter, self._target)
+
+    @property
     def window(self) -> int:
         """Bytes that may be in flight."""
         if self._draining:
             return max(2 * self._packet, int(self.rate * self.base_rtt / 2))
         if self._slow_start:
-            return max(_INITIAL_PACKETS * self._packet, int(self.rate * (2 * self.base_rtt + self._target)))
-        return max(_MIN_PACKETS * self._packet, int(self.rate * (self.base_rtt + self._target)))
+            return max(_INITIAL_PACKETS * self._packet, int(self.rate * (2 * self.base_rtt + self.target)))
+        return max(_MIN_PACKETS * self._packet, int(self.rate * (self.base_rtt + self.target)))
 
     @property
     def pacing_rate(self) -> float:
         """Bytes per second."""
-        floor = _MIN_PACKETS * self._packet / (self.base_rtt + self._target)
-        probing = self.standing_queue < self._target / 2 and not self._lossy
+        floor = _MIN_PACKETS * self._packet / (self.base_rtt + self.target)
+        probing = self.standing_queue < self.target / 2 and not self._lossy
         return max(floor, self.rate * (_PROBE_GAIN if probing else 1.0))
 
     def packets_allowed(self, *, now: float) -> int:
@@ -125,8 +135,11 @@ class RealtimeController:
             self._train_bytes += size
         self._last_sent_at = now
         clean = self.bytes_in_flight <= max(2 * self._packet, self.rate * self.base_rtt / 2)
-        self._sent[number] = _Sent(size, now, self._train_at, self._train_bytes, clean)
         self.bytes_in_flight += size
+        if self.bytes_in_flight + self._packet > self.window:
+            self._full_at = now
+        limited = now - self._full_at <= self.base_rtt
+        self._sent[number] = _Sent(size, now, self._train_at, self._train_bytes, clean, limited)
         self._pacer.spend(size)
 
     def on_acked(self, numbers: Iterable[int], rtt: float | None, *, now: float) -> None:
@@ -173,8 +186,9 @@ class RealtimeController:
         """
         if self._base_rtt is None or rtt < self._base_rtt:
             self._base_rtt = rtt
-        if clean and (self._epoch_min is None or rtt < self._epoch_min):
-            self._epoch_min = rtt
+        if clean:
+            self._epoch_min = min(self._epoch_min or rtt, rtt)
+            self._jitter += (rtt - self._base_rtt - self._jitter) / 8
         if now - self._epoch_at >= _BASE_EPOCH:
             self._draining = self._epoch_min is None
             if self._epoch_min is not None:
@@ -190,10 +204,11 @@ class RealtimeController:
 
     def _update_rate(self, newest: _Sent, rtt: float | None, *, now: float) -> None:
         acked = self._acked_rate(now=now)
-        if self.standing_queue > self._target:
+        if self.standing_queue > self.target:
             self._slow_start = False
             if acked is not None:
-                self._rate = acked
+                most = acked if newest.limited else _UNLIMITED_FACTOR * acked
+                self._rate = max(acked, min(self.rate, most))
             return
         if self._lossy:
             return

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Hashable
 
+from transport.congestion.realtime import RealtimeController
 from transport.contract import Address, Datagram, Frame, FrameDropped, KeyframeRequested, TransportConfig
 from transport.framing import MAX_FRAME_BYTES, Malformed, keyframe_request, parse_keyframe_request
 from transport.quic.carrier import Carrier, CountUp, Emit
@@ -16,6 +17,7 @@ from transport.quic.streams import StreamCarrier
 CarrierFactory = Callable[[Stack, Session, Emit, CountUp], Carrier]
 
 _COUNTERS = ("dropped_full", "dropped_expired", "lost_packets", "repaired", "resets", "keyframe_requests")
+_ESTIMATE_SLACK = 0.01  # seconds; the standing queue is the least of the recent delays, not the next one
 _EVERYTHING = 2**31  # packets
 _LEAST = 2**31  # priority
 _REQUEST_BYTES = len(keyframe_request(0))
@@ -181,34 +183,53 @@ class LiveSender(QuicSender):
 
     def _transmit(self, stack: Stack, *, now: float) -> list[Datagram]:
         self._send_at = None
-        carrier, control = self._carrier, stack.control
-        if carrier is None or control is None or not self._connected:
+        carrier = self._carrier
+        if carrier is None or stack.control is None or not self._connected:
             return super()._transmit(stack, now=now)
+        control = stack.control.controller
         self._expire(now=now)
         datagrams: list[Datagram] = []
         while True:
-            packets = control.controller.packets_allowed(now=now)
+            packets = control.packets_allowed(now=now)
             wanted = max(packets, 1) if stack.probe_due else packets
-            self._start_frames(carrier, wanted)
+            self._start_frames(carrier, control, wanted, now=now)
             carrier.fill(wanted)
             sent = stack.transmit(wanted, now=now)
             datagrams += [Datagram(data, peer) for data, peer in sent]
             if not self._queue and not carrier.waiting():
                 break
             if not packets:
-                self._send_at = control.controller.next_send_at()
+                self._send_at = control.next_send_at()
                 break
             if not sent:
                 break  # held by the peer's flow control: its next packet will tell
         return datagrams
 
-    def _start_frames(self, carrier: Carrier, packets: int) -> None:
+    def _start_frames(self, carrier: Carrier, control: RealtimeController, packets: int, *, now: float) -> None:
+        """Bring into the carrier what can leave now.
+
+        A frame that cannot arrive in time would take the time of the next one, which then is late too, and so on: under
+        overload nearly every frame would be sent in part and arrive never. It is dropped, unless it is the last one:
+        something must be sent, or a rate once believed too low would stay.
+        """
         room = packets * self._config.max_datagram_bytes
         while self._queue:
             frame = self._queue.first()
             if carrier.unsent_bytes(frame.priority) >= room or not carrier.accepts(frame):
                 return
-            carrier.start(self._queue.pop())
+            frame = self._queue.pop()
+            ahead = carrier.unsent_bytes(frame.priority)
+            if self._queue and self._is_hopeless(frame, control, ahead, now=now):
+                self._drop_expired(frame)
+            else:
+                carrier.start(frame)
+
+    def _is_hopeless(self, frame: Frame, control: RealtimeController, bytes_ahead: int, *, now: float) -> bool:
+        if frame.expires_at is None:
+            return False
+        transfer = (bytes_ahead + len(frame.payload)) / control.rate
+        queue = max(0.0, control.standing_queue)
+        return now + transfer + queue + control.base_rtt / 2 + _ESTIMATE_SLACK > frame.expires_at
 
     def _expire(self, *, now: float) -> None:
         for frame in self._queue.expire(now=now):
