@@ -56,4 +56,4 @@ def _ms(value: object) -> str:
 
 
 def _number(value: object, form: str) -> str:
-    return format(value, form) if isinstance(value, int | float) else "–"
+    return format(value, form) if isinstance(value, int | float) else "-"

@@ -1,0 +1,17 @@
+"""`glass report`: an earlier run again."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from experiments.cli.show import show_run
+from experiments.results import load
+
+
+def report(
+    run: Annotated[Path, typer.Argument(help="The folder of a run, as in results/lte-driving-seed1.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on stdout.")] = False,
+) -> None:
+    """Show the table of a run again and draw its pictures anew, also of a run that broke off."""
+    show_run(load(run), as_json=as_json)

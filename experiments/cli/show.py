@@ -1,0 +1,96 @@
+"""What the commands show of a run: table, answer in a sentence, and where the pictures are; or one JSON object."""
+
+import io
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+from rich.console import Console
+
+from experiments.cli.output import write_file
+from experiments.cli.table import summary_table
+from experiments.results import Run
+
+_JSON_FIELDS = (
+    "captured",
+    "displayed",
+    "g2g_p50_ms",
+    "g2g_p95_ms",
+    "g2g_p99_ms",
+    "signal_p95_ms",
+    "freezes",
+    "freeze_s",
+    "ssim",
+    "psnr_db",
+    "sent_mbps",
+    "floor_ratio",
+    "fates",
+    "chat",
+)
+
+
+def show_run(run: Run, *, as_json: bool) -> None:
+    """Draw the pictures into the run's folder; print the table, or one JSON object and nothing else."""
+    pictures = draw_plots(run)
+    if as_json:
+        typer.echo(json.dumps(json_object(run), allow_nan=False))
+        return
+    rows = [_row(arm) for arm in run.arms]
+    console = Console()
+    # A table that is cut is worth nothing in a log file: there it may be as wide as it needs.
+    if not console.is_terminal:
+        console = Console(width=200)
+    console.print(summary_table(rows, title=_title(run)))
+    console.print(_answer(rows), highlight=False, soft_wrap=True)
+    for picture in pictures:
+        typer.echo(picture)
+    state = "complete" if run.complete else "incomplete: the run was interrupted"
+    typer.echo(f"results: {run.path} ({state})")
+
+
+def json_object(run: Run) -> dict[str, Any]:
+    """What `--json` prints: null stands for infinite and for undefined."""
+    return {
+        "run": str(run.path),
+        "complete": run.complete,
+        "scenario": run.manifest["scenario"],
+        "arms": [_row(arm) for arm in run.arms],
+    }
+
+
+def draw_plots(run: Run) -> list[str]:
+    """Draw every picture of a run into its folder and return what was written; nothing if no arm has frames."""
+    from experiments.plots import PLOTS
+
+    if not run.video_by_arm():
+        return []
+    written = []
+    for name, plot in PLOTS.items():
+        picture = io.BytesIO()
+        plot(run).savefig(picture, format="png")
+        written.append(write_file(run.path / f"{name}.png", picture.getvalue()))
+    return written
+
+
+def _row(arm: dict[str, Any]) -> dict[str, Any]:
+    numbers = {field: arm["summary"].get(field) for field in _JSON_FIELDS}
+    return {"arm": arm["arm"], "outcome": arm["outcome"], "reason": arm["reason"], **numbers}
+
+
+def _title(run: Run) -> str:
+    scenario = run.manifest["scenario"]
+    video, network = scenario["video"], scenario["network"]
+    over = f"over {network['trace']}" if network.get("trace") else "over its own path"
+    return f"{video['source']}, {scenario['duration']}, {over}, seed {scenario['seed']}, in virtual time"
+
+
+def _answer(rows: Sequence[dict[str, Any]]) -> str:
+    ranked = sorted((row for row in rows if row["g2g_p95_ms"] is not None), key=lambda row: float(row["g2g_p95_ms"]))
+    if not ranked:
+        return "No arm showed 95 % of its frames, so none has a 95th percentile; compare the p95 signal delays."
+    best = ranked[0]
+    return (
+        f"Soonest for 95 % of all captured frames, in this one run: {best['arm']} with {best['g2g_p95_ms']:.0f} ms."
+        + (f" Second: {ranked[1]['arm']} with {ranked[1]['g2g_p95_ms']:.0f} ms." if len(ranked) > 1 else "")
+    )
