@@ -55,6 +55,11 @@ class JitterBuffer:
         """Whether the reference chain is broken: a recovery point should be asked for."""
         return self._broken and self._next > 0
 
+    @property
+    def misses_head(self) -> bool:
+        """Whether the next frame in sequence is not there."""
+        return self._next not in self._frames
+
     def insert(self, received: FrameReceived) -> bool:
         """Take a frame. False if it is too late: it, or a later one, has left already."""
         frame = received.frame

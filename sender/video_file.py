@@ -87,7 +87,7 @@ class VideoFileSource:
     def _open(self) -> InputContainer:
         accepted = "a video file that FFmpeg can read is accepted"
         try:
-            container = av.open(str(self._path), mode="r", metadata_errors="ignore")
+            container = av.open(f"file:{self._path}", mode="r", metadata_errors="ignore")
         except (av.FFmpegError, OSError) as error:
             raise SourceError(f"cannot open {self._path} as video: {error.strerror}; {accepted}") from None
         if container.format.name in _REFUSED_FORMATS:

@@ -11,12 +11,12 @@ from receiver.decoder import NullDecoder, VideoDecoder
 from receiver.pipeline import ReceiverPipeline
 from receiver.playout import parse_playout
 from sender.cost import decode_cost, encode_cost
-from sender.encode_cache import EncodeCache
+from sender.encode_cache import CachedEncoder, EncodeCache
 from sender.encoder import EncoderSettings
 from sender.messages import Messages
 from sender.pipeline import SenderPipeline
-from sender.size_model import LognormalSizes
-from sender.sources import SourceRequest, build_encoder, open_source
+from sender.size_model import SizeEncoder, SizeSource
+from sender.sources import SourceRequest, open_source
 from transport.contract import (
     Connected,
     Event,
@@ -109,9 +109,14 @@ class Run:
         self.settings = settings or EncoderSettings()
         self.sending, self.receiving = LoopbackEnd(), LoopbackEnd()
         self.sending.peer, self.receiving.peer = self.receiving, self.sending
+        encoder: SizeEncoder | CachedEncoder
+        if isinstance(self.source, SizeSource):
+            encoder = SizeEncoder(self.source, self.settings)
+        else:
+            encoder = CachedEncoder(self.source, self.settings, cache)
         self.sender = SenderPipeline(
             self.sending,
-            build_encoder(self.source, self.settings, cache),
+            encoder,
             track=self.video,
             fps=self.source.fps,
             start_at=START_AT,
@@ -121,7 +126,7 @@ class Run:
         )
         self.receiver = ReceiverPipeline(
             self.receiving,
-            NullDecoder() if isinstance(self.source, LognormalSizes) else VideoDecoder("h264"),
+            NullDecoder() if isinstance(self.source, SizeSource) else VideoDecoder("h264"),
             video=self.video,
             playout=parse_playout(playout),
             decode_cost=decode_cost(decode, width=640, height=272),

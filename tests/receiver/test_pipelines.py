@@ -209,6 +209,16 @@ def test_real_damage_to_the_bitstream_is_undecodable_and_never_shown(make_run):
     assert run.receiver.stamp_errors == 0
 
 
+def test_at_the_end_a_frame_behind_a_missing_one_is_undecodable_and_one_held_for_playout_late(make_run):
+    stuck = make_run(deadline=None)
+    stuck.sending.reports_loss = False
+    stuck.sending.is_lost = lambda frame: frame.sequence == 50
+    assert stuck.run().outcomes() == ["displayed"] * 50 + [None] + ["undecodable"] * 9
+    held = make_run(playout="fixed:3s")
+    assert held.run().outcomes()[-1] == "late"
+    assert held.outcomes()[0] == "displayed"
+
+
 def test_settings_reach_the_encoder(make_run):
     run = make_run(settings=EncoderSettings(keyframe_interval=10)).run()
     assert [key[1] for key, record in run.sender.records.items() if record.keyframe] == [0, 10, 20, 30, 40, 50]

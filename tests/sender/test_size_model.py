@@ -3,14 +3,14 @@ import itertools
 import numpy as np
 import pytest
 
-from sender.encode_cache import EncodeCache
 from sender.encoder import EncoderSettings
+from sender.size_model import SizeEncoder
 from sender.source import SourceError
-from sender.sources import SourceRequest, build_encoder, open_source
+from sender.sources import SourceRequest, open_source
 
 
 def encode(source, settings, count, forced=()):
-    encoder = build_encoder(source, settings, EncodeCache(None))
+    encoder = SizeEncoder(source, settings)
     return [encoder.encode(index, 1002 + index / 30, force_keyframe=index in forced) for index in range(count)]
 
 
