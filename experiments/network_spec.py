@@ -43,6 +43,8 @@ class NetworkSpec(Spec):
             raise invalid("'trace' and 'rate' are both given; a path has one bottleneck", "rate")
         if self.queue is not None and self.trace is None and self.rate is None:
             raise invalid("a queue needs a bottleneck: 'trace' or 'rate'", "queue")
+        if self.loss is not None and self.loss >= 1:
+            raise invalid("the share of time with loss must be below 100%", "loss")
         if self.loss_duration is not None and self.loss is None:
             raise invalid("'loss_duration' needs 'loss'", "loss_duration")
         return self

@@ -127,7 +127,9 @@ def parse(text: str, file: str) -> Scenario:
         return Scenario.model_validate(content)
     except ValidationError as error:
         places = [_place_and_sentence(detail) for detail in error.errors()]
-        line, place, sentence = min((line_of(lines, place), place, sentence) for place, sentence in places)
+        line, place, sentence = min(
+            ((line_of(lines, place), place, sentence) for place, sentence in places), key=lambda found: found[0]
+        )
         raise ScenarioError(f"{file}:{line}: {_name(place)}{sentence}") from None
 
 
