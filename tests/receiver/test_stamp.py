@@ -70,6 +70,15 @@ def test_natural_pictures_without_a_stamp_have_none():
             assert read_stamp(picture) is None
 
 
+def test_noise_has_no_stamp():
+    rng = np.random.default_rng(6)
+    for _ in range(200):
+        picture = black_picture(320, 180)
+        cells = np.kron(rng.integers(0, 2, (45, 80), np.uint8), np.ones((4, 4), np.uint8))
+        plane(picture, 0)[:, :320] = 16 + 219 * cells
+        assert read_stamp(picture) is None
+
+
 def test_a_picture_below_the_smallest_size_is_not_read():
     assert read_stamp(av.VideoFrame(96, 64, "yuv420p")) is None
 

@@ -53,7 +53,7 @@ def test_access_units_are_annex_b_and_idr_with_parameter_sets(codec):
         assert bool(idr & set(types)) == (index in (0, 4))
 
 
-@pytest.mark.parametrize("codec", ["h264", "hevc", "vp8"])
+@pytest.mark.parametrize("codec", ENCODERS)
 def test_the_keyframe_interval_is_kept(codec):
     frames = [encoded for _, encoded in encode(EncoderSettings(codec=codec, keyframe_interval=5), 12)]
     assert [index for index, encoded in enumerate(frames) if encoded.keyframe] == [0, 5, 10]
