@@ -246,6 +246,7 @@ class SenderPipeline:
                     record.last_sent_at = event.at
                 else:
                     record.given_up = event.reason
+                    self._repair_references(record)
             case KeyframeRequested() if event.track == self._track.id:
                 self.keyframe_requests += 1
                 self._keyframe_wanted = True
@@ -256,3 +257,8 @@ class SenderPipeline:
                 self.closed = event
             case _:
                 pass
+
+    def _repair_references(self, dropped: SentRecord) -> None:
+        """What follows a dropped frame in its group cannot be decoded: start anew before the peer has to ask."""
+        if dropped.track == self._track.id and dropped.group == self._group:
+            self._keyframe_wanted = True

@@ -55,6 +55,21 @@ class FrameQueue:
         self._earliest = min((_deadline(entry[2]) for entry in self._entries), default=math.inf)
         return expired
 
+    def drop_dependents(self, dropped: Frame) -> list[Frame]:
+        """Take out the frames that cannot be decoded without `dropped`: those after it in its group, but lower layers."""
+        entries = []
+        dependents = []
+        for entry in self._entries:
+            frame = entry[2]
+            in_group = (frame.track, frame.group) == (dropped.track, dropped.group)
+            if in_group and frame.sequence > dropped.sequence and frame.layer >= dropped.layer:
+                dependents.append(frame)
+            else:
+                entries.append(entry)
+        self._entries = entries
+        self.bytes -= sum(len(frame.payload) for frame in dependents)
+        return dependents
+
     def expires_at(self) -> float:
         """No frame expires before this instant; infinite when none can."""
         return self._earliest if self._entries else math.inf
