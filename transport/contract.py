@@ -1,8 +1,8 @@
 """The contract of a transport: the vocabulary that all rooms share, and the verbs of one end of a connection.
 
-A transport is sans-IO. It never reads a clock and never opens a socket: `now` is an argument (seconds, float), datagrams
-come in by `receive_datagram` and go out by `datagrams_to_send`. After every call that changes state the driver drains
-`datagrams_to_send` and `next_event` and then re-arms the timer with `get_timer`. The verbs are aioquic's.
+A transport is sans-IO. It never reads a clock and never opens a socket: `now` is an argument (seconds, float),
+datagrams come in by `receive_datagram` and go out by `datagrams_to_send`. After every call that changes state the
+driver drains `datagrams_to_send` and `next_event` and then re-arms the timer with `get_timer`. The verbs are aioquic's.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ Address = tuple[str, int]
 
 
 class Datagram(NamedTuple):
-    """One UDP payload with the peer it goes to and its ECN codepoint (RFC 3168: 0 Not-ECT, 1 ECT(1), 2 ECT(0), 3 CE)."""
+    """One UDP payload with its peer and its ECN codepoint (RFC 3168: 0 Not-ECT, 1 ECT(1), 2 ECT(0), 3 CE)."""
 
     data: bytes
     peer: Address

@@ -26,9 +26,7 @@ def timeline(run: Run) -> Figure:
     for axes, (arm, frames) in zip(rows[1:], video.items(), strict=True):
         _draw_arm(axes, frames, styles[arm].color, bottom, top)
         never = int(frames["g2g_ms"].isna().sum())
-        axes.set_title(
-            f"{arm}: {never} of {len(frames)} frames never shown", loc="left", fontsize=8, color=INK, pad=2
-        )
+        axes.set_title(f"{arm}: {never} of {len(frames)} frames never shown", loc="left", fontsize=8, color=INK, pad=2)
     rows[-1].set_xlabel("capture time, s")
     figure.supylabel("glass-to-glass latency, ms (log scale)", fontsize=9)
     figure.suptitle(f"Every frame against the link: {run.name}", x=0.01, ha="left", fontsize=11, color=INK)
@@ -64,5 +62,7 @@ def _draw_arm(axes: Axes, frames: pd.DataFrame, color: str, bottom: float, top: 
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.plot(frames["captured_at"], frames["g2g_ms"], ".", markersize=2.4, color=color)
     never = frames.loc[frames["g2g_ms"].isna(), "captured_at"].to_numpy()
-    axes.vlines(never, np.full(len(never), 0.86), 1.0, transform=axes.get_xaxis_transform(), color=_NOT_SHOWN_INK, linewidth=0.8)
+    axes.vlines(
+        never, np.full(len(never), 0.86), 1.0, transform=axes.get_xaxis_transform(), color=_NOT_SHOWN_INK, linewidth=0.8
+    )
     tidy(axes)

@@ -230,3 +230,27 @@ def test_messages_and_video_interleave_in_order_of_capture():
     ]
     captured = [record.captured_at for record in pipeline.captured]
     assert captured == sorted(captured)
+
+
+def give_up(pipeline, transport, at, track=0, sequence=0):
+    run(pipeline, until=at)
+    transport.events.append(FrameDropped(track, sequence, at, "expired"))
+    pipeline.datagrams_to_send(now=at)
+
+
+def test_after_a_dropped_frame_the_next_capture_starts_a_new_group_unasked():
+    pipeline, transport, encoder = make()
+    connect(pipeline, transport)
+    give_up(pipeline, transport, 1002.41, sequence=7)
+    run(pipeline)
+    assert forced(encoder) == [11]
+    assert pipeline.keyframe_requests == 0
+
+
+def test_a_dropped_frame_of_an_earlier_group_needs_no_new_one():
+    pipeline, transport, encoder = make()
+    connect(pipeline, transport)
+    request(pipeline, transport, 1002.21)
+    give_up(pipeline, transport, 1002.61, sequence=2)
+    run(pipeline)
+    assert forced(encoder) == [6]

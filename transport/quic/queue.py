@@ -56,7 +56,7 @@ class FrameQueue:
         return expired
 
     def drop_dependents(self, dropped: Frame) -> list[Frame]:
-        """Take out the frames that cannot be decoded without `dropped`: those after it in its group, but lower layers."""
+        """Take out what cannot be decoded without `dropped`: the later frames of its group, not below its layer."""
         entries = []
         dependents = []
         for entry in self._entries:
