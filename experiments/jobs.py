@@ -223,7 +223,9 @@ class _Server(threading.Thread):
 
     def _living_process(self) -> "subprocess.Popen[str]":
         with self._lock:
-            if self._process is None or self._process.poll() is not None:
+            if self._process is not None and self._process.poll() is not None:
+                self._end()
+            if self._process is None:
                 self._process = subprocess.Popen(
                     [sys.executable, "-m", "experiments.worker"],
                     stdin=subprocess.PIPE,
@@ -242,6 +244,7 @@ class _Server(threading.Thread):
             self._process.wait()
             assert self._process.stdout is not None
             self._process.stdout.close()
+            self._process = None
 
 
 def _close_input(process: "subprocess.Popen[str]") -> None:

@@ -16,7 +16,6 @@ from experiments.jobs import Done, Job, Progress, run_jobs
 from experiments.results import Run, load
 from experiments.run_folder import ArmResult
 from experiments.scenario import Scenario
-from experiments.units import DURATION
 from experiments.versions import versions
 
 RESULTS = Path("results")
@@ -53,7 +52,7 @@ def compare(
     if arms is not None:
         content["arms"] = list(arms)
     if duration is not None:
-        content["duration"] = duration if isinstance(duration, str) else DURATION.format(float(duration))
+        content["duration"] = duration if isinstance(duration, str) else f"{float(duration)!r}s"
     if seed is not None:
         content["seed"] = seed
     return run(scenario.build(content), **options)

@@ -148,7 +148,8 @@ def _place_and_sentence(detail: Mapping[str, Any]) -> tuple[KeyPath, str]:
         return place + tuple(detail["ctx"]["path"]), str(detail["msg"])
     if detail["type"] == "missing":
         return place[:-1], f"the field {place[-1]!r} is missing"
-    text = str(detail["msg"]).replace("Input should", "must").rstrip(".")
+    text = str(detail["msg"]).replace("Input should", "must").replace(" should ", " must ").rstrip(".")
+    text = text.replace("Tuple", "list").removesuffix(" after validation, not 0")
     return place, f"{text[0].lower()}{text[1:]}, found {_shown(detail['input'])}"
 
 

@@ -140,7 +140,7 @@ def test_what_is_dumped_is_rebuilt_equal(
         ('"2s"', "2", "x.toml:3: duration: a duration needs a text with a unit such as '20ms', found 2"),
         ('"2s"', '"0s"', "x.toml:3: duration: a duration must be above 0 here, found '0s'"),
         ('"2s"', '"2000min"', "x.toml:3: duration: a run has at most 3600 s, found 120000 s"),
-        ('name = "test"', 'name = "../test"', "x.toml:1: name: string should match pattern"),
+        ('name = "test"', 'name = "../test"', "x.toml:1: name: string must match pattern"),
         ('duration = "2s"', "", "x.toml:1: the field 'duration' is missing"),
         ('source = "lognormal"', 'sauce = "lognormal"', "x.toml:12: video.sauce: unknown field 'sauce' (did you"),
         ('source = "lognormal"', "", "x.toml:11: video: the field 'source' is missing"),

@@ -1,0 +1,46 @@
+"""What the tests of whole arms share: a short scenario with everything in it, over every transport."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from experiments.scenario import Scenario, build
+from experiments.virtual import Reuse
+from receiver.quality import QualityMemo
+from sender.encode_cache import EncodeCache
+from transport.registry import TRANSPORTS
+
+MakeScenario = Callable[..., Scenario]
+
+
+@pytest.fixture(scope="session")
+def all_arms() -> list[str]:
+    return [*TRANSPORTS, "quic-stream:congestion=cubic", "quic-stream:congestion=reno"]
+
+
+@pytest.fixture
+def make_scenario(all_arms: list[str]) -> MakeScenario:
+    """A lossy scenario over all arms; keywords replace whole fields of the file."""
+    content: dict[str, Any] = {
+        "name": "test",
+        "seed": 3,
+        "duration": "2s",
+        "arms": all_arms,
+        "video": {"source": "lognormal", "bitrate": "1500kbit/s", "keyframe_interval": 30, "deadline": "600ms"},
+        "chat": {"interval": "100ms"},
+        "network": {"trace": "lte-driving", "queue": "60kB", "loss": "4%", "loss_duration": "10ms"},
+    }
+    return lambda **changes: build({**content, **changes})
+
+
+@pytest.fixture
+def reuse() -> Iterator[Reuse]:
+    with EncodeCache(None) as cache:
+        yield Reuse(cache, QualityMemo())
+
+
+@pytest.fixture(autouse=True)
+def no_cache_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))

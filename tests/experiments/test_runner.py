@@ -1,0 +1,259 @@
+"""Whole comparisons: the same bytes in any process, and what is kept when something goes wrong."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+import experiments
+from experiments import jobs
+from experiments.files import ResultsError, read_json
+from experiments.results import load
+from experiments.runner import FLOOR, Interrupted, compare, run
+from experiments.scenario import Scenario, ScenarioError
+from experiments.toml_text import to_toml
+from transport.contract import TransportConfig
+from transport.registry import TRANSPORTS, TransportEntry
+
+MakeScenario = Callable[..., Scenario]
+
+PROGRAM = """
+import sys
+from experiments import run
+run(sys.argv[1], results=sys.argv[2], workers=int(sys.argv[3]))
+"""
+
+
+def run_in_a_process(file: Path, results: Path, *, workers: int, hash_seed: str) -> Path:
+    environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "XDG_CACHE_HOME": str(results / "cache")}
+    subprocess.run([sys.executable, "-c", PROGRAM, str(file), str(results), str(workers)], check=True, env=environment)
+    [folder] = [path for path in results.iterdir() if path.name != "cache"]
+    return folder
+
+
+def test_equal_scenarios_give_equal_bytes_in_any_process_and_another_seed_does_not(
+    make_scenario: MakeScenario, tmp_path: Path
+) -> None:
+    video = {"source": "bikes", "bitrate": "1500kbit/s", "keyframe_interval": 30, "deadline": "600ms"}
+    scenario = make_scenario(video=video)
+    folders = []
+    for name, seed, workers in (("one", 3, 1), ("two", 3, 2), ("other", 4, 1)):
+        file = tmp_path / f"{name}.toml"
+        file.write_text(to_toml({**scenario.dump(), "seed": seed}))
+        folders.append(run_in_a_process(file, tmp_path / name, workers=workers, hash_seed=str(seed * workers)))
+    one, two, other = folders
+    for table in ("ledger.parquet", "links.parquet"):
+        assert (one / table).read_bytes() == (two / table).read_bytes()
+    assert (one / "summary.json").read_bytes() == (two / "summary.json").read_bytes()
+    first, second = load(one), load(other)
+    assert first.summary["outcome"].tolist() == ["measured"] * len(scenario.arms)
+    for arm in scenario.arms:
+        ledgers = [found.ledger[found.ledger["arm"] == arm.label].reset_index(drop=True) for found in (first, second)]
+        assert len(ledgers[0]) == len(ledgers[1]) == 70
+        assert not ledgers[0].equals(ledgers[1]), f"{arm.label} does not depend on the seed"
+
+
+def test_a_run_explains_itself(make_scenario: MakeScenario, tmp_path: Path) -> None:
+    heard: dict[str, list[float]] = {}
+    scenario = make_scenario(arms=["udp", "rtp"])
+    found = run(
+        scenario,
+        results=tmp_path,
+        workers=1,
+        progress=lambda arm, share: heard.setdefault(arm, []).append(share),
+        command=["glass", "run"],
+    )
+    manifest = found.manifest
+    assert manifest["complete"] is True
+    assert manifest["arms"] == {"udp": "measured", "rtp": "measured"}
+    assert manifest["scenario"] == scenario.dump()
+    assert manifest["command"] == ["glass", "run"]
+    assert {"python", "numpy", "av", "aioquic", "ffmpeg", "x264"} < set(manifest["versions"])
+    assert manifest["floor"]["fates"]["lost"] + manifest["floor"]["displayed"] > 0
+    assert [arm["arm"] for arm in found.arms] == ["udp", "rtp"]
+    assert found.arms[0]["impairments"]["down"]["elements"][0]["commanded"]["element"] == "trace"
+    assert found.arms[0]["stats"]["sender"]
+    assert set(heard) == {"udp", "rtp", FLOOR}
+    assert all(shares == sorted(shares) and shares[-1] == 1.0 for shares in heard.values())
+    assert found.path.name == "test-seed3"
+    assert run(scenario, results=tmp_path, workers=1).path.name == "test-seed3-2"
+    assert run(scenario, results=tmp_path, run_id="mine", workers=1).path.name == "mine"
+
+
+def test_the_ratio_to_the_floor_is_that_of_the_95th_percentiles(make_scenario: MakeScenario, tmp_path: Path) -> None:
+    network = {"rate": "8Mbit/s", "queue": "1MB", "delay": "20ms", "loss": "1%", "loss_duration": "2ms"}
+    found = run(make_scenario(arms=["udp", "srt", "rtp"], network=network), results=tmp_path, workers=1)
+    floor = found.manifest["floor"]["g2g_p95_ms"]
+    assert floor == pytest.approx(20, abs=25)
+    summary = found.summary.set_index("arm")
+    for arm in ("srt", "rtp"):
+        assert summary.loc[arm, "floor_ratio"] == pytest.approx(summary.loc[arm, "g2g_p95_ms"] / floor, abs=1e-5)
+    assert summary.loc["srt", "floor_ratio"] > 2  # its latency of 120 ms alone
+
+
+def test_a_ratio_to_an_infinite_floor_is_not_given(make_scenario: MakeScenario, tmp_path: Path) -> None:
+    network = {"rate": "500kbit/s", "queue": "5kB", "delay": "20ms"}
+    found = run(make_scenario(arms=["udp"], network=network), results=tmp_path, workers=1)
+    assert found.manifest["floor"]["g2g_p95_ms"] is None
+    assert found.arms[0]["summary"]["floor_ratio"] is None
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_interrupt_keeps_finished_arms_and_what_the_running_ones_measured(
+    make_scenario: MakeScenario, tmp_path: Path, workers: int
+) -> None:
+    pressed: list[float] = []
+
+    def interrupt(arm: str, share: float) -> None:
+        if arm == "rtp" and 0.3 < share < 1 and not pressed:
+            pressed.append(share)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    scenario = make_scenario(
+        arms=["udp", "rtp", "srt", "quic-stream", "quic-datagram", "quic-stream-per-gop"], duration="20s"
+    )
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(Interrupted) as interrupted:
+        run(scenario, results=tmp_path, workers=workers, progress=interrupt)
+    assert signal.getsignal(signal.SIGINT) is before
+    found = interrupted.value.run
+    assert not found.complete and not load(found.path).complete
+    outcomes = found.summary.set_index("arm")["outcome"]
+    assert list(outcomes.index) == [arm.label for arm in scenario.arms]
+    assert outcomes["rtp"] == "incomplete"
+    assert outcomes["quic-stream-per-gop"] == "not run"
+    frames = found.ledger[found.ledger["arm"] == "rtp"]
+    assert 150 < len(frames) < 780
+    if workers == 1:
+        assert outcomes["udp"] == "measured"
+
+
+def test_an_arm_that_breaks_is_named_and_the_others_go_on(
+    make_scenario: MakeScenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def explode(config: TransportConfig) -> Any:
+        raise ZeroDivisionError("a defect")
+
+    entry = TRANSPORTS["rtp"]
+    monkeypatch.setitem(
+        TRANSPORTS, "rtp", TransportEntry("rtp", "explodes", entry.options, explode, explode, entry.media)
+    )
+    found = run(make_scenario(arms=["udp", "rtp", "srt"]), results=tmp_path, workers=1)
+    assert found.summary["outcome"].tolist() == ["measured", "failed", "measured"]
+    assert found.summary["reason"][1] == "ZeroDivisionError: a defect"
+    assert any("explode" in line for line in found.arms[1]["stats"]["traceback"])
+    assert set(found.ledger["arm"]) == {"udp", "srt"}
+
+
+def test_a_worker_that_dies_fails_its_arm_only(
+    make_scenario: MakeScenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dying = tmp_path / "python"
+    once = f'mkdir "{tmp_path}/died" 2>/dev/null && read line && exit 3'
+    dying.write_text(f'#!/bin/sh\n{once}\nexec "{sys.executable}" "$@"\n')
+    dying.chmod(0o755)
+    monkeypatch.setattr(jobs.sys, "executable", str(dying))
+    found = run(make_scenario(arms=["udp", "rtp", "srt"]), results=tmp_path / "results", workers=2)
+    outcomes = found.summary["outcome"].tolist()
+    assert sorted(outcomes) == ["failed", "measured", "measured"]
+    assert found.summary["reason"].dropna().tolist() == ["its worker process ended with code 3"]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_disk_that_fills_up_ends_the_run_with_one_sentence_and_keeps_the_rest(
+    make_scenario: MakeScenario, tmp_path: Path, workers: int
+) -> None:
+    def block(arm: str, share: float) -> None:  # stands for the full disk: where the second arm would go is a file
+        (tmp_path / "test-seed3" / "arms").mkdir(exist_ok=True)
+        blocker = tmp_path / "test-seed3" / "arms" / "01-rtp"
+        if not blocker.exists():
+            blocker.write_text("")
+
+    with pytest.raises(ResultsError) as error:
+        run(make_scenario(arms=["udp", "rtp"]), results=tmp_path, workers=workers, progress=block)
+    assert "cannot write" in str(error.value)
+    assert f"kept in {tmp_path / 'test-seed3'}: " in str(error.value)
+    assert "\n" not in str(error.value)
+    found = load(tmp_path / "test-seed3")
+    assert not found.complete
+    assert set(found.summary["arm"]) <= {"udp"}
+    if workers == 1:
+        assert found.summary["arm"].tolist() == ["udp"]
+        assert len(found.ledger) == 80
+
+
+def test_results_that_cannot_be_written_are_refused_before_anything_runs(
+    make_scenario: MakeScenario, tmp_path: Path
+) -> None:
+    (tmp_path / "results").write_text("in the way")
+    heard: list[float] = []
+    with pytest.raises(ResultsError, match="cannot write results to"):
+        run(make_scenario(), results=tmp_path / "results", progress=lambda arm, share: heard.append(share))
+    assert heard == []
+
+
+def test_compare_changes_what_is_asked_for_in_the_default(tmp_path: Path) -> None:
+    found = compare(
+        trace="wifi-bursts",
+        source="lognormal",
+        arms=["udp", {"transport": "rtp", "label": "mine"}],
+        duration=1,
+        seed=9,
+        results=tmp_path,
+        workers=1,
+    )
+    scenario = found.manifest["scenario"]
+    assert scenario["name"] == "wifi-bursts"
+    assert scenario["network"]["trace"] == "wifi-bursts"
+    assert scenario["video"]["source"] == "lognormal"
+    assert scenario["duration"] == "1s"
+    assert scenario["seed"] == 9
+    assert found.summary["arm"].tolist() == ["udp", "mine"]
+    assert found.path.name == "wifi-bursts-seed9"
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"trace": "nowhere"}, "network.trace: nowhere: found neither a file nor a shipped trace"),
+        ({"source": "nowhere"}, "video.source: unknown source 'nowhere'"),
+        ({"arms": ["upd"]}, "arms[0]: unknown transport 'upd' (did you mean 'udp'?)"),
+        ({"arms": []}, "arms: list must have at least 1 item, found []"),
+        ({"duration": "10"}, "duration: no unit in '10'"),
+        ({"duration": -1}, "duration: a duration must look like '20ms', found '-1.0s'"),
+        ({"duration": float("nan")}, "duration: a duration must look like '20ms', found 'nans'"),
+        ({"seed": -1}, "seed: must be greater than or equal to 0, found -1"),
+    ],
+)
+def test_compare_refuses_bad_input_with_one_sentence(tmp_path: Path, options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ScenarioError) as error:
+        compare(**options, results=tmp_path)
+    assert str(error.value).startswith(sentence)
+    assert list(tmp_path.iterdir()) == [] or [path.name for path in tmp_path.iterdir()] == ["cache"]
+
+
+def test_the_package_offers_its_verbs_whatever_was_imported_before() -> None:
+    assert experiments.compare is compare
+    assert experiments.run is run
+    assert experiments.load is load
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = experiments.nothing
+
+
+def test_a_manifest_is_there_before_the_first_arm_ends(make_scenario: MakeScenario, tmp_path: Path) -> None:
+    seen: list[dict[str, Any]] = []
+
+    def look(arm: str, share: float) -> None:
+        seen.append(read_json(tmp_path / "test-seed3" / "manifest.json"))
+
+    run(make_scenario(arms=["udp", "rtp"]), results=tmp_path, workers=1, progress=look)
+    assert seen[0]["complete"] is False
+    assert seen[0]["arms"] == {"udp": "not run", "rtp": "not run"}
+    assert any(manifest["arms"] == {"udp": "measured", "rtp": "not run"} for manifest in seen)
+    assert isinstance(load(tmp_path / "test-seed3").ledger, pd.DataFrame)

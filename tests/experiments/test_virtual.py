@@ -1,0 +1,208 @@
+"""Every arm in virtual time: the invariants of the ledger, common random numbers, and what the network did."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from experiments.ledger import FATES, LedgerError, check, stages
+from experiments.links import check_conservation, open_link
+from experiments.scenario import Scenario
+from experiments.tracks import CHAT_TRACK, VIDEO_TRACK
+from experiments.virtual import MEDIA_START, Reuse, run_arm
+from netem.elements.loss_episodes import LossEpisodes
+from netem.packet import Packet
+from netem.simulator import START_AT
+from transport.contract import TransportConfig, Unsupported
+from transport.registry import TRANSPORTS, TransportEntry
+
+MakeScenario = Callable[..., Scenario]
+ARMS = [*TRANSPORTS, "quic-stream:congestion=cubic", "quic-stream:congestion=reno"]
+
+
+@pytest.mark.parametrize("timer", ["exact", "1ms"])
+@pytest.mark.parametrize("label", ARMS)
+def test_every_arm_gives_a_ledger_whose_fates_and_stages_add_up(
+    make_scenario: MakeScenario, reuse: Reuse, label: str, timer: str
+) -> None:
+    scenario = make_scenario(timer=timer)
+    result = run_arm(scenario, scenario.arm(label), reuse)
+    assert result.outcome == "measured"
+    frames = result.ledger
+    assert frames is not None and result.links is not None
+    check(frames)
+    video, chat = frames[frames["track"] == VIDEO_TRACK], frames[frames["track"] == CHAT_TRACK]
+    assert len(video) == 60  # 2 s at 30 fps
+    assert len(chat) == 20
+    assert sum(result.summary["fates"].values()) == result.summary["captured"] == 60
+    assert set(frames["fate"]) <= set(FATES)
+    assert result.summary["displayed"] > 30
+    shown = frames["fate"] == "displayed"
+    table = stages(frames)[shown]
+    total = table.drop(columns="g2g_ms").sum(axis=1, skipna=False)
+    assert np.abs(total - table["g2g_ms"]).max() <= 1e-3  # 1 us
+    assert (table["g2g_ms"] > 20).all()  # 20 ms of propagation
+    # Every byte that was delivered went over the link, and what went over the link is in the table.
+    assert (
+        result.links.loc[result.links["direction"] == "down", "delivered_bytes"].sum()
+        > frames.loc[frames["complete_at"].notna(), "size_bytes"].sum()
+    )
+    path = result.impairments["down"]["path"]
+    assert path["lost"] > 0
+    assert path["lost"] == result.links.loc[result.links["direction"] == "down", "lost_packets"].sum()
+
+
+@pytest.mark.parametrize("label", ["udp", "rtp", "quic-datagram"])
+def test_real_pictures_are_stamped_decoded_and_compared(make_scenario: MakeScenario, reuse: Reuse, label: str) -> None:
+    scenario = make_scenario(video={"source": "bikes", "bitrate": "1Mbit/s", "deadline": "600ms"}, duration="1s")
+    result = run_arm(scenario, scenario.arm(label), reuse)
+    assert result.ledger is not None
+    video = result.ledger[result.ledger["track"] == VIDEO_TRACK]
+    shown = video[video["fate"] == "displayed"]
+    assert len(video) == 25 and len(shown) > 10
+    assert (shown["stamp_sequence"] == shown["sequence"]).all()
+    assert (shown["stamp_captured_at"] == shown["captured_at"]).all()
+    assert result.stats["stamp_errors"] == result.stats["stamp_unreadable"] == 0
+    assert video["ssim"].between(0, 1).all() and video["psnr_db"].gt(3).all()
+    assert result.summary["ssim"] == pytest.approx(video["ssim"].mean(), abs=1e-6)
+
+
+def test_a_lossless_fast_network_shows_every_frame_after_the_known_delays(
+    make_scenario: MakeScenario, reuse: Reuse
+) -> None:
+    rate, delay, cost = 50e6, 0.030, 0.004
+    scenario = make_scenario(
+        arms=["udp"],
+        chat={"interval": "100ms"},
+        video={"source": "lognormal", "encode_cost": "fixed:4ms", "decode_cost": "fixed:4ms"},
+        network={"rate": "50Mbit/s", "queue": "1MB", "delay": "30ms"},
+    )
+    result = run_arm(scenario, scenario.arm("udp"), reuse)
+    assert result.ledger is not None
+    frames = result.ledger[result.ledger["track"] == VIDEO_TRACK]
+    table = stages(frames)
+    assert (frames["fate"] == "displayed").all()
+    assert table["encode_ms"].to_numpy() == pytest.approx(1e3 * cost, abs=1e-6)
+    assert table["decode_ms"].to_numpy() == pytest.approx(1e3 * cost, abs=1e-6)
+    packets = -(-frames["size_bytes"] // (1452 - 24))  # fragments of equal size, each with 24 bytes of our header
+    wire = frames["size_bytes"] + packets * (24 + 28)
+    serialisation = (wire * 8 / rate + delay).to_numpy() * 1e3
+    total = (table["transit_ms"] + table["spread_ms"]).to_numpy()
+    assert total == pytest.approx(serialisation, abs=1e-3)
+
+
+def test_all_arms_meet_the_same_loss_episodes(
+    make_scenario: MakeScenario, reuse: Reuse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scenario = make_scenario(
+        network={"rate": "20Mbit/s", "queue": "1MB", "loss": "10%", "loss_duration": "30ms", "delay": "5ms"}
+    )
+    seen: list[tuple[float, bool]] = []
+    loses = LossEpisodes.loses
+
+    def spy(self: LossEpisodes, packet: Packet) -> bool:
+        lost = loses(self, packet)
+        if packet.destination[0] == "192.0.2.2":
+            seen.append((packet.at, lost))
+        return lost
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LossEpisodes, "loses", spy)
+        for label in ("udp", "rtp", "quic-stream"):
+            before = len(seen)
+            run_arm(scenario, scenario.arm(label), reuse)
+            assert any(lost for _, lost in seen[before:])
+    link = open_link(scenario, "down", start_at=START_AT, media_start=MEDIA_START)
+    [episodes] = [element for element in link.path.elements if isinstance(element, LossEpisodes)]
+    for at, lost in sorted(seen):  # in time over all arms: one process explains the losses of all of them
+        assert episodes.loses(Packet(b"", ("a", 1), ("b", 2), 0, 100, 0, at, at)) == lost
+
+
+def test_another_element_changes_nobody_elses_dice(make_scenario: MakeScenario) -> None:
+    loss = {"element": "loss-episodes", "mean_loss": "20%", "mean_duration": "50ms"}
+    others = [{"element": "jitter", "mean": "1ms"}, {"element": "random-loss", "probability": "1%"}]
+
+    def episodes(down: list[dict[str, Any]], seed: int = 3) -> list[bool]:
+        link = open_link(
+            make_scenario(network={"down": down, "up": []}, seed=seed),
+            "down",
+            start_at=START_AT,
+            media_start=MEDIA_START,
+        )
+        [element] = [element for element in link.path.elements if isinstance(element, LossEpisodes)]
+        instants = START_AT + np.arange(2000) * 0.001
+        return [element.loses(Packet(b"", ("a", 1), ("b", 2), 0, 100, 0, at, at)) for at in instants.tolist()]
+
+    assert episodes([loss]) == episodes([*others, loss]) == episodes([loss, *others])
+    assert episodes([loss]) != episodes([loss], seed=4)
+
+
+def test_the_trace_begins_with_the_first_capture(make_scenario: MakeScenario, reuse: Reuse) -> None:
+    scenario = make_scenario(network={"trace": "steps"}, duration="2s", arms=["udp"])
+    result = run_arm(scenario, scenario.arm("udp"), reuse)
+    assert result.links is not None
+    down = result.links[result.links["direction"] == "down"].set_index("at")["capacity_bytes"] * 8 / 0.1 / 1e6
+    # The generated trace lasts 12 s (2 s of media and a margin): 4 Mbit/s until 4.8 s, and at its end, before 0 s.
+    assert down.loc[-2.0] == pytest.approx(4)
+    assert down.loc[0.0] == pytest.approx(4)
+    assert down.loc[1.9] == pytest.approx(4)
+
+
+def test_an_arm_that_is_stopped_gives_what_it_measured(make_scenario: MakeScenario, reuse: Reuse) -> None:
+    scenario = make_scenario()
+    shares: list[float] = []
+    result = run_arm(scenario, scenario.arm("rtp"), reuse, progress=shares.append, stop=lambda: len(shares) >= 30)
+    assert result.outcome == "incomplete"
+    assert result.reason == "interrupted after 1.0 s of media"
+    assert result.ledger is not None
+    check(result.ledger)
+    assert 28 <= (result.ledger["track"] == VIDEO_TRACK).sum() <= 31
+    assert shares == sorted(shares) and shares[-1] < 1
+
+
+def test_an_arm_stopped_before_its_first_capture_gives_empty_tables(make_scenario: MakeScenario, reuse: Reuse) -> None:
+    scenario = make_scenario()
+    result = run_arm(scenario, scenario.arm("udp"), reuse, stop=lambda: True)
+    assert result.outcome == "incomplete"
+    assert result.ledger is not None and len(result.ledger) == 0
+    assert result.summary["captured"] == 0
+    assert result.summary["g2g_p95_ms"] is None
+
+
+def test_what_an_arm_cannot_do_is_unsupported_with_its_reason(
+    make_scenario: MakeScenario, reuse: Reuse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(config: TransportConfig) -> Any:
+        raise Unsupported("it carries no h264")
+
+    entry = TRANSPORTS["udp"]
+    refusing = TransportEntry("udp", "refuses", entry.options, refuse, refuse, frozenset())
+    monkeypatch.setitem(TRANSPORTS, "udp", refusing)
+    scenario = make_scenario()
+    result = run_arm(scenario, scenario.arm("udp"), reuse)
+    assert (result.outcome, result.reason, result.ledger) == ("unsupported", "it carries no h264", None)
+
+
+def test_packets_that_are_not_conserved_are_a_defect(make_scenario: MakeScenario) -> None:
+    link = open_link(make_scenario(), "down", start_at=START_AT, media_start=MEDIA_START)
+    link.path.push(Packet(b"", ("a", 1), ("b", 2), 0, 100, 0, START_AT, START_AT))
+    check_conservation(link, 1)
+    with pytest.raises(LedgerError, match="2 packets were sent down, 1 entered"):
+        check_conservation(link, 2)
+
+
+@pytest.mark.parametrize("playout", ["fixed:300ms", "adaptive"])
+def test_playout_is_an_axis_of_its_own(make_scenario: MakeScenario, reuse: Reuse, playout: str) -> None:
+    immediate = make_scenario(arms=["udp"], network={"rate": "9Mbit/s", "jitter": "5ms"})
+    held = make_scenario(arms=["udp"], network={"rate": "9Mbit/s", "jitter": "5ms"}, playout=playout)
+    soonest, later = (run_arm(one, one.arms[0], reuse) for one in (immediate, held))
+    assert soonest.ledger is not None and later.ledger is not None
+    columns = ["captured_at", "first_sent_at", "complete_at"]
+    pd.testing.assert_frame_equal(soonest.ledger[columns], later.ledger[columns])
+    waited = stages(later.ledger)["buffer_ms"].mean() - stages(soonest.ledger)["buffer_ms"].mean()
+    assert waited > 5
+    if playout == "fixed:300ms":
+        video = later.ledger["track"] == VIDEO_TRACK
+        assert stages(later.ledger)["g2g_ms"][video].to_numpy() == pytest.approx(300, abs=0.01)
