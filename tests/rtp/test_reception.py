@@ -122,6 +122,8 @@ def test_a_jump_is_believed_when_the_next_packet_confirms_it():
     assert arrive(reception, 30_000, 30_001) == [None, reception.highest]
     assert reception.highest & 0xFFFF == 30_001
     assert len(reception.missing) <= 1000
+    block = reception.block(5, now=2.0)
+    assert block.lost < 1000  # a restart is not a loss
 
 
 @given(st.lists(st.tuples(st.integers(0, 65_535), st.booleans()), max_size=200))

@@ -201,6 +201,17 @@ def test_reports_come_as_often_as_announced_and_begin_with_a_report_and_a_name(m
     assert last.octets == sum(len(packet.payload) for packet in media)
 
 
+def test_a_source_that_does_not_send_does_not_report(make_session):
+    session = make_session("rtp")
+    session.offer_video(30)
+    session.offer_chat(1)
+    session.run(until=1010.0)
+    reports = [[type(item) for item in rtcp.parse(data)] for data in session.sender.sent if rtcp.is_rtcp(data)]
+    quiet = [kinds for kinds in reports if rtcp.SenderReport not in kinds]
+    assert {kinds[0] for kinds in quiet} == {rtcp.ReceiverReport}
+    assert sum(kinds.count(rtcp.SenderReport) for kinds in reports) <= 1 / 0.25 + 1 + 1
+
+
 def test_retransmissions_come_from_a_history_bounded_in_bytes_and_time(make_session):
     session = make_session("rtp")
     session.run(until=session.offer_video(450, delta_bytes=30_000) + 1.0)

@@ -147,6 +147,22 @@ def test_reordered_packets_of_a_foreign_stream_change_nothing():
     assert [frame.payload for frame in received(events(receiver))] == [frame.payload for frame in frames[1:]]
 
 
+@pytest.mark.parametrize("hole", [slice(13, 14), slice(12, 15)])
+def test_a_foreign_frame_waits_for_the_repair_of_one_before_it(hole):
+    frames = [make_frame(sequence) for sequence in range(8)]
+    datagrams = [as_foreign(data) for packets in packets_of(make_sender(), frames) for data in packets]
+    late = datagrams[hole]
+    del datagrams[hole]
+    receiver = make_receiver()
+    feed(receiver, datagrams, now=1002.1)
+    assert [frame.payload for frame in received(events(receiver))] == [frame.payload for frame in frames[1:4]]
+    feed(receiver, late, now=1002.15)
+    told = events(receiver)
+    assert [event.frame.payload for event in told] == [frame.payload for frame in frames[4:]]
+    assert {event.at for event in told} == {1002.15}
+    assert [event.complete_at for event in told] == [1002.15, 1002.1, 1002.1, 1002.1]
+
+
 def test_a_new_source_takes_over_after_two_packets_in_a_row():
     old, new = make_sender(seed=1), make_sender(seed=2)
     frames = [make_frame(sequence) for sequence in range(10)]
@@ -206,10 +222,11 @@ def test_messages_of_one_instant_are_told_apart():
     messages = [
         Frame(2, 0, i, 1002.0, True, 0, 0, None, bytes((i,)) * size) for i, size in enumerate((0, 1, 5000, 1, 1414))
     ]
-    receiver = make_receiver()
-    for packets in packets_of(make_sender(), messages):
-        feed(receiver, packets, now=1002.1)
-    assert received(events(receiver)) == messages
+    datagrams = [data for packets in packets_of(make_sender(), messages) for data in packets]
+    for order in (datagrams, [datagrams[0], *reversed(datagrams[1:])]):
+        receiver = make_receiver()
+        feed(receiver, order, now=1002.1)
+        assert sorted(received(events(receiver)), key=lambda frame: frame.sequence) == messages
 
 
 def test_goodbye_ends_the_session_at_the_other_end():
@@ -337,3 +354,20 @@ def test_frames_that_never_end_are_bounded_in_number_and_bytes():
             assert len(frames._building) <= _MAX_BUILDING
             assert frames._held_bytes == sum(building.held for building in frames._building.values())
     assert max(held) <= _MAX_HELD_BYTES
+
+
+def test_frames_that_wait_for_a_hole_are_bounded_in_number():
+    """Whole frames pass, so the hole does not hold them; only what is to be told of earlier ones waits."""
+    receiver = make_receiver(max_retries=100)
+    sender = make_sender()
+    frames = [Frame(2, 0, sequence, 1002.0, True, 0, 0, None, b"x") for sequence in range(5000)]
+    datagrams = [data for packets in packets_of(sender, frames) for data in packets]
+    told = []
+    for data in datagrams[:1] + datagrams[2:]:
+        receiver.receive_datagram(data, SENDER, now=1002.0)
+        told += events(receiver)
+        state = receiver._lanes[1].frames
+        assert len(state._starts) <= 3001
+        assert len(state._decided) <= 3001
+    assert [event.sequence for event in told if isinstance(event, FrameLost)] == [1]
+    assert len(received(told)) == 4998  # one start too far ahead had to be confirmed by the next

@@ -28,17 +28,9 @@ class Building:
     """
 
     __slots__ = (
-        "dead",
-        "first",
-        "first_arrival_at",
-        "held",
-        "highest",
-        "info",
-        "last",
-        "lowest",
-        "packets",
+        "dead", "first", "first_arrival_at", "held", "highest", "info", "last", "last_arrival_at", "lowest", "packets",
         "timestamp",
-    )
+    )  # fmt: skip
 
     def __init__(self, timestamp: int, sequence: int, now: float) -> None:
         self.timestamp = timestamp
@@ -50,6 +42,7 @@ class Building:
         self.packets: dict[int, bytes] = {}
         self.held = 0
         self.first_arrival_at = now
+        self.last_arrival_at = now
         self.dead = False
 
 
@@ -101,6 +94,7 @@ class Frames:
         size = len(packet.payload) + _PACKET_OVERHEAD_BYTES
         building.packets[sequence] = packet.payload
         building.held += size
+        building.last_arrival_at = now
         self._held_bytes += size
         if packet.marker:
             building.last = sequence
@@ -189,7 +183,9 @@ class Frames:
             return
         self._decide(info.sequence)
         self._stats["frames_received"] += 1
-        self._events.append(FrameReceived(self._frame(info, payload), building.first_arrival_at, now, now))
+        self._events.append(
+            FrameReceived(self._frame(info, payload), building.first_arrival_at, building.last_arrival_at, now)
+        )
 
     def _frame(self, info: FrameInfo, payload: bytes) -> Frame:
         track = self._track
