@@ -11,7 +11,9 @@ from transport.rtp.packet import FrameInfo, RtpPacket, ntp, parse, parse_frame_i
 from transport.rtp.reception import Reception
 
 _INITIAL_RTT = 0.1  # seconds, until a report or a repair measures it
-_MAX_NACKED = 256  # sequence numbers in one packet: it fits a datagram whatever their pattern
+_MAX_NACKED = (
+    64  # sequence numbers in one packet: with its report it fits the smallest datagram, whatever their pattern
+)
 _MAX_QUEUED = 64  # feedback datagrams between two drains
 
 
@@ -40,7 +42,7 @@ class RtpReceiver:
         self._config = config
         self._dice = session.Dice(config.seed, role=1)
         self._ssrc = self._dice.word()
-        self._cname = session.cname(config)
+        self._cname = self._dice.cname()
         self._round_trip = session.RoundTrip(_INITIAL_RTT)
         self._events: deque[Event] = deque()
         self._stats: Counter[str] = Counter(
@@ -119,9 +121,8 @@ class RtpReceiver:
                 feedback += self._repair(lane, now=now)
         if self._report_at is not None and now >= self._report_at:
             self._report_at = now + self._dice.report_interval()
-            self._send([self._report(now=now), rtcp.receiver_reference(self._ssrc, ntp(now)), *feedback])
-        elif feedback:
-            self._send_feedback(feedback, now=now)
+            self._send([self._report(now=now), rtcp.receiver_reference(self._ssrc, ntp(now))])
+        self._send_feedback(feedback, now=now)
 
     def next_event(self) -> Event | None:
         return self._events.popleft() if self._events else None

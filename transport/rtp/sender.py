@@ -63,7 +63,7 @@ class RtpSender:
         self._by_ssrc = {source.ssrc: source for source in self._sources}
         self._own_ssrcs = [ssrc for source in self._sources for ssrc in (source.ssrc, source.rtx_ssrc)]
         self._dice = dice
-        self._cname = session.cname(config)
+        self._cname = dice.cname()
         # A retransmission adds its original sequence number to the payload and still has to fit.
         self._room = config.max_datagram_bytes - HEADER_BYTES - (_RTX_OVERHEAD_BYTES if self._options.nack else 0)
         self._round_trip = session.RoundTrip(_INITIAL_RTT)

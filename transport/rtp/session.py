@@ -9,7 +9,8 @@ from transport.contract import Track, TransportConfig, Unsupported
 
 MEDIA = frozenset({"h264", "data"})
 FIRST_PAYLOAD_TYPE = 96  # the dynamic range of RFC 3551 ends at 127
-MIN_DATAGRAM_BYTES = 128
+MAX_TRACKS = 4
+MIN_DATAGRAM_BYTES = 576  # the reports of MAX_TRACKS tracks fit; and a host must take IPv4 packets of this size
 REPORT_INTERVAL = 0.5  # seconds between regular reports, before RFC 3550's factor of 0.5 to 1.5 against synchronisation
 HISTORY = 10.0  # seconds for which a sender keeps packets for retransmission
 
@@ -53,14 +54,14 @@ class TrackTypes:
 def payload_types(tracks: tuple[Track, ...]) -> list[TrackTypes]:
     """Pairs of payload types from 96 up, video first: 96 and 97 for the video, 98 and 99 for a data track.
 
-    Raises Unsupported for a media without a payload format here, or more tracks than the dynamic range has pairs.
+    Raises Unsupported for a media without a payload format here, or more than MAX_TRACKS.
     """
     for track in tracks:
         if track.media not in MEDIA:
             format_ = _OTHER_PAYLOAD_FORMATS.get(track.media, "its payload format")
             raise Unsupported(f"rtp carries h264 (RFC 6184) and data; {track.media} needs {format_}, not implemented")
-    if len(tracks) > 16:
-        raise Unsupported(f"rtp has payload types for 16 tracks, {len(tracks)} were asked for")
+    if len(tracks) > MAX_TRACKS:
+        raise Unsupported(f"rtp carries at most {MAX_TRACKS} tracks in a session, {len(tracks)} were asked for")
     ordered = sorted(tracks, key=lambda track: track.media != "h264")  # stable
     return [
         TrackTypes(track, FIRST_PAYLOAD_TYPE + 2 * i, FIRST_PAYLOAD_TYPE + 2 * i + 1) for i, track in enumerate(ordered)
@@ -91,14 +92,13 @@ class Dice:
         """An initial sequence number."""
         return int(self._generator.integers(2**16))
 
+    def cname(self) -> str:
+        """A canonical name for one session: 96 random bits (RFC 7022 section 4.2)."""
+        return "".join([f"{self.word():08x}" for _ in range(3)])
+
     def report_interval(self) -> float:
         """Seconds to the next regular report (RFC 3550 section 6.3.1; RFC 4585 section 3.5.3 with trr-int)."""
         return REPORT_INTERVAL * float(self._generator.uniform(0.5, 1.5))
-
-
-def cname(config: TransportConfig) -> str:
-    """The canonical name of an end: persistent, and independent of its SSRCs (RFC 3550 section 6.5.1)."""
-    return f"{config.local[1]}@{config.local[0]}"[:255]
 
 
 class RoundTrip:
