@@ -9,11 +9,11 @@ as one train of packets per frame, and bytes per round trip say little about the
   capacity-estimation methodology", ToN 2004): if the n-th packet of a train met q seconds of queue, the path carried
   the packets after the first in at most the time of their sending plus q. This needs no receive timestamps, holds when
   one ACK covers the whole train, and never collapses when the application has little to say.
-- *Downwards*, only under congestion: if the window held packets back, the path is the limit, and the acknowledged bytes
-  over the last round trip are the rate (draft-cheng-iccrg-delivery-rate-estimation); else the rate is taken for twice
-  as much at most, and the window will soon tell. Congestion is a standing queue over
-  the target (the minimum of the recent round-trip times, as in Copa, NSDI 2018, so that jitter and delayed ACKs do not
-  count), or over 10 % of loss in a round; fewer losses are the radio's and change nothing.
+- *Downwards*, only under congestion: if the application always had more to send, the path is the limit, and the
+  acknowledged bytes over the last round trip are the rate (draft-cheng-iccrg-delivery-rate-estimation); else the rate
+  is taken for twice as much at most, and the window will soon tell. Congestion is a standing queue over the target
+  (the minimum of the recent round-trip times, as in Copa, NSDI 2018, so that jitter and delayed ACKs do not count), or
+  over 10 % of loss in a round; fewer losses are the radio's and change nothing.
 
 While the queue is short (under half of the target) packets leave at twice the rate, so that the next train can show a
 higher one; the window, which only grows by `target / base` per round, bounds what this can do to the delay. Until the
@@ -24,6 +24,7 @@ first congestion the window doubles per round instead (slow start). The target q
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from transport.congestion.pacer import Pacer
 
@@ -48,7 +49,15 @@ class _Sent:
     train_at: float
     train_bytes: int  # after the first packet of the train, up to and with this one
     clean: bool  # hardly anything of ours was in flight: its round trip is the path's, not our queue's
-    limited: bool  # the window, not the application, had held packets back within the last round trip
+    loaded: bool  # enough was in flight to reduce it
+    idle_at: float  # when the application last had nothing to send
+
+
+class _Acked(NamedTuple):
+    size: int
+    acked_in: float
+    sent_in: float
+    since: float  # when the first of it was sent
 
 
 class RealtimeController:
@@ -60,14 +69,14 @@ class RealtimeController:
         self._target = target_queue
         self._pacer = Pacer(max_datagram_bytes=max_datagram_bytes)
         self._sent: dict[int, _Sent] = {}
-        self._rate: float | None = None  # bytes per second
+        self._rate = 0.0  # bytes per second, as measured
         self._slow_start = True
         self._base_rtt: float | None = None
         self._epoch_at = 0.0
         self._epoch_min: float | None = None
         self._draining = False
-        self._jitter = 0.0  # of clean round trips over the base
-        self._full_at = 0.0  # when the window was last used up
+        self._jitter: float | None = None  # of round trips over the base, where it cannot be our queue
+        self._idle_at = -1.0
         self._recent_rtts: deque[tuple[float, float]] = deque()  # (at, rtt), rtt ascending: the first is the minimum
         self._delivered = 0
         self._acks: deque[tuple[float, int, float]] = deque()  # (at, delivered, sent_at of the newest), one round trip
@@ -85,9 +94,15 @@ class RealtimeController:
         return self._base_rtt if self._base_rtt is not None else _INITIAL_RTT
 
     @property
+    def in_slow_start(self) -> bool:
+        """Whether the path has not shown a limit yet, so that `rate` may be far too low."""
+        return self._slow_start
+
+    @property
     def rate(self) -> float:
         """What the path is believed to deliver, in bytes per second."""
-        return self._rate if self._rate is not None else _INITIAL_PACKETS * self._packet / self.base_rtt
+        packets = _INITIAL_PACKETS if self._slow_start else _MIN_PACKETS
+        return max(self._rate, packets * self._packet / self.base_rtt)
 
     @property
     def standing_queue(self) -> float:
@@ -97,7 +112,14 @@ class RealtimeController:
     @property
     def target(self) -> float:
         """The queueing delay that is accepted, in seconds: the path's own jitter is not our queue."""
-        return self._target + min(self._jitter, self._target)
+        return self._target + min(2 * (self._jitter or 0.0), self._target)
+
+    def arrival_of(self, size_bytes: int, *, now: float) -> float:
+        """When the last of so many bytes will arrive if they follow what is in flight, at the rate as it is believed
+        to be.
+        """
+        queue = max(0.0, self.bytes_in_flight / self.rate - self.base_rtt)
+        return now + queue + size_bytes / self.rate + self.base_rtt / 2
 
     @property
     def window(self) -> int:
@@ -105,15 +127,14 @@ class RealtimeController:
         if self._draining:
             return max(2 * self._packet, int(self.rate * self.base_rtt / 2))
         if self._slow_start:
-            return max(_INITIAL_PACKETS * self._packet, int(self.rate * (2 * self.base_rtt + self.target)))
-        return max(_MIN_PACKETS * self._packet, int(self.rate * (self.base_rtt + self.target)))
+            return max(_INITIAL_PACKETS * self._packet, int(self._rate * 2 * self.base_rtt))
+        return max(_MIN_PACKETS * self._packet, int(self._rate * (self.base_rtt + self.target)))
 
     @property
     def pacing_rate(self) -> float:
         """Bytes per second."""
-        floor = _MIN_PACKETS * self._packet / (self.base_rtt + self.target)
         probing = self.standing_queue < self.target / 2 and not self._lossy
-        return max(floor, self.rate * (_PROBE_GAIN if probing else 1.0))
+        return self.rate * (_PROBE_GAIN if probing else 1.0)
 
     def packets_allowed(self, *, now: float) -> int:
         """Full packets that may leave at `now`."""
@@ -126,25 +147,28 @@ class RealtimeController:
             return None
         return self._pacer.next_at(self.pacing_rate)
 
+    def on_idle(self, *, now: float) -> None:
+        """Everything that the application had to send has left."""
+        self._idle_at = now
+
     def on_sent(self, number: int, size: int, *, now: float) -> None:
         """A packet left."""
-        if now - self._last_sent_at > _TRAIN_GAP:
+        if now - self._last_sent_at > max(_TRAIN_GAP, 2.5 * self._packet / self.pacing_rate):
             self._train_at = now
             self._train_bytes = 0
         else:
             self._train_bytes += size
         self._last_sent_at = now
         clean = self.bytes_in_flight <= max(2 * self._packet, self.rate * self.base_rtt / 2)
+        loaded = self.bytes_in_flight + size >= _MIN_PACKETS * self._packet
+        self._sent[number] = _Sent(size, now, self._train_at, self._train_bytes, clean, loaded, self._idle_at)
         self.bytes_in_flight += size
-        if self.bytes_in_flight + self._packet > self.window:
-            self._full_at = now
-        limited = now - self._full_at <= self.base_rtt
-        self._sent[number] = _Sent(size, now, self._train_at, self._train_bytes, clean, limited)
         self._pacer.spend(size)
 
     def on_acked(self, numbers: Iterable[int], rtt: float | None, *, now: float) -> None:
         """One ACK: the packets that are new in it, and the round-trip time of the newest, without the ACK delay."""
         newest: _Sent | None = None
+        first: _Sent | None = None  # of a train, with nothing of ours before it on the path
         for number in numbers:
             packet = self._sent.pop(number, None)
             if packet is None:
@@ -154,10 +178,14 @@ class RealtimeController:
             self._round_acked += 1
             if newest is None or packet.at >= newest.at:
                 newest = packet
+            if packet.clean and not packet.train_bytes:
+                first = packet
         if newest is None:
             return
         if rtt is not None:
-            self._update_delay(rtt, clean=newest.clean, now=now)
+            self._update_delay(rtt, newest, now=now)
+            if first is not None:
+                self._update_jitter(rtt + newest.at - first.at)
         self._acks.append((now, self._delivered, newest.at))
         self._update_rate(newest, rtt, now=now)
         self._update_round(now=now)
@@ -178,7 +206,11 @@ class RealtimeController:
             if packet is not None:
                 self.bytes_in_flight -= packet.size
 
-    def _update_delay(self, rtt: float, *, clean: bool, now: float) -> None:
+    def _update_jitter(self, rtt: float) -> None:
+        over = max(0.0, rtt - self.base_rtt)
+        self._jitter = over if self._jitter is None else self._jitter + (over - self._jitter) / 8
+
+    def _update_delay(self, rtt: float, newest: _Sent, *, now: float) -> None:
         """The base is lowered by any sample, and raised at the end of an epoch to the least of its clean ones.
 
         When an epoch had none, because the queue never emptied, the window is halved until one arrives (BBR's
@@ -186,9 +218,8 @@ class RealtimeController:
         """
         if self._base_rtt is None or rtt < self._base_rtt:
             self._base_rtt = rtt
-        if clean:
+        if newest.clean:
             self._epoch_min = min(self._epoch_min or rtt, rtt)
-            self._jitter += (rtt - self._base_rtt - self._jitter) / 8
         if now - self._epoch_at >= _BASE_EPOCH:
             self._draining = self._epoch_min is None
             if self._epoch_min is not None:
@@ -203,34 +234,32 @@ class RealtimeController:
             self._recent_rtts.popleft()
 
     def _update_rate(self, newest: _Sent, rtt: float | None, *, now: float) -> None:
-        acked = self._acked_rate(now=now)
-        if self.standing_queue > self.target:
+        sample = self._acked_sample(now=now)
+        if self.standing_queue > self.target and newest.loaded:
             self._slow_start = False
-            if acked is not None:
-                most = acked if newest.limited else _UNLIMITED_FACTOR * acked
-                self._rate = max(acked, min(self.rate, most))
+            if sample is not None:
+                acked = sample.size / sample.acked_in
+                most = acked if newest.idle_at < sample.since else _UNLIMITED_FACTOR * acked
+                self._rate = max(acked, min(self._rate, most))
             return
         if self._lossy:
             return
-        samples = [self.rate]
-        if acked is not None:
-            samples.append(acked)
-        if rtt is not None:
+        if sample is not None:  # ACKs may come in a bunch, so never more than the rate of sending
+            self._rate = max(self._rate, sample.size / max(sample.acked_in, sample.sent_in))
+        if rtt is not None:  # one packet less: the base may be that of a larger one than this
             passed_in = newest.at - newest.train_at + max(rtt - self.base_rtt, _TRAIN_RESOLUTION)
-            samples.append(newest.train_bytes / passed_in)
-        self._rate = max(samples)
+            self._rate = max(self._rate, (newest.train_bytes - self._packet) / passed_in)
 
-    def _acked_rate(self, *, now: float) -> float | None:
-        """Acknowledged bytes per second over the last round trip; never more than the rate at which they were sent."""
+    def _acked_sample(self, *, now: float) -> _Acked | None:
+        """What was acknowledged within the last round trip; None if that says nothing yet."""
         oldest = now - max(self.base_rtt, _RATE_WINDOW)
         while len(self._acks) > 2 and self._acks[1][0] <= oldest:
             self._acks.popleft()
         first_at, first_delivered, first_sent_at = self._acks[0]
         last_at, last_delivered, last_sent_at = self._acks[-1]
-        elapsed = max(last_at - first_at, last_sent_at - first_sent_at)
-        if elapsed < _RATE_WINDOW / 2:
+        if last_at - first_at < _RATE_WINDOW / 2:
             return None
-        return (last_delivered - first_delivered) / elapsed
+        return _Acked(last_delivered - first_delivered, last_at - first_at, last_sent_at - first_sent_at, first_sent_at)
 
     def _update_round(self, *, now: float) -> None:
         """Once per round trip: was so much lost that it cannot be the radio?"""
@@ -240,7 +269,8 @@ class RealtimeController:
         self._lossy = self._round_lost >= _MIN_PACKETS and self._round_lost > _LOSS_THRESHOLD * total
         if self._lossy:
             self._slow_start = False
-            acked = self._acked_rate(now=now) if self._acks else None
-            self._rate = max(self.rate * _LOSS_FACTOR, acked or 0.0)
+            sample = self._acked_sample(now=now) if self._acks else None
+            acked = sample.size / sample.acked_in if sample is not None else 0.0
+            self._rate = max(self._rate * _LOSS_FACTOR, acked)
         self._round_acked = self._round_lost = 0
         self._round_ends_at = now + self.base_rtt + max(0.0, self.standing_queue)

@@ -17,7 +17,7 @@ from transport.quic.streams import StreamCarrier
 CarrierFactory = Callable[[Stack, Session, Emit, CountUp], Carrier]
 
 _COUNTERS = ("dropped_full", "dropped_expired", "lost_packets", "repaired", "resets", "keyframe_requests")
-_ESTIMATE_SLACK = 0.01  # seconds; the standing queue is the least of the recent delays, not the next one
+_ESTIMATE_SLACK = 0.01  # seconds, for delayed ACKs, late timers and small errors of the rate
 _EVERYTHING = 2**31  # packets
 _LEAST = 2**31  # priority
 _REQUEST_BYTES = len(keyframe_request(0))
@@ -197,6 +197,7 @@ class LiveSender(QuicSender):
             sent = stack.transmit(wanted, now=now)
             datagrams += [Datagram(data, peer) for data, peer in sent]
             if not self._queue and not carrier.waiting():
+                control.on_idle(now=now)
                 break
             if not packets:
                 self._send_at = control.next_send_at()
@@ -220,19 +221,24 @@ class LiveSender(QuicSender):
             frame = self._queue.pop()
             ahead = carrier.unsent_bytes(frame.priority)
             if self._queue and self._is_hopeless(frame, control, ahead, now=now):
-                self._drop_expired(frame)
+                self._drop_with_dependents(frame)
             else:
                 carrier.start(frame)
 
     def _is_hopeless(self, frame: Frame, control: RealtimeController, bytes_ahead: int, *, now: float) -> bool:
-        if frame.expires_at is None:
+        if frame.expires_at is None or control.in_slow_start:
             return False
-        transfer = (bytes_ahead + len(frame.payload)) / control.rate
-        queue = max(0.0, control.standing_queue)
-        return now + transfer + queue + control.base_rtt / 2 + _ESTIMATE_SLACK > frame.expires_at
+        arrives_at = control.arrival_of(bytes_ahead + len(frame.payload), now=now)
+        return arrives_at + _ESTIMATE_SLACK > frame.expires_at
 
     def _expire(self, *, now: float) -> None:
         for frame in self._queue.expire(now=now):
-            self._drop_expired(frame)
+            self._drop_with_dependents(frame)
         if self._carrier is not None:
             self._carrier.expire(now=now)
+
+    def _drop_with_dependents(self, frame: Frame) -> None:
+        """Drop a frame, and with it those that need it: they would take the time of frames that can be decoded."""
+        self._drop_expired(frame)
+        for dependent in self._queue.drop_dependents(frame):
+            self._drop_expired(dependent)
