@@ -73,7 +73,8 @@ def _draw_panel(axes: Axes, means: dict[str, pd.Series]) -> None:
         )  # fmt: skip
         left += widths
     # One hopeless arm must not press all others flat: bars past the end of the axis carry an arrow and their length.
-    end = max(1.0, min(left.max(), _CLIP * float(np.median(left[left > 0]))) if (left > 0).any() else 1.0)
+    median = float(np.median(left[left > 0])) if (left > 0).any() else 1.0
+    end = float(left.max()) if 0 < left.max() <= 1.2 * _CLIP * median else _CLIP * median
     for row, total in zip(rows, left, strict=True):
         text = f"{total:.0f}" if total <= end else f"{total:.0f} \N{RIGHTWARDS ARROW}"
         offset, align = ((3, 0), "left") if total <= end else ((-3, 0), "right")
