@@ -34,7 +34,7 @@ def arm_styles(arms: list[str]) -> dict[str, LineStyle]:
         arm: LineStyle(
             color=PALETTE[index % len(PALETTE)],
             dashes=DASHES[(index + 2 * (index // len(PALETTE))) % len(DASHES)],
-            marker=MARKERS[index % len(MARKERS)],
+            marker=MARKERS[(index + index // len(PALETTE)) % len(MARKERS)],
         )
         for index, arm in enumerate(arms)
     }
