@@ -98,6 +98,10 @@ class VideoSpec(Spec):
         fps = None if self.fps is None else Fraction(self.fps).limit_denominator(1001)
         return open_source(self.source, SourceRequest(self.width, self.height, fps, seed))
 
+    def has_pictures(self) -> bool:
+        """Whether the source has pixels, or only sizes."""
+        return not isinstance(self.open(0), SizeSource)
+
     @property
     def encode_cost_name(self) -> str:
         return self.encode_cost or _ENCODE_COST[self.codec]

@@ -22,6 +22,7 @@ from receiver.playout import parse_playout
 
 MAX_FILE_BYTES = 2**20
 MAX_DURATION = 3600.0
+MAX_VIDEO_BYTES = 10**9  # of encoded pictures, which an arm keeps in memory to measure their quality
 
 _HEADERS_BYTES = 48  # IPv6 and UDP: what fits over IPv6 fits over IPv4
 
@@ -59,6 +60,11 @@ class Scenario(Spec):
     def _is_consistent(self) -> Self:
         if self.duration > MAX_DURATION:
             raise invalid(f"a run has at most {MAX_DURATION:g} s, found {self.duration:g} s", "duration")
+        if self.video.has_pictures() and self.video.bitrate / 8 * self.duration > MAX_VIDEO_BYTES:
+            limit = MAX_VIDEO_BYTES * 8 / self.video.bitrate
+            raise invalid(
+                f"at this bitrate a run with pictures has at most {limit:g} s, found {self.duration:g} s", "duration"
+            )
         labels: dict[str, int] = {}
         for index, arm in enumerate(self.arms):
             if arm.label in labels:

@@ -197,6 +197,15 @@ def test_a_mistake_in_an_element_names_its_place(element: object, sentence: str)
     assert str(error.value).startswith(sentence)
 
 
+def test_a_run_that_would_not_fit_into_memory_is_refused() -> None:
+    long = {**_plain(), "duration": "1000s", "video": {"source": "bikes", "bitrate": "100Mbit/s"}}
+    with pytest.raises(
+        ScenarioError, match="duration: at this bitrate a run with pictures has at most 80 s, found 1000 s"
+    ):
+        build(long)
+    assert build({**long, "video": {"source": "lognormal", "bitrate": "100Mbit/s"}}).duration == 1000
+
+
 def test_of_several_mistakes_the_first_in_the_file_is_told() -> None:
     text = GOOD.replace('"100B"', '"100"').replace("seed = 7", "seed = true")
     with pytest.raises(ScenarioError, match=r"^x.toml:2: seed"):
