@@ -271,7 +271,8 @@ class TraceSpec(ElementSpec):
     def capacity(self, around: Surroundings) -> Capacity:
         trace = self._trace(around)
         epoch = _epoch(trace, around)
-        return lambda start, end: trace.schedule.capacity_bytes(start - epoch, end - epoch)
+        # Rounded, so that an opportunity at a whole millisecond is on the same side of an edge for both its windows.
+        return lambda start, end: trace.schedule.capacity_bytes(round(start - epoch, 9), round(end - epoch, 9))
 
     def without_loss(self) -> Self:
         return self.model_copy(update={"loss": False})

@@ -1,6 +1,7 @@
 """Every arm in virtual time: the invariants of the ledger, common random numbers, and what the network did."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -206,3 +207,25 @@ def test_playout_is_an_axis_of_its_own(make_scenario: MakeScenario, reuse: Reuse
     if playout == "fixed:300ms":
         video = later.ledger["track"] == VIDEO_TRACK
         assert stages(later.ledger)["g2g_ms"][video].to_numpy() == pytest.approx(300, abs=0.01)
+
+
+def test_a_trace_brings_the_delay_and_the_loss_that_it_records(make_scenario: MakeScenario) -> None:
+    def kinds(scenario: Scenario) -> list[str]:
+        link = open_link(scenario, "down", start_at=START_AT, media_start=MEDIA_START)
+        return [type(element).__name__ for element in link.path.elements]
+
+    scenario = make_scenario(network={"trace": "satellite"})
+    assert kinds(scenario) == ["FluidLink", "ScheduledLoss", "ScheduledDelay"]
+    assert kinds(scenario.floor()) == ["FluidLink", "ScheduledDelay"]
+
+
+def test_a_mahimahi_line_per_millisecond_is_12_032_mbit_per_second(
+    make_scenario: MakeScenario, reuse: Reuse, tmp_path: Path
+) -> None:
+    file = tmp_path / "constant.down"
+    file.write_text("".join(f"{ms}\n" for ms in range(1, 1001)))
+    scenario = make_scenario(network={"trace": str(file)}, arms=["udp"])
+    links = run_arm(scenario, scenario.arm("udp"), reuse).links
+    assert links is not None
+    whole = links[links["at"] < 2.0]["capacity_bytes"]
+    assert (whole * 8 / 0.1 / 1e6).to_numpy() == pytest.approx(12.032)
