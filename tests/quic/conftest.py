@@ -1,10 +1,13 @@
 """Two ends of a QUIC arm in the simulator, with frames offered to one and the events of both written down."""
 
+import ssl
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import pytest
+from aioquic.quic.configuration import QuicConfiguration
+from aioquic.quic.connection import QuicConnection
 
 from netem.element import Counts, Element
 from netem.elements.delay import Delay
@@ -185,6 +188,67 @@ def make_video(
     return frames
 
 
+def make_end(arm: str, *, calls: bool) -> Transport:
+    """One end with default options, outside of the simulator."""
+    entry = get(arm)
+    options = validate_options(arm, {})
+    if calls:
+        return entry.make_sender(TransportConfig(SENDER, RECEIVER, 1, (VIDEO, CHAT), options=options))
+    return entry.make_receiver(TransportConfig(RECEIVER, SENDER, 2, (VIDEO, CHAT), options=options))
+
+
+class Pair:
+    """Two ends that exchange datagrams without delay; `step` lets a millisecond pass."""
+
+    def __init__(self, caller, listener):
+        self.ends = (caller, listener)
+        self.now = 1000.0
+        self.wires = ([], [])
+
+    def step(self, times=1):
+        for _ in range(times):
+            self.now += 0.001
+            for index, end in enumerate(self.ends):
+                for data in self._sent(end):
+                    self.wires[index].append(data)
+                    self.ends[1 - index].receive_datagram(data, (SENDER, RECEIVER)[index], now=self.now)
+                timer = end.get_timer()
+                if timer is not None and timer <= self.now:
+                    end.handle_timer(now=self.now)
+        return self
+
+    def _sent(self, end):
+        return [datagram[0] for datagram in end.datagrams_to_send(now=self.now)]
+
+
+class Hostile:
+    """A caller that speaks QUIC, and on it whatever it likes."""
+
+    def __init__(self, alpn="glassbench"):
+        configuration = QuicConfiguration(
+            alpn_protocols=[alpn], verify_mode=ssl.CERT_NONE, max_datagram_frame_size=65535, server_name="x"
+        )
+        self.quic = QuicConnection(configuration=configuration)
+        self.listener = make_end(
+            "quic-stream-per-frame" if alpn == "glassbench" else "webtransport-datagram", calls=False
+        )
+        self.quic.connect(RECEIVER, now=1000.0)
+        self.pair = Pair(self.quic, self.listener).step(20)
+
+    def stream(self, data, end=True):
+        stream_id = self.quic.get_next_available_stream_id(is_unidirectional=True)
+        self.quic.send_stream_data(stream_id, data, end_stream=end)
+        return stream_id
+
+
+def take_events(end: Transport) -> list[Event]:
+    """All events that wait."""
+    found = []
+    while (event := end.next_event()) is not None:
+        found.append(event)
+    return found
+
+
 @pytest.fixture
 def call() -> type[Call]:
     return Call
@@ -198,3 +262,26 @@ def video() -> Callable[..., list[Frame]]:
 @pytest.fixture
 def drop() -> type[Drop]:
     return Drop
+
+
+# Of the session, for hypothesis runs one test function many times with the same fixtures.
+
+
+@pytest.fixture(scope="session")
+def new_end() -> Callable[..., Transport]:
+    return make_end
+
+
+@pytest.fixture(scope="session")
+def pair() -> type[Pair]:
+    return Pair
+
+
+@pytest.fixture(scope="session")
+def hostile() -> type[Hostile]:
+    return Hostile
+
+
+@pytest.fixture(scope="session")
+def events() -> Callable[[Transport], list[Event]]:
+    return take_events

@@ -16,7 +16,7 @@ from transport.quic.streams import StreamCarrier
 
 CarrierFactory = Callable[[Stack, Session, Emit, CountUp], Carrier]
 
-_COUNTERS = ("dropped_full", "dropped_expired", "lost_packets", "repaired", "resets", "keyframe_requests")
+_COUNTERS = ("dropped_full", "dropped_expired", "repaired", "resets", "keyframe_requests")
 _ESTIMATE_SLACK = 0.01  # seconds, for delayed ACKs, late timers and small errors of the rate
 _EVERYTHING = 2**31  # packets
 _LEAST = 2**31  # priority
