@@ -10,8 +10,12 @@ class Element(Protocol):
 
     Packets are pushed in the order of their `at`. `pop(now)` returns, in order of `at`, the packets that leave at or
     before `now`, each with `at` set to the instant it left. `get_timer` is the instant of the next departure that is
-    already known, or None.
+    already known, or None. An element may be driven late: what comes out does not depend on when one looks.
+
+    `shortest` is the least time in seconds that any packet spends inside, as far as known for all packets to come.
     """
+
+    shortest: float
 
     def push(self, packet: Packet) -> None:
         """Take a packet that reaches the element at `packet.at`."""

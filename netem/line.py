@@ -9,6 +9,8 @@ from netem.packet import Packet
 class Line:
     """Packets on their way out. A subclass fills `_leaving`, by `push`, with packets whose `at` is their departure."""
 
+    shortest = 0.0
+
     def __init__(self) -> None:
         self._leaving: deque[Packet] = deque()
         self._pushed = 0

@@ -29,7 +29,8 @@ class LinkTable:
 class LinkLog:
     """A tap on a path. The simulator calls `advance` ahead of every change, then reports what went in and came out.
 
-    The state of a path changes only at its events, so the largest backlog of an interval is exact, not sampled.
+    Between two arrivals a backlog only shrinks, so the largest of an interval is found right after an arrival, where
+    the simulator always stops, or at the start of the interval: it is exact, not sampled.
     """
 
     def __init__(self, path: Path, *, start_at: float, interval: float = 0.01) -> None:
@@ -39,31 +40,45 @@ class LinkLog:
         self._interval = positive("LinkLog.interval", interval)
         self._dropped = self._lost = 0  # until the end of the last complete interval
         self._rows: list[list[int]] = [[0, 0, 0, 0, 0]]
+        self._ends_at = start_at + self._interval  # of the last row
 
     def advance(self, now: float) -> None:
-        """The path has been as it is since the last event, and will change at `now`."""
-        row = self._rows[-1]
-        backlog = sum(queue.bytes for queue in self._queues)
-        row[2] = max(row[2], backlog)
-        if now < self._start_at + len(self._rows) * self._interval:
-            return
-        counts = self._path.counts()
-        row[3], row[4] = counts.dropped - self._dropped, counts.lost - self._lost
-        self._dropped, self._lost = counts.dropped, counts.lost
-        while now >= self._start_at + len(self._rows) * self._interval:
-            self._rows.append([0, 0, backlog, 0, 0])
+        """Close the intervals that ended at or before `now`."""
+        while now >= self._ends_at:
+            self._path.catch_up(self._ends_at)
+            self._count_missing()
+            self._rows.append([0, 0, self._backlog(), 0, 0])
+            self._ends_at = self._start_at + len(self._rows) * self._interval
 
-    def sent(self, packet: Packet) -> None:
-        self._rows[-1][0] += packet.size_bytes
+    def sent(self, packets: list[Packet]) -> None:
+        """These packets have entered the path now."""
+        self._add(0, packets)
 
-    def delivered(self, packet: Packet) -> None:
-        self._rows[-1][1] += packet.size_bytes
+    def delivered(self, packets: list[Packet]) -> None:
+        """These packets, or none, have left the path now."""
+        self._add(1, packets)
 
     def table(self, now: float) -> LinkTable:
         """All intervals until `now`, the last one perhaps not complete."""
         self.advance(now)
-        counts = self._path.counts()
+        self._path.catch_up(now)
         rows = np.array(self._rows, dtype=np.int64)
+        counts = self._path.counts()
         rows[-1, 3:] = counts.dropped - self._dropped, counts.lost - self._lost
         at = np.arange(len(rows), dtype=np.float64) * self._interval + self._start_at
         return LinkTable(at, *rows.T)
+
+    def _add(self, column: int, packets: list[Packet]) -> None:
+        row = self._rows[-1]
+        for packet in packets:
+            row[column] += packet.size_bytes
+        row[2] = max(row[2], self._backlog())
+
+    def _backlog(self) -> int:
+        return sum(queue.bytes for queue in self._queues)
+
+    def _count_missing(self) -> None:
+        """What was dropped and lost in the interval of the last row."""
+        counts = self._path.counts()
+        self._rows[-1][3:] = counts.dropped - self._dropped, counts.lost - self._lost
+        self._dropped, self._lost = counts.dropped, counts.lost

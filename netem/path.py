@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from math import inf
+from operator import add
 
 from netem.element import Counts, Element
 from netem.line import Line
@@ -12,7 +13,8 @@ class Path(Line):
     """Moves packets from element to element: what leaves one at an instant reaches the next at that instant.
 
     Drive it like any element, in the order of time. `push` carries a packet as far as it gets at `packet.at`, so a path
-    may be driven late: departures keep their logical times.
+    may be driven late: departures keep their logical times. That is used to wake up less often: `get_timer` is not the
+    next change inside, but the earliest instant at which a packet can reach a queue or the end of the path.
     """
 
     def __init__(self, elements: Sequence[Element]) -> None:
@@ -20,16 +22,27 @@ class Path(Line):
         self.elements = tuple(elements)
         self._verbs = [(element.push, element.pop, element.get_timer) for element in self.elements]
         self._timers = [inf] * len(self.elements)
+        self._beyond = [_beyond(self.elements[index + 1 :]) for index in range(len(self.elements))]
         self._next_at = inf
+        self.shortest = sum(each.shortest for each in self.elements)
 
     def push(self, packet: Packet) -> None:
-        self._pushed += 1
-        self._carry([packet], packet.at)
+        self.push_all([packet])
+
+    def push_all(self, packets: list[Packet]) -> None:
+        """Packets that reach the path at one instant."""
+        self._pushed += len(packets)
+        self._carry(packets, packets[0].at)
 
     def pop(self, now: float) -> list[Packet]:
         if self._next_at <= now:
             self._carry([], now)
         return super().pop(now) if self._leaving else []
+
+    def catch_up(self, now: float) -> None:
+        """Bring the inside to `now`, for one who wants to look at it."""
+        if min(self._timers, default=inf) <= now:
+            self._carry([], now)
 
     def get_timer(self) -> float | None:
         if self._leaving:
@@ -58,5 +71,13 @@ class Path(Line):
             packets = pop(now)
             timer = get_timer()
             timers[index] = inf if timer is None else timer
-        self._leaving.extend(packets)
-        self._next_at = min(timers, default=inf)
+        if packets:
+            self._leaving.extend(packets)
+        self._next_at = min(map(add, timers, self._beyond), default=inf)
+
+
+def _beyond(elements: Sequence[Element]) -> float:
+    """The least time that a packet needs through `elements`, or 0 if there is a queue in them that it changes."""
+    if any(hasattr(element, "queue") for element in elements):
+        return 0.0
+    return sum(element.shortest for element in elements)

@@ -1,6 +1,6 @@
 """Virtual time: endpoints and the links between them, in one process, without a clock and without sockets."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from math import ceil, inf
@@ -147,11 +147,11 @@ class Simulator:
         if link.log is not None:
             link.log.advance(now)
         packets = link.path.pop(now)
+        if link.log is not None:
+            link.log.delivered(packets)
         self._arm_link(link)
         node = link.destination
         for packet in packets:
-            if link.log is not None:
-                link.log.delivered(packet)
             self._count_call(node)
             node.endpoint.receive_datagram(packet.data, packet.source, packet.ecn, now=now)
             self._settle(node)
@@ -160,7 +160,21 @@ class Simulator:
         """Send all that an endpoint has to send, and arm its timer."""
         now = self._now
         node.settled = True
-        for data, destination, ecn in node.endpoint.datagrams_to_send(now=now):
+        datagrams = node.endpoint.datagrams_to_send(now=now)
+        if datagrams:
+            self._send(node, datagrams)
+        timer = node.endpoint.get_timer()
+        due_at = inf if timer is None else self._wake_up(timer)
+        if due_at != node.due_at:
+            node.due_at = due_at
+            if due_at < inf:
+                heappush(self._events, (due_at, _NODE, node.index))
+
+    def _send(self, node: Node, datagrams: Sequence[tuple[bytes, Address, int]]) -> None:
+        """Packets of one instant enter a path together, link by link in the order of their first packet."""
+        now = self._now
+        packets_of: dict[Address, list[Packet]] = {}
+        for data, destination, ecn in datagrams:
             link = node.links.get(destination)
             if link is None:
                 self.unroutable += 1
@@ -168,17 +182,15 @@ class Simulator:
             size_bytes = len(data) + IP_UDP_HEADER_BYTES
             packet = Packet(data, node.address, destination, ecn, size_bytes, link.sent_packets, now, now)
             link.sent_packets += 1
+            packets_of.setdefault(destination, []).append(packet)
+        for destination, packets in packets_of.items():
+            link = node.links[destination]
             if link.log is not None:
                 link.log.advance(now)
-                link.log.sent(packet)
-            link.path.push(packet)
+            link.path.push_all(packets)
+            if link.log is not None:
+                link.log.sent(packets)
             self._arm_link(link)
-        timer = node.endpoint.get_timer()
-        due_at = inf if timer is None else self._wake_up(timer)
-        if due_at != node.due_at:
-            node.due_at = due_at
-            if due_at < inf:
-                heappush(self._events, (due_at, _NODE, node.index))
 
     def _arm_link(self, link: Link) -> None:
         timer = link.path.get_timer()

@@ -10,9 +10,9 @@ class Delay(Line):
 
     def __init__(self, delay: float) -> None:
         super().__init__()
-        self._delay = not_negative("Delay.delay", delay)
+        self.shortest = not_negative("Delay.delay", delay)
 
     def push(self, packet: Packet) -> None:
         self._pushed += 1
-        packet.at += self._delay
+        packet.at += self.shortest
         self._leaving.append(packet)

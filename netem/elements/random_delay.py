@@ -24,6 +24,8 @@ class RandomDelay:
     rate the delay seen is that of the slowest of many. With `reorder` every packet leaves at its own time.
     """
 
+    shortest = 0.0
+
     def __init__(
         self, distribution: str, mean: float, deviation: float, rng: np.random.Generator, *, reorder: bool = False
     ) -> None:
