@@ -82,7 +82,7 @@ class JitterBuffer:
 
     def pop(self, *, now: float) -> Released | None:
         """The next frame that leaves at `now`, or None. To be called until None."""
-        while True:
+        while self._order or self._lost:
             if self._broken:
                 self._jump_to_keyframe()
             if self._order and self._order[0] < self._next:
@@ -99,6 +99,7 @@ class JitterBuffer:
                 return self._leave(decodable=True)
             else:
                 return None
+        return None
 
     def get_timer(self) -> float | None:
         """When `pop` has something to do if nothing else comes, or None."""

@@ -74,7 +74,8 @@ class ReceiverPipeline:
 
     def datagrams_to_send(self, *, now: float) -> Sequence[Datagram]:
         datagrams = self._transport.datagrams_to_send(now=now)
-        self._advance(now)
+        if self._take_events():
+            self._advance(now)
         return datagrams
 
     def get_timer(self) -> float | None:
@@ -102,14 +103,23 @@ class ReceiverPipeline:
         return self._transport.stats()
 
     def _advance(self, now: float) -> None:
-        while (event := self._transport.next_event()) is not None:
-            self._take(event)
+        self._take_events()
         while (released := self._buffer.pop(now=now)) is not None:
             if released.decodable:
                 self._decode(released.frame, now)
             else:
                 self._record(released.frame).outcome = "undecodable"
         self._ask_for_keyframe(now)
+
+    def _take_events(self) -> bool:
+        """Whether there were any."""
+        event = self._transport.next_event()
+        if event is None:
+            return False
+        while event is not None:
+            self._take(event)
+            event = self._transport.next_event()
+        return True
 
     def _take(self, event: Event) -> None:
         match event:
