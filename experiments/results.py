@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -11,6 +11,9 @@ from experiments.files import ResultsError, read_json, read_table
 from experiments.ledger import stages
 from experiments.run_folder import LEDGER_TYPES, LINK_TYPES, SCHEMA, collect
 from experiments.tracks import VIDEO_TRACK
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 LINK_WINDOW = 0.1  # seconds: one row of the link table per direction
 
@@ -49,6 +52,12 @@ class Run:
     def stages(self) -> pd.DataFrame:
         """`arm, track, sequence` and the time spent in each stage in ms, for all rows of the ledger."""
         return pd.concat([self.ledger[["arm", "track", "sequence"]], stages(self.ledger)], axis=1)
+
+    def figures(self) -> dict[str, "Figure"]:
+        """The pictures of the run by name, as matplotlib figures: `latency-cdf`, `timeline`, `stage-breakdown`."""
+        from experiments.plots import PLOTS
+
+        return {name: plot(self) for name, plot in PLOTS.items()} if self.video_by_arm() else {}
 
     def video_by_arm(self) -> dict[str, pd.DataFrame]:
         """The video frames of each arm that ran: its ledger beside its stages (`wait_ms` ... `decode_ms`, `g2g_ms`)."""

@@ -43,7 +43,7 @@ def compare(
             results=results,
             workers=workers,
             progress=progress,
-            command=sys.argv,
+            command=_command(),
         ),
         as_json=as_json,
     )
@@ -60,7 +60,9 @@ def run(
     from experiments.runner import run as run_scenario
 
     _run_and_show(
-        lambda progress: run_scenario(scenario, results=results, workers=workers, progress=progress, command=sys.argv),
+        lambda progress: run_scenario(
+            scenario, results=results, workers=workers, progress=progress, command=_command()
+        ),
         as_json=as_json,
     )
 
@@ -75,3 +77,8 @@ def _run_and_show(measure: Callable[[Callback], Run], *, as_json: bool) -> None:
         show_run(interrupted.run, as_json=as_json)
         raise
     show_run(finished, as_json=as_json)
+
+
+def _command() -> list[str]:
+    """The command line for the manifest, without where the program is installed."""
+    return ["glass", *sys.argv[1:]]

@@ -61,14 +61,10 @@ def json_object(run: Run) -> dict[str, Any]:
 
 def draw_plots(run: Run) -> list[str]:
     """Draw every picture of a run into its folder and return what was written; nothing if no arm has frames."""
-    from experiments.plots import PLOTS
-
-    if not run.video_by_arm():
-        return []
     written = []
-    for name, plot in PLOTS.items():
+    for name, figure in run.figures().items():
         picture = io.BytesIO()
-        plot(run).savefig(picture, format="png")
+        figure.savefig(picture, format="png")
         written.append(write_file(run.path / f"{name}.png", picture.getvalue()))
     return written
 
