@@ -67,6 +67,8 @@ class Media:
 class Drop(Element):
     """Loses the packets for which `lost(packet)` holds."""
 
+    shortest = 0.0
+
     def __init__(self, lost: Callable[[Packet], bool]) -> None:
         self._lost = lost
         self._out: list[Packet] = []

@@ -206,7 +206,7 @@ class QuicEnd:
         stack, session = self._stack, self._session
         if stack is None or session is None or self._closed:
             return
-        while (event := stack.next_event()) is not None:
+        while (event := stack.take_event()) is not None:
             try:
                 meanings = session.take(event)
             except Exception:  # as above, of HTTP/3 and QPACK

@@ -21,12 +21,11 @@ from typing import Any, Protocol, cast
 from aioquic._buffer import Buffer
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.connection import QuicConnection, QuicConnectionError, QuicConnectionState, QuicReceiveContext
-from aioquic.quic.events import ConnectionTerminated
+from aioquic.quic.events import ConnectionTerminated, QuicEvent
 from aioquic.quic.packet import QuicErrorCode, QuicFrameType
 from aioquic.quic.packet_builder import QuicDeliveryState, QuicPacketBuilder
 from aioquic.quic.recovery import QuicPacketPacer, QuicPacketSpace
 from aioquic.quic.stream import QuicStream
-from aioquic.tls import Epoch
 
 from transport.contract import Address
 from transport.quic.control import RealtimeAdapter
@@ -97,6 +96,7 @@ class Stack(QuicConnection):
         self._alive_at = 0.0  # the last sign of the peer, or when something was first sent into a quiet connection
         self._probed_at = 0.0
         self._transmitted_at = 0.0
+        self._acted = True  # something happened since the last transmit that a packet may have to tell
 
     @property
     def started(self) -> bool:
@@ -122,6 +122,10 @@ class Stack(QuicConnection):
     def peer_certificate(self) -> Any:
         """What the peer presented, proven by its signature but not verified against anything."""
         return self.tls._peer_certificate
+
+    def take_event(self) -> QuicEvent | None:
+        """As `next_event`, which raises and catches an exception to find that there is none."""
+        return self._events.popleft() if self._events else None
 
     def max_datagram_payload(self) -> int:
         """The largest DATAGRAM that fits one packet; a larger one would block all that follow it for ever."""
@@ -171,10 +175,13 @@ class Stack(QuicConnection):
 
     def transmit(self, packets: int, *, now: float) -> list[tuple[bytes, Address]]:
         """Datagrams to send; under our control at most `packets` that are not mere ACKs."""
+        if self._nothing_to_send(now=now):
+            return []
         if self.control is not None:
             self.control.permit(packets if self._handshake_confirmed else max(packets, _HANDSHAKE_PACKETS))
         self._transmitted_at = now
-        quiet = self._in_flight() == 0
+        self._acted = False
+        quiet = not self._in_flight()
         datagrams = self.datagrams_to_send(now)
         if quiet and datagrams:
             self._alive_at = now
@@ -211,6 +218,7 @@ class Stack(QuicConnection):
         if at is not None and now >= at:
             self.handle_timer(now)
             self._flush_control(now=now)
+            self._acted = True
         probe_at = self._probe_at()
         if probe_at is not None and now >= probe_at:
             self._probed_at = now
@@ -219,9 +227,9 @@ class Stack(QuicConnection):
     @property
     def _streams_queue(self) -> list[QuicStream]:
         """aioquic's list of streams to serve, most urgent first each time it is about to fill a packet."""
-        if self.urgency is not None:
+        if self.urgency is not None and len(self._streams_in_order) > 1:
             urgency = self.urgency
-            self._streams_in_order.sort(key=lambda stream: urgency(_stream_number(stream)))
+            self._streams_in_order.sort(key=lambda stream: urgency(stream.stream_id))  # type: ignore[arg-type]
         return self._streams_in_order
 
     @_streams_queue.setter
@@ -278,8 +286,10 @@ class Stack(QuicConnection):
 
     def _hasten_ack(self, *, now: float) -> None:
         """RFC 9000 13.2.1: a packet out of order is acknowledged at once; so are the few that prove the loss."""
-        space = self._spaces.get(Epoch.ONE_RTT)
-        if space is None or space.ack_at is None:
+        if not self._handshake_complete:
+            return
+        space = self._loss.spaces[-1]
+        if space.ack_at is None:
             return
         if len(space.ack_queue) != self._ack_ranges:
             self._ack_ranges = len(space.ack_queue)
@@ -289,7 +299,21 @@ class Stack(QuicConnection):
             space.ack_at = now
 
     def _in_flight(self) -> int:
-        return sum(space.ack_eliciting_in_flight for space in self._loss.spaces)
+        """Packets of the open connection that ask for an acknowledgement."""
+        return self._loss.spaces[-1].ack_eliciting_in_flight if self._loss.spaces else 0
+
+    def _nothing_to_send(self, *, now: float) -> bool:
+        """Most packets received need no answer yet, and to have aioquic find that out costs as much as a packet.
+
+        What it might still want to say (limits, connection IDs) goes with the next packet, an ACK in a few
+        milliseconds.
+        """
+        if self._acted or not self._handshake_confirmed or self._close_pending:
+            return False
+        ack_at = self._loss.spaces[-1].ack_at
+        if ack_at is not None and ack_at <= now:
+            return False
+        return not self._probe_pending and not self._datagrams_pending and not self.has_stream_data()
 
     def _probe_at(self) -> float | None:
         if not self._live or not self._handshake_confirmed or self._state in _ENDED or not self._in_flight():
