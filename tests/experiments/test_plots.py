@@ -1,0 +1,82 @@
+"""The pictures of a run: drawn for whatever a run can be, and no two arms alike."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from experiments.ledger import STAGES
+from experiments.plots import PLOTS, latency_cdf, stage_breakdown, timeline
+from experiments.plots.style import arm_styles
+from experiments.results import Run
+
+FRAMES = 50
+
+
+def arm_frames(arm: str, *, latency: float, shown: int) -> pd.DataFrame:
+    """`shown` of FRAMES frames displayed after `latency` seconds, all of it spent in `transit`."""
+    captured = np.arange(FRAMES) / 25
+    frames = pd.DataFrame({"arm": arm, "track": 0, "sequence": np.arange(FRAMES), "captured_at": captured})
+    frames["size_bytes"] = 5000
+    for name, (_, end) in STAGES.items():
+        spent = 0.0 if name in ("wait", "encode", "queue") else latency
+        frames[end] = np.where(np.arange(FRAMES) < shown, captured + spent, np.nan)
+    return frames
+
+
+def make_run(arms: dict[str, tuple[float, int]], *, bottleneck: bool = True) -> Run:
+    ledger = pd.concat([arm_frames(arm, latency=latency, shown=shown) for arm, (latency, shown) in arms.items()])
+    at = np.arange(0, 2, 0.1)
+    capacity = 50_000.0 if bottleneck else np.nan
+    links = pd.DataFrame({"arm": next(iter(arms)), "direction": "down", "at": at, "capacity_bytes": capacity})
+    manifest = {"scenario": {"name": "made up"}, "complete": True}
+    return Run(Path("nowhere"), manifest, [{"arm": arm} for arm in arms], ledger.reset_index(drop=True), links)
+
+
+@pytest.mark.parametrize("name", PLOTS)
+@pytest.mark.parametrize(
+    "arms",
+    [
+        {"rtp": (0.05, FRAMES)},
+        {"rtp": (0.05, FRAMES), "udp": (0.05, 0)},
+        {"udp": (0.05, 0)},
+        {f"arm {index}": (0.05 + index, FRAMES - index) for index in range(11)},
+    ],
+    ids=["one", "one shows nothing", "nothing shown at all", "many"],
+)
+@pytest.mark.parametrize("bottleneck", [True, False])
+def test_every_run_can_be_drawn(tmp_path, name, arms, bottleneck):
+    figure = PLOTS[name](make_run(arms, bottleneck=bottleneck))
+    figure.savefig(tmp_path / "plot.png")
+    assert (tmp_path / "plot.png").stat().st_size > 5000
+
+
+def test_the_cdf_ends_at_the_share_that_was_shown():
+    figure = latency_cdf(make_run({"rtp": (0.05, FRAMES), "udp": (0.03, 40)}))
+    ends = {line.get_label().split()[0]: line.get_ydata()[-1] for line in figure.axes[0].lines}
+    assert ends == pytest.approx({"rtp": 100.0, "udp": 80.0})
+
+
+def test_bars_are_as_long_as_the_mean_latency_and_in_the_order_of_the_arms():
+    figure = stage_breakdown(make_run({"rtp": (0.05, FRAMES), "udp": (0.03, 40)}))
+    assert [text.get_text() for text in figure.axes[0].texts] == ["50", "30"]
+
+
+def test_a_hopeless_arm_does_not_press_the_others_flat():
+    arms = {f"arm {index}": (0.05, FRAMES) for index in range(4)} | {"hopeless": (30.0, FRAMES)}
+    axes = stage_breakdown(make_run(arms)).axes[0]
+    assert axes.get_xlim()[1] < 1000
+    assert axes.texts[-1].get_text().startswith("30000")
+
+
+def test_the_timeline_marks_each_frame_that_was_never_shown():
+    figure = timeline(make_run({"udp": (0.03, 40)}))
+    marks = figure.axes[1].collections[0].get_segments()
+    assert len(marks) == 10
+
+
+def test_no_two_of_many_arms_look_alike():
+    styles = arm_styles([f"arm {index}" for index in range(28)])
+    assert len({(style.color, style.dashes) for style in styles.values()}) == 28
+    assert len({(style.color, style.marker) for style in styles.values()}) == 28
