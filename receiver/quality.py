@@ -3,7 +3,9 @@
 Source instant i is compared with the picture that was on the screen at captured_at(i) + offset, where offset is the
 median glass-to-glass delay of the displayed pictures plus half a frame interval: the middle of the slot that picture i
 would have had on a screen that runs late by the median delay. A picture that came later than that does not count for
-its own instant; the one still on the screen does. Before the first picture the screen is black.
+its own instant; the one still on the screen does. Nor does one that came sooner take the place of those before it, so
+a delay that changes (a queue that drains, adaptive playout) is no loss of quality as long as every picture is shown in
+time. Before the first picture the screen is black.
 
 The reference is the source as it was encoded, stamp included. PSNR and SSIM (Wang et al. 2004, in FFmpeg's form: 8x8
 windows in steps of 4) are of the luma. This is a pass after the run: it decodes the displayed payloads once more, in
@@ -139,14 +141,18 @@ class Comparison:
 
 
 def _on_screen(shown: Sequence[Shown], captured_at: Sequence[float], interval: float) -> list[int | None]:
-    """For each source instant, the index into `shown` of the picture that it is compared with."""
+    """For each source instant, the index into `shown` of the picture that it is compared with: never a newer one."""
     if not shown:
         return [None] * len(captured_at)
     offset = statistics.median(picture.displayed_at - picture.captured_at for picture in shown) + interval / 2
     numbers: list[int | None] = []
     number = -1
     for at in captured_at:
-        while number + 1 < len(shown) and shown[number + 1].displayed_at <= at + offset:
+        while (
+            number + 1 < len(shown)
+            and shown[number + 1].displayed_at <= at + offset
+            and shown[number + 1].captured_at < at + interval / 2
+        ):
             number += 1
         numbers.append(None if number < 0 else number)
     return numbers

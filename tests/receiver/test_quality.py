@@ -117,6 +117,13 @@ def test_a_picture_counts_for_its_instant_if_it_is_late_by_less_than_half_an_int
     assert measure(source, late)[15].shown_sequence == (15 if counts else 14)
 
 
+def test_a_picture_that_comes_sooner_than_usual_does_not_take_the_place_of_those_before_it(source, payloads):
+    steady = measure(source, shown(payloads))
+    # The usual delay is 20 intervals: when the first pictures are due, later ones have long been on the screen.
+    falling = measure(source, shown(payloads, delay=lambda index: (10 if index < 10 else 20) * INTERVAL))
+    assert falling == steady
+
+
 def test_before_the_first_picture_the_screen_is_black(source, payloads):
     result = measure(source, shown(payloads, range(20, COUNT)))
     assert [instant.shown_sequence for instant in result] == [None] * 20 + list(range(20, COUNT))
