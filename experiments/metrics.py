@@ -48,7 +48,8 @@ def signal_delay(frames: pd.DataFrame) -> FloatArray:
 
 
 def freezes(frames: pd.DataFrame) -> list[tuple[float, float]]:
-    """Freezes as (start, length) in seconds: gaps between displayed frames over max(3 x mean gap, mean gap + 150 ms).
+    """Freezes as (start, length) in seconds: gaps between displayed frames of at least max(3 x mean gap, mean gap +
+    150 ms).
 
     W3C webrtc-stats, freezeCount: the mean is over the gaps of the last 30 displayed frames; until there is one, the
     capture interval stands in. A picture that stands still until the last capture is a gap too, although no frame ends
@@ -67,7 +68,7 @@ def freezes(frames: pd.DataFrame) -> list[tuple[float, float]]:
     for index, gap in enumerate(gaps):
         before = gaps[max(0, index - FREEZE_WINDOW) : index]
         mean = float(before.mean()) if len(before) else interval
-        if gap > max(FREEZE_FACTOR * mean, mean + FREEZE_MARGIN) + 1e-9:  # equal in decimals is not over
+        if gap >= max(FREEZE_FACTOR * mean, mean + FREEZE_MARGIN) - 1e-9:  # equal in decimals is a freeze
             found.append((float(instants[index]), float(gap)))
     return found
 
