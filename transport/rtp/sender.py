@@ -77,6 +77,7 @@ class RtpSender:
         self._closed = False
         self._stats: Counter[str] = Counter(
             datagrams_sent=0,
+            datagrams_received=0,
             retransmissions=0,
             nacks_received=0,
             keyframe_requests=0,
@@ -114,6 +115,7 @@ class RtpSender:
         raise TypeError("the sender end of rtp does not request keyframes")
 
     def receive_datagram(self, data: bytes, peer: Address, ecn: int = 0, *, now: float) -> None:
+        self._stats["datagrams_received"] += 1
         if self._closed:
             return
         try:
