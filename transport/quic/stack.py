@@ -194,6 +194,7 @@ class Stack(QuicConnection):
         if largest != self._largest_acked:
             self._largest_acked = largest
             self._alive_at = now
+            self._acted = True  # what was found lost may be more than stream data
         if self._live:
             self._hasten_ack(now=now)
         self._flush_control(now=now)
@@ -305,8 +306,7 @@ class Stack(QuicConnection):
     def _nothing_to_send(self, *, now: float) -> bool:
         """Most packets received need no answer yet, and to have aioquic find that out costs as much as a packet.
 
-        What it might still want to say (limits, connection IDs) goes with the next packet, an ACK in a few
-        milliseconds.
+        What else a packet of the peer gave cause to say goes with its acknowledgement, in a few milliseconds.
         """
         if self._acted or not self._handshake_confirmed or self._close_pending:
             return False
