@@ -37,7 +37,7 @@ def parse_arm(value: Any) -> ArmSpec:
         raise invalid("an arm needs the field 'transport'")
     if label is None:
         label = str(transport) + "".join(
-            f"{',' if index else ':'}{key}={_text(item)}" for index, (key, item) in enumerate(options.items())
+            f"{',' if index else ':'}{key}={option_text(item)}" for index, (key, item) in enumerate(options.items())
         )
     if not isinstance(label, str) or not label.strip() or len(label) > 200 or not label.isprintable():
         raise invalid(f"a label is a printable text of up to 200 characters, found {label!r}", "label")
@@ -83,5 +83,6 @@ def _value(text: str) -> Option:
     return text
 
 
-def _text(value: object) -> str:
+def option_text(value: object) -> str:
+    """An option's value as it is typed behind --arm."""
     return str(value).lower() if isinstance(value, bool) else str(value)

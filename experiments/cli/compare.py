@@ -11,26 +11,44 @@ from experiments.cli.progress import Callback, arm_progress
 from experiments.cli.show import show_run
 from experiments.results import Run
 
-Results = Annotated[Path, typer.Option(help="Where the folder of the run is made.")]
-Workers = Annotated[int | None, typer.Option(min=1, help="Processes to use (default: one per core).")]
+Results = Annotated[Path, typer.Option(metavar="FOLDER", help="Where the folder of the run is made.")]
+Workers = Annotated[
+    int | None, typer.Option(min=1, metavar="COUNT", help="Processes that share the work (default: one per core).")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on stdout.")]
 
 
 def compare(
     *,
-    trace: Annotated[str | None, typer.Option(help="A shipped trace (glass list traces) or a trace file.")] = None,
-    source: Annotated[str | None, typer.Option(help="A shipped source (glass list sources) or a video file.")] = None,
+    trace: Annotated[
+        str | None,
+        typer.Option(metavar="NAME|FILE", help="The network: see glass list traces, or a trace file."),
+    ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option(metavar="NAME|FILE", help="The clip: see glass list sources, or a video file."),
+    ] = None,
     arm: Annotated[
         list[str] | None,
-        typer.Option(help="A transport, as NAME or NAME:option=value; repeat for more (default: all)."),
+        typer.Option(
+            metavar="NAME[:OPTION=VALUE,...]",
+            help="A transport: see glass list transports. Repeat it for more (default: all of them).",
+        ),
     ] = None,
-    duration: Annotated[str | None, typer.Option(help="Length of the media, as in 20s.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of everything that is random.")] = None,
+    duration: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Length of the media, such as 20s or 1min.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(metavar="NUMBER", help="Another seed gives another network.")] = None,
     results: Results = Path("results"),
     workers: Workers = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare transports on one clip over one network, in virtual time."""
+    """Compare transports on one clip over one network, in virtual time.
+
+    Without options it runs the scenario "default" (glass list experiments);
+    each option changes one thing of it. For everything else there are scenario
+    files: glass run.
+    """
     from experiments.runner import compare as compare_arms
 
     _run_and_show(
@@ -50,13 +68,13 @@ def compare(
 
 
 def run(
-    scenario: Annotated[str, typer.Argument(help="A scenario file, or the name of a shipped one.")],
+    scenario: Annotated[str, typer.Argument(help="A scenario file (TOML), or a name of glass list experiments.")],
     *,
     results: Results = Path("results"),
     workers: Workers = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run a scenario file in virtual time."""
+    """Run a scenario file in virtual time: docs/scenarios.md describes its fields."""
     from experiments.runner import run as run_scenario
 
     _run_and_show(

@@ -20,7 +20,7 @@ def run_app(app: typer.Typer, arguments: Sequence[str] | None = None, *, name: s
         result = typer.main.get_command(app).main(
             args=None if arguments is None else list(arguments), prog_name=name, standalone_mode=False
         )
-        sys.stdout.flush()
+        print(end="", flush=True)
         if result == INTERRUPTED:  # newer versions of typer turn an interrupt into this
             return _fail("interrupted", INTERRUPTED)
         return result if isinstance(result, int) else 0
@@ -29,15 +29,21 @@ def run_app(app: typer.Typer, arguments: Sequence[str] | None = None, *, name: s
     except BrokenPipeError:  # the reader of our output went away, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError):  # the same, noticed by typer first
+            return 0
+        raise
     except OSError as error:
-        return _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error), USAGE)
+        reason = error.strerror or str(error)
+        return _fail(f"{error.filename}: {reason}" if error.filename else reason, USAGE)
     except ValueError as error:
         return _fail(str(error), USAGE)
     except Exception as error:
         # A usage error is click's or, in newer versions of typer, typer's own: there is no public base of both.
         if not hasattr(error, "format_message"):
             raise
-        return _fail(error.format_message(), USAGE)
+        message = error.format_message()
+        return _fail(message, USAGE) if message else USAGE  # without one, the help was printed
 
 
 def _fail(message: str, code: int) -> int:

@@ -27,20 +27,21 @@ def list_things(kind: Annotated[Kind, typer.Argument(help="What to list.")]) -> 
         table.add_row(name, summary)
     console = Console()
     console.print(table)
-    if note := _NOTES.get(kind):
-        console.print(note)
+    for line in _NOTES[kind]:
+        typer.echo(line)
 
 
 def _transports() -> list[tuple[str, str]]:
     from dataclasses import fields
 
+    from experiments.arm_spec import option_text
     from transport.registry import TRANSPORTS
 
     rows = []
     for entry in TRANSPORTS.values():
-        options = ", ".join(f"{field.name}={field.default}" for field in fields(entry.options))
-        media = ", ".join(sorted(entry.media))
-        rows.append((entry.name, f"{entry.summary}\noptions: {options or 'none'}; carries: {media}"))
+        options = ", ".join(f"{field.name}={option_text(field.default)}" for field in fields(entry.options))
+        codecs = ", ".join(sorted(entry.media - {"data"}))
+        rows.append((entry.name, f"{entry.summary}\noptions: {options or 'none'}\ncodecs: {codecs}"))
     return rows
 
 
@@ -53,7 +54,7 @@ def _traces() -> list[tuple[str, str]]:
 def _sources() -> list[tuple[str, str]]:
     from sender.sources import SOURCES
 
-    return [(name, f"{entry.summary}\n{entry.attribution}") for name, entry in SOURCES.items()]
+    return [(name, f"{entry.summary}\n{entry.attribution}".rstrip()) for name, entry in SOURCES.items()]
 
 
 def _experiments() -> list[tuple[str, str]]:
@@ -69,8 +70,20 @@ _LISTINGS = {
     Kind.EXPERIMENTS: _experiments,
 }
 _NOTES = {
-    Kind.TRANSPORTS: "An arm is NAME or NAME:option=value,option=value, as in: glass compare --arm srt:latency_ms=200",
-    Kind.TRACES: "Any mahimahi, CSV or sabre file is a trace too: glass compare --trace FILE",
-    Kind.SOURCES: "Any video file is a source too: glass compare --source FILE",
-    Kind.EXPERIMENTS: "Any scenario file runs too: glass run FILE.toml",
+    Kind.TRANSPORTS: (
+        "An arm is NAME or NAME:option=value,option=value; shown are the defaults.",
+        "For example: glass compare --arm rtp --arm srt:latency_ms=200",
+    ),
+    Kind.TRACES: (
+        "Any mahimahi, CSV or sabre file is a trace too: glass compare --trace FILE",
+        "Rates and outages of them: glass trace list",
+    ),
+    Kind.SOURCES: (
+        "Any video file is a source too: glass compare --source FILE",
+        "So is a list of frame sizes, a number of bytes a line: --source sizes:FILE",
+    ),
+    Kind.EXPERIMENTS: (
+        "Run one: glass run NAME",
+        "Any scenario file runs too (docs/scenarios.md): glass run FILE.toml",
+    ),
 }

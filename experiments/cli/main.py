@@ -1,27 +1,14 @@
-"""The `glass` command: one room of commands a file, mounted here."""
+"""Entry point of `glass`. It imports the commands while it runs, so that Ctrl-C is answered during the imports too."""
 
-import typer
-
-from experiments.cli.compare import compare, run
-from experiments.cli.errors import run_app
-from experiments.cli.listing import list_things
-from experiments.cli.report import report
-from experiments.cli.trace import app as trace_app
-
-app = typer.Typer(
-    name="glass",
-    help="Which transport puts a frame on the screen soonest, on this network?",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-app.command()(compare)
-app.command()(run)
-app.command("list")(list_things)
-app.command()(report)
-app.add_typer(trace_app, name="trace")
+import sys
 
 
 def main() -> int:
-    """Entry point: bad input ends with one sentence and exit code 2, Ctrl-C with 130."""
+    """Run `glass`: bad input ends with one sentence and exit code 2, an interrupt with 130."""
+    try:
+        from experiments.cli.app import app
+        from experiments.cli.errors import run_app
+    except KeyboardInterrupt:
+        print("error: interrupted", file=sys.stderr)
+        return 130
     return run_app(app)

@@ -10,8 +10,8 @@ from experiments.results import load
 
 
 def report(
-    run: Annotated[Path, typer.Argument(help="The folder of a run, as in results/lte-driving-seed1.")],
+    run: Annotated[Path, typer.Argument(help="The folder of a run, as in results/lte-driving-seed20.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on stdout.")] = False,
 ) -> None:
-    """Show the table of a run again and draw its pictures anew, also of a run that broke off."""
+    """Show an earlier run again and redraw its pictures, also if it broke off."""
     show_run(load(run), as_json=as_json)

@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -31,22 +32,21 @@ _JSON_FIELDS = (
 
 
 def show_run(run: Run, *, as_json: bool) -> None:
-    """Draw the pictures into the run's folder; print the table, or one JSON object and nothing else."""
-    pictures = draw_plots(run)
+    """Draw the pictures into the run's folder; print the table, or one JSON object and nothing else.
+
+    What was measured is shown before it raises OSError because the pictures cannot be written.
+    """
+    pictures, unwritten = [], None
+    try:
+        pictures = draw_plots(run)
+    except OSError as error:
+        unwritten = error
     if as_json:
         typer.echo(json.dumps(json_object(run), allow_nan=False))
-        return
-    rows = [_row(arm) for arm in run.arms]
-    console = Console()
-    # A table that is cut is worth nothing in a log file: there it may be as wide as it needs.
-    if not console.is_terminal:
-        console = Console(width=200)
-    console.print(summary_table(rows, title=_title(run)))
-    console.print(_answer(rows), highlight=False, soft_wrap=True)
-    for picture in pictures:
-        typer.echo(picture)
-    state = "complete" if run.complete else "incomplete: the run was interrupted"
-    typer.echo(f"results: {run.path} ({state})")
+    else:
+        _print_run(run, pictures)
+    if unwritten is not None:
+        raise unwritten
 
 
 def json_object(run: Run) -> dict[str, Any]:
@@ -59,14 +59,36 @@ def json_object(run: Run) -> dict[str, Any]:
     }
 
 
-def draw_plots(run: Run) -> list[str]:
-    """Draw every picture of a run into its folder and return what was written; nothing if no arm has frames."""
+def draw_plots(run: Run) -> list[Path]:
+    """Draw every picture of a run into its folder and return the files; none if no arm has frames. Raises OSError."""
     written = []
     for name, figure in run.figures().items():
         picture = io.BytesIO()
         figure.savefig(picture, format="png")
-        written.append(write_file(run.path / f"{name}.png", picture.getvalue()))
+        path = run.path / f"{name}.png"
+        write_file(path, picture.getvalue())
+        written.append(path)
     return written
+
+
+def _print_run(run: Run, pictures: Sequence[Path]) -> None:
+    rows = [_row(arm) for arm in run.arms]
+    console = Console()
+    # A table that is cut is worth nothing in a log file: there it may be as wide as it needs.
+    if not console.is_terminal:
+        console = Console(width=200)
+    console.print(summary_table(rows, title=_title(run), width=console.width))
+    for row in rows:
+        if row["outcome"] != "measured":
+            typer.echo(f"{row['arm']}: {row['outcome']}: {row['reason']}")
+    typer.echo(_answer(rows))
+    # The arms share the source, so each note once.
+    for note in dict.fromkeys(note for arm in run.arms for note in arm["stats"].get("source_notes", ())):
+        typer.echo(f"note: {note}")
+    for picture in pictures:
+        typer.echo(f"wrote {picture}")
+    state = "complete" if run.complete else "incomplete: the run broke off"
+    typer.echo(f"results: {run.path} ({state})")
 
 
 def _row(arm: dict[str, Any]) -> dict[str, Any]:
@@ -82,7 +104,10 @@ def _title(run: Run) -> str:
 
 
 def _answer(rows: Sequence[dict[str, Any]]) -> str:
-    ranked = sorted((row for row in rows if row["g2g_p95_ms"] is not None), key=lambda row: float(row["g2g_p95_ms"]))
+    ended = [row for row in rows if row["outcome"] == "measured"]
+    if not ended:
+        return "No arm was measured to its end, so there is nothing to compare."
+    ranked = sorted((row for row in ended if row["g2g_p95_ms"] is not None), key=lambda row: float(row["g2g_p95_ms"]))
     if not ranked:
         return "No arm showed 95 % of its frames, so none has a 95th percentile; compare the p95 signal delays."
     best = ranked[0]

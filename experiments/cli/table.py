@@ -8,30 +8,37 @@ from rich.table import Table
 
 Row = Mapping[str, object]
 
+WIDE = 110  # characters: with less, the table gives up its spacing
 
-def summary_table(rows: Sequence[Row], *, title: str) -> Table:
-    """The table of `glass compare`: `rows` as in the `arms` of `--json`, with `outcome` and `reason`."""
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, title_style="bold")
-    table.add_column("arm", no_wrap=True)
+
+def summary_table(rows: Sequence[Row], *, title: str, width: int = WIDE) -> Table:
+    """The table of `glass compare`: `rows` as in the `arms` of `--json`, for a terminal of `width` characters.
+
+    Numbers are never cut, from 80 characters on: there the labels of the arms are broken instead. An arm that was not
+    measured to its end has its outcome in place of numbers.
+    """
+    padding = 1 if width >= WIDE else 0
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, title_style="bold", padding=(0, padding))
+    table.add_column("arm", overflow="fold")
     for heading in (
-        "frames shown",
-        "p50 ms",
-        "p95 ms",
-        "p99 ms",
-        "p95 signal",
+        "frames\nshown",
+        "p50\nms",
+        "p95\nms",
+        "p99\nms",
+        "signal\np95 ms",
         "freezes",
         "SSIM",
-        "sent Mbit/s",
-        "p95 / floor",
+        "sent\nMbit/s",
+        "p95 /\nfloor",
     ):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in sorted(rows, key=_soonest_first):
         if row["outcome"] != "measured":
-            table.add_row(str(row["arm"]), f"{row['outcome']}: {row['reason']}")
+            table.add_row(str(row["arm"]), str(row["outcome"]))
             continue
         table.add_row(
             str(row["arm"]),
-            f"{row['displayed']} of {row['captured']}",
+            f"{row['displayed']}/{row['captured']}",
             *(_ms(row[column]) for column in ("g2g_p50_ms", "g2g_p95_ms", "g2g_p99_ms", "signal_p95_ms")),
             str(row["freezes"]),
             _number(row["ssim"], ".3f"),
@@ -41,10 +48,10 @@ def summary_table(rows: Sequence[Row], *, title: str) -> Table:
     return table
 
 
-def _soonest_first(row: Row) -> tuple[float, float, float, str]:
+def _soonest_first(row: Row) -> tuple[bool, float, float, float, str]:
     columns = ("g2g_p95_ms", "g2g_p50_ms", "signal_p95_ms")
     first, second, third = (_or_infinite(row.get(column)) for column in columns)
-    return first, second, third, str(row["arm"])
+    return row["outcome"] != "measured", first, second, third, str(row["arm"])
 
 
 def _or_infinite(value: object) -> float:

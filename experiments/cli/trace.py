@@ -13,14 +13,14 @@ from netem.traces.trace import OUTAGE, WINDOW
 
 app = typer.Typer(no_args_is_help=True, help="Network traces: what a link could carry over time.")
 
-Seed = Annotated[int, typer.Option(help="Seed of a generated trace.")]
-Duration = Annotated[float, typer.Option(help="Length of a generated trace in seconds.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+Seed = Annotated[int, typer.Option(metavar="NUMBER", help="Seed of a generated trace.")]
+Duration = Annotated[float, typer.Option(metavar="SECONDS", help="Length of a generated trace.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on stdout.")]
 
 
 @app.command("list")
 def list_traces(seed: Seed = 1, duration: Duration = 60.0, as_json: AsJson = False) -> None:
-    """The traces that ship with the project, and the file formats."""
+    """List the shipped traces with their statistics, and the file formats."""
     pairs = {name: generate(name, seed=seed, duration=duration) for name in GENERATORS}
     if as_json:
         typer.echo(json.dumps({name: _pair_record(pair) for name, pair in pairs.items()}, indent=2))
@@ -36,12 +36,17 @@ def list_traces(seed: Seed = 1, duration: Duration = 60.0, as_json: AsJson = Fal
 @app.command()
 def inspect(
     trace: Annotated[str, typer.Argument(help="A trace file, or the name of a shipped trace.")],
-    plot: Annotated[Path | None, typer.Option(help="Where to write the plot (default: trace-NAME.png, here).")] = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where to write the plot (default: trace-NAME.png).")
+    ] = None,
     seed: Seed = 1,
     duration: Duration = 60.0,
     as_json: AsJson = False,
 ) -> None:
-    """Format, duration, rates, outages and a plot of a trace; X.down finds its uplink X.up."""
+    """Say what a trace is: format, duration, rates, outages; and draw a plot.
+
+    A file X.down finds its uplink X.up beside it.
+    """
     from experiments.cli.trace_plot import draw
 
     pair = open_trace(trace, seed=seed, duration=duration)
@@ -65,9 +70,11 @@ def inspect(
 def convert(
     source: Annotated[Path, typer.Argument(metavar="IN", help="The trace file to read (one direction).")],
     target: Annotated[Path, typer.Argument(metavar="OUT", help="The file to write.")],
-    to: Annotated[str | None, typer.Option(help="Format to write (default: by the ending of OUT).")] = None,
+    to: Annotated[
+        str | None, typer.Option(metavar="FORMAT", help="mahimahi, csv or sabre (default: by the ending of OUT).")
+    ] = None,
 ) -> None:
-    """Write a trace file in another format, and say what that format cannot hold."""
+    """Convert a trace file, and say what the other format cannot hold."""
     trace = load(source)
     format = _format_named(to) if to else _format_by_ending(target)
     typer.echo(f"{source}: {_format_of(trace)}")
@@ -81,10 +88,12 @@ def generate_files(
     name: Annotated[str, typer.Argument(help="Name of a shipped trace.")],
     seed: Seed = 1,
     duration: Duration = 60.0,
-    out: Annotated[Path | None, typer.Option(help="Stem of the two files (default: NAME).")] = None,
-    to: Annotated[str, typer.Option(help="Format to write.")] = "csv",
+    out: Annotated[
+        Path | None, typer.Option(metavar="OUT", help="Stem of the two files (default: the trace's name).")
+    ] = None,
+    to: Annotated[str, typer.Option(metavar="FORMAT", help="mahimahi, csv or sabre.")] = "csv",
 ) -> None:
-    """Write both directions of a shipped trace: OUT.down and OUT.up, or OUT.down.csv and so on."""
+    """Write a shipped trace to files: OUT.down.csv and OUT.up.csv."""
     pair = generate(name, seed=seed, duration=duration)
     format = _format_named(to)
     stem = out or Path(name)

@@ -1,0 +1,44 @@
+"""The commands of `glass`, one room of them a file, mounted here."""
+
+from importlib.metadata import version as version_of
+from typing import Annotated
+
+import typer
+
+from experiments.cli.compare import compare, run
+from experiments.cli.listing import list_things
+from experiments.cli.report import report
+from experiments.cli.trace import app as trace_app
+
+app = typer.Typer(
+    name="glass",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command()(compare)
+app.command()(run)
+app.command("list")(list_things)
+app.command()(report)
+app.add_typer(trace_app, name="trace")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"glassbench {version_of('glassbench')}")
+        raise typer.Exit
+
+
+@app.callback()
+def glass(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Which transport puts a video frame on the screen soonest, on this network?
+
+    Start with "glass compare": it sends one clip over all transports and the
+    same network, prints a table, and draws pictures into results/. It runs in
+    virtual time, so the same command gives the same numbers anywhere.
+    """
