@@ -1,7 +1,8 @@
 """One arm in virtual time: both pipelines and the network in one process, without a clock and without sockets.
 
 The connection starts at START_AT and media at MEDIA_START, so that handshakes of different length do not shift the
-media against the network. After the last capture the run goes on until the fate of every frame is known, at most DRAIN.
+media against the network. After the last capture the run goes on until the fate of every frame is known, at most DRAIN
+and the time for which frames are held on purpose, by playout or by SRT's latency.
 """
 
 from collections.abc import Callable
@@ -74,6 +75,8 @@ class _Session:
         self._scenario = scenario
         self._arm = arm
         self._source = scenario.video.open(dice.integer(scenario.seed, "source"))
+        self._playout = parse_playout(scenario.playout)
+        self._options = registry.validate_options(arm.transport, dict(arm.options))
         self._sender, self._receiver = self._pipelines(cache)
         self._simulator = Simulator(start_at=START_AT, timer_resolution=scenario.timer_resolution)
         self._simulator.add_node("sender", SENDER, self._sender)
@@ -90,11 +93,12 @@ class _Session:
     def run(self, progress: Callable[[float], None], stop: Callable[[], bool]) -> bool:
         """Run to the end; False if `stop` came first."""
         media_end = MEDIA_START + self._scenario.duration
-        last = media_end + DRAIN
         self._receiver.connect(now=START_AT)
         self._sender.connect(now=START_AT)
         steps = 0
-        while self.now < last and not (self.now > media_end and self._all_decided()):
+        while self.now < (last := media_end + DRAIN + self._held) and not (
+            self.now > media_end and self._all_decided()
+        ):
             if stop():
                 return False
             steps += 1
@@ -160,7 +164,7 @@ class _Session:
                 receiver,
                 decoder,
                 video=video.track(),
-                playout=parse_playout(scenario.playout),
+                playout=self._playout,
                 decode_cost=decode_cost(video.decode_cost_name, width=width, height=height),
             ),
         )
@@ -170,7 +174,6 @@ class _Session:
         scenario, arm = self._scenario, self._arm
         entry = registry.get(arm.transport)
         tracks = (scenario.video.track(),) if scenario.chat is None else (scenario.video.track(), scenario.chat.track())
-        options = registry.validate_options(arm.transport, dict(arm.options))
 
         def config(role: str, local: Address, peer: Address) -> TransportConfig:
             return TransportConfig(
@@ -179,13 +182,20 @@ class _Session:
                 seed=dice.integer(scenario.seed, "transport", arm.label, role),
                 tracks=tracks,
                 max_datagram_bytes=scenario.max_datagram_bytes,
-                options=options,
+                options=self._options,
             )
 
         return (
             entry.make_sender(config("sender", SENDER, RECEIVER)),
             entry.make_receiver(config("receiver", RECEIVER, SENDER)),
         )
+
+    @property
+    def _held(self) -> float:
+        """For how long a frame is held on purpose."""
+        latency_ms = self._options.get("latency_ms", 0)
+        assert isinstance(latency_ms, int | float)
+        return self._playout.target + latency_ms / 1e3
 
     def _all_decided(self) -> bool:
         """Whether nothing can happen any more to any frame: given up by the sender, or decided at the receiver."""

@@ -15,8 +15,12 @@ _MAX_TARGET = 10.0
 
 
 class Playout(Protocol):
-    """A policy. Both verbs are called once per frame: `observe` as it is delivered, in order of delivery, and
-    `display_at` when the frame is next in sequence."""
+    """A policy. `observe` is called once per frame as it is delivered, in order of delivery; `display_at` as often as
+    needed while the frame is next in sequence."""
+
+    @property
+    def target(self) -> float:
+        """The delay from capture to display that it aims at now, in seconds; 0 if at none."""
 
     def observe(self, delay: float) -> None:
         """A frame could have been displayed `delay` seconds after its capture."""
@@ -27,6 +31,8 @@ class Playout(Protocol):
 
 class ImmediatePlayout:
     """Shown as soon as it can be: the default, and the least delay. Jitter is shown as it is."""
+
+    target = 0.0
 
     def observe(self, delay: float) -> None:
         pass
@@ -41,13 +47,13 @@ class FixedPlayout:
     def __init__(self, target: float) -> None:
         if not 0 <= target <= _MAX_TARGET:
             raise ValueError(f"the playout target must be 0 to {_MAX_TARGET:g} s, got {target:g} s")
-        self._target = target
+        self.target = target
 
     def observe(self, delay: float) -> None:
         pass
 
     def display_at(self, captured_at: float) -> float:
-        return captured_at + self._target
+        return captured_at + self.target
 
 
 class AdaptivePlayout:
@@ -55,8 +61,9 @@ class AdaptivePlayout:
 
     In the spirit of NetEQ (WebRTC's audio jitter buffer, whose target level is a high quantile of a histogram of
     relative delays) and of libwebrtc's video jitter estimator, in the simplest form: the `quantile` (nearest rank) of
-    the last `window` delays, plus `margin` seconds. It rises at once when delays grow, and falls by at most `fall`
-    seconds a frame, so that one quiet moment does not make playback run fast.
+    the last `window` delays, plus `margin` seconds. It rises at once when that percentile does, which takes one late
+    frame in the first 20 and more than 1 - `quantile` of the window later, and falls by at most `fall` seconds a frame,
+    so that one quiet moment does not make playback run fast.
     """
 
     def __init__(self, *, quantile: float = 0.95, window: int = 300, margin: float = 0.01, fall: float = 0.001) -> None:

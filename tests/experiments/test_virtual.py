@@ -229,3 +229,13 @@ def test_a_mahimahi_line_per_millisecond_is_12_032_mbit_per_second(
     assert links is not None
     whole = links[links["at"] < 2.0]["capacity_bytes"]
     assert (whole * 8 / 0.1 / 1e6).to_numpy() == pytest.approx(12.032)
+
+
+@pytest.mark.parametrize(("label", "playout"), [("udp", "fixed:5s"), ("srt:latency_ms=5000", "immediate")])
+def test_a_run_waits_for_what_is_held_on_purpose(
+    make_scenario: MakeScenario, reuse: Reuse, label: str, playout: str
+) -> None:
+    scenario = make_scenario(arms=[label], network={"delay": "20ms"}, playout=playout, duration="1s")
+    result = run_arm(scenario, scenario.arms[0], reuse)
+    assert result.summary["displayed"] == result.summary["captured"] == 30
+    assert result.summary["g2g_p99_ms"] == pytest.approx(5000, abs=30)
