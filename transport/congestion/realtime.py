@@ -11,9 +11,11 @@ as one train of packets per frame, and bytes per round trip say little about the
   one ACK covers the whole train, and never collapses when the application has little to say.
 - *Downwards*, only under congestion: if the application always had more to send, the path is the limit, and the
   acknowledged bytes over the last round trip are the rate (draft-cheng-iccrg-delivery-rate-estimation); else the rate
-  is taken for twice as much at most, and the window will soon tell. Congestion is a standing queue over the target
-  (the minimum of the recent round-trip times, as in Copa, NSDI 2018, so that jitter and delayed ACKs do not count), or
-  over 10 % of loss in a round; fewer losses are the radio's and change nothing.
+  is taken for twice as much at most, and the window will soon tell.
+
+Congestion is a standing queue over the target (the minimum of the recent round-trip times, as in Copa, NSDI 2018, so
+that delayed ACKs do not count), or over 10 % of loss in a round; fewer losses are the radio's and change nothing. The
+target is 25 ms, and up to twice that where the first packets of trains, which meet no queue of ours, show jitter.
 
 While the queue is short (under half of the target) packets leave at twice the rate, so that the next train can show a
 higher one; the window, which only grows by `target / base` per round, bounds what this can do to the delay. Until the
@@ -29,13 +31,13 @@ from typing import NamedTuple
 from transport.congestion.pacer import Pacer
 
 _INITIAL_PACKETS = 10  # RFC 9002 7.2
-_MIN_PACKETS = 4
-_INITIAL_RTT = 0.1
+_MIN_PACKETS = 4  # with fewer in flight there is nothing to reduce
+_INITIAL_RTT = 0.1  # seconds, as all times
 _PROBE_GAIN = 2.0
 _TRAIN_GAP = 0.004  # a longer pause starts a new train; over the 2 ms between releases of a pacer with 1 ms timers
 _TRAIN_RESOLUTION = 0.002  # no train is said to have passed faster: jitter of that size is everywhere
-_BASE_EPOCH = 2.5
-_RATE_WINDOW = 0.03
+_BASE_EPOCH = 2.5  # how long a base round trip is believed without being seen again
+_RATE_WINDOW = 0.03  # the least over which acknowledged bytes are a rate: several delayed ACKs
 _STANDING_WINDOW = 0.01
 _LOSS_THRESHOLD = 0.1
 _LOSS_FACTOR = 0.85
@@ -49,7 +51,7 @@ class _Sent:
     train_at: float
     train_bytes: int  # after the first packet of the train, up to and with this one
     clean: bool  # hardly anything of ours was in flight: its round trip is the path's, not our queue's
-    loaded: bool  # enough was in flight to reduce it
+    loaded: bool  # enough was in flight for a queue to be ours
     idle_at: float  # when the application last had nothing to send
 
 
@@ -115,9 +117,7 @@ class RealtimeController:
         return self._target + min(2 * (self._jitter or 0.0), self._target)
 
     def arrival_of(self, size_bytes: int, *, now: float) -> float:
-        """When the last of so many bytes will arrive if they follow what is in flight, at the rate as it is believed
-        to be.
-        """
+        """When the last of so many bytes will arrive if they follow what is in flight."""
         queue = max(0.0, self.bytes_in_flight / self.rate - self.base_rtt)
         return now + queue + size_bytes / self.rate + self.base_rtt / 2
 

@@ -95,7 +95,8 @@ class QuicEnd:
         datagrams, self._farewell = self._farewell, []
         if self._stack is not None and self._stack.started:
             datagrams += self._transmit(self._stack, now=now)
-            self._handle_events(now=now)
+            if self._stack.terminated is not None:  # by the packet that closes it
+                self._handle_events(now=now)
         self._count["datagrams_sent"] += len(datagrams)
         return datagrams
 

@@ -33,9 +33,7 @@ from transport.quic.control import RealtimeAdapter
 MAX_BUFFERED_BYTES = 32 * 2**20  # received out of order, over all streams
 
 _ACK_DELAY = 0.005  # RFC 9000 13.2.1 allows up to the announced max_ack_delay, 25 ms in aioquic
-_PACKETS_AFTER_GAP = (
-    4  # kPacketThreshold of RFC 9002 6.1.1 and the one that shows the gap: loss is seen without ACK delay
-)
+_PACKETS_AFTER_GAP = 4  # the one that shows it and three more: kPacketThreshold of RFC 9002 6.1.1
 _PROBE_INTERVAL = 0.1
 _INSTANT = 1e-6
 _HANDSHAKE_PACKETS = 10
