@@ -87,8 +87,8 @@ def execute(job: Job, reuse: Reuse, progress: Callable[[float], None], stop: Cal
 
 
 def run_jobs(jobs: Sequence[Job], *, workers: int, progress: Progress, finished: Callable[[Job, Done], None]) -> bool:
-    """Run all jobs; `finished` is called for each one in this thread. False if Ctrl-C came before all of them ended:
-    then running arms were stopped and kept, and those that never began were not run."""
+    """Run all jobs; `finished` is called for each one in this thread. False if it was interrupted before all of
+    them ended: then running arms were stopped and kept, and those that never began were not run."""
     with _interrupts() as stop:
         if workers == 1 or len(jobs) == 1:
             _run_here(jobs, progress, finished, stop)
@@ -255,18 +255,28 @@ def _close_input(process: "subprocess.Popen[str]") -> None:
 
 @contextmanager
 def _interrupts() -> Iterator[threading.Event]:
-    """An event that the first Ctrl-C sets; the second one interrupts at once. Only the main thread hears signals."""
+    """An event that the first SIGINT (Ctrl-C) or SIGTERM sets; the next one interrupts at once.
+
+    A signal that this process was started to ignore stays ignored. Only the main thread hears signals.
+    """
     stop = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
     def on_interrupt(*_: object) -> None:
-        signal.signal(signal.SIGINT, before)
+        restore()
         stop.set()
 
-    before = signal.signal(signal.SIGINT, on_interrupt)
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:
+            signal.signal(number, on_interrupt)
     try:
         yield stop
     finally:
-        signal.signal(signal.SIGINT, before)
+        restore()

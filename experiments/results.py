@@ -1,6 +1,6 @@
 """Opening a run: `load(path)` gives its tables as pandas frames. `results/README.md` documents the columns."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +9,7 @@ import pandas as pd
 
 from experiments.files import ResultsError, read_json, read_table
 from experiments.ledger import stages
-from experiments.run_folder import LEDGER_TYPES, LINK_TYPES, SCHEMA, collect
+from experiments.run_folder import LEDGER_TYPES, LINK_TYPES, SCHEMA, ArmResult, collect
 from experiments.tracks import VIDEO_TRACK
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Run:
     def summary(self) -> pd.DataFrame:
         """A row per arm: `arm, outcome, reason` and the numbers of the table; None where infinite or undefined."""
         rows = [
-            {"arm": arm["arm"], "outcome": arm["outcome"], "reason": arm["reason"], **arm["summary"]}
+            {"arm": arm["arm"], "outcome": arm["outcome"], "reason": arm.get("reason"), **arm["summary"]}
             for arm in self.arms
         ]
         return pd.DataFrame(rows)
@@ -93,19 +93,42 @@ def load(path: str | Path) -> Run:
     manifest = read_json(path / "manifest.json")
     if manifest.get("schema") != SCHEMA:
         raise ResultsError(
-            f"{path / 'manifest.json'} has schema {manifest.get('schema')!r}; this version reads {SCHEMA}"
+            f"{path / 'manifest.json'} has schema {manifest.get('schema')!r}; this version of Glassbench reads {SCHEMA}"
         )
-    for key in ("scenario", "complete"):
-        if key not in manifest:
-            raise ResultsError(f"{path / 'manifest.json'} has no field {key!r}")
+    _check(path / "manifest.json", "", manifest, {"scenario": dict, "complete": bool, "arms": dict})
+    _check(path / "manifest.json", "scenario.", manifest["scenario"], {"name": str, "duration": str, "seed": int})
+    _check(path / "manifest.json", "scenario.", manifest["scenario"], {"video": dict, "network": dict})
     if not (path / "summary.json").exists() and (path / "arms").is_dir():  # it broke off before the tables were merged
         found = collect(path)
-        return Run(path, manifest, found.arms, found.ledger, found.links)
+        return Run(path, manifest, _with_missing(found.arms, manifest), found.ledger, found.links)
     arms = read_json(path / "summary.json").get("arms")
     if not isinstance(arms, list):
         raise ResultsError(f"{path / 'summary.json'} has no list of arms")
+    for number, arm in enumerate(arms):
+        record = arm if isinstance(arm, dict) else {}
+        _check(path / "summary.json", f"arms[{number}].", record, {"arm": str, "outcome": str, "summary": dict})
     ledger = read_table(path / "ledger.parquet", LEDGER_TYPES)
     return Run(path, manifest, arms, ledger, read_table(path / "links.parquet", LINK_TYPES))
+
+
+def _check(file: Path, place: str, content: dict[str, Any], fields: dict[str, type]) -> None:
+    """What readers rely on. Raises ResultsError."""
+    for name, kind in fields.items():
+        if name not in content:
+            raise ResultsError(f"{file} has no field {place + name!r}")
+        if not isinstance(content[name], kind):
+            found = type(content[name]).__name__
+            raise ResultsError(f"{file}: field {place + name!r} must be of type {kind.__name__}, found {found}")
+
+
+def _with_missing(found: list[dict[str, Any]], manifest: dict[str, Any]) -> list[dict[str, Any]]:
+    """Arms that the manifest names and the folder does not hold have a record too, in the order of the scenario."""
+    records = {record["arm"]: record for record in found}
+    for label in manifest["arms"]:
+        if label not in records:
+            records[label] = asdict(ArmResult(label, "not run", "the run broke off before this arm was kept"))
+    planned = [records.pop(label) for label in manifest["arms"]]
+    return planned + list(records.values())
 
 
 def _interval(frames: pd.DataFrame) -> float:

@@ -76,7 +76,11 @@ def create(root: Path, run_id: str, manifest: Mapping[str, Any]) -> Path:
         except FileExistsError:
             name = f"{run_id}-{counter}"
     folder = root / name
-    write_json(folder / "manifest.json", {"schema": SCHEMA, "run": name, "complete": False, **manifest})
+    try:
+        write_json(folder / "manifest.json", {"schema": SCHEMA, "run": name, "complete": False, **manifest})
+    except ResultsError:
+        folder.rmdir()
+        raise
     return folder
 
 

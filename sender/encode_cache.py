@@ -46,10 +46,16 @@ CREATE INDEX IF NOT EXISTS frame_stream ON frame (stream);
 _T = TypeVar("_T")
 
 
-def default_directory(environment: Mapping[str, str] = os.environ) -> Path:
-    """`$XDG_CACHE_HOME/glassbench`, or ~/.cache/glassbench (XDG Base Directory Specification: only absolute paths)."""
+def default_directory(environment: Mapping[str, str] = os.environ) -> Path | None:
+    """`$XDG_CACHE_HOME/glassbench`, or ~/.cache/glassbench (XDG Base Directory Specification: only absolute paths).
+
+    None for a user without a home, as in a container with a made-up user id.
+    """
     base = Path(environment.get("XDG_CACHE_HOME", ""))
-    return (base if base.is_absolute() else Path.home() / ".cache") / "glassbench"
+    try:
+        return (base if base.is_absolute() else Path.home() / ".cache") / "glassbench"
+    except RuntimeError:
+        return None
 
 
 class EncodeCache:

@@ -113,8 +113,10 @@ def _read_sizes(path: Path, max_lines: int) -> list[tuple[int, bool]]:
             for number, line in enumerate(itertools.islice(file, max_lines), start=1):
                 if fields := line.partition("#")[0].split():
                     frames.append(_parse_size(fields, f"{path} line {number}"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise SourceError(f"cannot read the list of frame sizes {path}: {error}") from None
+    except OSError as error:
+        raise SourceError(f"cannot read the list of frame sizes {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise SourceError(f"the list of frame sizes {path} is not a text in UTF-8") from None
     if not frames:
         raise SourceError(f"{path} holds no frame sizes; one number of bytes a line is accepted")
     return frames

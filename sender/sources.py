@@ -77,7 +77,7 @@ def open_source(spec: str, request: SourceRequest | None = None) -> PixelSource 
     if kind == "sizes" and argument:
         return RecordedSizes(Path(argument), request.fps or Fraction(30))
     path = Path(spec)
-    if not path.exists():
+    if not spec or not path.exists():
         raise SourceError(
             f"unknown source {spec!r}: no file of that name, and known are {', '.join(SOURCES)}, sizes:FILE"
         )

@@ -14,6 +14,7 @@ from sender.planes import plane
 from sender.source import SourceError
 from transport.stamp_code import MIN_HEIGHT, MIN_WIDTH
 
+_ACCEPTED = "a video file that FFmpeg can read is accepted"
 _REFUSED_FORMATS = {"tty"}  # FFmpeg renders any .txt as a terminal session
 _MAX_COUNTED = 100_000
 
@@ -86,20 +87,19 @@ class VideoFileSource:
                 self._note(f"{self.name} is damaged after {count} frames ({error.strerror}), and looped from there")
 
     def _open(self) -> InputContainer:
-        accepted = "a video file that FFmpeg can read is accepted"
         try:
             container = av.open(f"file:{self._path}", mode="r", metadata_errors="ignore")
         except (av.FFmpegError, OSError) as error:
-            raise SourceError(f"cannot open {self._path} as video: {error.strerror}; {accepted}") from None
+            raise SourceError(f"cannot open {self._path} as video: {error.strerror}; {_ACCEPTED}") from None
         if container.format.name in _REFUSED_FORMATS:
             container.close()
-            raise SourceError(f"{self._path} is a text file; {accepted}")
+            raise SourceError(f"{self._path} is a text file; {_ACCEPTED}")
         return container
 
     def _video_stream(self, container: InputContainer) -> VideoStream:
         if not container.streams.video:
-            kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
-            raise SourceError(f"{self._path} has no video stream, only {kinds}")
+            kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "no stream at all"
+            raise SourceError(f"{self._path} has no video stream: found {kinds}; {_ACCEPTED}")
         stream = container.streams.video[0]
         stream.codec_context.thread_count = 1
         return stream

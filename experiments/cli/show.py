@@ -83,7 +83,7 @@ def _print_run(run: Run, pictures: Sequence[Path]) -> None:
             typer.echo(f"{row['arm']}: {row['outcome']}: {row['reason']}")
     typer.echo(_answer(rows))
     # The arms share the source, so each note once.
-    for note in dict.fromkeys(note for arm in run.arms for note in arm["stats"].get("source_notes", ())):
+    for note in dict.fromkeys(note for arm in run.arms for note in arm.get("stats", {}).get("source_notes", ())):
         typer.echo(f"note: {note}")
     for picture in pictures:
         typer.echo(f"wrote {picture}")
@@ -93,14 +93,14 @@ def _print_run(run: Run, pictures: Sequence[Path]) -> None:
 
 def _row(arm: dict[str, Any]) -> dict[str, Any]:
     numbers = {field: arm["summary"].get(field) for field in _JSON_FIELDS}
-    return {"arm": arm["arm"], "outcome": arm["outcome"], "reason": arm["reason"], **numbers}
+    return {"arm": arm["arm"], "outcome": arm["outcome"], "reason": arm.get("reason"), **numbers}
 
 
 def _title(run: Run) -> str:
     scenario = run.manifest["scenario"]
     video, network = scenario["video"], scenario["network"]
     over = f"over {network['trace']}" if network.get("trace") else "over its own path"
-    return f"{video['source']}, {scenario['duration']}, {over}, seed {scenario['seed']}, in virtual time"
+    return f"{video.get('source')}, {scenario['duration']}, {over}, seed {scenario['seed']}, in virtual time"
 
 
 def _answer(rows: Sequence[dict[str, Any]]) -> str:

@@ -14,7 +14,8 @@ from experiments.run_folder import LINK_TYPES, ArmResult
 from receiver.record import ReceivedRecord
 from sender.record import SentRecord
 
-MANIFEST = {"scenario": {"name": "test"}, "seed": 1}
+SCENARIO = {"name": "test", "duration": "2s", "seed": 1, "video": {}, "network": {}}
+MANIFEST = {"scenario": SCENARIO, "seed": 1, "arms": {}}
 
 
 def ledger(frames: int = 10) -> pd.DataFrame:
@@ -84,13 +85,16 @@ def test_views_of_a_run_for_plots_and_notebooks(finished: Path) -> None:
 
 
 def test_a_run_that_broke_off_gives_what_was_measured_marked_incomplete(tmp_path: Path) -> None:
-    folder = run_folder.create(tmp_path, "test", MANIFEST)
+    planned = {"udp": "measured", "rtp": "not run", "srt": "not run"}
+    folder = run_folder.create(tmp_path, "test", {**MANIFEST, "arms": planned})
     run_folder.write_arm(folder, 0, arm("udp"))
     (folder / "arms" / "01-rtp").mkdir()  # the process died while this arm was written
     write_table(folder / "arms" / "01-rtp" / "ledger.parquet", ledger())
     run = load(folder)
     assert not run.complete
-    assert run.summary["arm"].tolist() == ["udp"]
+    assert run.summary["arm"].tolist() == ["udp", "rtp", "srt"]
+    assert run.summary["outcome"].tolist() == ["measured", "not run", "not run"]
+    assert run.summary["reason"][2] == "the run broke off before this arm was kept"
     assert len(run.ledger) == 10
     assert run_folder.kept(folder) == "udp"
 
@@ -108,6 +112,16 @@ def test_a_run_that_broke_off_before_its_first_arm_is_empty(tmp_path: Path) -> N
 def test_a_folder_is_never_overwritten(tmp_path: Path) -> None:
     names = [run_folder.create(tmp_path, "test", MANIFEST).name for _ in range(3)]
     assert names == ["test", "test-2", "test-3"]
+
+
+def test_a_disk_without_room_for_the_manifest_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, content: object) -> None:
+        raise ResultsError(f"cannot write {path}: No space left on device")
+
+    monkeypatch.setattr(run_folder, "write_json", full)
+    with pytest.raises(ResultsError, match="No space left"):
+        run_folder.create(tmp_path, "test", MANIFEST)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_equal_tables_are_equal_bytes(tmp_path: Path) -> None:
@@ -159,6 +173,24 @@ def _no_scenario(run: Path) -> None:
     (run / "manifest.json").write_text(json.dumps({"schema": 1, "complete": True}))
 
 
+def _scenario_text(run: Path) -> None:
+    (run / "manifest.json").write_text(json.dumps({"schema": 1, "complete": True, "arms": {}, "scenario": "x"}))
+
+
+def _no_duration(run: Path) -> None:
+    (run / "manifest.json").write_text(
+        json.dumps({"schema": 1, "complete": True, "arms": {}, "scenario": {"name": "x"}})
+    )
+
+
+def _arm_number(run: Path) -> None:
+    (run / "summary.json").write_text('{"arms": [5]}')
+
+
+def _arms_number(run: Path) -> None:
+    (run / "summary.json").write_text('{"arms": 5}')
+
+
 @pytest.mark.parametrize(
     ("damage", "sentence"),
     [
@@ -169,9 +201,13 @@ def _no_scenario(run: Path) -> None:
         (_type, "links.parquet has a column of another type"),
         (_json, "manifest.json is not valid JSON"),
         (_list, "manifest.json must hold a JSON object, found list"),
-        (_schema, "has schema 99; this version reads 1"),
+        (_schema, "has schema 99; this version of Glassbench reads 1"),
         (_no_manifest, "manifest.json is missing; is this the folder of a run?"),
         (_no_scenario, "manifest.json has no field 'scenario'"),
+        (_scenario_text, "manifest.json: field 'scenario' must be of type dict, found str"),
+        (_no_duration, "manifest.json has no field 'scenario.duration'"),
+        (_arm_number, "summary.json has no field 'arms[0].arm'"),
+        (_arms_number, "summary.json has no list of arms"),
     ],
 )
 def test_a_damaged_run_is_refused_with_the_file_and_what_is_wrong(

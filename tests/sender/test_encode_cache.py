@@ -163,3 +163,11 @@ def test_the_default_directory_follows_xdg():
     assert default_directory({"XDG_CACHE_HOME": str(Path.cwd())}) == Path.cwd() / "glassbench"
     for environment in ({}, {"XDG_CACHE_HOME": ""}, {"XDG_CACHE_HOME": "relative"}):
         assert default_directory(environment) == Path.home() / ".cache" / "glassbench"
+
+
+def test_a_user_without_a_home_has_no_directory(monkeypatch):
+    def nowhere():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", nowhere)
+    assert default_directory({}) is None

@@ -120,7 +120,7 @@ def audio(path):
         ("text.txt", text, "text.txt"),
         ("empty.mp4", lambda path: path.write_bytes(b""), "empty.mp4"),
         ("noise.mp4", lambda path: path.write_bytes(np.random.default_rng(1).bytes(5000)), "noise.mp4"),
-        ("audio.wav", audio, "has no video stream, only audio"),
+        ("audio.wav", audio, "has no video stream: found audio; a video file"),
         ("folder.mp4", lambda path: path.mkdir(), "folder.mp4"),
     ],
 )
