@@ -37,3 +37,19 @@ def test_every_packet_of_every_link_is_accounted_for(run_sizes, arm, queue):
         assert rows["lost_packets"].sum() == path["lost"]
         assert rows["dropped_packets"].sum() == path["dropped"]
     assert result.impairments["down"]["path"]["lost"] > 0
+
+
+@pytest.mark.parametrize("overload", [2, 5])
+@pytest.mark.parametrize("delay_ms", [10, 400])
+def test_what_an_overloaded_link_has_not_delivered_at_the_end_is_in_flight(run_sizes, video_of, overload, delay_ms):
+    size, fps, count = 1000, 100, 800
+    wire = size + 24 + 28  # our fragment header, IPv4 and UDP
+    capacity = wire * 8 * fps // overload
+    network = {"rate": f"{capacity}bit/s", "queue": "10MB", "delay": f"{delay_ms}ms"}
+    result = run_sizes("udp", [size] * count, fps=fps, network=network)
+    path = result.impairments["down"]["path"]
+    delivered = int((count / fps + 3 - delay_ms / 1e3) * capacity / 8 / wire)  # until 3 s after the last capture
+    assert path["pushed"] == count
+    assert path["popped"] == pytest.approx(delivered, abs=1)
+    assert path["inside"] == count - path["popped"] > 0
+    assert (video_of(result)["fate"] == "lost").sum() == path["inside"]

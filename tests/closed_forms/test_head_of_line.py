@@ -18,6 +18,18 @@ def lose_one(run_sizes, video_of, arm, *, interval_ms, delay_ms, timer="exact"):
     return video_of(result)
 
 
+def quic_repair_ms(interval_ms, delay_ms):
+    """RFC 9002 6: the acknowledgement of the next packet shows the loss, but not before 9/8 of a round trip; a probe is
+    sooner if nothing was sent for a PTO: the round trip, kGranularity, and the 25 ms that the peer may delay ACKs."""
+    probe_ms = 2 * delay_ms + 1 + 25
+    return probe_ms if probe_ms < interval_ms else max(interval_ms + 2 * delay_ms, 9 / 8 * 2 * delay_ms)
+
+
+def rtp_repair_ms(interval_ms, delay_ms):
+    """The next packet shows the gap, which may be reordering for 5 ms; then NACK and retransmission."""
+    return interval_ms + 5 + 2 * delay_ms
+
+
 @pytest.mark.parametrize("timer", ["exact", "1ms"])
 @pytest.mark.parametrize("arm", ["quic-stream", "quic-stream:congestion=reno"])
 @pytest.mark.parametrize("delay_ms", [5, 30, 90])
@@ -28,7 +40,7 @@ def test_on_one_stream_one_frame_and_all_until_its_repair_wait_in_the_hold_stage
     frames = lose_one(run_sizes, video_of, arm, interval_ms=interval_ms, delay_ms=delay_ms, timer=timer)
     assert (frames["fate"] == "displayed").all()
     repair_ms = frames["g2g_ms"][LOST] - delay_ms
-    assert repair_ms > 2 * delay_ms  # a round trip at the least
+    assert repair_ms == pytest.approx(quic_repair_ms(interval_ms, delay_ms), abs=1.1 if timer == "exact" else 3)
     behind = frames[frames["sequence"] > LOST]
     slack_ms = 1e-3 if timer == "exact" else 1.001  # a late wake-up of the sender is not waited for twice
     held = behind[behind["hold_ms"] > 1e-3]
@@ -51,6 +63,8 @@ def test_without_a_common_stream_nobody_waits_in_the_transport(run_sizes, video_
     assert late == [LOST]
     # What follows is there in time. It waits for its reference, in the buffer that all arms share.
     repair_ms = arrived_ms[LOST] - delay_ms
+    expected = (rtp_repair_ms if arm == "rtp" else quic_repair_ms)(interval_ms, delay_ms)
+    assert repair_ms == pytest.approx(expected, abs=1.1)
     assert (frames["buffer_ms"] > 1e-3).sum() == floor(repair_ms / interval_ms)
 
 
