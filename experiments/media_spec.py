@@ -71,7 +71,7 @@ class VideoSpec(Spec):
         try:
             self.settings()
         except ValueError as error:
-            about = [name for name in ("keyframe_interval", "vbv", "bitrate") if name in str(error)]
+            about = [name for name in ("keyframe_interval", "vbv", "bitrate", "preset") if name in str(error)]
             raise invalid(str(error), *about[:1]) from None
         try:
             self.open(0)

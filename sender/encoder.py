@@ -60,14 +60,21 @@ class EncoderSettings:
             raise EncoderError(
                 f"keyframe_interval must be 1 to {_NO_INTERVAL - 1} frames, got {self.keyframe_interval}"
             )
+        presets = ENCODERS[self.codec].presets
+        if self.preset is not None and self.preset not in presets:
+            raise EncoderError(
+                f"unknown preset {self.preset!r} for {self.codec}; accepted are {', '.join(map(repr, presets))}"
+            )
 
 
 @dataclass(frozen=True, slots=True)
 class EncoderEntry:
-    """One line of the table: FFmpeg's name of the encoder and how it is told what the settings say."""
+    """One line of the table: FFmpeg's name of the encoder, its default preset, all that are accepted, and how it is
+    told what the settings say."""
 
     library: str
     preset: str
+    presets: tuple[str, ...]
     options: Callable[[str, EncoderSettings], dict[str, str]]
 
 
@@ -100,13 +107,22 @@ def _svtav1(preset: str, settings: EncoderSettings) -> dict[str, str]:
     return {"preset": preset, "svtav1-params": "pred-struct=1:rtc=1:lookahead=0:rc=2:lp=1:scd=0"}
 
 
+def _numbers(last: int) -> tuple[str, ...]:
+    return tuple(str(number) for number in range(last + 1))
+
+
+_X26X_PRESETS = (
+    *("ultrafast", "superfast", "veryfast", "faster", "fast"),
+    *("medium", "slow", "slower", "veryslow", "placebo"),
+)
+
 ENCODERS: dict[str, EncoderEntry] = {
-    "h264": EncoderEntry("libx264", "ultrafast", _x264),
-    "hevc": EncoderEntry("libx265", "ultrafast", _x265),
-    "vp8": EncoderEntry("libvpx", "8", _vpx),
-    "vp9": EncoderEntry("libvpx-vp9", "8", _vpx),
+    "h264": EncoderEntry("libx264", "ultrafast", _X26X_PRESETS, _x264),
+    "hevc": EncoderEntry("libx265", "ultrafast", _X26X_PRESETS, _x265),
+    "vp8": EncoderEntry("libvpx", "8", _numbers(16), _vpx),
+    "vp9": EncoderEntry("libvpx-vp9", "8", _numbers(8), _vpx),
     # From preset 8 on, SVT-AV1 4.1 leaves whole 16x16 blocks stale that have changed from black to white.
-    "av1": EncoderEntry("libsvtav1", "7", _svtav1),
+    "av1": EncoderEntry("libsvtav1", "7", _numbers(7), _svtav1),
 }
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from experiments.cli.errors import FAILED
 from experiments.cli.progress import Callback, arm_progress
 from experiments.cli.show import show_run
 from experiments.results import Run
@@ -95,6 +96,9 @@ def _run_and_show(measure: Callable[[Callback], Run], *, as_json: bool) -> None:
         show_run(interrupted.run, as_json=as_json)
         raise
     show_run(finished, as_json=as_json)
+    if failed := [arm["arm"] for arm in finished.arms if arm["outcome"] == "failed"]:
+        typer.echo(f"error: failed: {', '.join(failed)}; the others were measured", err=True)
+        raise typer.Exit(FAILED)
 
 
 def _command() -> list[str]:

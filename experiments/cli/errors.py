@@ -1,7 +1,7 @@
 """How every command ends: errors are one sentence on stderr and an exit code, never a traceback.
 
-Commands raise ValueError (bad input) or OSError (files, network) and catch nothing. 0 is success, 2 bad input or usage,
-130 an interrupt.
+Commands raise ValueError (bad input) or OSError (files, network) and catch nothing. 0 is success, 1 a defect (of an
+arm: the others are measured all the same), 2 bad input or usage, 130 an interrupt.
 """
 
 import os
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import typer
 
+FAILED = 1
 USAGE = 2
 INTERRUPTED = 130
 
