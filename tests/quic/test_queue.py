@@ -4,23 +4,41 @@ from transport.contract import Frame
 from transport.quic.queue import FrameQueue
 
 
-def frame(sequence: int, *, group: int = 0, track: int = 0, layer: int = 0) -> Frame:
-    return Frame(track, group, sequence, 1000.0, False, layer, layer, None, b"x" * 100)
+def frame(sequence: int, *, group: int = 0, track: int = 0, layer: int = 0, keyframe: bool = False) -> Frame:
+    return Frame(track, group, sequence, 1000.0, keyframe, layer, layer, None, b"x" * 100)
+
+
+def queue_of(*frames: Frame) -> FrameQueue:
+    queue = FrameQueue(10_000)
+    for each in frames:
+        queue.push(each)
+    return queue
+
+
+def left_in(queue: FrameQueue) -> list[int]:
+    return sorted(queue.pop().sequence for _ in range(len(queue)))
 
 
 def test_frames_that_need_a_dropped_one_leave_the_queue_with_it() -> None:
-    queue = FrameQueue(10_000)
-    kept = [frame(7, track=1), frame(4), frame(8, group=1)]
-    needy = [frame(6), frame(7)]
-    for each in (*kept, *needy):
-        queue.push(each)
-    assert queue.drop_dependents(frame(5)) == needy
+    queue = queue_of(frame(7, track=1), frame(4), frame(6), frame(7), frame(8, group=1, keyframe=True))
+    assert [each.sequence for each in queue.skip_after(frame(5))] == [6, 7]
     assert queue.bytes == 300
-    assert sorted(queue.pop().sequence for _ in range(len(queue))) == [4, 7, 8]
+    assert left_in(queue) == [4, 7, 8]
 
 
-def test_a_lower_layer_does_not_need_a_higher_one() -> None:
-    queue = FrameQueue(10_000)
-    queue.push(frame(6, layer=0))
-    queue.push(frame(7, layer=1))
-    assert [each.sequence for each in queue.drop_dependents(frame(5, layer=1))] == [7]
+def test_after_a_drop_the_queue_goes_on_from_the_newest_keyframe() -> None:
+    queue = queue_of(
+        frame(6),
+        frame(7, group=1, keyframe=True),
+        frame(8, group=1),
+        frame(9, group=2, keyframe=True),
+        frame(10, group=2),
+    )
+    assert [each.sequence for each in queue.skip_after(frame(5))] == [6, 7, 8]
+    assert left_in(queue) == [9, 10]
+
+
+def test_a_lower_layer_does_not_need_a_higher_one_and_is_not_skipped_for_it() -> None:
+    queue = queue_of(frame(6), frame(7, layer=1), frame(8, group=1, keyframe=True))
+    assert [each.sequence for each in queue.skip_after(frame(5, layer=1))] == [7]
+    assert left_in(queue) == [6, 8]

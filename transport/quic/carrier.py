@@ -27,8 +27,8 @@ class Carrier(Protocol):
     def waiting(self) -> bool:
         """Whether anything, new or to be repeated, waits for a packet."""
 
-    def expire(self, *, now: float) -> None:
-        """Give up the frames whose deadline has passed."""
+    def expire(self, *, now: float) -> list[Frame]:
+        """Give up the frames whose deadline has passed; the answer is those of which not every byte has left."""
 
     def expires_at(self) -> float:
         """When `expire` is due; infinite if never."""

@@ -7,7 +7,7 @@ from collections.abc import Hashable
 from itertools import count
 from typing import NamedTuple
 
-from transport.contract import Frame, FrameDropped, FrameSent, FrameStarted
+from transport.contract import Frame, FrameSent, FrameStarted
 from transport.framing import split_frame
 from transport.quic.carrier import CountUp, Emit
 from transport.quic.session import Session
@@ -77,13 +77,14 @@ class DatagramCarrier:
     def waiting(self) -> bool:
         return bool(self._to_send) or self._stack.pending_datagrams() > 0 or self._stack.has_stream_data()
 
-    def expire(self, *, now: float) -> None:
+    def expire(self, *, now: float) -> list[Frame]:
+        unfinished = []
         for outgoing in [each for each in self._outgoing.values() if each.expires_at <= now]:
             if outgoing.unsent_from < len(outgoing.fragments):
-                self._count_up("dropped_expired")
-                self._emit(FrameDropped(outgoing.frame.track, outgoing.frame.sequence, now, "expired"))
+                unfinished.append(outgoing.frame)
                 self._unsent[outgoing.frame.priority] -= sum(map(len, outgoing.fragments[outgoing.unsent_from :]))
             self._forget(outgoing)
+        return unfinished
 
     def expires_at(self) -> float:
         return min((outgoing.expires_at for outgoing in self._outgoing.values()), default=math.inf)

@@ -55,20 +55,18 @@ class FrameQueue:
         self._earliest = min((_deadline(entry[2]) for entry in self._entries), default=math.inf)
         return expired
 
-    def drop_dependents(self, dropped: Frame) -> list[Frame]:
-        """Take out what cannot be decoded without `dropped`: the later frames of its group, not below its layer."""
-        entries = []
-        dependents = []
-        for entry in self._entries:
-            frame = entry[2]
-            in_group = (frame.track, frame.group) == (dropped.track, dropped.group)
-            if in_group and frame.sequence > dropped.sequence and frame.layer >= dropped.layer:
-                dependents.append(frame)
-            else:
-                entries.append(entry)
-        self._entries = entries
-        self.bytes -= sum(len(frame.payload) for frame in dependents)
-        return dependents
+    def skip_after(self, dropped: Frame) -> list[Frame]:
+        """Take out the video that is not worth sending once `dropped` is given up.
+
+        What needs it, in its group and not below its layer, cannot be decoded. And if it was of the base layer, there
+        is more than the link can carry in time: to go on frame by frame would keep the queue one deadline long. So
+        everything before the newest keyframe that waits is skipped.
+        """
+        newest = max((entry[2].sequence for entry in self._entries if _is_keyframe_of(entry[2], dropped)), default=0)
+        skipped = [entry[2] for entry in self._entries if _is_obsolete(entry[2], dropped, newest)]
+        self._entries = [entry for entry in self._entries if not _is_obsolete(entry[2], dropped, newest)]
+        self.bytes -= sum(len(frame.payload) for frame in skipped)
+        return skipped
 
     def expires_at(self) -> float:
         """No frame expires before this instant; infinite when none can."""
@@ -77,3 +75,14 @@ class FrameQueue:
 
 def _deadline(frame: Frame) -> float:
     return frame.expires_at if frame.expires_at is not None else math.inf
+
+
+def _is_keyframe_of(frame: Frame, dropped: Frame) -> bool:
+    return frame.keyframe and frame.track == dropped.track and frame.sequence > dropped.sequence
+
+
+def _is_obsolete(frame: Frame, dropped: Frame, newest_keyframe: int) -> bool:
+    if frame.track != dropped.track or frame.sequence < dropped.sequence:
+        return False
+    needs_dropped = frame.group == dropped.group and frame.layer >= dropped.layer
+    return needs_dropped or (dropped.layer == 0 and frame.sequence < newest_keyframe)

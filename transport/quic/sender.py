@@ -151,6 +151,7 @@ class LiveSender(QuicSender):
         carrier: CarrierFactory,
     ) -> None:
         super().__init__(config, options, session, carrier)
+        self._video = {track.id for track in config.tracks if track.media != "data"}  # messages need no other
         self._send_at: float | None = None  # when pacing lets waiting bytes go
 
     def get_timer(self) -> float | None:
@@ -221,7 +222,7 @@ class LiveSender(QuicSender):
             frame = self._queue.pop()
             ahead = carrier.unsent_bytes(frame.priority)
             if self._queue and self._is_hopeless(frame, control, ahead, now=now):
-                self._drop_with_dependents(frame)
+                self._give_up_on(frame)
             else:
                 carrier.start(frame)
 
@@ -232,13 +233,13 @@ class LiveSender(QuicSender):
         return arrives_at + _ESTIMATE_SLACK > frame.expires_at
 
     def _expire(self, *, now: float) -> None:
-        for frame in self._queue.expire(now=now):
-            self._drop_with_dependents(frame)
-        if self._carrier is not None:
-            self._carrier.expire(now=now)
+        expired = self._carrier.expire(now=now) if self._carrier is not None else []
+        for frame in expired + self._queue.expire(now=now):
+            self._give_up_on(frame)
 
-    def _drop_with_dependents(self, frame: Frame) -> None:
-        """Drop a frame, and with it those that need it: they would take the time of frames that can be decoded."""
+    def _give_up_on(self, frame: Frame) -> None:
+        """Drop a frame, and of a video track what is not worth sending without it."""
         self._drop_expired(frame)
-        for dependent in self._queue.drop_dependents(frame):
-            self._drop_expired(dependent)
+        if frame.track in self._video:
+            for skipped in self._queue.skip_after(frame):
+                self._drop_expired(skipped)

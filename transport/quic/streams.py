@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from itertools import count
 
-from transport.contract import Frame, FrameDropped, FrameSent, FrameStarted
+from transport.contract import Frame, FrameSent, FrameStarted
 from transport.framing import record
 from transport.quic.carrier import CountUp, Emit
 from transport.quic.session import EXPIRED, Session
@@ -84,16 +84,16 @@ class StreamCarrier:
     def waiting(self) -> bool:
         return self._stack.has_stream_data()
 
-    def expire(self, *, now: float) -> None:
+    def expire(self, *, now: float) -> list[Frame]:
+        unfinished = []
         for lane in [lane for lane in self._lanes.values() if lane.ended and lane.expires_at <= now]:
             if self._stack.has_stream(lane.stream_id):
                 self._stack.reset_stream(lane.stream_id, self._session.error_code(EXPIRED))
                 self._count_up("resets")
-            for placed in lane.frames:
-                self._count_up("dropped_expired")
-                self._emit(FrameDropped(placed.frame.track, placed.frame.sequence, now, "expired"))
+            unfinished += [placed.frame for placed in lane.frames]
             self._unsent[lane.priority] -= lane.written - lane.sent
             del self._lanes[lane.stream_id]
+        return unfinished
 
     def expires_at(self) -> float:
         return min((lane.expires_at for lane in self._lanes.values() if lane.ended), default=math.inf)
