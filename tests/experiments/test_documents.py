@@ -1,0 +1,168 @@
+"""What docs/scenarios.md and results/README.md say is what the code does."""
+
+import re
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+import pytest
+
+from experiments.arm_spec import option_text
+from experiments.cli.show import json_object
+from experiments.elements import ELEMENTS
+from experiments.ledger import FATES, STAGES
+from experiments.media_spec import ChatSpec, VideoSpec
+from experiments.network_spec import NetworkSpec
+from experiments.queue_spec import QUEUES
+from experiments.results import load
+from experiments.run_folder import LEDGER_TYPES, LINK_TYPES
+from experiments.runner import run
+from experiments.scenario import Scenario, parse
+from experiments.schema import Spec
+from experiments.units import DURATION, FRACTION, RATE, SIZE
+from transport.registry import TRANSPORTS
+
+ROOT = Path(__file__).parents[2]
+SCENARIOS = (ROOT / "docs" / "scenarios.md").read_text(encoding="utf-8")
+RESULTS = (ROOT / "results" / "README.md").read_text(encoding="utf-8")
+
+NETWORK = {"rate": "5Mbit/s"}
+MODELS: dict[str, type[Spec]] = {
+    "Top level": Scenario,
+    "Video": VideoSpec,
+    "Chat": ChatSpec,
+    "Network": NetworkSpec,
+    **ELEMENTS,
+    **QUEUES,
+}
+# The least that each model accepts; what it dumps beyond that are its defaults.
+LEAST: dict[str, dict[str, Any]] = {
+    "Top level": {
+        "name": "x",
+        "duration": "1s",
+        "arms": ["udp"],
+        "video": {"source": "lognormal"},
+        "network": NETWORK,
+    },
+    "Video": {"source": "lognormal"},
+    "trace": {"trace": "steps"},
+    "rate": {"rate": "1Mbit/s"},
+    "policer": {"rate": "1Mbit/s", "burst": "10kB"},
+    "delay": {"delay": "1ms"},
+    "random-delay": {"mean": "1ms", "deviation": "1ms"},
+    "jitter": {"mean": "1ms"},
+    "reordering": {"probability": "1%", "lateness": "1ms"},
+    "duplication": {"probability": "1%"},
+    "random-loss": {"probability": "1%"},
+    "gilbert-elliott": {"mean_loss": "1%", "mean_burst": 2},
+    "loss-episodes": {"mean_loss": "1%", "mean_duration": "1ms"},
+    "outage": {"windows": [{"start": "1s", "duration": "1s"}]},
+    "drop-tail": {"bytes": "10kB"},
+}
+
+
+def section(text: str, heading: str) -> str:
+    """From the heading to the next one."""
+    found = re.search(rf"^#+ {re.escape(heading)}\n(.*?)(?=^#+ |\Z)", text, re.MULTILINE | re.DOTALL)
+    assert found is not None, heading
+    return found[1]
+
+
+def table(text: str) -> list[list[str]]:
+    """The cells of the only table, without its head."""
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows[2:]]
+
+
+def named(cell: str) -> list[str]:
+    """The names in a cell, which may be several in code style."""
+    return re.findall(r"`([^`]+)`", cell)
+
+
+def test_the_example_of_the_document_is_a_scenario_with_all_tables() -> None:
+    (example,) = re.findall(r"```toml\n(.*?)```", SCENARIOS, re.DOTALL)
+    scenario = parse(example, "example.toml")
+    assert [arm.label for arm in scenario.arms][-2:] == ["quic-datagram", "QUIC, as it is"]
+    assert scenario.chat is not None
+    assert len(scenario.network.paths()[0]) == 5
+    assert set(re.findall(r"^(\w+) = ", example, re.MULTILINE)) < {
+        *Scenario.model_fields,
+        *VideoSpec.model_fields,
+        *ChatSpec.model_fields,
+        *NetworkSpec.model_fields,
+    }
+
+
+def test_the_sentence_quoted_in_the_document_is_the_real_one() -> None:
+    (example,) = re.findall(r"```toml\n(.*?)```", SCENARIOS, re.DOTALL)
+    (quoted,) = re.findall(r"```\nerror: (.*?)\n```", SCENARIOS)
+    with pytest.raises(ValueError) as error:
+        parse(example.replace('"20s"', '"20"'), "my.toml")
+    assert str(error.value) == quoted
+
+
+@pytest.mark.parametrize("heading", list(MODELS))
+def test_the_document_has_every_field_with_its_default(heading: str) -> None:
+    model = MODELS[heading]
+    documented = {named(name)[0]: default for name, _, default, _ in table(section(SCENARIOS, heading))}
+    assert list(documented) == list(model.model_fields)
+    least = LEAST.get(heading, {})
+    given = model.model_validate(least).dump()
+    for name, field in model.model_fields.items():
+        if field.is_required():
+            assert documented[name] == "required", name
+        elif name in given and name not in least:
+            value = given[name]["bytes"] if name == "queue" else given[name]
+            assert documented[name] == f"`{option_text(value)}`", name
+        else:
+            assert documented[name] == "-" and field.default is None, name
+
+
+def test_the_document_has_every_option_of_every_transport() -> None:
+    documented = set()
+    for transports, option, kind, default, _ in table(section(SCENARIOS, "Arms")):
+        for pattern in named(transports):
+            matching = [name for name in TRANSPORTS if re.fullmatch(pattern.replace("*", ".*"), name)]
+            assert matching, pattern
+            documented |= {(name, *named(option), kind, *named(default)) for name in matching}
+    kinds = {float: "number", int: "integer", bool: "boolean", str: "text"}
+    real = set()
+    for entry in TRANSPORTS.values():
+        hints = get_type_hints(entry.options)
+        for field in fields(entry.options):
+            hint = hints[field.name]
+            kind = "text" if get_origin(hint) is Literal else kinds[hint]
+            real.add((entry.name, field.name, kind, option_text(field.default)))
+            if get_origin(hint) is Literal:
+                assert all(f"`{choice}`" in SCENARIOS for choice in get_args(hint))
+    assert documented == real
+
+
+def test_the_document_has_every_unit() -> None:
+    documented = {kind: re.findall(r"`([^`]+)`", units) for kind, units in table(section(SCENARIOS, "Quantities"))}
+    quantities = {"duration": DURATION, "rate": RATE, "size": SIZE, "share": FRACTION}
+    assert documented == {name: list(quantity.units) for name, quantity in quantities.items()}
+
+
+def test_the_document_marks_what_the_floor_does_without() -> None:
+    for name, element in ELEMENTS.items():
+        assert section(SCENARIOS, name).strip().startswith("*Loses") == element.loses, name  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("heading", "types"), [("ledger.parquet", LEDGER_TYPES), ("links.parquet", LINK_TYPES)])
+def test_the_schema_of_results_has_every_column_in_order(heading: str, types: dict[str, str]) -> None:
+    documented = [name for row in table(section(RESULTS, heading)) for name in named(row[0])]
+    assert documented == list(types)
+
+
+def test_the_schema_of_results_has_every_stage_fate_and_number(tmp_path: Path) -> None:
+    assert [named(row[0])[0] for row in table(section(RESULTS, "Stages"))] == list(STAGES)
+    assert {named(row[0])[0] for row in table(section(RESULTS, "Fates"))} == set(FATES)
+    found = run(Scenario.model_validate({**LEAST["Top level"], "chat": {}}), results=tmp_path / "results", workers=1)
+    documented = {name for row in table(section(RESULTS, "summary.json")) for name in named(row[0])}
+    assert documented == set(found.arms[0]["summary"])
+    assert documented <= set(json_object(found)["arms"][0])
+    files = {path.name for path in found.path.iterdir()}
+    assert files <= {name for row in table(section(RESULTS, "Results")) for name in named(row[0])}
+    assert set(found.arms[0]) == set(re.findall(r"\{arm, .*?\}", RESULTS)[0].strip("{}").split(", "))
+    assert load(found.path).complete
