@@ -71,7 +71,7 @@ def test_recorded_sizes_are_repeated_with_their_keyframes(tmp_path):
         (b"1e9\n", "line 1"),
         (b"99999999999\n", "line 1"),
         (b"1000 idr\n", "line 1: found '1000 idr'"),
-        (b"\xff\xfe\x00", "cannot read"),
+        (b"\xff\xfe\x00", "is not a text"),
     ],
 )
 def test_a_bad_list_of_sizes_is_refused_naming_the_line(tmp_path, content, sentence):
