@@ -97,7 +97,7 @@ def _run_and_show(measure: Callable[[Callback], Run], *, as_json: bool) -> None:
         raise
     show_run(finished, as_json=as_json)
     if failed := [arm["arm"] for arm in finished.arms if arm["outcome"] == "failed"]:
-        typer.echo(f"error: failed: {', '.join(failed)}; the others were measured", err=True)
+        typer.echo(f"error: {len(failed)} of {len(finished.arms)} arms failed: {', '.join(failed)}", err=True)
         raise typer.Exit(FAILED)
 
 

@@ -28,7 +28,7 @@ def timeline(run: Run) -> Figure:
         never = int(frames["g2g_ms"].isna().sum())
         axes.set_title(f"{arm}: {never} of {len(frames)} frames never shown", loc="left", fontsize=8, color=INK, pad=2)
     rows[-1].set_xlabel("capture time, s")
-    last = max(float(frames["captured_at"].max()) for frames in video.values())
+    last = max(float(frames["captured_at"].max()) for frames in video.values()) or 1.0  # of one frame alone
     rows[-1].set_xlim(-0.01 * last, 1.01 * last)
     figure.supylabel("glass-to-glass latency, ms (log scale)", fontsize=9)
     figure.suptitle(f"Every frame against the link: {run.name}", x=0.01, ha="left", fontsize=11, color=INK)

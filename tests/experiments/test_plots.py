@@ -52,6 +52,13 @@ def test_every_run_can_be_drawn(tmp_path, name, arms, bottleneck):
     assert (tmp_path / "plot.png").stat().st_size > 5000
 
 
+@pytest.mark.parametrize("name", PLOTS)
+def test_a_run_of_a_single_frame_can_be_drawn(name):
+    run = make_run({"rtp": (0.05, 1)})
+    run = Run(run.path, run.manifest, run.arms, run.ledger.head(1), run.links)
+    assert PLOTS[name](run).axes
+
+
 def test_the_cdf_ends_at_the_share_that_was_shown():
     figure = latency_cdf(make_run({"rtp": (0.05, FRAMES), "udp": (0.03, 40)}))
     ends = {line.get_label().split()[0]: line.get_ydata()[-1] for line in figure.axes[0].lines}

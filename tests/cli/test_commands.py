@@ -1,0 +1,191 @@
+"""What the commands print and write when all goes well, and when an arm does not."""
+
+import io
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from experiments import jobs, virtual
+from experiments.cli.table import summary_table
+from experiments.scenarios import SCENARIOS
+from sender.sources import SOURCES
+from transport.registry import TRANSPORTS
+
+Glass = Callable[..., Any]
+
+SHORT = ("compare", "--source", "lognormal", "--duration", "400ms", "--workers", "1")
+
+# The fields that the interface promises, in addition to which there may be others.
+PROMISED = [
+    *("arm", "captured", "displayed", "g2g_p50_ms", "g2g_p95_ms", "g2g_p99_ms"),
+    *("signal_p95_ms", "freezes", "ssim", "sent_mbps", "fates"),
+]
+PICTURES = ("latency-cdf.png", "timeline.png", "stage-breakdown.png")
+
+UNSUPPORTED = """\
+name = "codecs"
+duration = "200ms"
+arms = ["rtp", "udp"]
+[video]
+source = "synthetic"
+codec = "vp9"
+[network]
+rate = "5Mbit/s"
+"""
+
+
+def one_object(out: str) -> dict[str, Any]:
+    """Stdout has exactly one line, which is one JSON object without NaN or Infinity."""
+    assert out.endswith("\n") and out.count("\n") == 1
+
+    def refuse(name: str) -> None:
+        raise AssertionError(f"{name} is not JSON")
+
+    content = json.loads(out, parse_constant=refuse)
+    assert isinstance(content, dict)
+    return content
+
+
+def test_json_is_one_object_with_every_promised_field_for_every_arm(glass: Glass) -> None:
+    arms = [*TRANSPORTS, "quic-stream:congestion=cubic"]
+    code, out, err = glass(*SHORT, *(part for arm in arms for part in ("--arm", arm)), "--json")
+    assert (code, err) == (0, "")
+    content = one_object(out)
+    assert content["run"] == "results/lte-driving-seed20"
+    assert content["complete"] is True
+    assert content["scenario"]["duration"] == "400ms"
+    assert [arm["arm"] for arm in content["arms"]] == arms
+    for arm in content["arms"]:
+        assert set(PROMISED) <= set(arm)
+        assert arm["captured"] == 12
+        assert sum(arm["fates"].values()) == 12
+    assert one_object(glass("report", "results/lte-driving-seed20", "--json")[1]) == content
+
+
+def test_infinite_is_null_in_json_and_a_sign_in_the_table(glass: Glass) -> None:
+    Path("x.csv").write_text("time_s,rate_mbps\n0,0\n10,0\n20,1\n")  # nothing arrives while the media last
+    code, out, _ = glass(*SHORT, "--arm", "udp", "--trace", "x.csv", "--json")
+    (arm,) = one_object(out)["arms"]
+    assert code == 0
+    assert (arm["displayed"], arm["g2g_p50_ms"], arm["signal_p95_ms"], arm["floor_ratio"]) == (0, None, None, None)
+    _, out, _ = glass("report", "results/x-seed20")
+    assert re.search(r"udp +0/12 +∞ +∞ +∞ +∞ ", out)
+    assert "No arm showed 95 % of its frames" in out
+
+
+def test_an_unsupported_arm_is_an_answer_and_the_comparison_succeeds(glass: Glass) -> None:
+    Path("x.toml").write_text(UNSUPPORTED)
+    code, out, err = glass("run", "x.toml", "--workers", "1", "--json")
+    assert (code, err) == (0, "")
+    rtp, udp = one_object(out)["arms"]
+    assert rtp["outcome"] == "unsupported" and "vp9" in rtp["reason"]
+    assert rtp["captured"] is None and rtp["fates"] is None and set(PROMISED) <= set(rtp)
+    assert udp["outcome"] == "measured" and udp["captured"] == 6
+    _, out, _ = glass("report", "results/codecs-seed1")
+    assert f"rtp: unsupported: {rtp['reason']}" in out
+
+
+def test_a_failed_arm_is_named_with_exit_code_1_and_the_others_are_shown(
+    glass: Glass, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_arm = virtual.run_arm
+
+    def explode(scenario: Any, arm: Any, *arguments: Any, **keywords: Any) -> Any:
+        if arm.label == "rtp":
+            raise ZeroDivisionError("a defect")
+        return run_arm(scenario, arm, *arguments, **keywords)
+
+    monkeypatch.setattr(jobs, "run_arm", explode)
+    code, out, err = glass(*SHORT, "--arm", "rtp", "--arm", "udp")
+    assert (code, err) == (1, "error: 1 of 2 arms failed: rtp\n")
+    assert "rtp: failed: ZeroDivisionError: a defect" in out
+    assert "Soonest for 95 % of all captured frames, in this one run: udp" in out
+
+
+def test_the_table_comes_with_answer_notes_pictures_and_folder(glass: Glass) -> None:
+    code, out, err = glass(*SHORT, "--arm", "rtp", "--arm", "udp")
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[0].startswith("lognormal, 400ms, over lte-driving, seed 20, in virtual time")
+    assert "note: frame sizes are drawn from a model: nothing is encoded or decoded" in lines
+    for picture in PICTURES:
+        assert f"wrote results/lte-driving-seed20/{picture}" in lines
+        assert Path("results/lte-driving-seed20", picture).read_bytes().startswith(b"\x89PNG")
+    assert lines[-1] == "results: results/lte-driving-seed20 (complete)"
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_pictures_that_cannot_be_written_do_not_hide_the_numbers(glass: Glass, as_json: bool) -> None:
+    glass(*SHORT, "--arm", "udp")
+    Path("results/lte-driving-seed20/timeline.png").unlink()
+    Path("results/lte-driving-seed20/timeline.png").mkdir()
+    code, out, err = glass("report", "results/lte-driving-seed20", *(["--json"] if as_json else []))
+    assert (code, err) == (2, "error: results/lte-driving-seed20/timeline.png: Is a directory\n")
+    if as_json:
+        assert one_object(out)["arms"][0]["captured"] == 12
+    else:
+        assert "results: results/lte-driving-seed20 (complete)" in out
+
+
+def test_arms_that_did_not_end_are_not_ranked(glass: Glass) -> None:
+    glass(*SHORT, "--arm", "rtp", "--arm", "udp")
+    path = Path("results/lte-driving-seed20/summary.json")
+    summary = json.loads(path.read_text())
+    for arm in summary["arms"]:
+        arm["outcome"] = "incomplete"
+    path.write_text(json.dumps(summary))
+    assert "No arm was measured to its end" in glass("report", "results/lte-driving-seed20").out
+
+
+def test_version_and_help(glass: Glass) -> None:
+    assert re.fullmatch(r"glassbench \d+\.\d+\.\d+\S*\n", glass("--version").out)
+    code, out, err = glass("--help")
+    assert (code, err) == (0, "")
+    assert "glass compare" in out
+    nothing = glass()
+    assert (nothing.code, nothing.out.strip(), nothing.err) == (2, out.strip(), "")
+
+
+@pytest.mark.parametrize("columns", [80, 200])
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [
+        ("transports", TRANSPORTS),
+        ("traces", ["lte-driving", "satellite"]),
+        ("sources", SOURCES),
+        ("experiments", SCENARIOS),
+    ],
+)
+def test_lists_are_readable_in_narrow_and_wide_terminals(
+    glass: Glass, monkeypatch: pytest.MonkeyPatch, columns: int, kind: str, names: Any
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    code, out, err = glass("list", kind)
+    assert (code, err) == (0, "")
+    for name in names:
+        assert re.search(rf"^ +{name} ", out, re.MULTILINE), name
+    assert "…" not in out
+    assert max(map(len, out.splitlines())) <= columns
+
+
+@pytest.mark.parametrize("width", [80, 100, 200])
+def test_no_number_of_the_table_is_cut(width: int) -> None:
+    row = {
+        **{"outcome": "measured", "reason": None, "displayed": 743, "captured": 750, "freezes": 12, "ssim": 0.974},
+        **{"g2g_p50_ms": 1234.5, "g2g_p95_ms": 2345.6, "g2g_p99_ms": None, "signal_p95_ms": 2345.6},
+        **{"sent_mbps": 12.34, "floor_ratio": 10.01},
+    }
+    rows = [{**row, "arm": name} for name in ("webtransport-stream-per-frame", "udp")]
+    rows.append({**dict.fromkeys(row), "arm": "rtp", "outcome": "unsupported", "reason": "a long sentence " * 10})
+    console = Console(width=width, record=True, file=io.StringIO())
+    console.print(summary_table(rows, title="title", width=width))
+    text = console.export_text()
+    assert "…" not in text
+    for number in ("743/750", "1234.5", "2345.6", "∞", "0.974", "12.34", "10.01", "unsupported"):
+        assert number in text
+    assert ("webtransport-stream-per-frame" in text) == (width >= 100)  # below, it is broken into two lines

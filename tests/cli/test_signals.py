@@ -1,0 +1,213 @@
+"""Interrupts and other ends from outside, on the real process: what was measured stays, and no process is left."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from experiments.results import load
+
+ROOT = Path(__file__).parents[2]
+PROGRAM = "import sys; from experiments.cli.main import main; sys.exit(main())"
+LONG = ("compare", "--source", "lognormal", "--arm", "udp", "--arm", "rtp", "--duration", "1800s", "--workers", "2")
+PATIENCE = 30.0
+
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Start `glass` in a session of its own."""
+    processes: list[subprocess.Popen[str]] = []
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+
+    def run(*arguments: str, **options: Any) -> "subprocess.Popen[str]":
+        process = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, *arguments],
+            **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options},
+            cwd=tmp_path,
+            env=environment,
+            text=True,
+            start_new_session=True,
+        )
+        processes.append(process)
+        return process
+
+    yield run
+    for process in processes:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def wait_for(what: Callable[[], Any]) -> Any:
+    """What `what` returns as soon as it is true."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        if found := what():
+            return found
+        time.sleep(0.02)
+    raise AssertionError("waited in vain")
+
+
+def children(process: "subprocess.Popen[str]") -> list[int]:
+    """The worker processes."""
+    tasks = Path(f"/proc/{process.pid}/task")
+    if not tasks.exists():
+        pytest.skip("needs /proc")
+    return [int(pid) for task in tasks.iterdir() for pid in (task / "children").read_text().split()]
+
+
+def working(process: "subprocess.Popen[str]") -> list[int]:
+    """Both workers, once they have spent some time on their arms."""
+
+    def busy(pid: int) -> bool:
+        ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11]
+        return int(ticks) / os.sysconf("SC_CLK_TCK") > 2.5
+
+    return workers if len(workers := children(process)) == 2 and all(map(busy, workers)) else []
+
+
+def none_left(workers: list[int]) -> bool:
+    return not any(Path(f"/proc/{pid}").exists() for pid in workers)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_shows_and_keeps_what_was_measured(start: Start, tmp_path: Path, number: signal.Signals) -> None:
+    process = start(*LONG, "--json")
+    workers = wait_for(lambda: working(process))
+    os.killpg(process.pid, number)
+    out, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, err) == (130, "error: interrupted\n")
+    shown = json.loads(out)
+    assert out.count("\n") == 1
+    assert shown["complete"] is False
+    assert [arm["outcome"] for arm in shown["arms"]] == ["incomplete", "incomplete"]
+    assert all(arm["captured"] > 0 for arm in shown["arms"])
+    kept = load(tmp_path / shown["run"])
+    assert not kept.complete
+    assert set(kept.ledger["arm"]) == {"udp", "rtp"}
+    assert not list(tmp_path.rglob("*.part"))
+    assert none_left(workers)
+
+
+def test_a_second_interrupt_ends_at_once_and_the_arms_are_kept_all_the_same(start: Start, tmp_path: Path) -> None:
+    process = start(*LONG)
+    workers = wait_for(lambda: working(process))
+    for _ in range(3):
+        os.killpg(process.pid, signal.SIGINT)
+        time.sleep(0.05)
+    _, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, err) == (130, "error: interrupted\n")
+    wait_for(lambda: none_left(workers))
+    kept = load(tmp_path / "results" / "lte-driving-seed20")
+    assert not kept.complete
+    assert kept.summary["outcome"].tolist() == ["incomplete", "incomplete"]
+
+
+@pytest.mark.parametrize("after", [0.05, 0.2, 0.4])
+def test_an_interrupt_during_the_imports_is_one_line(start: Start, after: float) -> None:
+    process = start("list", "transports")
+    wait_for(lambda: b"experiments" in Path(f"/proc/{process.pid}/cmdline").read_bytes())
+    time.sleep(after)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=PATIENCE)
+    # Before main() runs, or after all was printed, the interrupt is Python's or nobody's: the imports lie between.
+    if "interrupted" in err:
+        assert (process.returncode, err) == (130, "error: interrupted\n")
+    else:
+        assert process.returncode in (0, -signal.SIGINT)
+
+
+def test_the_entry_point_answers_an_interrupt_of_its_imports(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from experiments.cli.main import main
+
+    class Pressed:
+        def find_spec(self, name: str, *_: object) -> None:
+            if name == "experiments.cli.app":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "experiments.cli.app", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Pressed(), *sys.meta_path])
+    assert main() == 130
+    assert capsys.readouterr() == ("", "error: interrupted\n")
+
+
+def test_a_worker_that_is_killed_fails_its_arm_and_the_other_goes_on(start: Start) -> None:
+    process = start(*LONG[:-4], "--duration", "60s", "--workers", "2", "--json")
+    workers = wait_for(lambda: children(process) if len(children(process)) == 2 else [])
+    os.kill(workers[0], signal.SIGKILL)
+    out, err = process.communicate(timeout=PATIENCE)
+    outcomes = {arm["arm"]: (arm["outcome"], arm["reason"]) for arm in json.loads(out)["arms"]}
+    (failed,) = (arm for arm, (outcome, _) in outcomes.items() if outcome == "failed")
+    assert (process.returncode, err) == (1, f"error: 1 of 2 arms failed: {failed}\n")
+    assert outcomes.pop(failed)[1] == "its worker process ended with code -9"
+    assert list(outcomes.values()) == [("measured", None)]
+
+
+def test_workers_end_when_their_parent_is_killed_and_keep_their_arms(start: Start, tmp_path: Path) -> None:
+    process = start(*LONG)
+    workers = wait_for(lambda: working(process))
+    process.kill()
+    process.communicate(timeout=PATIENCE)
+    wait_for(lambda: none_left(workers))
+    kept = load(tmp_path / "results" / "lte-driving-seed20")
+    assert not kept.complete
+    assert kept.summary["outcome"].tolist() == ["incomplete", "incomplete"]
+
+
+def test_two_runs_at_the_same_time_get_a_folder_each(start: Start, tmp_path: Path) -> None:
+    command = ("compare", "--source", "lognormal", "--arm", "udp", "--duration", "1s", "--workers", "1", "--json")
+    both = [start(*command), start(*command)]
+    shown = [json.loads(process.communicate(timeout=PATIENCE)[0]) for process in both]
+    assert {Path(run["run"]).name for run in shown} == {"lte-driving-seed20", "lte-driving-seed20-2"}
+    first, second = (load(tmp_path / run["run"]) for run in shown)
+    assert first.ledger.equals(second.ledger)
+
+
+@pytest.mark.parametrize("stdout", ["closed pipe", "closed", "full"])
+def test_stdout_that_takes_nothing(start: Start, stdout: str) -> None:
+    if stdout == "closed pipe":
+        read_end, write_end = os.pipe()
+        os.close(read_end)
+        process = start("list", "traces", stdout=write_end)
+        os.close(write_end)
+        expected = (0, "")
+    elif stdout == "closed":
+        process = start("list", "traces", stdout=None, preexec_fn=lambda: os.close(1))
+        expected = (0, "")
+    else:
+        if not Path("/dev/full").exists():
+            pytest.skip("needs /dev/full")
+        with Path("/dev/full").open("w") as full:
+            process = start("list", "traces", stdout=full)
+        expected = (2, "error: No space left on device\n")
+    _, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, err) == expected
+
+
+@pytest.mark.parametrize("cache", ["unwritable", "broken"])
+def test_a_cache_that_cannot_be_used_costs_time_only(start: Start, tmp_path: Path, cache: str) -> None:
+    folder = tmp_path / "cache" / "glassbench"
+    if cache == "unwritable":
+        folder.parent.mkdir()
+        folder.write_text("in the way")
+    else:
+        folder.mkdir(parents=True)
+        for name in ("encodes-1.sqlite", "encodes-2.sqlite"):
+            (folder / name).write_bytes(b"not a database" * 1000)
+    process = start(
+        "compare", "--source", "synthetic", "--arm", "udp", "--duration", "200ms", "--workers", "1", "--json"
+    )
+    out, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, err) == (0, "")
+    assert json.loads(out)["arms"][0]["captured"] == 6
