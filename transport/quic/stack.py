@@ -306,7 +306,7 @@ class Stack(QuicConnection):
 
         What else a packet of the peer gave cause to say goes with its acknowledgement, in a few milliseconds.
         """
-        if self._acted or not self._handshake_confirmed or self._close_pending:
+        if not self._live or self._acted or not self._handshake_confirmed or self._close_pending:
             return False
         ack_at = self._loss.spaces[-1].ack_at
         if ack_at is not None and ack_at <= now:
