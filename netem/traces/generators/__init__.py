@@ -8,7 +8,7 @@ import numpy as np
 from netem.traces.generators import lte_driving, mmwave_blockage, satellite, steps, wifi_bursts
 from netem.traces.trace import TraceError, TracePair
 
-MIN_DURATION, MAX_DURATION = 1.0, 3600.0
+MIN_DURATION, MAX_DURATION = 1.0, 7200.0
 
 
 @dataclass(frozen=True, slots=True)
