@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -43,6 +44,7 @@ from netem.elements.scheduled_delay import ScheduledDelay
 from netem.elements.scheduled_loss import ScheduledLoss
 from netem.elements.trace_driven import trace_driven
 from netem.traces import GENERATORS, Trace, TracePair, open_trace
+from netem.traces.files import find, sibling
 
 Capacity = Callable[[float, float], float]  # bytes that the link can carry between two instants
 
@@ -307,10 +309,21 @@ def _epoch(trace: Trace, around: Surroundings) -> float:
 
 
 def _open(name: str, seed: int, duration: float) -> TracePair:
-    """A trace; files know neither seed nor duration, so that one is read once."""
-    return _open_once(name, seed, duration) if name in GENERATORS else _open_once(name, 0, 1.0)
+    """A trace; files know neither seed nor duration, and one is read once until it changes."""
+    if name in GENERATORS:
+        return _open_once(name, seed, duration, ())
+    return _open_once(name, 0, 1.0, _state_of_files(name))
 
 
 @lru_cache(maxsize=8)
-def _open_once(name: str, seed: int, duration: float) -> TracePair:
+def _open_once(name: str, seed: int, duration: float, state: tuple[object, ...]) -> TracePair:
     return open_trace(name, seed=seed, duration=duration)
+
+
+def _state_of_files(name: str) -> tuple[object, ...]:
+    """What tells the files of a trace from others of the same name, and from themselves before a change."""
+    found = find(Path(name))
+    if found is None:
+        return ()
+    files = [path.absolute() for path in (found, sibling(found)) if path is not None]
+    return tuple((path, (stat := path.stat()).st_mtime_ns, stat.st_size) for path in files)

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from experiments.elements import ELEMENTS, DelaySpec, LossEpisodesSpec, TraceSpec
-from experiments.scenario import Scenario, ScenarioError, build, load, parse, shipped
+from experiments.links import open_link
+from experiments.scenario import MAX_DURATION, Scenario, ScenarioError, build, load, parse, shipped
 from experiments.scenarios import SCENARIOS
 from experiments.toml_text import to_toml
 
@@ -262,3 +263,27 @@ def _plain() -> dict[str, object]:
         "video": {"source": "lognormal"},
         "network": {"rate": "5Mbit/s"},
     }
+
+
+def test_the_longest_scenario_fits_a_generated_trace() -> None:
+    scenario = build({**_plain(), "duration": f"{MAX_DURATION:g}s", "network": {"trace": "steps"}})
+    link = open_link(scenario, "down", start_at=0.0, media_start=2.0)
+    (capacity,) = link.capacities
+    assert capacity(MAX_DURATION, MAX_DURATION + 1.0) > 0
+
+
+def test_a_trace_file_that_has_changed_is_read_anew(tmp_path: Path) -> None:
+    file = tmp_path / "x.csv"
+    content = {**_plain(), "network": {"trace": str(file)}}
+
+    def mbps() -> float:
+        link = open_link(build(content), "down", start_at=0.0, media_start=2.0)
+        return link.capacities[0](2.0, 3.0) * 8 / 1e6
+
+    file.write_text("time_s,rate_mbps\n0,2\n")
+    assert mbps() == pytest.approx(2.0)
+    file.write_text("time_s,rate_mbps\n0,12\n")
+    assert mbps() == pytest.approx(12.0)
+    file.write_text("time_s,rate_mbps\n")
+    with pytest.raises(ScenarioError, match="found no row after the header"):
+        build(content)
