@@ -70,7 +70,8 @@ class ReceiverPipeline:
 
     def receive_datagram(self, data: bytes, peer: Address, ecn: int = 0, *, now: float) -> None:
         self._transport.receive_datagram(data, peer, ecn, now=now)
-        self._advance(now)
+        if self._take_events():  # what only waits for its time has a timer
+            self._advance(now)
 
     def datagrams_to_send(self, *, now: float) -> Sequence[Datagram]:
         datagrams = self._transport.datagrams_to_send(now=now)
@@ -79,8 +80,11 @@ class ReceiverPipeline:
         return datagrams
 
     def get_timer(self) -> float | None:
-        timers = (self._transport.get_timer(), self._buffer.get_timer(), self._request_at)
-        return min((timer for timer in timers if timer is not None), default=None)
+        at = self._transport.get_timer()
+        for other in (self._buffer.get_timer(), self._request_at):
+            if other is not None and (at is None or other < at):
+                at = other
+        return at
 
     def handle_timer(self, *, now: float) -> None:
         self._transport.handle_timer(now=now)

@@ -98,6 +98,8 @@ class Connection:
 
     def take_messages(self) -> list[tuple[int, Message]]:
         """The messages delivered since the last call, each with the number of packets skipped just before it."""
+        if not self._messages:
+            return []
         messages, self._messages = self._messages, []
         return messages
 
