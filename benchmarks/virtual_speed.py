@@ -38,7 +38,7 @@ def main() -> None:
     """Print the table, or the profile of one arm."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--source", default="lognormal", help="lognormal (no codec) or a clip")
-    parser.add_argument("--duration", type=float, default=120.0, help="seconds of media in a process")
+    parser.add_argument("--duration", type=float, default=600.0, help="seconds of media in a process")
     parser.add_argument("--repeat", type=int, default=3, help="processes an arm")
     parser.add_argument("--arm", action="append", choices=ARMS, help="only these arms")
     parser.add_argument("--profile", metavar="ARM", choices=ARMS)
