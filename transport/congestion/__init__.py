@@ -1,0 +1,9 @@
+"""Congestion control for our scheduler: one file a controller, and this table. Sans-IO, and nothing of QUIC in it.
+
+To add one: a class with the methods of `RealtimeController` in a file of its own, a line here, and its name in
+`transport.quic.options.Congestion`.
+"""
+
+from transport.congestion.realtime import RealtimeController
+
+CONTROLLERS: dict[str, type[RealtimeController]] = {"realtime": RealtimeController}

@@ -3,8 +3,8 @@
 from functools import partial
 from typing import Any
 
+from transport.congestion import CONTROLLERS
 from transport.contract import TransportConfig
-from transport.quic.control import REALTIME
 from transport.quic.datagrams import DatagramCarrier
 from transport.quic.options import DatagramOptions, QuicOptions
 from transport.quic.receiver import QuicReceiver
@@ -31,7 +31,7 @@ def stream_receiver(
 def datagram_sender(config: TransportConfig, session: type[Session]) -> QuicSender:
     """The sending end of an arm with frames in DATAGRAMs."""
     options = DatagramOptions(**_given(config))
-    repair = options.repair and options.congestion == REALTIME
+    repair = options.repair and options.congestion in CONTROLLERS
     return _scheduler(options)(config, options, session, partial(DatagramCarrier, repair))
 
 
@@ -41,7 +41,7 @@ def datagram_receiver(config: TransportConfig, session: type[Session]) -> QuicRe
 
 
 def _scheduler(options: QuicOptions) -> type[QuicSender]:
-    return LiveSender if options.congestion == REALTIME else StockSender
+    return LiveSender if options.congestion in CONTROLLERS else StockSender
 
 
 def _given(config: TransportConfig) -> dict[str, Any]:

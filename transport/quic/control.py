@@ -1,24 +1,24 @@
 """Our congestion control behind aioquic's public hooks, with aioquic's own window reduced to a permit per call."""
 
 from collections.abc import Iterable
+from functools import partial
 
 from aioquic.quic.congestion.base import QuicCongestionControl, register_congestion_control
 from aioquic.quic.packet_builder import QuicSentPacket
 
+from transport.congestion import CONTROLLERS
 from transport.congestion.realtime import RealtimeController
 
-REALTIME = "realtime"
 
-
-class RealtimeAdapter(QuicCongestionControl):
-    """Collects aioquic's per-packet reports and passes them to a `RealtimeController`, one call per ACK.
+class ControlAdapter(QuicCongestionControl):
+    """Collects aioquic's per-packet reports and passes them to a controller of ours, one call per ACK.
 
     aioquic sends while `congestion_window` exceeds `bytes_in_flight`: `permit` opens it for a number of packets.
     """
 
-    def __init__(self, *, max_datagram_size: int) -> None:
+    def __init__(self, controller: type[RealtimeController], *, max_datagram_size: int) -> None:
         super().__init__(max_datagram_size=max_datagram_size)
-        self.controller = RealtimeController(max_datagram_bytes=max_datagram_size)
+        self.controller = controller(max_datagram_bytes=max_datagram_size)
         self.lost_packets = 0
         self._packet = max_datagram_size
         self._acked: list[int] = []
@@ -66,4 +66,5 @@ class RealtimeAdapter(QuicCongestionControl):
         self._rtt_sampled = True
 
 
-register_congestion_control(REALTIME, RealtimeAdapter)
+for name, controller in CONTROLLERS.items():
+    register_congestion_control(name, partial(ControlAdapter, controller))

@@ -9,9 +9,9 @@ from aioquic._buffer import Buffer
 from aioquic.quic.configuration import SMALLEST_MAX_DATAGRAM_SIZE, QuicConfiguration
 from aioquic.quic.packet import QuicErrorCode, QuicPacketType, pull_quic_header
 
+from transport.congestion import CONTROLLERS
 from transport.contract import Address, Closed, Connected, Datagram, Event, TransportConfig
 from transport.quic.certificate import SERVER_NAME, certificate, private_key
-from transport.quic.control import REALTIME
 from transport.quic.options import QuicOptions
 from transport.quic.session import Message, Session, SessionEvent, StreamAborted, StreamBytes
 from transport.quic.stack import Stack
@@ -46,7 +46,7 @@ class QuicEnd:
                 f"got {config.max_datagram_bytes}"
             )
         self._config = config
-        self._live = options.congestion == REALTIME
+        self._live = options.congestion in CONTROLLERS
         self._session_type = session
         self._calls = calls
         self._events: deque[Event] = deque()

@@ -28,7 +28,7 @@ from aioquic.quic.recovery import QuicPacketPacer, QuicPacketSpace
 from aioquic.quic.stream import QuicStream
 
 from transport.contract import Address
-from transport.quic.control import RealtimeAdapter
+from transport.quic.control import ControlAdapter
 
 MAX_BUFFERED_BYTES = 32 * 2**20  # received out of order, over all streams
 
@@ -84,7 +84,7 @@ class Stack(QuicConnection):
         self._live = live
         self._tokens: deque[Hashable] = deque()  # of self._datagrams_pending
         control = self._loss._cc
-        self.control = control if isinstance(control, RealtimeAdapter) else None
+        self.control = control if isinstance(control, ControlAdapter) else None
         if live:
             self._loss._pacer = _Unpaced(max_datagram_size=configuration.max_datagram_size)
             self._ack_delay = _ACK_DELAY
