@@ -1,7 +1,7 @@
 """aioquic's connection with what live video needs and its public interface lacks.
 
-This is the only file that reaches below aioquic's public interface; each place says what for. All of it was read in
-1.7.2, and the dependency is held below 1.8.
+Beside one look of `webtransport.py` at HTTP/3 buffers, this is the only file that reaches below aioquic's public
+interface; each place says what for. All of it was read in 1.7.2, and the dependency is held below 1.8.
 
 - Reports: which stream offsets and DATAGRAMs left in a packet, and which DATAGRAM was acknowledged or lost, so that
   frames have exact send times and datagrams can be repaired.
