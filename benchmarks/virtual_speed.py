@@ -78,7 +78,7 @@ def cpu_seconds(arm: str, source: str, duration: float) -> float:
 def simulate(arm: str, source: str, duration: float) -> None:
     """Run one arm over a link that is wide enough, with 1 % of loss episodes."""
     from experiments import scenario
-    from experiments.virtual import Reuse, run_arm
+    from experiments.measure.virtual import Reuse, run_arm
     from receiver.quality import QualityMemo
     from sender.encode_cache import EncodeCache
 

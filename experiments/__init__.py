@@ -7,20 +7,20 @@ In a notebook: `import experiments`, then `experiments.compare(...)`, `experimen
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from experiments.files import ResultsError
+    from experiments.engine.runner import Interrupted, compare, run
     from experiments.results import Run, load
-    from experiments.runner import Interrupted, compare, run
+    from experiments.results.files import ResultsError
     from experiments.scenario import Scenario, ScenarioError
 
 _HOMES = {
-    "Interrupted": "runner",
-    "ResultsError": "files",
+    "Interrupted": "engine.runner",
+    "ResultsError": "results.files",
     "Run": "results",
     "Scenario": "scenario",
     "ScenarioError": "scenario",
-    "compare": "runner",
+    "compare": "engine.runner",
     "load": "results",
-    "run": "runner",
+    "run": "engine.runner",
 }
 
 __all__ = ["Interrupted", "ResultsError", "Run", "Scenario", "ScenarioError", "compare", "load", "run"]

@@ -50,7 +50,7 @@ def compare(
     each option changes one thing of it. For everything else there are scenario
     files: glass run.
     """
-    from experiments.runner import compare as compare_arms
+    from experiments.engine.runner import compare as compare_arms
 
     _run_and_show(
         lambda progress: compare_arms(
@@ -76,7 +76,7 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Run a scenario file in virtual time: docs/scenarios.md describes its fields."""
-    from experiments.runner import run as run_scenario
+    from experiments.engine.runner import run as run_scenario
 
     _run_and_show(
         lambda progress: run_scenario(
@@ -87,7 +87,7 @@ def run(
 
 
 def _run_and_show(measure: Callable[[Callback], Run], *, as_json: bool) -> None:
-    from experiments.runner import Interrupted
+    from experiments.engine.runner import Interrupted
 
     try:
         with arm_progress(quiet=as_json) as progress:

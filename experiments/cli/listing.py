@@ -34,7 +34,7 @@ def list_things(kind: Annotated[Kind, typer.Argument(help="What to list.")]) -> 
 def _transports() -> list[tuple[str, str]]:
     from dataclasses import fields
 
-    from experiments.arm_spec import option_text
+    from experiments.scenario.arm_spec import option_text
     from transport.registry import TRANSPORTS
 
     rows = []
@@ -58,7 +58,7 @@ def _sources() -> list[tuple[str, str]]:
 
 
 def _experiments() -> list[tuple[str, str]]:
-    from experiments.scenarios import SCENARIOS
+    from experiments.scenario.shipped import SCENARIOS
 
     return [(name, question) for name, question in SCENARIOS.items()]
 

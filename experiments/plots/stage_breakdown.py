@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.ledger import STAGES
+from experiments.measure.ledger import STAGES
 from experiments.plots.style import INK, new_figure, tidy
 from experiments.results import Run
 

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from experiments import jobs, virtual
 from experiments.cli.table import summary_table
-from experiments.scenarios import SCENARIOS
+from experiments.engine import jobs
+from experiments.measure import virtual
+from experiments.scenario.shipped import SCENARIOS
 from sender.sources import SOURCES
 from transport.registry import TRANSPORTS
 

@@ -7,11 +7,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from experiments.ledger import check, stages
-from experiments.run_folder import ArmResult
+from experiments.measure.arm_result import ArmResult
+from experiments.measure.ledger import check, stages
+from experiments.measure.virtual import Reuse, run_arm
 from experiments.scenario import build
-from experiments.tracks import VIDEO_TRACK
-from experiments.virtual import Reuse, run_arm
+from experiments.scenario.tracks import VIDEO_TRACK
 from receiver.quality import QualityMemo
 from sender.encode_cache import EncodeCache
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from experiments.measure.virtual import Reuse
 from experiments.scenario import Scenario, build
-from experiments.virtual import Reuse
 from receiver.quality import QualityMemo
 from sender.encode_cache import EncodeCache
 from transport.registry import TRANSPORTS

@@ -7,19 +7,19 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import pytest
 
-from experiments.arm_spec import option_text
 from experiments.cli.show import json_object
-from experiments.elements import ELEMENTS
-from experiments.ledger import FATES, STAGES
-from experiments.media_spec import ChatSpec, VideoSpec
-from experiments.network_spec import NetworkSpec
-from experiments.queue_spec import QUEUES
+from experiments.engine.runner import run
+from experiments.measure.arm_result import LEDGER_TYPES, LINK_TYPES
+from experiments.measure.ledger import FATES, STAGES
 from experiments.results import load
-from experiments.run_folder import LEDGER_TYPES, LINK_TYPES
-from experiments.runner import run
 from experiments.scenario import Scenario, parse
-from experiments.schema import Spec
-from experiments.units import DURATION, FRACTION, RATE, SIZE
+from experiments.scenario.arm_spec import option_text
+from experiments.scenario.elements import ELEMENTS
+from experiments.scenario.media_spec import ChatSpec, VideoSpec
+from experiments.scenario.network_spec import NetworkSpec
+from experiments.scenario.queue_spec import QUEUES
+from experiments.scenario.schema import Spec
+from experiments.scenario.units import DURATION, FRACTION, RATE, SIZE
 from transport.registry import TRANSPORTS
 
 ROOT = Path(__file__).parents[2]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.metrics import freezes, glass_to_glass, percentile, sent_mbps, signal_delay, summarize
+from experiments.measure.metrics import freezes, glass_to_glass, percentile, sent_mbps, signal_delay, summarize
 
 INF = math.inf
 

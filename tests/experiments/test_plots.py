@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments.ledger import STAGES
+from experiments.measure.ledger import STAGES
 from experiments.plots import PLOTS, latency_cdf, stage_breakdown, timeline
 from experiments.plots.style import arm_styles
 from experiments.results import Run

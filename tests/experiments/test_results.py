@@ -6,11 +6,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from experiments import run_folder
-from experiments.files import ResultsError, write_table
-from experiments.ledger import STAGES, join
-from experiments.results import Run, load
-from experiments.run_folder import LINK_TYPES, ArmResult
+from experiments.measure.arm_result import LINK_TYPES, ArmResult, Outcome
+from experiments.measure.ledger import STAGES, join
+from experiments.results import Run, load, run_folder
+from experiments.results.files import ResultsError, write_table
 from receiver.record import ReceivedRecord
 from sender.record import SentRecord
 
@@ -38,7 +37,7 @@ def links() -> pd.DataFrame:
     return pd.DataFrame(rows).astype({name: kind for name, kind in LINK_TYPES.items() if name != "arm"})
 
 
-def arm(name: str, outcome: run_folder.Outcome = "measured") -> ArmResult:
+def arm(name: str, outcome: Outcome = "measured") -> ArmResult:
     return ArmResult(
         name, outcome, None, ledger(), links(), {"captured": 10, "g2g_p95_ms": None}, {"sender": {"datagrams": 1}}
     )

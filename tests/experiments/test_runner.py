@@ -12,12 +12,12 @@ import pandas as pd
 import pytest
 
 import experiments
-from experiments import jobs
-from experiments.files import ResultsError, read_json
+from experiments.engine import jobs
+from experiments.engine.runner import FLOOR, Interrupted, compare, run
 from experiments.results import load
-from experiments.runner import FLOOR, Interrupted, compare, run
+from experiments.results.files import ResultsError, read_json
 from experiments.scenario import Scenario, ScenarioError
-from experiments.toml_text import to_toml
+from experiments.scenario.toml_text import to_toml
 from transport.contract import TransportConfig
 from transport.registry import TRANSPORTS, TransportEntry
 

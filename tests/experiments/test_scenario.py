@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments.elements import ELEMENTS, DelaySpec, LossEpisodesSpec, TraceSpec
-from experiments.links import open_link
-from experiments.scenario import MAX_DURATION, Scenario, ScenarioError, build, load, parse, shipped
-from experiments.scenarios import SCENARIOS
-from experiments.toml_text import to_toml
+from experiments.measure.links import open_link
+from experiments.scenario import Scenario, ScenarioError, build, load, parse, shipped
+from experiments.scenario.spec import MAX_DURATION
+from experiments.scenario.elements import ELEMENTS, DelaySpec, LossEpisodesSpec, TraceSpec
+from experiments.scenario.shipped import SCENARIOS
+from experiments.scenario.toml_text import to_toml
 
 GOOD = """\
 name = "test"

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments.units import DURATION, FRACTION, RATE, SIZE, Quantity, UnitError
+from experiments.scenario.units import DURATION, FRACTION, RATE, SIZE, Quantity, UnitError
 
 KINDS = [DURATION, RATE, SIZE, FRACTION]
 

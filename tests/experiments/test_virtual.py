@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments.ledger import FATES, LedgerError, check, stages
-from experiments.links import check_conservation, open_link
+from experiments.measure.ledger import FATES, LedgerError, check, stages
+from experiments.measure.links import check_conservation, open_link
+from experiments.measure.virtual import MEDIA_START, Reuse, run_arm
 from experiments.scenario import Scenario
-from experiments.tracks import CHAT_TRACK, VIDEO_TRACK
-from experiments.virtual import MEDIA_START, Reuse, run_arm
+from experiments.scenario.tracks import CHAT_TRACK, VIDEO_TRACK
 from netem.elements.loss_episodes import LossEpisodes
 from netem.packet import Packet
 from netem.simulator import START_AT

@@ -11,13 +11,13 @@ from typing import Any
 
 import pandas as pd
 
-from experiments import dice, ledger, metrics
-from experiments.arm_spec import ArmSpec
-from experiments.links import check_conservation, link_table, open_link
-from experiments.picture_quality import with_quality
-from experiments.run_folder import ArmResult, Outcome
+from experiments.measure import dice, ledger, metrics
+from experiments.measure.arm_result import ArmResult, Outcome
+from experiments.measure.links import check_conservation, link_table, open_link
+from experiments.measure.picture_quality import with_quality
 from experiments.scenario import Scenario
-from experiments.tracks import CHAT_TRACK, VIDEO_TRACK
+from experiments.scenario.arm_spec import ArmSpec
+from experiments.scenario.tracks import CHAT_TRACK, VIDEO_TRACK
 from netem.simulator import START_AT, Simulator
 from receiver.decoder import NullDecoder, VideoDecoder
 from receiver.pipeline import ReceiverPipeline

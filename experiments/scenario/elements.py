@@ -14,8 +14,8 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from experiments.queue_spec import DropTailSpec, QueueSpec
-from experiments.schema import (
+from experiments.scenario.queue_spec import DropTailSpec, QueueSpec
+from experiments.scenario.schema import (
     Count,
     Duration,
     Fraction,

@@ -7,12 +7,11 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from experiments import dice
-from experiments.elements import Capacity, ElementSpec, Surroundings
-from experiments.ledger import LedgerError
-from experiments.results import LINK_WINDOW
-from experiments.run_folder import LINK_TYPES
+from experiments.measure import dice
+from experiments.measure.arm_result import LINK_TYPES, LINK_WINDOW
+from experiments.measure.ledger import LedgerError
 from experiments.scenario import Scenario
+from experiments.scenario.elements import Capacity, ElementSpec, Surroundings
 from netem.element import Counts, Element
 from netem.link_log import LinkLog
 from netem.path import Path

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from experiments.schema import Count, PositiveDuration, Rate, Size, Spec, checked, invalid, unknown
-from experiments.tracks import CHAT_TRACK, VIDEO_TRACK
+from experiments.scenario.schema import Count, PositiveDuration, Rate, Size, Spec, checked, invalid, unknown
+from experiments.scenario.tracks import CHAT_TRACK, VIDEO_TRACK
 from sender.cost import decode_cost, encode_cost
 from sender.encoder import ENCODERS, EncoderSettings
 from sender.messages import Messages, periodic_instants, poisson_instants

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from experiments.ledger import FATES
+from experiments.measure.ledger import FATES
 
 FloatArray = NDArray[np.float64]
 

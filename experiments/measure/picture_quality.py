@@ -4,7 +4,7 @@ import zlib
 
 import pandas as pd
 
-from experiments.tracks import VIDEO_TRACK
+from experiments.scenario.tracks import VIDEO_TRACK
 from receiver.quality import QualityMemo, measure_quality
 from receiver.shown import Shown
 from sender.encoder import stamped_pictures

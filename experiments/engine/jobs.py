@@ -1,8 +1,8 @@
 """Jobs: one arm each, run in this process or in worker processes, with progress, and stopped without losing anything.
 
-A worker is `python -m experiments.worker`: jobs go in and progress comes out as JSON, a line each. That is simpler than
-`multiprocessing`, which would import the caller's main script again in each worker. What an arm measured never travels:
-the worker writes it to the folder of the run. Results do not depend on which process runs an arm.
+A worker is `python -m experiments.engine.worker`: jobs go in and progress comes out as JSON, a line each. That is
+simpler than `multiprocessing`, which would import the caller's main script again in each worker. What an arm measured
+never travels: the worker writes it to the folder of the run. Results do not depend on which process runs an arm.
 """
 
 import json
@@ -20,11 +20,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from experiments import run_folder
-from experiments.files import ResultsError
-from experiments.run_folder import ArmResult, Outcome
+from experiments.measure.arm_result import ArmResult, Outcome
+from experiments.measure.virtual import Reuse, run_arm
+from experiments.results import run_folder
+from experiments.results.files import ResultsError
 from experiments.scenario import Scenario, build
-from experiments.virtual import Reuse, run_arm
 from receiver.quality import QualityMemo
 from sender.encode_cache import EncodeCache, default_directory
 
@@ -227,7 +227,7 @@ class _Server(threading.Thread):
                 self._end()
             if self._process is None:
                 self._process = subprocess.Popen(
-                    [sys.executable, "-m", "experiments.worker"],
+                    [sys.executable, "-m", "experiments.engine.worker"],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     text=True,

@@ -11,49 +11,16 @@ Whatever ends the process, what was measured before stays, and `experiments.resu
 import re
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 
-from experiments.files import ResultsError, make_folder, read_json, read_table, write_json, write_table
-from experiments.ledger import TYPES
+from experiments.measure.arm_result import LEDGER_TYPES, LINK_TYPES, ArmResult
+from experiments.results.files import ResultsError, make_folder, read_json, read_table, write_json, write_table
 
 SCHEMA = 1
-
-Outcome = Literal["measured", "incomplete", "unsupported", "failed", "not run"]
-
-LEDGER_TYPES = {"arm": "string", **TYPES}
-LINK_TYPES = {
-    "arm": "string",
-    "direction": "string",
-    "at": "float64",
-    "capacity_bytes": "float64",
-    "sent_bytes": "int64",
-    "delivered_bytes": "int64",
-    "backlog_bytes": "int64",
-    "dropped_packets": "int64",
-    "lost_packets": "int64",
-}
-
-
-@dataclass(frozen=True)
-class ArmResult:
-    """What one arm gave. The tables are None if it never ran; `reason` says why an outcome is not "measured".
-
-    `summary` has the numbers of the table, `stats` the counters of both transport ends, `impairments` what each
-    direction was commanded to do and what was applied.
-    """
-
-    arm: str
-    outcome: Outcome
-    reason: str | None = None
-    ledger: pd.DataFrame | None = None
-    links: pd.DataFrame | None = None
-    summary: Mapping[str, Any] = field(default_factory=dict)
-    stats: Mapping[str, Any] = field(default_factory=dict)
-    impairments: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

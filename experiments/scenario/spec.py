@@ -12,12 +12,12 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from experiments.arm_spec import Arm, ArmSpec
-from experiments.media_spec import ChatSpec, VideoSpec
-from experiments.network_spec import NetworkSpec
-from experiments.scenarios import SCENARIOS
-from experiments.schema import PositiveDuration, Spec, checked, invalid
-from experiments.toml_lines import KeyPath, key_lines, line_of
+from experiments.scenario.arm_spec import Arm, ArmSpec
+from experiments.scenario.media_spec import ChatSpec, VideoSpec
+from experiments.scenario.network_spec import NetworkSpec
+from experiments.scenario.schema import PositiveDuration, Spec, checked, invalid
+from experiments.scenario.shipped import SCENARIOS
+from experiments.scenario.toml_lines import KeyPath, key_lines, line_of
 from receiver.playout import parse_playout
 
 MAX_FILE_BYTES = 2**20
@@ -113,10 +113,10 @@ def load(path: str | Path) -> Scenario:
 
 
 def shipped(name: str) -> Scenario:
-    """A scenario of `experiments/scenarios`. Raises KeyError."""
+    """A scenario of `experiments/scenario/shipped`. Raises KeyError."""
     if name not in SCENARIOS:
         raise KeyError(name)
-    file = files("experiments.scenarios").joinpath(f"{name}.toml")
+    file = files("experiments.scenario.shipped").joinpath(f"{name}.toml")
     return parse(file.read_text(encoding="utf-8"), f"{name}.toml")
 
 

@@ -4,9 +4,9 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from experiments.elements import AnyElement, ElementSpec, TraceName
-from experiments.queue_spec import QueueSpec
-from experiments.schema import Duration, Fraction, PositiveDuration, Rate, Spec, invalid
+from experiments.scenario.elements import AnyElement, ElementSpec, TraceName
+from experiments.scenario.queue_spec import QueueSpec
+from experiments.scenario.schema import Duration, Fraction, PositiveDuration, Rate, Spec, invalid
 
 Elements = tuple[AnyElement, ...]
 

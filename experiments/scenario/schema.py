@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, PlainValidator, model_validator
 from pydantic_core import PydanticCustomError
 
-from experiments.units import DURATION, FRACTION, RATE, SIZE, Quantity, UnitError
+from experiments.scenario.units import DURATION, FRACTION, RATE, SIZE, Quantity, UnitError
 
 
 class Spec(BaseModel):

@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from experiments.files import ResultsError, read_json, read_table
-from experiments.ledger import stages
-from experiments.run_folder import LEDGER_TYPES, LINK_TYPES, SCHEMA, ArmResult, collect
-from experiments.tracks import VIDEO_TRACK
+from experiments.measure.arm_result import LEDGER_TYPES, LINK_TYPES, LINK_WINDOW, ArmResult
+from experiments.measure.ledger import stages
+from experiments.results.files import ResultsError, read_json, read_table
+from experiments.results.run_folder import SCHEMA, collect
+from experiments.scenario.tracks import VIDEO_TRACK
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-LINK_WINDOW = 0.1  # seconds: one row of the link table per direction
 
 
 @dataclass(frozen=True, eq=False)

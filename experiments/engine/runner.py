@@ -10,13 +10,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments import run_folder, scenario
-from experiments.files import ResultsError
-from experiments.jobs import Done, Job, Progress, run_jobs
-from experiments.results import Run, load
-from experiments.run_folder import ArmResult
+from experiments import scenario
+from experiments.engine.jobs import Done, Job, Progress, run_jobs
+from experiments.measure.arm_result import ArmResult
+from experiments.results import Run, load, run_folder
+from experiments.results.files import ResultsError
+from experiments.results.versions import versions
 from experiments.scenario import Scenario
-from experiments.versions import versions
 
 RESULTS = Path("results")
 FLOOR = "floor (udp, no loss)"

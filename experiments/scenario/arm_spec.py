@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import PlainSerializer, PlainValidator
 
-from experiments.schema import Spec, invalid, unknown
+from experiments.scenario.schema import Spec, invalid, unknown
 from transport.registry import TRANSPORTS, validate_options
 
 Option = bool | int | float | str

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, model_validator
 
-from experiments.schema import Count, PositiveDuration, Size, Spec, chosen_by, dumped, invalid
+from experiments.scenario.schema import Count, PositiveDuration, Size, Spec, chosen_by, dumped, invalid
 from netem.queues.codel import CoDel
 from netem.queues.drop_tail import DropTail
 from netem.queues.queue import Queue
