@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from experiments.measure.links import open_link
 from experiments.scenario import Scenario, ScenarioError, build, load, parse, shipped
-from experiments.scenario.spec import MAX_DURATION
 from experiments.scenario.elements import ELEMENTS, DelaySpec, LossEpisodesSpec, TraceSpec
 from experiments.scenario.shipped import SCENARIOS
+from experiments.scenario.spec import MAX_DURATION
 from experiments.scenario.toml_text import to_toml
 
 GOOD = """\
