@@ -4,7 +4,6 @@
 `scenario.dump()` and `to_toml(scenario.dump())` give it back; what is rebuilt from them is equal.
 """
 
-import tomllib
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -17,10 +16,9 @@ from experiments.scenario.media_spec import ChatSpec, VideoSpec
 from experiments.scenario.network_spec import NetworkSpec
 from experiments.scenario.schema import PositiveDuration, Spec, checked, invalid
 from experiments.scenario.shipped import SCENARIOS
-from experiments.scenario.toml_lines import KeyPath, key_lines, line_of
+from experiments.scenario.toml_file import first_sentence, parse_model, read_text
 from receiver.playout import parse_playout
 
-MAX_FILE_BYTES = 2**20
 MAX_DURATION = 3600.0
 MAX_VIDEO_BYTES = 10**9  # of encoded pictures, which an arm keeps in memory to measure their quality
 
@@ -99,16 +97,10 @@ def load(path: str | Path) -> Scenario:
         return shipped(str(path))
     path = Path(path)
     try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise ScenarioError(f"{path} is larger than {MAX_FILE_BYTES} bytes, so it is no scenario")
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path, what="scenario", error=ScenarioError)
     except FileNotFoundError:
         names = ", ".join(SCENARIOS)
         raise ScenarioError(f"{path} is neither a scenario file nor a shipped scenario ({names})") from None
-    except OSError as error:
-        raise ScenarioError(f"cannot read scenario {path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise ScenarioError(f"{path} is not a text in UTF-8, so it is no scenario") from None
     return parse(text, str(path))
 
 
@@ -122,21 +114,7 @@ def shipped(name: str) -> Scenario:
 
 def parse(text: str, file: str) -> Scenario:
     """The scenario of a TOML text; `file` is its name in messages. Raises ScenarioError."""
-    try:
-        content = tomllib.loads(text)
-        lines = key_lines(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ScenarioError(f"{file} is not valid TOML: {error}") from None
-    except RecursionError:
-        raise ScenarioError(f"{file} is nested too deeply to be a scenario") from None
-    try:
-        return Scenario.model_validate(content)
-    except ValidationError as error:
-        places = [_place_and_sentence(detail) for detail in error.errors()]
-        line, place, sentence = min(
-            ((line_of(lines, place), place, sentence) for place, sentence in places), key=lambda found: found[0]
-        )
-        raise ScenarioError(f"{file}:{line}: {_name(place)}{sentence}") from None
+    return parse_model(Scenario, text, file=file, what="scenario", error=ScenarioError)
 
 
 def build(content: Mapping[str, Any]) -> Scenario:
@@ -144,26 +122,4 @@ def build(content: Mapping[str, Any]) -> Scenario:
     try:
         return Scenario.model_validate(content)
     except ValidationError as error:
-        place, sentence = _place_and_sentence(error.errors()[0])
-        raise ScenarioError(f"{_name(place)}{sentence}") from None
-
-
-def _place_and_sentence(detail: Mapping[str, Any]) -> tuple[KeyPath, str]:
-    place: KeyPath = tuple(detail["loc"])
-    if detail["type"] == "scenario":
-        return place + tuple(detail["ctx"]["path"]), str(detail["msg"])
-    if detail["type"] == "missing":
-        return place[:-1], f"the field {place[-1]!r} is missing"
-    text = str(detail["msg"]).replace("Input should", "must").replace(" should ", " must ").rstrip(".")
-    text = text.replace("Tuple", "list").removesuffix(" after validation, not 0")
-    return place, f"{text[0].lower()}{text[1:]}, found {_shown(detail['input'])}"
-
-
-def _name(place: KeyPath) -> str:
-    name = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).removeprefix(".")
-    return f"{name}: " if name else ""
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
+        raise ScenarioError(first_sentence(error)) from None

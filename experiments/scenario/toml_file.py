@@ -1,0 +1,75 @@
+"""Reading a TOML file into a model: one sentence with file and line, field, what was found, and what is accepted."""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from experiments.scenario.schema import Spec
+from experiments.scenario.toml_lines import KeyPath, key_lines, line_of
+
+MAX_FILE_BYTES = 2**20
+
+Model = TypeVar("Model", bound=Spec)
+
+
+def read_text(path: Path, *, what: str, error: type[ValueError]) -> str:
+    """The text of a file that should be a `what`, such as "scenario". Raises `error`; FileNotFoundError passes."""
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise error(f"{path} is larger than {MAX_FILE_BYTES} bytes, so it is no {what}")
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise
+    except OSError as reason:
+        raise error(f"cannot read {what} {path}: {reason.strerror}") from None
+    except UnicodeDecodeError:
+        raise error(f"{path} is not a text in UTF-8, so it is no {what}") from None
+
+
+def parse_model(model: type[Model], text: str, *, file: str, what: str, error: type[ValueError]) -> Model:
+    """The model of a TOML text; `file` is its name in messages. Raises `error` about the first mistake in the file."""
+    try:
+        content = tomllib.loads(text)
+        lines = key_lines(text)
+    except tomllib.TOMLDecodeError as reason:
+        raise error(f"{file} is not valid TOML: {reason}") from None
+    except RecursionError:
+        raise error(f"{file} is nested too deeply to be a {what}") from None
+    try:
+        return model.model_validate(content)
+    except ValidationError as reason:
+        places = [_place_and_sentence(detail) for detail in reason.errors()]
+        line, place, sentence = min(
+            ((line_of(lines, place), place, sentence) for place, sentence in places), key=lambda found: found[0]
+        )
+        raise error(f"{file}:{line}: {_name(place)}{sentence}") from None
+
+
+def first_sentence(error: ValidationError) -> str:
+    """The first mistake of a value that stands in no file: its field and the sentence."""
+    place, sentence = _place_and_sentence(error.errors()[0])
+    return f"{_name(place)}{sentence}"
+
+
+def _place_and_sentence(detail: Mapping[str, Any]) -> tuple[KeyPath, str]:
+    place: KeyPath = tuple(detail["loc"])
+    if detail["type"] == "scenario":
+        return place + tuple(detail["ctx"]["path"]), str(detail["msg"])
+    if detail["type"] == "missing":
+        return place[:-1], f"the field {place[-1]!r} is missing"
+    text = str(detail["msg"]).replace("Input should", "must").replace(" should ", " must ").rstrip(".")
+    text = text.replace("Tuple", "list").removesuffix(" after validation, not 0")
+    return place, f"{text[0].lower()}{text[1:]}, found {_shown(detail['input'])}"
+
+
+def _name(place: KeyPath) -> str:
+    name = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).removeprefix(".")
+    return f"{name}: " if name else ""
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
