@@ -22,7 +22,7 @@ from typing import Any
 
 from experiments.measure.arm_result import ArmResult, Outcome
 from experiments.measure.virtual import Reuse, run_arm
-from experiments.results import run_folder
+from experiments.results.arm_folder import write_arm
 from experiments.results.files import ResultsError
 from experiments.scenario import Scenario, build
 from receiver.quality import QualityMemo
@@ -35,30 +35,32 @@ Progress = Callable[[str, float], None]
 
 @dataclass(frozen=True)
 class Job:
-    """One arm of a scenario. `name` is what progress calls it. With a `folder` the result is kept there under `index`;
-    without, only the summary comes back."""
+    """One arm of a scenario. `name` is what progress calls it. With a `place`, a folder, the result is kept there;
+    without, only the summary comes back. `partial`: whether that holds for what was measured up to an interrupt, too.
+    `quality`: whether the quality of the pictures is measured."""
 
     name: str
-    index: int
     scenario: Scenario
     arm: str
-    folder: Path | None
+    place: Path | None
+    partial: bool = True
+    quality: bool = True
 
     def to_json(self) -> str:
         """One line."""
-        folder = None if self.folder is None else str(self.folder)
-        return json.dumps({**vars(self), "scenario": self.scenario.dump(), "folder": folder})
+        place = None if self.place is None else str(self.place)
+        return json.dumps({**vars(self), "scenario": self.scenario.dump(), "place": place})
 
     @classmethod
     def from_json(cls, line: str) -> "Job":
         fields = json.loads(line)
-        folder = None if fields["folder"] is None else Path(fields["folder"])
-        return cls(**{**fields, "scenario": build(fields["scenario"]), "folder": folder})
+        place = None if fields["place"] is None else Path(fields["place"])
+        return cls(**{**fields, "scenario": build(fields["scenario"]), "place": place})
 
 
 @dataclass(frozen=True)
 class Done:
-    """How a job ended: the outcome of the arm, and its summary. `kept` says that its result is in the folder;
+    """How a job ended: the outcome of the arm, and its summary. `kept` says that its result is in its place;
     `unwritten` is the reason if it should be and is not."""
 
     outcome: Outcome
@@ -72,15 +74,15 @@ def execute(job: Job, reuse: Reuse, progress: Callable[[float], None], stop: Cal
     """Run a job in this process and keep its result. A defect of the arm is its outcome "failed", not an exception."""
     scenario = job.scenario
     try:
-        result = run_arm(scenario, scenario.arm(job.arm), reuse, progress=progress, stop=stop, quality=bool(job.folder))
+        result = run_arm(scenario, scenario.arm(job.arm), reuse, progress=progress, stop=stop, quality=job.quality)
     except Exception as error:
         trace = traceback.format_exc().splitlines()
         result = ArmResult(job.arm, "failed", f"{type(error).__name__}: {error}", stats={"traceback": trace})
     done = Done(result.outcome, result.reason, dict(result.summary))
-    if job.folder is None:
+    if job.place is None or (result.outcome == "incomplete" and not job.partial):
         return done
     try:
-        run_folder.write_arm(job.folder, job.index, result)
+        write_arm(job.place, result)
     except ResultsError as error:
         return replace(done, unwritten=str(error))
     return replace(done, kept=True)

@@ -14,7 +14,9 @@ from experiments import scenario
 from experiments.engine.jobs import Done, Job, Progress, run_jobs
 from experiments.measure.arm_result import ArmResult
 from experiments.results import Run, load, run_folder
+from experiments.results.arm_folder import write_arm
 from experiments.results.files import ResultsError
+from experiments.results.run_folder import arm_place
 from experiments.results.versions import versions
 from experiments.scenario import Scenario
 
@@ -94,11 +96,12 @@ class _Comparison:
         self._folder = folder
         self._progress = progress
         self._done: dict[str, Done] = {}
+        self._places = {arm.label: arm_place(folder, index, arm.label) for index, arm in enumerate(plan.arms)}
 
     def run(self, workers: int) -> Run:
         plan, floor = self._plan, self._plan.floor()
-        jobs = [Job(arm.label, index, plan, arm.label, self._folder) for index, arm in enumerate(plan.arms)]
-        jobs.append(Job(FLOOR, len(jobs), floor, floor.arms[0].label, None))
+        jobs = [Job(arm, plan, arm, place) for arm, place in self._places.items()]
+        jobs.append(Job(FLOOR, floor, floor.arms[0].label, None, quality=False))
         try:
             ended = run_jobs(jobs, workers=workers, progress=self._progress, finished=self._finished)
             self._name_missing()
@@ -115,18 +118,16 @@ class _Comparison:
         self._progress(job.name, 1.0)
         if done.unwritten is not None:
             raise ResultsError(done.unwritten)
-        if job.folder is not None:
+        if job.place is not None:
             if not done.kept:
-                run_folder.write_arm(self._folder, job.index, ArmResult(job.arm, done.outcome, done.reason))
+                write_arm(job.place, ArmResult(job.arm, done.outcome, done.reason))
             run_folder.note_outcome(self._folder, job.arm, done.outcome)
 
     def _name_missing(self) -> None:
         """Arms that never began have a row too."""
-        for index, arm in enumerate(self._plan.arms):
-            if arm.label not in self._done:
-                run_folder.write_arm(
-                    self._folder, index, ArmResult(arm.label, "not run", "interrupted before it began")
-                )
+        for arm, place in self._places.items():
+            if arm not in self._done:
+                write_arm(place, ArmResult(arm, "not run", "interrupted before it began"))
 
     def _floor(self) -> dict[str, Any]:
         done = self._done.get(FLOOR)

@@ -11,13 +11,14 @@ Whatever ends the process, what was measured before stays, and `experiments.resu
 import re
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from experiments.measure.arm_result import LEDGER_TYPES, LINK_TYPES, ArmResult
+from experiments.measure.arm_result import LEDGER_TYPES, LINK_TYPES
+from experiments.results.arm_folder import read_record
 from experiments.results.files import ResultsError, make_folder, read_json, read_table, write_json, write_table
 
 SCHEMA = 1
@@ -51,15 +52,9 @@ def create(root: Path, run_id: str, manifest: Mapping[str, Any]) -> Path:
     return folder
 
 
-def write_arm(folder: Path, index: int, result: ArmResult) -> None:
-    """Keep what one arm gave. Raises ResultsError."""
-    place = folder / "arms" / f"{index:02d}-{re.sub(r'[^A-Za-z0-9.=_-]+', '-', result.arm)[:80]}"
-    make_folder(place, exist_ok=True)
-    for name, table in (("ledger", result.ledger), ("links", result.links)):
-        if table is not None:
-            write_table(place / f"{name}.parquet", _with_arm(table, result.arm))
-    record = {key: value for key, value in asdict(result).items() if key not in ("ledger", "links")}
-    write_json(place / "arm.json", record)  # last: a folder without it is of an arm that did not finish
+def arm_place(folder: Path, index: int, arm: str) -> Path:
+    """Where the result of an arm is kept until the run is finished."""
+    return folder / "arms" / f"{index:02d}-{re.sub(r'[^A-Za-z0-9.=_-]+', '-', arm)[:80]}"
 
 
 def note_outcome(folder: Path, arm: str, outcome: str) -> None:
@@ -89,9 +84,9 @@ def collect(folder: Path) -> Collected:
     """The arms that an unfinished folder holds. Raises ResultsError."""
     records, ledgers, links = [], [], []
     for place in sorted((folder / "arms").glob("[0-9]*")):
-        if not (place / "arm.json").exists():
+        if (record := read_record(place)) is None:
             continue
-        records.append(read_json(place / "arm.json"))
+        records.append(record)
         if (place / "ledger.parquet").exists():
             ledgers.append(read_table(place / "ledger.parquet", LEDGER_TYPES))
             links.append(read_table(place / "links.parquet", LINK_TYPES))
@@ -110,12 +105,6 @@ def kept(folder: Path) -> str:
 def _ratio(p95: float | None, floor: float | None) -> float | None:
     """None if one of them is infinite: a ratio of what was never shown says nothing."""
     return None if p95 is None or not floor else round(p95 / floor, 6)
-
-
-def _with_arm(table: pd.DataFrame, arm: str) -> pd.DataFrame:
-    table = table.copy()
-    table.insert(0, "arm", pd.Series([arm] * len(table), dtype="string"))
-    return table
 
 
 def _concatenate(tables: list[pd.DataFrame], types: Mapping[str, str]) -> pd.DataFrame:

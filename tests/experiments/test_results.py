@@ -9,6 +9,7 @@ import pytest
 from experiments.measure.arm_result import LINK_TYPES, ArmResult, Outcome
 from experiments.measure.ledger import STAGES, join
 from experiments.results import Run, load, run_folder
+from experiments.results.arm_folder import write_arm
 from experiments.results.files import ResultsError, write_table
 from receiver.record import ReceivedRecord
 from sender.record import SentRecord
@@ -46,9 +47,9 @@ def arm(name: str, outcome: Outcome = "measured") -> ArmResult:
 @pytest.fixture
 def finished(tmp_path: Path) -> Path:
     folder = run_folder.create(tmp_path, "test", MANIFEST)
-    run_folder.write_arm(folder, 1, arm("srt:latency_ms=20"))
-    run_folder.write_arm(folder, 0, arm("udp"))
-    run_folder.write_arm(folder, 2, ArmResult("rtp", "unsupported", "rtp carries no av1"))
+    write_arm(run_folder.arm_place(folder, 1, "srt:latency_ms=20"), arm("srt:latency_ms=20"))
+    write_arm(run_folder.arm_place(folder, 0, "udp"), arm("udp"))
+    write_arm(run_folder.arm_place(folder, 2, "rtp"), ArmResult("rtp", "unsupported", "rtp carries no av1"))
     run_folder.finish(folder, complete=True, floor={"g2g_p95_ms": 10.0})
     return folder
 
@@ -86,7 +87,7 @@ def test_views_of_a_run_for_plots_and_notebooks(finished: Path) -> None:
 def test_a_run_that_broke_off_gives_what_was_measured_marked_incomplete(tmp_path: Path) -> None:
     planned = {"udp": "measured", "rtp": "not run", "srt": "not run"}
     folder = run_folder.create(tmp_path, "test", {**MANIFEST, "arms": planned})
-    run_folder.write_arm(folder, 0, arm("udp"))
+    write_arm(run_folder.arm_place(folder, 0, "udp"), arm("udp"))
     (folder / "arms" / "01-rtp").mkdir()  # the process died while this arm was written
     write_table(folder / "arms" / "01-rtp" / "ledger.parquet", ledger())
     run = load(folder)
@@ -234,7 +235,7 @@ def test_a_results_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None
 
 def test_a_full_disk_keeps_the_arms_written_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = run_folder.create(tmp_path, "test", MANIFEST)
-    run_folder.write_arm(folder, 0, arm("udp"))
+    write_arm(run_folder.arm_place(folder, 0, "udp"), arm("udp"))
 
     def full(self: Path, content: bytes) -> int:
         raise OSError(28, "No space left on device", str(self))
@@ -242,6 +243,6 @@ def test_a_full_disk_keeps_the_arms_written_before(tmp_path: Path, monkeypatch: 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "write_bytes", full)
         with pytest.raises(ResultsError, match="No space left on device"):
-            run_folder.write_arm(folder, 1, arm("rtp"))
+            write_arm(run_folder.arm_place(folder, 1, "rtp"), arm("rtp"))
     assert isinstance(load(folder), Run)
     assert load(folder).summary["arm"].tolist() == ["udp"]

@@ -1,0 +1,35 @@
+"""The result of one arm in a folder of its own, as a worker process leaves it.
+
+ledger.parquet, links.parquet     if the arm ran
+arm.json                          outcome and numbers; written last: a folder without it is of an arm that never ended
+"""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from experiments.measure.arm_result import ArmResult
+from experiments.results.files import make_folder, read_json, write_json, write_table
+
+
+def write_arm(place: Path, result: ArmResult) -> None:
+    """Keep what one arm gave. Raises ResultsError."""
+    make_folder(place, exist_ok=True)
+    for name, table in (("ledger", result.ledger), ("links", result.links)):
+        if table is not None:
+            write_table(place / f"{name}.parquet", _with_arm(table, result.arm))
+    record = {key: value for key, value in asdict(result).items() if key not in ("ledger", "links")}
+    write_json(place / "arm.json", record)
+
+
+def read_record(place: Path) -> dict[str, Any] | None:
+    """What `arm.json` says; None if the arm did not end. Raises ResultsError."""
+    return read_json(place / "arm.json") if (place / "arm.json").exists() else None
+
+
+def _with_arm(table: pd.DataFrame, arm: str) -> pd.DataFrame:
+    table = table.copy()
+    table.insert(0, "arm", pd.Series([arm] * len(table), dtype="string"))
+    return table
