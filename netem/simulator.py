@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from math import ceil, inf
 
+from netem.capture import LinkCapture
 from netem.endpoint import Endpoint
 from netem.link_log import LinkLog
 from netem.packet import IP_UDP_HEADER_BYTES, Address, Packet
@@ -30,6 +31,7 @@ class Link:
     destination: "Node"
     path: Path
     log: LinkLog | None
+    capture: LinkCapture | None
     sent_packets: int = 0
     due_at: float = inf
 
@@ -90,8 +92,19 @@ class Simulator:
         self._nodes.append(node)
         self._by_address[address] = node
 
-    def add_link(self, source: Address, destination: Address, path: Path, *, log: LinkLog | None = None) -> None:
-        """Carry packets of the node at `source` to the one at `destination` over `path`, which no other link shares."""
+    def add_link(
+        self,
+        source: Address,
+        destination: Address,
+        path: Path,
+        *,
+        log: LinkLog | None = None,
+        capture: LinkCapture | None = None,
+    ) -> None:
+        """Carry packets of the node at `source` to the one at `destination` over `path`, which no other link shares.
+
+        `log` counts what passes, `capture` keeps the packets.
+        """
         for address in (source, destination):
             if address not in self._by_address:
                 known = ", ".join(str(node.address) for node in self._nodes)
@@ -100,7 +113,7 @@ class Simulator:
                 )
         if destination in self._by_address[source].links:
             raise ValueError(f"link {source} to {destination}: there is one already")
-        link = Link(len(self._links), source, self._by_address[destination], path, log)
+        link = Link(len(self._links), source, self._by_address[destination], path, log, capture)
         self._links.append(link)
         self._by_address[source].links[destination] = link
 
@@ -149,6 +162,8 @@ class Simulator:
         packets = link.path.pop(now)
         if link.log is not None:
             link.log.delivered(packets)
+        if link.capture is not None:
+            link.capture.delivered(packets, now=now)
         self._arm_link(link)
         node = link.destination
         for packet in packets:
@@ -187,6 +202,8 @@ class Simulator:
             link = node.links[destination]
             if link.log is not None:
                 link.log.advance(now)
+            if link.capture is not None:
+                link.capture.sent(packets, now=now)
             link.path.push_all(packets)
             if link.log is not None:
                 link.log.sent(packets)

@@ -167,6 +167,16 @@ class Transport(Protocol):
         """Counters by name: datagrams, retransmissions, malformed, dropped_full, keyframe_requests ... all from 0."""
 
 
+class Observer(Protocol):
+    """Takes what an end knows beside its events, for files that others open. It never raises, and changes nothing."""
+
+    def on_qlog(self, records: str) -> None:
+        """The next records of a qlog, in virtual time (draft-ietf-quic-qlog-main-schema-02, JSON text sequence)."""
+
+    def on_keys(self, lines: str) -> None:
+        """Secrets of the connection, as lines of the NSS key log format: whoever has them can decrypt it."""
+
+
 @dataclass(frozen=True, slots=True)
 class TransportConfig:
     """What the experiment decides for one end.
@@ -174,6 +184,7 @@ class TransportConfig:
     `max_datagram_bytes` is the largest UDP payload of the path (1452 fits a 1500-byte MTU over IPv4 and IPv6).
     `seed` drives every choice the protocol leaves to chance (SSRC, initial sequence number).
     `options` are the arm's own settings, already validated against the options dataclass of its registry entry.
+    `observer` is told what a protocol has to tell; most tell nothing beside their datagrams.
     """
 
     local: Address
@@ -182,6 +193,7 @@ class TransportConfig:
     tracks: tuple[Track, ...]
     max_datagram_bytes: int = 1452
     options: Mapping[str, object] = field(default_factory=dict)
+    observer: Observer | None = None
 
 
 class Unsupported(Exception):

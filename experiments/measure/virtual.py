@@ -15,6 +15,7 @@ from experiments.measure import dice, ledger, metrics
 from experiments.measure.arm_result import ArmResult, Outcome
 from experiments.measure.links import check_conservation, link_table, open_link
 from experiments.measure.picture_quality import with_quality
+from experiments.results.captures import ArmCapture
 from experiments.scenario import Scenario
 from experiments.scenario.arm_spec import ArmSpec
 from experiments.scenario.tracks import CHAT_TRACK, VIDEO_TRACK
@@ -34,8 +35,9 @@ MEDIA_START = START_AT + 2.0
 DRAIN = 3.0
 SLICE = 0.1  # virtual seconds between two looks at `stop` and two reports of progress
 
-SENDER: Address = ("192.0.2.1", 5000)
-RECEIVER: Address = ("192.0.2.2", 5000)
+# The port of RTP media (RFC 3551). It names no protocol to Wireshark, which guesses by port before it looks.
+SENDER: Address = ("192.0.2.1", 5004)
+RECEIVER: Address = ("192.0.2.2", 5004)
 
 _SIZE_MODEL_PICTURE = (640, 360)  # what the cost models are asked for if there are no pictures
 
@@ -56,12 +58,16 @@ def run_arm(
     progress: Callable[[float], None] = lambda share: None,
     stop: Callable[[], bool] = lambda: False,
     quality: bool = True,
+    capture: ArmCapture | None = None,
 ) -> ArmResult:
     """Run one arm. `progress` is told the share that is done; when `stop` turns true, what was measured so far is
-    returned as "incomplete". An exception that comes out of here is a defect of the arm."""
+    returned as "incomplete". `capture` changes no result. Raises ResultsError if it cannot be written; any other
+    exception that comes out of here is a defect of the arm."""
     try:
-        session = _Session(scenario, arm, reuse.cache)
+        session = _Session(scenario, arm, reuse.cache, capture)
     except Unsupported as error:
+        if capture is not None:
+            capture.remove()
         return ArmResult(arm.label, "unsupported", str(error))
     if session.run(progress, stop):
         return session.result("measured", None, reuse.memo if quality else None)
@@ -71,9 +77,10 @@ def run_arm(
 class _Session:
     """The two ends of an arm and the network between them."""
 
-    def __init__(self, scenario: Scenario, arm: ArmSpec, cache: EncodeCache) -> None:
+    def __init__(self, scenario: Scenario, arm: ArmSpec, cache: EncodeCache, capture: ArmCapture | None) -> None:
         self._scenario = scenario
         self._arm = arm
+        self._capture = capture
         self._source = scenario.video.open(dice.integer(scenario.seed, "source"))
         self._playout = parse_playout(scenario.playout)
         self._options = registry.validate_options(arm.transport, dict(arm.options))
@@ -83,8 +90,9 @@ class _Session:
         self._simulator.add_node("receiver", RECEIVER, self._receiver)
         self._down = open_link(scenario, "down", start_at=START_AT, media_start=MEDIA_START)
         self._up = open_link(scenario, "up", start_at=START_AT, media_start=MEDIA_START)
-        self._simulator.add_link(SENDER, RECEIVER, self._down.path, log=self._down.log)
-        self._simulator.add_link(RECEIVER, SENDER, self._up.path, log=self._up.log)
+        for link, source, destination in ((self._down, SENDER, RECEIVER), (self._up, RECEIVER, SENDER)):
+            tap = None if capture is None else capture.link(link.direction)
+            self._simulator.add_link(source, destination, link.path, log=link.log, capture=tap)
 
     @property
     def now(self) -> float:
@@ -104,6 +112,8 @@ class _Session:
             steps += 1
             self._simulator.run(until=min(START_AT + steps * SLICE, last))
             progress((self.now - START_AT) / (last - START_AT))
+            if self._capture is not None:
+                self._capture.check()
         self._receiver.finish(now=self.now)
         return True
 
@@ -183,12 +193,14 @@ class _Session:
                 tracks=tracks,
                 max_datagram_bytes=scenario.max_datagram_bytes,
                 options=self._options,
+                observer=None if self._capture is None else self._capture.observer(role),
             )
 
-        return (
-            entry.make_sender(config("sender", SENDER, RECEIVER)),
-            entry.make_receiver(config("receiver", RECEIVER, SENDER)),
-        )
+        sender = config("sender", SENDER, RECEIVER)
+        ends = entry.make_sender(sender), entry.make_receiver(config("receiver", RECEIVER, SENDER))
+        if self._capture is not None:
+            self._capture.describe(arm.transport, sender, now=START_AT)
+        return ends
 
     @property
     def _held(self) -> float:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from functools import partial
+from typing import Any
 
 from aioquic.quic.congestion.base import QuicCongestionControl, register_congestion_control
 from aioquic.quic.packet_builder import QuicSentPacket
@@ -64,6 +65,10 @@ class ControlAdapter(QuicCongestionControl):
 
     def on_rtt_measurement(self, *, now: float, rtt: float) -> None:
         self._rtt_sampled = True
+
+    def get_log_data(self) -> dict[str, Any]:
+        """For the qlog: the window of the controller, where aioquic's own is a permit."""
+        return {"cwnd": self.controller.window, "bytes_in_flight": self.bytes_in_flight}
 
 
 for name, controller in CONTROLLERS.items():

@@ -4,6 +4,7 @@ import logging
 import ssl
 from collections import Counter, deque
 from collections.abc import Hashable, Mapping
+from typing import TextIO, cast
 
 from aioquic._buffer import Buffer
 from aioquic.quic.configuration import SMALLEST_MAX_DATAGRAM_SIZE, QuicConfiguration
@@ -12,7 +13,9 @@ from aioquic.quic.packet import QuicErrorCode, QuicPacketType, pull_quic_header
 from transport.congestion import CONTROLLERS
 from transport.contract import Address, Closed, Connected, Datagram, Event, TransportConfig
 from transport.quic.certificate import SERVER_NAME, certificate, private_key
+from transport.quic.chance import Chance
 from transport.quic.options import QuicOptions
+from transport.quic.qlog import KeyLog, Qlog
 from transport.quic.session import Message, Session, SessionEvent, StreamAborted, StreamBytes
 from transport.quic.stack import Stack
 
@@ -55,6 +58,8 @@ class QuicEnd:
         self._farewell: list[Datagram] = []
         self._closed = False
         self._connected = False
+        self._chance = Chance(config.seed, calls=calls)
+        self._qlog = None if config.observer is None else Qlog(config.observer.on_qlog, lambda: self._now)
         self._configuration = self._configure(options)
         self._session: Session | None = None
         self._stack: Stack | None = None
@@ -62,10 +67,10 @@ class QuicEnd:
     def connect(self, *, now: float) -> None:
         self._now = now
         if self._calls and self._stack is None and not self._closed:
-            self._stack = Stack(self, configuration=self._configuration, live=self._live)
+            self._stack = Stack(self, configuration=self._configuration, chance=self._chance, live=self._live)
             self._session = self._session_type(self._stack, self._config.peer)
             self._on_stack(self._stack, self._session)
-            self._stack.connect(self._config.peer, now)
+            self._stack.call(self._config.peer, now=now)
 
     def receive_datagram(self, data: bytes, peer: Address, ecn: int = 0, *, now: float) -> None:
         self._now = now
@@ -98,6 +103,8 @@ class QuicEnd:
             if self._stack.terminated is not None:  # by the packet that closes it
                 self._handle_events(now=now)
         self._count["datagrams_sent"] += len(datagrams)
+        if self._qlog is not None:
+            self._qlog.flush()  # every verb is followed by this one
         return datagrams
 
     def close(self, *, now: float) -> None:
@@ -160,6 +167,9 @@ class QuicEnd:
             # The listener sends ACKs and requests: our control is for media, and the callers'.
             congestion_control_algorithm=options.congestion if self._calls or not self._live else "reno",
         )
+        if self._config.observer is not None:
+            configuration.quic_logger = self._qlog
+            configuration.secrets_log_file = cast(TextIO, KeyLog(self._config.observer.on_keys))
         if self._calls:
             configuration.server_name = SERVER_NAME
             configuration.verify_mode = ssl.CERT_NONE  # pinned instead, see `_open`
@@ -186,12 +196,15 @@ class QuicEnd:
         stack = Stack(
             self,
             configuration=self._configuration,
+            chance=self._chance,
             live=self._live,
             original_destination_connection_id=header.destination_cid,
         )
         self._take(stack, data, peer, now=now)
         if not stack.progressed:
             self._count["malformed"] += 1
+            if self._qlog is not None:
+                self._qlog.discard()
             return
         self._stack = stack
         self._session = self._session_type(stack, self._config.peer)

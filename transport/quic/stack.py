@@ -28,6 +28,7 @@ from aioquic.quic.recovery import QuicPacketPacer, QuicPacketSpace
 from aioquic.quic.stream import QuicStream
 
 from transport.contract import Address
+from transport.quic.chance import Chance
 from transport.quic.control import ControlAdapter
 
 MAX_BUFFERED_BYTES = 32 * 2**20  # received out of order, over all streams
@@ -72,14 +73,17 @@ class Stack(QuicConnection):
         reports: Reports,
         *,
         configuration: QuicConfiguration,
+        chance: Chance,
         live: bool,
         original_destination_connection_id: bytes | None = None,
     ) -> None:
         self.urgency: Callable[[int], tuple[int, int]] | None = None  # of a stream, least first; None is round robin
         self._streams_in_order: list[QuicStream] = []
-        super().__init__(
-            configuration=configuration, original_destination_connection_id=original_destination_connection_id
-        )
+        with chance:
+            super().__init__(
+                configuration=configuration, original_destination_connection_id=original_destination_connection_id
+            )
+        self._chance = chance
         self._reports = reports
         self._live = live
         self._tokens: deque[Hashable] = deque()  # of self._datagrams_pending
@@ -120,6 +124,11 @@ class Stack(QuicConnection):
     def peer_certificate(self) -> Any:
         """What the peer presented, proven by its signature but not verified against anything."""
         return self.tls._peer_certificate
+
+    def call(self, peer: Address, *, now: float) -> None:
+        """Begin the handshake."""
+        with self._chance:
+            self.connect(peer, now)
 
     def take_event(self) -> QuicEvent | None:
         """As `next_event`, which raises and catches an exception to find that there is none."""
@@ -187,7 +196,8 @@ class Stack(QuicConnection):
 
     def take(self, data: bytes, peer: Address, *, now: float) -> None:
         """One datagram of the network."""
-        self.receive_datagram(data, peer, now)
+        with self._chance:
+            self.receive_datagram(data, peer, now)
         largest = self._loss.spaces[-1].largest_acked_packet if self._loss.spaces else 0
         if largest != self._largest_acked:
             self._largest_acked = largest
@@ -253,6 +263,8 @@ class Stack(QuicConnection):
         )
         buffer.push_uint_var(len(data))
         buffer.push_bytes(data)
+        if self._quic_logger is not None:
+            builder.quic_logger_frames.append(self._quic_logger.encode_datagram_frame(length=len(data)))  # type: ignore[union-attr]
         self._reports.on_datagram_sent(self._tokens.popleft())
         return True
 

@@ -1,0 +1,137 @@
+"""What others can open of one arm: its packets for Wireshark, and the qlogs of its QUIC ends for qvis.
+
+    link.pcapng                      both directions, where packets enter and where they leave the path; with the keys
+    sender.sqlog, receiver.sqlog     what the ends of QUIC and WebTransport did
+
+All times are virtual time, so that the files and the ledger can be laid side by side. `results/README.md` says how.
+"""
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+from experiments.results.dissection_hints import hint
+from experiments.results.files import ResultsError, make_folder
+from experiments.results.stream_file import StreamFile
+from netem.capture import LinkCapture
+from netem.pcapng import Pcapng
+from transport.contract import TransportConfig
+
+_SECRETS = 4  # of TLS 1.3 without early data: of each end for handshake and application
+_PACKETS_HELD = 256  # until the secrets are there: a handshake is a dozen
+
+
+@contextmanager
+def open_capture(folder: Path | None, title: str) -> Iterator["ArmCapture | None"]:
+    """A capture, or none without a folder; whatever ends the arm, what was captured is written.
+
+    Raises ResultsError, also at the end.
+    """
+    if folder is None:
+        yield None
+        return
+    capture = ArmCapture(folder, title)
+    try:
+        yield capture
+    finally:
+        capture.close()
+
+
+class ArmCapture:
+    """The files of one arm in a folder of their own. Raises ResultsError.
+
+    Wireshark gives up a QUIC connection whose keys stand behind the packets that need them, and a server sends packets
+    that need all of them before the last is known. So the first packets wait for the keys; where none come, a few.
+    """
+
+    def __init__(self, folder: Path, title: str) -> None:
+        make_folder(folder, exist_ok=True)
+        self._folder = folder
+        self._link_file = StreamFile(folder / "link.pcapng")
+        self._files = {"link": self._link_file}
+        self.check()
+        self._waiting: list[bytes] | None = None
+        self._secrets: dict[str, None] = {}  # an ordered set
+        self._pcapng = Pcapng(self._write_block, application="Glassbench", comment=title)
+        self._links = [LinkCapture(self._pcapng, name, index=index) for index, name in enumerate(("down", "up"))]
+        self._waiting = []
+
+    def link(self, direction: Literal["down", "up"]) -> LinkCapture:
+        """What the simulator tells of a direction."""
+        return self._links[direction == "up"]
+
+    def observer(self, end: str) -> "EndObserver":
+        """What an end tells of itself."""
+        return EndObserver(partial(self._write_qlog, end), self._add_keys)
+
+    def describe(self, transport: str, sender: TransportConfig, *, now: float) -> None:
+        """Tell Wireshark what it cannot see by itself, in a packet that was not sent."""
+        described = hint(transport, sender)
+        if described is not None:
+            interface = self._pcapng.add_interface("not sent: a hint for Wireshark")
+            self._pcapng.add_packet(interface, described.packet, 2 << 48, now=now, comment=described.comment)
+
+    def check(self) -> None:
+        """Raises ResultsError if something could not be written."""
+        for file in self._files.values():
+            file.check()
+
+    def close(self) -> None:
+        """Write what is left. Raises ResultsError."""
+        self._release()
+        errors = []
+        for file in self._files.values():
+            try:
+                file.close()
+            except ResultsError as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
+
+    def remove(self) -> None:
+        """There was nothing to capture."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _write_block(self, block: bytes) -> None:
+        if self._waiting is None:
+            self._link_file.write(block)
+            return
+        self._waiting.append(block)
+        if len(self._waiting) >= _PACKETS_HELD:
+            self._release()
+
+    def _add_keys(self, lines: str) -> None:
+        for line in lines.splitlines():
+            if line in self._secrets:  # both ends know the same
+                continue
+            self._secrets[line] = None
+            if self._waiting is None:
+                self._pcapng.add_secrets(f"{line}\n")
+        if len(self._secrets) >= _SECRETS:
+            self._release()
+
+    def _release(self) -> None:
+        if self._waiting is None:
+            return
+        waiting, self._waiting = self._waiting, None
+        if self._secrets:
+            self._pcapng.add_secrets("".join(f"{line}\n" for line in self._secrets))
+        for block in waiting:
+            self._link_file.write(block)
+
+    def _write_qlog(self, end: str, records: str) -> None:
+        file = self._files.get(end)
+        if file is None:
+            file = self._files[end] = StreamFile(self._folder / f"{end}.sqlog")
+        file.write(records.encode())
+
+
+class EndObserver:
+    """The `transport.contract.Observer` of one end."""
+
+    def __init__(self, on_qlog: Callable[[str], None], on_keys: Callable[[str], None]) -> None:
+        self.on_qlog = on_qlog
+        self.on_keys = on_keys
