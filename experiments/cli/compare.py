@@ -16,6 +16,10 @@ Results = Annotated[Path, typer.Option(metavar="FOLDER", help="Where the folder 
 Workers = Annotated[
     int | None, typer.Option(min=1, metavar="COUNT", help="Processes that share the work (default: one per core).")
 ]
+Capture = Annotated[
+    bool,
+    typer.Option("--capture", help="Keep the packets for Wireshark, and qlogs for qvis. It changes no result."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on stdout.")]
 
 
@@ -42,6 +46,7 @@ def compare(
     seed: Annotated[int | None, typer.Option(metavar="NUMBER", help="Another seed gives another network.")] = None,
     results: Results = Path("results"),
     workers: Workers = None,
+    capture: Capture = False,
     as_json: AsJson = False,
 ) -> None:
     """Compare transports on one clip over one network, in virtual time.
@@ -61,6 +66,7 @@ def compare(
             seed=seed,
             results=results,
             workers=workers,
+            capture=capture,
             progress=progress,
             command=_command(),
         ),
@@ -73,6 +79,7 @@ def run(
     *,
     results: Results = Path("results"),
     workers: Workers = None,
+    capture: Capture = False,
     as_json: AsJson = False,
 ) -> None:
     """Run a scenario file in virtual time: docs/scenarios.md describes its fields."""
@@ -80,7 +87,7 @@ def run(
 
     _run_and_show(
         lambda progress: run_scenario(
-            scenario, results=results, workers=workers, progress=progress, command=_command()
+            scenario, results=results, workers=workers, capture=capture, progress=progress, command=_command()
         ),
         as_json=as_json,
     )

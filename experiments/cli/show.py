@@ -12,6 +12,7 @@ from rich.console import Console
 from experiments.cli.output import write_file
 from experiments.cli.table import summary_table
 from experiments.results import Run
+from experiments.results.captures import CAPTURES
 
 # Percentiles of one run this near to the least are not ranked: another seed puts them in another order.
 _TOO_CLOSE = 1.05
@@ -90,6 +91,8 @@ def _print_run(run: Run, pictures: Sequence[Path]) -> None:
         typer.echo(f"note: {note}")
     for picture in pictures:
         typer.echo(f"wrote {picture}")
+    if (captures := run.path / CAPTURES).is_dir():
+        typer.echo(f"captures: {captures} (packets for Wireshark, qlogs for qvis)")
     state = "complete" if run.complete else "incomplete: the run broke off"
     typer.echo(f"results: {run.path} ({state})")
 

@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from experiments.measure.arm_result import ArmResult, Outcome
-from experiments.measure.virtual import Reuse, run_arm
+from experiments.measure.virtual import MEDIA_START, Reuse, run_arm
 from experiments.results.arm_folder import write_arm
+from experiments.results.captures import ArmCapture, open_capture
 from experiments.results.files import ResultsError
 from experiments.scenario import Scenario, build
 from receiver.quality import QualityMemo
@@ -37,7 +38,7 @@ Progress = Callable[[str, float], None]
 class Job:
     """One arm of a scenario. `name` is what progress calls it. With a `place`, a folder, the result is kept there;
     without, only the summary comes back. `partial`: whether that holds for what was measured up to an interrupt, too.
-    `quality`: whether the quality of the pictures is measured."""
+    `quality`: whether the quality of the pictures is measured. `capture`: the folder for its packets and qlogs."""
 
     name: str
     scenario: Scenario
@@ -45,17 +46,18 @@ class Job:
     place: Path | None
     partial: bool = True
     quality: bool = True
+    capture: Path | None = None
 
     def to_json(self) -> str:
         """One line."""
-        place = None if self.place is None else str(self.place)
-        return json.dumps({**vars(self), "scenario": self.scenario.dump(), "place": place})
+        paths = {name: str(path) for name, path in (("place", self.place), ("capture", self.capture)) if path}
+        return json.dumps({**vars(self), "scenario": self.scenario.dump(), **paths})
 
     @classmethod
     def from_json(cls, line: str) -> "Job":
         fields = json.loads(line)
-        place = None if fields["place"] is None else Path(fields["place"])
-        return cls(**{**fields, "scenario": build(fields["scenario"]), "place": place})
+        paths = {name: Path(fields[name]) for name in ("place", "capture") if fields[name]}
+        return cls(**{**fields, "scenario": build(fields["scenario"]), **paths})
 
 
 @dataclass(frozen=True)
@@ -72,12 +74,12 @@ class Done:
 
 def execute(job: Job, reuse: Reuse, progress: Callable[[float], None], stop: Callable[[], bool]) -> Done:
     """Run a job in this process and keep its result. A defect of the arm is its outcome "failed", not an exception."""
-    scenario = job.scenario
+    title = f"{job.arm}, seed {job.scenario.seed}; in virtual time, the first frame is captured at {MEDIA_START:.0f} s"
     try:
-        result = run_arm(scenario, scenario.arm(job.arm), reuse, progress=progress, stop=stop, quality=job.quality)
-    except Exception as error:
-        trace = traceback.format_exc().splitlines()
-        result = ArmResult(job.arm, "failed", f"{type(error).__name__}: {error}", stats={"traceback": trace})
+        with open_capture(job.capture, title) as capture:
+            result = _measure(job, reuse, progress, stop, capture)
+    except ResultsError as error:
+        return Done("failed", str(error), {}, unwritten=str(error))
     done = Done(result.outcome, result.reason, dict(result.summary))
     if job.place is None or (result.outcome == "incomplete" and not job.partial):
         return done
@@ -86,6 +88,31 @@ def execute(job: Job, reuse: Reuse, progress: Callable[[float], None], stop: Cal
     except ResultsError as error:
         return replace(done, unwritten=str(error))
     return replace(done, kept=True)
+
+
+def _measure(
+    job: Job,
+    reuse: Reuse,
+    progress: Callable[[float], None],
+    stop: Callable[[], bool],
+    capture: ArmCapture | None,
+) -> ArmResult:
+    scenario = job.scenario
+    try:
+        return run_arm(
+            scenario,
+            scenario.arm(job.arm),
+            reuse,
+            progress=progress,
+            stop=stop,
+            quality=job.quality,
+            capture=capture,
+        )
+    except ResultsError:
+        raise
+    except Exception as error:
+        trace = traceback.format_exc().splitlines()
+        return ArmResult(job.arm, "failed", f"{type(error).__name__}: {error}", stats={"traceback": trace})
 
 
 def run_jobs(jobs: Sequence[Job], *, workers: int, progress: Progress, finished: Callable[[Job, Done], None]) -> bool:

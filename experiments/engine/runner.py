@@ -15,6 +15,7 @@ from experiments.engine.jobs import Done, Job, Progress, run_jobs
 from experiments.measure.arm_result import ArmResult
 from experiments.results import Run, load, run_folder
 from experiments.results.arm_folder import write_arm
+from experiments.results.captures import CAPTURES
 from experiments.results.files import ResultsError
 from experiments.results.run_folder import arm_place
 from experiments.results.versions import versions
@@ -66,14 +67,16 @@ def run(
     results: str | Path = RESULTS,
     run_id: str | None = None,
     workers: int | None = None,
+    capture: bool = False,
     progress: Progress = lambda arm, share: None,
     command: Sequence[str] = (),
 ) -> Run:
     """Run a scenario, given as a value or as a file, and open its results.
 
     `run_id` names the folder under `results`; without one it is named after scenario and seed. An existing folder is
-    never written over. `workers` is the number of processes, one per core by default. `progress(arm, share)` is called
-    in the calling thread. Raises ScenarioError, ResultsError, and Interrupted after Ctrl-C.
+    never written over. `workers` is the number of processes, one per core by default. With `capture` the folder has
+    `captures/` too: the packets of each arm for Wireshark, and qlogs for qvis. `progress(arm, share)` is called in the
+    calling thread. Raises ScenarioError, ResultsError, and Interrupted after Ctrl-C.
     """
     plan = what if isinstance(what, Scenario) else scenario.load(what)
     manifest = {
@@ -85,22 +88,26 @@ def run(
         "arms": {arm.label: "not run" for arm in plan.arms},
     }
     folder = run_folder.create(Path(results), run_id or f"{plan.name}-seed{plan.seed}", manifest)
-    return _Comparison(plan, folder, progress).run(workers or os.cpu_count() or 1)
+    return _Comparison(plan, folder, progress, capture=capture).run(workers or os.cpu_count() or 1)
 
 
 class _Comparison:
     """The arms of a scenario, and the floor that they are measured against."""
 
-    def __init__(self, plan: Scenario, folder: Path, progress: Progress) -> None:
+    def __init__(self, plan: Scenario, folder: Path, progress: Progress, *, capture: bool) -> None:
         self._plan = plan
         self._folder = folder
+        self._captures = folder / CAPTURES if capture else None
         self._progress = progress
         self._done: dict[str, Done] = {}
         self._places = {arm.label: arm_place(folder, index, arm.label) for index, arm in enumerate(plan.arms)}
 
     def run(self, workers: int) -> Run:
         plan, floor = self._plan, self._plan.floor()
-        jobs = [Job(arm, plan, arm, place) for arm, place in self._places.items()]
+        jobs = [
+            Job(arm, plan, arm, place, capture=self._captures and self._captures / place.name)
+            for arm, place in self._places.items()
+        ]
         jobs.append(Job(FLOOR, floor, floor.arms[0].label, None, quality=False))
         try:
             ended = run_jobs(jobs, workers=workers, progress=self._progress, finished=self._finished)

@@ -20,6 +20,8 @@ from netem.capture import LinkCapture
 from netem.pcapng import Pcapng
 from transport.contract import TransportConfig
 
+CAPTURES = "captures"  # in the folder of a run, with a folder for each arm
+
 _SECRETS = 4  # of TLS 1.3 without early data: of each end for handshake and application
 _PACKETS_HELD = 256  # until the secrets are there: a handshake is a dozen
 
