@@ -1,0 +1,156 @@
+"""Captures of whole arms: they change no result, repeat byte by byte, and agree with what was measured."""
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from experiments import load, run
+from experiments.results import Run
+from experiments.results.captures import ArmCapture
+from experiments.scenario import Scenario, build
+from netem.packet import Packet
+
+FolderOf = Callable[[str], Path]
+Read = Callable[[bytes], Any]
+
+MEDIA_AT = 1002.0
+
+
+def test_results_are_the_same_bytes_with_and_without(captured: Run, scenario: Scenario, tmp_path: Path) -> None:
+    plain = run(scenario, results=tmp_path, workers=2)
+    assert not (plain.path / "captures").exists()
+    for name in ("ledger.parquet", "links.parquet", "summary.json"):
+        assert (plain.path / name).read_bytes() == (captured.path / name).read_bytes(), name
+
+
+def test_a_capture_repeats_byte_by_byte_in_another_process(captured: Run, scenario: Scenario, tmp_path: Path) -> None:
+    """The keys of QUIC included."""
+    again = run(scenario, results=tmp_path, workers=1, capture=True)
+    first, second = (
+        {path.relative_to(folder): path.read_bytes() for path in sorted((folder / "captures").rglob("*.*"))}
+        for folder in (captured.path, again.path)
+    )
+    assert first.keys() == second.keys()
+    assert [path for path in first if first[path] != second[path]] == []
+
+
+def test_another_seed_gives_other_keys(
+    folder_of: FolderOf, scenario: Scenario, tmp_path: Path, read_capture: Read
+) -> None:
+    other = build({**scenario.dump(), "seed": 4, "arms": ["quic-datagram"], "duration": "100ms"})
+    path = run(other, results=tmp_path, workers=1, capture=True).path / "captures" / "00-quic-datagram" / "link.pcapng"
+    ours = read_capture((folder_of("quic-datagram") / "link.pcapng").read_bytes())
+    assert not set(ours.secrets) & set(read_capture(path.read_bytes()).secrets)
+
+
+def test_the_packets_are_those_that_were_counted(
+    captured: Run, folder_of: FolderOf, arm: str, read_capture: Read
+) -> None:
+    capture = read_capture((folder_of(arm) / "link.pcapng").read_bytes())
+    links = captured.links[captured.links["arm"] == arm]
+    for direction in ("down", "up"):
+        rows = links[links["direction"] == direction]
+        for what in ("sent", "delivered"):
+            seen = sum(packet.ip_bytes for packet in capture.at(f"{direction}, {what}"))
+            assert seen == rows[f"{what}_bytes"].sum()
+    applied = next(entry for entry in captured.arms if entry["arm"] == arm)["impairments"]["down"]["path"]
+    missing = len(capture.at("down, sent")) - len(capture.at("down, delivered"))
+    assert missing == applied["lost"] + applied["dropped"] + applied["inside"] > 0
+
+
+def test_what_is_delivered_was_sent_before(folder_of: FolderOf, arm: str, read_capture: Read) -> None:
+    capture = read_capture((folder_of(arm) / "link.pcapng").read_bytes())
+    assert capture.comment.startswith(f"{arm}, seed 3;")
+    times = [packet.nanoseconds for packet in capture.packets]
+    assert times == sorted(times) and times[0] >= 1000 * 10**9
+    for direction in ("down", "up"):
+        sent = {packet.packet_id: packet for packet in capture.at(f"{direction}, sent")}
+        assert len(sent) == len(capture.at(f"{direction}, sent"))
+        delivered = capture.at(f"{direction}, delivered")
+        assert max(Counter(packet.packet_id for packet in delivered).values()) == 1
+        for packet in delivered:
+            origin = sent[packet.packet_id]
+            assert (packet.payload, packet.identification) == (origin.payload, origin.identification)
+            assert packet.nanoseconds > origin.nanoseconds
+
+
+def test_captures_and_ledger_have_one_clock(captured: Run, folder_of: FolderOf, arm: str, read_capture: Read) -> None:
+    """The first frame that left did so when a packet is seen."""
+    ledger = captured.ledger
+    first_sent_at = ledger[(ledger["arm"] == arm) & (ledger["track"] == 0)]["first_sent_at"].min()
+    capture = read_capture((folder_of(arm) / "link.pcapng").read_bytes())
+    nearest = min(abs(packet.nanoseconds / 1e9 - MEDIA_AT - first_sent_at) for packet in capture.at("down, sent"))
+    assert nearest < 1e-6
+
+
+def test_only_quic_has_secrets_and_qlogs_and_they_stand_first(
+    folder_of: FolderOf, arm: str, read_capture: Read
+) -> None:
+    names = sorted(path.name for path in folder_of(arm).iterdir())
+    capture = read_capture((folder_of(arm) / "link.pcapng").read_bytes())
+    if arm.startswith(("quic", "webtransport")):
+        assert names == ["link.pcapng", "receiver.sqlog", "sender.sqlog"]
+        assert len({line.split()[0] for line in capture.secrets}) == len(capture.secrets) == 4
+        assert capture.secrets_before == 0
+    else:
+        assert names == ["link.pcapng"]
+        assert capture.secrets == []
+
+
+def test_hints_are_no_packets_of_the_link(folder_of: FolderOf, arm: str, read_capture: Read) -> None:
+    capture = read_capture((folder_of(arm) / "link.pcapng").read_bytes())
+    real = ["down, sent", "down, delivered", "up, sent", "up, delivered"]
+    assert capture.interfaces[:4] == real
+    hints = [packet for packet in capture.packets if packet.interface not in real]
+    assert len(hints) == (arm in ("rtp", "srt"))
+    assert all(packet.comment.startswith("Not sent") for packet in hints)
+    assert not any(packet.comment for packet in capture.packets if packet.interface in real)
+
+
+def test_an_unsupported_arm_leaves_nothing(scenario: Scenario, tmp_path: Path) -> None:
+    content = scenario.dump()
+    plan = build(
+        {**content, "arms": ["rtp", "udp"], "video": {**content["video"], "source": "lognormal", "codec": "hevc"}}
+    )
+    done = run(plan, results=tmp_path, workers=1, capture=True)
+    assert [entry["outcome"] for entry in done.arms] == ["unsupported", "measured"]
+    assert [path.name for path in (done.path / "captures").iterdir()] == ["01-udp"]
+
+
+def test_opening_and_reporting_a_run_leaves_captures_alone(captured: Run) -> None:
+    assert load(captured.path).complete
+    assert sorted(path.name for path in captured.path.iterdir() if path.is_dir()) == ["captures"]
+
+
+def test_packets_do_not_gather_in_memory(tmp_path: Path) -> None:
+    capture = ArmCapture(tmp_path, "test")
+    file = tmp_path / "link.pcapng"
+    for number in range(2000):
+        packet = Packet(bytes(1000), ("10.0.0.1", 1), ("10.0.0.2", 2), 0, 1028, number, 0.0, 0.0)
+        capture.link("down").sent([packet], now=1000.0 + number)
+        if number > 300:  # the first ones wait for keys
+            assert file.stat().st_size > number * 1028 - 2**17
+    capture.close()
+    assert file.stat().st_size > 2000 * 1028
+
+
+@pytest.mark.parametrize("lines", [1, 4])
+def test_secrets_that_come_late_still_stand_ahead_of_what_follows(
+    tmp_path: Path, lines: int, read_capture: Read
+) -> None:
+    capture = ArmCapture(tmp_path, "test")
+    packet = Packet(b"x", ("10.0.0.1", 1), ("10.0.0.2", 2), 0, 29, 0, 0.0, 0.0)
+    for _ in range(300):
+        capture.link("up").sent([packet], now=1000.0)
+    keys = [f"SECRET_{index} 00 {index:02d}\n" for index in range(lines)]
+    for line in keys * 2:
+        capture.observer("sender").on_keys(line)
+    capture.link("up").sent([packet], now=1001.0)
+    capture.close()
+    read = read_capture((tmp_path / "link.pcapng").read_bytes())
+    assert len(read.packets) == 301
+    assert [f"{line}\n" for line in read.secrets] == keys
+    assert read.secrets_before == 300
