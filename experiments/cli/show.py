@@ -23,6 +23,7 @@ _JSON_FIELDS = (
     "g2g_p50_ms",
     "g2g_p95_ms",
     "g2g_p99_ms",
+    "g2g_max_ms",
     "signal_p95_ms",
     "freezes",
     "freeze_s",
@@ -31,6 +32,7 @@ _JSON_FIELDS = (
     "sent_mbps",
     "floor_ratio",
     "fates",
+    "stages_ms",
     "chat",
 )
 

@@ -20,9 +20,9 @@ from experiments.results.files import ResultsError
 from experiments.results.run_folder import arm_place
 from experiments.results.versions import versions
 from experiments.scenario import Scenario
+from experiments.scenario.spec import FLOOR
 
 RESULTS = Path("results")
-FLOOR = "floor (udp, no loss)"
 
 
 class Interrupted(KeyboardInterrupt):

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from experiments.measure.ledger import FATES
+from experiments.measure.ledger import FATES, STAGES, stages
 
 FloatArray = NDArray[np.float64]
 
@@ -89,6 +89,7 @@ def summarize(frames: pd.DataFrame, links: pd.DataFrame, *, duration: float) -> 
         "captured": len(frames),
         "displayed": int(fates.get("displayed", 0)),
         **{f"g2g_p{q}_ms": _ms(percentile(delays, q / 100)) for q in (50, 95, 99)},
+        "g2g_max_ms": _ms(percentile(delays, 1)),
         "signal_p95_ms": _ms(percentile(signal_delay(frames), 0.95)),
         "freezes": len(still),
         "freeze_s": round(sum(length for _, length in still), 6),
@@ -96,7 +97,15 @@ def summarize(frames: pd.DataFrame, links: pd.DataFrame, *, duration: float) -> 
         "psnr_db": _mean(frames, "psnr_db"),
         "sent_mbps": round(sent_mbps(links, duration), 6),
         "fates": {fate: int(fates.get(fate, 0)) for fate in FATES},
+        "stages_ms": mean_stages(frames),
     }
+
+
+def mean_stages(frames: pd.DataFrame) -> dict[str, float | None]:
+    """The mean of each stage over the displayed frames, in ms; None if there are none. They add up to the mean latency
+    of these frames, so a stage that grew says where latency went."""
+    means = stages(frames[frames["fate"] == "displayed"]).mean()
+    return {name: None if math.isnan(mean := means[f"{name}_ms"]) else round(float(mean), 6) + 0.0 for name in STAGES}
 
 
 def summarize_messages(messages: pd.DataFrame) -> dict[str, object]:
@@ -106,6 +115,7 @@ def summarize_messages(messages: pd.DataFrame) -> dict[str, object]:
         "sent": len(messages),
         "delivered": int((messages["fate"] == "displayed").sum()),
         **{f"delay_p{q}_ms": _ms(percentile(delays, q / 100)) for q in (50, 95, 99)},
+        "delay_max_ms": _ms(percentile(delays, 1)),
     }
 
 

@@ -1,7 +1,9 @@
 """Files of a run: written whole or not at all, byte-identical for equal content, refused with one sentence."""
 
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +24,11 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
     _write(path, sink.getvalue().to_pybytes())
 
 
-def read_table(path: Path, types: Mapping[str, str]) -> pd.DataFrame:
-    """Read Parquet that has at least the columns of `types`, as these types. Raises ResultsError."""
+def read_table(path: Path, types: Mapping[str, str], *, columns: list[str] | None = None) -> pd.DataFrame:
+    """Read Parquet that has at least the columns of `types`, as these types; only `columns` of it, if they are given.
+    Raises ResultsError."""
     try:
-        table: pd.DataFrame = pq.read_table(path, partitioning=None).to_pandas()
+        table: pd.DataFrame = pq.read_table(path, columns=columns, partitioning=None).to_pandas()
     except FileNotFoundError:
         raise ResultsError(f"{path} is missing; the run cannot be read without it") from None
     except OSError as error:
@@ -73,15 +76,24 @@ def make_folder(path: Path, *, exist_ok: bool) -> None:
         raise ResultsError(f"cannot write results to {path}: {_reason(error)}") from None
 
 
-def _write(path: Path, content: bytes) -> None:
-    """To a file beside it and then in its place, so that no reader and no crash ever sees half a file."""
-    beside = path.with_name(path.name + ".part")
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A file beside `path` to write to, which then takes its place, so that no reader and no crash ever sees half a
+    file. Raises ResultsError."""
+    beside = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        beside.write_bytes(content)
+        yield beside
         beside.replace(path)
     except OSError as error:
-        beside.unlink(missing_ok=True)
         raise ResultsError(f"cannot write {path}: {_reason(error)}") from None
+    finally:
+        with suppress(OSError):
+            beside.unlink()
+
+
+def _write(path: Path, content: bytes) -> None:
+    with whole_file(path) as beside:
+        beside.write_bytes(content)
 
 
 def _reason(error: OSError) -> str:

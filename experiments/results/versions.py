@@ -1,10 +1,13 @@
-"""What the numbers were made with: versions of Python, of the packages, and of the codec libraries."""
+"""What the numbers were made with: versions of Python, of the packages, of the codec libraries, and our own source."""
 
+import hashlib
 import platform
 import re
 from fractions import Fraction
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
+ROOMS = ("transport", "sender", "receiver", "netem", "experiments")
 PACKAGES = ("glassbench", "numpy", "pandas", "pyarrow", "av", "aioquic", "cryptography")
 
 
@@ -16,7 +19,17 @@ def versions() -> dict[str, str]:
             found[package] = version(package)
         except PackageNotFoundError:
             found[package] = "not installed as a package"
-    return {**found, **_codec_versions()}
+    return {**found, "source": _source_digest(), **_codec_versions()}
+
+
+def _source_digest() -> str:
+    """Of all our Python files: what was measured before and after a change must not be taken for one thing."""
+    root = Path(__file__).parents[2]
+    digest = hashlib.sha256()
+    for room in ROOMS:
+        for file in sorted((root / room).rglob("*.py")):
+            digest.update(str(file.relative_to(root)).encode() + file.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def _codec_versions() -> dict[str, str]:

@@ -19,6 +19,8 @@ from experiments.scenario.shipped import SCENARIOS
 from experiments.scenario.toml_file import first_sentence, parse_model, read_text
 from receiver.playout import parse_playout
 
+FLOOR = "floor (udp, no loss)"
+
 MAX_DURATION = 3600.0
 MAX_VIDEO_BYTES = 10**9  # of encoded pictures, which an arm keeps in memory to measure their quality
 
@@ -87,7 +89,7 @@ class Scenario(Spec):
     def floor(self) -> "Scenario":
         """The loss-free floor of this scenario: plain udp over the same bottleneck, queue and delays without loss."""
         return self.model_copy(
-            update={"arms": (ArmSpec(transport="udp", label="udp"),), "network": self.network.without_loss()}
+            update={"arms": (ArmSpec(transport="udp", label=FLOOR),), "network": self.network.without_loss()}
         )
 
 

@@ -18,6 +18,8 @@ def frames(displayed: list[float | None], interval: float = 0.04) -> pd.DataFram
     return pd.DataFrame(
         {
             "captured_at": [round(index * interval, 6) for index in range(len(shown))],
+            **dict.fromkeys(("encode_start_at", "encode_end_at"), 0.0),
+            **dict.fromkeys(("first_sent_at", "first_arrival_at", "complete_at", "delivered_at", "released_at"), shown),
             "displayed_at": shown,
             "fate": ["lost" if math.isnan(at) else "displayed" for at in shown],
         }
@@ -101,3 +103,5 @@ def test_a_summary_has_no_infinite_numbers() -> None:
     assert row["g2g_p95_ms"] is None
     assert row["fates"] == {"displayed": 3, "late": 0, "dropped": 0, "expired": 0, "lost": 1, "undecodable": 0}
     assert row["ssim"] is None
+    assert row["g2g_max_ms"] is None
+    assert sum(row["stages_ms"].values()) == pytest.approx((20 + 20 + 30) / 3)

@@ -1,0 +1,9 @@
+"""The catalog of experiments: one file each, and a line here."""
+
+from experiments.catalog.experiment import Check, Datasets, Experiment
+
+_ALL: tuple[Experiment, ...] = ()
+
+EXPERIMENTS: dict[str, Experiment] = {experiment.name: experiment for experiment in _ALL}
+
+__all__ = ["EXPERIMENTS", "Check", "Datasets", "Experiment"]

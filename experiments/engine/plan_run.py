@@ -1,0 +1,95 @@
+"""Running a plan into the folder of a dataset: what is finished already is not run again.
+
+dataset = run_plan(plan, Path("results/my-sweep"))
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from experiments.engine.jobs import Done, Job, run_jobs
+from experiments.engine.plan import Plan
+from experiments.measure.arm_result import ArmResult
+from experiments.results import dataset_folder as folder
+from experiments.results.arm_folder import write_arm
+from experiments.results.dataset import Dataset, load_dataset
+from experiments.results.files import ResultsError
+from experiments.results.versions import versions
+
+CellProgress = Callable[[int, int, str], None]
+"""(cells finished, cells in all, the cell that finished last)"""
+
+RunCells = Callable[[Sequence[Job], Callable[[Job, Done], None]], bool]
+"""Runs jobs and calls back for each one; False if it was interrupted before the last."""
+
+
+class PlanInterrupted(KeyboardInterrupt):
+    """Ctrl-C: the same command goes on where this one stopped."""
+
+
+def run_plan(
+    plan: Plan,
+    path: Path,
+    *,
+    workers: int | None = None,
+    run_cells: RunCells | None = None,
+    progress: CellProgress = lambda finished, total, cell: None,
+    command: Sequence[str] = (),
+    about: dict[str, Any] | None = None,
+) -> Dataset:
+    """Run all cells of a plan that the folder at `path` does not hold yet, and open the dataset.
+
+    `workers` is the number of processes, one per core by default; `run_cells` takes their place, for a cluster.
+    `about` goes into the manifest. Raises ResultsError, and PlanInterrupted after Ctrl-C.
+    """
+    manifest = {
+        "name": plan.name,
+        "fingerprint": plan.fingerprint,
+        "cells": len(plan.cells),
+        "world": "virtual time",
+        "command": list(command),
+        "versions": versions(),
+        **(about or {}),
+    }
+    with folder.dataset_folder(path, manifest):
+        if not folder.is_complete(path):
+            _run_missing(plan, path, run_cells or _on_this_machine(workers or os.cpu_count() or 1), progress)
+    return load_dataset(path)
+
+
+def _run_missing(plan: Plan, path: Path, run_cells: RunCells, progress: CellProgress) -> None:
+    total = len(plan.cells)
+    done = folder.finished_cells(path, total)
+    progress(len(done), total, "")
+    jobs = [
+        Job(str(index), cell.scenario, cell.arm, folder.cell_place(path, index), partial=False, quality=plan.quality)
+        for index, cell in enumerate(plan.cells)
+        if index not in done
+    ]
+
+    def finished(job: Job, ended: Done) -> None:
+        if ended.unwritten is not None:
+            raise ResultsError(f"{ended.unwritten}; {len(done)} of {total} cells are kept in {path}")
+        if ended.outcome not in folder.FINISHED:
+            return
+        if not ended.kept:
+            assert job.place is not None
+            write_arm(job.place, ArmResult(job.arm, ended.outcome, ended.reason))
+        done.add(int(job.name))
+        progress(len(done), total, job.arm)
+
+    if not run_cells(jobs, finished):
+        raise PlanInterrupted(f"interrupted; {len(done)} of {total} cells are kept in {path}, the same command goes on")
+    cells = [
+        {"axes": dict(cell.axes), "arm": cell.arm, "seed": cell.scenario.seed, "scenario": cell.scenario.dump()}
+        for cell in plan.cells
+    ]
+    folder.finish(path, cells, frames=plan.frames)
+
+
+def _on_this_machine(workers: int) -> RunCells:
+    def run_cells(jobs: Sequence[Job], finished: Callable[[Job, Done], None]) -> bool:
+        return run_jobs(jobs, workers=workers, progress=lambda name, share: None, finished=finished) if jobs else True
+
+    return run_cells

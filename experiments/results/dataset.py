@@ -1,0 +1,135 @@
+"""Opening a dataset: `load_dataset(path)` gives the summary of its cells at once, and their frames on demand."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from experiments.measure.metrics import glass_to_glass
+from experiments.results.dataset_folder import DATASET_SCHEMA
+from experiments.results.files import ResultsError, read_json, read_table
+from experiments.results.summary_table import AXIS, IDENTITY, NUMBERS
+from experiments.scenario.spec import FLOOR
+from experiments.scenario.tracks import VIDEO_TRACK
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Many cells: arms over seeds and axes. Times in the summary are in ms, missing where infinite."""
+
+    path: Path
+    manifest: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The name of the plan."""
+        return str(self.manifest["name"])
+
+    @cached_property
+    def summary(self) -> pd.DataFrame:
+        """A row per cell: `cell, arm, seed, outcome, reason`, a column `axis.NAME` per axis, the numbers, and
+        `floor_ratio`, the p95 over that of the floor if the plan has one. The floor's own rows are in it."""
+        file = self.path / "summary.parquet"
+        columns = [name for name in _columns(file) if name in (*IDENTITY, *NUMBERS) or name.startswith(AXIS)]
+        table = read_table(file, {**IDENTITY, **NUMBERS}, columns=columns)
+        return _with_floor_ratio(table)
+
+    @cached_property
+    def axes(self) -> list[str]:
+        """The names of the axes, without `axis.` in front."""
+        return [name.removeprefix(AXIS) for name in map(str, self.summary) if name.startswith(AXIS)]
+
+    @cached_property
+    def arms(self) -> list[str]:
+        """The labels of the arms, without the floor."""
+        return [arm for arm in dict.fromkeys(self.summary["arm"].tolist()) if arm != FLOOR]
+
+    def where(self, **fields: Any) -> pd.DataFrame:
+        """The rows of the summary in which these columns, or axes by their name, have these values.
+
+        `where(arm="rtp", **{"network.delay": "10ms"})`. Raises KeyError for an unknown name.
+        """
+        table = self.summary
+        for name, value in fields.items():
+            table = table[(table[f"{AXIS}{name}"] if name in self.axes else table[name]) == value]
+        return table
+
+    def ledger(self, cells: Sequence[int] | None = None) -> pd.DataFrame:
+        """The ledgers of these cells (all by default): `cell, arm` and the columns of a run's ledger."""
+        return self._frames("ledger", cells)
+
+    def links(self, cells: Sequence[int] | None = None) -> pd.DataFrame:
+        """The link tables of these cells (all by default)."""
+        return self._frames("links", cells)
+
+    def latencies(self, cells: Sequence[int], *, track: int = VIDEO_TRACK) -> list[NDArray[np.float64]]:
+        """Per cell, in the order given: glass-to-glass latency of each captured frame in seconds, infinite if it was
+        never shown."""
+        columns = ["cell", "track", "captured_at", "displayed_at"]
+        ledger = self._frames("ledger", cells, columns)
+        frames = ledger[ledger["track"] == track]
+        return [glass_to_glass(frames[frames["cell"] == cell]) for cell in cells]
+
+    def scenario(self, cell: int) -> str:
+        """The scenario of a cell with its axes, as JSON."""
+        table = pq.read_table(self.path / "summary.parquet", columns=["cell", "scenario"])
+        return str(table.filter(pa.compute.equal(table["cell"], cell))["scenario"][0])
+
+    def _frames(self, name: str, cells: Sequence[int] | None, columns: list[str] | None = None) -> pd.DataFrame:
+        file = self.path / f"{name}.parquet"
+        if not file.exists():
+            raise ResultsError(f"{self.path} keeps no frames of its cells, only their summaries")
+        try:
+            chosen = None if cells is None else ds.field("cell").isin([int(cell) for cell in cells])
+            table: pd.DataFrame = ds.dataset(file).to_table(columns=columns, filter=chosen).to_pandas()
+        except (pa.ArrowException, OSError) as error:
+            raise ResultsError(f"{file} is not a readable Parquet file: {error}") from None
+        return table
+
+
+def load_dataset(path: str | Path) -> Dataset:
+    """Open the folder of a dataset. Raises ResultsError: one sentence with the file."""
+    path = Path(path)
+    if not path.is_dir():
+        raise ResultsError(f"{path} is not the folder of a dataset; expected a folder with manifest.json in it")
+    manifest = read_json(path / "manifest.json")
+    if manifest.get("kind") != "dataset":
+        raise ResultsError(f"{path} holds a run, not a dataset; open it with load")
+    if manifest.get("schema") != DATASET_SCHEMA:
+        raise ResultsError(
+            f"{path / 'manifest.json'} has schema {manifest.get('schema')!r}; "
+            f"this version of Glassbench reads {DATASET_SCHEMA}"
+        )
+    if not manifest.get("complete"):
+        raise ResultsError(f"{path} is not complete; it goes on where it stopped by: {_command(manifest)}")
+    return Dataset(path, manifest)
+
+
+def _command(manifest: dict[str, Any]) -> str:
+    command = manifest.get("command")
+    return " ".join(map(str, command)) if isinstance(command, list) and command else "run it again"
+
+
+def _columns(file: Path) -> list[str]:
+    try:
+        return list(pq.read_schema(file).names)
+    except (pa.ArrowException, OSError) as error:
+        raise ResultsError(f"{file} is not a readable Parquet file: {error}") from None
+
+
+def _with_floor_ratio(table: pd.DataFrame) -> pd.DataFrame:
+    keys = [name for name in map(str, table) if name.startswith(AXIS)] + ["seed"]
+    floors = table.loc[table["arm"] == FLOOR, [*keys, "g2g_p95_ms"]].rename(columns={"g2g_p95_ms": "_floor"})
+    if floors.empty:
+        return table.assign(floor_ratio=pd.Series([None] * len(table), dtype="Float64"))
+    merged = table.merge(floors, on=keys, how="left", sort=False)
+    ratio = (merged["g2g_p95_ms"] / merged["_floor"]).round(6)
+    return merged.drop(columns="_floor").assign(floor_ratio=ratio)

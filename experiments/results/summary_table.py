@@ -1,0 +1,67 @@
+"""The summary of a dataset: records of cells as one flat table, a row per cell."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from experiments.measure.ledger import FATES, STAGES
+
+AXIS = "axis."  # in front of the names of columns
+
+# What describes a cell besides its axes, in this order; long texts are last, and left out by readers of numbers.
+IDENTITY = {"cell": "int64", "arm": "string", "seed": "int64", "outcome": "string", "reason": "string"}
+NUMBERS = {
+    "captured": "Int64",
+    "displayed": "Int64",
+    **{f"g2g_{name}_ms": "Float64" for name in ("p50", "p95", "p99", "max")},
+    "signal_p95_ms": "Float64",
+    "freezes": "Int64",
+    "freeze_s": "Float64",
+    "ssim": "Float64",
+    "psnr_db": "Float64",
+    "sent_mbps": "Float64",
+    **{f"fate_{name}": "Int64" for name in FATES},
+    **{f"stage_{name}_ms": "Float64" for name in STAGES},
+    **{f"chat_{name}": "Int64" for name in ("sent", "delivered")},
+    **{f"chat_delay_{name}_ms": "Float64" for name in ("p50", "p95", "p99", "max")},
+}
+TEXTS = {"stats": "string", "impairments": "string", "scenario": "string"}
+
+
+def summary_table(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """A row per record of `cell, axes, arm, seed, scenario, outcome, reason, summary, stats, impairments`.
+
+    Columns: IDENTITY, an `axis.NAME` per axis, NUMBERS (missing where undefined or infinite), TEXTS (JSON).
+    """
+    axes = list(dict.fromkeys(name for record in records for name in record["axes"]))
+    table = {name: pd.Series([record[name] for record in records], dtype=kind) for name, kind in IDENTITY.items()}
+    for axis in axes:
+        table[f"{AXIS}{axis}"] = _axis([record["axes"].get(axis) for record in records])
+    flat = [_numbers(record["summary"]) for record in records]
+    for name, kind in NUMBERS.items():
+        table[name] = pd.Series([row.get(name) for row in flat], dtype=kind)
+    for name, kind in TEXTS.items():
+        table[name] = pd.Series([json.dumps(record[name], sort_keys=True) for record in records], dtype=kind)
+    return pd.DataFrame(table)
+
+
+def _numbers(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """Tables inside the summary become columns of their own."""
+    flat = {name: value for name, value in summary.items() if not isinstance(value, Mapping)}
+    flat |= {f"fate_{name}": value for name, value in summary.get("fates", {}).items()}
+    flat |= {f"stage_{name}_ms": value for name, value in summary.get("stages_ms", {}).items()}
+    return flat | {f"chat_{name}": value for name, value in summary.get("chat", {}).items()}
+
+
+def _axis(values: list[Any]) -> pd.Series:
+    """Numbers stay numbers; what is mixed becomes text."""
+    kinds = {type(value) for value in values if value is not None}
+    if kinds == {bool}:
+        return pd.Series(values, dtype="boolean")
+    if kinds == {int}:
+        return pd.Series(values, dtype="Int64")
+    if kinds and kinds <= {int, float}:
+        return pd.Series(values, dtype="Float64")
+    return pd.Series([None if value is None else str(value) for value in values], dtype="string")
