@@ -39,7 +39,7 @@ def summary_table(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     table = {name: pd.Series([record[name] for record in records], dtype=kind) for name, kind in IDENTITY.items()}
     for axis in axes:
         table[f"{AXIS}{axis}"] = _axis([record["axes"].get(axis) for record in records])
-    flat = [_numbers(record["summary"]) for record in records]
+    flat = [flat_numbers(record["summary"]) for record in records]
     for name, kind in NUMBERS.items():
         table[name] = pd.Series([row.get(name) for row in flat], dtype=kind)
     for name, kind in TEXTS.items():
@@ -47,8 +47,8 @@ def summary_table(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(table)
 
 
-def _numbers(summary: Mapping[str, Any]) -> dict[str, Any]:
-    """Tables inside the summary become columns of their own."""
+def flat_numbers(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """The summary of an arm without tables in it: `fates`, `stages_ms` and `chat` become columns of their own."""
     flat = {name: value for name, value in summary.items() if not isinstance(value, Mapping)}
     flat |= {f"fate_{name}": value for name, value in summary.get("fates", {}).items()}
     flat |= {f"stage_{name}_ms": value for name, value in summary.get("stages_ms", {}).items()}
