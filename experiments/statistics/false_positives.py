@@ -1,0 +1,54 @@
+"""The A/A check: an arm against itself must be called different as often as the stated level says, and not more."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import binom
+
+from experiments.statistics.paired import FloatArray, compare_paired
+
+
+@dataclass(frozen=True)
+class FalsePositives:
+    """`called` of `pairs` comparisons of like with like were called different at `level`; by chance `least` to `most`
+    of them are, in 95 of 100 cases, if the level is true."""
+
+    pairs: int
+    called: int
+    level: float
+    least: int
+    most: int
+
+    @property
+    def as_stated(self) -> bool:
+        """Whether the rate agrees with the level."""
+        return self.least <= self.called <= self.most
+
+
+def false_positives(p_values: Sequence[float], *, level: float = 0.05) -> FalsePositives:
+    """Count how many comparisons of like with like were called different. Raises ValueError without any."""
+    if not p_values:
+        raise ValueError("a false-positive rate needs at least one comparison")
+    pairs = len(p_values)
+    least, most = int(binom.ppf(0.025, pairs, level)), int(binom.ppf(0.975, pairs, level))
+    return FalsePositives(pairs, sum(p <= level for p in p_values), level, least, most)
+
+
+def split_against_itself(
+    observations: Sequence[float] | FloatArray, *, pairs: int = 200, rng: np.random.Generator, level: float = 0.05
+) -> FalsePositives:
+    """The observations of one arm, split at random into two halves again and again, each half an arm.
+
+    The pairs share observations, so their number varies somewhat more than a binomial one. Raises ValueError for fewer
+    than 12 observations: a half of them could not be called different at 5 %.
+    """
+    values = np.asarray(observations, dtype=np.float64)
+    half = len(values) // 2
+    if half < 6:
+        raise ValueError(f"an A/A check needs at least 12 runs, found {len(values)}")
+    p_values = []
+    for _ in range(pairs):
+        mixed = rng.permutation(values)
+        p_values.append(compare_paired(mixed[:half], mixed[half : 2 * half], rng=rng).p_value)
+    return false_positives(p_values, level=level)

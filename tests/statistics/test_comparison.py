@@ -1,0 +1,85 @@
+"""Many arms: Holm's adjustment, the verdicts, and sentences that are true."""
+
+import math
+
+import numpy as np
+import pytest
+
+from experiments.statistics.blocks import time_blocks
+from experiments.statistics.comparison import compare_arms
+from experiments.statistics.holm import holm
+
+
+def rng(seed: int = 1) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def runs(shift: float, *, count: int, seed: int) -> list[np.ndarray]:
+    network = np.random.default_rng(99).lognormal(-2.5, 0.5, size=count)
+    dice = np.random.default_rng(seed)
+    return [level * dice.lognormal(0, 0.2, size=200) + shift for level in network]
+
+
+def test_holm_gives_the_values_of_the_textbook() -> None:
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([]) == []
+    assert holm([0.5, 0.9]) == [1.0, 1.0]
+
+
+def test_arms_that_are_alike_share_the_first_place_and_the_other_is_later() -> None:
+    found = compare_arms(
+        {
+            "a": runs(0, count=20, seed=1),
+            "b": runs(0, count=20, seed=2),
+            "late": runs(0.05, count=20, seed=3),
+        },
+        rng=rng(),
+    )
+    assert {arm.arm: arm.verdict for arm in found.arms}["late"] == "later"
+    assert "not distinguishable over 20 runs" in found.answer
+    assert "late is" in found.answer
+    assert found.arms[0].against_best is None
+    assert found.arms[-1].p_value is not None and found.arms[-1].p_value < 0.05
+
+
+def test_one_run_decides_nothing_and_says_how_many_would() -> None:
+    found = compare_arms({"a": runs(0, count=1, seed=1), "b": runs(1.0, count=1, seed=2)}, rng=rng())
+    assert found.answer == (
+        "Soonest at p95: a, b, not distinguishable over one run. "
+        "One run decides nothing: at least 6 tell so many arms apart."
+    )
+    assert found.arms[0].interval.high == math.inf
+
+
+def test_a_single_arm_is_described_not_ranked() -> None:
+    assert compare_arms({"a": [np.full(10, 0.1)] * 3}, rng=rng()).answer == (
+        "a has a p95 of 100 ms in a typical run of 3 runs."
+    )
+
+
+def test_where_nothing_is_shown_there_is_no_winner() -> None:
+    never = [np.full(10, math.inf)] * 8
+    assert "no arm shows 95%" in compare_arms({"a": never, "b": never}, rng=rng()).answer
+
+
+def test_the_pooled_percentile_counts_every_frame_of_every_run() -> None:
+    found = compare_arms({"a": [np.full(95, 0.1), np.full(5, math.inf)]}, rng=rng(), share=0.95)
+    assert found.arms[0].pooled == 0.1
+
+
+def test_arms_with_other_blocks_are_refused() -> None:
+    with pytest.raises(ValueError, match="the same blocks"):
+        compare_arms({"a": runs(0, count=2, seed=1), "b": runs(0, count=3, seed=1)}, rng=rng())
+    with pytest.raises(ValueError, match="no arms"):
+        compare_arms({}, rng=rng())
+
+
+def test_a_long_run_is_cut_into_blocks_of_ten_seconds_and_not_shorter() -> None:
+    captured_at = np.arange(750) / 25
+    blocks = time_blocks(captured_at, captured_at)
+    assert [len(block) for block in blocks] == [250, 250, 250]
+    assert [len(block) for block in time_blocks(captured_at[:620], captured_at[:620])] == [250, 370]
+    assert [len(block) for block in time_blocks(captured_at[:9], captured_at[:9])] == [9]
+    assert time_blocks(captured_at[:0], captured_at[:0]) == []
+    with pytest.raises(ValueError, match="at least 10 s, found 5 s"):
+        time_blocks(captured_at, captured_at, length=5.0)
