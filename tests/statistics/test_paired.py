@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import wilcoxon
+from scipy.stats import binom, wilcoxon
 
 from experiments.statistics.false_positives import false_positives, split_against_itself
 from experiments.statistics.paired import compare_paired, least_p
@@ -18,7 +18,7 @@ def rng(seed: int = 1) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
-@pytest.mark.parametrize("blocks", [8, 30])
+@pytest.mark.parametrize("blocks", [8, 20])
 def test_like_and_like_are_called_different_as_often_as_the_level_says(blocks: int) -> None:
     seed = 1
     print(f"seed {seed}")
@@ -30,8 +30,8 @@ def test_like_and_like_are_called_different_as_often_as_the_level_says(blocks: i
         a[dice.random(blocks) < 0.05] = math.inf
         b[dice.random(blocks) < 0.05] = math.inf
         p_values.append(compare_paired(a, b, rng=dice).p_value)
-    found = false_positives(p_values)
-    assert found.as_stated, found
+    called = false_positives(p_values).called
+    assert binom.ppf(0.0005, 1000, 0.05) <= called <= binom.ppf(0.9995, 1000, 0.05)  # one seed in a thousand is outside
 
 
 def test_a_shift_is_found_although_runs_differ_by_far_more() -> None:
