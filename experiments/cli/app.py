@@ -5,9 +5,11 @@ from typing import Annotated
 
 import typer
 
+from experiments.cli.ab import ab
 from experiments.cli.compare import compare, run
 from experiments.cli.listing import list_things
 from experiments.cli.report import report
+from experiments.cli.results import app as results_app
 from experiments.cli.trace import app as trace_app
 
 app = typer.Typer(
@@ -18,8 +20,10 @@ app = typer.Typer(
 )
 app.command()(compare)
 app.command()(run)
+app.command()(ab)
 app.command("list")(list_things)
 app.command()(report)
+app.add_typer(results_app, name="results")
 app.add_typer(trace_app, name="trace")
 
 

@@ -1,26 +1,31 @@
 """`glass compare`, the main job, and `glass run` for a scenario file."""
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from experiments.cli.errors import FAILED
-from experiments.cli.progress import Callback, arm_progress
+from experiments.cli.options import AsJson, Results, Workers, command_line
+from experiments.cli.progress import Callback, arm_progress, cell_progress
 from experiments.cli.show import show_run
+from experiments.cli.show_dataset import show_dataset
 from experiments.results import Run
 
-Results = Annotated[Path, typer.Option(metavar="FOLDER", help="Where the folder of the run is made.")]
-Workers = Annotated[
-    int | None, typer.Option(min=1, metavar="COUNT", help="Processes that share the work (default: one per core).")
+if TYPE_CHECKING:
+    from experiments.scenario import Scenario
+
+Runs = Annotated[
+    int,
+    typer.Option(
+        min=1, max=10_000, metavar="COUNT", help="Runs with one seed after the other: the answer then has intervals."
+    ),
 ]
 Capture = Annotated[
     bool,
     typer.Option("--capture", help="Keep the packets for Wireshark, and qlogs for qvis. It changes no result."),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on stdout.")]
 
 
 def compare(
@@ -46,6 +51,7 @@ def compare(
     seed: Annotated[int | None, typer.Option(metavar="NUMBER", help="Another seed gives another network.")] = None,
     results: Results = Path("results"),
     workers: Workers = None,
+    runs: Runs = 1,
     capture: Capture = False,
     as_json: AsJson = False,
 ) -> None:
@@ -55,23 +61,10 @@ def compare(
     each option changes one thing of it. For everything else there are scenario
     files: glass run.
     """
-    from experiments.engine.runner import compare as compare_arms
+    from experiments.engine.runner import default_with
 
-    _run_and_show(
-        lambda progress: compare_arms(
-            trace=trace,
-            source=source,
-            arms=arm,
-            duration=duration,
-            seed=seed,
-            results=results,
-            workers=workers,
-            capture=capture,
-            progress=progress,
-            command=_command(),
-        ),
-        as_json=as_json,
-    )
+    scenario = default_with(trace=trace, source=source, arms=arm, duration=duration, seed=seed)
+    _measure(scenario, runs=runs, results=results, workers=workers, capture=capture, as_json=as_json)
 
 
 def run(
@@ -79,18 +72,35 @@ def run(
     *,
     results: Results = Path("results"),
     workers: Workers = None,
+    runs: Runs = 1,
     capture: Capture = False,
     as_json: AsJson = False,
 ) -> None:
     """Run a scenario file in virtual time: docs/scenarios.md describes its fields."""
-    from experiments.engine.runner import run as run_scenario
+    from experiments.scenario import load
 
-    _run_and_show(
-        lambda progress: run_scenario(
-            scenario, results=results, workers=workers, capture=capture, progress=progress, command=_command()
-        ),
-        as_json=as_json,
-    )
+    _measure(load(scenario), runs=runs, results=results, workers=workers, capture=capture, as_json=as_json)
+
+
+def _measure(
+    scenario: "Scenario", *, runs: int, results: Path, workers: int | None, capture: bool, as_json: bool
+) -> None:
+    from experiments.engine.repeat import repeat
+    from experiments.engine.runner import run
+
+    if runs == 1:
+        _run_and_show(
+            lambda progress: run(
+                scenario, results=results, workers=workers, capture=capture, progress=progress, command=command_line()
+            ),
+            as_json=as_json,
+        )
+        return
+    if capture:
+        raise typer.BadParameter("packets are captured of one run; accepted is --capture without --runs")
+    with cell_progress(quiet=as_json) as progress:
+        dataset = repeat(scenario, runs, results=results, workers=workers, progress=progress, command=command_line())
+    show_dataset(dataset, as_json=as_json)
 
 
 def _run_and_show(measure: Callable[[Callback], Run], *, as_json: bool) -> None:
@@ -106,8 +116,3 @@ def _run_and_show(measure: Callable[[Callback], Run], *, as_json: bool) -> None:
     if failed := [arm["arm"] for arm in finished.arms if arm["outcome"] == "failed"]:
         typer.echo(f"error: {len(failed)} of {len(finished.arms)} arms failed: {', '.join(failed)}", err=True)
         raise typer.Exit(FAILED)
-
-
-def _command() -> list[str]:
-    """The command line for the manifest, without where the program is installed."""
-    return ["glass", *sys.argv[1:]]

@@ -25,8 +25,8 @@ def run_app(app: typer.Typer, arguments: Sequence[str] | None = None, *, name: s
         if result == INTERRUPTED:  # newer versions of typer turn an interrupt into this
             return _fail("interrupted", INTERRUPTED)
         return result if isinstance(result, int) else 0
-    except (KeyboardInterrupt, typer.Abort):
-        return _fail("interrupted", INTERRUPTED)
+    except (KeyboardInterrupt, typer.Abort) as interrupt:
+        return _fail(str(interrupt) or "interrupted", INTERRUPTED)
     except BrokenPipeError:  # the reader of our output went away, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

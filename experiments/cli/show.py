@@ -50,7 +50,7 @@ def show_run(run: Run, *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(json_object(run), allow_nan=False))
     else:
-        _print_run(run, pictures)
+        print_run(run, pictures)
     if unwritten is not None:
         raise unwritten
 
@@ -77,12 +77,15 @@ def draw_plots(run: Run) -> list[Path]:
     return written
 
 
-def _print_run(run: Run, pictures: Sequence[Path]) -> None:
-    rows = [_row(arm) for arm in run.arms]
+def wide_console() -> Console:
+    """A table that is cut is worth nothing in a log file: there it may be as wide as it needs."""
     console = Console()
-    # A table that is cut is worth nothing in a log file: there it may be as wide as it needs.
-    if not console.is_terminal:
-        console = Console(width=200)
+    return console if console.is_terminal else Console(width=200)
+
+
+def print_run(run: Run, pictures: Sequence[Path]) -> None:
+    rows = [_row(arm) for arm in run.arms]
+    console = wide_console()
     console.print(summary_table(rows, title=_title(run), width=console.width))
     for row in rows:
         if row["outcome"] != "measured":

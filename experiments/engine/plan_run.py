@@ -47,6 +47,7 @@ def run_plan(
         "name": plan.name,
         "fingerprint": plan.fingerprint,
         "cells": len(plan.cells),
+        "frames": plan.frames,
         "world": "virtual time",
         "command": list(command),
         "versions": versions(),

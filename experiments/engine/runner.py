@@ -42,9 +42,22 @@ def compare(
     seed: int | None = None,
     **options: Any,
 ) -> Run:
+    """Run `default_with` these; `options` are those of `run`. Raises ScenarioError for bad input."""
+    plan = default_with(trace=trace, source=source, arms=arms, duration=duration, seed=seed)
+    return run(plan, **options)
+
+
+def default_with(
+    *,
+    trace: str | None = None,
+    source: str | None = None,
+    arms: Sequence[str | Mapping[str, object]] | None = None,
+    duration: str | float | None = None,
+    seed: int | None = None,
+) -> Scenario:
     """The shipped scenario "default" with another trace, source, list of arms, duration (seconds or '20s') or seed.
 
-    `options` are those of `run`. Raises ScenarioError for bad input.
+    Raises ScenarioError.
     """
     content = scenario.shipped("default").dump()
     if trace is not None:
@@ -58,7 +71,7 @@ def compare(
         content["duration"] = duration if isinstance(duration, str) else f"{float(duration)!r}s"
     if seed is not None:
         content["seed"] = seed
-    return run(scenario.build(content), **options)
+    return scenario.build(content)
 
 
 def run(

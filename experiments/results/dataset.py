@@ -13,7 +13,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from experiments.measure.metrics import glass_to_glass
+from experiments.measure.metrics import glass_to_glass, percentile
 from experiments.results.dataset_folder import DATASET_SCHEMA
 from experiments.results.files import ResultsError, read_json, read_table
 from experiments.results.summary_table import AXIS, IDENTITY, NUMBERS
@@ -61,6 +61,22 @@ class Dataset:
         for name, value in fields.items():
             table = table[(table[f"{AXIS}{name}"] if name in self.axes else table[name]) == value]
         return table
+
+    def medians(self) -> pd.DataFrame:
+        """A row per point of the axes and arm (the floor's too), in the order of the plan.
+
+        Columns: each axis by its name, `arm`, `runs` (measured ones), the median over seeds of each number (nearest
+        rank, missing counts as infinite), and of `shown`, the share of frames that were displayed.
+        """
+        table = self.summary[self.summary["outcome"] == "measured"]
+        table = table.rename(columns={f"{AXIS}{axis}": axis for axis in self.axes})
+        table = table.assign(shown=(table["displayed"] / table["captured"]).astype("Float64"))
+        keys = [*self.axes, "arm"]
+        rows: list[dict[str, Any]] = []
+        for place, group in table.groupby(keys, sort=False, dropna=False):
+            numbers = {name: _median(group[name]) for name in (*NUMBERS, "floor_ratio", "shown")}
+            rows.append({**dict(zip(keys, place, strict=True)), "runs": len(group), **numbers})
+        return pd.DataFrame(rows)
 
     def ledger(self, cells: Sequence[int] | None = None) -> pd.DataFrame:
         """The ledgers of these cells (all by default): `cell, arm` and the columns of a run's ledger."""
@@ -111,6 +127,11 @@ def load_dataset(path: str | Path) -> Dataset:
     if not manifest.get("complete"):
         raise ResultsError(f"{path} is not complete; it goes on where it stopped by: {_command(manifest)}")
     return Dataset(path, manifest)
+
+
+def _median(values: pd.Series) -> float | None:
+    median = percentile(values.to_numpy(dtype=np.float64, na_value=np.inf), 0.5)
+    return median if np.isfinite(median) else None
 
 
 def _command(manifest: dict[str, Any]) -> str:

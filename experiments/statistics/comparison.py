@@ -17,11 +17,17 @@ NOT_DISTINGUISHABLE = "not distinguishable"
 
 @dataclass(frozen=True)
 class ArmEvidence:
-    """What is known of one arm, in seconds. `pooled` is the percentile over all frames of all blocks; `typical` the
-    median over blocks of the block's percentile, bounded by `interval` (order statistics). `against_best` compares it
-    with the arm whose typical block is soonest; None for that one. `p_value` is Holm's, over all pairs of arms."""
+    """What is known of one arm, in seconds.
+
+    `shown` is the share of frames that were; `median` and `pooled` are the 50th and the compared percentile over all
+    frames of all blocks; `typical` is the median over blocks of the block's percentile, bounded by `interval` (order
+    statistics). `against_best` compares it with the arm whose typical block is soonest; None for that one. `p_value` is
+    Holm's, over all pairs of arms.
+    """
 
     arm: str
+    shown: float
+    median: float
     pooled: float
     typical: float
     interval: Interval
@@ -63,6 +69,10 @@ class Comparison:
             text = f"Soonest at {name}: {names}, {NOT_DISTINGUISHABLE} over {runs}"
         if later and (paired := later[0].against_best) is not None:
             text += f"; {later[0].arm} is {_ms(paired.difference)} later [{_ms(paired.low)}, {_ms(paired.high)}]"
+        # A few bad blocks decide over all frames, and are no typical blocks: said where that turns the order.
+        soonest = min(self.arms, key=lambda arm: arm.pooled)
+        if soonest.pooled < min(arm.pooled for arm in alike):
+            text += f". Over all frames of all runs {soonest.arm} has the least {name}, {_ms(soonest.pooled)}"
         return f"{text}.{f' {self.too_few}' if self.too_few else ''}"
 
 
@@ -90,7 +100,8 @@ def compare_arms(
     }
     adjusted = dict(zip(pairs, holm([pair.p_value for pair in pairs.values()]), strict=True))
     typical = {arm: percentile(values, 0.5) for arm, values in observed.items()}
-    pooled = {arm: percentile(np.concatenate(list(parts)), share) for arm, parts in latencies.items()}
+    frames = {arm: np.concatenate(list(parts)) for arm, parts in latencies.items()}
+    pooled = {arm: percentile(values, share) for arm, values in frames.items()}
     order = sorted(observed, key=lambda arm: (typical[arm], pooled[arm]))
     best = order[0]
     evidence = []
@@ -98,7 +109,8 @@ def compare_arms(
         paired, p_value = (None, None) if arm == best else _against(arm, best, pairs, adjusted)
         verdict = "soonest" if paired is None else _verdict(paired, p_value, level)
         interval = quantile_interval(observed[arm], 0.5, confidence=1 - level)
-        evidence.append(ArmEvidence(arm, pooled[arm], typical[arm], interval, paired, p_value, verdict))
+        shown, median = float(np.isfinite(frames[arm]).mean()), percentile(frames[arm], 0.5)
+        evidence.append(ArmEvidence(arm, shown, median, pooled[arm], typical[arm], interval, paired, p_value, verdict))
     return Comparison(share, blocks, level, tuple(evidence), _too_few(blocks, len(pairs), level))
 
 
@@ -108,16 +120,13 @@ def _against(
     if (arm, best) in pairs:
         return pairs[arm, best], adjusted[arm, best]
     turned = pairs[best, arm]
-    paired = Paired(
-        turned.blocks, 0.0 - turned.difference, 0.0 - turned.high, 0.0 - turned.low, turned.p_value, turned.least_p
-    )
-    return paired, adjusted[best, arm]
+    return turned.turned(), adjusted[best, arm]
 
 
 def _verdict(paired: Paired, p_value: float | None, level: float) -> str:
     if p_value is None or p_value > level:
         return NOT_DISTINGUISHABLE
-    return "later" if paired.difference > 0 else "sooner"
+    return "later" if paired.direction > 0 else "sooner"
 
 
 def _too_few(blocks: int, pairs: int, level: float) -> str | None:

@@ -8,6 +8,8 @@ from scipy.stats import binom
 
 from experiments.statistics.paired import FloatArray, compare_paired
 
+LEAST_RUNS = 12  # half of fewer could not be called different at 5 %
+
 
 @dataclass(frozen=True)
 class FalsePositives:
@@ -41,12 +43,12 @@ def split_against_itself(
     """The observations of one arm, split at random into two halves again and again, each half an arm.
 
     The pairs share observations, so their number varies somewhat more than a binomial one. Raises ValueError for fewer
-    than 12 observations: a half of them could not be called different at 5 %.
+    than LEAST_RUNS observations.
     """
     values = np.asarray(observations, dtype=np.float64)
+    if len(values) < LEAST_RUNS:
+        raise ValueError(f"an A/A check needs at least {LEAST_RUNS} runs, found {len(values)}")
     half = len(values) // 2
-    if half < 6:
-        raise ValueError(f"an A/A check needs at least 12 runs, found {len(values)}")
     p_values = []
     for _ in range(pairs):
         mixed = rng.permutation(values)

@@ -28,15 +28,29 @@ RESAMPLES = 2000
 
 @dataclass(frozen=True)
 class Paired:
-    """`difference` is that of a typical block, first arm less second; `low` to `high` bound it. `p_value` is two-sided;
-    with so few blocks it cannot be below `least_p`. Differences may be infinite."""
+    """`difference` is that of a typical block, first arm less second; `low` to `high` bound it. `direction` is 1 if
+    the first arm ranks higher over all blocks, -1 if lower: a difference that most blocks do not have shows there only.
+    `p_value` is two-sided; with so few blocks it cannot be below `least_p`. Differences may be infinite."""
 
     blocks: int
     difference: float
     low: float
     high: float
+    direction: int
     p_value: float
     least_p: float
+
+    def turned(self) -> "Paired":
+        """The same with the arms in the other order."""
+        return Paired(
+            self.blocks,
+            0.0 - self.difference,
+            0.0 - self.high,
+            0.0 - self.low,
+            -self.direction,
+            self.p_value,
+            self.least_p,
+        )
 
 
 def compare_paired(
@@ -62,6 +76,7 @@ def compare_paired(
         difference=_median(differences),
         low=low,
         high=high,
+        direction=int(np.sign(_signed_ranks(differences).sum())),
         p_value=_randomization_p(differences, rng),
         least_p=least_p(len(a)),
     )
@@ -99,8 +114,7 @@ def _bootstrap(differences: FloatArray, rng: np.random.Generator, confidence: fl
 
 def _randomization_p(differences: FloatArray, rng: np.random.Generator) -> float:
     """Two-sided: the share of sign patterns whose signed-rank sum is as far from 0 as the one that was observed."""
-    ranks = rankdata(np.abs(differences))
-    signed = ranks * np.sign(differences)
+    signed = _signed_ranks(differences)
     observed = abs(float(signed.sum())) - 1e-9
     if len(differences) <= EXACT_BLOCKS:
         patterns = np.array(list(product((-1.0, 1.0), repeat=len(differences))))
@@ -108,3 +122,7 @@ def _randomization_p(differences: FloatArray, rng: np.random.Generator) -> float
     patterns = rng.integers(0, 2, size=(SIGN_PATTERNS, len(differences))) * 2.0 - 1.0
     beyond = int(np.sum(np.abs(patterns @ signed) >= observed))
     return (1 + beyond) / (1 + SIGN_PATTERNS)  # the observed pattern is one of them (Phipson and Smyth 2010)
+
+
+def _signed_ranks(differences: FloatArray) -> FloatArray:
+    return np.asarray(rankdata(np.abs(differences)) * np.sign(differences), dtype=np.float64)

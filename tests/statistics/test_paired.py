@@ -83,6 +83,8 @@ def test_turning_the_arms_around_turns_the_result_around(pairs: list[tuple[float
     forth, back = compare_paired(a, b, rng=rng()), compare_paired(b, a, rng=rng())
     assert forth.difference == -back.difference
     assert forth.p_value == back.p_value
+    assert forth.direction == -back.direction
+    assert forth.turned().direction == back.direction
     assert 0 < forth.p_value <= 1
     assert forth.low <= forth.high
 

@@ -1,0 +1,128 @@
+"""`glass results`: what has been measured, in one place: list, show, compare, prune."""
+
+import json
+import re
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich import box
+from rich.table import Table
+
+from experiments.cli.options import AsJson
+from experiments.cli.show import wide_console
+from experiments.results import store
+from experiments.results.files import ResultsError
+from experiments.results.store import Entry
+
+app = typer.Typer(no_args_is_help=True, help="What has been measured: list, show, compare and prune results.")
+
+Folder = Annotated[Path, typer.Option("--results", metavar="FOLDER", help="Where the results are.")]
+
+_AGE = re.compile(r"(\d{1,6})(d|h|min)")
+_SECONDS = {"d": 86400, "h": 3600, "min": 60}
+
+
+@app.command("list")
+def list_results(results: Folder = Path("results"), as_json: AsJson = False) -> None:
+    """List every run and dataset: what it is, whether it is complete, and with which state of the program."""
+    entries = store.runs(results)
+    if as_json:
+        typer.echo(json.dumps([_record(entry) for entry in entries]))
+        return
+    if not entries:
+        typer.echo(f"There is nothing in {results} yet; glass compare makes a first run.")
+        return
+    table = Table(box=box.SIMPLE_HEAD)
+    for heading in ("folder", "kind", "scenario or plan", "arms\nor cells", "state", "written", "source"):
+        table.add_column(heading, no_wrap=heading != "folder", overflow="fold")
+    for entry in entries:
+        written = datetime.fromtimestamp(entry.modified_at).strftime("%Y-%m-%d %H:%M")  # for people: local time
+        state = "complete" if entry.complete else (entry.damage and "damaged") or "incomplete"
+        name = entry.name if entry.seed is None else f"{entry.name}, seed {entry.seed}"
+        table.add_row(str(entry.path), entry.kind, name, str(entry.arms), state, written, entry.source[:8])
+    wide_console().print(table)
+    for entry in entries:
+        if entry.damage:
+            typer.echo(f"note: {entry.damage}")
+
+
+@app.command()
+def show(
+    folder: Annotated[Path, typer.Argument(help="The folder of a run or a dataset, as glass results list names it.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show the numbers of one run or dataset, without drawing anything (glass report draws)."""
+    from experiments.cli.show import json_object, print_run
+    from experiments.results import load
+
+    entry = one(folder)
+    if entry.kind == "run":
+        run = load(folder)
+        if as_json:
+            typer.echo(json.dumps(json_object(run), allow_nan=False))
+        else:
+            print_run(run, [])
+        return
+    from experiments.cli.show_dataset import show_dataset
+    from experiments.results.dataset import load_dataset
+
+    show_dataset(load_dataset(folder), as_json=as_json)
+
+
+@app.command()
+def prune(
+    results: Folder = Path("results"),
+    incomplete: Annotated[bool, typer.Option("--incomplete", help="Those that broke off or are damaged.")] = False,
+    older_than: Annotated[
+        str | None,
+        typer.Option("--older-than", metavar="AGE", help="Those last written longer ago, such as 30d or 12h."),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove them; without it they are only named.")] = False,
+) -> None:
+    """Remove runs and datasets: incomplete ones, old ones, or, with both options, those that are both."""
+    if not incomplete and older_than is None:
+        raise ResultsError("nothing chosen to prune; accepted are --incomplete, --older-than AGE, or both")
+    before = None if older_than is None else time.time() - _age(older_than)  # noqa: TID251 (an age is of the calendar)
+    chosen = [
+        entry
+        for entry in store.runs(results)
+        if (not incomplete or not entry.complete) and (before is None or entry.modified_at < before)
+    ]
+    total = 0
+    for entry in chosen:
+        size = entry.size_bytes()
+        total += size
+        if yes:
+            store.remove(entry)
+        typer.echo(f"{'removed' if yes else 'would remove'} {entry.path} ({size / 1e6:.1f} MB)")
+    if chosen and not yes:
+        typer.echo(f"{len(chosen)} of them, {total / 1e6:.1f} MB; give --yes to remove them")
+    elif not chosen:
+        typer.echo("nothing to prune")
+
+
+def one(folder: Path) -> Entry:
+    """What is in this very folder. Raises ResultsError if that is nothing or damaged."""
+    if not (folder / "manifest.json").exists():
+        raise ResultsError(
+            f"{folder} is not the folder of a run or a dataset; glass results list names those there are"
+        )
+    [entry] = store.runs(folder)
+    if entry.damage:
+        raise ResultsError(entry.damage)
+    return entry
+
+
+def _age(text: str) -> int:
+    match = _AGE.fullmatch(text)
+    if match is None:
+        raise ResultsError(f"--older-than must be an age such as 30d, 12h or 90min, found {text!r}")
+    return int(match[1]) * _SECONDS[match[2]]
+
+
+def _record(entry: Entry) -> dict[str, Any]:
+    names = ("kind", "name", "seed", "arms", "complete", "source", "damage")
+    return {"path": str(entry.path), **{name: getattr(entry, name) for name in names}}

@@ -1,0 +1,157 @@
+"""What the commands show of a dataset of runs: what is known of each arm, the verdict, and how sure that is."""
+
+import json
+import math
+from typing import Any
+
+import typer
+from rich import box
+from rich.table import Table
+
+from experiments.cli.show import wide_console
+from experiments.results.dataset import Dataset
+from experiments.results.evidence import evidence
+from experiments.scenario.spec import FLOOR
+from experiments.statistics import ArmEvidence, Comparison, runs_needed
+
+_MEDIANS = {
+    "g2g_p50_ms": ".1f",
+    "g2g_p95_ms": ".1f",
+    "g2g_p99_ms": ".1f",
+    "shown": ".1%",
+    "sent_mbps": ".2f",
+    "floor_ratio": ".2f",
+}
+
+
+def show_dataset(dataset: Dataset, *, as_json: bool) -> None:
+    """The evidence of a dataset without axes, if it keeps frames; else the median over seeds of each cell."""
+    if dataset.axes or not dataset.manifest.get("frames"):
+        show_medians(dataset, as_json=as_json)
+        return
+    compared = evidence(dataset)
+    if as_json:
+        typer.echo(json.dumps(evidence_object(dataset, compared), allow_nan=False))
+        return
+    wide_console().print(_table(dataset, compared))
+    _print_others(dataset)
+    typer.echo(compared.answer)
+    typer.echo(sizing(compared.blocks))
+    typer.echo(f"results: {dataset.path} (complete)")
+
+
+def show_medians(dataset: Dataset, *, as_json: bool) -> None:
+    """A row per point of the axes and arm: medians over the seeds."""
+    medians = dataset.medians()
+    if as_json:
+        rows = json.loads(medians.to_json(orient="records"))
+        typer.echo(json.dumps({"dataset": str(dataset.path), "points": rows}, allow_nan=False))
+        return
+    table = Table(box=box.SIMPLE_HEAD, title=f"{dataset.name}: medians over seeds", title_justify="left")
+    for axis in dataset.axes:
+        table.add_column(axis)
+    table.add_column("arm")
+    for heading in ("runs", "p50 ms", "p95 ms", "p99 ms", "shown", "sent\nMbit/s", "p95 /\nfloor"):
+        table.add_column(heading, justify="right")
+    for row in medians.to_dict("records"):
+        numbers = [_number(row[name], form) for name, form in _MEDIANS.items()]
+        table.add_row(*(str(row[axis]) for axis in dataset.axes), str(row["arm"]), str(row["runs"]), *numbers)
+    wide_console().print(table)
+    _print_others(dataset)
+    typer.echo(f"results: {dataset.path} (complete)")
+
+
+def sizing(runs: int) -> str:
+    """What so many runs can say of the worst one: Wilks 1941."""
+    share = 0.05 ** (1 / runs)
+    return (
+        f"The worst of {runs} runs bounds {share:.0%} of all runs with 95 % confidence; "
+        f"the 95th percentile of runs needs {runs_needed(0.95)}."
+    )
+
+
+def _number(value: Any, form: str) -> str:
+    """A number of a summary: what is missing is infinite."""
+    return format(value, form) if isinstance(value, int | float) and math.isfinite(value) else "∞"
+
+
+def evidence_object(dataset: Dataset, compared: Comparison) -> dict[str, Any]:
+    """What `--json` prints: null stands for infinite."""
+    return {
+        "dataset": str(dataset.path),
+        "runs": compared.blocks,
+        "percentile": compared.percentile,
+        "level": compared.level,
+        "answer": compared.answer,
+        "arms": [_arm_object(arm) for arm in compared.arms],
+    }
+
+
+def _table(dataset: Dataset, compared: Comparison) -> Table:
+    name = f"p{100 * compared.percentile:g}"
+    title = f"{dataset.name}: {compared.blocks} runs, in virtual time"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, title_style="bold")
+    table.add_column("arm", overflow="fold")
+    for heading in (
+        "shown",
+        "p50 ms\nall frames",
+        f"{name} ms\nall frames",
+        f"{name} ms\ntypical run [95 %]",
+        "later than soonest\nms [95 %]",
+        "p (Holm)",
+        "verdict",
+    ):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for arm in compared.arms:
+        table.add_row(
+            arm.arm,
+            f"{arm.shown:.1%}",
+            _ms(arm.median),
+            _ms(arm.pooled),
+            f"{_ms(arm.typical)} [{_ms(arm.interval.low)}, {_ms(arm.interval.high)}]",
+            _difference(arm),
+            "" if arm.p_value is None else f"{arm.p_value:.2g}",
+            arm.verdict,
+        )
+    return table
+
+
+def _difference(arm: ArmEvidence) -> str:
+    paired = arm.against_best
+    return "" if paired is None else f"{_ms(paired.difference)} [{_ms(paired.low)}, {_ms(paired.high)}]"
+
+
+def _ms(seconds: float) -> str:
+    return f"{1e3 * seconds:.1f}" if math.isfinite(seconds) else ("∞" if seconds > 0 else "-∞")
+
+
+def _finite_ms(seconds: float) -> float | None:
+    return round(1e3 * seconds, 6) if math.isfinite(seconds) else None
+
+
+def _arm_object(arm: ArmEvidence) -> dict[str, Any]:
+    paired = arm.against_best
+    return {
+        "arm": arm.arm,
+        "shown": round(arm.shown, 6),
+        "p50_ms": _finite_ms(arm.median),
+        "pooled_ms": _finite_ms(arm.pooled),
+        "typical_ms": _finite_ms(arm.typical),
+        "interval_ms": [_finite_ms(arm.interval.low), _finite_ms(arm.interval.high)],
+        "later_ms": None if paired is None else _finite_ms(paired.difference),
+        "later_interval_ms": None if paired is None else [_finite_ms(paired.low), _finite_ms(paired.high)],
+        "p_holm": arm.p_value,
+        "verdict": arm.verdict,
+    }
+
+
+def _print_others(dataset: Dataset) -> None:
+    """Cells that were not measured, once for each arm and reason."""
+    table = dataset.summary
+    for arm, outcome, reason in sorted(
+        {
+            (str(row["arm"]), str(row["outcome"]), str(row["reason"]))
+            for row in table[(table["outcome"] != "measured") & (table["arm"] != FLOOR)].to_dict("records")
+        }
+    ):
+        typer.echo(f"{arm}: {outcome}: {reason}")

@@ -1,0 +1,44 @@
+"""What a dataset says about its arms: their latencies by run, compared as `experiments.statistics` does it."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.measure import dice
+from experiments.measure.metrics import glass_to_glass
+from experiments.results.dataset import Dataset
+from experiments.results.files import ResultsError
+from experiments.scenario.tracks import VIDEO_TRACK
+from experiments.statistics import Comparison, compare_arms
+from experiments.statistics.blocks import time_blocks
+
+MEASURED = ("measured",)
+
+
+def evidence(dataset: Dataset, *, share: float = 0.95, track: int = VIDEO_TRACK) -> Comparison:
+    """Compare the arms of a dataset over its runs, or, if it has one run, over blocks of ten seconds of it.
+
+    `share` is the percentile of glass-to-glass latency. Arms that were not measured with every seed are left out: they
+    have no pair. Raises ResultsError if the dataset has axes, keeps no frames, or has no arm that was measured.
+    """
+    if dataset.axes:
+        raise ResultsError(
+            f"{dataset.path} varies {', '.join(dataset.axes)}; arms are compared at one point of a sweep"
+        )
+    latencies = {arm: blocks for arm in dataset.arms if (blocks := _blocks(dataset, arm, track)) is not None}
+    if not latencies:
+        raise ResultsError(f"{dataset.path} has no arm that was measured with every seed")
+    return compare_arms(latencies, rng=dice.generator(0, "evidence", dataset.name), share=share)
+
+
+def _blocks(dataset: Dataset, arm: str, track: int) -> Sequence[NDArray[np.float64]] | None:
+    rows = dataset.where(arm=arm).sort_values("seed")
+    if not rows["outcome"].isin(MEASURED).all():
+        return None
+    cells = rows["cell"].tolist()
+    if len(cells) > 1:
+        return dataset.latencies(cells, track=track)
+    ledger = dataset.ledger(cells)
+    frames = ledger[ledger["track"] == track]
+    return time_blocks(frames["captured_at"].to_numpy(), glass_to_glass(frames))
