@@ -5,7 +5,7 @@ import re
 import time
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich import box
@@ -14,8 +14,12 @@ from rich.table import Table
 from experiments.cli.options import AsJson
 from experiments.cli.show import wide_console
 from experiments.results import store
-from experiments.results.files import ResultsError
+from experiments.results.files import ResultsError, read_json
 from experiments.results.store import Entry
+from experiments.results.summary_table import AXIS
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 app = typer.Typer(no_args_is_help=True, help="What has been measured: list, show, compare and prune results.")
 
@@ -73,6 +77,29 @@ def show(
 
 
 @app.command()
+def compare(
+    a: Annotated[Path, typer.Argument(metavar="A", help="The folder of a run or a dataset.")],
+    b: Annotated[Path, typer.Argument(metavar="B", help="Another one, as of before a change.")],
+    as_json: AsJson = False,
+) -> None:
+    """Compare two results, pair by pair of the same arm, seed and point of a sweep; and say what else differs."""
+    from experiments.cli.paired_table import answer, paired_table, row_object
+    from experiments.measure import dice
+    from experiments.results.paired_metrics import paired_rows
+
+    pairs = pairs_of(one(a), one(b))
+    rows = paired_rows(pairs, rng=dice.generator(0, "compare"))
+    if as_json:
+        typer.echo(json.dumps({"a": str(a), "b": str(b), "rows": [row_object(row) for row in rows]}, allow_nan=False))
+        return
+    count = max(row.paired.blocks for row in rows)
+    wide_console().print(paired_table(f"A: {a}, B: {b}, {count} pairs of runs", rows))
+    typer.echo(answer(rows))
+    for note in differences(a, b):
+        typer.echo(f"note: {note}")
+
+
+@app.command()
 def prune(
     results: Folder = Path("results"),
     incomplete: Annotated[bool, typer.Option("--incomplete", help="Those that broke off or are damaged.")] = False,
@@ -114,6 +141,33 @@ def one(folder: Path) -> Entry:
     if entry.damage:
         raise ResultsError(entry.damage)
     return entry
+
+
+def pairs_of(a: Entry, b: Entry) -> "list[tuple[str, pd.DataFrame, pd.DataFrame]]":
+    """Per arm the runs that both have, in the same order. Raises ResultsError if there are none."""
+    tables = [store.summaries([entry]) for entry in (a, b)]
+    keys = ["arm", "seed", *sorted({name for table in tables for name in map(str, table) if name.startswith(AXIS)})]
+    for entry, table in zip((a, b), tables, strict=True):
+        if missing := [name for name in keys if name not in table]:
+            raise ResultsError(f"{entry.path} has no {', '.join(missing)}, so its runs have no pairs in the other one")
+    first, second = (table.set_index(keys, drop=False) for table in tables)
+    common = [key for key in first.index if key in second.index]
+    if not common:
+        raise ResultsError(f"{a.path} and {b.path} share no arm with the same seed, so nothing can be paired")
+    first, second = first.loc[common], second.loc[common]
+    return [(arm, first[first["arm"] == arm], second[second["arm"] == arm]) for arm in first["arm"].unique()]
+
+
+def differences(a: Path, b: Path) -> list[str]:
+    """What the manifests say differs besides the numbers."""
+    first, second = (read_json(folder / "manifest.json") for folder in (a, b))
+    notes = []
+    for name in ("versions", "scenario"):
+        before, now = first.get(name), second.get(name)
+        if isinstance(before, dict) and isinstance(now, dict):
+            changed = [key for key in {**before, **now} if before.get(key) != now.get(key)]
+            notes += [f"{name} differ in {key}: {before.get(key)} in A, {now.get(key)} in B" for key in changed]
+    return notes
 
 
 def _age(text: str) -> int:

@@ -5,44 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
-
 from experiments.engine.plan import Cell, Plan, PlanError, checked
 from experiments.engine.plan_run import CellProgress, run_plan
 from experiments.measure import dice
-from experiments.measure.metrics import percentile
 from experiments.results.dataset import Dataset
+from experiments.results.paired_metrics import Row, paired_rows, values_of
 from experiments.scenario import Scenario
-from experiments.statistics import Paired, compare_paired
-from experiments.statistics.comparison import NOT_DISTINGUISHABLE
 from experiments.statistics.false_positives import LEAST_RUNS, FalsePositives, split_against_itself
-from experiments.statistics.holm import holm
-
-LEVEL = 0.05
-
-
-@dataclass(frozen=True)
-class Metric:
-    """A number that each run gives, and what a setting does in which it is lower or higher."""
-
-    name: str
-    label: str
-    unit: str
-    lower: str
-    higher: str
-
-
-METRICS = (
-    Metric("g2g_p50_ms", "p50", "ms", "sooner", "later"),
-    Metric("g2g_p95_ms", "p95", "ms", "sooner", "later"),
-    Metric("g2g_p99_ms", "p99", "ms", "sooner", "later"),
-    Metric("signal_p95_ms", "signal p95", "ms", "sooner", "later"),
-    Metric("shown", "frames shown", "%", "shows less", "shows more"),
-    Metric("freezes", "freezes", "", "freezes less", "freezes more"),
-    Metric("sent_mbps", "sent", "Mbit/s", "sends less", "sends more"),
-)
 
 
 @dataclass(frozen=True)
@@ -77,25 +46,6 @@ class Settings:
         )
 
 
-@dataclass(frozen=True)
-class Row:
-    """One metric of one pair of arms: A and B in a typical run (median), and A less B."""
-
-    arm: str
-    metric: Metric
-    a: float
-    b: float
-    paired: Paired
-    p_value: float
-
-    @property
-    def verdict(self) -> str:
-        """Which setting is sooner, in words; or that they are not distinguishable."""
-        if self.p_value > LEVEL:
-            return NOT_DISTINGUISHABLE
-        return f"A {self.metric.lower if self.paired.direction < 0 else self.metric.higher}"
-
-
 def run_settings(
     settings: Settings,
     runs: int,
@@ -123,20 +73,11 @@ def run_settings(
 
 
 def paired_metrics(dataset: Dataset, settings: Settings) -> list[Row]:
-    """Every metric of every pair of arms. Holm's adjustment is over all of them."""
-    rng = dice.generator(0, "ab", dataset.name)
-    found = []
-    for name, arm_a, arm_b in settings.pairs:
-        a, b = dataset.where(arm=arm_a, setting="A"), dataset.where(arm=arm_b, setting="B")
-        both = (a["outcome"].to_numpy() == "measured") & (b["outcome"].to_numpy() == "measured")
-        if not both.any():
-            raise PlanError(f"{name} was not measured: {a['outcome'].iloc[0]} in A, {b['outcome'].iloc[0]} in B")
-        for metric in METRICS:
-            values_a, values_b = _values(a[both], metric.name), _values(b[both], metric.name)
-            paired = compare_paired(values_a, values_b, rng=rng)
-            found.append((name, metric, percentile(values_a, 0.5), percentile(values_b, 0.5), paired))
-    adjusted = holm([paired.p_value for *_, paired in found])
-    return [Row(*columns, p_value) for columns, p_value in zip(found, adjusted, strict=True)]
+    """Every metric of every pair of arms. Raises ResultsError if none was measured."""
+    pairs = [
+        (name, dataset.where(arm=a, setting="A"), dataset.where(arm=b, setting="B")) for name, a, b in settings.pairs
+    ]
+    return paired_rows(pairs, rng=dice.generator(0, "ab", dataset.name))
 
 
 def false_alarms(dataset: Dataset, settings: Settings) -> FalsePositives | None:
@@ -144,11 +85,4 @@ def false_alarms(dataset: Dataset, settings: Settings) -> FalsePositives | None:
     rows = dataset.where(arm=settings.pairs[0][1], setting="A", outcome="measured")
     if len(rows) < LEAST_RUNS:
         return None
-    return split_against_itself(_values(rows, "g2g_p95_ms"), rng=dice.generator(0, "a-a", dataset.name))
-
-
-def _values(rows: pd.DataFrame, name: str) -> NDArray[np.float64]:
-    """A number per run; what is missing is infinite."""
-    if name == "shown":
-        return (100 * rows["displayed"] / rows["captured"]).to_numpy(dtype=np.float64)
-    return rows[name].to_numpy(dtype=np.float64, na_value=np.inf)
+    return split_against_itself(values_of(rows, "g2g_p95_ms"), rng=dice.generator(0, "a-a", dataset.name))

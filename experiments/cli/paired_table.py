@@ -1,0 +1,72 @@
+"""Two sets of runs side by side, metric by metric: the table of `glass ab` and `glass results compare`."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from rich import box
+from rich.table import Table
+
+from experiments.results.paired_metrics import Row
+from experiments.statistics.comparison import NOT_DISTINGUISHABLE
+
+
+def paired_table(title: str, rows: Sequence[Row]) -> Table:
+    """A row per arm and metric."""
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, title_style="bold")
+    table.add_column("arm", overflow="fold")
+    table.add_column("metric, in a typical run")
+    for heading in ("A", "B", "A less B [95 %]", "p (Holm)", "verdict"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in rows:
+        paired = row.paired
+        table.add_row(
+            row.arm,
+            f"{row.metric.label}, {row.metric.unit}" if row.metric.unit else row.metric.label,
+            _number(row.a),
+            _number(row.b),
+            f"{_number(paired.difference)} [{_number(paired.low)}, {_number(paired.high)}]",
+            f"{row.p_value:.2g}",
+            row.verdict,
+        )
+    return table
+
+
+def answer(rows: Sequence[Row]) -> str:
+    """The verdicts at p95, in a sentence."""
+    parts, alike = [], []
+    for row in rows:
+        if row.metric.name != "g2g_p95_ms":
+            continue
+        if row.verdict == NOT_DISTINGUISHABLE:
+            alike.append(row.arm)
+            continue
+        bounds = sorted((abs(row.paired.low), abs(row.paired.high)))
+        size = f"{_number(abs(row.paired.difference))} ms [{_number(bounds[0])}, {_number(bounds[1])}]"
+        parts.append(f"{row.arm}: {row.verdict}, by {size} in a typical run")
+    if alike:
+        parts.append(f"{', '.join(alike)}: A and B are {NOT_DISTINGUISHABLE}")
+    return f"At p95, {'; '.join(parts)}."
+
+
+def _number(value: float) -> str:
+    return f"{value:.4g}" if math.isfinite(value) else ("∞" if value > 0 else "-∞")
+
+
+def _finite(value: float) -> float | None:
+    return round(value, 6) if math.isfinite(value) else None
+
+
+def row_object(row: Row) -> dict[str, Any]:
+    """What `--json` prints of a row: null stands for infinite."""
+    return {
+        "arm": row.arm,
+        "metric": row.metric.name,
+        "unit": row.metric.unit,
+        "a": _finite(row.a),
+        "b": _finite(row.b),
+        "difference": _finite(row.paired.difference),
+        "interval": [_finite(row.paired.low), _finite(row.paired.high)],
+        "p_holm": row.p_value,
+        "verdict": row.verdict,
+    }

@@ -1,0 +1,83 @@
+"""Two sets of runs, metric by metric: what differs, by how much, and whether chance explains it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from experiments.measure.metrics import percentile
+from experiments.results.files import ResultsError
+from experiments.statistics import Paired, compare_paired
+from experiments.statistics.comparison import NOT_DISTINGUISHABLE
+from experiments.statistics.holm import holm
+
+LEVEL = 0.05
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number that each run gives, and what a setting does in which it is lower or higher."""
+
+    name: str
+    label: str
+    unit: str
+    lower: str
+    higher: str
+
+
+METRICS = (
+    Metric("g2g_p50_ms", "p50", "ms", "sooner", "later"),
+    Metric("g2g_p95_ms", "p95", "ms", "sooner", "later"),
+    Metric("g2g_p99_ms", "p99", "ms", "sooner", "later"),
+    Metric("signal_p95_ms", "signal p95", "ms", "sooner", "later"),
+    Metric("shown", "frames shown", "%", "shows less", "shows more"),
+    Metric("freezes", "freezes", "", "freezes less", "freezes more"),
+    Metric("sent_mbps", "sent", "Mbit/s", "sends less", "sends more"),
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One metric of one pair of arms: A and B in a typical run (median), and A less B."""
+
+    arm: str
+    metric: Metric
+    a: float
+    b: float
+    paired: Paired
+    p_value: float
+
+    @property
+    def verdict(self) -> str:
+        """Which setting is sooner, in words; or that they are not distinguishable."""
+        if self.p_value > LEVEL:
+            return NOT_DISTINGUISHABLE
+        return f"A {self.metric.lower if self.paired.direction < 0 else self.metric.higher}"
+
+
+def paired_rows(pairs: Sequence[tuple[str, pd.DataFrame, pd.DataFrame]], *, rng: np.random.Generator) -> list[Row]:
+    """Every metric of every (name, rows of A, rows of B); the rows are of a dataset's summary, pair by pair of runs.
+
+    Holm's adjustment is over all of them. Pairs of which one was not measured are left out. Raises ResultsError if none
+    is left.
+    """
+    found = []
+    for name, a, b in pairs:
+        both = (a["outcome"].to_numpy() == "measured") & (b["outcome"].to_numpy() == "measured")
+        if not both.any():
+            raise ResultsError(f"{name} was not measured: {a['outcome'].iloc[0]} in A, {b['outcome'].iloc[0]} in B")
+        for metric in METRICS:
+            values_a, values_b = values_of(a[both], metric.name), values_of(b[both], metric.name)
+            paired = compare_paired(values_a, values_b, rng=rng)
+            found.append((name, metric, percentile(values_a, 0.5), percentile(values_b, 0.5), paired))
+    adjusted = holm([paired.p_value for *_, paired in found])
+    return [Row(*columns, p_value) for columns, p_value in zip(found, adjusted, strict=True)]
+
+
+def values_of(rows: pd.DataFrame, name: str) -> NDArray[np.float64]:
+    """A number per run; what is missing is infinite."""
+    if name == "shown":
+        return (100 * rows["displayed"] / rows["captured"]).to_numpy(dtype=np.float64)
+    return rows[name].to_numpy(dtype=np.float64, na_value=np.inf)
