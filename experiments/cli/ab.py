@@ -44,7 +44,7 @@ def ab(
     alarms = false_alarms(dataset, settings)
     if as_json:
         record = {"dataset": str(dataset.path), "runs": runs, "rows": [row_object(row) for row in rows]}
-        aa = None if alarms is None else {**vars(alarms), "as_stated": alarms.as_stated}
+        aa = None if alarms is None else {**vars(alarms), "too_often": alarms.too_often}
         typer.echo(json.dumps({**record, "a_against_itself": aa}, allow_nan=False))
         return
     title = f"A: {settings.a.name}, B: {settings.b.name}, {runs} runs each, in virtual time"

@@ -36,7 +36,8 @@ def show_dataset(dataset: Dataset, *, as_json: bool) -> None:
     wide_console().print(_table(dataset, compared))
     _print_others(dataset)
     typer.echo(compared.answer)
-    typer.echo(sizing(compared.blocks))
+    if compared.unit == "run":
+        typer.echo(sizing(compared.blocks))
     typer.echo(f"results: {dataset.path} (complete)")
 
 
@@ -79,7 +80,8 @@ def evidence_object(dataset: Dataset, compared: Comparison) -> dict[str, Any]:
     """What `--json` prints: null stands for infinite."""
     return {
         "dataset": str(dataset.path),
-        "runs": compared.blocks,
+        "blocks": compared.blocks,
+        "unit": compared.unit,
         "percentile": compared.percentile,
         "level": compared.level,
         "answer": compared.answer,
@@ -89,14 +91,14 @@ def evidence_object(dataset: Dataset, compared: Comparison) -> dict[str, Any]:
 
 def _table(dataset: Dataset, compared: Comparison) -> Table:
     name = f"p{100 * compared.percentile:g}"
-    title = f"{dataset.name}: {compared.blocks} runs, in virtual time"
+    title = f"{dataset.name}: {compared.blocks} {compared.unit}s, in virtual time"
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, title_style="bold")
     table.add_column("arm", overflow="fold")
     for heading in (
         "shown",
         "p50 ms\nall frames",
         f"{name} ms\nall frames",
-        f"{name} ms\ntypical run [95 %]",
+        f"{name} ms\ntypical {compared.unit} [95 %]",
         "later than soonest\nms [95 %]",
         "p (Holm)",
         "verdict",

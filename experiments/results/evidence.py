@@ -26,10 +26,12 @@ def evidence(dataset: Dataset, *, share: float = 0.95, track: int = VIDEO_TRACK)
         raise ResultsError(
             f"{dataset.path} varies {', '.join(dataset.axes)}; arms are compared at one point of a sweep"
         )
+    runs = dataset.summary["seed"].nunique()
     latencies = {arm: blocks for arm in dataset.arms if (blocks := _blocks(dataset, arm, track)) is not None}
     if not latencies:
         raise ResultsError(f"{dataset.path} has no arm that was measured with every seed")
-    return compare_arms(latencies, rng=dice.generator(0, "evidence", dataset.name), share=share)
+    unit = "run" if runs > 1 else "block"
+    return compare_arms(latencies, rng=dice.generator(0, "evidence", dataset.name), share=share, unit=unit)
 
 
 def _blocks(dataset: Dataset, arm: str, track: int) -> Sequence[NDArray[np.float64]] | None:

@@ -54,7 +54,8 @@ class Row:
         """Which setting is sooner, in words; or that they are not distinguishable."""
         if self.p_value > LEVEL:
             return NOT_DISTINGUISHABLE
-        return f"A {self.metric.lower if self.paired.direction < 0 else self.metric.higher}"
+        words = f"A {self.metric.lower if self.paired.direction < 0 else self.metric.higher}"
+        return words if self.paired.difference else f"{words}, in some runs"
 
 
 def paired_rows(pairs: Sequence[tuple[str, pd.DataFrame, pd.DataFrame]], *, rng: np.random.Generator) -> list[Row]:

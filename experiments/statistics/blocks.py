@@ -12,7 +12,7 @@ def time_blocks(
     """The latencies (seconds, infinite if never shown) of one run in blocks of `length` seconds of capture.
 
     `captured_at` is in seconds from the first capture. A rest that is shorter belongs to the block before it. Raises
-    ValueError for blocks under LEAST_BLOCK.
+    ValueError for blocks under LEAST_BLOCK. Pieces without captures are left out.
     """
     if length < LEAST_BLOCK:
         raise ValueError(f"a block has at least {LEAST_BLOCK:g} s, found {length:g} s")
@@ -23,4 +23,5 @@ def time_blocks(
     spacing = float(np.median(np.diff(captured_at))) if len(captured_at) > 1 else 0.0
     whole = max(1, int((captured_at[-1] + spacing) / length + 1e-6))
     number = np.minimum((captured_at / length + 1e-9).astype(int), whole - 1)
-    return [latency[number == block] for block in range(whole)]
+    blocks = [latency[number == block] for block in range(whole)]
+    return [block for block in blocks if len(block)]

@@ -10,7 +10,8 @@ import numpy as np
 from experiments.measure.metrics import percentile
 from experiments.statistics.holm import holm
 from experiments.statistics.order_statistics import Interval, quantile_interval
-from experiments.statistics.paired import FloatArray, Paired, compare_paired, least_p
+from experiments.statistics.paired import Paired, compare_paired
+from experiments.statistics.signed_rank import FloatArray, blocks_needed
 
 NOT_DISTINGUISHABLE = "not distinguishable"
 
@@ -38,13 +39,15 @@ class ArmEvidence:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All arms, soonest first. `percentile` is a share, `level` the chance of any false verdict."""
+    """All arms, soonest first. `percentile` is a share, `level` the chance of any false verdict, `unit` what a block is
+    called. `blocks_needed` is how many could tell so many arms apart at all."""
 
     percentile: float
     blocks: int
+    unit: str
     level: float
     arms: tuple[ArmEvidence, ...]
-    too_few: str | None
+    blocks_needed: int
 
     @property
     def best(self) -> ArmEvidence:
@@ -55,25 +58,33 @@ class Comparison:
     def answer(self) -> str:
         """One sentence, true for a single block too."""
         name = f"p{100 * self.percentile:g}"
+        blocks = f"one {self.unit}" if self.blocks == 1 else f"{self.blocks} {self.unit}s"
         if math.isinf(self.best.typical):
-            return f"In a typical run no arm shows {self.percentile:.0%} of its frames, so none has a {name}."
-        alike = [arm for arm in self.arms if arm.verdict != "later"]
-        later = [arm for arm in self.arms if arm.verdict == "later"]
-        runs = "one run" if self.blocks == 1 else f"{self.blocks} runs"
+            return f"In a typical {self.unit} no arm shows {self.percentile:.0%} of its frames, so none has a {name}."
+        size = f"{_ms(self.best.typical)} in a typical {self.unit} of {blocks}"
         if len(self.arms) == 1:
-            return f"{self.best.arm} has a {name} of {_ms(self.best.typical)} in a typical run of {runs}."
-        if len(alike) == 1:
-            text = f"Soonest at {name}: {self.best.arm}, {_ms(self.best.typical)} in a typical run of {runs}"
-        else:
-            names = ", ".join(arm.arm for arm in alike)
-            text = f"Soonest at {name}: {names}, {NOT_DISTINGUISHABLE} over {runs}"
-        if later and (paired := later[0].against_best) is not None:
-            text += f"; {later[0].arm} is {_ms(paired.difference)} later [{_ms(paired.low)}, {_ms(paired.high)}]"
+            return f"{self.best.arm} has a {name} of {size}."
+        parts = [f"Soonest at {name}: {self.best.arm}, {size}"]
+        alike = [arm.arm for arm in self.arms[1:] if arm.verdict == NOT_DISTINGUISHABLE]
+        if alike:
+            parts.append(f"{NOT_DISTINGUISHABLE} from it: {', '.join(alike)}")
+        later = next((arm for arm in self.arms[1:] if arm.verdict != NOT_DISTINGUISHABLE), None)
+        if later is not None and (paired := later.against_best) is not None:
+            parts.append(
+                f"{later.arm} is {_ms(paired.difference)} later [{_ms(paired.low)}, {_ms(paired.high)}]"
+                if paired.difference > 0
+                else f"{later.arm} is later in some {self.unit}s"
+            )
         # A few bad blocks decide over all frames, and are no typical blocks: said where that turns the order.
         soonest = min(self.arms, key=lambda arm: arm.pooled)
-        if soonest.pooled < min(arm.pooled for arm in alike):
-            text += f". Over all frames of all runs {soonest.arm} has the least {name}, {_ms(soonest.pooled)}"
-        return f"{text}.{f' {self.too_few}' if self.too_few else ''}"
+        if soonest.pooled < self.best.pooled:
+            parts.append(
+                f"over all frames of all {self.unit}s {soonest.arm} has the least {name}, {_ms(soonest.pooled)}"
+            )
+        text = "; ".join(parts) + "."
+        if self.blocks < self.blocks_needed:
+            text += f" {blocks.capitalize()} cannot tell so many arms apart: at least {self.blocks_needed} can."
+        return text
 
 
 def compare_arms(
@@ -82,12 +93,14 @@ def compare_arms(
     rng: np.random.Generator,
     share: float = 0.95,
     level: float = 0.05,
+    unit: str = "run",
 ) -> Comparison:
     """Compare arms that were measured over the same blocks.
 
     `latencies` has, per arm, an array per block: the latency of each captured frame in seconds, infinite if it was
     never shown. Every pair of arms is tested and Holm's adjustment is over all of them, so that the best one may be
-    chosen from the same data. Raises ValueError without arms or blocks, or if arms have different numbers of blocks.
+    chosen from the same data. `unit` names a block in sentences. Raises ValueError without arms or blocks, or if arms
+    have different numbers of blocks.
     """
     counts = {arm: len(blocks) for arm, blocks in latencies.items()}
     if len(set(counts.values())) != 1 or 0 in counts.values():
@@ -102,43 +115,37 @@ def compare_arms(
     typical = {arm: percentile(values, 0.5) for arm, values in observed.items()}
     frames = {arm: np.concatenate(list(parts)) for arm, parts in latencies.items()}
     pooled = {arm: percentile(values, share) for arm, values in frames.items()}
-    order = sorted(observed, key=lambda arm: (typical[arm], pooled[arm]))
+    against = {
+        (a, b): (pair if forth else pair.turned(), adjusted[arms])
+        for arms, pair in pairs.items()
+        for (a, b), forth in ((arms, True), (arms[::-1], False))
+    }
+
+    def rank(arm: str) -> tuple[int, float, float]:
+        """No arm is soonest that another one is told to be sooner than, whatever their typical blocks."""
+        beaten = sum(_told(*against[arm, other], level) > 0 for other in observed if other != arm)
+        return beaten, typical[arm], pooled[arm]
+
+    order = sorted(observed, key=rank)
     best = order[0]
     evidence = []
     for arm in order:
-        paired, p_value = (None, None) if arm == best else _against(arm, best, pairs, adjusted)
-        verdict = "soonest" if paired is None else _verdict(paired, p_value, level)
+        paired, p_value = (None, None) if arm == best else against[arm, best]
         interval = quantile_interval(observed[arm], 0.5, confidence=1 - level)
         shown, median = float(np.isfinite(frames[arm]).mean()), percentile(frames[arm], 0.5)
+        verdict = "soonest" if paired is None or p_value is None else _verdict(_told(paired, p_value, level))
         evidence.append(ArmEvidence(arm, shown, median, pooled[arm], typical[arm], interval, paired, p_value, verdict))
-    return Comparison(share, blocks, level, tuple(evidence), _too_few(blocks, len(pairs), level))
+    needed = blocks_needed(level, len(pairs)) if pairs else 1
+    return Comparison(share, blocks, unit, level, tuple(evidence), needed)
 
 
-def _against(
-    arm: str, best: str, pairs: Mapping[tuple[str, str], Paired], adjusted: Mapping[tuple[str, str], float]
-) -> tuple[Paired, float]:
-    if (arm, best) in pairs:
-        return pairs[arm, best], adjusted[arm, best]
-    turned = pairs[best, arm]
-    return turned.turned(), adjusted[best, arm]
+def _told(paired: Paired, p_value: float, level: float) -> int:
+    """1 if the first arm is told to be later, -1 if sooner, 0 if they are not distinguishable."""
+    return paired.direction if p_value <= level else 0
 
 
-def _verdict(paired: Paired, p_value: float | None, level: float) -> str:
-    if p_value is None or p_value > level:
-        return NOT_DISTINGUISHABLE
-    return "later" if paired.direction > 0 else "sooner"
-
-
-def _too_few(blocks: int, pairs: int, level: float) -> str | None:
-    """A sentence if not even blocks that all agree could be told from chance."""
-    if pairs == 0 or least_p(blocks) * pairs <= level:
-        return None
-    needed = blocks
-    while least_p(needed) * pairs > level:
-        needed += 1
-    if blocks == 1:
-        return f"One run decides nothing: at least {needed} tell so many arms apart."
-    return f"So few runs decide nothing: at least {needed} tell so many arms apart."
+def _verdict(told: int) -> str:
+    return {1: "later", -1: "sooner", 0: NOT_DISTINGUISHABLE}[told]
 
 
 def _ms(seconds: float) -> str:

@@ -2,35 +2,26 @@
 
 Each block gives one number per arm (such as its 95th percentile) and one difference. Both arms meet the same network in
 a block, so a difference is theirs. The size is the median difference, the difference in a typical block; its interval
-is a paired bootstrap over blocks (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, 8 and 13).
-
-The verdict is a randomization test: if the arms were alike, their names could be swapped in any block, so every pattern
-of signs was equally likely (Fisher; Edgington and Onghena, "Randomization Tests", 4th ed.). Its level is exact for any
-distribution. The statistic is the signed-rank sum (Wilcoxon 1945; zeros by Pratt 1959), which a few disastrous or
-infinite blocks cannot dominate.
+is a paired bootstrap over blocks (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, 8 and 13). Whether it
+may be chance is for the exact test of `signed_rank.py`.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.stats import rankdata
 
-FloatArray = NDArray[np.float64]
+from experiments.statistics.signed_rank import FloatArray, least_p, sign_flip_p, signed_rank_sum
 
-EXACT_BLOCKS = 13  # all 2^13 patterns of signs are tried; above that, so many of them:
-SIGN_PATTERNS = 9999
 RESAMPLES = 2000
 
 
 @dataclass(frozen=True)
 class Paired:
-    """`difference` is that of a typical block, first arm less second; `low` to `high` bound it. `direction` is 1 if
-    the first arm ranks higher over all blocks, -1 if lower: a difference that most blocks do not have shows there only.
-    `p_value` is two-sided; with so few blocks it cannot be below `least_p`. Differences may be infinite."""
+    """`difference` is that of a typical block, first arm less second; `low` to `high` bound it (-inf to inf if the
+    blocks are too few for that). `direction` is 1 if the first arm ranks higher over all blocks, -1 if lower: a
+    difference that most blocks do not have shows there only. `p_value` is two-sided. Differences may be infinite."""
 
     blocks: int
     difference: float
@@ -38,7 +29,6 @@ class Paired:
     high: float
     direction: int
     p_value: float
-    least_p: float
 
     def turned(self) -> "Paired":
         """The same with the arms in the other order."""
@@ -49,7 +39,6 @@ class Paired:
             0.0 - self.low,
             -self.direction,
             self.p_value,
-            self.least_p,
         )
 
 
@@ -69,38 +58,35 @@ def compare_paired(
         raise ValueError(f"a paired comparison needs as many blocks of both arms, found {a.shape} and {b.shape}")
     if len(a) == 0:
         raise ValueError("a paired comparison needs at least one block")
-    differences = _differences(a, b)
-    low, high = _bootstrap(differences, rng, confidence)
+    between = differences(a, b)
+    low, high = _bootstrap(between, rng, confidence)
     return Paired(
         blocks=len(a),
-        difference=_median(differences),
+        difference=_median(between),
         low=low,
         high=high,
-        direction=int(np.sign(_signed_ranks(differences).sum())),
-        p_value=_randomization_p(differences, rng),
-        least_p=least_p(len(a)),
+        direction=int(np.sign(signed_rank_sum(between))),
+        p_value=sign_flip_p(between),
     )
 
 
-def least_p(blocks: int) -> float:
-    """The smallest p-value that so many blocks can give: all of them on one side."""
-    return max(2.0 ** (1 - blocks), 1 / (SIGN_PATTERNS + 1)) if blocks > EXACT_BLOCKS else 2.0 ** (1 - blocks)
-
-
-def _differences(a: FloatArray, b: FloatArray) -> FloatArray:
+def differences(a: FloatArray, b: FloatArray) -> FloatArray:
+    """a - b, where infinite in both is no difference."""
     return np.subtract(a, b, out=np.zeros_like(a), where=a != b)
 
 
-def _median(differences: FloatArray) -> float:
+def _median(values: FloatArray) -> float:
     """The mean of the middle two; what lies between -inf and inf is 0, because neither side wins."""
-    ordered = np.sort(differences)
+    ordered = np.sort(values)
     low, high = ordered[(len(ordered) - 1) // 2], ordered[len(ordered) // 2]
     return 0.0 if math.isinf(low) and math.isinf(high) and low != high else float((low + high) / 2)
 
 
-def _bootstrap(differences: FloatArray, rng: np.random.Generator, confidence: float) -> tuple[float, float]:
-    n = len(differences)
-    ordered = np.sort(differences)
+def _bootstrap(values: FloatArray, rng: np.random.Generator, confidence: float) -> tuple[float, float]:
+    n = len(values)
+    if least_p(n) > 1 - confidence:
+        return -math.inf, math.inf  # resamples of so few blocks are too much alike: they bound half of what they should
+    ordered = np.sort(values)
     # The median of a resample is the mean of its middle ranks, so ranks are resampled, and infinite values never added.
     picks = np.sort(rng.integers(0, n, size=(RESAMPLES, n)), axis=1)
     low_ranks, high_ranks = picks[:, (n - 1) // 2], picks[:, n // 2]
@@ -110,19 +96,3 @@ def _bootstrap(differences: FloatArray, rng: np.random.Generator, confidence: fl
     medians = np.sort(np.where(np.isnan(medians), 0.0, medians))
     tail = (1 - confidence) / 2
     return float(medians[int(tail * RESAMPLES)]), float(medians[math.ceil((1 - tail) * RESAMPLES) - 1])
-
-
-def _randomization_p(differences: FloatArray, rng: np.random.Generator) -> float:
-    """Two-sided: the share of sign patterns whose signed-rank sum is as far from 0 as the one that was observed."""
-    signed = _signed_ranks(differences)
-    observed = abs(float(signed.sum())) - 1e-9
-    if len(differences) <= EXACT_BLOCKS:
-        patterns = np.array(list(product((-1.0, 1.0), repeat=len(differences))))
-        return float(np.mean(np.abs(patterns @ signed) >= observed))
-    patterns = rng.integers(0, 2, size=(SIGN_PATTERNS, len(differences))) * 2.0 - 1.0
-    beyond = int(np.sum(np.abs(patterns @ signed) >= observed))
-    return (1 + beyond) / (1 + SIGN_PATTERNS)  # the observed pattern is one of them (Phipson and Smyth 2010)
-
-
-def _signed_ranks(differences: FloatArray) -> FloatArray:
-    return np.asarray(rankdata(np.abs(differences)) * np.sign(differences), dtype=np.float64)

@@ -47,9 +47,9 @@ def test_the_same_command_again_runs_nothing_and_says_the_same(glass: Glass, mon
     monkeypatch.setattr("experiments.engine.plan_run.run_jobs", None)  # it must not be called
     assert glass(*RUNS, "--runs", "3", "--json") == first
     content = json.loads(first.out)
-    assert content["runs"] == 3
+    assert (content["blocks"], content["unit"]) == (3, "run")
     assert [arm["verdict"] for arm in content["arms"]] == ["soonest", "not distinguishable"]
-    assert "So few runs decide nothing: at least 6" in content["answer"]
+    assert "3 runs cannot tell so many arms apart: at least 6 can." in content["answer"]
 
 
 def test_an_arm_that_cannot_do_it_is_named_beside_those_that_can(glass: Glass) -> None:

@@ -36,7 +36,7 @@ def test_arms_that_are_alike_share_the_first_place_and_the_other_is_later() -> N
         rng=rng(),
     )
     assert {arm.arm: arm.verdict for arm in found.arms}["late"] == "later"
-    assert "not distinguishable over 20 runs" in found.answer
+    assert "; not distinguishable from it: " in found.answer
     assert "late is" in found.answer
     assert found.arms[0].against_best is None
     assert found.arms[-1].p_value is not None and found.arms[-1].p_value < 0.05
@@ -44,10 +44,9 @@ def test_arms_that_are_alike_share_the_first_place_and_the_other_is_later() -> N
 
 def test_one_run_decides_nothing_and_says_how_many_would() -> None:
     found = compare_arms({"a": runs(0, count=1, seed=1), "b": runs(1.0, count=1, seed=2)}, rng=rng())
-    assert found.answer == (
-        "Soonest at p95: a, b, not distinguishable over one run. "
-        "One run decides nothing: at least 6 tell so many arms apart."
-    )
+    assert found.answer.startswith("Soonest at p95: a, ")
+    assert "not distinguishable from it: b" in found.answer
+    assert found.answer.endswith("One run cannot tell so many arms apart: at least 6 can.")
     assert found.arms[0].interval.high == math.inf
 
 
@@ -55,6 +54,25 @@ def test_a_single_arm_is_described_not_ranked() -> None:
     assert compare_arms({"a": [np.full(10, 0.1)] * 3}, rng=rng()).answer == (
         "a has a p95 of 100 ms in a typical run of 3 runs."
     )
+
+
+def test_no_arm_is_soonest_that_another_one_is_told_to_be_sooner_than() -> None:
+    first = [np.full(5, at) for at in [0.05] * 9 + [0.10] + [0.30] * 10]
+    second = [np.full(5, at) for at in [0.049] * 9 + [0.101] + [0.20] * 10]  # its typical block is later
+    found = compare_arms({"first": first, "second": second}, rng=rng())
+    assert found.best.arm == "second"
+    assert "not distinguishable" not in found.answer
+
+
+def test_arms_that_differ_in_some_runs_only_are_said_to() -> None:
+    late = [np.full(5, 0.1)] * 11 + [np.full(5, 0.15)] * 9
+    found = compare_arms({"even": [np.full(5, 0.1)] * 20, "late": late}, rng=rng())
+    assert found.answer == "Soonest at p95: even, 100 ms in a typical run of 20 runs; late is later in some runs."
+
+
+def test_many_arms_over_few_blocks_come_to_an_end() -> None:
+    found = compare_arms({str(arm): [np.full(5, 0.1 + arm)] * 3 for arm in range(40)}, rng=rng())
+    assert "at least 15 can" in found.answer
 
 
 def test_where_nothing_is_shown_there_is_no_winner() -> None:

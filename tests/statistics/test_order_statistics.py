@@ -11,19 +11,15 @@ from experiments.statistics.order_statistics import lower_bound, quantile_interv
 
 
 @pytest.mark.parametrize(
-    ("quantile", "confidence", "sides", "runs"),
-    [
-        (0.95, 0.95, 1, 59),  # the number, and Wilks 1941
-        (0.90, 0.95, 1, 29),
-        (0.99, 0.95, 1, 299),
-        (0.95, 0.99, 1, 90),
-        (0.50, 0.95, 1, 5),
-        (0.50, 0.95, 2, 6),
-        (0.05, 0.95, 1, 59),
+    ("quantile", "confidence", "runs"),
+    [  # the table of TriScale (2021)
+        *((0.50, 0.95, 5), (0.75, 0.95, 11), (0.90, 0.95, 29), (0.95, 0.95, 59), (0.99, 0.95, 299)),
+        *((0.50, 0.99, 7), (0.75, 0.99, 17), (0.90, 0.99, 44), (0.95, 0.99, 90), (0.99, 0.99, 459)),
+        *((0.999, 0.95, 2995), (0.05, 0.95, 59)),
     ],
 )
-def test_so_many_runs_bound_a_quantile(quantile: float, confidence: float, sides: int, runs: int) -> None:
-    assert runs_needed(quantile, confidence=confidence, sides=sides) == runs
+def test_so_many_runs_bound_a_quantile(quantile: float, confidence: float, runs: int) -> None:
+    assert runs_needed(quantile, confidence=confidence) == runs
 
 
 @pytest.mark.parametrize(("n", "low", "high"), [(6, 1, 6), (10, 2, 9), (20, 6, 15), (50, 18, 33)])

@@ -1,15 +1,17 @@
 """Paired comparisons: the level is what is stated, shifts are found, infinities and ties have a meaning."""
 
+import itertools
 import math
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binom, wilcoxon
+from scipy.stats import binom, rankdata, wilcoxon
 
 from experiments.statistics.false_positives import false_positives, split_against_itself
-from experiments.statistics.paired import compare_paired, least_p
+from experiments.statistics.paired import compare_paired
+from experiments.statistics.signed_rank import blocks_needed, least_p, sign_flip_p
 
 VALUES = st.floats(0, 10) | st.just(math.inf)
 
@@ -43,7 +45,7 @@ def test_a_shift_is_found_although_runs_differ_by_far_more() -> None:
 
 
 def test_the_same_numbers_are_no_difference() -> None:
-    found = compare_paired([1.0, math.inf, 2.0], [1.0, math.inf, 2.0], rng=rng())
+    found = compare_paired([1.0, math.inf, 2.0] * 2, [1.0, math.inf, 2.0] * 2, rng=rng())
     assert (found.difference, found.low, found.high, found.p_value) == (0.0, 0.0, 0.0, 1.0)
 
 
@@ -58,6 +60,30 @@ def test_a_few_disasters_do_not_decide_against_many_small_advantages() -> None:
     found = compare_paired(first, [0.1] * 20, rng=rng())
     assert found.difference == pytest.approx(-0.01)
     assert found.p_value < 0.05
+
+
+@pytest.mark.parametrize("blocks", [1, 2, 3, 5])
+def test_too_few_blocks_bound_nothing(blocks: int) -> None:
+    found = compare_paired(np.arange(1.0, blocks + 1), np.zeros(blocks), rng=rng())
+    assert (found.low, found.high) == (-math.inf, math.inf)
+    assert found.p_value == least_p(blocks)
+
+
+def test_ties_and_infinities_are_counted_as_by_trying_all_signs() -> None:
+    seed = 3
+    print(f"seed {seed}")
+    dice = rng(seed)
+    signs = np.array(list(itertools.product((-1.0, 1.0), repeat=9)))
+    for _ in range(40):
+        values = dice.choice([0.0, 0.1, 0.1, 0.2, -0.1, -0.3, math.inf, -math.inf], size=9)
+        signed = rankdata(np.abs(values)) * np.sign(values)
+        exact = np.mean(np.abs(signs @ signed) >= abs(signed.sum()) - 1e-9)
+        assert sign_flip_p(values) == pytest.approx(exact)
+
+
+def test_so_many_blocks_can_tell_arms_apart() -> None:
+    assert blocks_needed(0.05, 1) == 6
+    assert least_p(blocks_needed(0.05, 55)) * 55 <= 0.05 < least_p(blocks_needed(0.05, 55) - 1) * 55
 
 
 def test_small_samples_agree_with_the_exact_signed_rank_test() -> None:
@@ -97,7 +123,8 @@ def test_the_same_generator_gives_the_same_numbers() -> None:
 def test_an_arm_split_against_itself_is_called_different_as_often_as_stated() -> None:
     found = split_against_itself(rng(4).lognormal(0, 1, size=40), rng=rng(5))
     assert found.pairs == 200
-    assert found.as_stated, found
+    assert found.least <= found.called <= found.most, found
+    assert not found.too_often
     with pytest.raises(ValueError, match="at least 12 runs, found 11"):
         split_against_itself(np.ones(11), rng=rng())
 
