@@ -1,5 +1,6 @@
 """Opening a dataset: `load_dataset(path)` gives the summary of its cells at once, and their frames on demand."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -98,6 +99,12 @@ class Dataset:
         """The scenario of a cell with its axes, as JSON."""
         table = pq.read_table(self.path / "summary.parquet", columns=["cell", "scenario"])
         return str(table.filter(pa.compute.equal(table["cell"], cell))["scenario"][0])
+
+    def counters(self) -> list[dict[str, Any]]:
+        """Per cell, in the order of the plan: what both ends counted, in tables `sender` and `receiver`, and what the
+        run noted besides. Empty for a cell that was not measured."""
+        texts = pq.read_table(self.path / "summary.parquet", columns=["cell", "stats"]).sort_by("cell")["stats"]
+        return [json.loads(str(text)) for text in texts]
 
     def _frames(self, name: str, cells: Sequence[int] | None, columns: list[str] | None = None) -> pd.DataFrame:
         file = self.path / f"{name}.parquet"
