@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := transport sender receiver netem experiments
 
-.PHONY: help compare test format-check format lint types imports tests clean
+.PHONY: help compare test tools format-check format lint types imports tests clean
 
 help:
 	@echo "make compare   set up and compare all transports (ARGS='--duration 10s' passes options to glass compare)"
@@ -15,7 +15,7 @@ help:
 compare: $(VENV)/.ready
 	$(BIN)/glass compare $(ARGS)
 
-test: $(VENV)/.ready-dev format-check lint types imports tests
+test: $(VENV)/.ready-dev tools format-check lint types imports tests
 
 format-check: $(VENV)/.ready-dev
 	$(BIN)/ruff format --check .
@@ -43,6 +43,18 @@ $(VENV)/.ready: pyproject.toml constraints.txt | $(BIN)/python
 $(VENV)/.ready-dev: $(VENV)/.ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
+
+# Programs of others that tests use if they are there: Wireshark reads our captures, Chromium our report. Where they may
+# not be installed, those tests are skipped, and say so.
+TOOLS := tshark chromium
+tools:
+	@for tool in $(TOOLS); do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
+	test -z "$$missing" && exit 0; \
+	if test "$$(id -u)" = 0 && command -v apt-get >/dev/null; then \
+	  export DEBIAN_FRONTEND=noninteractive; \
+	  apt-get update -qq && apt-get install -y -qq --no-install-recommends $$missing >/dev/null && exit 0; \
+	fi; \
+	echo "note: tests with$$missing are skipped; to run them: sudo apt install$$missing"
 
 # Debian ships venv as a package of its own; install it where that is allowed, else say what is missing.
 $(BIN)/python:

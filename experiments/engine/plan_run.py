@@ -30,7 +30,7 @@ class PlanInterrupted(KeyboardInterrupt):
 
 def run_plan(
     plan: Plan,
-    path: Path,
+    path: str | Path,
     *,
     workers: int | None = None,
     run_cells: RunCells | None = None,
@@ -53,6 +53,7 @@ def run_plan(
         "versions": versions(),
         **(about or {}),
     }
+    path = Path(path)
     with folder.dataset_folder(path, manifest):
         if not folder.is_complete(path):
             _run_missing(plan, path, run_cells or _on_this_machine(workers or os.cpu_count() or 1), progress)
