@@ -1,0 +1,354 @@
+"""Headroom: what the path alone costs as the offered rate comes near its capacity, and beyond."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from experiments import scenario
+from experiments.catalog.experiment import Check, Datasets, Experiment
+from experiments.engine.plan import Cell, Plan, checked
+from experiments.measure.metrics import percentile
+from experiments.plots.style import FAINT, INK, arm_styles, new_figure, tidy
+from experiments.results.dataset import Dataset
+from netem.packet import IP_UDP_HEADER_BYTES
+from transport.framing import FRAGMENT_HEADER_BYTES
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+LOADS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.05, 1.1, 1.2)  # bitrate / capacity
+KEYFRAMES = {"none": 100_000, "every 2 s": 60}  # frames from one to the next
+BITRATE = 2e6
+FRAME_INTERVAL = 1 / 30
+DELAY = 0.01  # seconds of propagation
+QUEUE_BYTES = 150_000
+SIGMA = 0.25  # of the logarithm of a frame's size, sender/size_model.py
+MTU = 1500
+
+FloatArray = NDArray[np.float64]
+
+
+def wire_bytes(size_bytes: FloatArray, *, max_datagram_bytes: int = MTU - 48) -> FloatArray:
+    """Bytes on the wire of frames of the arm `udp`: fragments with our header and those of UDP and IPv4."""
+    fragments: FloatArray = np.ceil(size_bytes / (max_datagram_bytes - FRAGMENT_HEADER_BYTES))
+    return size_bytes + fragments * (FRAGMENT_HEADER_BYTES + IP_UDP_HEADER_BYTES)
+
+
+def departures(arrivals: FloatArray, service: FloatArray) -> FloatArray:
+    """When each job has left a first-in-first-out server: D(n) = max(A(n), D(n-1)) + S(n) (Lindley 1952)."""
+    left, at = np.empty_like(arrivals), -np.inf
+    for index, (arrival, seconds) in enumerate(zip(arrivals.tolist(), service.tolist(), strict=True)):
+        left[index] = at = max(arrival, at) + seconds
+    return left
+
+
+def frames_that_wait(keyframe: float, frame: float, interval: float) -> float:
+    """How many frames after a keyframe meet a queue, if serialising takes `keyframe` and `frame` seconds on average.
+
+    The keyframe leaves keyframe - interval seconds of work to the next frame, and each frame takes interval - frame off
+    it (the mean first passage of a random walk, Wald's equation without the overshoot).
+    """
+    return (keyframe - interval) / (interval - frame)
+
+
+def keyframe_knee(*, ratio: float = 4.0, interval: int = 60, sigma: float = SIGMA) -> float:
+    """The utilization at which the p95 is twice that of serialising alone, for a keyframe of `ratio` frames, one in
+    `interval`.
+
+    Of so many frames the p95 is the slowest but 5 %: the k-th after the keyframe, k = 0.05 x interval. With a service
+    time S of the others and T from frame to frame it takes ratio S + k S - k T; twice the p95 of serialising alone is
+    2 S exp(1.645 sigma - sigma^2 / 2). They are equal at S, and the utilization is that with the keyframe's share.
+    """
+    k = math.floor(0.05 * interval)
+    quantile = math.exp(1.645 * sigma - sigma**2 / 2)
+    return k / (ratio + k - 2 * quantile) * (interval - 1 + ratio) / interval
+
+
+@dataclass(frozen=True)
+class Point:
+    """One load and keyframe interval, over all seeds. Per frame, in seconds: arrivals at the link, `service` (time to
+    serialise it), `sojourn` (until it had arrived, without propagation; NaN if part of it was dropped), `ahead` (until
+    its first datagram had arrived, without propagation)."""
+
+    load: float
+    keyframes: str
+    capacity: float
+    utilization: float  # bytes on the wire over capacity
+    captured: FloatArray
+    service: FloatArray
+    sojourn: FloatArray
+    ahead: FloatArray
+    keyframe: NDArray[np.bool_]
+
+    def p(self, share: float) -> float:
+        return percentile(np.where(np.isnan(self.sojourn), np.inf, self.sojourn), share)
+
+    @property
+    def waits(self) -> FloatArray:
+        """Seconds that each frame met of queue."""
+        return self.sojourn - self.service
+
+
+def _plans() -> tuple[Plan, ...]:
+    cells = [_cell(load, keyframes) for keyframes in KEYFRAMES for load in LOADS]
+    return (checked(Plan("headroom", tuple(cells), frames=True)),)
+
+
+def _cell(load: float, keyframes: str) -> Cell:
+    delay = {"element": "delay", "delay": f"{DELAY * 1000:g}ms"}
+    rate = {"element": "rate", "rate": f"{BITRATE / load / 1e6:.6f}Mbit/s", "queue": f"{QUEUE_BYTES}B"}
+    content = {
+        "name": "headroom",
+        "duration": "60s",
+        "arms": ["udp"],
+        "mtu": MTU,
+        "video": {
+            "source": "lognormal",
+            "bitrate": f"{BITRATE / 1e6:g}Mbit/s",
+            "keyframe_interval": KEYFRAMES[keyframes],
+            "encode_cost": "none",
+            "decode_cost": "none",
+        },
+        # Nothing comes back: requests for keyframes would raise the offered rate.
+        "network": {"down": [rate, delay], "up": [{"element": "random-loss", "probability": "100%"}]},
+    }
+    return Cell({"load": load, "keyframes": keyframes}, scenario.build(content))
+
+
+def points(data: Dataset) -> list[Point]:
+    """All points, in the order of the plan."""
+    numbers = data.summary[["cell", "axis.load", "axis.keyframes", "sent_mbps"]]
+    found = []
+    for cell, load, keyframes, sent in numbers.itertuples(index=False):
+        capacity = round(BITRATE / load / 1e6, 6) * 1e6
+        ledger = data.ledger([cell])
+        captured, size = _column(ledger, "captured_at"), _column(ledger, "size_bytes")
+        found.append(
+            Point(
+                load=float(load),
+                keyframes=str(keyframes),
+                capacity=capacity,
+                utilization=float(sent) * 1e6 / capacity,
+                captured=captured,
+                service=wire_bytes(size) * 8 / capacity,
+                sojourn=_column(ledger, "complete_at") - captured - DELAY,
+                ahead=_column(ledger, "first_arrival_at") - captured - DELAY,
+                keyframe=ledger["keyframe"].to_numpy(dtype=np.bool_),
+            )
+        )
+    return found
+
+
+def knee(row: Sequence[Point]) -> float:
+    """The lowest utilization from which on the p95 is over twice what serialising its frames takes without a queue;
+    linear between points."""
+    ratios = [point.p(0.95) / percentile(point.service, 0.95) for point in row]
+    over = next(index for index in range(len(row)) if min(ratios[index:]) > 2)
+    if over == 0:
+        return row[0].utilization
+    low, high = row[over - 1], row[over]
+    if not np.isfinite(ratios[over]):
+        return high.utilization
+    share = (2 - ratios[over - 1]) / (ratios[over] - ratios[over - 1])
+    return low.utilization + share * (high.utilization - low.utilization)
+
+
+def _checks(data: Datasets) -> list[Check]:
+    every = points(data["headroom"])
+    plain, bursty = ([p for p in every if p.keyframes == name] for name in KEYFRAMES)
+    return [
+        _frames_follow_lindley(every),
+        _idle_link_costs_the_load(plain),
+        _wait_is_below_kingman(plain),
+        _keyframes_are_drained_by_the_headroom(bursty),
+        _keyframes_need_more_headroom(plain, bursty),
+        _overload_grows(plain),
+        _overload_ends_at_the_queue(plain),
+    ]
+
+
+def _frames_follow_lindley(every: Sequence[Point]) -> Check:
+    off, frames = 0.0, 0
+    for point in (p for p in every if p.utilization < 1):
+        whole = departures(point.captured, point.service) - point.captured
+        off, frames = max(off, float(np.max(np.abs(whole - point.sojourn)))), frames + len(whole)
+    return Check(
+        claim="Below capacity each frame arrives when a first-in-first-out server says",
+        source="closed form: D(n) = max(A(n), D(n-1)) + S(n) (Lindley 1952)",
+        kind="value",
+        expected="every frame within 5 us",
+        measured=f"{frames} frames, {off * 1e6:.2f} us off at most",
+        holds=off <= 5e-6,
+    )
+
+
+def _idle_link_costs_the_load(plain: Sequence[Point]) -> Check:
+    point = plain[0]
+    got, want = point.p(0.5), float(np.median(point.service))
+    of_load = point.utilization * FRAME_INTERVAL * np.exp(-(SIGMA**2) / 2)
+    return Check(
+        claim="With much headroom a frame costs its own serialisation only: the utilization, in frame intervals",
+        source="closed form: D/D/1, median of log-normal sizes = mean x exp(-sigma^2 / 2)",
+        kind="value",
+        expected=f"{point.utilization:.2f} x 33.3 ms x 0.97 = {of_load * 1e3:.2f} ms, within 3 %",
+        measured=f"median {got * 1e3:.2f} ms (median frame without a queue {want * 1e3:.2f} ms)",
+        holds=abs(got / of_load - 1) <= 0.03,
+    )
+
+
+def _wait_is_below_kingman(plain: Sequence[Point]) -> Check:
+    worst, where = 0.0, 0.0
+    for point in (p for p in plain if p.utilization < 1):
+        service = point.service[1:]  # without the first keyframe
+        bound = float(np.var(service)) / (2 * FRAME_INTERVAL * (1 - float(np.mean(service)) / FRAME_INTERVAL))
+        mean = float(np.mean(_after_first_keyframe(point)))
+        if mean / bound > worst:
+            worst, where = mean / bound, point.utilization
+    return Check(
+        claim="The mean wait in the queue stays below the bound for independent frame sizes",
+        source="Kingman 1962: var(S) / (2 T (1 - u)) for regular arrivals",
+        kind="order",
+        expected="mean wait at most the bound at each utilization below 1",
+        measured=f"at most {worst:.0%} of it, at {where:.2f}",
+        holds=worst <= 1,
+        note="it is a bound, and nearly reached only close to 1",
+    )
+
+
+def _after_first_keyframe(point: Point) -> FloatArray:
+    """The waits from the first frame on that met no queue: the start is a keyframe, which is not of this model."""
+    waits = point.waits
+    idle = np.flatnonzero(waits[1:] < 1e-6)
+    return waits[1 + int(idle[0]) :] if len(idle) else waits[1:]
+
+
+def _keyframes_are_drained_by_the_headroom(bursty: Sequence[Point]) -> Check:
+    point = next(p for p in bursty if p.load == 0.8)
+    keys = np.flatnonzero(point.keyframe)[1:-1]
+    runs = [int(np.argmax(point.waits[key + 1 :] < 1e-6)) for key in keys]
+    want = frames_that_wait(
+        float(np.mean(point.service[keys])), float(np.mean(point.service[~point.keyframe])), FRAME_INTERVAL
+    )
+    got = float(np.mean(runs))
+    return Check(
+        claim="A keyframe delays the frames after it until the headroom has drained it",
+        source="closed form: (K - T) / (T - S) frames (Wald's equation for the random walk of the backlog)",
+        kind="value",
+        expected=f"{want:.1f} frames at a utilization of {point.utilization:.2f}, within 15 %",
+        measured=f"{got:.1f} frames, mean over {len(keys)} keyframes",
+        holds=abs(got / want - 1) <= 0.15,
+        note="without the overshoot, half a frame's wait, which makes runs a little longer",
+    )
+
+
+def _keyframes_need_more_headroom(plain: Sequence[Point], bursty: Sequence[Point]) -> Check:
+    without, with_keyframes, want = knee(plain), knee(bursty), keyframe_knee()
+    return Check(
+        claim="The headroom rule: p95 doubles at a much lower utilization if there are keyframes",
+        source="closed form: the third frame after a keyframe is the p95 of 60 and takes 4 S + 3 S - 3 T",
+        kind="value",
+        expected=f"doubled at {want:.2f} with a keyframe every 2 s, within 0.05, and later without",
+        measured=f"{with_keyframes:.2f} with, {without:.2f} without",
+        holds=abs(with_keyframes - want) <= 0.05 and without > with_keyframes,
+        note="the closed form takes all frames after a keyframe for mean ones",
+    )
+
+
+def _overload_grows(plain: Sequence[Point]) -> Check:
+    rows = []
+    for point in (p for p in plain if p.load in (1.1, 1.2)):
+        filling = np.flatnonzero(np.maximum.accumulate(point.ahead) < 0.8 * QUEUE_BYTES * 8 / point.capacity)[1:]
+        first, last = filling[0], filling[-1]
+        seconds = float(point.captured[last] - point.captured[first])
+        grown = float(point.ahead[last] - point.ahead[first])
+        rows.append((grown / seconds, float(np.sum(point.service[first:last])) / seconds - 1))
+    off = max(abs(slope / want - 1) for slope, want in rows)
+    return Check(
+        claim="Above capacity the delay grows by the excess: u - 1 seconds a second",
+        source="closed form: fluid queue",
+        kind="value",
+        expected=" and ".join(f"{want:.3f} s/s" for _, want in rows) + ", by the sizes of the frames, within 5 %",
+        measured=" and ".join(f"{slope:.3f} s/s" for slope, _ in rows),
+        holds=off <= 0.05,
+    )
+
+
+def _overload_ends_at_the_queue(plain: Sequence[Point]) -> Check:
+    rows = [(float(np.nanmax(p.sojourn)), QUEUE_BYTES * 8 / p.capacity) for p in plain if p.utilization > 1]
+    off = max(abs(got / want - 1) for got, want in rows)
+    return Check(
+        claim="... until the drop-tail queue is full: then the delay is its size over the rate",
+        source="closed form: queue bytes x 8 / capacity",
+        kind="value",
+        expected=", ".join(f"{want * 1e3:.0f} ms" for _, want in rows)
+        + ", within 2 % (the packet on the wire, and the one that did not fit)",
+        measured=", ".join(f"{got * 1e3:.0f} ms" for got, _ in rows) + ", the slowest frame that arrived",
+        holds=off <= 0.02,
+    )
+
+
+def _column(table: pd.DataFrame, name: str) -> FloatArray:
+    return table[name].to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def _figure(data: Datasets) -> "Figure":
+    every = points(data["headroom"])
+    styles = arm_styles(list(KEYFRAMES))
+    figure = new_figure(13, 4.8)
+    left, right = figure.subplots(1, 2)
+    for name in KEYFRAMES:
+        row = [p for p in every if p.keyframes == name and p.utilization < 1]
+        style = styles[name]
+        for share, width in ((0.5, 0.8), (0.95, 1.8)):
+            left.plot(
+                [p.utilization for p in row],
+                [p.p(share) * 1e3 for p in row],
+                color=style.color,
+                linestyle=style.dashes,
+                linewidth=width,
+                marker=style.marker,
+                markersize=3 * width,
+                label=f"p{share * 100:g}, keyframes {name}",
+            )
+    loads = np.linspace(0.3, 1.0, 2)
+    left.plot(loads, loads * FRAME_INTERVAL * 1e3, color=FAINT, linewidth=1.2, label="a mean frame without a queue")
+    left.set_yscale("log")
+    left.set_yticks([10, 20, 50, 100, 200, 500], ["10", "20", "50", "100", "200", "500"])
+    left.set_title("from capture to arrival, without propagation, ms (log scale)", loc="left", fontsize=9, color=INK)
+    left.set_xlabel("offered rate / capacity")
+    overloads = [p for p in every if p.keyframes == "none" and p.utilization > 1]
+    for point, style in zip(overloads, arm_styles([str(p.load) for p in overloads]).values(), strict=True):
+        right.plot(
+            point.captured[::15],
+            point.ahead[::15] * 1e3,
+            color=style.color,
+            linestyle=style.dashes,
+            marker=style.marker,
+            markersize=4,
+            markevery=0.12,
+            label=f"{point.utilization:.2f} of capacity; full queue {QUEUE_BYTES * 8e3 / point.capacity:.0f} ms",
+        )
+    right.set_title("above capacity: queue met by each frame, ms", loc="left", fontsize=9, color=INK)
+    right.set_xlabel("captured at, s")
+    for axes in (left, right):
+        axes.legend(frameon=False, fontsize=8, handlelength=3.2)
+        tidy(axes)
+    figure.suptitle("Headroom: delay of the path alone (udp, 30 fps)", x=0.01, ha="left", fontsize=11, color=INK)
+    return figure
+
+
+EXPERIMENT = Experiment(
+    name="headroom-v1",
+    question="How much of a link's capacity may video use before its delay grows?",
+    expectation="Up to about 0.95 of it with frames of like size, about 0.75 with a keyframe every two seconds; "
+    "above 1 the delay grows until the queue is full.",
+    source="Lindley 1952, Kingman 1962, fluid queue",
+    plans=_plans,
+    checks=_checks,
+    figure=_figure,
+)
