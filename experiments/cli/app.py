@@ -7,7 +7,9 @@ import typer
 
 from experiments.cli.ab import ab
 from experiments.cli.compare import compare, run
+from experiments.cli.experiment import app as experiment_app
 from experiments.cli.listing import list_things
+from experiments.cli.literature import literature
 from experiments.cli.report import report
 from experiments.cli.results import app as results_app
 from experiments.cli.trace import app as trace_app
@@ -22,7 +24,9 @@ app.command()(compare)
 app.command()(run)
 app.command()(ab)
 app.command("list")(list_things)
+app.command()(literature)
 app.command()(report)
+app.add_typer(experiment_app, name="experiment")
 app.add_typer(results_app, name="results")
 app.add_typer(trace_app, name="trace")
 

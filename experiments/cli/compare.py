@@ -57,7 +57,7 @@ def compare(
 ) -> None:
     """Compare transports on one clip over one network, in virtual time.
 
-    Without options it runs the scenario "default" (glass list experiments);
+    Without options it runs the scenario "default" (glass list scenarios);
     each option changes one thing of it. For everything else there are scenario
     files: glass run.
     """
@@ -68,7 +68,7 @@ def compare(
 
 
 def run(
-    scenario: Annotated[str, typer.Argument(help="A scenario file (TOML), or a name of glass list experiments.")],
+    scenario: Annotated[str, typer.Argument(help="A scenario file (TOML), or a name of glass list scenarios.")],
     *,
     results: Results = Path("results"),
     workers: Workers = None,

@@ -15,11 +15,11 @@ class Kind(StrEnum):
     TRANSPORTS = "transports"
     TRACES = "traces"
     SOURCES = "sources"
-    EXPERIMENTS = "experiments"
+    SCENARIOS = "scenarios"
 
 
 def list_things(kind: Annotated[Kind, typer.Argument(help="What to list.")]) -> None:
-    """List the transports, traces, sources or experiments by name."""
+    """List the transports, traces, sources or scenarios by name."""
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("name", no_wrap=True)
     table.add_column("what it is")
@@ -57,7 +57,7 @@ def _sources() -> list[tuple[str, str]]:
     return [(name, f"{entry.summary}\n{entry.attribution}".rstrip()) for name, entry in SOURCES.items()]
 
 
-def _experiments() -> list[tuple[str, str]]:
+def _scenarios() -> list[tuple[str, str]]:
     from experiments.scenario.shipped import SCENARIOS
 
     return [(name, question) for name, question in SCENARIOS.items()]
@@ -67,7 +67,7 @@ _LISTINGS = {
     Kind.TRANSPORTS: _transports,
     Kind.TRACES: _traces,
     Kind.SOURCES: _sources,
-    Kind.EXPERIMENTS: _experiments,
+    Kind.SCENARIOS: _scenarios,
 }
 _NOTES = {
     Kind.TRANSPORTS: (
@@ -82,7 +82,7 @@ _NOTES = {
         "Any video file is a source too: glass compare --source FILE",
         "So is a list of frame sizes, a number of bytes a line: --source sizes:FILE",
     ),
-    Kind.EXPERIMENTS: (
+    Kind.SCENARIOS: (
         "Run one: glass run NAME",
         "Any scenario file runs too (docs/scenarios.md): glass run FILE.toml",
     ),

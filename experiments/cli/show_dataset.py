@@ -43,23 +43,33 @@ def show_dataset(dataset: Dataset, *, as_json: bool) -> None:
 
 def show_medians(dataset: Dataset, *, as_json: bool) -> None:
     """A row per point of the axes and arm: medians over the seeds."""
-    medians = dataset.medians()
     if as_json:
-        rows = json.loads(medians.to_json(orient="records"))
-        typer.echo(json.dumps({"dataset": str(dataset.path), "points": rows}, allow_nan=False))
+        typer.echo(json.dumps({"dataset": str(dataset.path), "points": median_rows(dataset)}, allow_nan=False))
         return
+    wide_console().print(medians_table(dataset))
+    _print_others(dataset)
+    typer.echo(f"results: {dataset.path} (complete)")
+
+
+def median_rows(dataset: Dataset) -> list[dict[str, Any]]:
+    """The medians as `--json` prints them: null stands for infinite and for undefined."""
+    rows: list[dict[str, Any]] = json.loads(dataset.medians().to_json(orient="records"))
+    return rows
+
+
+def medians_table(dataset: Dataset) -> Table:
+    """A row per point of the axes and arm, the floor's not among them."""
     table = Table(box=box.SIMPLE_HEAD, title=f"{dataset.name}: medians over seeds", title_justify="left")
     for axis in dataset.axes:
         table.add_column(axis)
     table.add_column("arm")
     for heading in ("runs", "p50 ms", "p95 ms", "p99 ms", "shown", "sent\nMbit/s", "p95 /\nfloor"):
         table.add_column(heading, justify="right")
-    for row in medians.to_dict("records"):
+    medians = dataset.medians()
+    for row in medians[medians["arm"] != FLOOR].to_dict("records"):
         numbers = [_number(row[name], form) for name, form in _MEDIANS.items()]
         table.add_row(*(str(row[axis]) for axis in dataset.axes), str(row["arm"]), str(row["runs"]), *numbers)
-    wide_console().print(table)
-    _print_others(dataset)
-    typer.echo(f"results: {dataset.path} (complete)")
+    return table
 
 
 def sizing(runs: int) -> str:

@@ -21,7 +21,7 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
     content = pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata(None)
     sink = pa.BufferOutputStream()
     pq.write_table(content, sink, compression="zstd")
-    _write(path, sink.getvalue().to_pybytes())
+    write_bytes(path, sink.getvalue().to_pybytes())
 
 
 def read_table(path: Path, types: Mapping[str, str], *, columns: list[str] | None = None) -> pd.DataFrame:
@@ -46,7 +46,7 @@ def read_table(path: Path, types: Mapping[str, str], *, columns: list[str] | Non
 
 def write_json(path: Path, content: object) -> None:
     """Write JSON; NaN and infinity are a defect, because JSON has neither. Raises ResultsError."""
-    _write(path, (json.dumps(content, indent=2, allow_nan=False) + "\n").encode())
+    write_bytes(path, (json.dumps(content, indent=2, allow_nan=False) + "\n").encode())
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -91,7 +91,8 @@ def whole_file(path: Path) -> Iterator[Path]:
             beside.unlink()
 
 
-def _write(path: Path, content: bytes) -> None:
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file of any kind. Raises ResultsError."""
     with whole_file(path) as beside:
         beside.write_bytes(content)
 

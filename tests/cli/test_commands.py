@@ -159,7 +159,7 @@ def test_version_and_help(glass: Glass) -> None:
         ("transports", TRANSPORTS),
         ("traces", ["lte-driving", "satellite"]),
         ("sources", SOURCES),
-        ("experiments", SCENARIOS),
+        ("scenarios", SCENARIOS),
     ],
 )
 def test_lists_are_readable_in_narrow_and_wide_terminals(

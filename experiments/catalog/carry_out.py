@@ -1,0 +1,60 @@
+"""Carrying out an experiment: its plans into folders of their own, then its checks and its picture."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from experiments.catalog.experiment import Check, Datasets, Experiment
+from experiments.engine.plan_run import CellProgress, run_plan
+from experiments.results.files import write_bytes
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an experiment gave: its datasets, its checks, and where they are. The picture is `figure.png` there."""
+
+    experiment: Experiment
+    path: Path
+    datasets: Datasets
+    checks: tuple[Check, ...]
+
+    @property
+    def failed(self) -> int:
+        """How many checks do not hold."""
+        return sum(not check.holds for check in self.checks)
+
+
+def carry_out(
+    experiment: Experiment,
+    results: Path,
+    *,
+    workers: int | None = None,
+    progress: CellProgress = lambda finished, total, cell: None,
+    command: Sequence[str] = (),
+) -> Outcome:
+    """Run the plans of an experiment into `results/NAME/PLAN`; what is finished already is not run again.
+
+    Raises ResultsError, and PlanInterrupted after Ctrl-C.
+    """
+    plans = experiment.plans()
+    total = sum(len(plan.cells) for plan in plans)
+    before, path = 0, results / experiment.name
+    datasets = {}
+    for plan in plans:
+
+        def advance(finished: int, _: int, cell: str, before: int = before) -> None:
+            progress(before + finished, total, f"{experiment.name}: {cell}")
+
+        datasets[plan.name] = run_plan(plan, path / plan.name, workers=workers, progress=advance, command=command)
+        before += len(plan.cells)
+    return Outcome(experiment, path, datasets, tuple(experiment.checks(datasets)))
+
+
+def draw(outcome: Outcome) -> Path:
+    """Draw the picture of an experiment into its folder. Raises ResultsError."""
+    picture = io.BytesIO()
+    outcome.experiment.figure(outcome.datasets).savefig(picture, format="png", metadata={"Software": None})
+    path = outcome.path / "figure.png"
+    write_bytes(path, picture.getvalue())
+    return path

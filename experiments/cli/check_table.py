@@ -1,0 +1,53 @@
+"""Checks of the catalog as a table in a terminal, as GitHub-flavoured markdown, and as JSON."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from rich import box
+from rich.table import Table
+
+from experiments.catalog.experiment import Check
+
+Checks = Mapping[str, Sequence[Check]]
+"""Checks by the name of their experiment."""
+
+
+def check_table(checks: Checks) -> Table:
+    """A row per check: claim, source, expected, measured, verdict."""
+    table = Table(box=box.SIMPLE_HEAD, show_lines=False)
+    for heading, ratio in (("claim", 5), ("source", 3), ("expected", 3), ("measured", 3)):
+        table.add_column(heading, ratio=ratio, overflow="fold")
+    table.add_column("verdict", no_wrap=True)
+    for name, group in checks.items():
+        table.add_section()
+        table.add_row(f"[bold]{name}[/bold]", "", "", "", "")
+        for check in group:
+            claim = f"{check.claim} ({check.kind})" if not check.note else f"{check.claim} ({check.kind}: {check.note})"
+            texts = (claim, check.source, check.expected, check.measured)
+            table.add_row(*(text.replace("[", r"\[") for text in texts), verdict(check))
+    return table
+
+
+def markdown(checks: Checks) -> str:
+    """A table per experiment, with the verdicts as words."""
+    lines = []
+    for name, group in checks.items():
+        lines += [f"### {name}", "", "| claim | compared by | source | expected | measured | verdict |"]
+        lines += ["|---|---|---|---|---|---|"]
+        for check in group:
+            claim = check.claim if not check.note else f"{check.claim} ({check.note})"
+            cells = (claim, check.kind, check.source, check.expected, check.measured, verdict(check))
+            lines.append(f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def verdict(check: Check) -> str:
+    """The verdict in a word."""
+    return "holds" if check.holds else "DOES NOT HOLD"
+
+
+def check_object(check: Check) -> dict[str, Any]:
+    """What `--json` prints of a check."""
+    return asdict(check)

@@ -1,0 +1,70 @@
+"""`glass experiment`: the catalog, listed and run."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich import box
+from rich.table import Table
+
+from experiments.cli.check_table import check_object, check_table
+from experiments.cli.options import AsJson, Results, Workers, command_line
+from experiments.cli.progress import cell_progress
+from experiments.cli.show import wide_console
+from experiments.cli.show_dataset import median_rows, medians_table
+from experiments.scenario.schema import unknown
+
+app = typer.Typer(no_args_is_help=True, help="The catalog of experiments: questions, and what was found.")
+
+
+@app.command("list")
+def list_experiments(as_json: AsJson = False) -> None:
+    """List the experiments: the question of each, the expected outcome, and its source."""
+    from experiments.catalog import EXPERIMENTS
+
+    if as_json:
+        names = ("name", "question", "expectation", "source")
+        rows = [{name: getattr(experiment, name) for name in names} for experiment in EXPERIMENTS.values()]
+        typer.echo(json.dumps(rows))
+        return
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("name", no_wrap=True)
+    table.add_column("question, expectation, source")
+    for experiment in EXPERIMENTS.values():
+        table.add_row(experiment.name, f"{experiment.question}\n{experiment.expectation}\n{experiment.source}\n")
+    wide_console().print(table)
+    typer.echo("Run one: glass experiment run NAME; run all and check them: glass literature")
+
+
+@app.command()
+def run(
+    name: Annotated[str, typer.Argument(help="A name of glass experiment list.")],
+    *,
+    results: Results = Path("results"),
+    workers: Workers = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run one experiment in virtual time: numbers, picture, and the checks of what came out."""
+    from experiments.catalog import EXPERIMENTS
+    from experiments.catalog.carry_out import carry_out, draw
+
+    if name not in EXPERIMENTS:
+        raise ValueError(unknown("experiment", name, EXPERIMENTS))
+    with cell_progress(quiet=as_json) as progress:
+        outcome = carry_out(EXPERIMENTS[name], results, workers=workers, progress=progress, command=command_line())
+    picture = draw(outcome)
+    if as_json:
+        points: dict[str, Any] = {plan: median_rows(data) for plan, data in outcome.datasets.items()}
+        checks = [check_object(check) for check in outcome.checks]
+        record = {"experiment": name, "folder": str(outcome.path), "picture": str(picture)}
+        typer.echo(json.dumps({**record, "checks": checks, "points": points}, allow_nan=False))
+        return
+    experiment = outcome.experiment
+    typer.echo(f"{experiment.question}\nExpected: {experiment.expectation} ({experiment.source})")
+    for data in outcome.datasets.values():
+        wide_console().print(medians_table(data))
+    wide_console().print(check_table({name: outcome.checks}))
+    typer.echo(f"{len(outcome.checks) - outcome.failed} of {len(outcome.checks)} checks hold.")
+    typer.echo(f"wrote {picture}")
+    typer.echo(f"results: {outcome.path} (complete)")

@@ -1,0 +1,50 @@
+"""`glass literature`: every check of the catalog against closed forms and published figures."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from experiments.cli.check_table import check_object, check_table, markdown
+from experiments.cli.options import AsJson, Results, Workers, command_line
+from experiments.cli.output import write_file
+from experiments.cli.progress import cell_progress
+from experiments.cli.show import wide_console
+
+
+def literature(
+    *,
+    results: Results = Path("results"),
+    workers: Workers = None,
+    markdown_file: Annotated[
+        Path | None, typer.Option("--markdown", metavar="FILE", help="Write the table there, as markdown, too.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check the catalog against closed forms and published figures.
+
+    Runs all experiments (several minutes) and prints a row per check: claim,
+    source, expected, measured, verdict. A check that does not hold is a finding,
+    not an error: docs/literature.md explains each.
+    """
+    from experiments.catalog import EXPERIMENTS
+    from experiments.catalog.carry_out import carry_out
+
+    checks = {}
+    for name, experiment in EXPERIMENTS.items():
+        with cell_progress(quiet=as_json) as progress:
+            outcome = carry_out(experiment, results, workers=workers, progress=progress, command=command_line())
+        checks[name] = outcome.checks
+    if as_json:
+        typer.echo(json.dumps({name: [check_object(check) for check in group] for name, group in checks.items()}))
+    else:
+        wide_console().print(check_table(checks))
+    total = sum(len(group) for group in checks.values())
+    failed = sum(not check.holds for group in checks.values() for check in group)
+    written = None if markdown_file is None else write_file(markdown_file, markdown(checks).encode())
+    if not as_json:
+        typer.echo(f"{total - failed} of {total} checks hold; docs/literature.md explains the others.")
+        if written is not None:
+            typer.echo(written)
+        typer.echo(f"results: {results}")
