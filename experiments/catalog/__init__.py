@@ -1,9 +1,14 @@
 """The catalog of experiments: one file each, and a line here."""
 
-from experiments.catalog import congestion_control, headroom, srt_latency
+from experiments.catalog import bufferbloat, congestion_control, headroom, srt_latency
 from experiments.catalog.experiment import Check, Datasets, Experiment
 
-_ALL: tuple[Experiment, ...] = (congestion_control.EXPERIMENT, headroom.EXPERIMENT, srt_latency.EXPERIMENT)
+_ALL: tuple[Experiment, ...] = (
+    bufferbloat.EXPERIMENT,
+    congestion_control.EXPERIMENT,
+    headroom.EXPERIMENT,
+    srt_latency.EXPERIMENT,
+)
 
 EXPERIMENTS: dict[str, Experiment] = {experiment.name: experiment for experiment in _ALL}
 
