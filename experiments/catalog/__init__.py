@@ -1,10 +1,11 @@
 """The catalog of experiments: one file each, and a line here."""
 
-from experiments.catalog import bufferbloat, congestion_control, headroom, srt_latency
+from experiments.catalog import bufferbloat, codecs, congestion_control, headroom, srt_latency
 from experiments.catalog.experiment import Check, Datasets, Experiment
 
 _ALL: tuple[Experiment, ...] = (
     bufferbloat.EXPERIMENT,
+    codecs.EXPERIMENT,
     congestion_control.EXPERIMENT,
     headroom.EXPERIMENT,
     srt_latency.EXPERIMENT,
