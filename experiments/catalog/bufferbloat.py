@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-RATE = 4e6  # bit/s
-RTT = 0.05  # seconds, without queue
+RATE, RTT = 4e6, 0.05  # bit/s; seconds, without queue
 BDP = RATE * RTT / 8  # bytes
 BUFFERS = {"1/4 BDP": 0.25, "1 BDP": 1.0, "4 BDP": 4.0}
 CODEL = "CoDel"
@@ -29,8 +28,7 @@ REALTIME_TARGET = 0.025  # seconds, transport/congestion/realtime.py
 PACKET_BYTES = 1480
 
 _OFFERED = 6e6
-_SECONDS = 16.0
-_WARM_UP = 5.0
+_SECONDS, _WARM_UP = 16.0, 5.0
 
 FloatArray = NDArray[np.float64]
 
@@ -225,12 +223,11 @@ def _codel_needs_no_size(table: Sequence[Point]) -> Check:
     codel, bloated = _one(table, "cubic", CODEL).p(0.95), _one(table, "cubic", "4 BDP").p(0.95)
     return Check(
         claim="With CoDel a large buffer does no harm",
-        source="RFC 8289",
+        source="RFC 8289, which gives no factor",
         kind="order",
         expected="cubic, CoDel with 1500 kB against drop-tail with 100 kB: less than a tenth of the p95 queue",
         measured=f"{codel * 1e3:.0f} and {bloated * 1e3:.0f} ms",
         holds=codel < 0.1 * bloated,
-        note="the RFC gives no factor",
     )
 
 
@@ -261,20 +258,25 @@ def _realtime_stays_at_its_target(table: Sequence[Point]) -> Check:
 
 
 def _codel_drops_by_the_control_law(table: Sequence[Point]) -> Check:
-    drops = np.cumsum(_one(table, "udp", CODEL).drops)
-    first = int(np.flatnonzero(drops)[0])
+    drops = _drops_since_first(table)
     seconds = np.arange(5, 30) / 10  # half a second to three after the first drop
-    slope = float(np.polyfit(seconds, np.sqrt(drops[first + 5 : first + 30]), 1)[0])
+    slope = float(np.polyfit(seconds, np.sqrt(drops[5:30]), 1)[0])
     law = float(np.polyfit(seconds, np.sqrt([codel_drops(at) for at in seconds]), 1)[0])
     return Check(
         claim="Against a sender that does not slow down CoDel drops faster and faster, n = (t / 2 interval)^2",
         source="RFC 8289, section 5, control_law: the next drop after interval / sqrt(count)",
         kind="value",
         expected=f"sqrt(drops) grows by {law:.2f} a second, within 3 %",
-        measured=f"{slope:.2f} a second; {drops[first + 29]:.0f} drops within 3 s",
+        measured=f"{slope:.2f} a second; {drops[29]:.0f} drops within 3 s",
         holds=abs(slope / law - 1) <= 0.03,
         note=f"udp at {_OFFERED / RATE:g} of the rate",
     )
+
+
+def _drops_since_first(table: Sequence[Point]) -> FloatArray:
+    """Packets that CoDel had dropped of `udp`, every 100 ms from the first drop on."""
+    drops = np.cumsum(_one(table, "udp", CODEL).drops)
+    return drops[np.flatnonzero(drops)[0] :]
 
 
 def _ms(seconds: Sequence[float]) -> str:
@@ -287,13 +289,8 @@ def _figure(data: Datasets) -> "Figure":
     left, right = figure.subplots(1, 2, width_ratios=(1.5, 1))
     _draw_queues(left, table)
     _draw_law(right, table)
-    figure.suptitle(
-        f"Queue in the network at {RATE / 1e6:g} Mbit/s, RTT {RTT * 1e3:g} ms, {_OFFERED / 1e6:g} Mbit/s offered",
-        x=0.01,
-        ha="left",
-        fontsize=11,
-        color=INK,
-    )
+    title = f"Queue in the network at {RATE / 1e6:g} Mbit/s, RTT {RTT * 1e3:g} ms, {_OFFERED / 1e6:g} Mbit/s offered"
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11, color=INK)
     return figure
 
 
@@ -331,13 +328,9 @@ def _draw_queues(axes: "Axes", table: Sequence[Point]) -> None:
 
 
 def _draw_law(axes: "Axes", table: Sequence[Point]) -> None:
-    drops = np.cumsum(_one(table, "udp", CODEL).drops)
-    first = int(np.flatnonzero(drops)[0])
-    seconds = np.arange(0, 60) / 10
+    seconds, drops = np.arange(0, 60) / 10, _drops_since_first(table)[:60]
     axes.plot(seconds, [codel_drops(at) for at in seconds], color=FAINT, linewidth=3, label="RFC 8289")
-    axes.plot(
-        seconds[::3], drops[first : first + 60 : 3], color=INK, linestyle="", marker="o", markersize=3, label="udp"
-    )
+    axes.plot(seconds[::3], drops[::3], color=INK, linestyle="", marker="o", markersize=3, label="udp")
     axes.legend(frameon=False, fontsize=8)
     axes.set_title("packets dropped by CoDel under steady overload", loc="left", fontsize=9, color=INK)
     axes.set_xlabel("seconds since the first drop")

@@ -4,7 +4,16 @@ import math
 
 import pytest
 
-from experiments.catalog.codecs import BITRATES, CODECS, EXPERIMENT, Ladder, bd_rate, cost_ms
+from experiments.catalog.codecs import (
+    BITRATES,
+    CODECS,
+    EXPERIMENT,
+    Ladder,
+    _all_need_less_than_h264,
+    _av1_needs_least,
+    bd_rate,
+    cost_ms,
+)
 
 PSNR = (30.0, 34.0, 38.0, 41.0, 43.0)
 
@@ -50,3 +59,11 @@ def test_both_links_carry_the_same_codecs_and_bitrates():
     assert [cell.axes for cell in fast.cells] == [cell.axes for cell in slow.cells]
     assert fast.quality
     assert not slow.quality
+
+
+def test_the_order_of_bitrates_breaks_when_one_codec_needs_more():
+    table = {codec: ladder(bitrates=share) for codec, share in zip(CODECS, (1.0, 0.7, 0.9, 0.6, 0.4), strict=True)}
+    assert _all_need_less_than_h264(table).holds
+    assert _av1_needs_least(table).holds
+    assert not _all_need_less_than_h264({**table, "vp9": ladder(bitrates=1.1)}).holds
+    assert not _av1_needs_least({**table, "av1": ladder(bitrates=0.65)}).holds

@@ -2,7 +2,17 @@
 
 import pytest
 
-from experiments.catalog.congestion_control import EXPERIMENT, average_window, cubic_window, rate_mbps
+from experiments.catalog.congestion_control import (
+    EXPERIMENT,
+    LOSSES,
+    RTT,
+    Point,
+    _cubic_is_reno_friendly,
+    _reno_follows_mathis,
+    average_window,
+    cubic_window,
+    rate_mbps,
+)
 
 
 @pytest.mark.parametrize(("loss", "reno"), [(1e-2, 12), (1e-3, 38), (1e-4, 120), (1e-5, 379), (1e-6, 1200)])
@@ -32,3 +42,18 @@ def test_every_loss_model_and_arm_is_a_cell_of_its_own():
     (plan,) = EXPERIMENT.plans()
     assert {cell.axes["model"] for cell in plan.cells} == {"independent", "bursts", "episodes"}
     assert {cell.axes["control"] for cell in plan.cells} == {"reno", "cubic", "realtime"}
+
+
+def test_rates_of_the_formula_hold_and_rates_a_quarter_off_do_not():
+    assert _reno_follows_mathis(_rates("reno", 1.0)).holds
+    assert not _reno_follows_mathis(_rates("reno", 1.25)).holds
+    assert not _reno_follows_mathis(_rates("reno", 0.75)).holds
+
+
+def test_cubic_is_compared_with_the_reno_of_the_same_path():
+    assert _cubic_is_reno_friendly(_rates("reno", 0.8) + _rates("cubic", 0.8)).holds
+    assert not _cubic_is_reno_friendly(_rates("reno", 1.0) + _rates("cubic", 1.2)).holds
+
+
+def _rates(arm: str, factor: float) -> list[Point]:
+    return [Point(arm, "independent", loss, RTT, factor * rate_mbps(average_window(loss), RTT), 1.0) for loss in LOSSES]

@@ -5,7 +5,16 @@ import math
 import numpy as np
 import pytest
 
-from experiments.catalog.headroom import EXPERIMENT, departures, frames_that_wait, keyframe_knee, wire_bytes
+from experiments.catalog.headroom import (
+    EXPERIMENT,
+    Point,
+    _frames_follow_lindley,
+    departures,
+    frames_that_wait,
+    keyframe_knee,
+    knee,
+    wire_bytes,
+)
 
 
 def test_a_frame_on_the_wire_has_a_header_for_each_fragment():
@@ -38,3 +47,21 @@ def test_cells_keep_their_frames_and_nothing_comes_back():
     (plan,) = EXPERIMENT.plans()
     assert plan.frames
     assert {cell.scenario.network.paths()[1][0].kind for cell in plan.cells} == {"random-loss"}
+
+
+def test_a_frame_that_comes_too_early_or_too_late_breaks_the_check():
+    assert _frames_follow_lindley([_point(0.8)]).holds
+    assert not _frames_follow_lindley([_point(0.8, off=1e-3)]).holds
+    assert not _frames_follow_lindley([_point(0.8, off=-1e-3)]).holds
+
+
+def test_the_knee_is_between_the_loads_where_the_p95_doubles():
+    row = [_point(load) for load in (0.5, 0.9, 1.2)]
+    assert 0.9 < knee(row) < 1.2
+
+
+def _point(load: float, *, off: float = 0.0) -> Point:
+    captured = np.arange(200) / 30
+    service = np.full(200, load / 30)
+    sojourn = departures(captured, service) - captured + off
+    return Point(load, "none", 1e6, load, captured, service, sojourn, sojourn, np.zeros(200, dtype=bool))
