@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from experiments.cli.ab import ab
+from experiments.cli.budget import app as budget_app
 from experiments.cli.compare import compare, run
 from experiments.cli.experiment import app as experiment_app
 from experiments.cli.listing import list_things
@@ -26,6 +27,7 @@ app.command()(ab)
 app.command("list")(list_things)
 app.command()(literature)
 app.command()(report)
+app.add_typer(budget_app, name="budget")
 app.add_typer(experiment_app, name="experiment")
 app.add_typer(results_app, name="results")
 app.add_typer(trace_app, name="trace")

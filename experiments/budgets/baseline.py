@@ -1,0 +1,198 @@
+"""A baseline: what `glass budget record` keeps of its measurement, as JSON that is committed beside the budgets.
+
+It says with what it was made, and of what: an entry whose scenario, seeds or files have changed since is refused, never
+compared. Other versions of the program are what a baseline is for: they are compared, and named.
+"""
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, ValidationError
+
+from experiments.budgets.measure import EXACT_WORLD, Measured, TargetNumbers
+from experiments.budgets.metrics import METRICS, Value
+from experiments.budgets.spec import BudgetError, Target
+from experiments.measure.ledger import FATES, STAGES
+from experiments.scenario.schema import Spec, invalid, unknown
+from experiments.scenario.toml_file import first_sentence, read_text
+
+SCHEMA = 1
+KIND = "budget baseline"
+
+_ABSENT = ("platform",)  # of the versions: the name of a kernel, which decides nothing, has no place in a repository
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A baseline that was read: its numbers by scenario, arm and track, and the versions it was made with."""
+
+    file: str
+    versions: Mapping[str, str]
+    numbers: Mapping[tuple[str, str, str], TargetNumbers]
+
+    def of(self, target: Target, fingerprint: str) -> TargetNumbers | None:
+        """The numbers of a target, whose content has this fingerprint now; None if it is not in the baseline.
+
+        Raises BudgetError if it was recorded of another content.
+        """
+        found = self.numbers.get((target.name, target.arm, target.track))
+        if found is not None and found.fingerprint != fingerprint:
+            raise BudgetError(
+                f"{self.file} was recorded with other content or seeds of {target} (fingerprint {found.fingerprint}, "
+                f"now {fingerprint}), so it says nothing about it; record it again: glass budget record"
+            )
+        return found
+
+    def differing(self, versions: Mapping[str, str]) -> list[str]:
+        """What has another version now, as 'numpy (1.0, now 2.0)'."""
+        names = [name for name in (*self.versions, *versions) if name not in _ABSENT]
+        return [
+            f"{name} ({self.versions.get(name, 'none')}, now {versions.get(name, 'none')})"
+            for name in dict.fromkeys(names)
+            if self.versions.get(name) != versions.get(name)
+        ]
+
+
+def baseline_text(measured: Measured, *, command: Sequence[str]) -> str:
+    """The baseline of what was measured. Raises BudgetError if something was not."""
+    for target, reason in measured.missing.items():
+        raise BudgetError(f"{target} was not measured, so there is nothing to record: {reason}")
+    entries = [_entry_object(target, numbers) for target, numbers in measured.numbers.items()]
+    content = {
+        "schema": SCHEMA,
+        "kind": KIND,
+        "world": EXACT_WORLD,
+        "command": list(command),
+        "versions": {name: text for name, text in measured.versions.items() if name not in _ABSENT},
+        "entries": entries,
+    }
+    return json.dumps(content, indent=2, allow_nan=False) + "\n"
+
+
+def load_baseline(path: str | Path) -> Baseline:
+    """Read a baseline. Raises BudgetError."""
+    path = Path(path)
+    try:
+        text = read_text(path, what="baseline", error=BudgetError)
+    except FileNotFoundError:
+        raise BudgetError(f"there is no baseline {path}; make one with glass budget record") from None
+    return parse_baseline(text, str(path))
+
+
+def parse_baseline(text: str, file: str) -> Baseline:
+    """Read the text of a baseline; `file` is its name in messages. Raises BudgetError."""
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else error
+        raise BudgetError(f"{file} is not valid JSON: {reason}") from None
+    if not isinstance(content, dict) or content.get("kind") != KIND:
+        raise BudgetError(f"{file} is not a baseline of budgets; make one with glass budget record")
+    if content.get("schema") != SCHEMA:
+        raise BudgetError(
+            f"{file} has schema {content.get('schema')!r}; this version of Glassbench reads {SCHEMA}, record it again"
+        )
+    rest = {name: value for name, value in content.items() if name not in ("schema", "kind")}
+    try:
+        spec = _BaselineSpec.model_validate(rest)
+    except ValidationError as error:
+        raise BudgetError(f"{file}: {first_sentence(error)}") from None
+    except RecursionError:
+        raise BudgetError(f"{file} is nested too deeply to be a baseline") from None
+    numbers: dict[tuple[str, str, str], TargetNumbers] = {}
+    for entry in spec.entries:
+        key = (entry.scenario, entry.arm, entry.track)
+        if key in numbers:
+            raise BudgetError(f"{file} has two entries of {', '.join(key)}")
+        numbers[key] = entry.numbers()
+    return Baseline(file, spec.versions, numbers)
+
+
+def _known(what: str, names: Iterable[str]) -> AfterValidator:
+    accepted = list(names)
+
+    def check(table: dict[str, Any]) -> dict[str, Any]:
+        for name in table:
+            if name not in accepted:
+                raise invalid(unknown(what, name, accepted), name)
+        return table
+
+    return AfterValidator(check)
+
+
+_Number = Annotated[float, Field(ge=0)] | None  # None is infinite
+_Profile = Annotated[dict[str, Annotated[float, Field(ge=0)]], _known("stage", STAGES)]
+_Count = Annotated[int, Field(ge=0, lt=2**53)]
+
+
+class _MetricSpec(Spec):
+    unit: str
+    value: _Number
+    runs: Annotated[tuple[_Number, ...], Field(strict=False)]
+    stages_ms: _Profile | None = None
+
+
+class _EntrySpec(Spec):
+    scenario: str
+    arm: str
+    track: Literal["video", "chat"]
+    seeds: Annotated[tuple[int, ...], Field(strict=False)]
+    fingerprint: str
+    fates: Annotated[dict[str, _Count], _known("fate", FATES)]
+    stages_ms: _Profile
+    metrics: Annotated[dict[str, _MetricSpec], _known("metric", METRICS)]
+
+    def numbers(self) -> TargetNumbers:
+        return TargetNumbers(
+            fingerprint=self.fingerprint,
+            fates={fate: self.fates.get(fate, 0) for fate in FATES},
+            values={
+                name: Value(_infinite(metric.value), tuple(map(_infinite, metric.runs)))
+                for name, metric in self.metrics.items()
+            },
+            profiles={name: metric.stages_ms or {} for name, metric in self.metrics.items()},
+            mean=self.stages_ms,
+        )
+
+
+class _BaselineSpec(Spec):
+    """Besides `schema` and `kind`."""
+
+    world: Literal["virtual time"]
+    command: Annotated[tuple[str, ...], Field(strict=False)]
+    versions: dict[str, str]
+    entries: Annotated[tuple[_EntrySpec, ...], Field(strict=False)]
+
+
+def _entry_object(target: Target, numbers: TargetNumbers) -> dict[str, Any]:
+    metrics: dict[str, dict[str, Any]] = {}
+    for name, value in numbers.values.items():
+        metrics[name] = {
+            "unit": METRICS[name].unit,
+            "value": _finite(value.pooled),
+            "runs": [_finite(run) for run in value.runs],
+        }
+        if name in numbers.profiles:
+            metrics[name]["stages_ms"] = numbers.profiles[name]
+    return {
+        "scenario": target.name,
+        "arm": target.arm,
+        "track": target.track,
+        "seeds": list(target.seeds),
+        "fingerprint": numbers.fingerprint,
+        "fates": numbers.fates,
+        "stages_ms": numbers.mean,
+        "metrics": metrics,
+    }
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _infinite(value: float | None) -> float:
+    return math.inf if value is None else value

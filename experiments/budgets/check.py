@@ -1,0 +1,100 @@
+"""The check itself: each budget judged, and each broken one explained."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from experiments.budgets.baseline import Baseline
+from experiments.budgets.blame import Blame, blame
+from experiments.budgets.fingerprint import fingerprint
+from experiments.budgets.judge import Judgement, judge
+from experiments.budgets.measure import Measured, TargetNumbers
+from experiments.budgets.spec import Budget, BudgetError, Budgets
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One budget. Without a `judgement` it could not be judged: `problem` says why, and it is not kept. A broken one
+    has a `blame`."""
+
+    budget: Budget
+    judgement: Judgement | None
+    problem: str = ""
+    blame: Blame | None = None
+
+    @property
+    def kept(self) -> bool:
+        return self.judgement is not None and self.judgement.kept
+
+
+@dataclass(frozen=True)
+class Report:
+    """All budgets of a file, in its order, and notes about the comparison."""
+
+    budgets: Budgets
+    measured: Measured
+    verdicts: tuple[Verdict, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def kept(self) -> bool:
+        return all(verdict.kept for verdict in self.verdicts)
+
+    @property
+    def broken(self) -> list[Verdict]:
+        return [verdict for verdict in self.verdicts if not verdict.kept]
+
+
+def require(budgets: Budgets, baseline: Baseline | None) -> None:
+    """Refuse what cannot be judged, before anything runs. Raises BudgetError."""
+    if baseline is not None:
+        for target in budgets.targets:
+            baseline.of(target, fingerprint(target))
+    for budget in budgets.budgets:
+        if not budget.limit.needs_baseline:
+            continue
+        if baseline is None:
+            raise BudgetError(
+                f"{budgets.file}: {budget} needs a baseline: --baseline FILE, which glass budget record makes"
+            )
+        numbers = baseline.of(budget.target, fingerprint(budget.target))
+        if numbers is None or budget.metric.name not in numbers.values:
+            raise BudgetError(
+                f"{baseline.file} has no {budget.metric.name} of {budget.target}; record it again: glass budget record"
+            )
+
+
+def check(budgets: Budgets, measured: Measured, baseline: Baseline | None = None) -> Report:
+    """Judge all budgets. Raises BudgetError if the baseline is of something else, or has not what a budget needs."""
+    require(budgets, baseline)
+    verdicts = tuple(_verdict(budget, measured, baseline) for budget in budgets.budgets)
+    return Report(budgets, measured, verdicts, tuple(_notes(measured, baseline)))
+
+
+def _verdict(budget: Budget, measured: Measured, baseline: Baseline | None) -> Verdict:
+    if budget.target in measured.missing:
+        return Verdict(budget, None, f"not measured: {measured.missing[budget.target]}")
+    now = measured.numbers[budget.target]
+    before: TargetNumbers | None = None
+    if baseline is not None:
+        before = baseline.of(budget.target, now.fingerprint)
+    metric = budget.metric
+    if metric.name not in now.values:
+        return Verdict(budget, None, f"{metric.name} is undefined: {_undefined(now)}")
+    reference = before.values[metric.name] if before is not None and budget.limit.needs_baseline else None
+    judgement = judge(
+        budget.limit,
+        now.values[metric.name],
+        reference,
+        lower_is_better=metric.lower_is_better,
+        exact=measured.exact,
+    )
+    return Verdict(budget, judgement, blame=None if judgement.kept else blame(metric, now, before))
+
+
+def _undefined(numbers: TargetNumbers) -> str:
+    return "no frame was captured" if numbers.captured == 0 else "the floor does not show enough frames for it either"
+
+
+def _notes(measured: Measured, baseline: Baseline | None) -> Iterator[str]:
+    if baseline is not None and (differing := baseline.differing(measured.versions)):
+        yield f"{baseline.file} was recorded with another version of {', '.join(differing)}"

@@ -1,0 +1,44 @@
+"""A report as one JSON object: null stands for infinite."""
+
+import math
+from typing import Any
+
+from experiments.budgets.check import Report, Verdict
+from experiments.budgets.text import sentence, word
+
+
+def json_report(report: Report) -> dict[str, Any]:
+    """What `glass budget check --json` prints. Values and limits are in the unit of the metric; a share is 0 to 1."""
+    return {
+        "kept": report.kept,
+        "budgets": report.budgets.file,
+        "results": str(report.measured.path),
+        "exact": report.measured.exact,
+        "notes": list(report.notes),
+        "verdicts": [_verdict_object(verdict) for verdict in report.verdicts],
+    }
+
+
+def _verdict_object(verdict: Verdict) -> dict[str, Any]:
+    budget, judgement, blame = verdict.budget, verdict.judgement, verdict.blame
+    target = budget.target
+    return {
+        "scenario": target.name,
+        "arm": target.arm,
+        "track": target.track,
+        "seeds": list(target.seeds),
+        "metric": budget.metric.name,
+        "unit": budget.metric.unit,
+        "limit": {"name": budget.limit.name, "text": budget.limit.text},
+        "verdict": word(verdict),
+        "value": None if judgement is None else _finite(judgement.value),
+        "bound": None if judgement is None else _finite(judgement.bound),
+        "excess": None if judgement is None else _finite(judgement.excess),
+        "baseline": None if judgement is None or judgement.reference is None else _finite(judgement.reference),
+        "blame": None if blame is None else vars(blame),
+        "sentence": sentence(verdict),
+    }
+
+
+def _finite(value: float) -> float | None:
+    return round(value, 6) if math.isfinite(value) else None

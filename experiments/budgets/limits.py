@@ -1,0 +1,110 @@
+"""The limits of a metric as they stand in a file: `{ max = "60ms", max_increase = "5%" }`."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+from experiments.budgets.metrics import Metric
+from experiments.scenario.schema import invalid, unknown
+from experiments.scenario.units import DURATION, FRACTION, UnitError
+
+LimitName = Literal["max", "min", "max_increase", "max_decrease"]
+
+
+@dataclass(frozen=True)
+class Limit:
+    """One limit. `amount` is in the unit of the metric, or a share of the baseline if `relative`; `text` is how it
+    stands in the file."""
+
+    name: LimitName
+    amount: float
+    relative: bool
+    text: str
+
+    @property
+    def needs_baseline(self) -> bool:
+        return self.name in ("max_increase", "max_decrease")
+
+    def bound(self, reference: float | None) -> float:
+        """What the metric may just be. `reference` is its value in the baseline, for a limit that needs one."""
+        if not self.needs_baseline:
+            return self.amount
+        assert reference is not None
+        if math.isinf(reference):
+            return reference
+        change = self.amount * reference if self.relative else self.amount
+        return reference + change if self.name == "max_increase" else reference - change
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.text}"
+
+
+def parse_limits(metric: Metric, content: Any) -> tuple[Limit, ...]:
+    """The limits of a metric from its table. Raises an error of the schema, with the name of the limit."""
+    accepted = _ACCEPTED[metric.unit]
+    example = _EXAMPLES[metric.unit]
+    if not isinstance(content, Mapping):
+        raise invalid(f"needs a table such as {{ {example} }}, found {content!r}")
+    if not content:
+        raise invalid(f"sets no limit; accepted: {', '.join(accepted)}, such as {{ {example} }}")
+    limits = []
+    for name, found in content.items():
+        if name not in accepted:
+            raise invalid(unknown("limit", name, accepted), str(name))
+        try:
+            amount, relative = accepted[name](found)
+        except ValueError as error:
+            raise invalid(str(error), name) from None
+        limits.append(Limit(cast(LimitName, name), amount, relative, str(found)))
+    return tuple(limits)
+
+
+def _duration(found: Any) -> tuple[float, bool]:
+    return 1e3 * DURATION.parse(found), False
+
+
+def _duration_increase(found: Any) -> tuple[float, bool]:
+    if isinstance(found, str) and found.rstrip().endswith("%"):
+        return FRACTION.parse(found), True
+    try:
+        return _duration(found)
+    except UnitError:
+        raise UnitError(f"an increase is a share such as '5%' or a duration such as '3ms', found {found!r}") from None
+
+
+def _count(found: Any) -> tuple[float, bool]:
+    if isinstance(found, bool) or not isinstance(found, int) or not 0 <= found <= 10**9:
+        raise ValueError(f"a number of freezes is a whole number from 0 on, without a unit, found {found!r}")
+    return float(found), False
+
+
+def _share(found: Any) -> tuple[float, bool]:
+    share = FRACTION.parse(found)
+    if share > 1:
+        raise ValueError(f"a share of the frames is at most 100%, found {found!r}")
+    return share, False
+
+
+def _ratio(found: Any) -> tuple[float, bool]:
+    if isinstance(found, bool) or not isinstance(found, int | float) or not 0 <= found < math.inf:
+        raise ValueError(f"a ratio is a number such as 1.5, without a unit, found {found!r}")
+    return float(found), False
+
+
+def _ratio_increase(found: Any) -> tuple[float, bool]:
+    return (FRACTION.parse(found), True) if isinstance(found, str) else _ratio(found)
+
+
+_ACCEPTED: dict[str, dict[str, Callable[[Any], tuple[float, bool]]]] = {
+    "ms": {"max": _duration, "max_increase": _duration_increase},
+    "count": {"max": _count, "max_increase": _count},
+    "share": {"min": _share, "max_decrease": _share},
+    "ratio": {"max": _ratio, "max_increase": _ratio_increase},
+}
+_EXAMPLES = {
+    "ms": "max = '60ms', max_increase = '5%'",
+    "count": "max = 0",
+    "share": "min = '99%'",
+    "ratio": "max = 1.5, max_increase = '5%'",
+}

@@ -1,0 +1,41 @@
+"""A report as GitHub-flavoured markdown, for the summary of a job or a comment."""
+
+import re
+
+from experiments.budgets.check import Report, Verdict
+from experiments.budgets.text import answer, distance, explanation, limit_text, quantity, word
+
+_SPECIAL = re.compile(r"[\\`*_\[\]<>|~&#]")
+
+
+def markdown(report: Report) -> str:
+    """A sentence, a table with the broken budgets first, and notes."""
+    lines = [
+        f"### Latency budgets: {_escaped(answer(report))}",
+        "",
+        "| verdict | scenario | arm | track | metric | measured | limit | by | why |",
+        "|---|---|---|---|---|--:|---|--:|---|",
+    ]
+    rows = [*report.broken, *(verdict for verdict in report.verdicts if verdict.kept)]
+    lines += [f"| {' | '.join(_cells(verdict))} |" for verdict in rows]
+    lines += ["", *(f"Note: {_escaped(note)}  " for note in report.notes)]
+    world = "in virtual time: the same code gives the same numbers" if report.measured.exact else "on a real network"
+    lines.append(f"Measured {world}.")
+    return "\n".join(lines) + "\n"
+
+
+def _cells(verdict: Verdict) -> list[str]:
+    budget, judgement = verdict.budget, verdict.judgement
+    target = budget.target
+    verdict_word = word(verdict) if verdict.kept else f"**{word(verdict)}**"
+    texts = [target.name, target.arm, target.track, budget.metric.name]
+    if judgement is None:
+        numbers = ["-", str(budget.limit), "-"]
+    else:
+        numbers = [quantity(budget.metric, judgement.value), limit_text(verdict), distance(budget.metric, judgement)]
+    return [verdict_word, *(_escaped(text) for text in (*texts, *numbers, explanation(verdict)))]
+
+
+def _escaped(text: str) -> str:
+    """Nothing in a label is markup, and a line stays a line."""
+    return _SPECIAL.sub(lambda match: f"\\{match.group()}", " ".join(text.split()))

@@ -1,0 +1,151 @@
+"""Measuring what budgets are about: a plan of their cells, run into a folder of results, and the numbers of it.
+
+The folder is named after the budgets and a digest of what is run and with which version of the program: the same check
+of the same code finds its results, and a change of the code never meets those of before.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from experiments.budgets.fingerprint import fingerprint
+from experiments.budgets.metrics import METRICS, Frames, Metric, Value, value
+from experiments.budgets.profile import Profile, mean_profile, percentile_profile
+from experiments.budgets.spec import TRACKS, Budgets, Target
+from experiments.engine.plan import Cell, Plan, checked
+from experiments.engine.plan_run import CellProgress, run_plan
+from experiments.measure.ledger import FATES
+from experiments.results.dataset import Dataset
+from experiments.results.versions import versions
+from experiments.scenario.spec import FLOOR
+
+SCENARIO_AXIS = "scenario"
+EXACT_WORLD = "virtual time"
+
+
+@dataclass(frozen=True)
+class TargetNumbers:
+    """What was measured of a target. `values` has each metric by name, but those that the target has not.
+
+    `profiles` has for each metric that is made of a percentile the stages of the frames around it, and `mean` those of
+    all shown frames. `fates` counts frames.
+    """
+
+    fingerprint: str
+    fates: dict[str, int]
+    values: dict[str, Value]
+    profiles: dict[str, Profile]
+    mean: Profile
+
+    @property
+    def captured(self) -> int:
+        return sum(self.fates.values())
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was measured of all targets. `missing` has one sentence for each that was not. In an `exact` world the same
+    code gives the same numbers."""
+
+    path: Path
+    exact: bool
+    versions: dict[str, str]
+    numbers: dict[Target, TargetNumbers]
+    missing: dict[Target, str]
+
+
+def measure(
+    budgets: Budgets,
+    results: Path,
+    *,
+    workers: int | None = None,
+    progress: CellProgress = lambda finished, total, cell: None,
+    command: Sequence[str] = (),
+) -> Measured:
+    """Run what is not there yet, and count. Raises BudgetError, ResultsError, and PlanInterrupted after Ctrl-C."""
+    plan = plan_of(budgets)
+    made_with = versions()
+    decides = [plan.fingerprint, [fingerprint(target) for target in budgets.targets], made_with]
+    digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:12]
+    path = results / f"{plan.name}-{digest}"
+    dataset = run_plan(plan, path, workers=workers, progress=progress, command=command)
+    return read(dataset, budgets)
+
+
+def plan_of(budgets: Budgets) -> Plan:
+    """Each cell once, although several targets may need it."""
+    cells: dict[tuple[str, str, int], Cell] = {}
+    for target in budgets.targets:
+        place = {SCENARIO_AXIS: target.name}
+        for seed in target.seeds:
+            seeded = target.scenario.model_copy(update={"seed": seed})
+            arm = seeded.model_copy(update={"arms": (seeded.arm(target.arm),)})
+            cells.setdefault((target.name, target.arm, seed), Cell(place, arm))
+            if target.floor:
+                cells.setdefault((target.name, FLOOR, seed), Cell(place, seeded.floor()))
+    name = budgets.name if budgets.name.startswith("budget") else f"budgets-{budgets.name}"
+    return checked(Plan(name, tuple(cells.values()), frames=True))
+
+
+def read(dataset: Dataset, budgets: Budgets) -> Measured:
+    """The numbers of each target out of a dataset of `plan_of` these budgets. Raises ResultsError."""
+    numbers: dict[Target, TargetNumbers] = {}
+    missing: dict[Target, str] = {}
+    for target in budgets.targets:
+        rows = {arm: _rows(dataset, target, arm) for arm in (target.arm, *((FLOOR,) if target.floor else ()))}
+        if lacking := [sentence for table in rows.values() if (sentence := _not_measured(table))]:
+            missing[target] = lacking[0]
+            continue
+        runs, *floor = (_frames(dataset, table, target) for table in rows.values())
+        numbers[target] = count(target, runs, floor[0] if floor else None)
+    exact = dataset.manifest.get("world") == EXACT_WORLD
+    return Measured(dataset.path, exact, dict(dataset.manifest["versions"]), numbers, missing)
+
+
+def count(target: Target, runs: Frames, floor: Frames | None) -> TargetNumbers:
+    """The numbers of a target from the frames of its runs, and of its floor in the same order."""
+    metrics = [metric for metric in METRICS.values() if _has(target, metric)]
+    values = {}
+    for metric in metrics:
+        floors = [None] * len(runs) if floor is None else [[frames] for frames in floor]
+        each = (value(metric, [frames], below) for frames, below in zip(runs, floors, strict=True))
+        pooled = value(metric, runs, floor)
+        if not math.isnan(pooled):
+            values[metric.name] = Value(pooled, tuple(run for run in each if not math.isnan(run)))
+    frames = pd.concat(list(runs), ignore_index=True)
+    fates = frames["fate"].value_counts()
+    return TargetNumbers(
+        fingerprint=fingerprint(target),
+        fates={fate: int(fates.get(fate, 0)) for fate in FATES},
+        values=values,
+        profiles={m.name: percentile_profile(frames, m.share) for m in metrics if m.share is not None},
+        mean=mean_profile(frames),
+    )
+
+
+def _has(target: Target, metric: Metric) -> bool:
+    return not (metric.video_only and target.track != "video") and (target.floor or metric.name != "floor_ratio")
+
+
+def _rows(dataset: Dataset, target: Target, arm: str) -> pd.DataFrame:
+    table = dataset.where(arm=arm, **{SCENARIO_AXIS: target.name})
+    return table.set_index("seed", drop=False).loc[list(target.seeds)]
+
+
+def _not_measured(rows: pd.DataFrame) -> str | None:
+    for row in rows.to_dict("records"):
+        if row["outcome"] != "measured":
+            return f"{row['arm']} with seed {row['seed']}: {row['outcome']}: {row['reason']}"
+    return None
+
+
+def _frames(dataset: Dataset, rows: pd.DataFrame, target: Target) -> list[pd.DataFrame]:
+    cells = rows["cell"].tolist()
+    ledger = dataset.ledger(cells)
+    ledger = ledger[ledger["track"] == TRACKS[target.track]]
+    return [ledger[ledger["cell"] == cell] for cell in cells]

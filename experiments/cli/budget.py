@@ -1,0 +1,99 @@
+"""`glass budget`: hold latency budgets in CI, and record the baseline they are held against."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from experiments.cli.errors import FAILED
+from experiments.cli.options import AsJson, Results, Workers, command_line
+from experiments.cli.output import write_file
+from experiments.cli.progress import cell_progress
+from experiments.cli.show import wide_console
+
+app = typer.Typer(no_args_is_help=True, help="Latency budgets for CI: checked, and recorded as a baseline.")
+
+File = Annotated[Path, typer.Argument(metavar="BUDGETS.toml", help="A file of budgets: docs/budgets.md.")]
+
+
+@app.command()
+def check(
+    budgets: File,
+    *,
+    baseline: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="What glass budget record wrote, for limits against it.")
+    ] = None,
+    junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Write JUnit XML, a test case a budget.")] = None,
+    markdown: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a summary in GitHub-flavoured markdown.")
+    ] = None,
+    results: Results = Path("results"),
+    workers: Workers = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check budgets in virtual time: 0 if all are kept, 1 if one is broken, 2 if the input is wrong.
+
+    A broken one says by how much, and which stage between capture and display
+    ate it. What was measured stays in the results folder: the same check of the
+    same code does not run again.
+    """
+    from experiments.budgets.baseline import load_baseline
+    from experiments.budgets.check import check as judge_all
+    from experiments.budgets.check import require
+    from experiments.budgets.json_report import json_report
+    from experiments.budgets.junit import junit as junit_xml
+    from experiments.budgets.markdown import markdown as markdown_text
+    from experiments.budgets.measure import measure
+    from experiments.budgets.spec import load_budgets
+    from experiments.budgets.text import answer
+    from experiments.cli.budget_table import budget_table
+
+    wanted = load_budgets(budgets)
+    before = None if baseline is None else load_baseline(baseline)
+    require(wanted, before)
+    with cell_progress(quiet=as_json) as progress:
+        measured = measure(wanted, results, workers=workers, progress=progress, command=command_line())
+    report = judge_all(wanted, measured, before)
+    if as_json:
+        typer.echo(json.dumps(json_report(report), allow_nan=False))
+    else:
+        wide_console().print(budget_table(report))
+        for note in report.notes:
+            typer.echo(f"note: {note}")
+        typer.echo(answer(report))
+        typer.echo(f"results: {measured.path} (complete)")
+    for path, content in (
+        (junit, junit_xml(report)),
+        (markdown, markdown_text(report).encode()),
+    ):
+        if path is not None:
+            said = write_file(path, content)
+            typer.echo(said, err=as_json)
+    if not report.kept:
+        raise typer.Exit(FAILED)
+
+
+@app.command()
+def record(
+    budgets: File,
+    *,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", help="The baseline (default: BUDGETS.baseline.json)."),
+    ] = None,
+    results: Results = Path("results"),
+    workers: Workers = None,
+) -> None:
+    """Measure what the budgets are about and write it as a baseline, to be committed beside them."""
+    from experiments.budgets.baseline import baseline_text
+    from experiments.budgets.measure import measure
+    from experiments.budgets.spec import load_budgets
+
+    wanted = load_budgets(budgets)
+    with cell_progress() as progress:
+        measured = measure(wanted, results, workers=workers, progress=progress, command=command_line())
+    text = baseline_text(measured, command=command_line())
+    path = output or budgets.with_suffix(".baseline.json")
+    typer.echo(write_file(path, text.encode()))
+    typer.echo(f"results: {measured.path} (complete)")

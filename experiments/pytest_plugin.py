@@ -1,0 +1,111 @@
+"""Budgets in a test file of your own: the marker says what must hold, the fixture measures and holds it.
+
+    @pytest.mark.glass(scenario="loss", arm="rtp", p95={"max": "100ms"})
+    def test_rtp_is_soon(glass):
+        glass.check()
+
+pytest loads this module whenever it starts, wherever Glassbench is installed, so it imports nothing that takes time.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from experiments.budgets import Budgets, Report
+    from experiments.budgets.baseline import Baseline
+
+MARKER = "glass"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the marker known."""
+    config.addinivalue_line(
+        "markers",
+        f"{MARKER}(scenario, arm, track='video', seeds=..., baseline=..., p95={{'max': '60ms'}}, ...): "
+        "a latency budget that the fixture `glass` holds; the fields of a [[budget]] (Glassbench, docs/budgets.md)",
+    )
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A budget that nothing holds would pass, whatever it says."""
+    held = "glass" in getattr(item, "fixturenames", ())
+    if not held and any(marker.name == MARKER for marker in item.own_markers):
+        pytest.fail(
+            f"{item.name} has the marker {MARKER}, but not the fixture that holds it; "
+            f"write def {item.name}({MARKER}) and call {MARKER}.check() in it",
+            pytrace=False,
+        )
+
+
+class Glass:
+    """The budget of one test. `report` is there once it was measured."""
+
+    def __init__(self, budgets: "Budgets", baseline: "Baseline | None", results: Path) -> None:
+        self._budgets = budgets
+        self._baseline = baseline
+        self._results = results
+        self.report: Report | None = None
+
+    def check(self) -> "Report":
+        """Measure in virtual time, in this process, and fail the test if a limit is broken."""
+        __tracebackhide__ = True
+        from experiments.budgets import check, measure
+        from experiments.budgets.text import sentence
+
+        try:
+            measured = measure(self._budgets, self._results, workers=1)
+            self.report = check(self._budgets, measured, self._baseline)
+        except ValueError as error:
+            pytest.fail(str(error), pytrace=False)
+        if not self.report.kept:
+            lines = [sentence(verdict) for verdict in self.report.broken]
+            notes = [f"note: {note}" for note in self.report.notes]
+            pytest.fail("\n".join([*lines, *notes, f"results: {measured.path}"]), pytrace=False)
+        return self.report
+
+
+@pytest.fixture
+def glass(request: pytest.FixtureRequest, tmp_path: Path) -> Glass:
+    """The budget that the marker `glass` of this test describes; `glass.check()` holds it."""
+    from experiments.budgets import single_budget
+    from experiments.budgets.baseline import load_baseline
+    from experiments.budgets.check import require
+
+    try:
+        fields = _marker_fields(request.node)
+        baseline = fields.pop("baseline", None)
+        budgets = single_budget(fields, name=f"{MARKER} of {request.node.name}")
+        before = None if baseline is None else load_baseline(baseline)
+        require(budgets, before)
+    except ValueError as error:
+        pytest.fail(f"marker {MARKER} of {request.node.name}: {error}", pytrace=False)
+    return Glass(budgets, before, tmp_path / "glass")
+
+
+def _marker_fields(item: pytest.Item) -> dict[str, Any]:
+    """The arguments of all markers of a test, those of the module first, so that a test adds to them. Raises
+    ValueError."""
+    fields: dict[str, Any] = {}
+    markers = list(item.iter_markers(MARKER))
+    if not markers:
+        raise ValueError("is missing; the fixture takes from it what to hold: scenario='loss', arm='rtp', p95=...")
+    for marker in reversed(markers):
+        if marker.args:
+            raise ValueError(f"takes fields by name, such as scenario='loss', arm='rtp'; found {marker.args[0]!r}")
+        fields.update(marker.kwargs)
+    baseline = fields.get("baseline")
+    if baseline is not None and not isinstance(baseline, str | Path):
+        raise ValueError(f"baseline is the path of a file that glass budget record wrote, found {baseline!r}")
+    return {name: _as_in_toml(value) for name, value in fields.items()}
+
+
+def _as_in_toml(value: Any) -> Any:
+    """Python's own ways to write what stands in a file: a path, a tuple or range of seeds."""
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, tuple | range):
+        return list(value)
+    return dict(value) if isinstance(value, Mapping) else value
