@@ -28,7 +28,7 @@ LOSS_BASED = ("reno", "cubic")
 
 _OFFERED = 4.5e6  # above what reno and cubic can reach at any of these points, so that the window is the limit
 _WARM_UP = 5.0  # seconds of slow start that are not counted
-_SECONDS = {"reno": 45.0, "cubic": 45.0, "realtime": 13.0}
+_SECONDS = {"reno": 37.0, "cubic": 37.0, "realtime": 12.0}
 _IID = "independent"
 
 
