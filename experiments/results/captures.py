@@ -22,7 +22,10 @@ from transport.contract import TransportConfig
 
 CAPTURES = "captures"  # in the folder of a run, with a folder for each arm
 
-_SECRETS = 4  # of TLS 1.3 without early data: of each end for handshake and application
+# Of a TLS 1.3 connection, in the words of the NSS key log format; a secret for early data may come ahead of them.
+_SECRETS = frozenset(
+    f"{end}_{secret}" for end in ("CLIENT", "SERVER") for secret in ("HANDSHAKE_TRAFFIC_SECRET", "TRAFFIC_SECRET_0")
+)
 _PACKETS_HELD = 256  # until the secrets are there: a handshake is a dozen
 
 
@@ -43,7 +46,7 @@ def open_capture(folder: Path | None, title: str) -> Iterator["ArmCapture | None
 
 
 class ArmCapture:
-    """The files of one arm in a folder of their own. Raises ResultsError.
+    """The `experiments.measure.capture.Capture` of one arm, in a folder of its own. Raises ResultsError.
 
     Wireshark gives up a QUIC connection whose keys stand behind the packets that need them, and a server sends packets
     that need all of them before the last is known. So the first packets wait for the keys; where none come, a few.
@@ -62,11 +65,11 @@ class ArmCapture:
         self._waiting = []
 
     def link(self, direction: Literal["down", "up"]) -> LinkCapture:
-        """What the simulator tells of a direction."""
+        """Both ends of a direction, in one file with the other direction."""
         return self._links[direction == "up"]
 
-    def observer(self, end: str) -> "EndObserver":
-        """What an end tells of itself."""
+    def observer(self, end: Literal["sender", "receiver"]) -> "EndObserver":
+        """The end's keys go to the packets, its qlog to a file that is made if there is one."""
         return EndObserver(partial(self._write_qlog, end), self._add_keys)
 
     def describe(self, transport: str, sender: TransportConfig, *, now: float) -> None:
@@ -94,7 +97,7 @@ class ArmCapture:
             raise errors[0]
 
     def remove(self) -> None:
-        """There was nothing to capture."""
+        """The arm did not run: no empty files."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _write_block(self, block: bytes) -> None:
@@ -112,7 +115,7 @@ class ArmCapture:
             self._secrets[line] = None
             if self._waiting is None:
                 self._pcapng.add_secrets(f"{line}\n")
-        if len(self._secrets) >= _SECRETS:
+        if {line.partition(" ")[0] for line in self._secrets} >= _SECRETS:
             self._release()
 
     def _release(self) -> None:

@@ -137,20 +137,30 @@ def test_packets_do_not_gather_in_memory(tmp_path: Path) -> None:
     assert file.stat().st_size > 2000 * 1028
 
 
-@pytest.mark.parametrize("lines", [1, 4])
-def test_secrets_that_come_late_still_stand_ahead_of_what_follows(
-    tmp_path: Path, lines: int, read_capture: Read
+KEYS = [
+    "CLIENT_EARLY_TRAFFIC_SECRET 00 05",
+    "SERVER_HANDSHAKE_TRAFFIC_SECRET 00 01",
+    "CLIENT_HANDSHAKE_TRAFFIC_SECRET 00 02",
+    "SERVER_TRAFFIC_SECRET_0 00 03",
+    "CLIENT_TRAFFIC_SECRET_0 00 04",
+]
+
+
+@pytest.mark.parametrize("packets", [0, 10, 300])
+@pytest.mark.parametrize("keys", [KEYS, KEYS[1:], KEYS[1:2], []])
+def test_secrets_stand_ahead_of_the_first_packets(
+    tmp_path: Path, packets: int, keys: list[str], read_capture: Read
 ) -> None:
+    """Of a handshake: after some hundred packets that is what it no longer is."""
     capture = ArmCapture(tmp_path, "test")
     packet = Packet(b"x", ("10.0.0.1", 1), ("10.0.0.2", 2), 0, 29, 0, 0.0, 0.0)
-    for _ in range(300):
+    for _ in range(packets):
         capture.link("up").sent([packet], now=1000.0)
-    keys = [f"SECRET_{index} 00 {index:02d}\n" for index in range(lines)]
-    for line in keys * 2:
-        capture.observer("sender").on_keys(line)
+    for line in [*keys, *keys]:
+        capture.observer("sender").on_keys(f"{line}\n")
     capture.link("up").sent([packet], now=1001.0)
     capture.close()
     read = read_capture((tmp_path / "link.pcapng").read_bytes())
-    assert len(read.packets) == 301
-    assert [f"{line}\n" for line in read.secrets] == keys
-    assert read.secrets_before == 300
+    assert len(read.packets) == packets + 1
+    assert read.secrets == keys
+    assert read.secrets_before == (packets if packets > 256 and keys else 0)

@@ -1,0 +1,159 @@
+"""Captures that cannot be written, and runs that break off: one sentence, and what is there can be read."""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import experiments
+from experiments.measure import virtual
+from experiments.results import load
+from experiments.results.captures import ArmCapture
+from experiments.results.files import ResultsError
+from experiments.results.stream_file import StreamFile
+
+ROOT = Path(__file__).parents[2]
+PROGRAM = """
+import resource, sys
+limit = int(sys.argv.pop(1))
+resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+from experiments.cli.main import main
+sys.exit(main())
+"""
+PATIENCE = 60.0
+
+Read = Callable[[bytes], Any]
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Start `glass compare --capture` in a session of its own; with `limit`, no file may grow over so many bytes."""
+    processes: list[subprocess.Popen[str]] = []
+
+    def run(*arguments: str, limit: int = resource.RLIM_INFINITY) -> "subprocess.Popen[str]":
+        process = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, str(limit), "compare", "--capture", "--source", "lognormal", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(tmp_path / "cache")},
+            text=True,
+            start_new_session=True,
+        )
+        processes.append(process)
+        return process
+
+    yield run
+    for process in processes:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_disk_that_fills_up_ends_the_run_with_one_sentence(
+    start: Start, tmp_path: Path, workers: str, read_capture: Read
+) -> None:
+    """A limit on the size of a file stands for the disk: the write comes back short, the next one fails."""
+    process = start("--arm", "quic-datagram", "--duration", "60s", "--workers", workers, limit=400_001)
+    out, err = process.communicate(timeout=PATIENCE)
+    path = Path("results/lte-driving-seed20/captures/00-quic-datagram/link.pcapng")
+    sentence = f"error: cannot write {path}: File too large; kept in results/lte-driving-seed20: nothing\n"
+    assert (process.returncode, err.replace("\r", "")[-len(sentence) :], out) == (2, sentence, "")
+    capture = read_capture((tmp_path / path).read_bytes())
+    assert len(capture.packets) > 300
+    assert len(capture.secrets) == 4
+
+
+def test_an_interrupt_leaves_whole_captures(
+    start: Start, tmp_path: Path, read_capture: Read, read_qlog: Callable[[Path], Any]
+) -> None:
+    process = start("--arm", "rtp", "--arm", "quic-stream", "--duration", "1800s", "--workers", "2", "--json")
+    captures = tmp_path / "results" / "lte-driving-seed20" / "captures"
+    files = [captures / "00-rtp" / "link.pcapng", captures / "01-quic-stream" / "link.pcapng"]
+    end = time.monotonic() + PATIENCE
+    while not all(file.exists() and file.stat().st_size > 1_000_000 for file in files):
+        assert time.monotonic() < end and process.poll() is None
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, err) == (130, "error: interrupted\n")
+    run = load(tmp_path / json.loads(out)["run"])
+    for file, arm in zip(files, run.arms, strict=True):
+        capture = read_capture(file.read_bytes())
+        sent = run.links[(run.links["arm"] == arm["arm"]) & (run.links["direction"] == "down")]["sent_bytes"].sum()
+        assert sum(packet.ip_bytes for packet in capture.at("down, sent")) == sent > 0
+    _, events = read_qlog(captures / "01-quic-stream" / "sender.sqlog")
+    assert events[-1]["time"] / 1e3 <= virtual.MEDIA_START + run.arms[1]["stats"]["ended_at"] + 1e-6
+
+
+def test_a_process_that_is_killed_leaves_whole_blocks(start: Start, tmp_path: Path, read_capture: Read) -> None:
+    process = start("--arm", "rtp", "--duration", "1800s", "--workers", "1")
+    file = tmp_path / "results" / "lte-driving-seed20" / "captures" / "00-rtp" / "link.pcapng"
+    end = time.monotonic() + PATIENCE
+    while not (file.exists() and file.stat().st_size > 1_000_000):
+        assert time.monotonic() < end and process.poll() is None
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate(timeout=PATIENCE)
+    assert len(read_capture(file.read_bytes()).packets) > 500
+
+
+def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("experiments.engine.runner.CAPTURES", "manifest.json")  # a file is in the way
+    with pytest.raises(ResultsError) as caught:
+        experiments.compare(
+            source="lognormal", arms=["udp"], duration=1, results=tmp_path, run_id="a", workers=1, capture=True
+        )
+    folder = tmp_path / "a"
+    reason = f"cannot write results to {folder}/manifest.json/00-udp: Not a directory"
+    assert str(caught.value) == f"{reason}; kept in {folder}: nothing"
+
+
+def test_a_qlog_that_cannot_be_written_changes_no_byte_of_the_packets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read_capture: Read
+) -> None:
+    """aioquic is not told: it would take the exception for its peer's fault and end the connection."""
+    (tmp_path / "sender.sqlog").mkdir()
+    capture = ArmCapture(tmp_path, "test")
+    capture.observer("sender").on_qlog("text")
+    capture.observer("sender").on_qlog("text")
+    with pytest.raises(ResultsError, match=r"^cannot write .*/sender\.sqlog: Is a directory$"):
+        capture.check()
+    with pytest.raises(ResultsError, match=r"sender\.sqlog"):
+        capture.close()
+    assert read_capture((tmp_path / "link.pcapng").read_bytes()).packets == []
+
+
+def test_a_full_disk_is_said_when_asked() -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("needs /dev/full")
+    file = StreamFile(Path("/dev/full"))
+    file.write(b"small")
+    file.check()  # still in memory
+    with pytest.raises(ResultsError, match=r"^cannot write /dev/full: No space left on device$"):
+        file.close()
+
+
+def test_a_file_is_cut_behind_its_last_whole_piece(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    file = StreamFile(path)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, before[1]))
+    try:
+        for number in range(40):
+            file.write(bytes([number]) * 10_000)
+        with pytest.raises(ResultsError, match="File too large"):
+            file.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert path.read_bytes() == b"".join(bytes([number]) * 10_000 for number in range(15))
