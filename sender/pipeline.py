@@ -49,6 +49,10 @@ class SenderPipeline:
     were never encoded or sent (encoder busy, not connected) have `sequence` -1 and `given_up` "dropped". `records`
     finds the others by (track, sequence).
 
+    What is captured before the connection stands is dropped. With `keep_newest` the newest picture is kept, and
+    encoded as soon as the connection stands: what a live source has to show at that moment, as a keyframe, since it is
+    the first.
+
     A keyframe request is honoured at the next encode that is at least `keyframe_spacing` seconds after the last
     keyframe.
     """
@@ -66,6 +70,7 @@ class SenderPipeline:
         messages: Messages | None = None,
         max_waiting: int = 2,
         keyframe_spacing: float = 0.2,
+        keep_newest: bool = False,
     ) -> None:
         self.captured: list[SentRecord] = []
         self.records: dict[tuple[int, int], SentRecord] = {}
@@ -81,6 +86,8 @@ class SenderPipeline:
         self._messages = messages
         self._max_waiting = max_waiting
         self._keyframe_spacing = keyframe_spacing
+        self._keep_newest = keep_newest
+        self._kept: tuple[int, SentRecord] | None = None
         self._connected = False
         self._next_capture = 0
         self._capture_at = self._instant_of_next_capture()
@@ -96,7 +103,7 @@ class SenderPipeline:
         self._keyframe_free_at = -math.inf  # when the next one may be forced
 
     def connect(self, *, now: float) -> None:
-        """Start the transport. To be called once, before media starts."""
+        """Start the transport. To be called once, not after the first capture."""
         self._transport.connect(now=now)
         self._take_events()
 
@@ -161,10 +168,18 @@ class SenderPipeline:
         self.captured.append(record)
         if self._connected:
             self._waiting.append((self._next_capture, record))
+        elif self._keep_newest and self.closed is None:
+            self._drop_kept()
+            self._kept = (self._next_capture, record)
         else:
             record.given_up = "dropped"
         self._next_capture += 1
         self._capture_at = self._instant_of_next_capture()
+
+    def _drop_kept(self) -> None:
+        if self._kept is not None:
+            self._kept[1].given_up = "dropped"
+            self._kept = None
 
     def _start_encode(self, at: float) -> None:
         if self._encoding is None and self._waiting:
@@ -252,9 +267,14 @@ class SenderPipeline:
                 self._keyframe_wanted = True
             case Connected():
                 self._connected = True
+                if self._kept is not None:
+                    self._waiting.append(self._kept)
+                    self._kept = None
+                    self._start_encode(event.at)
             case Closed():
                 self._connected = False
                 self.closed = event
+                self._drop_kept()
             case _:
                 pass
 

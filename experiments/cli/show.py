@@ -24,6 +24,7 @@ _JSON_FIELDS = (
     "g2g_p95_ms",
     "g2g_p99_ms",
     "g2g_max_ms",
+    "first_frame_ms",
     "signal_p95_ms",
     "freezes",
     "freeze_s",

@@ -47,6 +47,11 @@ def signal_delay(frames: pd.DataFrame) -> FloatArray:
     return np.asarray(first_from_here - frames["captured_at"].to_numpy(), dtype=np.float64)
 
 
+def first_frame(frames: pd.DataFrame) -> float:
+    """Seconds from the first capture until anything was shown: the signal delay of the first capture."""
+    return float(signal_delay(frames)[0]) if len(frames) else math.inf
+
+
 def freezes(frames: pd.DataFrame) -> list[tuple[float, float]]:
     """Freezes as (start, length) in seconds: gaps between displayed frames of at least max(3 x mean gap, mean gap +
     150 ms).
@@ -90,6 +95,7 @@ def summarize(frames: pd.DataFrame, links: pd.DataFrame, *, duration: float) -> 
         "displayed": int(fates.get("displayed", 0)),
         **{f"g2g_p{q}_ms": _ms(percentile(delays, q / 100)) for q in (50, 95, 99)},
         "g2g_max_ms": _ms(percentile(delays, 1)),
+        "first_frame_ms": _ms(first_frame(frames)),
         "signal_p95_ms": _ms(percentile(signal_delay(frames), 0.95)),
         "freezes": len(still),
         "freeze_s": round(sum(length for _, length in still), 6),

@@ -1,8 +1,9 @@
 """One arm in virtual time: both pipelines and the network in one process, without a clock and without sockets.
 
 The connection starts at START_AT and media at MEDIA_START, so that handshakes of different length do not shift the
-media against the network. After the last capture the run goes on until the fate of every frame is known, at most DRAIN
-and the time for which frames are held on purpose, by playout or by SRT's latency.
+media against the network; with `connect = "with-media"` it starts at MEDIA_START too, to see what they cost. After the
+last capture the run goes on until the fate of every frame is known, at most DRAIN and the time for which frames are
+held on purpose, by playout or by SRT's latency.
 """
 
 from collections.abc import Callable
@@ -85,11 +86,12 @@ class _Session:
         self._playout = parse_playout(scenario.playout)
         self._options = registry.validate_options(arm.transport, dict(arm.options))
         self._sender, self._receiver = self._pipelines(cache)
-        self._simulator = Simulator(start_at=START_AT, timer_resolution=scenario.timer_resolution)
+        self._start_at = MEDIA_START if scenario.connect == "with-media" else START_AT
+        self._simulator = Simulator(start_at=self._start_at, timer_resolution=scenario.timer_resolution)
         self._simulator.add_node("sender", SENDER, self._sender)
         self._simulator.add_node("receiver", RECEIVER, self._receiver)
-        self._down = open_link(scenario, "down", start_at=START_AT, media_start=MEDIA_START)
-        self._up = open_link(scenario, "up", start_at=START_AT, media_start=MEDIA_START)
+        self._down = open_link(scenario, "down", start_at=self._start_at, media_start=MEDIA_START)
+        self._up = open_link(scenario, "up", start_at=self._start_at, media_start=MEDIA_START)
         for link, source, destination in ((self._down, SENDER, RECEIVER), (self._up, RECEIVER, SENDER)):
             tap = None if capture is None else capture.link(link.direction)
             self._simulator.add_link(source, destination, link.path, log=link.log, capture=tap)
@@ -101,8 +103,8 @@ class _Session:
     def run(self, progress: Callable[[float], None], stop: Callable[[], bool]) -> bool:
         """Run to the end; False if `stop` came first."""
         media_end = MEDIA_START + self._scenario.duration
-        self._receiver.connect(now=START_AT)
-        self._sender.connect(now=START_AT)
+        self._receiver.connect(now=self._start_at)
+        self._sender.connect(now=self._start_at)
         steps = 0
         while self.now < (last := media_end + DRAIN + self._held) and not (
             self.now > media_end and self._all_decided()
@@ -110,8 +112,8 @@ class _Session:
             if stop():
                 return False
             steps += 1
-            self._simulator.run(until=min(START_AT + steps * SLICE, last))
-            progress((self.now - START_AT) / (last - START_AT))
+            self._simulator.run(until=min(self._start_at + steps * SLICE, last))
+            progress((self.now - self._start_at) / (last - self._start_at))
             if self._capture is not None:
                 self._capture.check()
         self._receiver.finish(now=self.now)
@@ -169,6 +171,7 @@ class _Session:
                 duration=scenario.duration,
                 encode_cost=encode_cost(video.encode_cost_name, width=width, height=height),
                 messages=messages,
+                keep_newest=scenario.connect == "with-media",
             ),
             ReceiverPipeline(
                 receiver,
@@ -199,7 +202,7 @@ class _Session:
         sender = config("sender", SENDER, RECEIVER)
         ends = entry.make_sender(sender), entry.make_receiver(config("receiver", RECEIVER, SENDER))
         if self._capture is not None:
-            self._capture.describe(arm.transport, sender, now=START_AT)
+            self._capture.describe(arm.transport, sender, now=self._start_at)
         return ends
 
     @property

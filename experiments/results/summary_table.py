@@ -16,6 +16,7 @@ NUMBERS = {
     "captured": "Int64",
     "displayed": "Int64",
     **{f"g2g_{name}_ms": "Float64" for name in ("p50", "p95", "p99", "max")},
+    "first_frame_ms": "Float64",
     "signal_p95_ms": "Float64",
     "freezes": "Int64",
     "freeze_s": "Float64",

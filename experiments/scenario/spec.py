@@ -42,13 +42,15 @@ class Scenario(Spec):
     """Everything that decides a run.
 
     `duration` is that of the media. `timer` "1ms" rounds wake-ups of both ends up to milliseconds, as epoll does. `mtu`
-    is in bytes, IP header included. `playout` is "immediate", "fixed:150ms" or "adaptive".
+    is in bytes, IP header included. `playout` is "immediate", "fixed:150ms" or "adaptive". `connect` says whether the
+    connection stands when the media begins, or only starts then.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
     duration: PositiveDuration
     arms: Annotated[tuple[Arm, ...], Field(strict=False, min_length=1, max_length=100)]
+    connect: Literal["before", "with-media"] = "before"
     playout: Annotated[str, checked(_check_playout)] = "immediate"
     timer: Literal["exact", "1ms"] = "exact"
     mtu: Annotated[int, Field(ge=1280, le=9000)] = 1500

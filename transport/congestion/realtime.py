@@ -137,8 +137,14 @@ class RealtimeController:
         return self.rate * (_PROBE_GAIN if probing else 1.0)
 
     def packets_allowed(self, *, now: float) -> int:
-        """Full packets that may leave at `now`."""
+        """Full packets that may leave at `now`.
+
+        Before the first round trip is measured (early data) there is nothing to pace by, and the initial window may
+        leave at once (RFC 9002 7.7).
+        """
         room = (self.window - self.bytes_in_flight) // self._packet
+        if self._base_rtt is None:
+            return max(0, room)
         return max(0, min(room, self._pacer.packets(self.pacing_rate, now=now)))
 
     def next_send_at(self) -> float | None:
@@ -163,7 +169,8 @@ class RealtimeController:
         loaded = self.bytes_in_flight + size >= _MIN_PACKETS * self._packet
         self._sent[number] = _Sent(size, now, self._train_at, self._train_bytes, clean, loaded, self._idle_at)
         self.bytes_in_flight += size
-        self._pacer.spend(size)
+        if self._base_rtt is not None:
+            self._pacer.spend(size)
 
     def on_acked(self, numbers: Iterable[int], rtt: float | None, *, now: float) -> None:
         """One ACK: the packets that are new in it, and the round-trip time of the newest, without the ACK delay."""

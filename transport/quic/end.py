@@ -9,15 +9,17 @@ from typing import TextIO, cast
 from aioquic._buffer import Buffer
 from aioquic.quic.configuration import SMALLEST_MAX_DATAGRAM_SIZE, QuicConfiguration
 from aioquic.quic.packet import QuicErrorCode, QuicPacketType, pull_quic_header
+from aioquic.tls import SessionTicket
 
 from transport.congestion import CONTROLLERS
-from transport.contract import Address, Closed, Connected, Datagram, Event, TransportConfig
+from transport.contract import Address, Closed, Connected, Datagram, Event, TransportConfig, Unsupported
 from transport.quic.certificate import SERVER_NAME, certificate, private_key
 from transport.quic.chance import Chance
 from transport.quic.options import QuicOptions
 from transport.quic.qlog import KeyLog, Qlog
 from transport.quic.session import Message, Session, SessionEvent, StreamAborted, StreamBytes
 from transport.quic.stack import Stack
+from transport.quic.ticket import IDENTITY, ticket
 
 _FLOW_CONTROL_BYTES = 16 * 2**20
 _IDLE_TIMEOUT = 60.0
@@ -48,6 +50,8 @@ class QuicEnd:
                 f"max_datagram_bytes must be at least {SMALLEST_MAX_DATAGRAM_SIZE} for QUIC, "
                 f"got {config.max_datagram_bytes}"
             )
+        if options.zero_rtt and session.no_early_data is not None:
+            raise Unsupported(session.no_early_data)
         self._config = config
         self._live = options.congestion in CONTROLLERS
         self._session_type = session
@@ -58,9 +62,13 @@ class QuicEnd:
         self._farewell: list[Datagram] = []
         self._closed = False
         self._connected = False
+        self._accepted = False  # the handshake is over, and the peer is who it should be
         self._chance = Chance(config.seed, calls=calls)
         self._qlog = None if config.observer is None else Qlog(config.observer.on_qlog, lambda: self._now)
         self._configuration = self._configure(options)
+        self._ticket = ticket(self._configuration, SERVER_NAME) if options.zero_rtt else None  # the same at both ends
+        if calls:
+            self._configuration.session_ticket = self._ticket
         self._session: Session | None = None
         self._stack: Stack | None = None
 
@@ -71,6 +79,8 @@ class QuicEnd:
             self._session = self._session_type(self._stack, self._config.peer)
             self._on_stack(self._stack, self._session)
             self._stack.call(self._config.peer, now=now)
+            if self._stack.sends_early_data:
+                self._open(now=now)
 
     def receive_datagram(self, data: bytes, peer: Address, ecn: int = 0, *, now: float) -> None:
         self._now = now
@@ -172,7 +182,7 @@ class QuicEnd:
             configuration.secrets_log_file = cast(TextIO, KeyLog(self._config.observer.on_keys))
         if self._calls:
             configuration.server_name = SERVER_NAME
-            configuration.verify_mode = ssl.CERT_NONE  # pinned instead, see `_open`
+            configuration.verify_mode = ssl.CERT_NONE  # pinned instead, see `_accept`
         else:
             configuration.certificate = certificate()
             configuration.private_key = private_key()
@@ -199,6 +209,7 @@ class QuicEnd:
             chance=self._chance,
             live=self._live,
             original_destination_connection_id=header.destination_cid,
+            session_ticket_fetcher=self._find_ticket,
         )
         self._take(stack, data, peer, now=now)
         if not stack.progressed:
@@ -209,6 +220,9 @@ class QuicEnd:
         self._stack = stack
         self._session = self._session_type(stack, self._config.peer)
         self._on_stack(stack, self._session)
+
+    def _find_ticket(self, identity: bytes) -> SessionTicket | None:
+        return self._ticket if identity == IDENTITY else None
 
     def _take(self, stack: Stack, data: bytes, peer: Address, *, now: float) -> None:
         try:
@@ -228,8 +242,8 @@ class QuicEnd:
                 break
             for meaning in meanings:
                 self._handle(meaning, now=now)
-        if session.ready and not self._connected:
-            self._open(stack, now=now)
+        if session.ready and not self._accepted:
+            self._accept(stack, now=now)
         if (ending := stack.terminated) is not None:
             orderly = ending.error_code in _NO_ERROR
             reason = ending.reason_phrase or "no reason given"
@@ -237,10 +251,15 @@ class QuicEnd:
         elif session.closed_by_peer():
             stack.close(error_code=QuicErrorCode.NO_ERROR)
 
-    def _open(self, stack: Stack, *, now: float) -> None:
-        if self._calls and stack.peer_certificate != certificate():
+    def _accept(self, stack: Stack, *, now: float) -> None:
+        if self._calls and not stack.resumed and stack.peer_certificate != certificate():
             stack.close(error_code=_BAD_CERTIFICATE, reason_phrase="the certificate is not the pinned one")
             return
+        self._accepted = True
+        if not self._connected:  # by early data
+            self._open(now=now)
+
+    def _open(self, *, now: float) -> None:
         self._connected = True
         self._events.append(Connected(now))
         self._on_ready(now=now)

@@ -10,10 +10,13 @@ Congestion = Literal["realtime", "reno", "cubic"]
 class QuicOptions:
     """`congestion`: "realtime" is our scheduler and congestion control; "reno" and "cubic" are aioquic as it is,
     without priorities, deadlines or repair. `queue_bytes`: what may wait to be sent; a frame beyond it is dropped.
+    `zero_rtt`: the caller resumes an earlier session and sends frames in its first flight (RFC 9001 section 4.6; what
+    that costs says `transport/quic/ticket.py`). Not for WebTransport.
     """
 
     congestion: Congestion = "realtime"
     queue_bytes: int = 1_000_000
+    zero_rtt: bool = False
 
     def __post_init__(self) -> None:
         if self.queue_bytes <= 0:

@@ -42,7 +42,8 @@ class Session(Protocol):
     """One application session on one connection. Only unidirectional streams carry media."""
 
     alpn: ClassVar[str]
-    ready: bool
+    no_early_data: ClassVar[str | None] = None  # why frames may not leave in 0-RTT packets; None if they may
+    ready: bool  # the listener agreed to it
 
     def __init__(self, stack: Stack, peer: Address) -> None: ...
 

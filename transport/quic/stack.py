@@ -12,6 +12,7 @@ interface; each place says what for. All of it was read in 1.7.2, and the depend
 - ACKs: not after every millisecond, but at once around a gap.
 - Probes: at a steady pace while nothing is acknowledged, where RFC 9002's backoff doubles without bound.
 - Limits: what a peer can make us buffer is bounded; aioquic raises flow control limits however little is consumed.
+- Early data: whether it may leave, what of it fits a packet, and its repetition if the listener refused it.
 """
 
 from collections import deque
@@ -22,10 +23,11 @@ from aioquic._buffer import Buffer
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.connection import QuicConnection, QuicConnectionError, QuicConnectionState, QuicReceiveContext
 from aioquic.quic.events import ConnectionTerminated, QuicEvent
-from aioquic.quic.packet import QuicErrorCode, QuicFrameType
+from aioquic.quic.packet import QuicErrorCode, QuicFrameType, QuicPacketType
 from aioquic.quic.packet_builder import QuicDeliveryState, QuicPacketBuilder
 from aioquic.quic.recovery import QuicPacketPacer, QuicPacketSpace
 from aioquic.quic.stream import QuicStream
+from aioquic.tls import Epoch, SessionTicketFetcher
 
 from transport.contract import Address
 from transport.quic.chance import Chance
@@ -76,12 +78,15 @@ class Stack(QuicConnection):
         chance: Chance,
         live: bool,
         original_destination_connection_id: bytes | None = None,
+        session_ticket_fetcher: SessionTicketFetcher | None = None,
     ) -> None:
         self.urgency: Callable[[int], tuple[int, int]] | None = None  # of a stream, least first; None is round robin
         self._streams_in_order: list[QuicStream] = []
         with chance:
             super().__init__(
-                configuration=configuration, original_destination_connection_id=original_destination_connection_id
+                configuration=configuration,
+                original_destination_connection_id=original_destination_connection_id,
+                session_ticket_fetcher=session_ticket_fetcher,
             )
         self._chance = chance
         self._reports = reports
@@ -99,6 +104,7 @@ class Stack(QuicConnection):
         self._probed_at = 0.0
         self._transmitted_at = 0.0
         self._acted = True  # something happened since the last transmit that a packet may have to tell
+        self._early_data_settled = False
 
     @property
     def started(self) -> bool:
@@ -109,6 +115,16 @@ class Stack(QuicConnection):
     def progressed(self) -> bool:
         """Whether a packet of the peer was authentic."""
         return self._state is not QuicConnectionState.FIRSTFLIGHT
+
+    @property
+    def sends_early_data(self) -> bool:
+        """Whether what is handed over leaves in 0-RTT packets: the caller resumes, and has no better keys yet."""
+        return self._is_client and self.started and self._cryptos[Epoch.ZERO_RTT].send.is_valid()
+
+    @property
+    def resumed(self) -> bool:
+        """Whether both ends proved that they know the secret of an earlier session, instead of by a certificate."""
+        return self.tls.session_resumed
 
     @property
     def terminated(self) -> ConnectionTerminated | None:
@@ -137,6 +153,8 @@ class Stack(QuicConnection):
     def max_datagram_payload(self) -> int:
         """The largest DATAGRAM that fits one packet; a larger one would block all that follow it for ever."""
         header_and_tag = 1 + len(self._peer_cid.cid) + 2 + 16
+        if self.sends_early_data:  # a long header: version, two lengths of ids, our id, the length of the packet
+            header_and_tag += 4 + 2 + len(self.host_cid) + 2
         room = self._max_datagram_size - header_and_tag - 3
         accepted = self._remote_max_datagram_frame_size
         return room if accepted is None else min(room, accepted - 3)
@@ -189,7 +207,12 @@ class Stack(QuicConnection):
         self._transmitted_at = now
         self._acted = False
         quiet = not self._in_flight()
-        datagrams = self.datagrams_to_send(now)
+        datagrams = more = self.datagrams_to_send(now)
+        while more and self.sends_early_data:
+            # Early packets share datagrams, and a DATAGRAM that finds no room behind another packet ends aioquic's
+            # loop instead of the datagram.
+            more = self.datagrams_to_send(now)
+            datagrams = datagrams + more
         if quiet and datagrams:
             self._alive_at = now
         return datagrams
@@ -203,6 +226,8 @@ class Stack(QuicConnection):
             self._largest_acked = largest
             self._alive_at = now
             self._acted = True  # what was found lost may be more than stream data
+        if self._handshake_complete and not self._early_data_settled:
+            self._settle_early_data(now=now)
         if self._live:
             self._hasten_ack(now=now)
         self._flush_control(now=now)
@@ -290,6 +315,14 @@ class Stack(QuicConnection):
         super()._handle_stream_frame(context, frame_type, buf)  # raises if the stream is gone or the frame is wrong
         if was_open:
             self._reports.on_stream_arrived(stream_id, offset, offset + length, context.time)
+
+    def _settle_early_data(self, *, now: float) -> None:
+        """What the listener refused never arrived, and is not lost to congestion (RFC 9002 section 6.4)."""
+        self._early_data_settled = True
+        space = self._loss.spaces[-1]
+        early = [packet for packet in space.sent_packets.values() if packet.packet_type is QuicPacketType.ZERO_RTT]
+        if early and not self.tls.early_data_accepted:
+            self._loss._on_packets_lost(congestion_event=False, now=now, packets=early, space=space)
 
     def _would_buffer(self, bytes_ahead: int, stream: QuicStream | None) -> int:
         others = sum(len(other.receiver._buffer) for other in self._streams.values() if other is not stream)

@@ -42,6 +42,10 @@ class WebTransportSession(Session):
     """One session. The caller asks for it when the listener's settings allow it; the listener answers 200."""
 
     alpn = "h3"
+    no_early_data = (
+        "WebTransport has no 0-RTT: CONNECT is not a safe method, so a session cannot be asked for in early data "
+        "(draft-ietf-webtrans-http3-08 section 3.3)"
+    )
 
     def __init__(self, stack: Stack, peer: Address) -> None:
         self.ready = False
