@@ -5,6 +5,7 @@ from typing import TypeVar
 
 import pytest
 
+from experiments.scenario.arm_spec import parse_arm
 from netem.element import Element
 from netem.elements.delay import Delay
 from netem.path import Path
@@ -62,7 +63,10 @@ class End:
 
 
 class Session:
-    """A sender and a receiver of transport `name`, both connected at START_AT, with a path each way."""
+    """A sender and a receiver of transport `name`, both connected at START_AT, with a path each way.
+
+    The name may have options behind it, as an arm: "srt:latency_ms=200".
+    """
 
     START_AT = 1000.0
     MEDIA_AT = 1002.0
@@ -80,8 +84,9 @@ class Session:
         tracks: tuple[Track, ...] = (VIDEO, CHAT),
         options: Mapping[str, object] | None = None,
     ) -> None:
-        entry = registry.get(name)
-        complete = registry.validate_options(name, options or {})
+        arm = parse_arm(name)
+        entry = registry.get(arm.transport)
+        complete = registry.validate_options(arm.transport, {**dict(arm.options), **(options or {})})
         ends = [(SENDER, RECEIVER, entry.make_sender), (RECEIVER, SENDER, entry.make_receiver)]
         self.sender, self.receiver = (
             End(make(TransportConfig(local, peer, seed, tracks, options=complete))) for local, peer, make in ends

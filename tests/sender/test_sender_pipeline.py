@@ -133,6 +133,55 @@ def test_what_is_captured_before_the_connection_stands_is_dropped_and_the_first_
     assert transport.frames[0][1].keyframe
 
 
+def keep_newest(at, **options):
+    """A pipeline that keeps the newest capture and is connected at an instant; only then the driver comes back."""
+    pipeline, transport, encoder = make(keep_newest=True, **options)
+    pipeline.connect(now=1002.0)
+    run(pipeline, until=at)
+    transport.events.append(Connected(at))
+    pipeline.datagrams_to_send(now=at)
+    return pipeline, transport, encoder
+
+
+@pytest.mark.parametrize(("at", "newest"), [(1002.0, 0), (1002.05, 1), (1002.5, 12)])
+def test_the_newest_capture_is_kept_and_encoded_as_a_keyframe_when_the_connection_stands(at, newest):
+    pipeline, transport, encoder = keep_newest(at)
+    run(pipeline)
+    assert [call[0] for call in encoder.calls] == list(range(newest, 25))
+    assert [record.given_up for record in pipeline.captured] == ["dropped"] * newest + [None] * (25 - newest)
+    sent_at, first = transport.frames[0]
+    assert sent_at == at
+    assert (first.sequence, first.keyframe, first.captured_at) == (0, True, round(1002 + newest / 25, 6))
+    assert first.expires_at == pytest.approx(first.captured_at + 0.3)
+    assert pipeline.records[0, 0].encode_start_at == at
+
+
+def test_the_kept_capture_and_the_next_ones_take_turns_at_the_encoder():
+    pipeline, transport, encoder = keep_newest(1002.07, cost=0.02)
+    run(pipeline)
+    assert [call[0] for call in encoder.calls] == list(range(1, 25))
+    assert [round(now, 6) for now, _ in transport.frames[:3]] == [1002.09, 1002.11, 1002.14]
+
+
+def test_messages_are_dropped_until_the_connection_stands_though_a_picture_is_kept():
+    messages = Messages(CHAT, 10, (1002.1, 1002.7))
+    pipeline, _, _ = keep_newest(1002.5, messages=messages)
+    run(pipeline)
+    assert [record.given_up for record in pipeline.captured if record.track == 1] == ["dropped", None]
+
+
+def test_a_connection_that_never_stands_keeps_one_capture_and_one_that_is_refused_none():
+    pipeline, transport, _ = make(keep_newest=True)
+    pipeline.connect(now=1002.0)
+    run(pipeline, until=1002.5)
+    assert [record.given_up for record in pipeline.captured] == ["dropped"] * 12 + [None]
+    transport.events.append(Closed(1002.5, "refused"))
+    pipeline.datagrams_to_send(now=1002.5)
+    run(pipeline)
+    assert [record.given_up for record in pipeline.captured] == ["dropped"] * 25
+    assert transport.frames == []
+
+
 def test_after_the_end_of_the_connection_captures_are_dropped():
     pipeline, transport, _ = make()
     connect(pipeline, transport)

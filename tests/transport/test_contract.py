@@ -1,4 +1,6 @@
-"""What every transport of the table must do. A new one gets these tests by its line in `transport/registry.py`."""
+"""What every transport of the table must do. A new one gets these tests by its line in `transport/registry.py`, and an
+option that changes how a connection begins by an arm in `VARIANTS`.
+"""
 
 from collections import Counter
 
@@ -31,7 +33,9 @@ from transport.contract import (
 TIMER_RESOLUTIONS = (0.0, 0.001)
 SETTLE = 1.0  # seconds after the last frame in which all that will arrive has arrived, SRT's latency included
 
-every_transport = pytest.mark.parametrize("name", sorted(registry.TRANSPORTS))
+VARIANTS = ("quic-datagram:zero_rtt=true", "quic-stream-per-frame:zero_rtt=true")
+
+every_transport = pytest.mark.parametrize("name", (*sorted(registry.TRANSPORTS), *VARIANTS))
 both_timer_modes = pytest.mark.parametrize("timer_resolution", TIMER_RESOLUTIONS, ids=("exact", "epoll"))
 
 
@@ -320,7 +324,7 @@ def test_datagrams_fit_the_path(make_session, name):
     assert max(map(len, session.sender.sent + session.receiver.sent)) <= 1452
 
 
-@every_transport
+@pytest.mark.parametrize("name", sorted(registry.TRANSPORTS))
 def test_media_that_is_not_carried_is_refused_with_a_reason(name):
     entry = registry.get(name)
     assert {"h264", "data"} <= entry.media
