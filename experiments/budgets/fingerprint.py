@@ -2,11 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 from experiments.budgets.spec import BudgetError, Target
+from experiments.scenario.named_files import named_files
 
 
 def fingerprint(target: Target) -> str:
@@ -23,32 +21,3 @@ def fingerprint(target: Target) -> str:
         except OSError as error:
             raise BudgetError(f"cannot read {file} of scenario {target.name}: {error.strerror}") from None
     return digest.hexdigest()[:16]
-
-
-def named_files(content: Any) -> list[Path]:
-    """The files that a scenario names: videos, traces with both their directions, recorded sizes and costs."""
-    found: dict[Path, None] = {}
-    for text in _texts(content):
-        for path in (Path(text), Path(text.partition(":")[2])):
-            if path.name and path.is_file():
-                found[path] = None
-                for direction, other in ((".down", ".up"), (".up", ".down")):
-                    sibling = path.with_name(path.name.replace(direction, other))
-                    if sibling.is_file():
-                        found[sibling] = None
-            elif path.name and path.parent.is_dir():  # X stands for X.down and X.up
-                for sibling in sorted(path.parent.iterdir()):
-                    if sibling.name.startswith((f"{path.name}.down", f"{path.name}.up")) and sibling.is_file():
-                        found[sibling] = None
-    return list(found)
-
-
-def _texts(content: Any) -> Iterator[str]:
-    if isinstance(content, str):
-        yield content
-    elif isinstance(content, dict):
-        for value in content.values():
-            yield from _texts(value)
-    elif isinstance(content, list):
-        for value in content:
-            yield from _texts(value)

@@ -38,7 +38,8 @@ Progress = Callable[[str, float], None]
 class Job:
     """One arm of a scenario. `name` is what progress calls it. With a `place`, a folder, the result is kept there;
     without, only the summary comes back. `partial`: whether that holds for what was measured up to an interrupt, too.
-    `quality`: whether the quality of the pictures is measured. `capture`: the folder for its packets and qlogs."""
+    `quality`: whether the quality of the pictures is measured. `frames`: whether the tables are kept, too, or only the
+    numbers. `capture`: the folder for its packets and qlogs."""
 
     name: str
     scenario: Scenario
@@ -46,6 +47,7 @@ class Job:
     place: Path | None
     partial: bool = True
     quality: bool = True
+    frames: bool = True
     capture: Path | None = None
 
     def to_json(self) -> str:
@@ -63,13 +65,14 @@ class Job:
 @dataclass(frozen=True)
 class Done:
     """How a job ended: the outcome of the arm, and its summary. `kept` says that its result is in its place;
-    `unwritten` is the reason if it should be and is not."""
+    `unwritten` is the reason if it should be and is not. `died`: its process was ended from outside or crashed."""
 
     outcome: Outcome
     reason: str | None
     summary: dict[str, Any]
     kept: bool = False
     unwritten: str | None = None
+    died: bool = False
 
 
 def execute(job: Job, reuse: Reuse, progress: Callable[[float], None], stop: Callable[[], bool]) -> Done:
@@ -84,7 +87,7 @@ def execute(job: Job, reuse: Reuse, progress: Callable[[float], None], stop: Cal
     if job.place is None or (result.outcome == "incomplete" and not job.partial):
         return done
     try:
-        write_arm(job.place, result)
+        write_arm(job.place, result if job.frames else replace(result, ledger=None, links=None))
     except ResultsError as error:
         return replace(done, unwritten=str(error))
     return replace(done, kept=True)
@@ -118,7 +121,7 @@ def _measure(
 def run_jobs(jobs: Sequence[Job], *, workers: int, progress: Progress, finished: Callable[[Job, Done], None]) -> bool:
     """Run all jobs; `finished` is called for each one in this thread. False if it was interrupted before all of
     them ended: then running arms were stopped and kept, and those that never began were not run."""
-    with _interrupts() as stop:
+    with interrupts() as stop:
         if workers == 1 or len(jobs) == 1:
             _run_here(jobs, progress, finished, stop)
         else:
@@ -248,7 +251,7 @@ class _Server(threading.Thread):
         code = process.wait()
         if self._stop_asked.is_set():
             return Done("not run", "interrupted before anything was measured", {})
-        return Done("failed", f"its worker process ended with code {code}", {})
+        return Done("failed", f"its worker process ended with code {code}", {}, died=True)
 
     def _living_process(self) -> "subprocess.Popen[str]":
         with self._lock:
@@ -283,7 +286,7 @@ def _close_input(process: "subprocess.Popen[str]") -> None:
 
 
 @contextmanager
-def _interrupts() -> Iterator[threading.Event]:
+def interrupts() -> Iterator[threading.Event]:
     """An event that the first SIGINT (Ctrl-C) or SIGTERM sets; the next one interrupts at once.
 
     A signal that this process was started to ignore stays ignored. Only the main thread hears signals.

@@ -6,6 +6,7 @@ Comparisons over seeds, A/B tests, budgets, the catalog and `glass sweep` are al
 import hashlib
 import itertools
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,8 +20,29 @@ MAX_CELLS = 100_000
 Value = str | int | float | bool
 
 
+NO_AXES = {
+    "name": "it decides no result",
+    "seed": "seeds are given beside the axes",
+    "arms": "arms are those of the scenario",
+}
+"""Fields of a scenario that are no axis, and why."""
+
+_STEP = re.compile(r"([A-Za-z_][A-Za-z0-9_-]*)((?:\[[0-9]{1,6}\])*)")
+
+
 class PlanError(ValueError):
     """A plan that cannot be made: one sentence with the axis or cell, what was found, and what is accepted."""
+
+
+class WrongField(PlanError):
+    """A field that a scenario does not take: the `path` of the axis, the `value` (None if it is the path itself that is
+    wrong), and the `sentence` about it, which does not repeat the path."""
+
+    def __init__(self, path: str, value: Any, sentence: str, *, beside: str = "") -> None:
+        super().__init__(f"{path}: {sentence}{beside}")
+        self.path = path
+        self.value = value
+        self.sentence = f"{sentence}{beside}"
 
 
 @dataclass(frozen=True)
@@ -35,7 +57,7 @@ class Cell:
     def arm(self) -> str:
         return self.scenario.arms[0].label
 
-    @cached_property
+    @property
     def content(self) -> str:
         """The cell as canonical JSON: equal cells, and only they, have equal texts."""
         return json.dumps({"axes": dict(self.axes), "scenario": self.scenario.dump()}, sort_keys=True)
@@ -78,6 +100,12 @@ def grid(
     """
     axes = axes or {}
     seeds = [scenario.seed] if seeds is None else list(seeds)
+    for path in axes:
+        if path in NO_AXES:
+            raise WrongField(path, None, f"it is no axis: {NO_AXES[path]}")
+    for seed in seeds:
+        if not isinstance(seed, int) or not 0 <= seed < 2**63:
+            raise PlanError(f"a seed is a whole number from 0 to 2^63-1, found {seed!r}")
     count = len(seeds) * (len(scenario.arms) + floor)
     for values in axes.values():
         count *= len(values)
@@ -98,10 +126,11 @@ def checked(plan: Plan) -> Plan:
     """The plan, if no cell stands in it twice. Raises PlanError."""
     seen: dict[str, int] = {}
     for index, cell in enumerate(plan.cells):
-        first = seen.setdefault(json.dumps([dict(cell.axes), cell.arm, cell.scenario.seed], sort_keys=True), index)
+        place = {axis: _in_column(value) for axis, value in cell.axes.items()}
+        first = seen.setdefault(json.dumps([place, cell.arm, cell.scenario.seed], sort_keys=True), index)
         if first != index:
-            place = ", ".join(f"{axis}={value}" for axis, value in cell.axes.items())
-            raise PlanError(f"arm {cell.arm!r} with seed {cell.scenario.seed} stands twice ({place or 'no axes'})")
+            where = ", ".join(f"{axis}={value}" for axis, value in cell.axes.items())
+            raise PlanError(f"arm {cell.arm!r} with seed {cell.scenario.seed} stands twice ({where or 'no axes'})")
     return plan
 
 
@@ -109,8 +138,8 @@ def _cells(
     scenario: Scenario, axes: Mapping[str, Sequence[Any]], seeds: Sequence[int], *, floor: bool
 ) -> Iterator[Cell]:
     for values in itertools.product(*axes.values()):
-        place = {axis: _axis_value(value) for axis, value in zip(axes, values, strict=True)}
         varied = with_fields(scenario, dict(zip(axes, values, strict=True)))
+        place = {axis: _axis_value(value) for axis, value in zip(axes, values, strict=True)}
         for seed in seeds:
             seeded = varied.model_copy(update={"seed": seed})
             for arm in varied.arms:
@@ -120,7 +149,7 @@ def _cells(
 
 
 def with_fields(scenario: Scenario, fields: Mapping[str, Any]) -> Scenario:
-    """The scenario with other values at these paths. Raises PlanError naming the path and the value."""
+    """The scenario with other values at these paths. Raises WrongField."""
     if not fields:
         return scenario
     content = scenario.dump()
@@ -129,24 +158,34 @@ def with_fields(scenario: Scenario, fields: Mapping[str, Any]) -> Scenario:
     try:
         return build(content)
     except ScenarioError as error:
-        place = ", ".join(f"{path}={value!r}" for path, value in fields.items())
-        raise PlanError(f"{error} (with {place})") from None
+        raise _wrong_field(fields, str(error)) from None
+
+
+def _wrong_field(fields: Mapping[str, Any], sentence: str) -> WrongField:
+    """The sentence of a scenario that names one of these fields is about that one; else any may be the wrong one."""
+    named = [path for path in fields if sentence.startswith((f"{path}: ", f"{path}.", f"{path}["))]
+    path = max(named, key=len, default=list(fields)[-1])
+    others = ", ".join(f"{other}={value!r}" for other, value in fields.items() if other != path)
+    if named:
+        return WrongField(path, fields[path], sentence.removeprefix(f"{path}: "))
+    return WrongField(path, fields[path], sentence, beside=f" (with {others})" if others else "")
 
 
 def _put(content: dict[str, Any], path: str, value: Any) -> None:
-    """Put a value at a path such as network.down[1].mean_loss."""
+    """Put a value at a path such as network.down[1].mean_loss. Raises WrongField."""
     steps: list[str | int] = []
     for part in path.split("."):
-        name, *indices = part.replace("]", "").split("[")
-        steps += [name, *(int(index) for index in indices if index.isdecimal())]
+        match = _STEP.fullmatch(part)
+        if match is None:
+            raise WrongField(path, None, "it is no path of a field; one looks like network.down[1].mean_loss")
+        steps += [match[1], *(int(index) for index in re.findall("[0-9]+", match[2]))]
     place: Any = content
-    for step, following in itertools.zip_longest(steps, steps[1:]):
-        if isinstance(place, list) and isinstance(step, int) and step < len(place):
-            pass
-        elif isinstance(place, dict) and isinstance(step, str):
+    for step, following in itertools.pairwise([*steps, None]):
+        fits = isinstance(place, list) and isinstance(step, int) and step < len(place)
+        if isinstance(place, dict) and isinstance(step, str):
             place.setdefault(step, {})
-        else:
-            raise PlanError(f"{path!r} is no field of this scenario")
+        elif not fits:
+            raise WrongField(path, None, "it is no field of this scenario")
         if following is None:
             place[step] = value
         else:
@@ -156,6 +195,11 @@ def _put(content: dict[str, Any], path: str, value: Any) -> None:
 def _axis_value(value: Any) -> Value:
     """How a value is called in the dataset: as it stands in the file; a table or a list as JSON."""
     return value if isinstance(value, str | int | float | bool) else json.dumps(value)
+
+
+def _in_column(value: Value) -> str:
+    """The same text for values that are equal in the column of a dataset: 1 and 1.0, but not 1 and "1"."""
+    return repr(float(value)) if isinstance(value, int | float) and not isinstance(value, bool) else repr(value)
 
 
 def arm_labelled(scenario: Scenario, label: str) -> ArmSpec:

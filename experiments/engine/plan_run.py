@@ -5,6 +5,7 @@ dataset = run_plan(plan, Path("results/my-sweep"))
 
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from experiments.results.arm_folder import write_arm
 from experiments.results.dataset import Dataset, load_dataset
 from experiments.results.files import ResultsError
 from experiments.results.versions import versions
+from experiments.scenario.named_files import digests, named_files
 
 CellProgress = Callable[[int, int, str], None]
 """(cells finished, cells in all, the cell that finished last)"""
@@ -43,6 +45,7 @@ def run_plan(
     `workers` is the number of processes, one per core by default; `run_cells` takes their place, for a cluster.
     `about` goes into the manifest. Raises ResultsError, and PlanInterrupted after Ctrl-C.
     """
+    files = named_files(cell.scenario.dump() for cell in plan.cells)
     manifest = {
         "name": plan.name,
         "fingerprint": plan.fingerprint,
@@ -51,6 +54,7 @@ def run_plan(
         "world": "virtual time",
         "command": list(command),
         "versions": versions(),
+        "files": digests(files),
         **(about or {}),
     }
     path = Path(path)
@@ -62,17 +66,16 @@ def run_plan(
 
 def _run_missing(plan: Plan, path: Path, run_cells: RunCells, progress: CellProgress) -> None:
     total = len(plan.cells)
-    done = folder.finished_cells(path, total)
+    done = folder.finished_cells(path, total, frames=plan.frames)
     progress(len(done), total, "")
-    jobs = [
-        Job(str(index), cell.scenario, cell.arm, folder.cell_place(path, index), partial=False, quality=plan.quality)
-        for index, cell in enumerate(plan.cells)
-        if index not in done
-    ]
+    died: list[Job] = []
 
     def finished(job: Job, ended: Done) -> None:
         if ended.unwritten is not None:
             raise ResultsError(f"{ended.unwritten}; {len(done)} of {total} cells are kept in {path}")
+        if ended.died and job not in died:
+            died.append(job)
+            return
         if ended.outcome not in folder.FINISHED:
             return
         if not ended.kept:
@@ -81,13 +84,21 @@ def _run_missing(plan: Plan, path: Path, run_cells: RunCells, progress: CellProg
         done.add(int(job.name))
         progress(len(done), total, job.arm)
 
-    if not run_cells(jobs, finished):
+    missing = [_job(plan, path, index) for index in range(total) if index not in done]
+    # Whose process died is run once more: mostly somebody, or too little memory, killed it.
+    if not (run_cells(missing, finished) and (not died or run_cells(tuple(died), finished))):
         raise PlanInterrupted(f"interrupted; {len(done)} of {total} cells are kept in {path}, the same command goes on")
-    cells = [
-        {"axes": dict(cell.axes), "arm": cell.arm, "seed": cell.scenario.seed, "scenario": cell.scenario.dump()}
-        for cell in plan.cells
-    ]
-    folder.finish(path, cells, frames=plan.frames)
+    folder.finish(path, [cell.axes for cell in plan.cells], partial(_describe, plan), frames=plan.frames)
+
+
+def _describe(plan: Plan, index: int) -> dict[str, Any]:
+    cell = plan.cells[index]
+    return {"arm": cell.arm, "seed": cell.scenario.seed, "scenario": cell.scenario.dump()}
+
+
+def _job(plan: Plan, path: Path, index: int) -> Job:
+    cell, place = plan.cells[index], folder.cell_place(path, index)
+    return Job(str(index), cell.scenario, cell.arm, place, partial=False, quality=plan.quality, frames=plan.frames)
 
 
 def _on_this_machine(workers: int) -> RunCells:

@@ -5,15 +5,16 @@
     summary.parquet                  a row per cell                             } then merged into:
     ledger.parquet, links.parquet    if frames are kept: a row group per cell
 
-Whatever ends the process, finished cells stay. Opened again for the same plan, only the others are to be run.
+Whatever ends the process, finished cells stay. Opened again for the same plan, only the others are to be run, and those
+whose files a crash of the machine has damaged.
 """
 
 import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from experiments.results.arm_folder import read_record
-from experiments.results.files import ResultsError, make_folder, read_json, whole_file, write_json, write_table
-from experiments.results.summary_table import summary_table
+from experiments.results.files import ResultsError, make_folder, read_json, whole_file, write_json
+from experiments.results.summary_table import axis_types, summary_table
 
 DATASET_SCHEMA = 1
 FINISHED = ("measured", "unsupported", "failed")
 
+Describe = Callable[[int], Mapping[str, Any]]
+"""What a plan says of a cell: `arm`, `seed` and `scenario`."""
+
+TABLES = ("ledger", "links")
+
 _LOCK = ".lock"
+_SUMMARY_ROWS = 1000
 
 
 @contextmanager
@@ -39,8 +46,12 @@ def dataset_folder(path: Path, manifest: Mapping[str, Any]) -> Iterator[None]:
     """
     make_folder(path, exist_ok=True)
     with _locked(path):
+        _remove_drafts(path)
         if (path / "manifest.json").exists():
-            _check_same(path, read_json(path / "manifest.json"), manifest)
+            found = read_json(path / "manifest.json")
+            _check_same(path, found, manifest)
+            if found.get("complete"):  # and killed before it had cleaned up
+                shutil.rmtree(path / "cells", ignore_errors=True)
         elif any(item.name != _LOCK for item in path.iterdir()):
             raise ResultsError(f"cannot write results to {path}: it exists and is not the folder of a dataset")
         else:
@@ -61,33 +72,72 @@ def cell_place(path: Path, index: int) -> Path:
     return path / "cells" / f"{index:06d}"
 
 
-def finished_cells(path: Path, count: int) -> set[int]:
-    """The cells that need not be run again. Raises ResultsError."""
-    done = set()
-    for index in range(count):
-        record = read_record(cell_place(path, index))
-        if record is not None and record.get("outcome") in FINISHED:
-            done.add(index)
-    return done
+def finished_cells(path: Path, count: int, *, frames: bool) -> set[int]:
+    """The cells that need not be run again: what cannot be read does not count."""
+    return {index for index in range(count) if _finished_record(cell_place(path, index), frames=frames) is not None}
 
 
-def finish(path: Path, cells: Sequence[Mapping[str, Any]], *, frames: bool) -> None:
-    """Merge all cells and mark the dataset complete. `cells` has `axes`, `arm`, `seed` and `scenario` of each.
+def finish(path: Path, axes: Sequence[Mapping[str, Any]], describe: Describe, *, frames: bool) -> None:
+    """Merge all cells and mark the dataset complete. `axes` has those of each cell.
 
     Only one cell's tables are in memory at a time. Raises ResultsError.
     """
-    records = []
-    for index, cell in enumerate(cells):
-        record = read_record(cell_place(path, index))
-        if record is None:
-            raise ResultsError(f"{cell_place(path, index)} has no result, so the dataset cannot be completed")
-        records.append({"cell": index, **cell, **record})
     if frames:
-        for name in ("ledger", "links"):
-            _merge(path, name, len(cells))
-    write_table(path / "summary.parquet", summary_table(records))
+        for name in TABLES:
+            _merge(path, name, len(axes))
+    _write_summary(path, axes, describe, frames=frames)
     write_json(path / "manifest.json", {**read_json(path / "manifest.json"), "complete": True})
     shutil.rmtree(path / "cells", ignore_errors=True)
+
+
+def _finished_record(place: Path, *, frames: bool) -> dict[str, Any] | None:
+    """The record of a cell that is whole, as far as can be seen without reading its tables."""
+    try:
+        record = read_record(place)
+    except ResultsError:
+        return None
+    if record is None or record.get("outcome") not in FINISHED:
+        return None
+    if not all(isinstance(record.get(name), dict) for name in ("summary", "stats", "impairments")):
+        return None
+    whole = (
+        not frames or record["outcome"] != "measured" or all(map(_has_footer, (place / f"{t}.parquet" for t in TABLES)))
+    )
+    return record if whole else None
+
+
+def _has_footer(file: Path) -> bool:
+    try:
+        pq.read_metadata(file)
+    except (pa.ArrowException, OSError):
+        return False
+    return True
+
+
+def _write_summary(path: Path, axes: Sequence[Mapping[str, Any]], describe: Describe, *, frames: bool) -> None:
+    """The rows of _SUMMARY_ROWS cells are in memory at a time."""
+    types = axis_types(axes)
+    with whole_file(path / "summary.parquet") as draft:
+        writer: pq.ParquetWriter | None = None
+        try:
+            for start in range(0, len(axes), _SUMMARY_ROWS):
+                records = []
+                for index in range(start, min(start + _SUMMARY_ROWS, len(axes))):
+                    record = _finished_record(cell_place(path, index), frames=frames)
+                    if record is None:
+                        raise ResultsError(
+                            f"{cell_place(path, index)} has no result that can be read, so the dataset cannot be "
+                            "completed; the same command runs that cell again"
+                        )
+                    records.append({"cell": index, "axes": axes[index], **record, **describe(index)})
+                table = pa.Table.from_pandas(summary_table(records, types), preserve_index=False)
+                table = table.replace_schema_metadata(None)
+                if writer is None:
+                    writer = pq.ParquetWriter(draft, table.schema, compression="zstd")
+                writer.write_table(table)
+        finally:
+            if writer is not None:
+                writer.close()
 
 
 def _merge(path: Path, name: str, count: int) -> None:
@@ -99,14 +149,12 @@ def _merge(path: Path, name: str, count: int) -> None:
                 file = cell_place(path, index) / f"{name}.parquet"
                 if not file.exists():
                     continue
-                table = pq.read_table(file, partitioning=None)
+                table = _read_cell(file)
                 numbers = pa.array([index] * table.num_rows, type=pa.int32())
                 table = table.add_column(0, "cell", numbers).replace_schema_metadata(None)
                 if writer is None:
                     writer = pq.ParquetWriter(draft, table.schema, compression="zstd")
                 writer.write_table(table, row_group_size=max(1, table.num_rows))
-        except pa.ArrowException as error:
-            raise ResultsError(f"{path / 'cells'} holds a damaged table {name}.parquet: {error}") from None
         finally:
             if writer is not None:
                 writer.close()
@@ -114,22 +162,45 @@ def _merge(path: Path, name: str, count: int) -> None:
             pq.write_table(pa.table({"cell": pa.array([], type=pa.int32())}), draft)
 
 
+def _read_cell(file: Path) -> pa.Table:
+    """A table of a cell. A damaged one is removed, so that the cell is run again by the next attempt."""
+    try:
+        return pq.read_table(file, partitioning=None)
+    except (pa.ArrowException, OSError):
+        with suppress(OSError):
+            file.unlink()
+        raise ResultsError(f"{file} is damaged; the same command runs that cell again") from None
+
+
+def _remove_drafts(path: Path) -> None:
+    """What a killed process had begun to write. Nobody else writes here: we hold the lock."""
+    for draft in path.glob("*.part"):
+        with suppress(OSError):
+            draft.unlink()
+
+
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
     """The lock ends with this process, however it ends."""
+    file = path / _LOCK
     try:
-        lock = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+        lock = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
         raise ResultsError(f"cannot write results to {path}: {error.strerror}") from None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Whoever held it until now has removed the file, and somebody else may have made and locked the next one.
+        held = file.exists() and os.path.samestat(os.fstat(lock), file.stat())
     except OSError:
+        held = False
+    if not held:
         os.close(lock)
-        raise ResultsError(f"{path} is being written by another process; wait for it or name another folder") from None
+        raise ResultsError(f"{path} is being written by another process; wait for it or name another folder")
     try:
         yield
     finally:
-        (path / _LOCK).unlink(missing_ok=True)
+        with suppress(OSError):
+            file.unlink()
         os.close(lock)
 
 
@@ -144,6 +215,11 @@ def _check_same(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any])
         raise ResultsError(
             f"{path} holds other cells than this plan asks for ({found.get('cells')} of plan {found.get('name')!r}); "
             "remove that folder or name another one"
+        )
+    if found.get("files", {}) != wanted.get("files", {}):
+        raise ResultsError(
+            f"{path} was begun with another content of a file that its scenarios name "
+            f"({', '.join(wanted.get('files', {})) or 'it is gone'}); remove that folder or name another one"
         )
     if found.get("complete"):
         return

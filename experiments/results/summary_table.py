@@ -31,15 +31,24 @@ NUMBERS = {
 TEXTS = {"stats": "string", "impairments": "string", "scenario": "string"}
 
 
-def summary_table(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+def axis_types(axes: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """The type of the column of each axis that stands in any of these: numbers stay numbers, what is mixed is text."""
+    names = dict.fromkeys(name for place in axes for name in place)
+    return {name: _axis_type({type(place[name]) for place in axes if name in place}) for name in names}
+
+
+def summary_table(records: Sequence[Mapping[str, Any]], axes: Mapping[str, str]) -> pd.DataFrame:
     """A row per record of `cell, axes, arm, seed, scenario, outcome, reason, summary, stats, impairments`.
 
-    Columns: IDENTITY, an `axis.NAME` per axis, NUMBERS (missing where undefined or infinite), TEXTS (JSON).
+    `axes` has the type of each axis. Columns: IDENTITY, an `axis.NAME` per axis, NUMBERS (missing where undefined or
+    infinite), TEXTS (JSON).
     """
-    axes = list(dict.fromkeys(name for record in records for name in record["axes"]))
     table = {name: pd.Series([record[name] for record in records], dtype=kind) for name, kind in IDENTITY.items()}
-    for axis in axes:
-        table[f"{AXIS}{axis}"] = _axis([record["axes"].get(axis) for record in records])
+    for axis, kind in axes.items():
+        values = [record["axes"].get(axis) for record in records]
+        if kind == "string":
+            values = [None if value is None else str(value) for value in values]
+        table[f"{AXIS}{axis}"] = pd.Series(values, dtype=kind)
     flat = [flat_numbers(record["summary"]) for record in records]
     for name, kind in NUMBERS.items():
         table[name] = pd.Series([row.get(name) for row in flat], dtype=kind)
@@ -56,13 +65,9 @@ def flat_numbers(summary: Mapping[str, Any]) -> dict[str, Any]:
     return flat | {f"chat_{name}": value for name, value in summary.get("chat", {}).items()}
 
 
-def _axis(values: list[Any]) -> pd.Series:
-    """Numbers stay numbers; what is mixed becomes text."""
-    kinds = {type(value) for value in values if value is not None}
+def _axis_type(kinds: set[type]) -> str:
     if kinds == {bool}:
-        return pd.Series(values, dtype="boolean")
+        return "boolean"
     if kinds == {int}:
-        return pd.Series(values, dtype="Int64")
-    if kinds and kinds <= {int, float}:
-        return pd.Series(values, dtype="Float64")
-    return pd.Series([None if value is None else str(value) for value in values], dtype="string")
+        return "Int64"
+    return "Float64" if kinds <= {int, float} else "string"
