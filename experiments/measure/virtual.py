@@ -82,11 +82,11 @@ class _Session:
         self._scenario = scenario
         self._arm = arm
         self._capture = capture
+        self._start_at = MEDIA_START if scenario.connect == "with-media" else START_AT
         self._source = scenario.video.open(dice.integer(scenario.seed, "source"))
         self._playout = parse_playout(scenario.playout)
         self._options = registry.validate_options(arm.transport, dict(arm.options))
         self._sender, self._receiver = self._pipelines(cache)
-        self._start_at = MEDIA_START if scenario.connect == "with-media" else START_AT
         self._simulator = Simulator(start_at=self._start_at, timer_resolution=scenario.timer_resolution)
         self._simulator.add_node("sender", SENDER, self._sender)
         self._simulator.add_node("receiver", RECEIVER, self._receiver)
