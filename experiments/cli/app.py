@@ -13,6 +13,7 @@ from experiments.cli.listing import list_things
 from experiments.cli.literature import literature
 from experiments.cli.report import report
 from experiments.cli.results import app as results_app
+from experiments.cli.sweep import sweep
 from experiments.cli.trace import app as trace_app
 
 app = typer.Typer(
@@ -24,6 +25,7 @@ app = typer.Typer(
 app.command()(compare)
 app.command()(run)
 app.command()(ab)
+app.command()(sweep)
 app.command("list")(list_things)
 app.command()(literature)
 app.command()(report)

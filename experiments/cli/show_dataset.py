@@ -34,7 +34,7 @@ def show_dataset(dataset: Dataset, *, as_json: bool) -> None:
         typer.echo(json.dumps(evidence_object(dataset, compared), allow_nan=False))
         return
     wide_console().print(_table(dataset, compared))
-    _print_others(dataset)
+    print_others(dataset)
     typer.echo(compared.answer)
     if compared.unit == "run":
         typer.echo(sizing(compared.blocks))
@@ -47,7 +47,7 @@ def show_medians(dataset: Dataset, *, as_json: bool) -> None:
         typer.echo(json.dumps({"dataset": str(dataset.path), "points": median_rows(dataset)}, allow_nan=False))
         return
     wide_console().print(medians_table(dataset))
-    _print_others(dataset)
+    print_others(dataset)
     typer.echo(f"results: {dataset.path} (complete)")
 
 
@@ -157,7 +157,7 @@ def _arm_object(arm: ArmEvidence) -> dict[str, Any]:
     }
 
 
-def _print_others(dataset: Dataset) -> None:
+def print_others(dataset: Dataset) -> None:
     """Cells that were not measured, once for each arm and reason."""
     table = dataset.summary
     for arm, outcome, reason in sorted(

@@ -13,6 +13,9 @@ import pandas as pd
 from experiments.measure.arm_result import ArmResult
 from experiments.results.files import make_folder, read_json, write_json, write_table
 
+FILES = ("ledger.parquet", "links.parquet", "arm.json")
+"""In the order in which they are written: the last one says that the others are whole."""
+
 
 def write_arm(place: Path, result: ArmResult) -> None:
     """Keep what one arm gave. Raises ResultsError."""

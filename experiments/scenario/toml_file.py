@@ -48,6 +48,11 @@ def parse_model(model: type[Model], text: str, *, file: str, what: str, error: t
         raise error(f"{file}:{line}: {_name(place)}{sentence}") from None
 
 
+def placed(text: str, place: KeyPath, sentence: str, *, file: str) -> str:
+    """A sentence about a place of a valid TOML text, as `parse_model` would say it."""
+    return f"{file}:{line_of(key_lines(text), place)}: {_name(place)}{sentence}"
+
+
 def first_sentence(error: ValidationError) -> str:
     """The first mistake of a value that stands in no file: its field and the sentence."""
     place, sentence = _place_and_sentence(error.errors()[0])

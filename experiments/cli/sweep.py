@@ -1,0 +1,61 @@
+"""`glass sweep`: a grid over fields of a scenario, arms and seeds, here or on a cluster."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from experiments.cli.errors import FAILED
+from experiments.cli.options import AsJson, Results, Workers, command_line
+from experiments.cli.progress import cell_progress
+from experiments.cli.show import wide_console
+from experiments.cli.show_dataset import median_rows, print_others
+from experiments.cli.sweep_table import sweep_table
+
+
+def sweep(
+    file: Annotated[Path, typer.Argument(metavar="SWEEP.toml", help="A sweep file: docs/sweeps.md.")],
+    *,
+    results: Results = Path("results"),
+    workers: Workers = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Run on the workers of this Dask scheduler, such as tcp://host:8786."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run every combination of a grid x arms x seeds, in virtual time.
+
+    Each finished cell is kept at once. After Ctrl-C, a crash or a full disk the
+    same command goes on where it stopped; what is finished never runs again.
+    """
+    from experiments.engine.plan_run import run_plan
+    from experiments.engine.sweep import load_sweep
+    from experiments.results.versions import versions
+
+    if cluster is not None and workers is not None:
+        raise typer.BadParameter("a cluster has its own workers; accepted is --cluster or --workers")
+    plan = load_sweep(file)
+    run_cells = None
+    if cluster is not None:
+        from experiments.engine.cluster import on_cluster
+
+        run_cells = on_cluster(cluster)
+    path = results / plan.name
+    with cell_progress(quiet=as_json) as progress:
+        dataset = run_plan(plan, path, workers=workers, run_cells=run_cells, progress=progress, command=command_line())
+    outcomes = dataset.summary["outcome"].value_counts().to_dict()
+    if as_json:
+        record = {"dataset": str(path), "cells": outcomes, "points": median_rows(dataset)}
+        typer.echo(json.dumps(record, allow_nan=False))
+    else:
+        wide_console().print(sweep_table(dataset))
+        print_others(dataset)
+        if dataset.manifest["versions"] != versions():
+            typer.echo("note: made with another version of Glassbench; to measure again, remove the folder")
+        typer.echo(f"results: {path} (complete, {len(dataset.summary)} cells)")
+        typer.echo(f'a row per cell: experiments.load_dataset("{path}").summary')
+    if failed := outcomes.get("failed", 0):
+        typer.echo(f"error: {failed} of {len(dataset.summary)} cells failed", err=True)
+        raise typer.Exit(FAILED)

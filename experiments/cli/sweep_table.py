@@ -1,0 +1,52 @@
+"""What a terminal shows of a sweep: as much of the grid as a person reads, medians over the rest."""
+
+from typing import Any
+
+import pandas as pd
+from rich import box
+from rich.table import Table
+
+from experiments.cli.show_dataset import medians_table
+from experiments.results.dataset import Dataset
+from experiments.scenario.spec import FLOOR
+
+MAX_ROWS = 48
+
+
+def sweep_table(dataset: Dataset) -> Table:
+    """A row per point and arm if those are few; else a row per value of one axis and arm, or else per arm."""
+    medians = dataset.medians()
+    arms = medians[medians["arm"] != FLOOR] if len(medians) else medians
+    if len(arms) <= MAX_ROWS:
+        return medians_table(dataset)
+    groups = [(axis, value, arm, rows) for axis in dataset.axes for value, arm, rows in _by(arms, axis)]
+    if len(groups) > MAX_ROWS:
+        groups = [("all", "", arm, rows) for _, arm, rows in _by(arms, None)]
+    table = Table(box=box.SIMPLE_HEAD, title_justify="left")
+    table.title = f"{dataset.name}: medians over the {len(arms)} points of the grid, one axis at a time"
+    for heading in ("axis", "value", "arm"):
+        table.add_column(heading, overflow="fold")
+    for heading in ("points", "p50 ms", "p95 ms", "shown", "p95 /\nfloor"):
+        table.add_column(heading, justify="right")
+    for axis, value, arm, rows in groups:
+        numbers = (_median(rows[name], form) for name, form in _NUMBERS.items())
+        table.add_row(axis, value, arm, str(len(rows)), *numbers)
+    return table
+
+
+_NUMBERS = {"g2g_p50_ms": ".1f", "g2g_p95_ms": ".1f", "shown": ".1%", "floor_ratio": ".2f"}
+
+
+def _by(rows: pd.DataFrame, axis: str | None) -> list[tuple[str, str, pd.DataFrame]]:
+    keys = ["arm"] if axis is None else [axis, "arm"]
+    return [
+        ("" if axis is None else str(place[0]), str(place[-1]), group)
+        for place, group in rows.groupby(keys, sort=False)
+    ]
+
+
+def _median(values: Any, form: str) -> str:
+    """Nearest rank; what is missing is infinite."""
+    ranked = sorted(float("inf") if pd.isna(value) else float(value) for value in values)
+    middle = ranked[(len(ranked) - 1) // 2]
+    return format(middle, form) if middle < float("inf") else "∞"
