@@ -199,11 +199,12 @@ class Stack(QuicConnection):
         return self._probe_pending
 
     def transmit(self, packets: int, *, now: float) -> list[tuple[bytes, Address]]:
-        """Datagrams to send; under our control at most `packets` that are not mere ACKs."""
+        """Datagrams to send; under our control at most `packets` that are not mere ACKs, but for a pure handshake."""
         if self._nothing_to_send(now=now):
             return []
         if self.control is not None:
-            self.control.permit(packets if self._handshake_confirmed else max(packets, _HANDSHAKE_PACKETS))
+            carries_media = self._handshake_complete or self.sends_early_data
+            self.control.permit(packets if carries_media else max(packets, _HANDSHAKE_PACKETS))
         self._transmitted_at = now
         self._acted = False
         quiet = not self._in_flight()
