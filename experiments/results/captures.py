@@ -26,7 +26,7 @@ CAPTURES = "captures"  # in the folder of a run, with a folder for each arm
 _SECRETS = frozenset(
     f"{end}_{secret}" for end in ("CLIENT", "SERVER") for secret in ("HANDSHAKE_TRAFFIC_SECRET", "TRAFFIC_SECRET_0")
 )
-_PACKETS_HELD = 256  # until the secrets are there: a handshake is a dozen
+_PACKETS_HELD = 1024  # until the secrets are there: a handshake is a dozen, and as much early data as fits a round trip
 
 
 @contextmanager
