@@ -78,3 +78,34 @@ def test_an_arm_that_cannot_connect_shows_nothing_and_its_run_ends(reuse: Reuse)
         assert result.summary["first_frame_ms"] is None
         fates = {fate: count for fate, count in result.summary["fates"].items() if count}
         assert fates == ({"dropped": 29, "late": 1} if late else {"dropped": 30})
+
+
+FIRST_DATAGRAM = 1452  # of the caller, which pads it to the size of the path
+CERTIFICATES = {0: 0, 1000: 0, 3300: 0, 4000: 1, 12_000: 1}  # bytes of the chain -> further round trips
+
+
+@pytest.mark.parametrize("arm", ["quic-stream", "quic-datagram", "webtransport-datagram"])
+@pytest.mark.parametrize(("size", "further"), CERTIFICATES.items())
+def test_certificates_beyond_three_times_the_first_datagram_cost_a_round_trip(run_sizes, video_of, arm, size, further):
+    """RFC 9000, 8.1: before the caller's address is validated a listener sends at most three times what it received."""
+    result = run_sizes(f"{arm}:chain_bytes={size}", [800] * 20, fps=30, network=network(0.31), connect="with-media")
+    assert first_frame(video_of(result)) == pytest.approx((ROUND_TRIPS[arm] + 0.5 + further) * 0.31, abs=1e-6)
+    answer = result.links[(result.links["direction"] == "up") & (result.links["at"] < 0.3)]
+    sent, limit = answer["sent_bytes"].sum(), 3 * (FIRST_DATAGRAM + 28)  # three packets, with their headers
+    assert sent == limit if further else sent <= limit
+
+
+def test_a_resumed_session_needs_no_certificates(run_sizes, video_of):
+    arm = "quic-datagram:zero_rtt=true,chain_bytes=12000"
+    frames = video_of(run_sizes(arm, [800] * 5, fps=30, network=network(0.31), connect="with-media"))
+    assert first_frame(frames) == pytest.approx(0.155, abs=1e-6)
+
+
+@pytest.mark.parametrize("rtt", [0.05, 0.31])
+@pytest.mark.parametrize("arm", [arm for arm in ROUND_TRIPS if "quic" in arm or "webtransport" in arm])
+def test_a_keyframe_larger_than_the_first_window_costs_a_round_trip(run_sizes, video_of, arm, rtt):
+    """Ten packets and less than thirty: the first window (RFC 9002, 7.2), doubled in the next round trip."""
+    sizes = [24_000, *[800] * 29]
+    frames = video_of(run_sizes(arm, sizes, fps=30, network=network(rtt), keyframes=False, connect="with-media"))
+    late = first_frame(frames) / rtt - ROUND_TRIPS[arm] - 0.5
+    assert 1 - 1e-9 <= late <= 1.3  # pacing within the round trip

@@ -4,6 +4,9 @@ Ed25519, because its signatures have one size: ECDSA's vary, so handshakes would
 key is derived from a constant, so every installation has the same certificate without a file; whoever reads this can
 imitate the listener. It authenticates a measurement on one's own network, not a service. Pinning needs no clock, as
 checking a validity period would.
+
+A service on the web sends the certificates of its authorities along. `filler` stands for their weight, which decides
+whether the handshake fits what a listener may send before it knows that the caller's address is real.
 """
 
 from datetime import UTC, datetime
@@ -15,6 +18,11 @@ from cryptography.hazmat.primitives.hashes import SHA256, Hash
 from cryptography.x509.oid import NameOID
 
 SERVER_NAME = "glassbench.test"
+
+MIN_FILLER_BYTES = 1000
+
+_FRAME_BYTES = 258  # of a filler around its content
+_FILLER = x509.ObjectIdentifier("1.3.6.1.4.1.32473.1")  # of the arc for examples (RFC 5612)
 
 
 @cache
@@ -28,6 +36,16 @@ def private_key() -> Ed25519PrivateKey:
 @cache
 def certificate() -> x509.Certificate:
     """Self-signed, byte for byte the same everywhere."""
+    return _signed(x509.SubjectAlternativeName([x509.DNSName(SERVER_NAME)]))
+
+
+@cache
+def filler(size_bytes: int) -> x509.Certificate:
+    """A certificate of so many bytes, MIN_FILLER_BYTES at least, in the place of those of authorities."""
+    return _signed(x509.UnrecognizedExtension(_FILLER, bytes(size_bytes - _FRAME_BYTES)))
+
+
+def _signed(extension: x509.ExtensionType) -> x509.Certificate:
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, SERVER_NAME)])
     return (
         x509.CertificateBuilder()
@@ -37,6 +55,6 @@ def certificate() -> x509.Certificate:
         .serial_number(1)
         .not_valid_before(datetime(2020, 1, 1, tzinfo=UTC))
         .not_valid_after(datetime(2099, 12, 31, tzinfo=UTC))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(SERVER_NAME)]), critical=False)
+        .add_extension(extension, critical=False)
         .sign(private_key(), None)
     )

@@ -13,7 +13,7 @@ from aioquic.tls import SessionTicket
 
 from transport.congestion import CONTROLLERS
 from transport.contract import Address, Closed, Connected, Datagram, Event, TransportConfig, Unsupported
-from transport.quic.certificate import SERVER_NAME, certificate, private_key
+from transport.quic.certificate import SERVER_NAME, certificate, filler, private_key
 from transport.quic.chance import Chance
 from transport.quic.options import QuicOptions
 from transport.quic.qlog import KeyLog, Qlog
@@ -186,6 +186,7 @@ class QuicEnd:
         else:
             configuration.certificate = certificate()
             configuration.private_key = private_key()
+            configuration.certificate_chain = [filler(options.chain_bytes)] if options.chain_bytes else []
         return configuration
 
     def _listen(self, data: bytes, peer: Address, *, now: float) -> None:
