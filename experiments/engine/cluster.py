@@ -1,4 +1,4 @@
-"""Cells on a cluster: Dask distributed brings them to its workers, starts them again elsewhere, and brings results back.
+"""Cells on a cluster: Dask distributed brings them to workers, starts them again elsewhere, and brings results back.
 
 run_plan(plan, path, run_cells=on_cluster("tcp://scheduler:8786"))
 
@@ -199,12 +199,12 @@ def _connected(address: str) -> Iterator["Client"]:
 def _quiet() -> Iterator[None]:
     """What goes wrong is said in one sentence, by us."""
     logger = logging.getLogger("distributed")
-    before = logger.disabled, logger.level
+    before = logger.level
     logger.setLevel(logging.CRITICAL + 1)
     try:
         yield
     finally:
-        logger.setLevel(before[1])
+        logger.setLevel(before)
 
 
 @cache
@@ -216,10 +216,8 @@ def _cancelled() -> Callable[[], bool]:
     """On a worker: tells whether nobody waits any more for the task of this thread, which may then break off."""
     from distributed import get_worker
     from distributed.worker import thread_state
-    from distributed.worker_state_machine import TaskState
 
-    tasks: Mapping[str, TaskState] = get_worker().state.tasks
-    return partial(_is_cancelled, tasks, thread_state.key)
+    return partial(_is_cancelled, get_worker().state.tasks, thread_state.key)
 
 
 def _is_cancelled(tasks: Mapping[str, Any], key: str) -> bool:
