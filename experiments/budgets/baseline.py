@@ -15,10 +15,11 @@ from pydantic import AfterValidator, Field, ValidationError
 
 from experiments.budgets.measure import EXACT_WORLD, Measured, TargetNumbers
 from experiments.budgets.metrics import METRICS, Value
+from experiments.budgets.profile import Profile
 from experiments.budgets.spec import BudgetError, Target
 from experiments.measure.ledger import FATES, STAGES
 from experiments.scenario.schema import Spec, invalid, unknown
-from experiments.scenario.toml_file import first_sentence, read_text
+from experiments.scenario.toml_file import MAX_FILE_BYTES, first_sentence, read_text
 
 SCHEMA = 1
 KIND = "budget baseline"
@@ -70,7 +71,13 @@ def baseline_text(measured: Measured, *, command: Sequence[str]) -> str:
         "versions": {name: text for name, text in measured.versions.items() if name not in _ABSENT},
         "entries": entries,
     }
-    return json.dumps(content, indent=2, allow_nan=False) + "\n"
+    text = json.dumps(content, indent=2, allow_nan=False) + "\n"
+    if len(text) > MAX_FILE_BYTES:
+        raise BudgetError(
+            f"a baseline of {len(entries)} targets with so many seeds has {len(text)} bytes, and only {MAX_FILE_BYTES} "
+            "are read; use fewer seeds, or two files of budgets"
+        )
+    return text
 
 
 def load_baseline(path: str | Path) -> Baseline:
@@ -125,15 +132,23 @@ def _known(what: str, names: Iterable[str]) -> AfterValidator:
 
 
 _Number = Annotated[float, Field(ge=0)] | None  # None is infinite
-_Profile = Annotated[dict[str, Annotated[float, Field(ge=0)]], _known("stage", STAGES)]
+_Stages = Annotated[dict[str, Annotated[float, Field(ge=0)]], _known("stage", STAGES)]
 _Count = Annotated[int, Field(ge=0, lt=2**53)]
+
+
+class _ProfileSpec(Spec):
+    mean: _Stages
+    error: _Stages
+
+    def profile(self) -> Profile:
+        return Profile(self.mean, self.error)
 
 
 class _MetricSpec(Spec):
     unit: str
     value: _Number
     runs: Annotated[tuple[_Number, ...], Field(strict=False)]
-    stages_ms: _Profile | None = None
+    stages_ms: _ProfileSpec | None = None
 
 
 class _EntrySpec(Spec):
@@ -143,7 +158,7 @@ class _EntrySpec(Spec):
     seeds: Annotated[tuple[int, ...], Field(strict=False)]
     fingerprint: str
     fates: Annotated[dict[str, _Count], _known("fate", FATES)]
-    stages_ms: _Profile
+    stages_ms: _ProfileSpec
     metrics: Annotated[dict[str, _MetricSpec], _known("metric", METRICS)]
 
     def numbers(self) -> TargetNumbers:
@@ -154,8 +169,8 @@ class _EntrySpec(Spec):
                 name: Value(_infinite(metric.value), tuple(map(_infinite, metric.runs)))
                 for name, metric in self.metrics.items()
             },
-            profiles={name: metric.stages_ms or {} for name, metric in self.metrics.items()},
-            mean=self.stages_ms,
+            profiles={name: metric.stages_ms.profile() for name, metric in self.metrics.items() if metric.stages_ms},
+            shown=self.stages_ms.profile(),
         )
 
 
@@ -177,7 +192,7 @@ def _entry_object(target: Target, numbers: TargetNumbers) -> dict[str, Any]:
             "runs": [_finite(run) for run in value.runs],
         }
         if name in numbers.profiles:
-            metrics[name]["stages_ms"] = numbers.profiles[name]
+            metrics[name]["stages_ms"] = vars(numbers.profiles[name])
     return {
         "scenario": target.name,
         "arm": target.arm,
@@ -185,7 +200,7 @@ def _entry_object(target: Target, numbers: TargetNumbers) -> dict[str, Any]:
         "seeds": list(target.seeds),
         "fingerprint": numbers.fingerprint,
         "fates": numbers.fates,
-        "stages_ms": numbers.mean,
+        "stages_ms": vars(numbers.shown),
         "metrics": metrics,
     }
 

@@ -3,8 +3,13 @@
 Against a baseline it is what grew most since; without one there is nothing it could have grown from, so it is what
 takes most, and is called that. Late frames are explained by the stages of the frames around the percentile that broke,
 missing frames by their fates, and freezes by either.
+
+Frames that are sent a little later meet other losses, so that the tail of two runs differs by chance in the stages of
+repair. So of the stages that grew, the one is named first whose growth is surest: the growth less twice its standard
+error, from how much the frames differ among themselves.
 """
 
+import math
 from dataclasses import dataclass
 
 from experiments.budgets.measure import TargetNumbers
@@ -13,12 +18,14 @@ from experiments.budgets.profile import Profile
 
 _NOTICEABLE = 0.25  # of the largest: what grew less than this beside it is not named
 _LEAST_MS = 0.001  # a change below is rounding
+_ERRORS = 2.0  # standard errors that growth has to stand out by
 _FROM_THE_TOP = ("max", "p99", "p95", "p50")
 _PLACES = {
     "max": "the slowest frame",
     "floor_ratio": "the frames around p95",
     **{name: f"the frames around {name}" for name in ("p50", "p95", "p99")},
 }
+_NO_FRAMES = Profile({})
 _NO_BASELINE = "no baseline to say what grew"
 _NONE_GREW = "none grew since the baseline"
 
@@ -26,7 +33,7 @@ _NONE_GREW = "none grew since the baseline"
 @dataclass(frozen=True)
 class Blame:
     """`sentence` says it, and names `stage` or `fate` first. If it was `compared` with a baseline, the numbers are what
-    grew (ms by stage, share of captured frames by fate), else what there is; largest first."""
+    grew (ms by stage, share of captured frames by fate), else what there is; surest or largest first."""
 
     sentence: str
     compared: bool
@@ -41,14 +48,17 @@ def blame(metric: Metric, now: TargetNumbers, before: TargetNumbers | None) -> B
     around = metric.name if metric.share is not None else _highest(now, before)
     fates, fates_unlike = _growth(_missing(now), None if before is None else _missing(before), least=0.0)
     more_missing = bool(fates) and fates_unlike != _NONE_GREW
-    if not now.profiles.get(around) or metric.name == "delivered" or (metric.share is None and more_missing):
+    profile = now.profiles.get(around, _NO_FRAMES)
+    if not profile.mean or metric.name == "delivered" or (metric.share is None and more_missing):
         sentence = _fates_sentence(fates, now, before, unlike=fates_unlike)
         return Blame(sentence, not fates_unlike, None, next(iter(fates), None), {}, fates)
-    profile, old_profile = now.profiles[around], None if before is None else before.profiles.get(around)
-    stages, unlike = _growth(profile, old_profile or None, least=_LEAST_MS)
+    old_profile = _NO_FRAMES if before is None else before.profiles.get(around, _NO_FRAMES)
+    stages, unlike = _growth(profile.mean, old_profile.mean or None, least=_LEAST_MS)
+    if not unlike:
+        stages = _surest_first(stages, profile, old_profile)
     sentences = [_stages_sentence(stages, profile, _PLACES[around], unlike=unlike)]
     if before is not None and not unlike:
-        sentences.append(_elsewhere(stages, now.mean, before.mean))
+        sentences.append(_elsewhere(stages, now.shown, before.shown))
     if before is not None and more_missing:
         sentences.append(_fates_sentence(fates, now, before, unlike=""))
     return Blame("; ".join(filter(None, sentences)), not unlike, next(iter(stages), None), None, stages, fates)
@@ -57,7 +67,8 @@ def blame(metric: Metric, now: TargetNumbers, before: TargetNumbers | None) -> B
 def _highest(now: TargetNumbers, before: TargetNumbers | None) -> str:
     """The highest percentile that is finite, now and before: for metrics that are not made of one."""
     for name in _FROM_THE_TOP:
-        if now.profiles.get(name) and (before is None or before.profiles.get(name)):
+        profiles = [numbers.profiles.get(name, _NO_FRAMES) for numbers in (now, before) if numbers is not None]
+        if all(profile.mean for profile in profiles):
             return name
     return _FROM_THE_TOP[0]
 
@@ -75,6 +86,15 @@ def _largest(numbers: dict[str, float], least: float) -> dict[str, float]:
     return dict(sorted(chosen, key=lambda item: -item[1]))
 
 
+def _surest_first(grown: dict[str, float], now: Profile, before: Profile) -> dict[str, float]:
+    def sure(item: tuple[str, float]) -> float:
+        name, growth = item
+        return growth - _ERRORS * math.hypot(now.error.get(name, 0.0), before.error.get(name, 0.0))
+
+    ordered = sorted(grown.items(), key=sure, reverse=True)
+    return dict(ordered) if ordered and sure(ordered[0]) > 0 else grown  # by size, if none stands out
+
+
 def _missing(numbers: TargetNumbers) -> dict[str, float]:
     """The share of captured frames that had a fate other than to be shown."""
     captured = max(1, numbers.captured)
@@ -86,16 +106,17 @@ def _stages_sentence(stages: dict[str, float], profile: Profile, place: str, *, 
         return f"{place} spent no time in any stage"
     first, most = next(iter(stages.items()))
     if unlike:
-        total = sum(profile.values())
+        total = sum(profile.mean.values())
         return f"largest stage of {place}: {first}, {most:.1f} of {total:.1f} ms ({unlike})"
     named = [f"{name} +{grown:.1f} ms" for name, grown in stages.items() if grown >= _NOTICEABLE * most]
-    return f"{', '.join(named)} in {place} ({first} was {profile[first] - most:.1f}, is {profile[first]:.1f} ms)"
+    is_ms = profile.mean[first]
+    return f"{', '.join(named)} in {place} ({first} was {is_ms - most:.1f}, is {is_ms:.1f} ms)"
 
 
 def _elsewhere(stages: dict[str, float], now: Profile, before: Profile) -> str:
     """What grew most over all shown frames, if that is another stage: repair makes a longer path dearer twice."""
-    overall = _largest({name: value - before.get(name, 0.0) for name, value in now.items()}, _LEAST_MS)
-    first = next(iter(overall), None)
+    overall = _largest({name: value - before.mean.get(name, 0.0) for name, value in now.mean.items()}, _LEAST_MS)
+    first = next(iter(_surest_first(overall, now, before)), None)
     if first is None or first == next(iter(stages), None):
         return ""
     return f"over all shown frames {first} +{overall[first]:.1f} ms"

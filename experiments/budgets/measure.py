@@ -15,7 +15,7 @@ import pandas as pd
 
 from experiments.budgets.fingerprint import fingerprint
 from experiments.budgets.metrics import METRICS, Frames, Metric, Value, value
-from experiments.budgets.profile import Profile, mean_profile, percentile_profile
+from experiments.budgets.profile import Profile, percentile_profile, shown_profile
 from experiments.budgets.spec import TRACKS, Budgets, Target
 from experiments.engine.plan import Cell, Plan, checked
 from experiments.engine.plan_run import CellProgress, run_plan
@@ -32,7 +32,7 @@ EXACT_WORLD = "virtual time"
 class TargetNumbers:
     """What was measured of a target. `values` has each metric by name, but those that the target has not.
 
-    `profiles` has for each metric that is made of a percentile the stages of the frames around it, and `mean` those of
+    `profiles` has for each metric that is made of a percentile the stages of the frames around it, and `shown` those of
     all shown frames. `fates` counts frames.
     """
 
@@ -40,7 +40,7 @@ class TargetNumbers:
     fates: dict[str, int]
     values: dict[str, Value]
     profiles: dict[str, Profile]
-    mean: Profile
+    shown: Profile
 
     @property
     def captured(self) -> int:
@@ -124,7 +124,7 @@ def count(target: Target, runs: Frames, floor: Frames | None) -> TargetNumbers:
         fates={fate: int(fates.get(fate, 0)) for fate in FATES},
         values=values,
         profiles={m.name: percentile_profile(frames, m.share) for m in metrics if m.share is not None},
-        mean=mean_profile(frames),
+        shown=shown_profile(frames),
     )
 
 

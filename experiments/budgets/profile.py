@@ -5,6 +5,7 @@ explained by the frames whose latency is about the p95, compared with the frames
 """
 
 import math
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -12,33 +13,51 @@ import pandas as pd
 from experiments.measure.ledger import STAGES, stages
 from experiments.measure.metrics import glass_to_glass
 
-Profile = dict[str, float]
-"""ms by stage: means over some shown frames, which add up to their mean latency. Empty without any."""
+
+@dataclass(frozen=True)
+class Profile:
+    """Where some shown frames spent their time, in ms by stage.
+
+    `mean` adds up to their mean latency; it is empty without frames. `error` is the standard error of each mean, from
+    how much the frames differ among themselves; a stage that is missing in it has none.
+    """
+
+    mean: dict[str, float]
+    error: dict[str, float] = field(default_factory=dict)
 
 
 def percentile_profile(frames: pd.DataFrame, share: float) -> Profile:
-    """The mean stages of the frames around a percentile of all captured frames: of those whose rank is nearer to it
-    than halfway to the nearest end, p95 from 92.5 % to 97.5 %. The slowest frame for `share` 1.
+    """The stages of the frames around a percentile of all captured frames: of those whose rank is nearer to it than
+    halfway to the nearest end, p95 from 92.5 % to 97.5 %. The slowest frame for `share` 1.
 
     Frames that were never shown rank last and have no stages, so that the profile of an infinite percentile is empty.
     """
     latencies = glass_to_glass(frames)
     rank = _rank(share, len(latencies))
     if len(latencies) == 0 or not math.isfinite(np.sort(latencies)[rank]):
-        return {}
+        return Profile({})
     half = min(share, 1 - share) / 2
     first, last = _rank(share - half, len(latencies)), _rank(share + half, len(latencies))
     order = np.argsort(latencies, kind="stable")[first : last + 1]
-    return mean_profile(frames.iloc[order])
+    return shown_profile(frames.iloc[order])
 
 
-def mean_profile(frames: pd.DataFrame) -> Profile:
-    """The mean stages of all shown frames."""
+def shown_profile(frames: pd.DataFrame) -> Profile:
+    """The stages of all shown frames."""
     shown = frames[frames["fate"] == "displayed"]
     if shown.empty:
-        return {}
-    means = stages(shown).mean()
-    return {name: round(float(means[f"{name}_ms"]), 6) + 0.0 for name in STAGES}
+        return Profile({})
+    table = stages(shown)
+    mean = {name: _ms(table[f"{name}_ms"].mean()) for name in STAGES}
+    if len(shown) == 1:
+        return Profile(mean)
+    errors = {name: _ms(table[f"{name}_ms"].std() / math.sqrt(len(shown))) for name in STAGES}
+    return Profile(mean, {name: error for name, error in errors.items() if error})
+
+
+def _ms(value: float) -> float:
+    """Rounded as in a baseline, and never -0."""
+    return max(0.0, round(float(value), 6))
 
 
 def _rank(share: float, count: int) -> int:

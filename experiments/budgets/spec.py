@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, PlainValidator, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, PlainValidator, ValidationError, model_validator
 
 from experiments.budgets.limits import Limit, parse_limits
 from experiments.budgets.metrics import METRICS, Metric
@@ -18,7 +18,7 @@ from experiments.scenario.schema import Spec, invalid, unknown
 from experiments.scenario.toml_file import first_sentence, parse_model, read_text
 from experiments.scenario.tracks import CHAT_TRACK, VIDEO_TRACK
 
-MAX_BUDGETS = 200
+MAX_BUDGETS = 100
 MAX_SEEDS = 1000
 
 TRACKS = {"video": VIDEO_TRACK, "chat": CHAT_TRACK}
@@ -94,6 +94,13 @@ def _check_seeds(found: Any) -> tuple[int, ...]:
     return tuple(found)
 
 
+def _check_tables(found: Any) -> Any:
+    """Before they are read: a bad one must not be reported as none at all."""
+    if not isinstance(found, list | tuple) or not 1 <= len(found) <= MAX_BUDGETS:
+        raise invalid(f"budgets are 1 to {MAX_BUDGETS} tables, each under its own [[budget]]")
+    return found
+
+
 def _limits_of(metric: Metric) -> PlainValidator:
     return PlainValidator(lambda content: parse_limits(metric, content))
 
@@ -152,7 +159,7 @@ class BudgetsSpec(Spec):
 
     scenario: ScenarioName | None = None
     seeds: Seeds | None = None
-    budget: Annotated[tuple[BudgetSpec, ...], Field(strict=False, min_length=1, max_length=MAX_BUDGETS)]
+    budget: Annotated[tuple[BudgetSpec, ...], Field(strict=False), BeforeValidator(_check_tables)]
 
     @model_validator(mode="after")
     def _each_target_once(self) -> Self:

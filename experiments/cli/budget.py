@@ -1,6 +1,8 @@
 """`glass budget`: hold latency budgets in CI, and record the baseline they are held against."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -52,7 +54,7 @@ def check(
     wanted = load_budgets(budgets)
     before = None if baseline is None else load_baseline(baseline)
     require(wanted, before)
-    with cell_progress(quiet=as_json) as progress:
+    with _interrupt_told(), cell_progress(quiet=as_json) as progress:
         measured = measure(wanted, results, workers=workers, progress=progress, command=command_line())
     report = judge_all(wanted, measured, before)
     if as_json:
@@ -63,13 +65,7 @@ def check(
             typer.echo(f"note: {note}")
         typer.echo(answer(report))
         typer.echo(f"results: {measured.path} (complete)")
-    for path, content in (
-        (junit, junit_xml(report)),
-        (markdown, markdown_text(report).encode()),
-    ):
-        if path is not None:
-            said = write_file(path, content)
-            typer.echo(said, err=as_json)
+    _write((junit, junit_xml(report)), (markdown, markdown_text(report).encode()), quiet=as_json)
     if not report.kept:
         raise typer.Exit(FAILED)
 
@@ -91,9 +87,37 @@ def record(
     from experiments.budgets.spec import load_budgets
 
     wanted = load_budgets(budgets)
-    with cell_progress() as progress:
+    with _interrupt_told(), cell_progress() as progress:
         measured = measure(wanted, results, workers=workers, progress=progress, command=command_line())
     text = baseline_text(measured, command=command_line())
     path = output or budgets.with_suffix(".baseline.json")
     typer.echo(write_file(path, text.encode()))
     typer.echo(f"results: {measured.path} (complete)")
+
+
+@contextmanager
+def _interrupt_told() -> Iterator[None]:
+    """Ctrl-C ends a command with one word: what is kept is told before."""
+    from experiments.engine.plan_run import PlanInterrupted
+
+    try:
+        yield
+    except PlanInterrupted as interrupt:
+        typer.echo(f"note: {str(interrupt).removeprefix('interrupted; ')}", err=True)
+        raise
+
+
+def _write(*files: tuple[Path | None, bytes], quiet: bool) -> None:
+    """Write each file that is asked for; one that cannot be written keeps no other from it. Raises OSError."""
+    errors = []
+    for path, content in files:
+        if path is None:
+            continue
+        try:
+            said = write_file(path, content)
+        except OSError as error:
+            errors.append(error)
+        else:
+            typer.echo(said, err=quiet)
+    if errors:
+        raise errors[0]

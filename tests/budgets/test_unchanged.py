@@ -1,0 +1,56 @@
+"""A re-run of unchanged code never breaks a budget, not even one without any room."""
+
+from dataclasses import replace
+
+from experiments.budgets import Budgets, check, load_budgets, measure
+from experiments.budgets.measure import count
+from experiments.budgets.metrics import METRICS
+from experiments.measure.virtual import Reuse, run_arm
+from experiments.scenario.spec import FLOOR
+from experiments.scenario.tracks import VIDEO_TRACK
+from receiver.quality import QualityMemo
+from sender.encode_cache import EncodeCache
+
+RERUNS = 100
+NO_ROOM = """\
+scenario = "call.toml"
+[[budget]]
+arm = "{arm}"
+p50 = {{ max_increase = "0ms" }}
+p95 = {{ max_increase = "0%" }}
+p99 = {{ max_increase = "0ms" }}
+max = {{ max_increase = "0ms" }}
+freezes = {{ max_increase = 0 }}
+delivered = {{ max_decrease = "0%" }}
+floor_ratio = {{ max_increase = "0%" }}
+"""
+
+
+def without_room(here, arm: str, duration: str) -> Budgets:
+    scenario = (here / "call.toml").read_text()
+    (here / "call.toml").write_text(scenario.replace('"4s"', f'"{duration}"'))
+    (here / "budgets.toml").write_text(NO_ROOM.format(arm=arm))
+    return load_budgets("budgets.toml")
+
+
+def test_a_hundred_re_runs_without_any_room_are_all_kept(call, here, record, measure_file):
+    """Each simulates, counts and judges anew; what is written to files in between is left out."""
+    budgets = without_room(here, "rtp", "1s")
+    (target,) = budgets.targets
+    baseline = record(here / "budgets.toml")
+    measured = measure_file(here / "budgets.toml")
+    scenario, floor = target.scenario, target.scenario.floor()
+    with EncodeCache(None) as cache:
+        reuse = Reuse(cache, QualityMemo())
+        for number in range(RERUNS):
+            ledgers = [run_arm(each, each.arm(arm), reuse).ledger for each, arm in ((scenario, "rtp"), (floor, FLOOR))]
+            runs, below = ([ledger[ledger["track"] == VIDEO_TRACK]] for ledger in ledgers)
+            again = replace(measured, numbers={target: count(target, runs, below)})
+            report = check(budgets, again, baseline)
+            assert report.kept and len(report.verdicts) == len(METRICS), f"re-run {number} broke"
+
+
+def test_worker_processes_give_the_same_numbers_as_this_one(call, here, tmp_path, record):
+    budgets = without_room(here, "srt", "4s")
+    baseline = record(here / "budgets.toml")
+    assert check(budgets, measure(budgets, tmp_path / "again", workers=2), baseline).kept
