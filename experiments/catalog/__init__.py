@@ -1,6 +1,6 @@
 """The catalog of experiments: one file each, and a line here."""
 
-from experiments.catalog import bufferbloat, codecs, congestion_control, headroom, srt_latency
+from experiments.catalog import bufferbloat, codecs, congestion_control, headroom, srt_latency, start_up
 from experiments.catalog.experiment import Check, Datasets, Experiment
 
 _ALL: tuple[Experiment, ...] = (
@@ -9,6 +9,7 @@ _ALL: tuple[Experiment, ...] = (
     congestion_control.EXPERIMENT,
     headroom.EXPERIMENT,
     srt_latency.EXPERIMENT,
+    start_up.EXPERIMENT,
 )
 
 EXPERIMENTS: dict[str, Experiment] = {experiment.name: experiment for experiment in _ALL}

@@ -1,0 +1,349 @@
+"""Start-up: how long after the first capture something is on the screen, if the connection begins only then."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from experiments import scenario
+from experiments.catalog.experiment import Check, Datasets, Experiment
+from experiments.engine.plan import Cell, Plan, checked
+from experiments.plots.style import FAINT, INK, LineStyle, arm_styles, new_figure, tidy
+from experiments.results.dataset import Dataset
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+SRT_LATENCY = 0.12  # seconds, libsrt's default
+CHAIN_BYTES = 8000
+MTU_PAYLOAD, HEADERS_BYTES = 1452, 28  # of a datagram; of IP and UDP
+FRAME_INTERVAL = 1 / 30
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A way to begin: the arm, the round trips until the sender may send, and for how long frames are held."""
+
+    arm: str
+    round_trips: float
+    hold: float = 0.0
+
+    def first_frame(self, rtt: float) -> float:
+        """Seconds from the first capture until a frame of one packet is shown, if nothing is lost."""
+        return (self.round_trips + 0.5) * rtt + self.hold
+
+
+CHAIN = f"{CHAIN_BYTES // 1000} kB of certificates"
+SETUPS = {
+    "UDP": Setup("udp", 0),
+    "RTP": Setup("rtp", 0),
+    "QUIC 0-RTT": Setup("quic-datagram:zero_rtt=true", 0),
+    "QUIC 0-RTT, streams": Setup("quic-stream-per-frame:zero_rtt=true", 0),
+    f"QUIC 0-RTT, {CHAIN}": Setup(f"quic-datagram:zero_rtt=true,chain_bytes={CHAIN_BYTES}", 0),
+    "QUIC 1-RTT": Setup("quic-datagram", 1),
+    "QUIC 1-RTT, streams": Setup("quic-stream-per-frame", 1),
+    f"QUIC 1-RTT, {CHAIN}": Setup(f"quic-datagram:chain_bytes={CHAIN_BYTES}", 2),
+    "WebTransport": Setup("webtransport-datagram", 2),
+    "SRT, receiver calls": Setup("srt:caller=receiver", 1.5, SRT_LATENCY),
+    "SRT, sender calls": Setup("srt", 2, SRT_LATENCY),
+}
+RTTS = (0.01, 0.05, 0.1, 0.2)  # seconds
+
+LOST_RTTS = (0.05, 0.2)
+# Seconds until the first packet is sent again: aioquic's PTO before a round trip was measured, twice its initial_rtt of
+# 100 ms; libsrt repeats a handshake every 250 ms.
+REPEATED = {"QUIC 0-RTT": 0.2, "QUIC 1-RTT": 0.2, "WebTransport": 0.2, "SRT, sender calls": 0.25}
+REORDER_WINDOW = 0.005  # of RTP, before a gap is asked for
+
+KEYFRAME_RTT = 0.1
+BITRATES = ("50kbit/s", "500kbit/s", "1Mbit/s", "2Mbit/s", "4Mbit/s")
+KEYFRAME_SETUPS = ("RTP", "QUIC 0-RTT", "QUIC 1-RTT", "WebTransport", "SRT, sender calls")
+WINDOW_BYTES = 10 * MTU_PAYLOAD  # RFC 9002, 7.2
+
+
+def _plans() -> tuple[Plan, ...]:
+    lost = {"element": "outage", "windows": [{"start": "0s", "duration": "5ms"}]}
+    handshake = [_cell(name, rtt, {"rtt": rtt}) for name in SETUPS for rtt in RTTS]
+    repeated = [_cell(name, rtt, {"rtt": rtt}, lost) for name in ("RTP", *REPEATED) for rtt in LOST_RTTS]
+    keyframe = [
+        _cell(name, KEYFRAME_RTT, {"bitrate": bitrate}, bitrate=bitrate)
+        for name in KEYFRAME_SETUPS
+        for bitrate in BITRATES
+    ]
+    return (
+        checked(Plan("handshake", tuple(handshake), frames=True)),
+        checked(Plan("first-flight-lost", tuple(repeated))),
+        checked(Plan("keyframe", tuple(keyframe), frames=True)),
+    )
+
+
+def _cell(name: str, rtt: float, axes: dict[str, Any], *lost: dict[str, Any], bitrate: str = BITRATES[0]) -> Cell:
+    delay = {"element": "delay", "delay": f"{rtt * 500:g}ms"}
+    content = {
+        "name": "start-up",
+        "duration": "1s",
+        "connect": "with-media",
+        "arms": [SETUPS[name].arm],
+        "video": {"source": "lognormal", "bitrate": bitrate, "encode_cost": "none", "decode_cost": "none"},
+        "network": {"down": [*lost, delay], "up": [delay]},
+    }
+    return Cell({"setup": name, **axes}, scenario.build(content))
+
+
+Times = dict[tuple[str, Any], float]
+
+
+def times(data: Dataset, axis: str) -> Times:
+    """Seconds to the first frame, by setup and the other axis; infinite if there was none."""
+    columns = data.summary[["axis.setup", f"axis.{axis}", "first_frame_ms"]]
+    return {
+        (name, value): math.inf if np.isnan(ms) else ms / 1e3
+        for name, value, ms in columns.astype({"first_frame_ms": "float64"}).itertuples(index=False)
+    }
+
+
+def keyframe_bytes(data: Dataset) -> dict[str, int]:
+    """The size of the keyframe that begins the stream, by bitrate: the same for all setups."""
+    found = {}
+    for cell, bitrate in data.summary[["cell", "axis.bitrate"]].itertuples(index=False):
+        ledger = data.ledger([cell])
+        found[bitrate] = int(ledger.loc[ledger["sequence"] == 0, "size_bytes"].iloc[0])
+    return found
+
+
+def answered_bytes(data: Dataset, name: str, rtt: float) -> int:
+    """What the listener sent, without IP and UDP headers, in the 100 ms in which the first datagram reached it."""
+    links = data.links(data.where(setup=name, rtt=rtt)["cell"].tolist())
+    row = links[(links["direction"] == "up") & np.isclose(links["at"], math.floor(rtt * 5) / 10)]
+    sent = int(row["sent_bytes"].sum())
+    return sent - HEADERS_BYTES * math.ceil(sent / (MTU_PAYLOAD + HEADERS_BYTES))
+
+
+def _checks(data: Datasets) -> list[Check]:
+    begun, lost = times(data["handshake"], "rtt"), times(data["first-flight-lost"], "rtt")
+    large = times(data["keyframe"], "bitrate")
+    return [
+        *(_takes(begun, names, claim, source) for names, claim, source in _HANDSHAKES),
+        _chain_costs_a_round_trip(begun),
+        _answer_is_three_times(answered_bytes(data["handshake"], f"QUIC 1-RTT, {CHAIN}", RTTS[-1])),
+        _chain_is_no_faster_than_tcp(begun),
+        _lost_first_flight(lost),
+        _lost_early_data(lost),
+        _rtp_repairs_its_first_frame(lost),
+        _large_keyframe(large, keyframe_bytes(data["keyframe"])),
+        _no_window_no_wait(large),
+    ]
+
+
+_SRT = "draft-sharabayko-srt-01"
+_HANDSHAKES = (
+    (("UDP", "RTP"), "Without a handshake the first frame is there after half a round trip", "propagation"),
+    (("QUIC 1-RTT", "QUIC 1-RTT, streams"), "QUIC may send after one round trip", "RFC 9000, 7; RFC 9001, 4.1"),
+    (
+        ("QUIC 0-RTT", "QUIC 0-RTT, streams", f"QUIC 0-RTT, {CHAIN}"),
+        "A resumed QUIC session sends with its first flight, and needs no certificates",
+        "RFC 9001, section 4.6; RFC 8446, section 2.2",
+    ),
+    (
+        ("WebTransport",),
+        "WebTransport takes a round trip more than QUIC: CONNECT, once the listener's SETTINGS came",
+        "draft-ietf-webtrans-http3-02, section 3",
+    ),
+    (
+        ("SRT, sender calls",),
+        "SRT takes two round trips, induction and conclusion, and holds the first frame like any other",
+        f"{_SRT}, 4.3.1 and 4.5",
+    ),
+    (("SRT, receiver calls",), "An SRT sender that is called may send half a round trip earlier", f"{_SRT}, 4.3.1"),
+)
+
+
+def _takes(begun: Times, names: Sequence[str], claim: str, source: str) -> Check:
+    setup = SETUPS[names[0]]
+    off = max(abs(begun[name, rtt] - SETUPS[name].first_frame(rtt)) for name in names for rtt in RTTS)
+    return Check(
+        claim=claim,
+        source=f"closed form: {source}",
+        kind="value",
+        expected=f"{_closed_form(setup)} at RTT {_ms(RTTS)}, within 0.002 ms",
+        measured=f"{_ms([begun[names[0], rtt] for rtt in RTTS])}; largest deviation {off * 1e3:.4f} ms",
+        holds=off <= 2e-6,
+    )
+
+
+def _chain_costs_a_round_trip(begun: Times) -> Check:
+    rows = [(begun[f"QUIC 1-RTT, {CHAIN}", rtt] - begun["QUIC 1-RTT", rtt]) / rtt for rtt in RTTS]
+    return Check(
+        claim="Certificates that do not fit three times the caller's first datagram cost a round trip",
+        source="RFC 9000, section 8.1; Nawrocki et al.: TLS Certificates and QUIC Performance, CoNEXT 2022",
+        kind="value",
+        expected=f"1 RTT more with {CHAIN_BYTES} bytes of further certificates, within 0.1 % of an RTT",
+        measured=", ".join(f"{row:.4f}" for row in rows) + " RTT",
+        holds=all(abs(row - 1) <= 1e-3 for row in rows),
+        note="the paper counts such handshakes in the wild (38 % need several round trips), it gives no durations",
+    )
+
+
+def _answer_is_three_times(sent: int) -> Check:
+    return Check(
+        claim="Until it knows that the caller's address is real, the listener sends three times what it received",
+        source="RFC 9000, section 8.1",
+        kind="value",
+        expected=f"3 x {MTU_PAYLOAD} = {3 * MTU_PAYLOAD} bytes of UDP payload, and not one more",
+        measured=f"{sent} bytes",
+        holds=sent == 3 * MTU_PAYLOAD,
+    )
+
+
+def _chain_is_no_faster_than_tcp(begun: Times) -> Check:
+    rows = [begun[f"QUIC 1-RTT, {CHAIN}", rtt] / rtt for rtt in RTTS]
+    return Check(
+        claim="A QUIC handshake that is too big is no faster than TCP with TLS 1.3",
+        source="McManus: Does the QUIC handshake require compression to be fast? Fastly, 2020",
+        kind="order",
+        expected="not before 2.5 RTT: one for TCP, one for TLS 1.3, half for the frame",
+        measured=f"{min(rows):.3f} RTT at least",
+        holds=min(rows) >= 2.5 - 1e-6,
+        note="TCP is not run here: its round trips are counted",
+    )
+
+
+def _lost_first_flight(lost: Times) -> Check:
+    names = [name for name in REPEATED if name != "QUIC 0-RTT"]
+    rows = [(lost[name, rtt], REPEATED[name] + SETUPS[name].first_frame(rtt)) for name in names for rtt in LOST_RTTS]
+    off = max(abs(got - want) for got, want in rows)
+    return Check(
+        claim="A lost first packet costs the time until it is repeated, which no round trip that is known can shorten",
+        source="RFC 9002, section 6.2 (aioquic's initial RTT is 100 ms); libsrt: a handshake is repeated every 250 ms",
+        kind="value",
+        expected="200 ms (QUIC, WebTransport) or 250 ms (SRT) more, within 0.002 ms",
+        measured=f"{_ms([got for got, _ in rows])}; largest deviation {off * 1e3:.4f} ms",
+        holds=off <= 2e-6,
+        note="with the initial RTT that RFC 9002 recommends, 333 ms, it would be a second",
+    )
+
+
+def _lost_early_data(lost: Times) -> Check:
+    rows = [(lost["QUIC 0-RTT", rtt], lost["QUIC 1-RTT", rtt]) for rtt in LOST_RTTS]
+    return Check(
+        claim="If the first flight is lost, 0-RTT gains nothing: what was in it goes again after the handshake",
+        source="RFC 9002, section 6.2.1: no PTO for application data before the handshake is confirmed",
+        kind="order",
+        expected="not before 1-RTT",
+        measured=", ".join(f"{a * 1e3:.0f} against {b * 1e3:.0f} ms" for a, b in rows),
+        holds=all(early >= late for early, late in rows),
+    )
+
+
+def _rtp_repairs_its_first_frame(lost: Times) -> Check:
+    rows = [(lost["RTP", rtt], FRAME_INTERVAL + REORDER_WINDOW + 1.5 * rtt) for rtt in LOST_RTTS]
+    off = max(abs(got - want) for got, want in rows)
+    return Check(
+        claim="RTP misses its first frame when the second one comes, and has it repaired a round trip later",
+        source="closed form by RFC 4585 and RFC 4588: frame interval + RTT/2, reordering window, NACK, RTX",
+        kind="value",
+        expected=f"33.3 ms + {REORDER_WINDOW * 1e3:g} ms + 1.5 RTT: {_ms([want for _, want in rows])}, within 0.1 ms",
+        measured=_ms([got for got, _ in rows]),
+        holds=off <= 1e-4,
+    )
+
+
+def _large_keyframe(large: Times, sizes: dict[str, int]) -> Check:
+    bitrates = [bitrate for bitrate, size in sizes.items() if WINDOW_BYTES < size < 3 * WINDOW_BYTES]
+    names = ("QUIC 0-RTT", "QUIC 1-RTT", "WebTransport")
+    late = [(large[name, b] - large[name, BITRATES[0]]) / KEYFRAME_RTT for name in names for b in bitrates]
+    return Check(
+        claim="A keyframe larger than the initial window of ten packets costs QUIC a further round trip",
+        source="closed form by RFC 9002, section 7.2: 10 packets, doubled in the next round trip",
+        kind="value",
+        expected="1 to 1.3 RTT more (pacing within the round trip) with "
+        + ", ".join(f"{sizes[b]} B" for b in bitrates),
+        measured=", ".join(f"{value:.2f}" for value in late) + " RTT",
+        holds=bool(late) and all(1 - 1e-6 <= value <= 1.3 for value in late),
+    )
+
+
+def _no_window_no_wait(large: Times) -> Check:
+    names = ("RTP", "SRT, sender calls")
+    off = max(abs(large[name, bitrate] - large[name, BITRATES[0]]) for name in names for bitrate in BITRATES)
+    return Check(
+        claim="RTP and SRT send a keyframe of any size at once, for good or ill",
+        source="draft-sharabayko-srt-01, section 5.1: live mode paces by a configured rate; UDP has no control at all",
+        kind="sign",
+        expected="no wait that grows with the keyframe, on a link without a limit of rate",
+        measured=f"{off * 1e3:.3f} ms at most",
+        holds=off <= 2e-6,
+        note="a real link queues or drops such a burst: see bufferbloat-v1",
+    )
+
+
+def _ms(seconds: Sequence[float]) -> str:
+    return ", ".join(f"{value * 1e3:.4g}" for value in seconds) + " ms"
+
+
+def _closed_form(setup: Setup) -> str:
+    return f"{setup.round_trips + 0.5:g} RTT" + (f" + {setup.hold * 1e3:g} ms" if setup.hold else "")
+
+
+def _figure(data: Datasets) -> "Figure":
+    begun, lost = times(data["handshake"], "rtt"), times(data["first-flight-lost"], "rtt")
+    large, sizes = times(data["keyframe"], "bitrate"), keyframe_bytes(data["keyframe"])
+    names = ["RTP", "QUIC 0-RTT", "QUIC 1-RTT", f"QUIC 1-RTT, {CHAIN}", "WebTransport", *list(SETUPS)[-2:]]
+    styles = arm_styles(names)
+    figure = new_figure(14, 4.8)
+    left, middle, right = figure.subplots(1, 3, width_ratios=(1.2, 1, 1))
+    for place, name in enumerate(reversed(names)):  # where lines coincide, the marker below is the larger one
+        look = {"label": f"{name}: {_closed_form(SETUPS[name])}", "markersize": 10 - place}
+        _draw(left, [rtt * 1e3 for rtt in RTTS], [begun[name, rtt] for rtt in RTTS], styles[name], **look)
+    left.set(ylim=(0, 720), xlabel="RTT, ms")
+    left.set_title("a frame of one packet, nothing lost: ms", loc="left", fontsize=9, color=INK)
+    _draw_lost(middle, begun, lost, styles)
+    packets = [sizes[bitrate] / MTU_PAYLOAD for bitrate in BITRATES]
+    for place, name in enumerate(KEYFRAME_SETUPS):
+        look = {"label": name, "markersize": 8 - place}
+        _draw(right, packets, [large[name, bitrate] for bitrate in BITRATES], styles[name], **look)
+    right.axvline(10, color=INK, linewidth=0.9)
+    right.annotate("initial window", (10, 560), (4, 0), textcoords="offset points", fontsize=7.5, color=INK)
+    right.set(ylim=(0, 600), xlabel="first keyframe, packets")
+    right.set_title(f"larger keyframes, RTT {KEYFRAME_RTT * 1e3:g} ms: ms", loc="left", fontsize=9, color=INK)
+    for axes in (left, right):
+        axes.legend(frameon=False, fontsize=7.5, handlelength=3.4, loc="upper left" if axes is left else "upper right")
+        tidy(axes)
+    title = "Time from the first capture to the first frame on the screen, if the connection begins with the capture"
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11, color=INK)
+    return figure
+
+
+def _draw(axes: "Axes", x: Sequence[float], seconds: Sequence[float], style: LineStyle, **look: Any) -> None:
+    y = [1e3 * value for value in seconds]
+    axes.plot(x, y, color=style.color, linestyle=style.dashes, marker=style.marker, **look)
+
+
+def _draw_lost(axes: "Axes", begun: Times, lost: Times, styles: dict[str, LineStyle]) -> None:
+    rtt = LOST_RTTS[0]
+    names = list(reversed(["RTP", *REPEATED]))
+    for place, name in enumerate(names):
+        style, (a, b) = styles[name], (begun[name, rtt] * 1e3, lost[name, rtt] * 1e3)
+        axes.plot((a, b), (place, place), color=FAINT, linewidth=2, zorder=1)
+        axes.plot(a, place, color=style.color, marker=style.marker, markersize=7, fillstyle="none", linestyle="")
+        axes.plot(b, place, color=style.color, marker=style.marker, markersize=7, linestyle="")
+        axes.annotate(f"+{b - a:.0f}", (b, place), (6, 6), textcoords="offset points", fontsize=7.5, color=INK)
+    axes.set_yticks(range(len(names)), names)
+    axes.set(xlim=(0, 560), ylim=(-0.6, len(names) - 0.4))
+    axes.set_title(f"first packet lost (filled) or not, RTT {rtt * 1e3:g} ms: ms", loc="left", fontsize=9, color=INK)
+    tidy(axes)
+
+
+EXPERIMENT = Experiment(
+    name="start-up-v1",
+    question="How long after the first capture is something on the screen, if the connection begins only then?",
+    expectation="Half a round trip without a handshake or with QUIC 0-RTT, 1.5 with QUIC, 2.5 with WebTransport or a "
+    "long certificate chain, 2.5 and its latency with SRT; a lost first packet outweighs all of it.",
+    source="RFC 9000, RFC 9001, RFC 9002, draft-ietf-webtrans-http3-02, draft-sharabayko-srt-01",
+    plans=_plans,
+    checks=_checks,
+    figure=_figure,
+)
