@@ -124,7 +124,7 @@ def killed(folder: Path, seed: int, wall: float, duration: str) -> Path:
     """Kill a sweep some times, each after a random part of what an undisturbed one takes; then let it end."""
     rng = np.random.default_rng(seed)
     for _ in range(KILLS):
-        after = float(rng.uniform(0.02, 0.5)) * wall
+        after = float(rng.uniform(0.02, 0.3)) * wall
         code = child(folder, 2, duration, kill_after=after).code
         kept = len(list((folder / "cells").glob("*/arm.json"))) if (folder / "cells").is_dir() else 0
         print(f"seed {seed}: kill -9 after {after:.1f} s: exit code {code}, {kept} cells kept", flush=True)

@@ -7,6 +7,7 @@ arm: the others are measured all the same), 2 bad input or usage, 130 an interru
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import typer
 
@@ -17,13 +18,26 @@ INTERRUPTED = 130
 
 def run_app(app: typer.Typer, arguments: Sequence[str] | None = None, *, name: str = "glass") -> int:
     """Run a typer app on `arguments` (the process's own if None) and return the exit code for `sys.exit`."""
+    command = typer.main.get_command(app)
+    invoke = command.invoke
+    kept = "interrupted"
+
+    def listen(context: Any) -> Any:
+        nonlocal kept
+        try:
+            return invoke(context)
+        except KeyboardInterrupt as interrupt:
+            kept = getattr(interrupt, "kept", kept)
+            raise
+
+    command.invoke = listen  # type: ignore[method-assign, assignment]
     try:
-        result = typer.main.get_command(app).main(
+        result = command.main(
             args=None if arguments is None else list(arguments), prog_name=name, standalone_mode=False
         )
         print(end="", flush=True)
-        if result == INTERRUPTED:  # newer versions of typer turn an interrupt into this
-            return _fail("interrupted", INTERRUPTED)
+        if result == INTERRUPTED:  # newer versions of typer turn an interrupt into this, and forget what it said
+            return _fail(kept, INTERRUPTED)
         return result if isinstance(result, int) else 0
     except (KeyboardInterrupt, typer.Abort) as interrupt:
         return _fail(str(interrupt) or "interrupted", INTERRUPTED)

@@ -99,6 +99,8 @@ class _Run:
                     future.release()
                     finished(job, _keep(job, returned))
                     self._submit(waiting)
+        except OSError:
+            raise self._gone() from None
         finally:
             if self._under_way:
                 with suppress(Exception):  # the scheduler may be gone; the reason is on its way already
@@ -132,6 +134,8 @@ class _Run:
         except FutureCancelledError:
             raise self._gone() from None
         except Exception as error:
+            if future.status != "error":  # it is not the task's own
+                raise self._gone() from None
             reason = " ".join(str(error).split()) or type(error).__name__
             raise ClusterError(
                 f"the cluster at {self._address} cannot run cells; is Glassbench installed where its scheduler and "
@@ -169,14 +173,17 @@ def _keep(job: Job, returned: Returned) -> Done:
 def _connected(address: str) -> Iterator["Client"]:
     try:
         from distributed import Client
+        from distributed.comm import parse_address
+        from distributed.comm.registry import get_backend
     except ImportError:
         raise ClusterError(
             "a cluster needs Dask distributed, which is not installed; install it: pip install 'glassbench[cluster]'"
         ) from None
     with _quiet():
         try:
+            get_backend(parse_address(address)[0])  # with another one Client hangs
             client = Client(address, timeout=CONNECT_PATIENCE, set_as_default=False)
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, ValueError, TypeError, OverflowError) as error:
             reason = " ".join(str(error).split())[:200]
             raise ClusterError(
                 f"no Dask scheduler answers at {address!r} within {CONNECT_PATIENCE:g} s ({reason}); "

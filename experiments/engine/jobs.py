@@ -39,7 +39,8 @@ class Job:
     """One arm of a scenario. `name` is what progress calls it. With a `place`, a folder, the result is kept there;
     without, only the summary comes back. `partial`: whether that holds for what was measured up to an interrupt, too.
     `quality`: whether the quality of the pictures is measured. `frames`: whether the tables are kept, too, or only the
-    numbers. `capture`: the folder for its packets and qlogs."""
+    numbers. `reports`: whether its worker reports progress on the way. `capture`: the folder for its packets and qlogs.
+    """
 
     name: str
     scenario: Scenario
@@ -48,6 +49,7 @@ class Job:
     partial: bool = True
     quality: bool = True
     frames: bool = True
+    reports: bool = True
     capture: Path | None = None
 
     def to_json(self) -> str:

@@ -158,17 +158,31 @@ def with_fields(scenario: Scenario, fields: Mapping[str, Any]) -> Scenario:
     try:
         return build(content)
     except ScenarioError as error:
-        raise _wrong_field(fields, str(error)) from None
+        raise _wrong_field(scenario, fields, str(error)) from None
 
 
-def _wrong_field(fields: Mapping[str, Any], sentence: str) -> WrongField:
-    """The sentence of a scenario that names one of these fields is about that one; else any may be the wrong one."""
+def _wrong_field(scenario: Scenario, fields: Mapping[str, Any], sentence: str) -> WrongField:
+    """The field that the sentence names is the wrong one; else the one without which the others fit."""
     named = [path for path in fields if sentence.startswith((f"{path}: ", f"{path}.", f"{path}["))]
-    path = max(named, key=len, default=list(fields)[-1])
+    path = max(named, key=len, default="")
+    if not named:
+        path = next((one for one in fields if _fits(scenario, fields, without=one)), list(fields)[-1])
     others = ", ".join(f"{other}={value!r}" for other, value in fields.items() if other != path)
     if named:
         return WrongField(path, fields[path], sentence.removeprefix(f"{path}: "))
     return WrongField(path, fields[path], sentence, beside=f" (with {others})" if others else "")
+
+
+def _fits(scenario: Scenario, fields: Mapping[str, Any], *, without: str) -> bool:
+    content = scenario.dump()
+    for path, value in fields.items():
+        if path != without:
+            _put(content, path, value)
+    try:
+        build(content)
+    except ScenarioError:
+        return False
+    return True
 
 
 def _put(content: dict[str, Any], path: str, value: Any) -> None:

@@ -27,7 +27,11 @@ RunCells = Callable[[Sequence[Job], Callable[[Job, Done], None]], bool]
 
 
 class PlanInterrupted(KeyboardInterrupt):
-    """Ctrl-C: the same command goes on where this one stopped."""
+    """Ctrl-C: the same command goes on where this one stopped. `kept` is the sentence that says so."""
+
+    def __init__(self, kept: str) -> None:
+        super().__init__(kept)
+        self.kept = kept
 
 
 def run_plan(
@@ -97,8 +101,17 @@ def _describe(plan: Plan, index: int) -> dict[str, Any]:
 
 
 def _job(plan: Plan, path: Path, index: int) -> Job:
-    cell, place = plan.cells[index], folder.cell_place(path, index)
-    return Job(str(index), cell.scenario, cell.arm, place, partial=False, quality=plan.quality, frames=plan.frames)
+    cell = plan.cells[index]
+    return Job(
+        str(index),
+        cell.scenario,
+        cell.arm,
+        folder.cell_place(path, index),
+        partial=False,
+        quality=plan.quality,
+        frames=plan.frames,
+        reports=False,  # progress is counted in cells
+    )
 
 
 def _on_this_machine(workers: int) -> RunCells:

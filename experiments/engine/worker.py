@@ -34,15 +34,15 @@ def main() -> None:
 
     with reuse_on_disk() as reuse:
         while (line := jobs.get()) is not None:
-            reported = 0.0
+            job, reported = Job.from_json(line), 0.0
 
-            def report(share: float) -> None:
+            def report(share: float, wanted: bool = job.reports) -> None:
                 nonlocal reported
-                if share - reported >= REPORT_STEP:
+                if wanted and share - reported >= REPORT_STEP:
                     reported = share
                     answer(share)
 
-            answer(asdict(execute(Job.from_json(line), reuse, report, stop.is_set)))
+            answer(asdict(execute(job, reuse, report, stop.is_set)))
 
 
 def _listen(jobs: "queue.SimpleQueue[str | None]", stop: threading.Event) -> None:

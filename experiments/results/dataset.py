@@ -97,14 +97,20 @@ class Dataset:
 
     def scenario(self, cell: int) -> str:
         """The scenario of a cell with its axes, as JSON."""
-        table = pq.read_table(self.path / "summary.parquet", columns=["cell", "scenario"])
+        table = self._texts("scenario")
         return str(table.filter(pa.compute.equal(table["cell"], cell))["scenario"][0])
 
     def counters(self) -> list[dict[str, Any]]:
         """Per cell, in the order of the plan: what both ends counted, in tables `sender` and `receiver`, and what the
         run noted besides. Empty for a cell that was not measured."""
-        texts = pq.read_table(self.path / "summary.parquet", columns=["cell", "stats"]).sort_by("cell")["stats"]
-        return [json.loads(str(text)) for text in texts]
+        return [json.loads(str(text)) for text in self._texts("stats").sort_by("cell")["stats"]]
+
+    def _texts(self, name: str) -> pa.Table:
+        file = self.path / "summary.parquet"
+        try:
+            return pq.read_table(file, columns=["cell", name], partitioning=None)
+        except (pa.ArrowException, OSError) as error:
+            raise ResultsError(f"{file} is not a readable Parquet file: {error}") from None
 
     def _frames(self, name: str, cells: Sequence[int] | None, columns: list[str] | None = None) -> pd.DataFrame:
         file = self.path / f"{name}.parquet"
@@ -131,6 +137,8 @@ def load_dataset(path: str | Path) -> Dataset:
             f"{path / 'manifest.json'} has schema {manifest.get('schema')!r}; "
             f"this version of Glassbench reads {DATASET_SCHEMA}"
         )
+    if not isinstance(manifest.get("name"), str):
+        raise ResultsError(f"{path / 'manifest.json'} has no field 'name' with a text")
     if not manifest.get("complete"):
         raise ResultsError(f"{path} is not complete; it goes on where it stopped by: {_command(manifest)}")
     return Dataset(path, manifest)

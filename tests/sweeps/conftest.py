@@ -1,0 +1,68 @@
+"""What the tests of plans, datasets and sweeps share: a small plan, an empty folder, and folders as bytes."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from experiments import scenario
+from experiments.engine.plan import Plan, grid
+from experiments.results.versions import versions
+from experiments.scenario import Scenario
+
+MakeScenario = Callable[..., Scenario]
+MakePlan = Callable[..., Plan]
+ReadFolder = Callable[[Path], dict[str, bytes]]
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to be in, with an empty cache."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def made_with() -> dict[str, str]:
+    return versions()
+
+
+@pytest.fixture(autouse=True)
+def same_versions(monkeypatch: pytest.MonkeyPatch, made_with: dict[str, str]) -> None:
+    """Reading all our source again takes most of the time of a small plan."""
+    monkeypatch.setattr("experiments.engine.plan_run.versions", lambda: made_with)
+
+
+@pytest.fixture
+def make_scenario() -> MakeScenario:
+    def make(**fields: Any) -> Scenario:
+        base = {"name": "tiny", "duration": "400ms", "arms": ["udp", "rtp"], "video": {"source": "lognormal"}}
+        return scenario.build({**base, "network": {"rate": "5Mbit/s", "delay": "5ms", "loss": "5%"}, **fields})
+
+    return make
+
+
+@pytest.fixture
+def make_plan(make_scenario: MakeScenario) -> MakePlan:
+    """12 cells: 2 delays x 2 seeds x (2 arms and the floor)."""
+
+    def make(scenario: Scenario | None = None, **options: Any) -> Plan:
+        defaults = {"axes": {"network.delay": ["5ms", "40ms"]}, "seeds": [3, 4], "floor": True, "frames": True}
+        return grid("tiny", scenario or make_scenario(), **{**defaults, **options})
+
+    return make
+
+
+@pytest.fixture
+def read_folder() -> ReadFolder:
+    """All files below a folder, by their path in it."""
+
+    def read(folder: Path) -> dict[str, bytes]:
+        files = (path for path in folder.rglob("*") if path.is_file())
+        return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+    return read
