@@ -7,10 +7,12 @@ a process of this machine would have kept them, so the dataset is the same. Glas
 version, where the scheduler and the workers run; files that a scenario names must be there, too.
 """
 
+import asyncio
 import logging
 import queue
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -181,7 +183,9 @@ def _connected(address: str) -> Iterator["Client"]:
         ) from None
     with _quiet():
         try:
-            get_backend(parse_address(address)[0])  # with another one Client hangs
+            get_backend(parse_address(address)[0])
+            with ThreadPoolExecutor(1) as thread:  # a notebook has an event loop in this one already
+                thread.submit(asyncio.run, _answers(address)).result()
             client = Client(address, timeout=CONNECT_PATIENCE, set_as_default=False)
         except (OSError, ValueError, TypeError, OverflowError) as error:
             reason = " ".join(str(error).split())[:200]
@@ -202,16 +206,26 @@ def _connected(address: str) -> Iterator["Client"]:
                 client.close(timeout=CONNECT_PATIENCE)
 
 
+async def _answers(address: str) -> None:
+    """Client would wait for a port that takes connections and says nothing. Raises OSError."""
+    from distributed.comm import connect
+
+    comm = await asyncio.wait_for(connect(address, timeout=CONNECT_PATIENCE), CONNECT_PATIENCE)
+    await comm.close()
+
+
 @contextmanager
 def _quiet() -> Iterator[None]:
     """What goes wrong is said in one sentence, by us."""
-    logger = logging.getLogger("distributed")
-    before = logger.level
-    logger.setLevel(logging.CRITICAL + 1)
+    loggers = [logging.getLogger(name) for name in logging.root.manager.loggerDict if name.startswith("distributed")]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL + 1)
     try:
         yield
     finally:
-        logger.setLevel(before)
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
 
 
 @cache
