@@ -77,7 +77,7 @@ def glass(request: pytest.FixtureRequest, tmp_path: Path) -> Glass:
     try:
         fields = _marker_fields(request.node)
         baseline = fields.pop("baseline", None)
-        budgets = single_budget(fields, name=f"{MARKER} of {request.node.name}")
+        budgets = single_budget(fields, name=MARKER)
         before = None if baseline is None else load_baseline(baseline)
         require(budgets, before)
     except ValueError as error:

@@ -10,10 +10,11 @@ from experiments.scenario.named_files import named_files
 def fingerprint(target: Target) -> str:
     """A digest of the scenario with this one arm, of its seeds, and of the files that it names. Raises BudgetError.
 
-    The name of the scenario and its other arms decide nothing, so they are not in it.
+    The name of the scenario and its other arms decide nothing, so they are not in it. Neither are fields that are at
+    their default: a version of the program that knows one more does not make every baseline foreign.
     """
-    scenario = target.scenario
-    content = scenario.model_copy(update={"arms": (scenario.arm(target.arm),), "seed": 0, "name": "any"}).dump()
+    scenario = target.scenario.model_copy(update={"arms": (target.scenario.arm(target.arm),), "seed": 1, "name": "any"})
+    content = scenario.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
     digest = hashlib.sha256(json.dumps([content, target.seeds], sort_keys=True).encode())
     for file in named_files(content):
         try:

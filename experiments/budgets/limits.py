@@ -75,7 +75,7 @@ def _duration_increase(found: Any) -> tuple[float, bool]:
 
 def _count(found: Any) -> tuple[float, bool]:
     if isinstance(found, bool) or not isinstance(found, int) or not 0 <= found <= 10**9:
-        raise ValueError(f"a number of freezes is a whole number from 0 on, without a unit, found {found!r}")
+        raise ValueError(f"a number of freezes is a whole number from 0 on, without a unit, found {_shown(found)}")
     return float(found), False
 
 
@@ -87,9 +87,14 @@ def _share(found: Any) -> tuple[float, bool]:
 
 
 def _ratio(found: Any) -> tuple[float, bool]:
-    if isinstance(found, bool) or not isinstance(found, int | float) or not 0 <= found < math.inf:
-        raise ValueError(f"a ratio is a number such as 1.5, without a unit, found {found!r}")
+    if isinstance(found, bool) or not isinstance(found, int | float) or not 0 <= found <= 10**9:
+        raise ValueError(f"a ratio is a number such as 1.5, without a unit, found {_shown(found)}")
     return float(found), False
+
+
+def _shown(found: Any) -> str:
+    """Also of a number with thousands of digits, which Python does not write."""
+    return "a number above 10^9" if isinstance(found, int) and found > 10**9 else repr(found)
 
 
 def _ratio_increase(found: Any) -> tuple[float, bool]:

@@ -3,6 +3,7 @@
 Each `[[budget]]` is about one track of one arm of one scenario, its target, and has a table of limits for each metric.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -67,7 +68,7 @@ class Budgets:
     @cached_property
     def name(self) -> str:
         """Names the folder of results."""
-        return Path(self.file).stem
+        return re.sub(r"[^A-Za-z0-9._-]+", "-", Path(self.file).stem)
 
 
 @dataclass(frozen=True)

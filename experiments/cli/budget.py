@@ -1,8 +1,6 @@
 """`glass budget`: hold latency budgets in CI, and record the baseline they are held against."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -54,7 +52,7 @@ def check(
     wanted = load_budgets(budgets)
     before = None if baseline is None else load_baseline(baseline)
     require(wanted, before)
-    with _interrupt_told(), cell_progress(quiet=as_json) as progress:
+    with cell_progress(quiet=as_json) as progress:
         measured = measure(wanted, results, workers=workers, progress=progress, command=command_line())
     report = judge_all(wanted, measured, before)
     if as_json:
@@ -87,24 +85,12 @@ def record(
     from experiments.budgets.spec import load_budgets
 
     wanted = load_budgets(budgets)
-    with _interrupt_told(), cell_progress() as progress:
+    with cell_progress() as progress:
         measured = measure(wanted, results, workers=workers, progress=progress, command=command_line())
     text = baseline_text(measured, command=command_line())
     path = output or budgets.with_suffix(".baseline.json")
     typer.echo(write_file(path, text.encode()))
     typer.echo(f"results: {measured.path} (complete)")
-
-
-@contextmanager
-def _interrupt_told() -> Iterator[None]:
-    """Ctrl-C ends a command with one word: what is kept is told before."""
-    from experiments.engine.plan_run import PlanInterrupted
-
-    try:
-        yield
-    except PlanInterrupted as interrupt:
-        typer.echo(f"note: {str(interrupt).removeprefix('interrupted; ')}", err=True)
-        raise
 
 
 def _write(*files: tuple[Path | None, bytes], quiet: bool) -> None:

@@ -1,0 +1,39 @@
+"""What docs/budgets.md shows works as it stands."""
+
+import re
+import shlex
+from pathlib import Path
+
+from experiments.budgets.metrics import METRICS
+from experiments.cli.app import app
+from experiments.cli.errors import run_app
+
+DOCUMENT = (Path(__file__).parents[2] / "docs/budgets.md").read_text()
+
+pytest_plugins = ["pytester"]
+
+
+def blocks(language: str) -> list[str]:
+    found = re.findall(r"^```(\w*)\n(.*?)^```$", DOCUMENT, re.MULTILINE | re.DOTALL)
+    return [text for name, text in found if name == language]
+
+
+def test_the_files_the_commands_and_the_test_of_the_document_work(pytester, monkeypatch):
+    monkeypatch.chdir(pytester.path)
+    scenario, budgets = blocks("toml")
+    Path("call.toml").write_text(scenario)
+    Path("budgets.toml").write_text(budgets)
+    commands = [line.split("#")[0] for line in blocks("")[0].splitlines()]
+    workflow = blocks("yaml")[0].replace("\\\n", " ").replace("$GITHUB_STEP_SUMMARY", "summary.md")
+    commands += [line.strip() for line in workflow.splitlines() if "glass budget" in line]
+    assert len(commands) == 3
+    for command in commands:
+        assert run_app(app, shlex.split(command)[1:]) == 0
+    assert Path("budgets.xml").exists() and Path("summary.md").exists()
+    pytester.makepyfile(blocks("python")[0])
+    pytester.runpytest_subprocess().assert_outcomes(passed=1)
+
+
+def test_the_document_names_every_metric():
+    for name in METRICS:
+        assert f"`{name}`" in DOCUMENT
