@@ -190,7 +190,7 @@ def _connected(address: str) -> Iterator["Client"]:
         except (OSError, ValueError, TypeError, OverflowError) as error:
             reason = " ".join(str(error).split())[:200]
             raise ClusterError(
-                f"no Dask scheduler answers at {address!r} within {CONNECT_PATIENCE:g} s ({reason}); "
+                f"no Dask scheduler answers at {address!r} within {CONNECT_PATIENCE:g} s ({reason or 'no answer'}); "
                 "one is started by: dask scheduler"
             ) from None
         try:
