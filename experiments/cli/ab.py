@@ -10,7 +10,7 @@ from experiments.cli.options import AsJson, Results, Workers, command_line
 from experiments.cli.paired_table import answer, paired_table, row_object
 from experiments.cli.progress import cell_progress
 from experiments.cli.show import wide_console
-from experiments.cli.show_dataset import sizing
+from experiments.results.evidence import sizing
 
 
 def ab(

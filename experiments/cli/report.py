@@ -1,17 +1,51 @@
-"""`glass report`: an earlier run again."""
+"""`glass report`: an earlier run or dataset again, and a page of it for others."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from experiments.cli.output import write_file
 from experiments.cli.show import show_run
-from experiments.results import load
+from experiments.results import Run, load
+from experiments.results.dataset import Dataset, load_dataset
+from experiments.results.files import read_json
 
 
 def report(
-    run: Annotated[Path, typer.Argument(help="The folder of a run, as in results/lte-driving-seed20.")],
+    folder: Annotated[Path, typer.Argument(help="The folder of a run or a dataset, as in results/lte-driving-seed20.")],
+    *,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="The page (default: report.html in FOLDER).")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on stdout.")] = False,
 ) -> None:
-    """Show an earlier run again and redraw its pictures, also if it broke off."""
-    show_run(load(run), as_json=as_json)
+    """Write one HTML page of a run or dataset: verdict, numbers, pictures, network, provenance.
+
+    It needs no other file and no network, prints well, and follows light and
+    dark. The table is printed too, and the pictures of a run are drawn again.
+    """
+    from experiments.report import dataset_report, page, run_report
+
+    found = _open(folder)
+    html = page(run_report(found) if isinstance(found, Run) else dataset_report(found))
+    try:
+        _show(found, as_json=as_json)
+    finally:  # pictures that cannot be written into the folder do not keep the page from its place
+        done = write_file(output or folder / "report.html", html.encode())
+        if not as_json:
+            typer.echo(f"report: {done}")
+
+
+def _open(folder: Path) -> Run | Dataset:
+    is_dataset = (folder / "manifest.json").is_file() and read_json(folder / "manifest.json").get("kind") == "dataset"
+    return load_dataset(folder) if is_dataset else load(folder)
+
+
+def _show(found: Run | Dataset, *, as_json: bool) -> None:
+    if isinstance(found, Run):
+        show_run(found, as_json=as_json)
+        return
+    from experiments.cli.show_dataset import show_dataset
+
+    show_dataset(found, as_json=as_json)

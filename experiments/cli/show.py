@@ -13,9 +13,7 @@ from experiments.cli.output import write_file
 from experiments.cli.table import summary_table
 from experiments.results import Run
 from experiments.results.captures import CAPTURES
-
-# Percentiles of one run this near to the least are not ranked: another seed puts them in another order.
-_TOO_CLOSE = 1.05
+from experiments.results.run_answer import answer, notes, subject
 
 _JSON_FIELDS = (
     "captured",
@@ -87,13 +85,12 @@ def wide_console() -> Console:
 def print_run(run: Run, pictures: Sequence[Path]) -> None:
     rows = [_row(arm) for arm in run.arms]
     console = wide_console()
-    console.print(summary_table(rows, title=_title(run), width=console.width))
+    console.print(summary_table(rows, title=subject(run.manifest["scenario"]), width=console.width))
     for row in rows:
         if row["outcome"] != "measured":
             typer.echo(f"{row['arm']}: {row['outcome']}: {row['reason']}")
-    typer.echo(_answer(rows))
-    # The arms share the source, so each note once.
-    for note in dict.fromkeys(note for arm in run.arms for note in arm.get("stats", {}).get("source_notes", ())):
+    typer.echo(answer(rows))
+    for note in notes(run.arms):
         typer.echo(f"note: {note}")
     for picture in pictures:
         typer.echo(f"wrote {picture}")
@@ -106,27 +103,3 @@ def print_run(run: Run, pictures: Sequence[Path]) -> None:
 def _row(arm: dict[str, Any]) -> dict[str, Any]:
     numbers = {field: arm["summary"].get(field) for field in _JSON_FIELDS}
     return {"arm": arm["arm"], "outcome": arm["outcome"], "reason": arm.get("reason"), **numbers}
-
-
-def _title(run: Run) -> str:
-    scenario = run.manifest["scenario"]
-    video, network = scenario["video"], scenario["network"]
-    over = f"over {network['trace']}" if network.get("trace") else "over its own path"
-    return f"{video.get('source')}, {scenario['duration']}, {over}, seed {scenario['seed']}, in virtual time"
-
-
-def _answer(rows: Sequence[dict[str, Any]]) -> str:
-    ended = [row for row in rows if row["outcome"] == "measured"]
-    if not ended:
-        return "No arm was measured to its end, so there is nothing to compare."
-    ranked = sorted(
-        (row for row in ended if row["g2g_p95_ms"] is not None),
-        key=lambda row: (float(row["g2g_p95_ms"]), float(row["g2g_p50_ms"])),
-    )
-    if not ranked:
-        return "No arm showed 95 % of its frames, so none has a 95th percentile; compare the p95 signal delays."
-    close = [row for row in ranked if row["g2g_p95_ms"] <= _TOO_CLOSE * ranked[0]["g2g_p95_ms"]]
-    soonest = ", ".join(f"{row['arm']} ({row['g2g_p95_ms']:.0f} ms)" for row in close)
-    if len(close) == 1:
-        return f"Soonest for 95 % of all captured frames, in this one run: {soonest}."
-    return f"Soonest for 95 % of all captured frames, too close for one run to tell apart: {soonest}."

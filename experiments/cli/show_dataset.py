@@ -10,9 +10,9 @@ from rich.table import Table
 
 from experiments.cli.show import wide_console
 from experiments.results.dataset import Dataset
-from experiments.results.evidence import evidence
+from experiments.results.evidence import evidence, sizing
 from experiments.scenario.spec import FLOOR
-from experiments.statistics import ArmEvidence, Comparison, runs_needed
+from experiments.statistics import ArmEvidence, Comparison
 
 _MEDIANS = {
     "g2g_p50_ms": ".1f",
@@ -70,15 +70,6 @@ def medians_table(dataset: Dataset) -> Table:
         numbers = [_number(row[name], form) for name, form in _MEDIANS.items()]
         table.add_row(*(str(row[axis]) for axis in dataset.axes), str(row["arm"]), str(row["runs"]), *numbers)
     return table
-
-
-def sizing(runs: int) -> str:
-    """What so many runs can say of the worst one: Wilks 1941."""
-    share = 0.05 ** (1 / runs)
-    return (
-        f"The worst of {runs} runs bounds {share:.0%} of all runs with 95 % confidence; "
-        f"the 95th percentile of runs needs {runs_needed(0.95)}."
-    )
 
 
 def _number(value: Any, form: str) -> str:

@@ -1,11 +1,15 @@
 """How many of all captured frames were on the screen within x milliseconds, and how many were not."""
 
+from collections.abc import Mapping
+
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import NDArray
 
+from experiments.measure.metrics import percentile
 from experiments.plots.style import INK, LineStyle, arm_styles, new_figure, tidy
 from experiments.results import Run
 
@@ -17,44 +21,72 @@ def latency_cdf(run: Run) -> Figure:
     """The latency CDF over all captured video frames, an arm a line; and its complement on a log scale, where the slow
     frames are. Frames never shown have no latency and are not left out: the line of such an arm ends below 100 %."""
     video = run.video_by_arm()
-    latencies = {arm: np.sort(frames["g2g_ms"].dropna().to_numpy(dtype=np.float64)) for arm, frames in video.items()}
-    captured = {arm: len(frames) for arm, frames in video.items()}
-    styles = arm_styles(list(video))
-    shown = [values for values in latencies.values() if len(values)]
-    left = 0.9 * min((float(values[0]) for values in shown), default=10.0)
-    right = 1.1 * max((float(values[-1]) for values in shown), default=1000.0)
-
     figure = new_figure(13, 5)
     cdf, tail = figure.subplots(1, 2)
-    for arm in sorted(video, key=lambda name: _p95(latencies[name], captured[name])):
-        values, total = latencies[arm], captured[arm]
-        within = 100 * np.arange(1, len(values) + 1) / total
-        last = within[-1:] if len(within) else np.zeros(1)
-        x = np.concatenate(([left], values, [right]))
-        y = np.concatenate(([0.0], within, last))
-        _draw(cdf, x, y, styles[arm], f"{arm}  ({len(values) / total:.1%} shown)")
-        _draw(tail, x, 100 - y, styles[arm], None)
-    for axes in (cdf, tail):
-        axes.set_xscale("log")
-        axes.set_xlim(left, right)
-        axes.xaxis.set_major_locator(FixedLocator([tick for tick in _TICKS_MS if left <= tick <= right]))
-        axes.xaxis.set_minor_locator(NullLocator())
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axes.set_xlabel("glass-to-glass latency, ms (log scale)")
-        tidy(axes)
-    cdf.set_ylim(0, 101)
+    draw_cdf(cdf, video)
+    draw_tail(tail, video)
     cdf.set_title("shown within x ms, % of captured frames", loc="left", fontsize=9, color=INK)
-    tail.set_yscale("log")
-    tail.set_ylim(60 / max(captured.values()), 100)
-    tail.yaxis.set_major_locator(FixedLocator(_TICKS_PERCENT))
-    tail.yaxis.set_minor_locator(NullLocator())
-    tail.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     tail.set_title(
         "not yet shown after x ms, % (log scale): the slow and the missing", loc="left", fontsize=9, color=INK
     )
     figure.legend(loc="outside right center", frameon=False, fontsize=8, handlelength=3.2)
     figure.suptitle(f"Frames on the screen: {run.name}", x=0.01, ha="left", fontsize=11, color=INK)
     return figure
+
+
+def draw_cdf(axes: Axes, video: Mapping[str, pd.DataFrame]) -> None:
+    """The share of captured frames shown within x ms, in percent; `video` as from `Run.video_by_arm`, not empty."""
+    styles = arm_styles(list(video))
+    left, right = _limits(video)
+    for arm in by_p95(video):
+        x, within = _curve(video[arm], left, right)
+        _draw(axes, x, within, styles[arm], f"{arm}  ({video[arm]['g2g_ms'].notna().mean():.1%} shown)")
+    axes.set_ylim(0, 101)
+    _latency_axis(axes, left, right)
+
+
+def draw_tail(axes: Axes, video: Mapping[str, pd.DataFrame]) -> None:
+    """The share not yet shown after x ms, in percent on a log scale; `video` as in `draw_cdf`."""
+    styles = arm_styles(list(video))
+    left, right = _limits(video)
+    for arm in by_p95(video):
+        x, within = _curve(video[arm], left, right)
+        _draw(axes, x, 100 - within, styles[arm], None)
+    axes.set_yscale("log")
+    axes.set_ylim(60 / max(map(len, video.values())), 100)
+    axes.yaxis.set_major_locator(FixedLocator(_TICKS_PERCENT))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    _latency_axis(axes, left, right)
+
+
+def by_p95(video: Mapping[str, pd.DataFrame]) -> list[str]:
+    """The arms in the order of a legend: by the 95th percentile over captured frames, never shown being infinite."""
+    return sorted(video, key=lambda arm: percentile(video[arm]["g2g_ms"].fillna(np.inf).to_numpy(), 0.95))
+
+
+def _limits(video: Mapping[str, pd.DataFrame]) -> tuple[float, float]:
+    """Ends of the latency axis, in ms."""
+    shown = pd.concat([frames["g2g_ms"].dropna() for frames in video.values()])
+    return (0.9 * float(shown.min()), 1.1 * float(shown.max())) if len(shown) else (9.0, 1100.0)
+
+
+def _curve(frames: pd.DataFrame, left: float, right: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Latency in ms, and the share of captured frames in percent that were shown within it."""
+    values = np.sort(frames["g2g_ms"].dropna().to_numpy(dtype=np.float64))
+    within = 100 * np.arange(1, len(values) + 1) / len(frames)
+    last = within[-1:] if len(within) else np.zeros(1)
+    return np.concatenate(([left], values, [right])), np.concatenate(([0.0], within, last))
+
+
+def _latency_axis(axes: Axes, left: float, right: float) -> None:
+    axes.set_xscale("log")
+    axes.set_xlim(left, right)
+    axes.xaxis.set_major_locator(FixedLocator([tick for tick in _TICKS_MS if left <= tick <= right]))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.set_xlabel("glass-to-glass latency, ms (log scale)")
+    tidy(axes)
 
 
 def _draw(axes: Axes, x: NDArray[np.float64], y: NDArray[np.float64], style: LineStyle, label: str | None) -> None:
@@ -70,9 +102,3 @@ def _draw(axes: Axes, x: NDArray[np.float64], y: NDArray[np.float64], style: Lin
         markevery=(0.04, 0.16),  # by length on the page, so that lines in grey can be told apart everywhere
         label=label,
     )
-
-
-def _p95(latencies: NDArray[np.float64], captured: int) -> float:
-    """The 95th percentile over captured frames, infinite where they were not shown: the order of the legend."""
-    index = int(np.ceil(0.95 * captured)) - 1
-    return float(latencies[index]) if index < len(latencies) else np.inf

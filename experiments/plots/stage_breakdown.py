@@ -1,5 +1,7 @@
 """Where the milliseconds went: the stages of the ledger as stacked bars, for usual frames and for slow ones."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -10,7 +12,7 @@ from experiments.plots.style import INK, new_figure, tidy
 from experiments.results import Run
 
 # Neighbours in the stack differ in lightness, and hatches tell them apart in grey.
-_LOOKS = {
+LOOKS = {
     "wait": ("#FFFFFF", "...."),
     "encode": ("#E69F00", ""),
     "queue": ("#0072B2", ""),
@@ -20,8 +22,9 @@ _LOOKS = {
     "buffer": ("#F0E442", ""),
     "decode": ("#009E73", "xxxx"),
 }
+USUAL, SLOW = (0.25, 0.75), (0.95, 1.0)
 _CLIP = 4.0  # the axis ends at so many median bars
-_MEANING = {
+MEANING = {
     "wait": "wait for the encoder",
     "encode": "encode",
     "queue": "send queue",
@@ -39,8 +42,8 @@ def stage_breakdown(run: Run) -> Figure:
     video = run.video_by_arm()
     figure = new_figure(11, 1.6 + 0.42 * len(video))
     usual, slow = figure.subplots(1, 2, sharey=True)
-    _draw_panel(usual, {arm: _mean_between(frames, 0.25, 0.75) for arm, frames in video.items()})
-    _draw_panel(slow, {arm: _mean_between(frames, 0.95, 1.0) for arm, frames in video.items()})
+    draw_stages(usual, video, USUAL)
+    draw_stages(slow, video, SLOW)
     usual.set_title("usual frames (middle half of those shown)", loc="left", fontsize=9, color=INK)
     slow.set_title("slowest 5 % of those shown", loc="left", fontsize=9, color=INK)
     shares = [frames["g2g_ms"].notna().mean() for frames in video.values()]
@@ -53,7 +56,13 @@ def stage_breakdown(run: Run) -> Figure:
     return figure
 
 
-def _mean_between(frames: pd.DataFrame, low: float, high: float) -> pd.Series:
+def draw_stages(axes: Axes, video: Mapping[str, pd.DataFrame], between: tuple[float, float]) -> None:
+    """Stacked bars, an arm a row: mean stages of the shown frames between two quantiles of latency."""
+    _draw_panel(axes, {arm: mean_between(frames, *between) for arm, frames in video.items()})
+
+
+def mean_between(frames: pd.DataFrame, low: float, high: float) -> pd.Series:
+    """Mean of each stage in ms over the shown frames between two quantiles of latency; zeros if none was shown."""
     shown = frames.dropna(subset=["g2g_ms"])
     if shown.empty:
         return pd.Series(0.0, index=[f"{stage}_ms" for stage in STAGES])
@@ -66,10 +75,10 @@ def _draw_panel(axes: Axes, means: dict[str, pd.Series]) -> None:
     left = np.zeros(len(means))
     for stage in STAGES:
         widths = np.array([mean[f"{stage}_ms"] for mean in means.values()])
-        color, hatch = _LOOKS[stage]
+        color, hatch = LOOKS[stage]
         axes.barh(
             rows, widths, left=left, color=color, hatch=hatch, edgecolor=INK, linewidth=0.4, height=0.72,
-            label=_MEANING[stage],
+            label=MEANING[stage],
         )  # fmt: skip
         left += widths
     # One hopeless arm must not press all others flat: bars past the end of the axis carry an arrow and their length.

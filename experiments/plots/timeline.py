@@ -1,5 +1,7 @@
 """What happened to each frame, arm below arm, under the capacity that the link had at that moment."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -19,23 +21,33 @@ def timeline(run: Run) -> Figure:
     styles = arm_styles(list(video))
     figure = new_figure(11, 1.7 + 0.95 * len(video))
     rows = figure.subplots(len(video) + 1, 1, sharex=True, gridspec_kw={"height_ratios": [1.5] + [1.0] * len(video)})
-    _draw_capacity(rows[0], run)
-    shown = pd.concat([frames["g2g_ms"].dropna() for frames in video.values()])
-    bottom = 0.7 * float(shown.min()) if len(shown) else 10.0
-    top = 1.6 * float(shown.max()) if len(shown) else 1000.0
+    draw_capacity(rows[0], run)
+    bottom, top = latency_limits(video)
     for axes, (arm, frames) in zip(rows[1:], video.items(), strict=True):
-        _draw_arm(axes, frames, styles[arm].color, bottom, top)
+        draw_arm(axes, frames, styles[arm].color, bottom, top)
         never = int(frames["g2g_ms"].isna().sum())
         axes.set_title(f"{arm}: {never} of {len(frames)} frames never shown", loc="left", fontsize=8, color=INK, pad=2)
     rows[-1].set_xlabel("capture time, s")
-    last = max(float(frames["captured_at"].max()) for frames in video.values()) or 1.0  # of one frame alone
-    rows[-1].set_xlim(-0.01 * last, 1.01 * last)
+    rows[-1].set_xlim(time_limits(video))
     figure.supylabel("glass-to-glass latency, ms (log scale)", fontsize=9)
     figure.suptitle(f"Every frame against the link: {run.name}", x=0.01, ha="left", fontsize=11, color=INK)
     return figure
 
 
-def _draw_capacity(axes: Axes, run: Run) -> None:
+def latency_limits(video: Mapping[str, pd.DataFrame]) -> tuple[float, float]:
+    """Ends of the latency axis that all arms share, in ms."""
+    shown = pd.concat([frames["g2g_ms"].dropna() for frames in video.values()])
+    return (0.7 * float(shown.min()), 1.6 * float(shown.max())) if len(shown) else (10.0, 1000.0)
+
+
+def time_limits(video: Mapping[str, pd.DataFrame]) -> tuple[float, float]:
+    """Ends of the time axis that all arms share, in seconds."""
+    last = max(float(frames["captured_at"].max()) for frames in video.values()) or 1.0  # of one frame alone
+    return -0.01 * last, 1.01 * last
+
+
+def draw_capacity(axes: Axes, run: Run) -> None:
+    """Capacity of the downlink in Mbit/s, and the mean rate of the encoded video."""
     capacity = run.capacity()
     if capacity is None:
         axes.text(0.01, 0.5, "no bottleneck on the downlink", transform=axes.transAxes, fontsize=8)
@@ -58,7 +70,8 @@ def _draw_capacity(axes: Axes, run: Run) -> None:
     tidy(axes)
 
 
-def _draw_arm(axes: Axes, frames: pd.DataFrame, color: str, bottom: float, top: float) -> None:
+def draw_arm(axes: Axes, frames: pd.DataFrame, color: str, bottom: float, top: float) -> None:
+    """Latency in ms of each shown frame over its capture time, and a tick for each that was never shown."""
     axes.set_yscale("log")
     axes.set_ylim(bottom, top)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

@@ -105,6 +105,16 @@ class Dataset:
         run noted besides. Empty for a cell that was not measured."""
         return [json.loads(str(text)) for text in self._texts("stats").sort_by("cell")["stats"]]
 
+    def impairments(self) -> list[dict[str, Any]]:
+        """Per cell, in the order of the plan: what each direction was commanded to do and what it did, in packets.
+        Empty for a cell that was not measured."""
+        return [_object(text) for text in self._texts("impairments").sort_by("cell")["impairments"]]
+
+    def scenario_of_all(self) -> dict[str, Any]:
+        """What was repeated over the seeds: the scenario that the manifest keeps, or that of the first cell."""
+        kept = self.manifest.get("scenario")
+        return kept if isinstance(kept, dict) else _object(self.scenario(int(self.summary["cell"].iloc[0])))
+
     def _texts(self, name: str) -> pa.Table:
         file = self.path / "summary.parquet"
         try:
@@ -122,6 +132,15 @@ class Dataset:
         except (pa.ArrowException, OSError) as error:
             raise ResultsError(f"{file} is not a readable Parquet file: {error}") from None
         return table
+
+
+def _object(text: object) -> dict[str, Any]:
+    """The JSON object that a text holds; empty if it holds something else."""
+    try:
+        found = json.loads(str(text))
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def load_dataset(path: str | Path) -> Dataset:

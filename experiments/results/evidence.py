@@ -10,7 +10,7 @@ from experiments.measure.metrics import glass_to_glass
 from experiments.results.dataset import Dataset
 from experiments.results.files import ResultsError
 from experiments.scenario.tracks import VIDEO_TRACK
-from experiments.statistics import Comparison, compare_arms
+from experiments.statistics import Comparison, compare_arms, runs_needed
 from experiments.statistics.blocks import time_blocks
 
 MEASURED = ("measured",)
@@ -32,6 +32,15 @@ def evidence(dataset: Dataset, *, share: float = 0.95, track: int = VIDEO_TRACK)
         raise ResultsError(f"{dataset.path} has no arm that was measured with every seed")
     unit = "run" if runs > 1 else "block"
     return compare_arms(latencies, rng=dice.generator(0, "evidence", dataset.name), share=share, unit=unit)
+
+
+def sizing(runs: int) -> str:
+    """What so many runs can say of the worst one: Wilks 1941."""
+    share = 0.05 ** (1 / runs)
+    return (
+        f"The worst of {runs} runs bounds {share:.0%} of all runs with 95 % confidence; "
+        f"the 95th percentile of runs needs {runs_needed(0.95)}."
+    )
 
 
 def _blocks(dataset: Dataset, arm: str, track: int) -> Sequence[NDArray[np.float64]] | None:

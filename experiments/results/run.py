@@ -54,9 +54,14 @@ class Run:
 
     def figures(self) -> dict[str, "Figure"]:
         """The pictures of the run by name, as matplotlib figures: `latency-cdf`, `timeline`, `stage-breakdown`."""
+        import matplotlib as mpl
+
         from experiments.plots import PLOTS
 
-        return {name: plot(self) for name, plot in PLOTS.items()} if self.video_by_arm() else {}
+        if not self.video_by_arm():
+            return {}
+        with mpl.rc_context({"text.parse_math": False}):  # a label is a label, whatever dollars are in it
+            return {name: plot(self) for name, plot in PLOTS.items()}
 
     def video_by_arm(self) -> dict[str, pd.DataFrame]:
         """The video frames of each arm that ran: its ledger beside its stages (`wait_ms` ... `decode_ms`, `g2g_ms`)."""

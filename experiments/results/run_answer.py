@@ -1,0 +1,42 @@
+"""What one run answers, in a sentence, and what it was measured with."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+# Percentiles of one run this near to the least are not ranked: another seed puts them in another order.
+_TOO_CLOSE = 1.05
+
+
+def subject(scenario: Mapping[str, Any]) -> str:
+    """Clip, length, network and seed of a run, from the scenario in its manifest."""
+    video, network = scenario["video"], scenario["network"]
+    over = f"over {network['trace']}" if network.get("trace") else "over its own path"
+    return f"{video.get('source')}, {scenario['duration']}, {over}, seed {scenario['seed']}, in virtual time"
+
+
+def answer(arms: Sequence[Mapping[str, Any]]) -> str:
+    """The soonest arms by their 95th percentile; `arms` has `arm`, `outcome`, `g2g_p50_ms` and `g2g_p95_ms` of each."""
+    ended = [arm for arm in arms if arm["outcome"] == "measured"]
+    if not ended:
+        return "No arm was measured to its end, so there is nothing to compare."
+    ranked = sorted((_ms(arm["g2g_p95_ms"]), _ms(arm["g2g_p50_ms"]), str(arm["arm"])) for arm in ended)
+    least = ranked[0][0]
+    if math.isinf(least):
+        return "No arm showed 95 % of its frames, so none has a 95th percentile; compare the p95 signal delays."
+    close = [f"{arm} ({p95:.0f} ms)" for p95, _, arm in ranked if p95 <= _TOO_CLOSE * least]
+    if len(close) == 1:
+        return f"Soonest for 95 % of all captured frames, in this one run: {close[0]}."
+    return f"Soonest for 95 % of all captured frames, too close for one run to tell apart: {', '.join(close)}."
+
+
+def notes(arms: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What the source said of itself. The arms share it, so each note once."""
+    stats = [arm.get("stats") for arm in arms]
+    found = [entry["source_notes"] for entry in stats if isinstance(entry, dict) and "source_notes" in entry]
+    return list(dict.fromkeys(str(note) for entry in found if isinstance(entry, list) for note in entry))
+
+
+def _ms(value: object) -> float:
+    """Null stands for infinite; so does what is no number."""
+    return float(value) if isinstance(value, int | float) and not math.isnan(value) else math.inf
