@@ -6,6 +6,7 @@ from typing import Any
 
 from rich import box
 from rich.table import Table
+from rich.text import Text
 
 from experiments.catalog.experiment import Check
 
@@ -21,11 +22,10 @@ def check_table(checks: Checks) -> Table:
     table.add_column("verdict", no_wrap=True)
     for name, group in checks.items():
         table.add_section()
-        table.add_row(f"[bold]{name}[/bold]", "", "", "", "")
+        table.add_row(Text(name, style="bold"), "", "", "", "")
         for check in group:
             claim = f"{check.claim} ({check.kind})" if not check.note else f"{check.claim} ({check.kind}: {check.note})"
-            texts = (claim, check.source, check.expected, check.measured)
-            table.add_row(*(text.replace("[", r"\[") for text in texts), verdict(check))
+            table.add_row(claim, check.source, check.expected, check.measured, verdict(check))
     return table
 
 

@@ -78,8 +78,8 @@ def draw_plots(run: Run) -> list[Path]:
 
 def wide_console() -> Console:
     """A table that is cut is worth nothing in a log file: there it may be as wide as it needs."""
-    console = Console()
-    return console if console.is_terminal else Console(width=200)
+    console = Console(markup=False, emoji=False)  # labels come from files: brackets in them are brackets
+    return console if console.is_terminal else Console(width=200, markup=False, emoji=False)
 
 
 def print_run(run: Run, pictures: Sequence[Path]) -> None:

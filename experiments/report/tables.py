@@ -115,8 +115,8 @@ def verdict_table(compared: Comparison) -> Table:
         )
     return Table(
         caption=f"{name} of {compared.blocks} {compared.unit}s, all arms over the same seeds. Differences are paired, "
-        f"their 95 % intervals a bootstrap over {compared.unit}s; p is of an exact sign-flip test, adjusted by Holm over "
-        "all pairs of arms.",
+        f"their 95 % intervals a bootstrap over {compared.unit}s; p is of an exact sign-flip test, adjusted by Holm "
+        "over all pairs of arms.",
         corner="arm",
         columns=(
             f"{name} in a typical {compared.unit}, ms",

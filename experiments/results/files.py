@@ -12,6 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 
+_MOST_DIGITS = 100
+
+
 class ResultsError(ValueError):
     """Results that cannot be written or read: one sentence with the path, what is wrong, and what was kept."""
 
@@ -52,16 +55,27 @@ def write_json(path: Path, content: object) -> None:
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object. Raises ResultsError."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_number, parse_int=_whole)
     except FileNotFoundError:
         raise ResultsError(f"{path} is missing; is this the folder of a run?") from None
     except OSError as error:
         raise ResultsError(f"{path} cannot be read: {_reason(error)}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ResultsError(f"{path} is not valid JSON: {_first_line(error)}") from None
     if not isinstance(content, dict):
         raise ResultsError(f"{path} must hold a JSON object, found {type(content).__name__}")
     return content
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(f"{text} is not a number of JSON")
+
+
+def _whole(digits: str) -> int:
+    """Numbers that no float holds are none of ours, and would end every reader that formats them."""
+    if len(digits) > _MOST_DIGITS:
+        raise ValueError(f"a number has {len(digits)} digits, at most {_MOST_DIGITS} are accepted")
+    return int(digits)
 
 
 def make_folder(path: Path, *, exist_ok: bool) -> None:

@@ -1,0 +1,117 @@
+"""What the tests of reports share: a run and a dataset, measured once."""
+
+import json
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from experiments.engine.repeat import repeat
+from experiments.engine.runner import run
+from experiments.results import Run
+from experiments.results.dataset import Dataset
+from experiments.scenario import Scenario, build
+
+SCENARIO: dict[str, Any] = {
+    "name": "test",
+    "seed": 3,
+    "duration": "2s",
+    "arms": ["udp", "rtp", "quic-datagram"],
+    "video": {"source": "lognormal", "bitrate": "1500kbit/s", "keyframe_interval": 30},
+    "network": {"trace": "lte-driving", "queue": "60kB", "loss": "4%", "loss_duration": "10ms"},
+}
+
+_VOID = {"meta", "link", "img", "br", "hr", "input"}
+
+
+@pytest.fixture(scope="session")
+def measure() -> Callable[..., Run]:
+    """Measure a run; keywords replace fields of the scenario."""
+
+    def measured(results: Path, **changes: Any) -> Run:
+        return run(build({**SCENARIO, **changes}), results=results, workers=1)
+
+    return measured
+
+
+@pytest.fixture(scope="session")
+def scenario() -> Scenario:
+    return build(SCENARIO)
+
+
+@pytest.fixture(scope="session")
+def one_run(tmp_path_factory: pytest.TempPathFactory, measure: Callable[..., Run]) -> Run:
+    """One seed. Not to be written to: `copied` makes a copy."""
+    return measure(tmp_path_factory.mktemp("run"))
+
+
+@pytest.fixture(scope="session")
+def small_run(tmp_path_factory: pytest.TempPathFactory, measure: Callable[..., Run]) -> Run:
+    """One arm, half a second: for what has nothing to do with what is in it."""
+    return measure(tmp_path_factory.mktemp("small"), arms=["rtp"], duration="500ms")
+
+
+@pytest.fixture(scope="session")
+def many_runs(tmp_path_factory: pytest.TempPathFactory, scenario: Scenario) -> Dataset:
+    """Eight seeds of it."""
+    return repeat(scenario, 8, results=tmp_path_factory.mktemp("dataset"), workers=1)
+
+
+class Page(HTMLParser):
+    """A page taken apart: `elements` are (tag, attributes), `texts` what a reader sees, `ids` in their order."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self.texts: list[str] = []
+        self.open: list[str] = []
+        self.feed(html)
+        self.close()
+        assert self.open == [], "an element is not closed"
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, {name: value or "" for name, value in attrs}))
+        if tag not in _VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, {name: value or "" for name, value in attrs}))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag, f"</{tag}> closes another element"
+
+    def handle_data(self, data: str) -> None:
+        if "style" not in self.open and data.strip():
+            self.texts.append(" ".join(data.split()))
+
+    @property
+    def ids(self) -> list[str]:
+        return [attributes["id"] for _, attributes in self.elements if "id" in attributes]
+
+    def all(self, tag: str) -> list[dict[str, str]]:
+        """The attributes of each element of this kind."""
+        return [attributes for name, attributes in self.elements if name == tag]
+
+    @property
+    def skeleton(self) -> list[str]:
+        """The elements without what they say."""
+        return [tag for tag, _ in self.elements]
+
+
+@pytest.fixture(scope="session")
+def take_apart() -> type[Page]:
+    return Page
+
+
+@pytest.fixture(scope="session")
+def rewrite() -> Callable[[Path, Callable[[dict[str, Any]], None]], None]:
+    """Change a JSON file in place."""
+
+    def rewritten(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
+        content = json.loads(path.read_text())
+        change(content)
+        path.write_text(json.dumps(content))
+
+    return rewritten

@@ -1,0 +1,114 @@
+"""`glass report` as somebody types it: where the page goes, what is printed, and how bad input is answered."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from experiments.cli.app import app
+from experiments.cli.errors import run_app
+
+
+@pytest.fixture
+def glass(tmp_path, monkeypatch, capsys) -> Callable[..., tuple[int, str, str]]:
+    """Run `glass` in an empty folder: exit code, stdout and stderr."""
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        code = run_app(app, arguments)
+        return code, *capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture
+def folder(glass, small_run) -> Path:
+    shutil.copytree(small_run.path, "run")
+    return Path("run")
+
+
+def test_the_page_is_written_into_the_folder_and_the_table_is_printed(glass, folder):
+    code, out, err = glass("report", "run")
+    assert (code, err) == (0, "")
+    assert "Soonest for 95 %" in out and out.splitlines()[-1] == "report: wrote run/report.html"
+    assert (folder / "report.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    assert glass("report", "run")[1].splitlines()[-1].endswith("(it replaced a file of that name)")
+
+
+def test_the_page_may_go_elsewhere(glass, folder):
+    assert glass("report", "run", "-o", "page.html")[1].splitlines()[-1] == "report: wrote page.html"
+    assert Path("page.html").exists() and not (folder / "report.html").exists()
+
+
+def test_json_is_one_object_and_the_page_is_written_all_the_same(glass, folder):
+    code, out, err = glass("report", "run", "--json")
+    assert (code, err) == (0, "") and json.loads(out)["run"] == "run"
+    assert (folder / "report.html").exists()
+
+
+def test_a_dataset_has_its_own_table_and_page(glass, many_runs):
+    code, out, err = glass("report", str(many_runs.path), "-o", "page.html")
+    assert (code, err) == (0, "")
+    assert "8 runs, in virtual time" in out and out.splitlines()[-1] == "report: wrote page.html"
+    code, out, _ = glass("report", str(many_runs.path), "-o", "again.html", "--json")
+    assert code == 0 and json.loads(out)["blocks"] == 8
+    assert Path("page.html").read_bytes() == Path("again.html").read_bytes()
+
+
+def test_pictures_that_cannot_be_written_do_not_keep_the_page_from_its_place(glass, folder):
+    (folder / "timeline.png").mkdir()
+    code, out, err = glass("report", "run", "-o", "page.html")
+    assert (code, err) == (2, "error: run/timeline.png: Is a directory\n")
+    assert "report: wrote page.html" in out and Path("page.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("file", "sentence"),
+    [("nowhere/page.html", "nowhere/page.html: No such file or directory"), ("taken", "taken: Is a directory")],
+)
+def test_a_page_that_cannot_be_written(glass, folder, file, sentence):
+    Path("taken").mkdir()
+    code, out, err = glass("report", "run", "-o", file)
+    assert (code, err) == (2, f"error: {sentence}\n")
+    assert "Soonest for 95 %" in out and not list(Path().rglob("*.part"))
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_may_not_be_written_to(glass, folder):
+    folder.chmod(0o500)
+    assert glass("report", "run")[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "sentence"),
+    [
+        ("manifest.json", b"{", "run/manifest.json is not valid JSON"),
+        ("manifest.json", b'{"kind": "dataset"}', "run/manifest.json has schema None"),
+        ("summary.json", b"[]", "run/summary.json must hold a JSON object, found list"),
+        ("ledger.parquet", b"x", "run/ledger.parquet is not a readable Parquet file"),
+        ("links.parquet", None, "run/links.parquet is missing"),
+    ],
+)
+def test_damaged_files_are_named_in_one_sentence(glass, folder, file, content, sentence):
+    (folder / file).unlink() if content is None else (folder / file).write_bytes(content)
+    code, out, err = glass("report", "run")
+    assert (code, out) == (2, "")
+    assert err.startswith(f"error: {sentence}") and err.count("\n") == 1
+    assert not (folder / "report.html").exists()
+
+
+def test_a_dataset_that_is_not_complete_says_how_it_goes_on(glass, many_runs, rewrite):
+    shutil.copytree(many_runs.path, "data")
+    rewrite(Path("data/manifest.json"), lambda content: content.update(complete=False, command=["glass", "compare"]))
+    code, _, err = glass("report", "data")
+    assert code == 2 and err == "error: data is not complete; it goes on where it stopped by: glass compare\n"
+
+
+def test_brackets_in_a_label_are_brackets(glass, folder, rewrite):
+    rewrite(folder / "summary.json", lambda content: content["arms"][0].update(arm="[/b]:smile:[red]"))
+    code, out, _ = glass("report", "run")
+    assert code == 0 and "[/b]:smile:[red]" in out

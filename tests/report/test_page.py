@@ -1,0 +1,208 @@
+"""The page of a run and of a dataset: what it says, and that it is one whole file that says it to everybody."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from experiments.engine.plan import grid
+from experiments.engine.plan_run import run_plan
+from experiments.report import dataset_report, page, run_report
+from experiments.results import load
+from experiments.results.evidence import evidence
+from experiments.results.run_answer import answer
+
+CHAPTERS = [
+    "Numbers",
+    "Latency",
+    "Every frame against the link",
+    "Where each millisecond went",
+    "Freezes and picture quality",
+    "Fates of the frames",
+    "Network: commanded and applied",
+    "Provenance",
+]
+
+
+@pytest.fixture(scope="module")
+def run_page(one_run):
+    return page(run_report(one_run))
+
+
+@pytest.fixture(scope="module")
+def dataset_page(many_runs):
+    return page(dataset_report(many_runs))
+
+
+@pytest.mark.parametrize("which", ["run_page", "dataset_page"])
+class TestForm:
+    def test_it_has_every_chapter_and_they_are_linked(self, which, request, take_apart):
+        found = take_apart(request.getfixturevalue(which))
+        assert [text for text in found.texts if text in CHAPTERS] == [*CHAPTERS, *CHAPTERS]
+        targets = [link["href"].removeprefix("#") for link in found.all("a")]
+        assert len(targets) == len(CHAPTERS) and set(targets) <= set(found.ids)
+
+    def test_it_needs_no_other_file_no_network_and_no_script(self, which, request, take_apart):
+        html = request.getfixturevalue(which)
+        found = take_apart(html)
+        assert not {"script", "link", "img", "iframe", "object", "embed", "image", "base", "form"} & set(found.skeleton)
+        for _, attributes in found.elements:
+            assert not any(name.startswith("on") for name in attributes)
+            assert attributes.get("href", "#").startswith("#") and "src" not in attributes
+        assert not re.search(r"url\((?!#)|@import|https?:", html)
+
+    def test_identifiers_are_unique_and_all_references_are_there(self, which, request, take_apart):
+        html = request.getfixturevalue(which)
+        ids = take_apart(html).ids
+        assert len(ids) == len(set(ids))
+        used = set(re.findall(r'(?:href="#|url\(#|aria-labelledby=")([^")]+)', html))
+        assert used <= set(ids)
+
+    def test_it_is_told_to_who_does_not_see_it(self, which, request, take_apart):
+        found = take_apart(request.getfixturevalue(which))
+        drawings = found.all("svg")
+        assert drawings
+        for drawing in drawings:
+            assert drawing.get("aria-hidden") == "true" or (drawing["role"] == "img" and drawing["aria-label"])
+        assert {cell.get("scope") for cell in found.all("th")} == {"col", "row"}
+        assert len(found.all("caption")) == len(found.all("table"))
+        assert len(found.all("figcaption")) == len(found.all("figure")) == 4
+        assert found.skeleton.count("h1") == 1 and found.all("html") == [{"lang": "en"}]
+
+    def test_its_drawings_have_the_colours_of_the_page(self, which, request):
+        html = request.getfixturevalue(which)
+        drawings = "".join(re.findall(r"<svg.*?</svg>", html, re.DOTALL))
+        assert set(re.findall(r"#[0-9a-f]{6}\b", drawings)) <= {"#f0e442"}  # the yellow of a bar reads on both
+        variables = set(re.findall(r"var\((--[a-z0-9]+)\)", html))
+        defined = set(re.findall(r"(--[a-z0-9]+):", html))
+        assert variables <= defined
+
+
+def test_the_same_run_gives_the_same_bytes_in_another_process_and_from_another_folder(one_run, run_page, tmp_path):
+    folder = tmp_path / "moved"
+    folder.mkdir()
+    for file in one_run.path.iterdir():
+        (folder / file.name).write_bytes(file.read_bytes())
+    program = "import sys, experiments; from experiments.report import page, run_report\n"
+    program += "sys.stdout.buffer.write(page(run_report(experiments.load(sys.argv[1]))).encode())"
+    again = subprocess.run(
+        [sys.executable, "-c", program, str(folder)],
+        capture_output=True,
+        check=True,
+        env={**os.environ, "PYTHONHASHSEED": "7"},
+    )
+    assert again.stdout == run_page.encode()
+
+
+def test_a_run_says_its_answer_and_that_one_run_has_no_interval(one_run, run_page, take_apart):
+    texts = take_apart(run_page).texts
+    rows = [{"arm": arm["arm"], "outcome": arm["outcome"], **arm["summary"]} for arm in one_run.arms]
+    assert answer(rows) in texts
+    assert any(text.startswith("This is one run, so no number has an interval") for text in texts)
+
+
+def test_the_numbers_of_a_run_are_those_of_its_summary(one_run, run_page, take_apart):
+    texts = take_apart(run_page).texts
+    for arm in one_run.arms:
+        numbers = arm["summary"]
+        row = texts[texts.index(arm["arm"]) : texts.index(arm["arm"]) + 6]
+        p95 = numbers["g2g_p95_ms"]
+        assert row[2] == ("∞" if p95 is None else f"{p95:.1f}")
+        assert row[5] == f"{numbers['displayed']} of {numbers['captured']}"
+
+
+def test_a_dataset_says_the_answer_of_its_evidence_with_intervals(many_runs, dataset_page, take_apart):
+    compared = evidence(many_runs)
+    texts = take_apart(dataset_page).texts
+    assert compared.answer in texts
+    for arm in compared.arms:
+        row = texts[texts.index(arm.arm) : texts.index(arm.arm) + 8]
+        assert row[1:3] == [ms(arm.typical), f"[{ms(arm.interval.low)}, {ms(arm.interval.high)}]"]
+        assert arm.verdict in row
+
+
+def ms(seconds):
+    return f"{1e3 * seconds:.1f}" if np.isfinite(seconds) else "∞"
+
+
+def test_applied_impairment_is_what_the_counters_say(one_run, run_page, take_apart):
+    texts = take_apart(run_page).texts
+    start = texts.index("Packets of the whole path, down, media.")
+    for arm in one_run.arms:
+        path = arm["impairments"]["down"]["path"]
+        place = texts.index(arm["arm"], start)
+        assert texts[place + 1 : place + 4] == [str(path["pushed"]), str(path["popped"]), str(path["lost"])]
+        share = f"{100 * path['lost'] / path['pushed']:.1f} %"
+        assert texts[place + 4] == share
+    commanded = next(text for text in texts if text.startswith("loss-episodes:"))
+    assert commanded == "loss-episodes: mean_loss 4%, mean_duration 10ms"
+
+
+def test_the_scenario_is_in_it_as_a_file_that_runs(run_page, one_run):
+    from html import unescape
+
+    from experiments import scenario
+
+    text = unescape(re.search(r"<pre[^>]*>(.*?)</pre>", run_page, re.DOTALL)[1])
+    file = one_run.path.parent / "again.toml"
+    file.write_text(text)
+    assert scenario.load(str(file)).dump() == one_run.manifest["scenario"]
+
+
+def test_arms_that_were_not_measured_are_named_with_their_reason(tmp_path, measure, take_apart, rewrite):
+    run = measure(tmp_path, arms=["udp", "rtp"])
+
+    def fail(content):
+        content["arms"][0] |= {"outcome": "failed", "reason": "a defect <here>", "summary": {}, "impairments": {}}
+        content["arms"][1] |= {"outcome": "unsupported", "reason": None, "summary": {}}
+
+    rewrite(run.path / "summary.json", fail)
+    texts = take_apart(page(run_report(load(run.path)))).texts
+    assert "udp: failed: a defect <here>" in texts
+    assert "rtp: unsupported: no reason is recorded" in texts
+    assert "No arm was measured to its end, so there is nothing to compare." in texts
+
+
+def test_a_run_that_broke_off_is_shown_as_far_as_it_got(tmp_path, measure, take_apart, rewrite):
+    run = measure(tmp_path, arms=["udp", "rtp"])
+    rewrite(run.path / "manifest.json", lambda manifest: manifest.update(complete=False))
+    assert any(text.startswith("This run is incomplete") for text in take_apart(page(run_report(load(run.path)))).texts)
+
+    for file in ("summary.json", "ledger.parquet", "links.parquet"):
+        (run.path / file).unlink()
+    (run.path / "arms").mkdir()
+    texts = take_apart(page(run_report(load(run.path)))).texts
+    assert "udp: not run: the run broke off before this arm was kept" in texts
+    assert "No arm has frames, so there is nothing to draw." in texts
+
+
+def test_a_sweep_shows_its_points_and_gives_no_single_verdict(tmp_path, scenario, take_apart):
+    axes = {"network.loss": ["0%", "2%"]}
+    base = scenario.model_copy(update={"arms": scenario.arms[:2]})
+    data = run_plan(grid("s", base, axes=axes, seeds=[1, 2], floor=True), tmp_path / "s", workers=1)
+    texts = take_apart(page(dataset_report(data))).texts
+    assert any(text.startswith("No one verdict: this varies network.loss") for text in texts)
+    assert {f"network.loss {loss}, {arm}" for loss in ("0%", "2%") for arm in ("udp", "rtp")} <= set(texts)
+
+
+def test_a_dataset_without_frames_has_numbers_and_no_pictures(tmp_path, scenario, take_apart):
+    data = run_plan(grid("s", scenario, seeds=[1, 2]), tmp_path / "s", workers=1)
+    found = take_apart(page(dataset_report(data)))
+    assert "No frames are kept, so the arms are not compared; their numbers are below." in found.texts
+    assert not found.all("svg") and found.all("table")
+
+
+def test_a_page_of_many_arms_and_frames_stays_small(run_page):
+    """Of this one, to see at once when something is drawn mark by mark."""
+    assert len(run_page) < 200_000
+
+
+def test_the_template_and_the_style_are_files_of_the_package():
+    from importlib.resources import files
+
+    names = {Path(str(file)).name for file in (files("experiments.report") / "templates").iterdir()}
+    assert {"report.html.jinja", "report.css"} <= names

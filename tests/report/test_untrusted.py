@@ -1,0 +1,150 @@
+"""Result files are not to be trusted: whatever is in them is text on the page, or a sentence."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from experiments.report import page, run_report
+from experiments.report.content import Report
+from experiments.report.impairment import impairment_section
+from experiments.report.numbers import finite, latency, number, plain
+from experiments.report.provenance import provenance_section
+from experiments.report.run_report import fate_section
+from experiments.report.tables import run_table, soonest_first
+from experiments.results import Run, load
+from experiments.results.files import ResultsError, write_table
+from experiments.results.run_answer import answer, notes
+
+HOSTILE = (
+    "</pre></style></svg><script>alert(1)</script><img src=x onerror=alert(1)>\"' & $\\frac$ [/b] \x00\x1b{{ 7*7 }}"
+)
+
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(10**99), 10**99) | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+NAMES = ("path", "elements", "pushed", "popped", "lost", "dropped", "commanded", "applied", "element", "down", "up")
+IMPAIRMENT_LIKE = st.recursive(
+    st.none() | st.integers() | st.floats() | st.sampled_from(NAMES),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+def renamed(run: Run, folder: Any, label: str) -> Run:
+    """The run with its first arm called `label`, and hostile texts wherever a text stands."""
+    first = run.arms[0]["arm"]
+    arms = json.loads(json.dumps(run.arms))
+    arms[0] |= {"arm": label, "reason": HOSTILE, "outcome": HOSTILE}
+    for record in arms:
+        record["stats"]["source_notes"] = [HOSTILE]
+        for direction in ("down", "up"):
+            for element in record["impairments"][direction]["elements"]:
+                element["commanded"] = {"element": HOSTILE, HOSTILE: HOSTILE}
+    manifest = json.loads(json.dumps(run.manifest))
+    manifest["scenario"] |= {"name": HOSTILE, HOSTILE: HOSTILE}
+    manifest["scenario"]["video"]["source"] = HOSTILE
+    manifest |= {"command": [HOSTILE], "versions": {HOSTILE: HOSTILE}, "files": {HOSTILE: HOSTILE}, "world": HOSTILE}
+    manifest["arms"] = {record["arm"]: "measured" for record in arms}
+    folder.mkdir()
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    (folder / "summary.json").write_text(json.dumps({"arms": arms}))
+    for name, table in (("ledger", run.ledger), ("links", run.links)):
+        write_table(folder / f"{name}.parquet", table.assign(arm=table["arm"].replace(first, label)))
+    return load(folder)
+
+
+def test_hostile_texts_add_no_element_and_no_attribute(one_run, tmp_path, take_apart):
+    found = take_apart(page(run_report(renamed(one_run, tmp_path / "hostile", HOSTILE))))
+    harmless = take_apart(page(run_report(renamed(one_run, tmp_path / "harmless", "udp"))))
+    assert set(found.skeleton) == set(harmless.skeleton) and "script" not in found.skeleton
+    names = {name for _, attributes in found.elements for name in attributes}
+    expected = {name for _, attributes in harmless.elements for name in attributes}
+    assert names - expected <= {"transform"}  # of a label on two lines
+    assert " ".join(HOSTILE.replace("\x00", "�").split()) in found.texts or HOSTILE in "".join(found.texts)
+
+
+def test_half_characters_become_a_sign_for_them(one_run):
+    html = page(Report(title="\ud800", subject="", verdict="", basis=""))
+    assert html.encode() and "<h1>?</h1>" in html
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [(1, 1.0), (2.5, 2.5), (None, None), (True, None), ("1", None), (float("nan"), None), (10**400, None), ([], None)],
+)
+def test_only_finite_numbers_are_numbers(value, found):
+    assert finite(value) == found
+
+
+def test_infinite_and_undefined_look_different():
+    assert (latency(None), latency("x"), number(None), latency(3.14159)) == ("∞", "–", "–", "3.1")  # noqa: RUF001
+
+
+def test_a_label_in_a_drawing_is_printable_and_short():
+    assert plain("a\x00b\ud800") == "a\N{REPLACEMENT CHARACTER}b\N{REPLACEMENT CHARACTER}"
+    assert len(plain("x" * 1000)) == 60
+
+
+@given(summary=st.dictionaries(st.sampled_from(["g2g_p95_ms", "displayed", "captured", "ssim", "fates"]), ANY_JSON))
+def test_any_summary_gives_a_table_and_an_answer(summary):
+    arms = [{"arm": "a", "outcome": "measured", "summary": summary}, {"arm": "b", "outcome": "x", "summary": {}}]
+    assert len(run_table(sorted(arms, key=soonest_first)).rows) == 2
+    rows = [{"arm": arm["arm"], "outcome": arm["outcome"], "g2g_p50_ms": None, "g2g_p95_ms": None, **arm["summary"]}
+            for arm in arms]  # fmt: skip
+    assert answer(rows).endswith(".")
+    assert fate_section({"a": summary.get("fates")}).title
+
+
+@given(record=st.dictionaries(st.sampled_from(["down", "up", "x"]), IMPAIRMENT_LIKE))
+@settings(max_examples=200)
+def test_any_record_of_impairments_gives_a_section_or_none(record):
+    section = impairment_section({"a": [record], "b": [{}]})
+    assert section is None or section.tables
+
+
+@given(
+    manifest=st.dictionaries(st.sampled_from(["command", "versions", "files", "world"]), ANY_JSON), scenario=ANY_JSON
+)
+def test_any_manifest_gives_a_provenance(manifest, scenario):
+    assert provenance_section(manifest, seeds=[1], scenario=scenario).texts
+
+
+@given(stats=ANY_JSON | st.fixed_dictionaries({"source_notes": ANY_JSON}))
+def test_any_stats_give_notes(stats):
+    assert all(isinstance(note, str) for note in notes([{"stats": stats}]))
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ('{"arms": NaN}', "NaN is not a number of JSON"),
+        ('{"arms": ' + "9" * 400 + "}", "a number has 400 digits, at most 100 are accepted"),
+        ("[" * 100_000, "is not valid JSON"),
+    ],
+)
+def test_numbers_and_nesting_that_no_reader_stands_are_refused(one_run, tmp_path, text, sentence):
+    (tmp_path / "manifest.json").write_bytes((one_run.path / "manifest.json").read_bytes())
+    (tmp_path / "summary.json").write_text(text)
+    with pytest.raises(ResultsError, match=sentence):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["stats", "impairments"])
+def test_records_of_another_type_are_refused(one_run, tmp_path, name):
+    (tmp_path / "manifest.json").write_bytes((one_run.path / "manifest.json").read_bytes())
+    arms = [{**arm, name: 5} for arm in one_run.arms]
+    (tmp_path / "summary.json").write_text(json.dumps({"arms": arms}))
+    with pytest.raises(ResultsError, match=rf"arms\[0\].{name}' must be of type dict, found int"):
+        load(tmp_path)
+
+
+def test_captures_at_no_instant_are_refused(one_run):
+    ledger = one_run.ledger.assign(captured_at=np.inf)
+    with pytest.raises(ResultsError, match="captured_at must be a finite number"):
+        run_report(Run(one_run.path, one_run.manifest, one_run.arms, ledger, one_run.links))
