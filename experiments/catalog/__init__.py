@@ -1,12 +1,13 @@
 """The catalog of experiments: one file each, and a line here."""
 
-from experiments.catalog import bufferbloat, codecs, congestion_control, headroom, srt_latency, start_up
+from experiments.catalog import bufferbloat, codecs, congestion_control, head_of_line, headroom, srt_latency, start_up
 from experiments.catalog.experiment import Check, Datasets, Experiment
 
 _ALL: tuple[Experiment, ...] = (
     bufferbloat.EXPERIMENT,
     codecs.EXPERIMENT,
     congestion_control.EXPERIMENT,
+    head_of_line.EXPERIMENT,
     headroom.EXPERIMENT,
     srt_latency.EXPERIMENT,
     start_up.EXPERIMENT,

@@ -1,0 +1,40 @@
+"""What experiments of the catalog have in common: media whose codec takes no time, and columns of ledgers as arrays."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from experiments.results.dataset import Dataset
+from experiments.scenario.tracks import VIDEO_TRACK
+
+FloatArray = NDArray[np.float64]
+
+FRAME_INTERVAL = 1 / 30  # seconds, of the size model
+
+
+def video(bitrate: str, **fields: Any) -> dict[str, Any]:
+    """The table [video] of frames drawn from the size model, whose codec takes no time: delays are the transport's."""
+    return {"source": "lognormal", "bitrate": bitrate, "encode_cost": "none", "decode_cost": "none", **fields}
+
+
+def delay(seconds: float) -> dict[str, Any]:
+    """The element of a constant propagation delay."""
+    return {"element": "delay", "delay": f"{seconds * 1e6:.0f}us"}
+
+
+def frames(data: Dataset, cell: int, *, track: int = VIDEO_TRACK) -> pd.DataFrame:
+    """The ledger of one track of one cell, in the order of capture."""
+    table = data.ledger([cell])
+    return table[table["track"] == track]
+
+
+def column(table: pd.DataFrame, name: str) -> FloatArray:
+    """A column as numbers, NaN where it is empty."""
+    return table[name].to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def instants(table: pd.DataFrame, name: str) -> FloatArray:
+    """Instants of a ledger in seconds, infinite where they never came."""
+    return table[name].to_numpy(dtype=np.float64, na_value=np.inf)
