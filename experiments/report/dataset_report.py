@@ -38,11 +38,11 @@ _MEDIANS = (
 def dataset_report(dataset: Dataset) -> Report:
     """What a dataset says. Raises ResultsError."""
     seeds = sorted({int(seed) for seed in dataset.summary["seed"]})
-    scenario = dataset.scenario_of_all()
+    whose = "" if isinstance(dataset.manifest.get("scenario"), dict) else " of the first cell"
     subject = f"{_count(len(seeds), 'seed')} ({_range(seeds)}), in virtual time"
     tail = (
         *filter(None, [impairment_section(_impairments(dataset))] if not dataset.axes else []),
-        provenance_section(dataset.manifest, seeds=seeds, scenario=scenario),
+        provenance_section(dataset.manifest, seeds=seeds, scenario=dataset.scenario_of_all(), of=whose),
     )
     if dataset.axes:
         return Report(

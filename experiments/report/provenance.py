@@ -10,8 +10,11 @@ from experiments.report.numbers import NOTHING
 from experiments.scenario.toml_text import to_toml
 
 
-def provenance_section(manifest: Mapping[str, Any], *, seeds: Sequence[object], scenario: object) -> Section:
-    """Command, seeds, schema, versions, digests of the files that were named, and the scenario as TOML."""
+def provenance_section(
+    manifest: Mapping[str, Any], *, seeds: Sequence[object], scenario: object, of: str = ""
+) -> Section:
+    """Command, seeds, schema, versions, digests of the files that were named, and the scenario as TOML; `of` says whose
+    scenario it is, if it is not that of all."""
     facts = {
         "command": _command(manifest.get("command")),
         "seeds": ", ".join(map(str, seeds)),
@@ -29,7 +32,7 @@ def provenance_section(manifest: Mapping[str, Any], *, seeds: Sequence[object], 
         name="provenance",
         title="Provenance",
         tables=tuple(tables),
-        texts=(("Scenario (TOML; run it by: glass run FILE)", scenario_text(scenario)),),
+        texts=((f"Scenario{of} (TOML; run it by: glass run FILE)", scenario_text(scenario)),),
     )
 
 

@@ -70,20 +70,24 @@ def timeline_figure(run: Run, order: Sequence[str], *, of: str) -> Figure:
 def screen_figure(run: Run, order: Sequence[str], *, of: str) -> Figure:
     """What was on the screen: freezes, and the picture quality if there were pictures."""
     video = run.video_by_arm()
-    ends = time_limits(video)
+    start, end = time_limits(video)
+    stood = {arm: freezes(video[arm]) for arm in order}
+    end = max(
+        [end, *(at + length for found in stood.values() for at, length in found)]
+    )  # frames may come after the last
     quality = any(frames["ssim"].notna().any() for frames in video.values())
     least = min((float(frames["ssim"].min()) for frames in video.values() if frames["ssim"].notna().any()), default=0.0)
     strips = []
     for number, arm in enumerate(order):
         frames = video[arm]
-        found = freezes(frames)
+        found = stood[arm]
 
         def draw(axes: Axes, frames: pd.DataFrame = frames, found: Sequence[tuple[float, float]] = found) -> None:
             _screen(axes, frames, found, least if quality else None)
 
-        stood = sum(length for _, length in found)
-        heading = f"{arm}: {len(found)} freeze{'' if len(found) == 1 else 's'}, {stood:.2f} s"
-        strip = _strip(f"screen{number}", 64 if quality else 44, ends, draw, plain(heading, 120))
+        together = sum(length for _, length in found)
+        heading = f"{arm}: {len(found)} freeze{'' if len(found) == 1 else 's'}, {together:.2f} s"
+        strip = _strip(f"screen{number}", 64 if quality else 44, (start, end), draw, plain(heading, 120))
         strips.append(Picture(strip, heading))
     line = swatch('<path d="M0 8l7-5 7 2 7-3 7 4" style="fill:none;stroke:var(--ink);stroke-width:1.6"/>')
     block = swatch('<path d="M8 0h12v12h-12z" style="fill:var(--c1);opacity:.55"/>')

@@ -110,7 +110,7 @@ def load(path: str | Path) -> Run:
         raise ResultsError(f"{path / 'summary.json'} has no list of arms")
     for number, arm in enumerate(arms):
         record = arm if isinstance(arm, dict) else {}
-        fields = {"arm": str, "outcome": str, "summary": dict}
+        fields: dict[str, type] = {"arm": str, "outcome": str, "summary": dict}
         fields |= {name: dict for name in ("stats", "impairments") if name in record}
         _check(path / "summary.json", f"arms[{number}].", record, fields)
     ledger = read_table(path / "ledger.parquet", LEDGER_TYPES)

@@ -10,6 +10,7 @@ import pytest
 
 from experiments.engine.repeat import repeat
 from experiments.engine.runner import run
+from experiments.report import dataset_report, page, run_report
 from experiments.results import Run
 from experiments.results.dataset import Dataset
 from experiments.scenario import Scenario, build
@@ -55,8 +56,19 @@ def small_run(tmp_path_factory: pytest.TempPathFactory, measure: Callable[..., R
 
 @pytest.fixture(scope="session")
 def many_runs(tmp_path_factory: pytest.TempPathFactory, scenario: Scenario) -> Dataset:
-    """Eight seeds of it."""
-    return repeat(scenario, 8, results=tmp_path_factory.mktemp("dataset"), workers=1)
+    """Eight seeds of two of its arms, one second each: as many as tell two arms apart."""
+    small = scenario.model_copy(update={"arms": scenario.arms[:2], "duration": 1.0})
+    return repeat(small, 8, results=tmp_path_factory.mktemp("dataset"), workers=1)
+
+
+@pytest.fixture(scope="session")
+def run_page(one_run: Run) -> str:
+    return page(run_report(one_run))
+
+
+@pytest.fixture(scope="session")
+def dataset_page(many_runs: Dataset) -> str:
+    return page(dataset_report(many_runs))
 
 
 class Page(HTMLParser):

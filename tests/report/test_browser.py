@@ -5,8 +5,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from experiments.report import dataset_report, page, run_report
-
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 pytestmark = [
@@ -75,15 +73,10 @@ def browser() -> Iterator[object]:
         found.close()
 
 
-@pytest.fixture(scope="module", params=["run", "dataset"])
+@pytest.fixture(scope="module", params=["run_page", "dataset_page"])
 def address(request, tmp_path_factory) -> str:
-    html = (
-        page(run_report(request.getfixturevalue("one_run")))
-        if request.param == "run"
-        else page(dataset_report(request.getfixturevalue("many_runs")))
-    )
     file = tmp_path_factory.mktemp("page") / "report.html"
-    file.write_text(html, encoding="utf-8")
+    file.write_text(request.getfixturevalue(request.param), encoding="utf-8")
     return file.as_uri()
 
 

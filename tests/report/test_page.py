@@ -28,16 +28,6 @@ CHAPTERS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def run_page(one_run):
-    return page(run_report(one_run))
-
-
-@pytest.fixture(scope="module")
-def dataset_page(many_runs):
-    return page(dataset_report(many_runs))
-
-
 @pytest.mark.parametrize("which", ["run_page", "dataset_page"])
 class TestForm:
     def test_it_has_every_chapter_and_they_are_linked(self, which, request, take_apart):
