@@ -7,6 +7,7 @@ becomes one path.
 
 import io
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -56,7 +57,8 @@ def drawing(name: str) -> Iterator[None]:
         "axes.labelsize": 8,
         "hatch.linewidth": 0.6,
     }
-    with mpl.rc_context(settings):
+    with mpl.rc_context(settings), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph .* missing from font", UserWarning)  # the browser has other fonts
         yield
 
 

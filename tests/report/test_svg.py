@@ -50,6 +50,13 @@ def test_a_label_is_escaped_and_dollars_are_dollars():
     assert 'aria-label="a &lt;label&gt; &quot;quoted&quot;"' in svg
 
 
+def test_letters_that_matplotlib_cannot_draw_are_left_to_the_browser():
+    with drawing("t"):
+        figure = Figure(figsize=(4, 2), layout="constrained")
+        figure.suptitle("遅延")
+        assert "遅延" in str(to_svg(figure, name="t", label="x"))
+
+
 def test_the_same_figure_is_the_same_text_and_names_keep_figures_apart():
     plot = {"plot": ([0, 50, 90], [5, 6, 9], {"color": INK, "marker": "s"})}
     assert draw(**plot) == draw(**plot)
