@@ -105,15 +105,19 @@ class Dataset:
         run noted besides. Empty for a cell that was not measured."""
         return [json.loads(str(text)) for text in self._texts("stats").sort_by("cell")["stats"]]
 
-    def impairments(self) -> list[dict[str, Any]]:
-        """Per cell, in the order of the plan: what each direction was commanded to do and what it did, in packets.
-        Empty for a cell that was not measured."""
-        return [_object(text) for text in self._texts("impairments").sort_by("cell")["impairments"]]
+    def impairments(self) -> dict[int, dict[str, Any]]:
+        """By cell: what each direction was commanded to do and what it did, in packets. Empty for a cell that was not
+        measured."""
+        table = self._texts("impairments")
+        texts = zip(table["cell"].to_pylist(), table["impairments"].to_pylist(), strict=True)
+        return {int(cell): _object(text) for cell, text in texts}
 
     def scenario_of_all(self) -> dict[str, Any]:
         """What was repeated over the seeds: the scenario that the manifest keeps, or that of the first cell."""
         kept = self.manifest.get("scenario")
-        return kept if isinstance(kept, dict) else _object(self.scenario(int(self.summary["cell"].iloc[0])))
+        if isinstance(kept, dict):
+            return kept
+        return _object(self.scenario(int(self.summary["cell"].iloc[0]))) if len(self.summary) else {}
 
     def _texts(self, name: str) -> pa.Table:
         file = self.path / "summary.parquet"

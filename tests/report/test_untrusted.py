@@ -4,11 +4,13 @@ import json
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments.report import page, run_report
+from experiments.report import dataset_report, page, run_report
 from experiments.report.content import Report
 from experiments.report.impairment import impairment_section
 from experiments.report.numbers import finite, latency, number, plain
@@ -16,6 +18,7 @@ from experiments.report.provenance import provenance_section
 from experiments.report.run_report import fate_section
 from experiments.report.tables import run_table, soonest_first
 from experiments.results import Run, load
+from experiments.results.dataset import load_dataset
 from experiments.results.files import ResultsError, write_table
 from experiments.results.run_answer import answer, notes
 
@@ -142,6 +145,25 @@ def test_records_of_another_type_are_refused(one_run, tmp_path, name):
     (tmp_path / "summary.json").write_text(json.dumps({"arms": arms}))
     with pytest.raises(ResultsError, match=rf"arms\[0\].{name}' must be of type dict, found int"):
         load(tmp_path)
+
+
+def test_a_dataset_without_cells_is_refused_in_a_sentence(many_runs, tmp_path):
+    manifest = {name: value for name, value in many_runs.manifest.items() if name != "scenario"}
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    pq.write_table(pq.read_table(many_runs.path / "summary.parquet").slice(0, 0), tmp_path / "summary.parquet")
+    with pytest.raises(ResultsError, match="has no arm that was measured with every seed"):
+        dataset_report(load_dataset(tmp_path))
+
+
+def test_records_of_a_dataset_that_are_no_json_are_left_out(many_runs, tmp_path, take_apart):
+    for file in many_runs.path.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    table = pq.read_table(tmp_path / "summary.parquet")
+    place = table.column_names.index("impairments")
+    table = table.set_column(place, "impairments", pa.array([HOSTILE] * len(table)))
+    pq.write_table(table, tmp_path / "summary.parquet")
+    texts = take_apart(page(dataset_report(load_dataset(tmp_path)))).texts
+    assert "Network: commanded and applied" not in texts and "Provenance" in texts
 
 
 def test_captures_at_no_instant_are_refused(one_run):
