@@ -1,6 +1,15 @@
 """The catalog of experiments: one file each, and a line here."""
 
-from experiments.catalog import bufferbloat, codecs, congestion_control, head_of_line, headroom, srt_latency, start_up
+from experiments.catalog import (
+    bufferbloat,
+    codecs,
+    congestion_control,
+    head_of_line,
+    headroom,
+    repair,
+    srt_latency,
+    start_up,
+)
 from experiments.catalog.experiment import Check, Datasets, Experiment
 
 _ALL: tuple[Experiment, ...] = (
@@ -9,6 +18,7 @@ _ALL: tuple[Experiment, ...] = (
     congestion_control.EXPERIMENT,
     head_of_line.EXPERIMENT,
     headroom.EXPERIMENT,
+    repair.EXPERIMENT,
     srt_latency.EXPERIMENT,
     start_up.EXPERIMENT,
 )

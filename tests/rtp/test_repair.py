@@ -37,10 +37,11 @@ class LoseMedia(LossyMedium):
         return False
 
 
-def offer_small_frames(session, count, interval):
+def offer_small_frames(session, count, interval, *, deadline=None):
     for index in range(count):
         at = round((1002.0 + index * interval) * 1e6) / 1e6
-        session.offer(Frame(1, 0, index, at, index == 0, 0, 1, None, b"\x00\x00\x00\x01\x41" + b"\x55" * 200))
+        expires_at = None if deadline is None else at + deadline
+        session.offer(Frame(1, 0, index, at, index == 0, 0, 1, expires_at, b"\x00\x00\x00\x01\x41" + b"\x55" * 200))
 
 
 @pytest.mark.parametrize("max_retries", [1, 2, 3])
@@ -154,6 +155,15 @@ def test_a_late_answer_is_not_asked_for(make_session):
     (lost,) = session.receiver.of(FrameLost)
     assert lost.at <= session.offered[1, lost.sequence].captured_at + 0.04 + 0.006
     assert session.receiver.transport.stats()["nacked"] == 0
+
+
+def test_a_repair_that_has_just_come_does_not_bring_the_deadline_of_the_next_loss_forward(make_session):
+    """Frame 14 is found missing at 135 ms, 15 ms after the repair of frame 10: its own deadline is 105 ms ahead."""
+    track = Track(id=1, name="video", media="h264", priority=1, deadline=0.16)
+    session = make_session("rtp", tracks=(track,), forward=[LoseMedia([10, 14]), Delay(0.03)], backward=[Delay(0.03)])
+    offer_small_frames(session, 30, 0.02, deadline=0.16)
+    session.run(until=1004.0)
+    assert {sequence for _, sequence in session.received()} == set(range(30))
 
 
 def test_a_keyframe_request_is_a_pli_in_a_compound_packet_for_the_media_source(make_session):

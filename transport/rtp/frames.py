@@ -165,7 +165,8 @@ class Frames:
         building.first = sequence
         building.info = info
         del self._unidentified[building.timestamp]
-        self.captured_at = info.captured_at
+        if self.captured_at is None or info.captured_at > self.captured_at:  # a repaired frame is an older one
+            self.captured_at = info.captured_at
         insort(self._starts, (sequence, info.sequence))
         if info.sequence == 0:
             self.began_at = sequence
