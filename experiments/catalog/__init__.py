@@ -13,6 +13,7 @@ from experiments.catalog import (
     repair,
     srt_latency,
     start_up,
+    stream_vs_datagram,
 )
 from experiments.catalog.experiment import Check, Datasets, Experiment
 
@@ -29,6 +30,7 @@ _ALL: tuple[Experiment, ...] = (
     repair.EXPERIMENT,
     srt_latency.EXPERIMENT,
     start_up.EXPERIMENT,
+    stream_vs_datagram.EXPERIMENT,
 )
 
 EXPERIMENTS: dict[str, Experiment] = {experiment.name: experiment for experiment in _ALL}

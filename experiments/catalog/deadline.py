@@ -139,7 +139,7 @@ def _p95_follows_the_deadline(table: Sequence[Point]) -> Check:
 
 
 def _who_does_not_know_does_not_care(table: Sequence[Point]) -> Check:
-    changed = {}
+    changed: dict[str, int] = {}
     for arm in IGNORING:
         for seed in SEEDS:
             mine = {p.deadline: p.times for p in table if (p.arm, p.seed) == (arm, seed)}

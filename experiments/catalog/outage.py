@@ -147,7 +147,7 @@ def first_handover(data: Dataset, seed: int) -> float:
     links = data.links([int(cell)])
     down = links[(links["direction"] == "down") & (links["at"] >= 0)]
     lost = down.groupby((down["at"] % _SLOT).round(1))["lost_packets"].sum()
-    return float(lost.idxmax())
+    return float(lost.index.to_numpy(dtype=np.float64)[int(np.argmax(lost.to_numpy()))])
 
 
 def _checks(data: Datasets) -> list[Check]:

@@ -253,7 +253,11 @@ def _figure(data: Datasets) -> "Figure":
     bound = [1e3 * (RTT / 2 + TARGET_QUEUE + ACK_DELAY + 2 * PACKET_BYTES * 8 * load / BITRATE) for load in LOADS]
     left.plot(LOADS, bound, color=FAINT, linewidth=1.2, label="propagation, target queue, two packets")
     _label(left, "messages: p95 of the delay, ms (log scale)", [20, 50, 100, 200, 500, 1000, 5000, 20000])
-    _label(right, "video: median delay of all frames, ms (log scale)", [20, 50, 100, 200, 500, 1000, 2000])
+    _label(
+        right,
+        "video: median delay, ms (log scale); ends where half is never shown",
+        [20, 50, 100, 200, 500, 1000, 2000],
+    )
     left.legend(frameon=False, fontsize=8, handlelength=3.2)
     figure.suptitle("A message each 47 ms beside video on one link", x=0.01, ha="left", fontsize=10, color=INK)
     return figure
