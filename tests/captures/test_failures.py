@@ -96,7 +96,20 @@ def test_an_interrupt_leaves_whole_captures(
     assert events[-1]["time"] / 1e3 <= virtual.MEDIA_START + run.arms[1]["stats"]["ended_at"] + 1e-6
 
 
-def test_a_process_that_is_killed_leaves_whole_blocks(start: Start, tmp_path: Path, read_capture: Read) -> None:
+def whole_blocks(content: bytes) -> bytes:
+    """A file up to the end of its last whole block: the kernel may break a write off at a page when its process dies."""
+    end = 0
+    while end + 8 <= len(content):
+        length = int.from_bytes(content[end + 4 : end + 8], "little")
+        if end + length > len(content):
+            break
+        end += length
+    return content[:end]
+
+
+def test_a_process_that_is_killed_leaves_whole_blocks_but_for_the_last(
+    start: Start, tmp_path: Path, read_capture: Read
+) -> None:
     process = start("--arm", "rtp", "--duration", "1800s", "--workers", "1")
     file = tmp_path / "results" / "lte-driving-seed20" / "captures" / "00-rtp" / "link.pcapng"
     end = time.monotonic() + PATIENCE
@@ -105,7 +118,10 @@ def test_a_process_that_is_killed_leaves_whole_blocks(start: Start, tmp_path: Pa
         time.sleep(0.02)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate(timeout=PATIENCE)
-    assert len(read_capture(file.read_bytes()).packets) > 500
+    content = file.read_bytes()
+    whole = whole_blocks(content)
+    assert len(content) - len(whole) < 2000  # less than one packet is lost
+    assert len(read_capture(whole).packets) > 500
 
 
 def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

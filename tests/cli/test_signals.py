@@ -17,7 +17,7 @@ from experiments.results import load
 ROOT = Path(__file__).parents[2]
 PROGRAM = "import sys; from experiments.cli.main import main; sys.exit(main())"
 LONG = ("compare", "--source", "lognormal", "--arm", "udp", "--arm", "rtp", "--duration", "1800s", "--workers", "2")
-PATIENCE = 30.0
+PATIENCE = 90.0
 
 Start = Callable[..., "subprocess.Popen[str]"]
 
