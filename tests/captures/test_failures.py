@@ -97,7 +97,7 @@ def test_an_interrupt_leaves_whole_captures(
 
 
 def whole_blocks(content: bytes) -> bytes:
-    """A file up to the end of its last whole block: the kernel may break a write off at a page when its process dies."""
+    """A file up to its last whole block: the kernel may break a write off at a page when the process is killed."""
     end = 0
     while end + 8 <= len(content):
         length = int.from_bytes(content[end + 4 : end + 8], "little")
