@@ -27,6 +27,7 @@ TIMESTAMP_MASK = 0xFFFF_FFFF
 _HALF_CIRCLE = 0x4000_0000
 
 _FULL_ACK = struct.Struct("!IIIIIII")
+_NO_CONTENT = bytes(4)
 _ONE_WORD = struct.Struct("!I")
 _TWO_WORDS = struct.Struct("!II")
 
@@ -56,8 +57,12 @@ def timestamp_us(since_start: float) -> int:
 
 
 def control(kind: int, *, timestamp: int, destination: int, info: int = 0, cif: bytes = b"") -> bytes:
-    """A control packet. `info` is the type-specific word, `cif` the control information field."""
-    return HEADER.pack(CONTROL_BIT | kind << 16, info, timestamp, destination) + cif
+    """A control packet. `info` is the type-specific word, `cif` the control information field.
+
+    A packet without one gets four zero bytes, which the draft does not ask for: libsrt sends them with keep-alive,
+    shutdown and ACKACK, and Wireshark calls such a packet malformed without.
+    """
+    return HEADER.pack(CONTROL_BIT | kind << 16, info, timestamp, destination) + (cif or _NO_CONTENT)
 
 
 def control_kind(first_word: int) -> int:
