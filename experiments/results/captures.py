@@ -1,6 +1,7 @@
 """What others can open of one arm: its packets for Wireshark, and the qlogs of its QUIC ends for qvis.
 
     link.pcapng                      both directions, where packets enter and where they leave the path; with the keys
+    tls-keys.log                     the same keys by themselves, in the NSS key log format
     sender.sqlog, receiver.sqlog     what the ends of QUIC and WebTransport did
 
 All times are virtual time, so that the files and the ledger can be laid side by side. `results/README.md` says how.
@@ -56,7 +57,7 @@ class ArmCapture:
         make_folder(folder, exist_ok=True)
         self._folder = folder
         self._link_file = StreamFile(folder / "link.pcapng")
-        self._files = {"link": self._link_file}
+        self._files = {"link.pcapng": self._link_file}
         self.check()
         self._waiting: list[bytes] | None = None
         self._secrets: dict[str, None] = {}  # an ordered set
@@ -70,7 +71,7 @@ class ArmCapture:
 
     def observer(self, end: Literal["sender", "receiver"]) -> "EndObserver":
         """The end's keys go to the packets, its qlog to a file that is made if there is one."""
-        return EndObserver(partial(self._write_qlog, end), self._add_keys)
+        return EndObserver(partial(self._write, f"{end}.sqlog"), self._add_keys)
 
     def describe(self, transport: str, sender: TransportConfig, *, now: float) -> None:
         """Tell Wireshark what it cannot see by itself, in a packet that was not sent."""
@@ -113,6 +114,7 @@ class ArmCapture:
             if line in self._secrets:  # both ends know the same
                 continue
             self._secrets[line] = None
+            self._write("tls-keys.log", f"{line}\n")
             if self._waiting is None:
                 self._pcapng.add_secrets(f"{line}\n")
         if {line.partition(" ")[0] for line in self._secrets} >= _SECRETS:
@@ -127,11 +129,12 @@ class ArmCapture:
         for block in waiting:
             self._link_file.write(block)
 
-    def _write_qlog(self, end: str, records: str) -> None:
-        file = self._files.get(end)
+    def _write(self, name: str, text: str) -> None:
+        """To a file that is made when there is something to write."""
+        file = self._files.get(name)
         if file is None:
-            file = self._files[end] = StreamFile(self._folder / f"{end}.sqlog")
-        file.write(records.encode())
+            file = self._files[name] = StreamFile(self._folder / name)
+        file.write(text.encode())
 
 
 class EndObserver:

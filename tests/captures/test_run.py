@@ -92,7 +92,7 @@ def test_only_quic_has_secrets_and_qlogs_and_they_stand_first(
     names = sorted(path.name for path in folder_of(arm).iterdir())
     capture = read_capture((folder_of(arm) / "link.pcapng").read_bytes())
     if arm.startswith(("quic", "webtransport")):
-        assert names == ["link.pcapng", "receiver.sqlog", "sender.sqlog"]
+        assert names == ["link.pcapng", "receiver.sqlog", "sender.sqlog", "tls-keys.log"]
         assert len({line.split()[0] for line in capture.secrets}) == len(capture.secrets) == 4
         assert capture.secrets_before == 0
     else:

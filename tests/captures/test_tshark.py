@@ -52,6 +52,22 @@ def test_quic_is_decrypted(fields: Fields, quic_arm: str) -> None:
     assert fields(quic_arm, "quic.decryption_failed", "frame.number") == []
 
 
+def test_keys_beside_decrypt_a_capture_without_keys(folder_of: FolderOf, quic_arm: str, tmp_path: Path) -> None:
+    assert TSHARK is not None
+    editcap = shutil.which("editcap")
+    if editcap is None:
+        pytest.skip("needs editcap: apt-get install -y wireshark-common")
+    bare = tmp_path / "bare.pcapng"
+    subprocess.run([editcap, "--discard-all-secrets", folder_of(quic_arm) / "link.pcapng", bare], check=True)
+
+    def decrypted(*options: str) -> int:
+        command = [TSHARK, "-n", *options, "-r", str(bare), "-Y", "quic.frame_type == 2", "-T", "fields", "-e", "ip.id"]
+        ended = subprocess.run(command, capture_output=True, text=True, check=True, env={"HOME": str(tmp_path)})
+        return len(ended.stdout.splitlines())
+
+    assert decrypted("-o", f"tls.keylog_file:{folder_of(quic_arm) / 'tls-keys.log'}") > decrypted() + 50
+
+
 @pytest.mark.parametrize("arm", ["webtransport-datagram", "webtransport-stream-per-frame"])
 def test_http3_is_under_webtransport(fields: Fields, arm: str) -> None:
     assert fields(arm, "http3.settings", "frame.number")

@@ -96,13 +96,20 @@ def ended(process: "subprocess.Popen[str]") -> tuple[int, str, str]:
     return process.returncode, out, err
 
 
-@pytest.fixture
-def wanted(start: Start, read_folder: ReadFolder, here: Path) -> dict[str, bytes]:
+@pytest.fixture(scope="session")
+def wanted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """The dataset of an undisturbed run on one process."""
-    code, out, err = ended(start(GLASS, "sweep", "s.toml", "--results", "undisturbed", "--workers", "1"))
-    assert (code, err) == (0, "")
-    assert f"results: undisturbed/tiny (complete, {CELLS} cells)" in out
-    return tables(read_folder(here / "undisturbed/tiny"))
+    root = tmp_path_factory.mktemp("undisturbed")
+    (root / "s.toml").write_text(SWEEP)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(root / "cache")}
+    command = [sys.executable, "-c", GLASS, "sweep", "s.toml", "--workers", "1"]
+    done = subprocess.run(
+        command, check=False, cwd=root, env=environment, capture_output=True, text=True, timeout=PATIENCE
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"results: results/tiny (complete, {CELLS} cells)" in done.stdout
+    folder = root / "results/tiny"
+    return tables({str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()})
 
 
 def tables(files: dict[str, bytes]) -> dict[str, bytes]:
