@@ -1,5 +1,6 @@
 """Two ends of a transport over a simulated path: what the contract test, and tests of one transport, run on."""
 
+import signal
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
@@ -12,6 +13,9 @@ from netem.path import Path
 from netem.simulator import Simulator
 from transport import registry
 from transport.contract import Address, Datagram, Event, Frame, FrameReceived, Track, Transport, TransportConfig
+
+# A shell that starts the tests in the background makes them, and what they start, ignore Ctrl-C; some tests send it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SENDER = ("10.0.0.1", 5000)
 RECEIVER = ("10.0.0.2", 5000)

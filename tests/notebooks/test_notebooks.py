@@ -12,8 +12,8 @@ NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 NAMES = sorted(path.name for path in NOTEBOOKS.glob("*.ipynb"))
 
 
-def test_there_are_notebooks_for_a_tour_a_sweep_and_data_of_ones_own() -> None:
-    assert [name[:2] for name in NAMES] == ["01", "03", "04"]
+def test_there_are_notebooks_for_a_tour_the_catalog_a_sweep_and_data_of_ones_own() -> None:
+    assert [name[:2] for name in NAMES] == ["01", "02", "03", "04"]
 
 
 @pytest.mark.parametrize("name", NAMES)
