@@ -24,8 +24,6 @@ from experiments.scenario.toml_file import MAX_FILE_BYTES, first_sentence, read_
 SCHEMA = 1
 KIND = "budget baseline"
 
-_ABSENT = ("platform",)  # of the versions: the name of a kernel, which decides nothing, has no place in a repository
-
 
 @dataclass(frozen=True)
 class Baseline:
@@ -50,10 +48,9 @@ class Baseline:
 
     def differing(self, versions: Mapping[str, str]) -> list[str]:
         """What has another version now, as 'numpy (1.0, now 2.0)'."""
-        names = [name for name in (*self.versions, *versions) if name not in _ABSENT]
         return [
             f"{name} ({self.versions.get(name, 'none')}, now {versions.get(name, 'none')})"
-            for name in dict.fromkeys(names)
+            for name in dict.fromkeys((*self.versions, *versions))
             if self.versions.get(name) != versions.get(name)
         ]
 
@@ -68,7 +65,7 @@ def baseline_text(measured: Measured, *, command: Sequence[str]) -> str:
         "kind": KIND,
         "world": EXACT_WORLD,
         "command": list(command),
-        "versions": {name: text for name, text in measured.versions.items() if name not in _ABSENT},
+        "versions": measured.versions,
         "entries": entries,
     }
     text = json.dumps(content, indent=2, allow_nan=False) + "\n"

@@ -33,8 +33,6 @@ CONNECT_PATIENCE = 10.0  # seconds for a scheduler to answer, and then for its f
 FETCH_PATIENCE = 5.0  # seconds for a result to come; its worker may have died, and the cell runs again
 TASKS_PER_THREAD = 2  # in flight: one runs, and one waits beside it
 
-_NO_MATTER = ("platform",)  # of the versions: virtual time is the same on any kernel
-
 
 class ClusterError(ValueError):
     """A cluster that cannot be used: one sentence with its address."""
@@ -230,7 +228,7 @@ def _quiet() -> Iterator[None]:
 
 @cache
 def _versions_here() -> dict[str, str]:
-    return {name: text for name, text in versions().items() if name not in _NO_MATTER}
+    return versions()
 
 
 def _cancelled() -> Callable[[], bool]:

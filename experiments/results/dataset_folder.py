@@ -221,12 +221,10 @@ def _check_same(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any])
             f"{path} was begun with another content of a file that its scenarios name "
             f"({', '.join(wanted.get('files', {})) or 'it is gone'}); remove that folder or name another one"
         )
-    if found.get("complete"):
-        return
     before, now = found.get("versions"), wanted["versions"]
     if before != json.loads(json.dumps(now)):
         differ = [name for name in now if not isinstance(before, dict) or before.get(name) != now[name]]
         raise ResultsError(
-            f"{path} was begun with another version of {', '.join(differ)}; half of each would be no dataset: "
-            "remove that folder or name another one"
+            f"{path} was made with another version of {', '.join(differ)}, so its cells cannot be gone on with: remove "
+            "that folder or name another one"
         )

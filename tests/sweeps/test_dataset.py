@@ -216,11 +216,20 @@ def test_a_folder_of_something_else_is_refused(make_plan: MakePlan, make_scenari
     assert "holds other cells than this plan asks for (12 of plan 'tiny')" in refused(make_plan(seeds=[3, 5]), here)
     manifest = json.loads((here / "manifest.json").read_text())
     (here / "manifest.json").write_text(json.dumps({**manifest, "versions": {**manifest["versions"], "source": "0"}}))
-    assert "was begun with another version of source" in refused(make_plan(), here)
+    assert "was made with another version of source" in refused(make_plan(), here)
     (here / "manifest.json").write_text(json.dumps({**manifest, "schema": 99}))
     assert "has schema 99; this version of Glassbench reads 1" in refused(make_plan(), here)
     (here / "manifest.json").write_text("{")
     assert "manifest.json is not valid JSON" in refused(make_plan(), here)
+
+
+def test_a_complete_dataset_of_another_version_is_not_taken_for_a_measurement_of_this_one(make_plan: MakePlan) -> None:
+    run_plan(make_plan(), here, workers=1)
+    manifest = json.loads((here / "manifest.json").read_text())
+    (here / "manifest.json").write_text(json.dumps({**manifest, "versions": {**manifest["versions"], "source": "0"}}))
+    with pytest.raises(ResultsError, match=r"was made with another version of source, so .* remove that folder"):
+        run_plan(make_plan(), here, workers=1)
+    assert len(load_dataset(here).summary) == 12
 
 
 def test_another_content_of_a_trace_is_refused(make_plan: MakePlan, make_scenario: MakeScenario) -> None:

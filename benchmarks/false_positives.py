@@ -1,0 +1,50 @@
+"""How often a comparison calls an arm different from itself: real runs, other seeds, no run in two comparisons.
+
+    python benchmarks/false_positives.py [--pairs 200] [--runs 8] [--arm rtp] [--first-seed 0]
+
+At a level of 5 % about one comparison in twenty has to. Ends with 1 if the number is outside its binomial interval.
+"""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from experiments import run_plan, scenario
+from experiments.engine.plan import grid
+from experiments.results.paired_metrics import values_of
+from experiments.statistics.false_positives import false_positives
+from experiments.statistics.paired import compare_paired
+
+METRICS = ("g2g_p50_ms", "g2g_p95_ms")
+
+
+def main() -> None:
+    """Run all, count, print, and end with 1 if a count cannot be chance."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pairs", type=int, default=200)
+    parser.add_argument("--runs", type=int, default=8, help="runs of each arm in a comparison")
+    parser.add_argument("--arm", default="rtp")
+    parser.add_argument("--first-seed", type=int, default=0)
+    options = parser.parse_args()
+    video = {"source": "lognormal", "bitrate": "2Mbit/s"}
+    network = {"rate": "3Mbit/s", "delay": "20ms", "loss": "1%"}
+    base = {"name": "a-a", "duration": "2s", "arms": [options.arm], "video": video, "network": network}
+    count = options.pairs * 2 * options.runs
+    plan = grid("a-a", scenario.build(base), seeds=range(options.first_seed, options.first_seed + count))
+    with tempfile.TemporaryDirectory() as folder:
+        summary = run_plan(plan, Path(folder) / "a-a").summary
+    rng = np.random.default_rng(options.first_seed)
+    outside = False
+    for metric in METRICS:
+        observed = values_of(summary, metric).reshape(options.pairs, 2, options.runs)
+        found = false_positives([compare_paired(a, b, rng=rng).p_value for a, b in observed])
+        print(f"{metric}: {found.called} of {found.pairs} called different, {found.least} to {found.most} are expected")
+        outside = outside or not found.least <= found.called <= found.most
+    sys.exit(outside)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""docs/literature-checks.md is what `glass literature` prints, and docs/literature.md explains what fails in it."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from experiments.catalog import EXPERIMENTS
+from experiments.catalog.carry_out import carry_out
+from experiments.cli.check_table import markdown
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+@pytest.fixture(scope="module")
+def sections() -> dict[str, str]:
+    """The tables by the name of their experiment."""
+    parts = re.split(r"^### (\S+)$", (DOCS / "literature-checks.md").read_text(), flags=re.MULTILINE)[1:]
+    return dict(zip(parts[::2], parts[1::2], strict=True))
+
+
+def rows(table: str) -> list[list[str]]:
+    lines = [line for line in table.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+
+
+def test_every_experiment_has_its_checks_each_with_a_source_and_a_verdict(sections: dict[str, str]) -> None:
+    assert list(sections) == list(EXPERIMENTS)
+    every = [row for table in sections.values() for row in rows(table)]
+    assert len(every) >= 40
+    for claim, kind, source, expected, measured, verdict in every:
+        assert all((claim, source, expected, measured))
+        assert kind in ("value", "order", "sign")
+        assert verdict in ("holds", "DOES NOT HOLD")
+
+
+def test_every_check_that_does_not_hold_is_explained(sections: dict[str, str]) -> None:
+    explained = re.findall(r"`(?:glass experiment run )?([a-z-]+-v[0-9]+)`\)\.", (DOCS / "literature.md").read_text())
+    failed = [name for name, table in sections.items() for row in rows(table) if row[-1] != "holds"]
+    assert sorted(explained) == sorted(failed)
+
+
+def test_the_table_is_what_comes_out_today(
+    sections: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    name = "start-up-v1"
+    outcome = carry_out(EXPERIMENTS[name], tmp_path, workers=1)
+    assert rows(markdown({name: outcome.checks})) == rows(sections[name])

@@ -1,0 +1,26 @@
+"""Real runs of an arm against real runs of the same arm, with other seeds, are called different at the stated rate."""
+
+import numpy as np
+
+from experiments.measure.virtual import Reuse, run_arm
+from experiments.scenario import build
+from experiments.statistics.false_positives import split_against_itself
+
+RUNS = 240
+
+
+def test_the_false_positive_rate_of_200_pairs_of_real_runs_is_in_its_binomial_interval(reuse: Reuse) -> None:
+    """Pairs share runs here; `benchmarks/false_positives.py` makes 3200 runs, of which no two pairs share one."""
+    network = {"rate": "3Mbit/s", "delay": "5ms"}
+    video = {"source": "lognormal", "bitrate": "2Mbit/s"}
+    scenario = build({"name": "a-a", "duration": "400ms", "arms": ["udp"], "video": video, "network": network})
+
+    def p95(seed: int) -> float:
+        seeded = scenario.model_copy(update={"seed": seed})
+        return float(run_arm(seeded, seeded.arms[0], reuse, quality=False).summary["g2g_p95_ms"])
+
+    observed = [p95(seed) for seed in range(RUNS)]
+    assert len(set(observed)) > 0.9 * RUNS
+    found = split_against_itself(observed, pairs=200, rng=np.random.default_rng(1))
+    print(f"{found.called} of {found.pairs} called different; {found.least} to {found.most} are expected")
+    assert found.least <= found.called <= found.most
