@@ -41,9 +41,9 @@ def parse_model(model: type[Model], text: str, *, file: str, what: str, error: t
     try:
         return model.model_validate(content)
     except ValidationError as reason:
-        places = [_place_and_sentence(detail) for detail in reason.errors()]
         line, place, sentence = min(
-            ((line_of(lines, place), place, sentence) for place, sentence in places), key=lambda found: found[0]
+            ((line_of(lines, place), place, sentence) for place, sentence in _mistakes(reason)),
+            key=lambda found: found[0],
         )
         raise error(f"{file}:{line}: {_name(place)}{sentence}") from None
 
@@ -55,8 +55,19 @@ def placed(text: str, place: KeyPath, sentence: str, *, file: str) -> str:
 
 def first_sentence(error: ValidationError) -> str:
     """The first mistake of a value that stands in no file: its field and the sentence."""
-    place, sentence = _place_and_sentence(error.errors()[0])
+    place, sentence = _mistakes(error)[0]
     return f"{_name(place)}{sentence}"
+
+
+def _mistakes(error: ValidationError) -> list[tuple[KeyPath, str]]:
+    """Where and what, but no list that is too short because its items are wrong: pydantic counts the right ones."""
+    details = error.errors()
+    wrong = {place[:end] for place in (detail["loc"] for detail in details) for end in range(len(place))}
+    return [
+        _place_and_sentence(detail)
+        for detail in details
+        if not (detail["type"] == "too_short" and detail["loc"] in wrong)
+    ]
 
 
 def _place_and_sentence(detail: Mapping[str, Any]) -> tuple[KeyPath, str]:

@@ -122,6 +122,11 @@ def test_what_is_dumped_is_rebuilt_equal(
     assert parse(to_toml(scenario.dump()), "dump") == scenario
 
 
+def test_the_only_arm_is_named_if_it_is_wrong_and_not_the_list() -> None:
+    with pytest.raises(ScenarioError, match=r"^x\.toml:2: arms\[0\]: unknown transport 'upd'"):
+        parse('arms = [\n  "upd",\n]\nname = "x"\nduration = "2s"\n', "x.toml")
+
+
 @pytest.mark.parametrize(
     ("old", "new", "sentence"),
     [
