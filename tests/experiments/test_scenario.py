@@ -123,8 +123,9 @@ def test_what_is_dumped_is_rebuilt_equal(
 
 
 def test_the_only_arm_is_named_if_it_is_wrong_and_not_the_list() -> None:
+    content = {name: value for name, value in _plain().items() if name != "arms"}
     with pytest.raises(ScenarioError, match=r"^x\.toml:2: arms\[0\]: unknown transport 'upd'"):
-        parse('arms = [\n  "upd",\n]\nname = "x"\nduration = "2s"\n', "x.toml")
+        parse('arms = [\n  "upd",\n]\n' + to_toml(content), "x.toml")
 
 
 @pytest.mark.parametrize(
