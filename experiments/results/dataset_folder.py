@@ -3,7 +3,7 @@
     manifest.json                    the plan's name and fingerprint, versions, command line, whether it is complete
     cells/000042/                    the result of one cell, see `arm_folder`   } until the dataset is complete,
     summary.parquet                  a row per cell                             } then merged into:
-    ledger.parquet, links.parquet    if frames are kept: a row group per cell
+    ledger.parquet, links.parquet    if frames are kept: a row per frame, or per 100 ms, of each cell
 
 Whatever ends the process, finished cells stay. Opened again for the same plan, only the others are to be run, and those
 whose files a crash of the machine has damaged.
@@ -35,6 +35,7 @@ TABLES = ("ledger", "links")
 
 _LOCK = ".lock"
 _SUMMARY_ROWS = 1000
+_ROWS = 10_000  # of the ledger or the links, in memory at a time
 
 
 @contextmanager
@@ -80,7 +81,7 @@ def finished_cells(path: Path, count: int, *, frames: bool) -> set[int]:
 def finish(path: Path, axes: Sequence[Mapping[str, Any]], describe: Describe, *, frames: bool) -> None:
     """Merge all cells and mark the dataset complete. `axes` has those of each cell.
 
-    Only one cell's tables are in memory at a time. Raises ResultsError.
+    Only a few cells' tables are in memory at a time. Raises ResultsError.
     """
     if frames:
         for name in TABLES:
@@ -141,17 +142,11 @@ def _write_summary(path: Path, axes: Sequence[Mapping[str, Any]], describe: Desc
 
 
 def _merge(path: Path, name: str, count: int) -> None:
-    """One table of all cells, a row group a cell, with its number in front. A cell that never ran has no rows."""
+    """One table of all cells. A cell that never ran has no rows."""
     with whole_file(path / f"{name}.parquet") as draft:
         writer: pq.ParquetWriter | None = None
         try:
-            for index in range(count):
-                file = cell_place(path, index) / f"{name}.parquet"
-                if not file.exists():
-                    continue
-                table = _read_cell(file)
-                numbers = pa.array([index] * table.num_rows, type=pa.int32())
-                table = table.add_column(0, "cell", numbers).replace_schema_metadata(None)
+            for table in _joined(path, name, count):
                 if writer is None:
                     writer = pq.ParquetWriter(draft, table.schema, compression="zstd")
                 writer.write_table(table, row_group_size=max(1, table.num_rows))
@@ -162,10 +157,28 @@ def _merge(path: Path, name: str, count: int) -> None:
             pq.write_table(pa.table({"cell": pa.array([], type=pa.int32())}), draft)
 
 
+def _joined(path: Path, name: str, count: int) -> Iterator[pa.Table]:
+    """The tables of so many cells that they have _ROWS rows, with the number of the cell in front."""
+    waiting: list[pa.Table] = []
+    for index in range(count):
+        file = cell_place(path, index) / f"{name}.parquet"
+        if not file.exists():
+            continue
+        table = _read_cell(file)
+        numbers = pa.array([index] * table.num_rows, type=pa.int32())
+        waiting.append(table.add_column(0, "cell", numbers).replace_schema_metadata(None))
+        if sum(table.num_rows for table in waiting) >= _ROWS:
+            yield pa.concat_tables(waiting)
+            waiting = []
+    if waiting:
+        yield pa.concat_tables(waiting)
+
+
 def _read_cell(file: Path) -> pa.Table:
     """A table of a cell. A damaged one is removed, so that the cell is run again by the next attempt."""
     try:
-        return pq.read_table(file, partitioning=None)
+        with pq.ParquetFile(file) as opened:
+            return opened.read(use_threads=False)
     except (pa.ArrowException, OSError):
         with suppress(OSError):
             file.unlink()
