@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from experiments.measure.arm_result import ArmResult, Outcome
-from experiments.measure.virtual import MEDIA_START, Reuse, run_arm
+from experiments.measure.ends import MEDIA_START
+from experiments.measure.virtual import Reuse, run_arm
 from experiments.results.arm_folder import write_arm
 from experiments.results.captures import ArmCapture, open_capture
 from experiments.results.files import ResultsError

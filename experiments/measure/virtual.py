@@ -8,39 +8,33 @@ held on purpose, by playout or by SRT's latency.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-import pandas as pd
-
-from experiments.measure import dice, ledger, metrics
+from experiments.measure import ledger
 from experiments.measure.arm_result import ArmResult, Outcome
 from experiments.measure.capture import Capture
+from experiments.measure.ends import MEDIA_START, Ends, Place, Role
 from experiments.measure.links import check_conservation, link_table, open_link
 from experiments.measure.picture_quality import with_quality
 from experiments.scenario import Scenario
 from experiments.scenario.arm_spec import ArmSpec
-from experiments.scenario.tracks import CHAT_TRACK, VIDEO_TRACK
-from netem.simulator import START_AT, Simulator
-from receiver.decoder import NullDecoder, VideoDecoder
+from netem.simulator import Simulator
 from receiver.pipeline import ReceiverPipeline
-from receiver.playout import parse_playout
 from receiver.quality import QualityMemo
 from sender.cost import decode_cost, encode_cost
 from sender.encode_cache import CachedEncoder, EncodeCache
 from sender.pipeline import SenderPipeline
 from sender.size_model import SizeEncoder, SizeSource
-from transport import registry
-from transport.contract import Address, Transport, TransportConfig, Unsupported
+from transport.contract import Address, Unsupported
 
-MEDIA_START = START_AT + 2.0
-DRAIN = 3.0
 SLICE = 0.1  # virtual seconds between two looks at `stop` and two reports of progress
 
 # The port of RTP media (RFC 3551). It names no protocol to Wireshark, which guesses by port before it looks.
 SENDER: Address = ("192.0.2.1", 5004)
 RECEIVER: Address = ("192.0.2.2", 5004)
 
-_SIZE_MODEL_PICTURE = (640, 360)  # what the cost models are asked for if there are no pictures
+_ROLES: tuple[Role, Role] = ("sender", "receiver")
+_PLACES = {"sender": Place(SENDER, RECEIVER), "receiver": Place(RECEIVER, SENDER)}
 
 
 @dataclass(frozen=True)
@@ -80,12 +74,9 @@ class _Session:
 
     def __init__(self, scenario: Scenario, arm: ArmSpec, cache: EncodeCache, capture: Capture | None) -> None:
         self._scenario = scenario
-        self._arm = arm
         self._capture = capture
-        self._start_at = MEDIA_START if scenario.connect == "with-media" else START_AT
-        self._source = scenario.video.open(dice.integer(scenario.seed, "source"))
-        self._playout = parse_playout(scenario.playout)
-        self._options = registry.validate_options(arm.transport, dict(arm.options))
+        self._ends = Ends(scenario, arm)
+        self._start_at = self._ends.start_at
         self._sender, self._receiver = self._pipelines(cache)
         self._simulator = Simulator(start_at=self._start_at, timer_resolution=scenario.timer_resolution)
         self._simulator.add_node("sender", SENDER, self._sender)
@@ -106,9 +97,7 @@ class _Session:
         self._receiver.connect(now=self._start_at)
         self._sender.connect(now=self._start_at)
         steps = 0
-        while self.now < (last := media_end + DRAIN + self._held) and not (
-            self.now > media_end and self._all_decided()
-        ):
+        while self.now < (last := self._ends.last) and not (self.now > media_end and self._all_decided()):
             if stop():
                 return False
             steps += 1
@@ -124,93 +113,45 @@ class _Session:
         frames = ledger.join(self._sender.captured, self._receiver.records.values(), media_start=MEDIA_START)
         for link, ends in ((self._down, (SENDER, RECEIVER)), (self._up, (RECEIVER, SENDER))):
             check_conservation(link, self._simulator.links[ends].sent_packets)
-        if memo is not None and not isinstance(self._source, SizeSource):
+        if memo is not None and not isinstance(self._ends.source, SizeSource):
             frames = with_quality(
                 frames,
                 self._receiver.shown,
-                self._source,
+                self._ends.source,
                 media=self._scenario.video.codec,
                 media_start=MEDIA_START,
                 memo=memo,
             )
         table = link_table((self._down, self._up), self.now, media_start=MEDIA_START)
         return ArmResult(
-            self._arm.label,
+            self._ends.arm.label,
             outcome,
             reason,
             ledger=frames,
             links=table,
-            summary=self._summary(frames, table),
+            summary=self._ends.summary(frames, table, now=self.now),
             stats=self._stats(),
             impairments={link.direction: link.impairments() for link in (self._down, self._up)},
         )
 
     def _pipelines(self, cache: EncodeCache) -> tuple[SenderPipeline, ReceiverPipeline]:
-        scenario, video = self._scenario, self._scenario.video
-        sender, receiver = self._transports()
-        settings = video.settings()
-        if isinstance(self._source, SizeSource):
-            encoder: SizeEncoder | CachedEncoder = SizeEncoder(self._source, settings)
-            decoder: NullDecoder | VideoDecoder = NullDecoder()
-            width, height = video.width or _SIZE_MODEL_PICTURE[0], video.height or _SIZE_MODEL_PICTURE[1]
-        else:
-            encoder = CachedEncoder(self._source, settings, cache)
-            decoder = VideoDecoder(video.codec)
-            width, height = self._source.width, self._source.height
-        messages = None
-        if scenario.chat is not None:
-            rng = dice.generator(scenario.seed, "chat")
-            messages = scenario.chat.messages(start_at=MEDIA_START, duration=scenario.duration, rng=rng)
-        return (
-            SenderPipeline(
-                sender,
-                encoder,
-                track=video.track(),
-                fps=self._source.fps,
-                start_at=MEDIA_START,
-                duration=scenario.duration,
-                encode_cost=encode_cost(video.encode_cost_name, width=width, height=height),
-                messages=messages,
-                keep_newest=scenario.connect == "with-media",
-            ),
-            ReceiverPipeline(
-                receiver,
-                decoder,
-                video=video.track(),
-                playout=self._playout,
-                decode_cost=decode_cost(video.decode_cost_name, width=width, height=height),
-            ),
-        )
-
-    def _transports(self) -> tuple[Transport, Transport]:
-        """Both ends of the arm's transport. Raises Unsupported."""
-        scenario, arm = self._scenario, self._arm
-        entry = registry.get(arm.transport)
-        tracks = (scenario.video.track(),) if scenario.chat is None else (scenario.video.track(), scenario.chat.track())
-
-        def config(role: Literal["sender", "receiver"], local: Address, peer: Address) -> TransportConfig:
-            return TransportConfig(
-                local=local,
-                peer=peer,
-                seed=dice.integer(scenario.seed, "transport", arm.label, role),
-                tracks=tracks,
-                max_datagram_bytes=scenario.max_datagram_bytes,
-                options=self._options,
-                observer=None if self._capture is None else self._capture.observer(role),
-            )
-
-        sender = config("sender", SENDER, RECEIVER)
-        ends = entry.make_sender(sender), entry.make_receiver(config("receiver", RECEIVER, SENDER))
+        """Both ends. Raises Unsupported."""
+        ends, video = self._ends, self._scenario.video
+        observers = {end: None if self._capture is None else self._capture.observer(end) for end in _ROLES}
+        configs = {end: ends.config(end, _PLACES[end], observers[end]) for end in _ROLES}
+        sender, receiver = (ends.transport(end, configs[end]) for end in _ROLES)
         if self._capture is not None:
-            self._capture.describe(arm.transport, sender, now=self._start_at)
-        return ends
-
-    @property
-    def _held(self) -> float:
-        """For how long a frame is held on purpose."""
-        latency_ms = self._options.get("latency_ms", 0)
-        assert isinstance(latency_ms, int | float)
-        return self._playout.target + latency_ms / 1e3
+            self._capture.describe(ends.arm.transport, configs["sender"], now=self._start_at)
+        encoder: SizeEncoder | CachedEncoder
+        if isinstance(ends.source, SizeSource):
+            encoder = SizeEncoder(ends.source, video.settings())
+        else:
+            encoder = CachedEncoder(ends.source, video.settings(), cache)
+        width, height = ends.picture_size
+        return (
+            ends.sender(sender, encoder, encode_cost(video.encode_cost_name, width=width, height=height)),
+            ends.receiver(receiver, ends.decoder(), decode_cost(video.decode_cost_name, width=width, height=height)),
+        )
 
     def _all_decided(self) -> bool:
         """Whether nothing can happen any more to any frame: given up by the sender, or decided at the receiver."""
@@ -220,13 +161,6 @@ class _Session:
             or ((half := received.get((record.track, record.sequence))) is not None and half.outcome is not None)
             for record in self._sender.captured
         )
-
-    def _summary(self, frames: pd.DataFrame, links: pd.DataFrame) -> dict[str, Any]:
-        duration = min(self._scenario.duration, max(self.now - MEDIA_START, SLICE))
-        summary = metrics.summarize(frames[frames["track"] == VIDEO_TRACK], links, duration=duration)
-        if self._scenario.chat is not None:
-            summary["chat"] = metrics.summarize_messages(frames[frames["track"] == CHAT_TRACK])
-        return summary
 
     def _stats(self) -> dict[str, Any]:
         closed = {"sender": self._sender.closed, "receiver": self._receiver.closed}
@@ -238,5 +172,5 @@ class _Session:
             "stamp_unreadable": self._receiver.stamp_unreadable,
             "closed": {end: event.error or "orderly" for end, event in closed.items() if event is not None},
             "ended_at": round(self.now - MEDIA_START, 6),
-            "source_notes": list(self._source.notes),
+            "source_notes": list(self._ends.source.notes),
         }

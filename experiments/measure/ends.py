@@ -1,0 +1,119 @@
+"""The two ends of an arm as a scenario describes them, whatever world they meet in."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pandas as pd
+
+from experiments.measure import dice, metrics
+from experiments.scenario import Scenario
+from experiments.scenario.arm_spec import ArmSpec
+from experiments.scenario.tracks import CHAT_TRACK, VIDEO_TRACK
+from netem.simulator import START_AT
+from receiver.decoder import Decoder, NullDecoder, VideoDecoder
+from receiver.pipeline import ReceiverPipeline
+from receiver.playout import parse_playout
+from sender.cost import Cost
+from sender.encoder import FrameEncoder
+from sender.pipeline import SenderPipeline
+from sender.size_model import SizeSource
+from transport import registry
+from transport.contract import Address, Observer, Transport, TransportConfig
+
+MEDIA_START = START_AT + 2.0
+DRAIN = 3.0
+LEAST_DURATION = 0.1  # seconds over which the rates of an interrupted run are taken
+
+_SIZE_MODEL_PICTURE = (640, 360)  # what the cost models are asked for if there are no pictures
+
+Role = Literal["sender", "receiver"]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an end is, and where it sends to."""
+
+    local: Address
+    peer: Address
+
+
+class Ends:
+    """Builds the ends of one arm. Raises Unsupported where a transport does not do what the scenario asks for."""
+
+    def __init__(self, scenario: Scenario, arm: ArmSpec) -> None:
+        self.scenario = scenario
+        self.arm = arm
+        self.source = scenario.video.open(dice.integer(scenario.seed, "source"))
+        self.start_at = MEDIA_START if scenario.connect == "with-media" else START_AT
+        self._playout = parse_playout(scenario.playout)
+        self._options = registry.validate_options(arm.transport, dict(arm.options))
+
+    @property
+    def picture_size(self) -> tuple[int, int]:
+        """Width and height, as the cost models want them."""
+        if isinstance(self.source, SizeSource):
+            video = self.scenario.video
+            return video.width or _SIZE_MODEL_PICTURE[0], video.height or _SIZE_MODEL_PICTURE[1]
+        return self.source.width, self.source.height
+
+    @property
+    def last(self) -> float:
+        """The instant at which the run ends at the latest: frames that are held on purpose have their time."""
+        latency_ms = self._options.get("latency_ms", 0)
+        assert isinstance(latency_ms, int | float)
+        return MEDIA_START + self.scenario.duration + DRAIN + self._playout.target + latency_ms / 1e3
+
+    def config(self, role: Role, place: Place, observer: Observer | None = None) -> TransportConfig:
+        """What the experiment decides for one end."""
+        scenario = self.scenario
+        chat = () if scenario.chat is None else (scenario.chat.track(),)
+        return TransportConfig(
+            local=place.local,
+            peer=place.peer,
+            seed=dice.integer(scenario.seed, "transport", self.arm.label, role),
+            tracks=(scenario.video.track(), *chat),
+            max_datagram_bytes=scenario.max_datagram_bytes,
+            options=self._options,
+            observer=observer,
+        )
+
+    def transport(self, role: Role, config: TransportConfig) -> Transport:
+        """One end of the arm's transport. Raises Unsupported."""
+        entry = registry.get(self.arm.transport)
+        return entry.make_sender(config) if role == "sender" else entry.make_receiver(config)
+
+    def sender(self, transport: Transport, encoder: FrameEncoder, encode_cost: Cost) -> SenderPipeline:
+        """The sender end over its transport."""
+        scenario = self.scenario
+        messages = None
+        if scenario.chat is not None:
+            rng = dice.generator(scenario.seed, "chat")
+            messages = scenario.chat.messages(start_at=MEDIA_START, duration=scenario.duration, rng=rng)
+        return SenderPipeline(
+            transport,
+            encoder,
+            track=scenario.video.track(),
+            fps=self.source.fps,
+            start_at=MEDIA_START,
+            duration=scenario.duration,
+            encode_cost=encode_cost,
+            messages=messages,
+            keep_newest=scenario.connect == "with-media",
+        )
+
+    def receiver(self, transport: Transport, decoder: Decoder, decode_cost: Cost) -> ReceiverPipeline:
+        """The receiver end over its transport."""
+        video = self.scenario.video.track()
+        return ReceiverPipeline(transport, decoder, video=video, playout=self._playout, decode_cost=decode_cost)
+
+    def decoder(self) -> Decoder:
+        """What decodes the arm's video; for frames of a size model nothing does."""
+        return NullDecoder() if isinstance(self.source, SizeSource) else VideoDecoder(self.scenario.video.codec)
+
+    def summary(self, frames: pd.DataFrame, links: pd.DataFrame, *, now: float) -> dict[str, Any]:
+        """The numbers of what was measured until `now`."""
+        duration = min(self.scenario.duration, max(now - MEDIA_START, LEAST_DURATION))
+        summary = metrics.summarize(frames[frames["track"] == VIDEO_TRACK], links, duration=duration)
+        if self.scenario.chat is not None:
+            summary["chat"] = metrics.summarize_messages(frames[frames["track"] == CHAT_TRACK])
+        return summary

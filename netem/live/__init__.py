@@ -1,0 +1,1 @@
+"""The same endpoints and paths on real UDP sockets, by the clock of the machine."""

@@ -1,0 +1,107 @@
+"""A UDP socket as endpoints see it: datagrams with their peer, their ECN bits, and the kernel's time of arrival."""
+
+import select
+import socket
+import struct
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from netem.live.clock import LiveClock
+from netem.packet import Address
+
+_SO_TIMESTAMPNS, _SO_RXQ_OVFL = 35, 40  # asm-generic/socket.h; Python 3.11 does not name them
+_BUFFER_BYTES = 4 * 2**20
+_MAX_DATAGRAM = 65_535
+_AT_ONCE = 1024  # datagrams taken before anything else is done: a flood cannot keep the owner from its timers
+_ECN = 3
+_INT, _TIMESPEC, _UNSIGNED = struct.Struct("@i"), struct.Struct("@qq"), struct.Struct("@I")
+
+
+class Arrival(NamedTuple):
+    """One datagram. `at` is session time."""
+
+    data: bytes
+    peer: Address
+    ecn: int
+    at: float
+
+
+class UdpSocket:
+    """Does not block. `overflows` counts what the kernel dropped for lack of room, `unsent` what it would not take."""
+
+    def __init__(self, plain: socket.socket, clock: LiveClock) -> None:
+        self.overflows = 0
+        self.unsent = 0
+        self._socket = plain
+        self._clock = clock
+        plain.setblocking(False)
+        plain.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+        plain.setsockopt(socket.SOL_SOCKET, _SO_RXQ_OVFL, 1)
+        for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+            plain.setsockopt(socket.SOL_SOCKET, option, _BUFFER_BYTES)
+        six = plain.family == socket.AF_INET6
+        self._level, self._traffic_class = (
+            (socket.IPPROTO_IPV6, socket.IPV6_TCLASS) if six else (socket.IPPROTO_IP, socket.IP_TOS)
+        )
+        plain.setsockopt(self._level, socket.IPV6_RECVTCLASS if six else socket.IP_RECVTOS, 1)
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    @property
+    def address(self) -> Address:
+        host, port = self._socket.getsockname()[:2]
+        return str(host), int(port)
+
+    def wait(self, seconds: float) -> None:
+        """Until there is something to receive, at most so long; to the microsecond, where epoll counts milliseconds."""
+        select.select([self], [], [], max(0.0, seconds))
+
+    def receive(self) -> list[Arrival]:
+        """All that has arrived, in its order."""
+        arrivals: list[Arrival] = []
+        while len(arrivals) < _AT_ONCE:
+            try:
+                data, ancillary, _, peer = self._socket.recvmsg(_MAX_DATAGRAM, 256)
+            except BlockingIOError:
+                break
+            except OSError:  # an ICMP message about an earlier datagram of ours
+                continue
+            ecn, at = self._read(ancillary)
+            arrivals.append(Arrival(data, (peer[0], peer[1]), ecn, at))
+        return arrivals
+
+    def send(self, datagrams: Iterable[tuple[bytes, Address, int]]) -> None:
+        """Hand them to the kernel, in order; what it does not take is lost, as on a full device."""
+        for data, peer, ecn in datagrams:
+            marks = [(self._level, self._traffic_class, _INT.pack(ecn))] if ecn else []
+            try:
+                self._socket.sendmsg([data], marks, 0, peer)
+            except OSError:
+                self.unsent += 1
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def _read(self, ancillary: list[tuple[int, int, bytes]]) -> tuple[int, float]:
+        ecn, at = 0, None
+        for level, kind, data in ancillary:
+            if level == self._level and kind == self._traffic_class:
+                ecn = data[0] & _ECN
+            elif level == socket.SOL_SOCKET and kind == _SO_TIMESTAMPNS:
+                seconds, nanoseconds = _TIMESPEC.unpack_from(data)
+                at = self._clock.arrival(seconds * 1_000_000_000 + nanoseconds)
+            elif level == socket.SOL_SOCKET and kind == _SO_RXQ_OVFL:
+                self.overflows = _UNSIGNED.unpack_from(data)[0]
+        return ecn, self._clock.now() if at is None else at
+
+
+def open_socket(host: str = "127.0.0.1", port: int = 0) -> socket.socket:
+    """A UDP socket bound to an address of this host. Raises OSError."""
+    plain = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        plain.bind((host, port))
+    except OSError:
+        plain.close()
+        raise
+    return plain
