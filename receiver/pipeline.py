@@ -152,14 +152,15 @@ class ReceiverPipeline:
         """Decode now, and charge the decoder's time: the picture is on the screen when the cost model says."""
         record = self._record(frame)
         record.released_at = now
-        start_at = max(now, self._decoder_free_at)
-        self._decoder_free_at = start_at + self._cost(frame.sequence, frame.keyframe)
         try:
             picture = self._decoder.decode(frame.payload)
         except DecodeError:
             record.outcome = "undecodable"
             self._buffer.break_chain()
             return
+        finally:
+            start_at = max(now, self._decoder_free_at)
+            self._decoder_free_at = start_at + self._cost(frame.sequence, frame.keyframe)
         record.decoded_at = record.displayed_at = self._decoder_free_at
         record.outcome = "displayed"
         if picture is None:

@@ -10,6 +10,11 @@ _PR_SET_TIMERSLACK = 29
 _MAX_AGE = 5.0  # seconds; an older stamp is from before a step of the wall clock
 
 
+def monotonic_ns() -> int:
+    """CLOCK_MONOTONIC, from which an origin of session time is chosen."""
+    return time.monotonic_ns()
+
+
 class LiveClock:
     """Seconds: START_AT at the instant `origin_ns` of CLOCK_MONOTONIC, which never steps."""
 

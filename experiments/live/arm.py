@@ -1,0 +1,214 @@
+"""One arm live: three processes on this host, and one ledger of what both ends wrote down.
+
+Sender, relay and receiver have sockets on the loopback interface that are opened here, so that all addresses are known
+before anybody starts, and nobody else can have them. Session time is the same for all three.
+"""
+
+import os
+import pickle
+import select
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+from experiments.live.part import Task
+from experiments.measure import ledger
+from experiments.measure.arm_result import ArmResult
+from experiments.measure.ends import MEDIA_START, Ends, Place
+from experiments.measure.picture_quality import with_quality
+from experiments.scenario import Scenario
+from experiments.scenario.arm_spec import ArmSpec
+from netem.live.clock import LiveClock, monotonic_ns
+from netem.live.udp_socket import open_socket
+from netem.packet import Address
+from receiver.quality import QualityMemo
+from sender.size_model import SizeSource
+from transport.contract import Unsupported
+
+READY_PATIENCE = 60.0  # seconds for a part to import everything
+END_PATIENCE = 20.0  # seconds after the end of the run for a part to write what it knows
+MOST_LATE_MS = 1.0  # of 99 % of the packets: with more, the relay was not the link that was commanded
+ATTEMPTS = 3
+
+Role = Literal["relay", "receiver", "sender"]
+_ROLES: tuple[Role, ...] = ("relay", "receiver", "sender")
+
+
+class PartError(RuntimeError):
+    """A part of an arm ended before it was over."""
+
+
+def run_arm_live(
+    scenario: Scenario,
+    arm: ArmSpec,
+    memo: QualityMemo | None,
+    *,
+    progress: Callable[[float], None] = lambda share: None,
+    stop: Callable[[], bool] = lambda: False,
+) -> ArmResult:
+    """Run one arm on real sockets, in real time; `memo` None leaves out the quality of the pictures.
+
+    A run in which the relay was late, because the machine had other things to do, is no measurement: it is repeated,
+    ATTEMPTS times in all, and then "failed". When `stop` turns true, what was measured so far is "incomplete".
+    Raises PartError.
+    """
+    try:
+        _check_supported(scenario, arm)
+    except Unsupported as error:
+        return ArmResult(arm.label, "unsupported", str(error))
+    for attempt in range(1, ATTEMPTS + 1):
+        known = _run_parts(scenario, arm, progress, stop)
+        if stop():
+            return replace(_result(scenario, arm, known, attempt, None), outcome="incomplete", reason="interrupted")
+        late = max(way["p99_ms"] for way in known["relay"]["lateness"].values())
+        if late <= MOST_LATE_MS:
+            return _result(scenario, arm, known, attempt, memo)
+    reason = (
+        f"the machine was busy: in {ATTEMPTS} runs of this arm 99 % of the packets left the relay later than by "
+        f"{MOST_LATE_MS:g} ms (the last time by {late:g} ms)"
+    )
+    return replace(_result(scenario, arm, known, attempt, None), outcome="failed", reason=reason)
+
+
+def _check_supported(scenario: Scenario, arm: ArmSpec) -> None:
+    """Raises Unsupported."""
+    ends = Ends(scenario, arm)
+    nowhere: Address = ("127.0.0.1", 9)
+    ends.transport("sender", ends.config("sender", Place(nowhere, nowhere)))
+    ends.transport("receiver", ends.config("receiver", Place(nowhere, nowhere)))
+
+
+def _run_parts(
+    scenario: Scenario, arm: ArmSpec, progress: Callable[[float], None], stop: Callable[[], bool]
+) -> dict[str, Any]:
+    """What each part knows, by role. Whatever happens, no process and no file is left. Raises PartError."""
+    with ExitStack() as cleanup:
+        folder = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="glass-live-")))
+        sender, to_sender, to_receiver, receiver = (cleanup.enter_context(open_socket()) for _ in range(4))
+        sockets: Mapping[Role, tuple[list[socket.socket], list[Address]]] = {
+            "sender": ([sender], [_address(to_sender)]),
+            "receiver": ([receiver], [_address(to_receiver)]),
+            "relay": ([to_sender, to_receiver], [_address(sender), _address(receiver)]),
+        }
+        parts: dict[Role, subprocess.Popen[bytes]] = {}
+        cleanup.callback(_end_all, parts)
+        for role in _ROLES:
+            mine, peers = sockets[role]
+            numbers = [one.fileno() for one in mine]
+            task = Task(role, scenario.dump(), arm.label, numbers, peers, str(folder / role))
+            parts[role] = _start(task)
+        for role, part in parts.items():
+            _await_ready(role, part)
+        origin = monotonic_ns() + 200_000_000
+        for role, part in parts.items():
+            _tell(role, part, f"{origin}\n")
+        _watch(parts, LiveClock(origin), Ends(scenario, arm), progress, stop)
+        return {role: pickle.loads((folder / role).read_bytes()) for role in _ROLES}  # from our own process
+
+
+def _address(plain: socket.socket) -> Address:
+    host, port = plain.getsockname()[:2]
+    return host, port
+
+
+def _start(task: Task) -> "subprocess.Popen[bytes]":
+    part = subprocess.Popen(
+        [sys.executable, "-m", "experiments.live.part"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        pass_fds=task.sockets,
+        start_new_session=True,  # Ctrl-C is for us alone: we tell the parts
+    )
+    _tell(task.role, part, f"{task.to_json()}\n")
+    return part
+
+
+def _tell(role: str, part: "subprocess.Popen[bytes]", line: str) -> None:
+    assert part.stdin is not None
+    try:
+        part.stdin.write(line.encode())
+        part.stdin.flush()
+    except OSError:
+        raise PartError(f"the {role} of the arm ended with code {part.wait()} before it began") from None
+
+
+def _await_ready(role: str, part: "subprocess.Popen[bytes]") -> None:
+    assert part.stdout is not None
+    heard, _, _ = select.select([part.stdout], [], [], READY_PATIENCE)
+    if not heard or part.stdout.readline() != b"ready\n":
+        raise PartError(f"the {role} of the arm did not get ready")
+
+
+def _watch(
+    parts: "Mapping[Role, subprocess.Popen[bytes]]",
+    clock: LiveClock,
+    ends: Ends,
+    progress: Callable[[float], None],
+    stop: Callable[[], bool],
+) -> None:
+    """Until all parts have ended. Raises PartError if one ends badly, or does not end."""
+    stopped = False
+    while any(part.poll() is None for part in parts.values()):
+        for role, part in parts.items():
+            if part.poll():
+                raise PartError(f"the {role} of the arm ended with code {part.returncode} in the middle")
+        if not stopped and stop():
+            stopped = True
+            for part in parts.values():
+                assert part.stdin is not None
+                part.stdin.close()
+        now = clock.now()
+        if now > ends.last + END_PATIENCE:
+            raise PartError("an arm did not end in time")
+        progress(min(1.0, max(0.0, (now - ends.start_at) / (ends.last - ends.start_at))))
+        with suppress(subprocess.TimeoutExpired):
+            next(part for part in parts.values() if part.poll() is None).wait(0.1)
+
+
+def _end_all(parts: "Mapping[Role, subprocess.Popen[bytes]]") -> None:
+    for part in parts.values():
+        part.kill()
+    for part in parts.values():
+        part.communicate()
+
+
+def _result(
+    scenario: Scenario, arm: ArmSpec, known: Mapping[str, Any], attempt: int, memo: QualityMemo | None
+) -> ArmResult:
+    sender, receiver, relay = known["sender"], known["receiver"], known["relay"]
+    ends = Ends(scenario, arm)
+    frames = ledger.join(sender["captured"], receiver["records"], media_start=MEDIA_START)
+    if memo is not None and not isinstance(ends.source, SizeSource):
+        frames = with_quality(
+            frames,
+            receiver["shown"],
+            ends.source,
+            media=scenario.video.codec,
+            media_start=MEDIA_START,
+            memo=memo,
+        )
+    environment = ("lateness", "overflows", "unsent", "processor_s")
+    return ArmResult(
+        arm.label,
+        "measured",
+        ledger=frames,
+        links=relay["links"],
+        summary=ends.summary(frames, relay["links"], now=receiver["ended_at"]),
+        stats={
+            "sender": sender["stats"],
+            "receiver": receiver["stats"],
+            **{name: receiver[name] for name in ("keyframe_requests", "stamp_errors", "stamp_unreadable")},
+            "closed": {end: known[end]["closed"] for end in ("sender", "receiver") if known[end]["closed"]},
+            "ended_at": round(receiver["ended_at"] - MEDIA_START, 6),
+            "source_notes": list(ends.source.notes),
+            "live": {"attempt": attempt, **{role: {k: known[role].get(k) for k in environment} for role in _ROLES}},
+        },
+        impairments=relay["impairments"],
+    )

@@ -1,0 +1,188 @@
+"""One process of a live arm: the sender, the receiver, or the relay between them.
+
+    python -m experiments.live.part
+
+Its task is a JSON line on stdin. It answers with the line "ready", is told the origin of session time, and writes what
+it knows to the file `result` when the arm is over. The end of stdin means stop.
+"""
+
+import gc
+import json
+import pickle
+import resource
+import signal
+import socket
+import sys
+import threading
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from experiments.live.measured_codec import MeasuredDecoder, MeasuredEncoder
+from experiments.measure.ends import MEDIA_START, Ends, Place
+from experiments.measure.links import Link, check_conservation, link_table, open_link
+from experiments.scenario import build
+from netem.live.clock import LiveClock, wake_up_exactly
+from netem.live.driver import drive
+from netem.live.lateness import Lateness
+from netem.live.relay import Direction, relay
+from netem.live.udp_socket import UdpSocket
+from netem.packet import Address
+from netem.simulator import START_AT
+from sender.encoder import SourceEncoder
+from sender.size_model import SizeEncoder, SizeSource
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a part is told. `sockets` are inherited file descriptors: one of an end, two of the relay (that to the
+    sender first). `peers` are the addresses that belong to them on the other side."""
+
+    role: str
+    scenario: dict[str, Any]
+    arm: str
+    sockets: list[int]
+    peers: list[Address]
+    result: str
+
+    def to_json(self) -> str:
+        """One line."""
+        return json.dumps(asdict(self))
+
+
+def main() -> None:
+    """Be one part of an arm."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started us tells us to stop
+    fields = json.loads(sys.stdin.readline())
+    task = Task(**{**fields, "peers": [(host, port) for host, port in fields["peers"]]})
+    part = {"sender": _sender, "receiver": _receiver, "relay": _relay}[task.role](task)
+    print("ready", flush=True)
+    origin = sys.stdin.readline()
+    if not origin:
+        return
+    stop = threading.Event()
+    threading.Thread(target=_listen, args=(stop,), daemon=True).start()
+    wake_up_exactly()
+    gc.collect()
+    gc.disable()  # a collection would stop everything for milliseconds; what a run makes is bounded
+    known = part(LiveClock(int(origin)), stop)
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    known["processor_s"] = round(usage.ru_utime + usage.ru_stime, 3)
+    draft = Path(f"{task.result}.part")
+    draft.write_bytes(pickle.dumps(known))
+    draft.rename(task.result)
+
+
+def _listen(stop: threading.Event) -> None:
+    sys.stdin.read()
+    stop.set()
+
+
+def _sender(task: Task) -> Any:
+    ends, plain, place = _end(task)
+    transport = ends.transport("sender", ends.config("sender", place))
+    settings = ends.scenario.video.settings()
+    source = ends.source
+
+    def run(clock: LiveClock, stop: threading.Event) -> dict[str, Any]:
+        encoder = SizeEncoder(source, settings) if isinstance(source, SizeSource) else SourceEncoder(source, settings)
+        measured = MeasuredEncoder(encoder, clock)
+        pipeline = ends.sender(transport, measured, measured.cost)
+        udp, late = UdpSocket(plain, clock), Lateness()
+        _wait(clock, ends.start_at)
+        pipeline.connect(now=clock.now())
+        ended_at = drive(pipeline, udp, clock, until=ends.last, done=lambda now: stop.is_set(), lateness=late)
+        closed = None if pipeline.closed is None else pipeline.closed.error or "orderly"
+        return {
+            "captured": pipeline.captured,
+            "stats": dict(pipeline.stats()),
+            "closed": closed,
+            "ended_at": ended_at,
+            **_socket_counts(udp, late),
+        }
+
+    return run
+
+
+def _receiver(task: Task) -> Any:
+    ends, plain, place = _end(task)
+    transport = ends.transport("receiver", ends.config("receiver", place))
+
+    def run(clock: LiveClock, stop: threading.Event) -> dict[str, Any]:
+        measured = MeasuredDecoder(ends.decoder(), clock)
+        pipeline = ends.receiver(transport, measured, measured.cost)
+        udp, late = UdpSocket(plain, clock), Lateness()
+        _wait(clock, ends.start_at)
+        pipeline.connect(now=clock.now())
+        ended_at = drive(pipeline, udp, clock, until=ends.last, done=lambda now: stop.is_set(), lateness=late)
+        pipeline.finish(now=ended_at)
+        closed = None if pipeline.closed is None else pipeline.closed.error or "orderly"
+        return {
+            "records": list(pipeline.records.values()),
+            "shown": pipeline.shown,
+            "stats": dict(pipeline.stats()),
+            "closed": closed,
+            "ended_at": ended_at,
+            "keyframe_requests": pipeline.keyframe_requests,
+            "stamp_errors": pipeline.stamp_errors,
+            "stamp_unreadable": pipeline.stamp_unreadable,
+            **_socket_counts(udp, late),
+        }
+
+    return run
+
+
+def _relay(task: Task) -> Any:
+    scenario = build(task.scenario)
+    start_at = MEDIA_START if scenario.connect == "with-media" else START_AT
+    links = [open_link(scenario, way, start_at=start_at, media_start=MEDIA_START) for way in ("down", "up")]
+    until = Ends(scenario, scenario.arm(task.arm)).last
+    plain = [socket.socket(fileno=number) for number in task.sockets]
+
+    def run(clock: LiveClock, stop: threading.Event) -> dict[str, Any]:
+        to_sender, to_receiver = (UdpSocket(one, clock) for one in plain)
+        sender, receiver = task.peers
+        _wait(clock, start_at)
+        down = Direction(to_sender, to_receiver, sender, receiver, links[0].path, links[0].log)
+        up = Direction(to_receiver, to_sender, receiver, sender, links[1].path, links[1].log)
+        ended_at = relay((down, up), clock, until=until, done=stop.is_set)
+        for link, direction in zip(links, (down, up), strict=True):
+            check_conservation(link, direction.sent_packets)
+        return {
+            "links": link_table((links[0], links[1]), ended_at, media_start=MEDIA_START),
+            "impairments": {
+                link.direction: _impairments(link, way) for link, way in zip(links, (down, up), strict=True)
+            },
+            "lateness": {"down": down.lateness.summary(), "up": up.lateness.summary()},
+            "overflows": to_sender.overflows + to_receiver.overflows,
+            "unsent": to_sender.unsent + to_receiver.unsent,
+            "ended_at": ended_at,
+        }
+
+    return run
+
+
+def _impairments(link: Link, direction: Direction) -> dict[str, Any]:
+    return {**link.impairments(), "foreign": direction.foreign, "refused": direction.refused}
+
+
+def _end(task: Task) -> tuple[Ends, socket.socket, Place]:
+    scenario = build(task.scenario)
+    (number,), (peer,) = task.sockets, task.peers
+    plain = socket.socket(fileno=number)
+    host, port = plain.getsockname()[:2]
+    return Ends(scenario, scenario.arm(task.arm)), plain, Place((host, port), peer)
+
+
+def _wait(clock: LiveClock, at: float) -> None:
+    """Until session time `at`."""
+    while (left := at - clock.now()) > 0:
+        threading.Event().wait(left)
+
+
+def _socket_counts(udp: UdpSocket, late: Lateness) -> dict[str, Any]:
+    return {"overflows": udp.overflows, "unsent": udp.unsent, "lateness": late.summary()}
+
+
+if __name__ == "__main__":
+    main()
