@@ -26,6 +26,12 @@ Capture = Annotated[
     bool,
     typer.Option("--capture", help="Keep the packets for Wireshark, and qlogs for qvis. It changes no result."),
 ]
+Live = Annotated[
+    bool,
+    typer.Option(
+        "--live", help="On real sockets of this machine, in real time, one arm after the other, through a relay."
+    ),
+]
 
 
 def compare(
@@ -53,9 +59,10 @@ def compare(
     workers: Workers = None,
     runs: Runs = 1,
     capture: Capture = False,
+    live: Live = False,
     as_json: AsJson = False,
 ) -> None:
-    """Compare transports on one clip over one network, in virtual time.
+    """Compare transports on one clip over one network, in virtual time or --live.
 
     Without options it runs the scenario "default" (glass list scenarios);
     each option changes one thing of it. For everything else there are scenario
@@ -64,7 +71,7 @@ def compare(
     from experiments.engine.runner import default_with
 
     scenario = default_with(trace=trace, source=source, arms=arm, duration=duration, seed=seed)
-    _measure(scenario, runs=runs, results=results, workers=workers, capture=capture, as_json=as_json)
+    _measure(scenario, runs=runs, results=results, workers=workers, capture=capture, live=live, as_json=as_json)
 
 
 def run(
@@ -74,24 +81,36 @@ def run(
     workers: Workers = None,
     runs: Runs = 1,
     capture: Capture = False,
+    live: Live = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run a scenario file in virtual time: docs/scenarios.md describes its fields."""
+    """Run a scenario file, in virtual time or --live: docs/scenarios.md describes its fields."""
     from experiments.scenario import load
 
-    _measure(load(scenario), runs=runs, results=results, workers=workers, capture=capture, as_json=as_json)
+    _measure(load(scenario), runs=runs, results=results, workers=workers, capture=capture, live=live, as_json=as_json)
 
 
 def _measure(
-    scenario: "Scenario", *, runs: int, results: Path, workers: int | None, capture: bool, as_json: bool
+    scenario: "Scenario", *, runs: int, results: Path, workers: int | None, capture: bool, live: bool, as_json: bool
 ) -> None:
+    if live and (capture or workers is not None or runs > 1):
+        raise typer.BadParameter(
+            "a live comparison runs once, one arm after the other, and keeps no packets yet; "
+            "accepted is --live without --runs, --workers and --capture"
+        )
     from experiments.engine.repeat import repeat
     from experiments.engine.runner import run
 
     if runs == 1:
         _run_and_show(
             lambda progress: run(
-                scenario, results=results, workers=workers, capture=capture, progress=progress, command=command_line()
+                scenario,
+                results=results,
+                workers=workers,
+                capture=capture,
+                live=live,
+                progress=progress,
+                command=command_line(),
             ),
             as_json=as_json,
         )

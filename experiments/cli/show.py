@@ -85,7 +85,7 @@ def wide_console() -> Console:
 def print_run(run: Run, pictures: Sequence[Path]) -> None:
     rows = [_row(arm) for arm in run.arms]
     console = wide_console()
-    console.print(summary_table(rows, title=subject(run.manifest["scenario"]), width=console.width))
+    console.print(summary_table(rows, title=subject(run.manifest), width=console.width))
     for row in rows:
         if row["outcome"] != "measured":
             typer.echo(f"{row['arm']}: {row['outcome']}: {row['reason']}")

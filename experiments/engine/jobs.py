@@ -20,6 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from experiments.live.arm import run_arm_live
 from experiments.measure.arm_result import ArmResult, Outcome
 from experiments.measure.ends import MEDIA_START
 from experiments.measure.virtual import Reuse, run_arm
@@ -41,6 +42,7 @@ class Job:
     without, only the summary comes back. `partial`: whether that holds for what was measured up to an interrupt, too.
     `quality`: whether the quality of the pictures is measured. `frames`: whether the tables are kept, too, or only the
     numbers. `reports`: whether its worker reports progress on the way. `capture`: the folder for its packets and qlogs.
+    `live`: on real sockets, instead of in virtual time.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Job:
     frames: bool = True
     reports: bool = True
     capture: Path | None = None
+    live: bool = False
 
     def to_json(self) -> str:
         """One line."""
@@ -105,6 +108,9 @@ def _measure(
 ) -> ArmResult:
     scenario = job.scenario
     try:
+        if job.live:
+            memo = reuse.memo if job.quality else None
+            return run_arm_live(scenario, scenario.arm(job.arm), memo, progress=progress, stop=stop)
         return run_arm(
             scenario,
             scenario.arm(job.arm),

@@ -23,6 +23,8 @@ from experiments.scenario import Scenario
 from experiments.scenario.spec import FLOOR
 
 RESULTS = Path("results")
+VIRTUAL = "virtual time"
+LIVE = "real time, through a relay on loopback"
 
 
 class Interrupted(KeyboardInterrupt):
@@ -81,6 +83,7 @@ def run(
     run_id: str | None = None,
     workers: int | None = None,
     capture: bool = False,
+    live: bool = False,
     progress: Progress = lambda arm, share: None,
     command: Sequence[str] = (),
 ) -> Run:
@@ -88,29 +91,32 @@ def run(
 
     `run_id` names the folder under `results`; without one it is named after scenario and seed. An existing folder is
     never written over. `workers` is the number of processes, one per core by default. With `capture` the folder has
-    `captures/` too: the packets of each arm for Wireshark, and qlogs for qvis. `progress(arm, share)` is called in the
-    calling thread. Raises ScenarioError, ResultsError, and Interrupted after Ctrl-C.
+    `captures/` too: the packets of each arm for Wireshark, and qlogs for qvis. `live` runs on real sockets, in real
+    time, one arm after the other; no captures are made of that. `progress(arm, share)` is called in the calling thread.
+    Raises ScenarioError, ResultsError, and Interrupted after Ctrl-C.
     """
     plan = what if isinstance(what, Scenario) else scenario.load(what)
     manifest = {
         "scenario": plan.dump(),
         "seed": plan.seed,
-        "world": "virtual time",
+        "world": LIVE if live else VIRTUAL,
         "command": list(command),
         "versions": versions(),
         "arms": {arm.label: "not run" for arm in plan.arms},
     }
     folder = run_folder.create(Path(results), run_id or f"{plan.name}-seed{plan.seed}", manifest)
-    return _Comparison(plan, folder, progress, capture=capture).run(workers or os.cpu_count() or 1)
+    workers = 1 if live else workers or os.cpu_count() or 1  # two arms at a time would be in each other's way
+    return _Comparison(plan, folder, progress, capture=capture, live=live).run(workers)
 
 
 class _Comparison:
     """The arms of a scenario, and the floor that they are measured against."""
 
-    def __init__(self, plan: Scenario, folder: Path, progress: Progress, *, capture: bool) -> None:
+    def __init__(self, plan: Scenario, folder: Path, progress: Progress, *, capture: bool, live: bool) -> None:
         self._plan = plan
         self._folder = folder
         self._captures = folder / CAPTURES if capture else None
+        self._live = live
         self._progress = progress
         self._done: dict[str, Done] = {}
         self._places = {arm.label: arm_place(folder, index, arm.label) for index, arm in enumerate(plan.arms)}
@@ -118,10 +124,10 @@ class _Comparison:
     def run(self, workers: int) -> Run:
         plan, floor = self._plan, self._plan.floor()
         jobs = [
-            Job(arm, plan, arm, place, capture=self._captures and self._captures / place.name)
+            Job(arm, plan, arm, place, live=self._live, capture=self._captures and self._captures / place.name)
             for arm, place in self._places.items()
         ]
-        jobs.append(Job(FLOOR, floor, floor.arms[0].label, None, quality=False))
+        jobs.append(Job(FLOOR, floor, floor.arms[0].label, None, quality=False, live=self._live))
         try:
             ended = run_jobs(jobs, workers=workers, progress=self._progress, finished=self._finished)
             self._name_missing()

@@ -14,7 +14,6 @@ import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Literal
 
 from experiments.live.part import Task
@@ -89,7 +88,8 @@ def _run_parts(
 ) -> dict[str, Any]:
     """What each part knows, by role. Whatever happens, no process and no file is left. Raises PartError."""
     with ExitStack() as cleanup:
-        folder = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="glass-live-")))
+        # Files without a name: they are gone with their last process, however that ends.
+        results = {role: cleanup.enter_context(tempfile.TemporaryFile()) for role in _ROLES}
         sender, to_sender, to_receiver, receiver = (cleanup.enter_context(open_socket()) for _ in range(4))
         sockets: Mapping[Role, tuple[list[socket.socket], list[Address]]] = {
             "sender": ([sender], [_address(to_sender)]),
@@ -101,7 +101,7 @@ def _run_parts(
         for role in _ROLES:
             mine, peers = sockets[role]
             numbers = [one.fileno() for one in mine]
-            task = Task(role, scenario.dump(), arm.label, numbers, peers, str(folder / role))
+            task = Task(role, scenario.dump(), arm.label, numbers, peers, results[role].fileno())
             parts[role] = _start(task)
         for role, part in parts.items():
             _await_ready(role, part)
@@ -109,7 +109,9 @@ def _run_parts(
         for role, part in parts.items():
             _tell(role, part, f"{origin}\n")
         _watch(parts, LiveClock(origin), Ends(scenario, arm), progress, stop)
-        return {role: pickle.loads((folder / role).read_bytes()) for role in _ROLES}  # from our own process
+        for file in results.values():
+            file.seek(0)
+        return {role: pickle.load(file) for role, file in results.items()}  # written by our own processes
 
 
 def _address(plain: socket.socket) -> Address:
@@ -123,7 +125,7 @@ def _start(task: Task) -> "subprocess.Popen[bytes]":
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-        pass_fds=task.sockets,
+        pass_fds=(*task.sockets, task.result),
         start_new_session=True,  # Ctrl-C is for us alone: we tell the parts
     )
     _tell(task.role, part, f"{task.to_json()}\n")
@@ -175,8 +177,11 @@ def _watch(
 def _end_all(parts: "Mapping[Role, subprocess.Popen[bytes]]") -> None:
     for part in parts.values():
         part.kill()
-    for part in parts.values():
-        part.communicate()
+        part.wait()
+        for pipe in (part.stdin, part.stdout):
+            if pipe is not None:
+                with suppress(OSError):  # what was still to be said to it
+                    pipe.close()
 
 
 def _result(

@@ -3,11 +3,12 @@
     python -m experiments.live.part
 
 Its task is a JSON line on stdin. It answers with the line "ready", is told the origin of session time, and writes what
-it knows to the file `result` when the arm is over. The end of stdin means stop.
+it knows to a file, inherited without a name, when the arm is over. The end of stdin means stop.
 """
 
 import gc
 import json
+import os
 import pickle
 import resource
 import signal
@@ -15,7 +16,6 @@ import socket
 import sys
 import threading
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from experiments.live.measured_codec import MeasuredDecoder, MeasuredEncoder
@@ -35,15 +35,15 @@ from sender.size_model import SizeEncoder, SizeSource
 
 @dataclass(frozen=True)
 class Task:
-    """What a part is told. `sockets` are inherited file descriptors: one of an end, two of the relay (that to the
-    sender first). `peers` are the addresses that belong to them on the other side."""
+    """What a part is told. `sockets` and `result` are inherited file descriptors: one socket of an end, two of the
+    relay (that to the sender first). `peers` are the addresses that belong to them on the other side."""
 
     role: str
     scenario: dict[str, Any]
     arm: str
     sockets: list[int]
     peers: list[Address]
-    result: str
+    result: int
 
     def to_json(self) -> str:
         """One line."""
@@ -68,9 +68,8 @@ def main() -> None:
     known = part(LiveClock(int(origin)), stop)
     usage = resource.getrusage(resource.RUSAGE_SELF)
     known["processor_s"] = round(usage.ru_utime + usage.ru_stime, 3)
-    draft = Path(f"{task.result}.part")
-    draft.write_bytes(pickle.dumps(known))
-    draft.rename(task.result)
+    with os.fdopen(task.result, "wb") as file:
+        pickle.dump(known, file)
 
 
 def _listen(stop: threading.Event) -> None:

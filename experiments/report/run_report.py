@@ -37,7 +37,7 @@ def run_report(run: Run) -> Report:
         )
     return Report(
         title=run.name,
-        subject=subject(scenario),
+        subject=subject(run.manifest),
         verdict=answer([{"g2g_p50_ms": None, "g2g_p95_ms": None, **row} for row in rows]),
         basis=ONE_RUN,
         warnings=(*warnings, *(f"Note: {note}." for note in notes(run.arms))),

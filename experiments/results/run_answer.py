@@ -8,11 +8,12 @@ from typing import Any
 _TOO_CLOSE = 1.05
 
 
-def subject(scenario: Mapping[str, Any]) -> str:
-    """Clip, length, network and seed of a run, from the scenario in its manifest."""
+def subject(manifest: Mapping[str, Any]) -> str:
+    """Clip, length, network, seed and world of a run."""
+    scenario, world = manifest["scenario"], manifest.get("world", "virtual time")
     video, network = scenario["video"], scenario["network"]
     over = f"over {network['trace']}" if network.get("trace") else "over its own path"
-    return f"{video.get('source')}, {scenario['duration']}, {over}, seed {scenario['seed']}, in virtual time"
+    return f"{video.get('source')}, {scenario['duration']}, {over}, seed {scenario['seed']}, in {world}"
 
 
 def answer(arms: Sequence[Mapping[str, Any]]) -> str:

@@ -1,0 +1,212 @@
+"""Sockets, driver and relay by the clock of the machine. Bounds are wide: these tests run on busy machines."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from netem.elements.delay import Delay
+from netem.link_log import LinkLog
+from netem.live.clock import LiveClock, monotonic_ns
+from netem.live.driver import drive
+from netem.live.lateness import Lateness
+from netem.live.relay import Direction, relay
+from netem.live.udp_socket import UdpSocket, open_socket
+from netem.packet import Address
+from netem.path import Path
+from netem.simulator import START_AT
+
+DELAY = 0.05
+
+
+@pytest.fixture
+def clock() -> LiveClock:
+    return LiveClock(monotonic_ns())
+
+
+@pytest.fixture(params=["127.0.0.1", "::1"])
+def pair(request: pytest.FixtureRequest, clock: LiveClock) -> Iterator[tuple[UdpSocket, UdpSocket]]:
+    try:
+        ends = [UdpSocket(open_socket(request.param), clock) for _ in range(2)]
+    except OSError as error:
+        pytest.skip(f"no {request.param} here: {error.strerror}")
+    yield ends[0], ends[1]
+    for end in ends:
+        end.close()
+
+
+def received(udp: UdpSocket, count: int) -> list[tuple[bytes, int]]:
+    found: list[tuple[bytes, int]] = []
+    end = time.monotonic() + 10
+    while len(found) < count and time.monotonic() < end:
+        udp.wait(0.1)
+        found += [(data, ecn) for data, _, ecn, _ in udp.receive()]
+    return found
+
+
+def test_session_time_begins_at_the_instant_of_virtual_time_and_does_not_go_back() -> None:
+    clock = LiveClock(monotonic_ns())
+    instants = [clock.now() for _ in range(1000)]
+    assert START_AT <= instants[0] < START_AT + 5
+    assert instants == sorted(instants)
+
+
+def test_a_stamp_from_before_a_step_of_the_wall_clock_is_not_believed(clock: LiveClock) -> None:
+    for step in (-3600, 3600):
+        assert abs(clock.arrival(time.time_ns() + step * 10**9) - clock.now()) < 1
+
+
+def test_ecn_bits_and_peers_arrive_over_ipv4_and_ipv6(pair: tuple[UdpSocket, UdpSocket]) -> None:
+    a, b = pair
+    a.send([(bytes([ecn]), b.address, ecn) for ecn in range(4)])
+    assert received(b, 4) == [(bytes([ecn]), ecn) for ecn in range(4)]
+    b.send([(b"back", a.address, 0)])
+    a.wait(5)
+    (arrival,) = a.receive()
+    assert (arrival.data, arrival.peer) == (b"back", b.address)
+
+
+def test_the_time_of_arrival_is_the_kernels_and_not_that_of_looking(
+    pair: tuple[UdpSocket, UdpSocket], clock: LiveClock
+) -> None:
+    a, b = pair
+    before = clock.now()
+    a.send([(b"x", b.address, 0)])
+    after = clock.now()
+    time.sleep(0.3)
+    (arrival,) = b.receive()
+    assert before - 0.01 < arrival.at < after + 0.1 < clock.now()
+
+
+def test_what_the_kernel_does_not_take_is_counted_and_nothing_is_raised(pair: tuple[UdpSocket, UdpSocket]) -> None:
+    a, b = pair
+    a.send([(bytes(70_000), b.address, 0), (b"small", b.address, 0)])
+    assert a.unsent == 1
+    assert received(b, 1) == [(b"small", 0)]
+
+
+def test_a_message_that_a_port_is_closed_is_no_error(clock: LiveClock) -> None:
+    a = UdpSocket(open_socket(), clock)
+    gone = open_socket()
+    address = gone.getsockname()
+    gone.close()
+    for _ in range(3):
+        a.send([(b"x", address, 0)])
+        assert a.receive() == []
+    a.close()
+
+
+class Echo:
+    """An endpoint that sends back what it gets, and ticks."""
+
+    def __init__(self) -> None:
+        self.calls: list[float] = []
+        self.ticks = 0
+        self._out: list[tuple[bytes, Address, int]] = []
+        self._at = START_AT
+
+    def receive_datagram(self, data: bytes, peer: Address, ecn: int = 0, *, now: float) -> None:
+        self.calls.append(now)
+        self._out.append((data, peer, ecn))
+
+    def datagrams_to_send(self, *, now: float) -> list[tuple[bytes, Address, int]]:
+        out, self._out = self._out, []
+        return out
+
+    def get_timer(self) -> float:
+        return self._at
+
+    def handle_timer(self, *, now: float) -> None:
+        self.calls.append(now)
+        if now >= self._at:
+            self.ticks += 1
+            self._at = now + 0.01
+
+
+def test_the_driver_answers_keeps_timers_and_never_goes_back_in_time(clock: LiveClock) -> None:
+    served, asking = UdpSocket(open_socket(), clock), UdpSocket(open_socket(), clock)
+    echo, late = Echo(), Lateness()
+    until = clock.now() + 1.0
+
+    def ask() -> None:
+        for number in range(20):
+            asking.send([(bytes([number]), served.address, 2)])
+            time.sleep(0.01)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    ended_at = drive(echo, served, clock, until=until, done=lambda now: False, lateness=late)
+    thread.join()
+    assert until <= ended_at < until + 1
+    assert echo.calls == sorted(echo.calls)
+    assert 5 < echo.ticks <= 101
+    assert late.total == echo.ticks
+    assert received(asking, 20) == [(bytes([number]), 2) for number in range(20)]
+    served.close()
+    asking.close()
+
+
+@pytest.fixture
+def link(clock: LiveClock) -> Iterator[tuple[UdpSocket, UdpSocket, Direction, Direction]]:
+    """A sender, a receiver, and both directions of a relay that delays by DELAY, running until the test is over."""
+    sender, to_sender, to_receiver, receiver = (UdpSocket(open_socket(), clock) for _ in range(4))
+
+    def direction(entry: UdpSocket, exit: UdpSocket, source: UdpSocket, destination: UdpSocket) -> Direction:
+        path = Path([Delay(DELAY)])
+        log = LinkLog(path, start_at=clock.now())
+        return Direction(entry, exit, source.address, destination.address, path, log)
+
+    down = direction(to_sender, to_receiver, sender, receiver)
+    up = direction(to_receiver, to_sender, receiver, sender)
+    over = threading.Event()
+    options = {"until": clock.now() + 60, "done": over.is_set}
+    thread = threading.Thread(target=relay, args=((down, up), clock), kwargs=options)
+    thread.start()
+    yield sender, receiver, down, up
+    over.set()
+    thread.join()
+    for one in (sender, to_sender, to_receiver, receiver):
+        one.close()
+
+
+def test_the_relay_delays_both_ways_keeps_order_and_ecn_and_counts(
+    link: tuple[UdpSocket, UdpSocket, Direction, Direction], clock: LiveClock
+) -> None:
+    sender, receiver, down, up = link
+    sent_at = clock.now()
+    sender.send([(bytes([number]), down.entry.address, number % 4) for number in range(100)])
+    assert received(receiver, 100) == [(bytes([number]), number % 4) for number in range(100)]
+    assert clock.now() - sent_at >= DELAY
+    receiver.send([(b"back", up.entry.address, 0)])
+    assert received(sender, 1) == [(b"back", 0)]
+    assert (down.path.counts().pushed, down.path.counts().popped) == (100, 100)
+    assert (up.path.counts().pushed, up.path.counts().popped) == (1, 1)
+    assert down.lateness.total == 100 and down.lateness.largest >= 0
+
+
+def test_strangers_are_counted_and_not_let_through(
+    link: tuple[UdpSocket, UdpSocket, Direction, Direction], clock: LiveClock
+) -> None:
+    sender, receiver, down, _ = link
+    stranger = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    for _ in range(50):
+        stranger.sendto(b"garbage", down.entry.address)
+    sender.send([(b"mine", down.entry.address, 0)])
+    assert received(receiver, 1) == [(b"mine", 0)]
+    assert down.foreign == 50
+    stranger.close()
+
+
+def test_percentiles_of_lateness_are_to_ten_microseconds_in_bounded_memory() -> None:
+    late = Lateness()
+    for number in range(100_000):
+        late.add(number * 1e-8)
+    late.add(5.0)
+    late.add(-1.0)
+    assert late.percentile(0.5) == pytest.approx(0.0005, abs=2e-5)
+    assert late.percentile(0.99) == pytest.approx(0.00099, abs=2e-5)
+    assert late.largest == 5.0
+    assert late.summary()["packets"] == 100_002
+    assert Lateness().percentile(0.99) == 0.0
