@@ -3,7 +3,8 @@
     python benchmarks/false_positives.py [--pairs 200] [--runs 10] [--arm rtp] [--first-seed 0]
 
 At a level of 5 % about one comparison in twenty has to. The p of an exact test goes in steps, so that with few runs it
-is called less often than that: with 8 runs in 3.9 % of the cases, with 10 in 4.9 %, hence 10 are the default. Ends with 1 if the number is outside its binomial interval.
+is called less often than that: with 8 runs in 3.9 % of the cases, with 10 in 4.9 %, hence 10 are the default. Ends with
+1 if the number is outside its binomial interval.
 """
 
 import argparse

@@ -38,19 +38,24 @@ class Direction:
 
     def take(self, now: float) -> float:
         """All that has arrived goes into the path; the time now is that of the last arrival."""
-        for data, peer, ecn, at in self.entry.receive():
+        arrivals = self.entry.receive()
+        if not arrivals:
+            return now
+        room = _MAX_INSIDE - self.path.counts().inside
+        for data, peer, ecn, at in arrivals:
             if peer != self.source:
                 self.foreign += 1
-            elif self.path.counts().inside >= _MAX_INSIDE:
+            elif room <= 0:
                 self.refused += 1
             else:
+                room -= 1
                 now = max(now, at)
                 size_bytes = len(data) + IP_UDP_HEADER_BYTES
-                packet = Packet(data, peer, self.destination, ecn, size_bytes, self.sent_packets, now, now)
+                packets = [Packet(data, peer, self.destination, ecn, size_bytes, self.sent_packets, now, now)]
                 self.sent_packets += 1
                 self.log.advance(now)
-                self.path.push_all([packet])
-                self.log.sent([packet])
+                self.path.push_all(packets)
+                self.log.sent(packets)
         return now
 
     def forward(self, now: float, clock: LiveClock) -> None:
