@@ -8,6 +8,7 @@ import typer
 from experiments.cli.ab import ab
 from experiments.cli.budget import app as budget_app
 from experiments.cli.compare import compare, run
+from experiments.cli.doctor import doctor
 from experiments.cli.experiment import app as experiment_app
 from experiments.cli.listing import list_things
 from experiments.cli.literature import literature
@@ -29,6 +30,7 @@ app.command()(sweep)
 app.command("list")(list_things)
 app.command()(literature)
 app.command()(report)
+app.command()(doctor)
 app.add_typer(budget_app, name="budget")
 app.add_typer(experiment_app, name="experiment")
 app.add_typer(results_app, name="results")

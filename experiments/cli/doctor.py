@@ -1,0 +1,88 @@
+"""`glass doctor`: what this machine can do, and what to install or allow for the rest."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from importlib.util import find_spec
+
+import typer
+
+from experiments.cli.options import AsJson
+
+_PATIENCE = 10.0  # seconds for a question to the kernel, asked in a process of its own
+_RUN_FIRST = "import os; os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))"
+_PROGRAMS = {
+    "tshark": ("reading captures (glass compare --capture) on this machine", "apt install tshark"),
+    "chromium": ("the tests of reports in a browser", "apt install chromium"),
+}
+_WANTED_PROCESSORS = 4  # sender, relay and receiver of a live run, and everything else
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing, whether it works here, and if not why and what helps."""
+
+    what: str
+    works: bool
+    remedy: str = ""
+
+
+def doctor(as_json: AsJson = False) -> None:
+    """Say what this machine can do, a line each, and what helps where it cannot.
+
+    Nothing is changed or installed. Virtual time needs none of it.
+    """
+    found = list(_findings())
+    if as_json:
+        typer.echo(json.dumps([asdict(finding) for finding in found]))
+        return
+    for finding in found:
+        remedy = "" if finding.works else f": {finding.remedy}"
+        typer.echo(f"{'yes' if finding.works else 'no ':3}  {finding.what}{remedy}")
+
+
+def _findings() -> Iterator[Finding]:
+    yield Finding("virtual time", works=True)
+    yield Finding(
+        "live runs through a relay (IPv4 loopback)", _binds("127.0.0.1"), "UDP sockets on 127.0.0.1 are refused"
+    )
+    yield Finding("IPv6 on loopback", _binds("::1"), "::1 cannot be bound; live runs use IPv4")
+    yield Finding(
+        "a relay that runs before other programs (SCHED_FIFO)",
+        _answers([sys.executable, "-c", _RUN_FIRST]),
+        "it needs root (CAP_SYS_NICE); without, live runs are repeated more often",
+    )
+    processors = len(os.sched_getaffinity(0))
+    yield Finding(
+        f"a processor for each part of a live run ({processors} found)",
+        processors >= _WANTED_PROCESSORS,
+        f"with fewer than {_WANTED_PROCESSORS} they wait for each other, and for whatever else runs",
+    )
+    for program, (use, remedy) in _PROGRAMS.items():
+        yield Finding(f"{program}, for {use}", shutil.which(program) is not None, remedy)
+    yield Finding(
+        "sweeps on a cluster (Dask distributed)",
+        find_spec("distributed") is not None,
+        "pip install 'glassbench[cluster]'",
+    )
+
+
+def _binds(host: str) -> bool:
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM) as plain:
+            plain.bind((host, 0))
+    except OSError:
+        return False
+    return True
+
+
+def _answers(command: list[str]) -> bool:
+    try:
+        return subprocess.run(command, check=False, capture_output=True, timeout=_PATIENCE).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False
