@@ -27,23 +27,15 @@ class Arrival(NamedTuple):
 
 
 class UdpSocket:
-    """Does not block. `overflows` counts what the kernel dropped for lack of room, `unsent` what it would not take."""
+    """Around a socket of `open_socket`; does not block. `overflows` counts what the kernel dropped for lack of room,
+    `unsent` what it would not take."""
 
     def __init__(self, plain: socket.socket, clock: LiveClock) -> None:
         self.overflows = 0
         self.unsent = 0
         self._socket = plain
         self._clock = clock
-        plain.setblocking(False)
-        plain.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
-        plain.setsockopt(socket.SOL_SOCKET, _SO_RXQ_OVFL, 1)
-        for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
-            plain.setsockopt(socket.SOL_SOCKET, option, _BUFFER_BYTES)
-        six = plain.family == socket.AF_INET6
-        self._level, self._traffic_class = (
-            (socket.IPPROTO_IPV6, socket.IPV6_TCLASS) if six else (socket.IPPROTO_IP, socket.IP_TOS)
-        )
-        plain.setsockopt(self._level, socket.IPV6_RECVTCLASS if six else socket.IP_RECVTOS, 1)
+        self._level, self._traffic_class = _ecn_option(plain)
 
     def fileno(self) -> int:
         return self._socket.fileno()
@@ -97,11 +89,32 @@ class UdpSocket:
 
 
 def open_socket(host: str = "127.0.0.1", port: int = 0) -> socket.socket:
-    """A UDP socket bound to an address of this host. Raises OSError."""
+    """A UDP socket bound to an address of this host, with all that a UdpSocket reads. Raises OSError.
+
+    Open it well before the first packet: the kernel begins to stamp arrivals some milliseconds after the first socket
+    asks for it, and gives those before the time at which they are read.
+    """
     plain = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
     try:
         plain.bind((host, port))
+        plain.setblocking(False)
+        for option, value in (
+            (_SO_TIMESTAMPNS, 1),
+            (_SO_RXQ_OVFL, 1),
+            (socket.SO_RCVBUF, _BUFFER_BYTES),
+            (socket.SO_SNDBUF, _BUFFER_BYTES),
+        ):
+            plain.setsockopt(socket.SOL_SOCKET, option, value)
+        level, _ = _ecn_option(plain)
+        plain.setsockopt(level, socket.IPV6_RECVTCLASS if level == socket.IPPROTO_IPV6 else socket.IP_RECVTOS, 1)
     except OSError:
         plain.close()
         raise
     return plain
+
+
+def _ecn_option(plain: socket.socket) -> tuple[int, int]:
+    """Level and name of the option, and of the control message, that hold the ECN bits."""
+    if plain.family == socket.AF_INET6:
+        return socket.IPPROTO_IPV6, socket.IPV6_TCLASS
+    return socket.IPPROTO_IP, socket.IP_TOS

@@ -72,6 +72,7 @@ def test_the_time_of_arrival_is_the_kernels_and_not_that_of_looking(
     pair: tuple[UdpSocket, UdpSocket], clock: LiveClock
 ) -> None:
     a, b = pair
+    time.sleep(0.5)  # until the kernel stamps
     before = clock.now()
     a.send([(b"x", b.address, 0)])
     after = clock.now()
