@@ -2,11 +2,12 @@
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from experiments.catalog.experiment import Check, Datasets, Experiment
 from experiments.engine.plan_run import CellProgress, run_plan
+from experiments.live.emulators import Emulator
 from experiments.results.files import write_bytes
 
 
@@ -30,16 +31,18 @@ def carry_out(
     results: Path,
     *,
     workers: int | None = None,
+    live: Emulator | None = None,
     progress: CellProgress = lambda finished, total, cell: None,
     command: Sequence[str] = (),
 ) -> Outcome:
-    """Run the plans of an experiment into `results/NAME/PLAN`; what is finished already is not run again.
+    """Run the plans of an experiment into `results/NAME/PLAN`; what is finished already is not run again. With `live`,
+    through that emulator, into `results/NAME-live/PLAN`.
 
     Raises ResultsError, and PlanInterrupted after Ctrl-C.
     """
-    plans = experiment.plans()
+    plans = [replace(plan, live=live) for plan in experiment.plans()]
     total = sum(len(plan.cells) for plan in plans)
-    before, path = 0, results / experiment.name
+    before, path = 0, results / f"{experiment.name}{'-live' if live else ''}"
     datasets = {}
     for plan in plans:
 

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from experiments.cli.errors import FAILED
-from experiments.cli.options import AsJson, Results, Workers, command_line
+from experiments.cli.options import AsJson, Live, Results, WithEmulator, Workers, command_line, world_of
 from experiments.cli.progress import Callback, arm_progress, cell_progress
 from experiments.cli.show import show_run
 from experiments.cli.show_dataset import show_dataset
+from experiments.live.emulators import Emulator
 from experiments.results import Run
 
 if TYPE_CHECKING:
@@ -25,12 +26,6 @@ Runs = Annotated[
 Capture = Annotated[
     bool,
     typer.Option("--capture", help="Keep the packets for Wireshark, and qlogs for qvis. It changes no result."),
-]
-Live = Annotated[
-    bool,
-    typer.Option(
-        "--live", help="On real sockets of this machine, in real time, one arm after the other, through a relay."
-    ),
 ]
 
 
@@ -60,6 +55,7 @@ def compare(
     runs: Runs = 1,
     capture: Capture = False,
     live: Live = False,
+    emulator: WithEmulator = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare transports on one clip over one network, in virtual time or --live.
@@ -71,7 +67,15 @@ def compare(
     from experiments.engine.runner import default_with
 
     scenario = default_with(trace=trace, source=source, arms=arm, duration=duration, seed=seed)
-    _measure(scenario, runs=runs, results=results, workers=workers, capture=capture, live=live, as_json=as_json)
+    _measure(
+        scenario,
+        runs=runs,
+        results=results,
+        workers=workers,
+        capture=capture,
+        live=world_of(live, emulator, workers=workers),
+        as_json=as_json,
+    )
 
 
 def run(
@@ -82,22 +86,35 @@ def run(
     runs: Runs = 1,
     capture: Capture = False,
     live: Live = False,
+    emulator: WithEmulator = None,
     as_json: AsJson = False,
 ) -> None:
     """Run a scenario file, in virtual time or --live: docs/scenarios.md describes its fields."""
     from experiments.scenario import load
 
-    _measure(load(scenario), runs=runs, results=results, workers=workers, capture=capture, live=live, as_json=as_json)
+    _measure(
+        load(scenario),
+        runs=runs,
+        results=results,
+        workers=workers,
+        capture=capture,
+        live=world_of(live, emulator, workers=workers),
+        as_json=as_json,
+    )
 
 
 def _measure(
-    scenario: "Scenario", *, runs: int, results: Path, workers: int | None, capture: bool, live: bool, as_json: bool
+    scenario: "Scenario",
+    *,
+    runs: int,
+    results: Path,
+    workers: int | None,
+    capture: bool,
+    live: Emulator | None,
+    as_json: bool,
 ) -> None:
-    if live and (capture or workers is not None or runs > 1):
-        raise typer.BadParameter(
-            "a live comparison runs once, one arm after the other, and keeps no packets yet; "
-            "accepted is --live without --runs, --workers and --capture"
-        )
+    if live and capture:
+        raise typer.BadParameter("a live run keeps no packets yet; accepted is --live without --capture")
     from experiments.engine.repeat import repeat
     from experiments.engine.runner import run
 
@@ -118,7 +135,9 @@ def _measure(
     if capture:
         raise typer.BadParameter("packets are captured of one run; accepted is --capture without --runs")
     with cell_progress(quiet=as_json) as progress:
-        dataset = repeat(scenario, runs, results=results, workers=workers, progress=progress, command=command_line())
+        dataset = repeat(
+            scenario, runs, results=results, workers=workers, live=live, progress=progress, command=command_line()
+        )
     show_dataset(dataset, as_json=as_json)
 
 

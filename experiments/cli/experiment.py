@@ -9,7 +9,7 @@ from rich import box
 from rich.table import Table
 
 from experiments.cli.check_table import check_object, check_table
-from experiments.cli.options import AsJson, Results, Workers, command_line
+from experiments.cli.options import AsJson, Live, Results, WithEmulator, Workers, command_line, world_of
 from experiments.cli.progress import cell_progress
 from experiments.cli.show import wide_console
 from experiments.cli.show_dataset import median_rows, medians_table
@@ -43,16 +43,21 @@ def run(
     *,
     results: Results = Path("results"),
     workers: Workers = None,
+    live: Live = False,
+    emulator: WithEmulator = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run one experiment in virtual time: numbers, picture, and the checks of what came out."""
+    """Run one experiment, in virtual time or --live: numbers, picture, and the checks of what came out."""
     from experiments.catalog import EXPERIMENTS
     from experiments.catalog.carry_out import carry_out, draw
 
     if name not in EXPERIMENTS:
         raise ValueError(unknown("experiment", name, EXPERIMENTS))
+    through = world_of(live, emulator, workers=workers)
     with cell_progress(quiet=as_json) as progress:
-        outcome = carry_out(EXPERIMENTS[name], results, workers=workers, progress=progress, command=command_line())
+        outcome = carry_out(
+            EXPERIMENTS[name], results, workers=workers, live=through, progress=progress, command=command_line()
+        )
     picture = draw(outcome)
     if as_json:
         points: dict[str, Any] = {plan: median_rows(data) for plan, data in outcome.datasets.items()}

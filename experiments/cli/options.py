@@ -6,11 +6,34 @@ from typing import Annotated
 
 import typer
 
+from experiments.live.emulators import Emulator
+
 Results = Annotated[Path, typer.Option(metavar="FOLDER", help="Where the folder of the run is made.")]
 Workers = Annotated[
     int | None, typer.Option(min=1, metavar="COUNT", help="Processes that share the work (default: one per core).")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on stdout.")]
+
+Live = Annotated[
+    bool, typer.Option("--live", help="On real sockets of this machine, in real time, one arm after the other.")
+]
+WithEmulator = Annotated[
+    Emulator | None,
+    typer.Option(
+        "--emulator",
+        help="The link of --live: netns (between network namespaces, the default) or relay (on loopback).",
+        show_default=False,
+    ),
+]
+
+
+def world_of(live: bool, emulator: Emulator | None, *, workers: int | None) -> Emulator | None:
+    """The emulator of a live run, None for virtual time. Raises BadParameter for what does not go together."""
+    if emulator is not None and not live:
+        raise typer.BadParameter("an emulator is what a live run goes through; accepted is --emulator with --live")
+    if live and workers is not None:
+        raise typer.BadParameter("live arms run one after the other; accepted is --live without --workers")
+    return (emulator or "netns") if live else None
 
 
 def command_line() -> list[str]:

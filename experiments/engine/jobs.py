@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.live.arm import run_arm_live
+from experiments.live.emulators import Emulator
 from experiments.measure.arm_result import ArmResult, Outcome
 from experiments.measure.ends import MEDIA_START
 from experiments.measure.virtual import Reuse, run_arm
@@ -42,7 +43,7 @@ class Job:
     without, only the summary comes back. `partial`: whether that holds for what was measured up to an interrupt, too.
     `quality`: whether the quality of the pictures is measured. `frames`: whether the tables are kept, too, or only the
     numbers. `reports`: whether its worker reports progress on the way. `capture`: the folder for its packets and qlogs.
-    `live`: on real sockets, instead of in virtual time.
+    `live`: on real sockets, through this emulator, instead of in virtual time.
     """
 
     name: str
@@ -54,7 +55,7 @@ class Job:
     frames: bool = True
     reports: bool = True
     capture: Path | None = None
-    live: bool = False
+    live: Emulator | None = None
 
     def to_json(self) -> str:
         """One line."""
@@ -110,7 +111,7 @@ def _measure(
     try:
         if job.live:
             memo = reuse.memo if job.quality else None
-            return run_arm_live(scenario, scenario.arm(job.arm), memo, progress=progress, stop=stop)
+            return run_arm_live(scenario, scenario.arm(job.arm), memo, emulator=job.live, progress=progress, stop=stop)
         return run_arm(
             scenario,
             scenario.arm(job.arm),

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from experiments.live.emulators import Emulator
 from experiments.scenario import Scenario, ScenarioError, build
 from experiments.scenario.arm_spec import ArmSpec
 
@@ -66,17 +67,18 @@ class Cell:
 @dataclass(frozen=True)
 class Plan:
     """Cells in the order of the dataset. `frames`: keep the ledger of each cell, not only its summary. `quality`:
-    measure the quality of the pictures."""
+    measure the quality of the pictures. `live`: on real sockets, through this emulator, instead of in virtual time."""
 
     name: str
     cells: tuple[Cell, ...]
     frames: bool = False
     quality: bool = False
+    live: Emulator | None = None
 
     @cached_property
     def fingerprint(self) -> str:
         """The same for plans that give the same dataset."""
-        digest = hashlib.sha256(f"{self.frames} {self.quality}".encode())
+        digest = hashlib.sha256(f"{self.frames} {self.quality}{f' {self.live}' if self.live else ''}".encode())
         for cell in self.cells:
             digest.update(cell.content.encode())
         return digest.hexdigest()[:16]

@@ -11,6 +11,8 @@ from typing import Any
 
 from experiments.engine.jobs import Done, Job, run_jobs
 from experiments.engine.plan import Plan
+from experiments.live.emulators import world
+from experiments.live.wiring import check_emulator
 from experiments.measure.arm_result import ArmResult
 from experiments.results import dataset_folder as folder
 from experiments.results.arm_folder import write_arm
@@ -47,7 +49,8 @@ def run_plan(
     """Run all cells of a plan that the folder at `path` does not hold yet, and open the dataset.
 
     `workers` is the number of processes, one per core by default; `run_cells` takes their place, for a cluster.
-    `about` goes into the manifest. Raises ResultsError, and PlanInterrupted after Ctrl-C.
+    `about` goes into the manifest. Raises ResultsError, OSError without the emulator
+    of a live plan, and PlanInterrupted after Ctrl-C.
     """
     files = named_files(cell.scenario.dump() for cell in plan.cells)
     manifest = {
@@ -55,16 +58,20 @@ def run_plan(
         "fingerprint": plan.fingerprint,
         "cells": len(plan.cells),
         "frames": plan.frames,
-        "world": "virtual time",
+        "world": world(plan.live),
         "command": list(command),
         "versions": versions(),
         "files": digests(files),
         **(about or {}),
     }
     path = Path(path)
+    if plan.live is not None:
+        check_emulator(plan.live)
+        workers = 1  # two arms at a time would be in each other's way
+    workers = workers or os.cpu_count() or 1
     with folder.dataset_folder(path, manifest):
         if not folder.is_complete(path):
-            _run_missing(plan, path, run_cells or _on_this_machine(workers or os.cpu_count() or 1), progress)
+            _run_missing(plan, path, run_cells or _on_this_machine(workers), progress)
     return load_dataset(path)
 
 
@@ -110,6 +117,7 @@ def _job(plan: Plan, path: Path, index: int) -> Job:
         partial=False,
         quality=plan.quality,
         frames=plan.frames,
+        live=plan.live,
         reports=False,  # progress is counted in cells
     )
 

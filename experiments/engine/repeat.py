@@ -1,10 +1,12 @@
 """The same scenario with many seeds: what one run cannot tell, several can."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from experiments.engine.plan import grid
 from experiments.engine.plan_run import CellProgress, run_plan
+from experiments.live.emulators import Emulator
 from experiments.results.dataset import Dataset
 from experiments.scenario import Scenario
 
@@ -15,16 +17,19 @@ def repeat(
     *,
     results: str | Path = Path("results"),
     workers: int | None = None,
+    live: Emulator | None = None,
     progress: CellProgress = lambda finished, total, cell: None,
     command: Sequence[str] = (),
 ) -> Dataset:
-    """Run a scenario with its seed and the `runs` - 1 after it, into `results/NAME-seedsFIRST-LAST`.
+    """Run a scenario with its seed and the `runs` - 1 after it, into `results/NAME-seedsFIRST-LAST`, or with `live`
+    through that emulator, into a folder whose name ends with `-live`.
 
     All arms meet the same seeds, so they can be compared pair by pair: `experiments.results.evidence`. What an earlier
     call finished is not run again. Raises PlanError, ResultsError, and PlanInterrupted after Ctrl-C.
     """
     seeds = range(scenario.seed, scenario.seed + runs)
     plan = grid(scenario.name, scenario, seeds=seeds, floor=True, frames=True, quality=scenario.video.has_pictures())
-    path = Path(results) / f"{scenario.name}-seeds{seeds[0]}-{seeds[-1]}"
+    plan = replace(plan, live=live)
+    path = Path(results) / f"{scenario.name}-seeds{seeds[0]}-{seeds[-1]}{'-live' if live else ''}"
     about = {"scenario": scenario.dump(), "seeds": [seeds[0], seeds[-1]]}
     return run_plan(plan, path, workers=workers, progress=progress, command=command, about=about)

@@ -12,6 +12,8 @@ from typing import Any
 
 from experiments import scenario
 from experiments.engine.jobs import Done, Job, Progress, run_jobs
+from experiments.live.emulators import Emulator, world
+from experiments.live.wiring import check_emulator
 from experiments.measure.arm_result import ArmResult
 from experiments.results import Run, load, run_folder
 from experiments.results.arm_folder import write_arm
@@ -23,8 +25,6 @@ from experiments.scenario import Scenario
 from experiments.scenario.spec import FLOOR
 
 RESULTS = Path("results")
-VIRTUAL = "virtual time"
-LIVE = "real time, through a relay on loopback"
 
 
 class Interrupted(KeyboardInterrupt):
@@ -83,7 +83,7 @@ def run(
     run_id: str | None = None,
     workers: int | None = None,
     capture: bool = False,
-    live: bool = False,
+    live: Emulator | None = None,
     progress: Progress = lambda arm, share: None,
     command: Sequence[str] = (),
 ) -> Run:
@@ -91,15 +91,18 @@ def run(
 
     `run_id` names the folder under `results`; without one it is named after scenario and seed. An existing folder is
     never written over. `workers` is the number of processes, one per core by default. With `capture` the folder has
-    `captures/` too: the packets of each arm for Wireshark, and qlogs for qvis. `live` runs on real sockets, in real
-    time, one arm after the other; no captures are made of that. `progress(arm, share)` is called in the calling thread.
-    Raises ScenarioError, ResultsError, and Interrupted after Ctrl-C.
+    `captures/` too: the packets of each arm for Wireshark, and qlogs for qvis. With `live`, the name of an emulator, it
+    runs on real sockets, in real time, one arm after the other; no captures are made of that. `progress(arm, share)` is
+    called in the calling thread.
+    Raises ScenarioError, ResultsError, OSError without the emulator, and Interrupted after Ctrl-C.
     """
     plan = what if isinstance(what, Scenario) else scenario.load(what)
+    if live is not None:
+        check_emulator(live)
     manifest = {
         "scenario": plan.dump(),
         "seed": plan.seed,
-        "world": LIVE if live else VIRTUAL,
+        "world": world(live),
         "command": list(command),
         "versions": versions(),
         "arms": {arm.label: "not run" for arm in plan.arms},
@@ -112,7 +115,9 @@ def run(
 class _Comparison:
     """The arms of a scenario, and the floor that they are measured against."""
 
-    def __init__(self, plan: Scenario, folder: Path, progress: Progress, *, capture: bool, live: bool) -> None:
+    def __init__(
+        self, plan: Scenario, folder: Path, progress: Progress, *, capture: bool, live: Emulator | None
+    ) -> None:
         self._plan = plan
         self._folder = folder
         self._captures = folder / CAPTURES if capture else None

@@ -1,22 +1,23 @@
 """One arm live: three processes on this host, and one ledger of what both ends wrote down.
 
-Sender, relay and receiver have sockets on the loopback interface that are opened here, so that all addresses are known
-before anybody starts, and nobody else can have them. Session time is the same for all three.
+Sender, emulator and receiver have sockets that are opened here; session time is the same for all three.
 """
 
 import os
 import pickle
 import select
-import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
-from experiments.live.part import Task
+from experiments.live.emulators import Emulator
+from experiments.live.environment import Environment
+from experiments.live.task import ROLES, Role, Task
+from experiments.live.wiring import wire
 from experiments.measure import ledger
 from experiments.measure.arm_result import ArmResult
 from experiments.measure.ends import MEDIA_START, Ends, Place
@@ -24,7 +25,6 @@ from experiments.measure.picture_quality import with_quality
 from experiments.scenario import Scenario
 from experiments.scenario.arm_spec import ArmSpec
 from netem.live.clock import LiveClock, monotonic_ns
-from netem.live.udp_socket import open_socket
 from netem.packet import Address
 from receiver.quality import QualityMemo
 from sender.size_model import SizeSource
@@ -32,11 +32,8 @@ from transport.contract import Unsupported
 
 READY_PATIENCE = 60.0  # seconds for a part to import everything
 END_PATIENCE = 20.0  # seconds after the end of the run for a part to write what it knows
-MOST_LATE_MS = 1.0  # of 99 % of the packets: with more, the relay was not the link that was commanded
+MOST_LATE_MS = 1.0  # of 99 % of the packets: with more, the emulator was not the link that was commanded
 ATTEMPTS = 3
-
-Role = Literal["relay", "receiver", "sender"]
-_ROLES: tuple[Role, ...] = ("relay", "receiver", "sender")
 
 
 class PartError(RuntimeError):
@@ -48,12 +45,13 @@ def run_arm_live(
     arm: ArmSpec,
     memo: QualityMemo | None,
     *,
+    emulator: Emulator = "netns",
     progress: Callable[[float], None] = lambda share: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> ArmResult:
     """Run one arm on real sockets, in real time; `memo` None leaves out the quality of the pictures.
 
-    A run in which the relay was late, because the machine had other things to do, is no measurement: it is repeated,
+    A run in which the emulator was late, because the machine had other things to do, is no measurement: it is repeated,
     ATTEMPTS times in all, and then "failed". When `stop` turns true, what was measured so far is "incomplete".
     Raises PartError.
     """
@@ -62,14 +60,14 @@ def run_arm_live(
     except Unsupported as error:
         return ArmResult(arm.label, "unsupported", str(error))
     for attempt in range(1, ATTEMPTS + 1):
-        known = _run_parts(scenario, arm, progress, stop)
+        known = _run_parts(scenario, arm, emulator, progress, stop)
         if stop():
             return replace(_result(scenario, arm, known, attempt, None), outcome="incomplete", reason="interrupted")
-        late = max(way["p99_ms"] for way in known["relay"]["lateness"].values())
+        late = max(way["p99_ms"] for way in known["emulator"]["lateness"].values())
         if late <= MOST_LATE_MS:
             return _result(scenario, arm, known, attempt, memo)
     reason = (
-        f"the machine was busy: in {ATTEMPTS} runs of this arm 99 % of the packets left the relay later than by "
+        f"the machine was busy: in {ATTEMPTS} runs of this arm 99 % of the packets left the emulator later than by "
         f"{MOST_LATE_MS:g} ms (the last time by {late:g} ms)"
     )
     return replace(_result(scenario, arm, known, attempt, None), outcome="failed", reason=reason)
@@ -84,39 +82,39 @@ def _check_supported(scenario: Scenario, arm: ArmSpec) -> None:
 
 
 def _run_parts(
-    scenario: Scenario, arm: ArmSpec, progress: Callable[[float], None], stop: Callable[[], bool]
+    scenario: Scenario, arm: ArmSpec, emulator: Emulator, progress: Callable[[float], None], stop: Callable[[], bool]
 ) -> dict[str, Any]:
     """What each part knows, by role. Whatever happens, no process and no file is left. Raises PartError."""
     with ExitStack() as cleanup:
         # Files without a name: they are gone with their last process, however that ends.
-        results = {role: cleanup.enter_context(tempfile.TemporaryFile()) for role in _ROLES}
-        sender, to_sender, to_receiver, receiver = (cleanup.enter_context(open_socket()) for _ in range(4))
-        sockets: Mapping[Role, tuple[list[socket.socket], list[Address]]] = {
-            "sender": ([sender], [_address(to_sender)]),
-            "receiver": ([receiver], [_address(to_receiver)]),
-            "relay": ([to_sender, to_receiver], [_address(sender), _address(receiver)]),
-        }
+        results = {role: cleanup.enter_context(tempfile.TemporaryFile()) for role in ROLES}
+        wiring = wire(emulator, cleanup)
+        plugs = {"sender": wiring.sender, "receiver": wiring.receiver}
         parts: dict[Role, subprocess.Popen[bytes]] = {}
         cleanup.callback(_end_all, parts)
-        for role in _ROLES:
-            mine, peers = sockets[role]
-            numbers = [one.fileno() for one in mine]
-            task = Task(role, scenario.dump(), arm.label, numbers, peers, results[role].fileno())
-            parts[role] = _start(task)
+        for role in ROLES:
+            parts[role] = _start(
+                Task(
+                    role=role,
+                    scenario=scenario.dump(),
+                    arm=arm.label,
+                    result=results[role].fileno(),
+                    plug=plugs.get(role),
+                    ports=wiring.ports if role == "emulator" else (),
+                )
+            )
         for role, part in parts.items():
             _await_ready(role, part)
         origin = monotonic_ns() + 200_000_000
         for role, part in parts.items():
             _tell(role, part, f"{origin}\n")
+        environment = Environment()
         _watch(parts, LiveClock(origin), Ends(scenario, arm), progress, stop)
-        for file in results.values():
+        known: dict[str, Any] = {"environment": environment.summary()}
+        for role, file in results.items():
             file.seek(0)
-        return {role: pickle.load(file) for role, file in results.items()}  # written by our own processes
-
-
-def _address(plain: socket.socket) -> Address:
-    host, port = plain.getsockname()[:2]
-    return host, port
+            known[role] = pickle.load(file)  # written by our own processes
+        return known
 
 
 def _start(task: Task) -> "subprocess.Popen[bytes]":
@@ -125,10 +123,10 @@ def _start(task: Task) -> "subprocess.Popen[bytes]":
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-        pass_fds=(*task.sockets, task.result),
-        start_new_session=True,  # Ctrl-C is for us alone: we tell the parts
+        pass_fds=task.numbers(),
+        process_group=0,  # Ctrl-C is for us alone: we tell the parts. A session of its own would make niceness void.
     )
-    _tell(task.role, part, f"{task.to_json()}\n")
+    _tell(task.role, part, f"{task.model_dump_json()}\n")
     return part
 
 
@@ -144,8 +142,10 @@ def _tell(role: str, part: "subprocess.Popen[bytes]", line: str) -> None:
 def _await_ready(role: str, part: "subprocess.Popen[bytes]") -> None:
     assert part.stdout is not None
     heard, _, _ = select.select([part.stdout], [], [], READY_PATIENCE)
-    if not heard or part.stdout.readline() != b"ready\n":
+    if not heard:
         raise PartError(f"the {role} of the arm did not get ready")
+    if part.stdout.readline() != b"ready\n":
+        raise PartError(f"the {role} of the arm ended with code {part.wait()} before it began")
 
 
 def _watch(
@@ -187,7 +187,7 @@ def _end_all(parts: "Mapping[Role, subprocess.Popen[bytes]]") -> None:
 def _result(
     scenario: Scenario, arm: ArmSpec, known: Mapping[str, Any], attempt: int, memo: QualityMemo | None
 ) -> ArmResult:
-    sender, receiver, relay = known["sender"], known["receiver"], known["relay"]
+    sender, receiver, emulator = known["sender"], known["receiver"], known["emulator"]
     ends = Ends(scenario, arm)
     frames = ledger.join(sender["captured"], receiver["records"], media_start=MEDIA_START)
     if memo is not None and not isinstance(ends.source, SizeSource):
@@ -199,13 +199,13 @@ def _result(
             media_start=MEDIA_START,
             memo=memo,
         )
-    environment = ("lateness", "overflows", "unsent", "processor_s")
+    of_parts = ("lateness", "overflows", "unsent", "scheduling", "processor_s", "waited_s")
     return ArmResult(
         arm.label,
         "measured",
         ledger=frames,
-        links=relay["links"],
-        summary=ends.summary(frames, relay["links"], now=receiver["ended_at"]),
+        links=emulator["links"],
+        summary=ends.summary(frames, emulator["links"], now=receiver["ended_at"]),
         stats={
             "sender": sender["stats"],
             "receiver": receiver["stats"],
@@ -213,7 +213,11 @@ def _result(
             "closed": {end: known[end]["closed"] for end in ("sender", "receiver") if known[end]["closed"]},
             "ended_at": round(receiver["ended_at"] - MEDIA_START, 6),
             "source_notes": list(ends.source.notes),
-            "live": {"attempt": attempt, **{role: {k: known[role].get(k) for k in environment} for role in _ROLES}},
+            "live": {
+                "attempt": attempt,
+                "machine": known["environment"],
+                **{role: {name: known[role][name] for name in of_parts} for role in ROLES},
+            },
         },
-        impairments=relay["impairments"],
+        impairments=emulator["impairments"],
     )

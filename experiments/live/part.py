@@ -1,4 +1,4 @@
-"""One process of a live arm: the sender, the receiver, or the relay between them.
+"""One process of a live arm: the sender, the receiver, or the emulator between them.
 
     python -m experiments.live.part
 
@@ -7,7 +7,6 @@ it knows to a file, inherited without a name, when the arm is over. The end of s
 """
 
 import gc
-import json
 import os
 import pickle
 import resource
@@ -15,65 +14,53 @@ import signal
 import socket
 import sys
 import threading
-from dataclasses import asdict, dataclass
 from typing import Any
 
+from experiments.live.environment import waited
 from experiments.live.measured_codec import MeasuredDecoder, MeasuredEncoder
+from experiments.live.task import DevicePlug, RelayPlug, Task
 from experiments.measure.ends import MEDIA_START, Ends, Place
 from experiments.measure.links import Link, check_conservation, link_table, open_link
 from experiments.scenario import build
-from netem.live.clock import LiveClock, run_first, wake_up_exactly
+from netem.live.clock import LiveClock
+from netem.live.device_port import DevicePort, OpenPort
 from netem.live.driver import drive
+from netem.live.emulator import Direction, emulate
 from netem.live.lateness import Lateness
-from netem.live.relay import Direction, relay
+from netem.live.relay_port import RelayPort
+from netem.live.scheduling import run_first, wake_up_exactly
 from netem.live.udp_socket import UdpSocket
-from netem.packet import Address
 from netem.simulator import START_AT
 from sender.encoder import SourceEncoder
 from sender.size_model import SizeEncoder, SizeSource
 
-_END_NICENESS = 10  # an end that waits is measured as such; a relay that waits is another network
-
-
-@dataclass(frozen=True)
-class Task:
-    """What a part is told. `sockets` and `result` are inherited file descriptors: one socket of an end, two of the
-    relay (that to the sender first). `peers` are the addresses that belong to them on the other side."""
-
-    role: str
-    scenario: dict[str, Any]
-    arm: str
-    sockets: list[int]
-    peers: list[Address]
-    result: int
-
-    def to_json(self) -> str:
-        """One line."""
-        return json.dumps(asdict(self))
+_END_NICENESS = 10  # an end that waits is measured as such; an emulator that waits is another network
 
 
 def main() -> None:
     """Be one part of an arm."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started us tells us to stop
-    fields = json.loads(sys.stdin.readline())
-    task = Task(**{**fields, "peers": [(host, port) for host, port in fields["peers"]]})
-    part = {"sender": _sender, "receiver": _receiver, "relay": _relay}[task.role](task)
+    task = Task.model_validate_json(sys.stdin.readline())
+    part = {"sender": _sender, "receiver": _receiver, "emulator": _emulator}[task.role](task)
     print("ready", flush=True)
     origin = sys.stdin.readline()
     if not origin:
         return
     stop = threading.Event()
     threading.Thread(target=_listen, args=(stop,), daemon=True).start()
-    if task.role == "relay":
-        run_first()
+    if task.role == "emulator":
+        turn: str = run_first()
     else:
         os.nice(_END_NICENESS)
+        turn = f"nice {_END_NICENESS}"
     wake_up_exactly()
     gc.collect()
     gc.disable()  # a collection would stop everything for milliseconds; what a run makes is bounded
     known = part(LiveClock(int(origin)), stop)
     usage = resource.getrusage(resource.RUSAGE_SELF)
     known["processor_s"] = round(usage.ru_utime + usage.ru_stime, 3)
+    known["scheduling"] = turn
+    known["waited_s"] = round(waited(), 3)
     with os.fdopen(task.result, "wb") as file:
         pickle.dump(known, file)
 
@@ -137,46 +124,53 @@ def _receiver(task: Task) -> Any:
     return run
 
 
-def _relay(task: Task) -> Any:
+def _emulator(task: Task) -> Any:
     scenario = build(task.scenario)
     start_at = MEDIA_START if scenario.connect == "with-media" else START_AT
     links = [open_link(scenario, way, start_at=start_at, media_start=MEDIA_START) for way in ("down", "up")]
     until = Ends(scenario, scenario.arm(task.arm)).last
-    plain = [socket.socket(fileno=number) for number in task.sockets]
+    plain = [socket.socket(fileno=plug.number) for plug in task.ports]
 
     def run(clock: LiveClock, stop: threading.Event) -> dict[str, Any]:
-        to_sender, to_receiver = (UdpSocket(one, clock) for one in plain)
-        sender, receiver = task.peers
+        to_sender, to_receiver = (_port(*one, clock) for one in zip(task.ports, plain, strict=True))
+        down = Direction(to_sender, to_receiver, links[0].path, links[0].log)
+        up = Direction(to_receiver, to_sender, links[1].path, links[1].log)
         _wait(clock, start_at)
-        down = Direction(to_sender, to_receiver, sender, receiver, links[0].path, links[0].log)
-        up = Direction(to_receiver, to_sender, receiver, sender, links[1].path, links[1].log)
-        ended_at = relay((down, up), clock, until=until, done=stop.is_set)
+        ended_at = emulate((down, up), clock, until=until, done=stop.is_set)
         for link, direction in zip(links, (down, up), strict=True):
             check_conservation(link, direction.sent_packets)
+        counted = [port.udp if isinstance(port, RelayPort) else port for port in (to_sender, to_receiver)]
         return {
             "links": link_table((links[0], links[1]), ended_at, media_start=MEDIA_START),
             "impairments": {
-                link.direction: _impairments(link, way) for link, way in zip(links, (down, up), strict=True)
+                "down": _impairments(links[0], down, to_sender.foreign),
+                "up": _impairments(links[1], up, to_receiver.foreign),
             },
             "lateness": {"down": down.lateness.summary(), "up": up.lateness.summary()},
-            "overflows": to_sender.overflows + to_receiver.overflows,
-            "unsent": to_sender.unsent + to_receiver.unsent,
+            "overflows": sum(port.overflows for port in counted),
+            "unsent": sum(port.unsent for port in counted),
             "ended_at": ended_at,
         }
 
     return run
 
 
-def _impairments(link: Link, direction: Direction) -> dict[str, Any]:
-    return {**link.impairments(), "foreign": direction.foreign, "refused": direction.refused}
+def _port(plug: RelayPlug | DevicePlug, plain: socket.socket, clock: LiveClock) -> RelayPort | DevicePort:
+    if isinstance(plug, RelayPlug):
+        return RelayPort(UdpSocket(plain, clock), end=plug.end, other=plug.other)
+    return DevicePort(OpenPort(plain, plug.device, plug.hardware), clock)
+
+
+def _impairments(link: Link, direction: Direction, foreign: int) -> dict[str, Any]:
+    return {**link.impairments(), "foreign": foreign, "refused": direction.refused}
 
 
 def _end(task: Task) -> tuple[Ends, socket.socket, Place]:
+    assert task.plug is not None
     scenario = build(task.scenario)
-    (number,), (peer,) = task.sockets, task.peers
-    plain = socket.socket(fileno=number)
+    plain = socket.socket(fileno=task.plug.number)
     host, port = plain.getsockname()[:2]
-    return Ends(scenario, scenario.arm(task.arm)), plain, Place((host, port), peer)
+    return Ends(scenario, scenario.arm(task.arm)), plain, Place((host, port), task.plug.peer)
 
 
 def _wait(clock: LiveClock, at: float) -> None:

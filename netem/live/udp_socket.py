@@ -9,7 +9,7 @@ from typing import NamedTuple
 from netem.live.clock import LiveClock
 from netem.packet import Address
 
-_SO_TIMESTAMPNS, _SO_RXQ_OVFL = 35, 40  # asm-generic/socket.h; Python 3.11 does not name them
+SO_TIMESTAMPNS, SO_RXQ_OVFL = 35, 40  # asm-generic/socket.h; Python 3.11 does not name them
 _BUFFER_BYTES = 4 * 2**20
 _MAX_DATAGRAM = 65_535
 _AT_ONCE = 1024  # datagrams taken before anything else is done: a flood cannot keep the owner from its timers
@@ -80,10 +80,9 @@ class UdpSocket:
         for level, kind, data in ancillary:
             if level == self._level and kind == self._traffic_class:
                 ecn = data[0] & _ECN
-            elif level == socket.SOL_SOCKET and kind == _SO_TIMESTAMPNS:
-                seconds, nanoseconds = _TIMESPEC.unpack_from(data)
-                at = self._clock.arrival(seconds * 1_000_000_000 + nanoseconds)
-            elif level == socket.SOL_SOCKET and kind == _SO_RXQ_OVFL:
+            elif level == socket.SOL_SOCKET and kind == SO_TIMESTAMPNS:
+                at = read_stamp(data, self._clock)
+            elif level == socket.SOL_SOCKET and kind == SO_RXQ_OVFL:
                 self.overflows = _UNSIGNED.unpack_from(data)[0]
         return ecn, self._clock.now() if at is None else at
 
@@ -99,8 +98,8 @@ def open_socket(host: str = "127.0.0.1", port: int = 0) -> socket.socket:
         plain.bind((host, port))
         plain.setblocking(False)
         for option, value in (
-            (_SO_TIMESTAMPNS, 1),
-            (_SO_RXQ_OVFL, 1),
+            (SO_TIMESTAMPNS, 1),
+            (SO_RXQ_OVFL, 1),
             (socket.SO_RCVBUF, _BUFFER_BYTES),
             (socket.SO_SNDBUF, _BUFFER_BYTES),
         ):
@@ -111,6 +110,12 @@ def open_socket(host: str = "127.0.0.1", port: int = 0) -> socket.socket:
         plain.close()
         raise
     return plain
+
+
+def read_stamp(data: bytes, clock: LiveClock) -> float:
+    """Session time of a control message SO_TIMESTAMPNS."""
+    seconds, nanoseconds = _TIMESPEC.unpack_from(data)
+    return clock.arrival(seconds * 1_000_000_000 + nanoseconds)
 
 
 def _ecn_option(plain: socket.socket) -> tuple[int, int]:

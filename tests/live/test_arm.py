@@ -10,12 +10,14 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from experiments import load, run
 from experiments.live.arm import run_arm_live
+from experiments.live.emulators import EMULATORS, Emulator, world
+from experiments.live.wiring import check_emulator
 from experiments.measure.arm_result import ArmResult
 from experiments.scenario import Scenario, build
 
@@ -36,6 +38,15 @@ def nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         time.sleep(0.1)
     assert parts() == []
     assert list(temporary.iterdir()) == []
+
+
+@pytest.fixture(params=EMULATORS)
+def emulator(request: pytest.FixtureRequest) -> Emulator:
+    try:
+        check_emulator(request.param)
+    except OSError as error:
+        pytest.skip(str(error))
+    return cast(Emulator, request.param)
 
 
 @pytest.fixture
@@ -67,13 +78,13 @@ def scenario(*arms: str, duration: str = "1s", **fields: Any) -> Scenario:
 
 
 def live(plan: Scenario, **options: Any) -> ArmResult:
-    return run_arm_live(plan, plan.arms[0], None, **options)
+    return run_arm_live(plan, plan.arms[0], None, **{"emulator": "relay", **options})
 
 
 @pytest.mark.usefixtures("however_late")
 @pytest.mark.parametrize("arm", ["udp", "rtp", "srt", "quic-stream", "webtransport-datagram"])
-def test_every_frame_is_accounted_for_and_shown_over_a_link_without_loss(arm: str) -> None:
-    result = live(scenario(arm, chat={"interval": "100ms"}))
+def test_every_frame_is_accounted_for_and_shown_over_a_link_without_loss(arm: str, emulator: Emulator) -> None:
+    result = live(scenario(arm, chat={"interval": "100ms"}), emulator=emulator)
     assert (result.outcome, result.reason) == ("measured", None)
     assert result.ledger is not None and result.links is not None
     video = result.ledger[result.ledger["track"] == 0]
@@ -85,6 +96,9 @@ def test_every_frame_is_accounted_for_and_shown_over_a_link_without_loss(arm: st
         path = result.impairments[way]["path"]
         assert path["pushed"] == path["popped"] + path["dropped"] + path["lost"] + path["inside"]
     assert result.impairments["down"]["path"]["pushed"] >= 30
+    environment = result.stats["live"]
+    assert environment["machine"]["processors"] >= 1 and 0 <= environment["machine"]["busy"] <= 1
+    assert environment["emulator"]["lateness"]["down"]["packets"] == result.impairments["down"]["path"]["popped"]
 
 
 @pytest.mark.usefixtures("however_late")
@@ -97,7 +111,7 @@ def test_real_pictures_are_encoded_sent_decoded_and_carry_their_stamp() -> None:
     assert (shown["encode_end_at"] > shown["encode_start_at"]).all()
 
 
-def test_a_run_whose_relay_was_late_is_repeated_and_then_no_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_whose_emulator_was_late_is_repeated_and_then_no_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("experiments.live.arm.MOST_LATE_MS", -1.0)
     monkeypatch.setattr("experiments.live.arm.ATTEMPTS", 2)
     result = live(scenario("udp", duration="200ms"))
@@ -115,22 +129,25 @@ def test_a_stop_keeps_what_was_measured() -> None:
 
 
 @pytest.mark.usefixtures("however_late")
-def test_a_part_that_is_killed_fails_its_arm_and_the_next_one_is_measured(tmp_path: Path) -> None:
+@pytest.mark.parametrize("which", range(3))
+def test_a_part_that_is_killed_fails_its_arm_and_the_next_one_is_measured(
+    which: int, emulator: Emulator, tmp_path: Path
+) -> None:
     def kill_one() -> None:
         while len(parts()) < 3:
             time.sleep(0.05)
         time.sleep(3)
-        os.kill(parts()[0], signal.SIGKILL)
+        os.kill(parts()[which], signal.SIGKILL)
 
     killer = threading.Thread(target=kill_one)
     killer.start()
-    found = run(scenario("udp", "rtp", duration="2s"), results=tmp_path, live=True)
+    found = run(scenario("udp", "rtp", duration="2s"), results=tmp_path, live=emulator)
     killer.join()
     outcomes = {arm["arm"]: (arm["outcome"], arm["reason"]) for arm in found.arms}
     assert outcomes["udp"][0] == "failed"
     assert "of the arm ended with code -9" in str(outcomes["udp"][1])
     assert outcomes["rtp"][0] == "measured"
-    assert found.manifest["world"] == "real time, through a relay on loopback"
+    assert found.manifest["world"] == world(emulator)
 
 
 def test_unsupported_is_said_before_anything_is_started() -> None:
@@ -167,10 +184,17 @@ def test_ctrl_c_and_kill_of_the_command_leave_no_process(tmp_path: Path, sent: s
         assert len(load(folder).ledger) > 0
 
 
-def test_what_does_not_go_together_is_refused_in_a_sentence(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", GLASS, "compare", "--live", "--runs", "3"]
+@pytest.mark.parametrize(
+    ("options", "accepted"),
+    [
+        (["--workers", "3"], "accepted is --live without --workers"),
+        (["--capture"], "accepted is --live without --capture"),
+    ],
+)
+def test_what_does_not_go_together_is_refused_in_a_sentence(options: list[str], accepted: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", GLASS, "compare", "--live", *options]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert "accepted is --live without --runs, --workers and --capture" in " ".join(done.stderr.split())
+    assert accepted in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr

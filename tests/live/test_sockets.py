@@ -4,6 +4,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import pytest
 
@@ -11,8 +12,9 @@ from netem.elements.delay import Delay
 from netem.link_log import LinkLog
 from netem.live.clock import LiveClock, monotonic_ns
 from netem.live.driver import drive
+from netem.live.emulator import Direction, emulate
 from netem.live.lateness import Lateness
-from netem.live.relay import Direction, relay
+from netem.live.relay_port import RelayPort
 from netem.live.udp_socket import UdpSocket, open_socket
 from netem.packet import Address
 from netem.path import Path
@@ -149,54 +151,62 @@ def test_the_driver_answers_keeps_timers_and_never_goes_back_in_time(clock: Live
     asking.close()
 
 
+class Link(NamedTuple):
+    sender: UdpSocket
+    receiver: UdpSocket
+    down: Direction
+    up: Direction
+    ports: tuple[RelayPort, RelayPort]
+
+
 @pytest.fixture
-def link(clock: LiveClock) -> Iterator[tuple[UdpSocket, UdpSocket, Direction, Direction]]:
+def link(pair: tuple[UdpSocket, UdpSocket], clock: LiveClock) -> Iterator[Link]:
     """A sender, a receiver, and both directions of a relay that delays by DELAY, running until the test is over."""
-    sender, to_sender, to_receiver, receiver = (UdpSocket(open_socket(), clock) for _ in range(4))
+    sender, receiver = pair
+    host = sender.address[0]
+    to_sender, to_receiver = (UdpSocket(open_socket(host), clock) for _ in range(2))
 
-    def direction(entry: UdpSocket, exit: UdpSocket, source: UdpSocket, destination: UdpSocket) -> Direction:
+    def direction(entry: RelayPort, exit: RelayPort) -> Direction:
         path = Path([Delay(DELAY)])
-        log = LinkLog(path, start_at=clock.now())
-        return Direction(entry, exit, source.address, destination.address, path, log)
+        return Direction(entry, exit, path, LinkLog(path, start_at=clock.now()))
 
-    down = direction(to_sender, to_receiver, sender, receiver)
-    up = direction(to_receiver, to_sender, receiver, sender)
+    ports = (
+        RelayPort(to_sender, end=sender.address, other=receiver.address),
+        RelayPort(to_receiver, end=receiver.address, other=sender.address),
+    )
+    down, up = direction(ports[0], ports[1]), direction(ports[1], ports[0])
     over = threading.Event()
     options = {"until": clock.now() + 60, "done": over.is_set}
-    thread = threading.Thread(target=relay, args=((down, up), clock), kwargs=options)
+    thread = threading.Thread(target=emulate, args=((down, up), clock), kwargs=options)
     thread.start()
-    yield sender, receiver, down, up
+    yield Link(sender, receiver, down, up, ports)
     over.set()
     thread.join()
-    for one in (sender, to_sender, to_receiver, receiver):
-        one.close()
+    to_sender.close()
+    to_receiver.close()
 
 
-def test_the_relay_delays_both_ways_keeps_order_and_ecn_and_counts(
-    link: tuple[UdpSocket, UdpSocket, Direction, Direction], clock: LiveClock
-) -> None:
-    sender, receiver, down, up = link
+def test_the_relay_delays_both_ways_keeps_order_and_ecn_and_counts(link: Link, clock: LiveClock) -> None:
+    sender, receiver, down, up = link.sender, link.receiver, link.down, link.up
     sent_at = clock.now()
-    sender.send([(bytes([number]), down.entry.address, number % 4) for number in range(100)])
+    sender.send([(bytes([number]), link.ports[0].udp.address, number % 4) for number in range(100)])
     assert received(receiver, 100) == [(bytes([number]), number % 4) for number in range(100)]
     assert clock.now() - sent_at >= DELAY
-    receiver.send([(b"back", up.entry.address, 0)])
+    receiver.send([(b"back", link.ports[1].udp.address, 0)])
     assert received(sender, 1) == [(b"back", 0)]
     assert (down.path.counts().pushed, down.path.counts().popped) == (100, 100)
     assert (up.path.counts().pushed, up.path.counts().popped) == (1, 1)
     assert down.lateness.total == 100 and down.lateness.largest >= 0
 
 
-def test_strangers_are_counted_and_not_let_through(
-    link: tuple[UdpSocket, UdpSocket, Direction, Direction], clock: LiveClock
-) -> None:
-    sender, receiver, down, _ = link
-    stranger = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+def test_strangers_are_counted_and_not_let_through(link: Link) -> None:
+    sender, receiver = link.sender, link.receiver
+    stranger = socket.socket(socket.AF_INET6 if ":" in sender.address[0] else socket.AF_INET, socket.SOCK_DGRAM)
     for _ in range(50):
-        stranger.sendto(b"garbage", down.entry.address)
-    sender.send([(b"mine", down.entry.address, 0)])
+        stranger.sendto(b"garbage", link.ports[0].udp.address)
+    sender.send([(b"mine", link.ports[0].udp.address, 0)])
     assert received(receiver, 1) == [(b"mine", 0)]
-    assert down.foreign == 50
+    assert link.ports[0].foreign == 50
     stranger.close()
 
 

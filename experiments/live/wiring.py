@@ -1,0 +1,63 @@
+"""The sockets of a live arm, opened before anybody starts, so that all addresses are known and nobody else has them."""
+
+import socket
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from experiments.live.emulators import Emulator
+from experiments.live.task import DevicePlug, EndPlug, RelayPlug
+from netem.live.lan import open_lan
+from netem.live.namespaces import NamespacesRefused
+from netem.live.udp_socket import open_socket
+from netem.packet import Address
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """What each part of an arm is plugged into."""
+
+    sender: EndPlug
+    receiver: EndPlug
+    ports: tuple[RelayPlug | DevicePlug, ...]
+
+
+def wire(emulator: Emulator, cleanup: ExitStack) -> Wiring:
+    """Open everything; `cleanup` closes it. Raises NamespacesRefused, and OSError where there are no sockets."""
+    return _between_namespaces(cleanup) if emulator == "netns" else _on_loopback(cleanup)
+
+
+def check_emulator(emulator: Emulator) -> None:
+    """Raises OSError, with what helps, if this machine does not have it."""
+    try:
+        with ExitStack() as cleanup:
+            wire(emulator, cleanup)
+    except NamespacesRefused as error:
+        raise NamespacesRefused(f"{error}; without them: --emulator relay") from None
+
+
+def _between_namespaces(cleanup: ExitStack) -> Wiring:
+    lan = open_lan(cleanup)
+    ports = (lan.to_sender, lan.to_receiver)
+    return Wiring(
+        EndPlug(number=lan.sender.fileno(), peer=_address(lan.receiver)),
+        EndPlug(number=lan.receiver.fileno(), peer=_address(lan.sender)),
+        tuple(DevicePlug(number=port.plain.fileno(), device=port.device, hardware=port.hardware) for port in ports),
+    )
+
+
+def _on_loopback(cleanup: ExitStack) -> Wiring:
+    sender, to_sender, to_receiver, receiver = (cleanup.enter_context(open_socket()) for _ in range(4))
+    ends = (_address(sender), _address(receiver))
+    return Wiring(
+        EndPlug(number=sender.fileno(), peer=_address(to_sender)),
+        EndPlug(number=receiver.fileno(), peer=_address(to_receiver)),
+        (
+            RelayPlug(number=to_sender.fileno(), end=ends[0], other=ends[1]),
+            RelayPlug(number=to_receiver.fileno(), end=ends[1], other=ends[0]),
+        ),
+    )
+
+
+def _address(plain: socket.socket) -> Address:
+    host, port = plain.getsockname()[:2]
+    return host, port

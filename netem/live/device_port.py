@@ -1,0 +1,107 @@
+"""A port of the emulator that is a network device: whole IP packets of any protocol (packet(7), RFC 791, RFC 8200)."""
+
+import socket
+import struct
+from dataclasses import dataclass
+
+from netem.live.clock import LiveClock
+from netem.live.udp_socket import SO_RXQ_OVFL, SO_TIMESTAMPNS, read_stamp
+from netem.packet import Packet
+from netem.pcapng import checksum
+
+_PACKET_IGNORE_OUTGOING, _SOL_PACKET = 23, 263
+_PACKET_OTHERHOST = 3  # unicast to an address that is not the device's own: the other end's
+_ALL_PROTOCOLS, _IPV4, _IPV6 = 0x0003, 0x0800, 0x86DD
+_BUFFER_BYTES = 8 * 2**20
+_MAX_PACKET = 65_535
+_AT_ONCE = 1024
+_ECN = 3
+_UNSIGNED = struct.Struct("@I")
+_NOWHERE = ("", 0)
+
+
+@dataclass(frozen=True)
+class OpenPort:
+    """A socket of `open_port`, the name of its device, and the hardware address of the end behind that."""
+
+    plain: socket.socket
+    device: str
+    hardware: str
+
+
+class DevicePort:
+    """Around an OpenPort; does not block. `overflows` counts what the kernel dropped for lack of room, `unsent` what it
+    would not take, `foreign` what is no unicast IP packet: it does not pass a link between two hosts."""
+
+    def __init__(self, port: OpenPort, clock: LiveClock) -> None:
+        self.overflows = 0
+        self.unsent = 0
+        self.foreign = 0
+        self._socket = port.plain
+        self._clock = clock
+        hardware = bytes.fromhex(port.hardware.replace(":", ""))
+        self._to = {protocol: (port.device, protocol, 0, 0, hardware) for protocol in (_IPV4, _IPV6)}
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def receive(self) -> list[Packet]:
+        packets: list[Packet] = []
+        for _ in range(_AT_ONCE):
+            try:
+                data, ancillary, _, (_, protocol, kind, _, _) = self._socket.recvmsg(_MAX_PACKET, 256)
+            except BlockingIOError:
+                break
+            at = None
+            for level, option, value in ancillary:
+                if level == socket.SOL_SOCKET and option == SO_TIMESTAMPNS:
+                    at = read_stamp(value, self._clock)
+                elif level == socket.SOL_SOCKET and option == SO_RXQ_OVFL:
+                    self.overflows = _UNSIGNED.unpack_from(value)[0]
+            if kind != _PACKET_OTHERHOST or protocol not in self._to or len(data) < 20:
+                self.foreign += 1
+                continue
+            at = self._clock.now() if at is None else at
+            packets.append(Packet(data, _NOWHERE, _NOWHERE, ecn_of(data), len(data), 0, at, at))
+        return packets
+
+    def send(self, packet: Packet) -> None:
+        data = packet.data if ecn_of(packet.data) == packet.ecn else with_ecn(packet.data, packet.ecn)
+        try:
+            self._socket.sendto(data, self._to[_IPV4 if data[0] >> 4 == 4 else _IPV6])
+        except OSError:
+            self.unsent += 1
+
+
+def open_port(device: str) -> socket.socket:
+    """A packet socket on a device of this thread's network namespace. Raises OSError; needs CAP_NET_RAW there."""
+    plain = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0)
+    try:
+        plain.setblocking(False)
+        plain.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+        plain.setsockopt(socket.SOL_SOCKET, SO_RXQ_OVFL, 1)
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER_BYTES)
+        plain.setsockopt(_SOL_PACKET, _PACKET_IGNORE_OUTGOING, 1)
+        plain.bind((device, _ALL_PROTOCOLS))
+    except OSError:
+        plain.close()
+        raise
+    return plain
+
+
+def ecn_of(data: bytes) -> int:
+    """The ECN field of an IPv4 or IPv6 packet (RFC 3168)."""
+    return data[1] & _ECN if data[0] >> 4 == 4 else data[1] >> 4 & _ECN
+
+
+def with_ecn(data: bytes, ecn: int) -> bytes:
+    """The same IP packet with another ECN field."""
+    changed = bytearray(data)
+    if data[0] >> 4 == 6:
+        changed[1] = data[1] & ~(_ECN << 4) & 0xFF | ecn << 4
+        return bytes(changed)
+    changed[1] = data[1] & ~_ECN & 0xFF | ecn
+    header_bytes = (data[0] & 0x0F) * 4
+    changed[10:12] = b"\0\0"
+    changed[10:12] = checksum(bytes(changed[:header_bytes])).to_bytes(2, "big")
+    return bytes(changed)
