@@ -14,6 +14,7 @@ from experiments.cli.listing import list_things
 from experiments.cli.literature import literature
 from experiments.cli.report import report
 from experiments.cli.results import app as results_app
+from experiments.cli.shell import SETTINGS, shell
 from experiments.cli.sweep import sweep
 from experiments.cli.trace import app as trace_app
 
@@ -30,6 +31,7 @@ app.command()(sweep)
 app.command("list")(list_things)
 app.command()(literature)
 app.command()(report)
+app.command(context_settings=SETTINGS)(shell)
 app.command()(doctor)
 app.add_typer(budget_app, name="budget")
 app.add_typer(experiment_app, name="experiment")

@@ -23,13 +23,15 @@ TRACE_MARGIN = 10.0  # seconds that a generated trace is longer than the media: 
 
 @dataclass(frozen=True)
 class Link:
-    """One direction: the path, its log, its elements with what they were built from, and its capacity if limited."""
+    """One direction: the path, its log in rows of `window` seconds, its elements with what they were built from, and
+    its capacity if limited."""
 
     direction: Direction
     path: Path
     log: LinkLog
     parts: tuple[tuple[ElementSpec, tuple[Element, ...]], ...]
     capacities: tuple[Capacity, ...]
+    window: float = LINK_WINDOW
 
     def impairments(self) -> dict[str, Any]:
         """What was commanded and what was applied, in packets: of the path, and of each element."""
@@ -40,7 +42,9 @@ class Link:
         return {"path": _as_dict(self.path.counts()), "elements": elements}
 
 
-def open_link(scenario: Scenario, direction: Direction, *, start_at: float, media_start: float) -> Link:
+def open_link(
+    scenario: Scenario, direction: Direction, *, start_at: float, media_start: float, window: float = LINK_WINDOW
+) -> Link:
     """A direction of the scenario's network. Its dice depend on the seed, the direction and the kind of the element:
     they are the same for all arms, and another element changes nobody else's."""
     around = Surroundings(
@@ -61,12 +65,12 @@ def open_link(scenario: Scenario, direction: Direction, *, start_at: float, medi
         if (capacity := spec.capacity(around)) is not None:
             capacities.append(capacity)
     path = Path([element for _, elements in parts for element in elements])
-    log = LinkLog(path, start_at=start_at, interval=LINK_WINDOW)
-    return Link(direction, path, log, tuple(parts), tuple(capacities))
+    log = LinkLog(path, start_at=start_at, interval=window)
+    return Link(direction, path, log, tuple(parts), tuple(capacities), window)
 
 
 def link_table(links: tuple[Link, ...], now: float, *, media_start: float) -> pd.DataFrame:
-    """A row per direction and LINK_WINDOW, by time; `at` is its start in seconds after `media_start`."""
+    """A row per direction and window, by time; `at` is its start in seconds after `media_start`."""
     return pd.concat([_table(link, now, media_start) for link in links], ignore_index=True)
 
 
@@ -83,7 +87,7 @@ def check_conservation(link: Link, sent_packets: int) -> None:
 def _table(link: Link, now: float, media_start: float) -> pd.DataFrame:
     rows = link.log.table(now)
     capacity = [
-        min((carried(start, start + LINK_WINDOW) for carried in link.capacities), default=math.nan)
+        min((carried(start, start + link.window) for carried in link.capacities), default=math.nan)
         for start in rows.at.tolist()
     ]
     table = pd.DataFrame(

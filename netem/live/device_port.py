@@ -50,7 +50,7 @@ class DevicePort:
         for _ in range(_AT_ONCE):
             try:
                 data, ancillary, _, (_, protocol, kind, _, _) = self._socket.recvmsg(_MAX_PACKET, 256)
-            except BlockingIOError:
+            except OSError:  # nothing more, or the namespace of the end is gone, and its device with it
                 break
             at = None
             for level, option, value in ancillary:

@@ -6,12 +6,16 @@ program ends, the kernel leaves nothing behind.
 
 import ctypes
 import os
+import signal
+from collections.abc import Callable
 from pathlib import Path
 
-_CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
+_CLONE_NEWNS, _CLONE_NEWUSER, _CLONE_NEWPID, _CLONE_NEWNET = 0x20000, 0x10000000, 0x20000000, 0x40000000
+_MS_REC, _MS_PRIVATE = 0x4000, 0x40000
 _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE = 47, 2
 _PR_SET_PDEATHSIG = 1
-_NEEDED = (12, 13, 21)  # CAP_NET_ADMIN, CAP_NET_RAW, CAP_SYS_ADMIN: for links in links, and for captures inside
+# CAP_NET_BIND_SERVICE, CAP_NET_ADMIN, CAP_NET_RAW, CAP_SYS_ADMIN: for servers, captures, and links inside of links
+_NEEDED = (10, 12, 13, 21)
 _CAP_VERSION = 0x20080522
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -31,6 +35,21 @@ def new_network() -> int:
         _own_users()
         _call("unshare", _CLONE_NEWNET)
     return this_network()
+
+
+def run_enclosed(first: Callable[[], int]) -> int:
+    """Run a function in a child process; its exit code. When that ends, or this process does, the kernel kills whatever
+    the child started, too (pid_namespaces(7)). Raises NamespacesRefused."""
+    _call("unshare", _CLONE_NEWPID | _CLONE_NEWNS)
+    child = os.fork()
+    if child:
+        _, status = os.waitpid(child, 0)
+        return os.waitstatus_to_exitcode(status)
+    end_with_parent(signal.SIGKILL)
+    # So that programs inside find themselves in /proc. Where that is refused, they find the numbers from outside.
+    _libc.mount(None, b"/", None, _MS_REC | _MS_PRIVATE, None)
+    _libc.mount(b"proc", b"/proc", b"proc", 0, None)
+    os._exit(first())
 
 
 def this_network() -> int:

@@ -25,6 +25,7 @@ _SIOCETHTOOL = 0x8946
 _OFFLOADS = (0x1F, 0x24, 0x2C, 0x21, 0x19, 0x17, 0x15)  # TSO, GSO, GRO, UFO, SG, TX and RX checksums (ethtool.h)
 _NO_DAD = 0x02  # IFA_F_NODAD
 _PERMANENT = 0x80  # NUD_PERMANENT
+_AFTER_OWN = 100  # metric: a network of the host's own devices is nearer
 _IFREQ = struct.Struct("16sP8x")
 
 
@@ -62,6 +63,12 @@ def lay_wire(end: int, emulator: int, port: str, attachment: Attachment) -> None
         enter_network(home)
 
 
+def addresses() -> list[str]:
+    """The addresses of this thread's namespace."""
+    with IPRoute() as ip:
+        return [str(found.get("address")) for found in ip.get_addr()]
+
+
 def start_loopback() -> None:
     """Bring up `lo` of this thread's namespace, which is down in a new one."""
     with IPRoute() as ip:
@@ -87,7 +94,7 @@ def _attach(ip: IPRoute, attachment: Attachment) -> None:
         ip.neigh("replace", dst=neighbour, lladdr=hardware, ifindex=index, state=_PERMANENT, family=_family(neighbour))
     for network, via in attachment.routes:
         if _usable([via]):
-            ip.route("replace", dst=network, gateway=via, oif=index, family=_family(via))
+            ip.route("replace", dst=network, gateway=via, oif=index, family=_family(via), priority=_AFTER_OWN)
 
 
 def _usable(addresses: Iterable[str]) -> list[str]:

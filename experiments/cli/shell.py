@@ -1,0 +1,101 @@
+"""`glass shell`: any command behind an emulated link, without root."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from experiments.results.files import write_bytes
+
+if TYPE_CHECKING:
+    from experiments.scenario import Scenario
+
+_TRACE_LENGTH = "10min"  # of generated traces, which then repeat
+MOST_LATE_MS = 1.0
+SETTINGS = {"allow_interspersed_args": False}  # options after the command are the command's
+
+
+def shell(
+    command: Annotated[list[str], typer.Argument(metavar="-- COMMAND...", help="What to run behind the link.")],
+    *,
+    trace: Annotated[
+        str | None, typer.Option(metavar="NAME|FILE", help="The bottleneck, down and up: see glass list traces.")
+    ] = None,
+    up: Annotated[
+        str | None, typer.Option(metavar="NAME|FILE", help="Another trace for what the command sends.")
+    ] = None,
+    rate: Annotated[str | None, typer.Option(metavar="RATE", help="A fixed bottleneck, such as 12Mbit/s.")] = None,
+    queue: Annotated[str | None, typer.Option(metavar="SIZE", help="Of the bottleneck, such as 150kB.")] = None,
+    delay: Annotated[str | None, typer.Option(metavar="TIME", help="Each way, such as 20ms.")] = None,
+    jitter: Annotated[str | None, typer.Option(metavar="TIME", help="On top of the delay, in the mean.")] = None,
+    loss: Annotated[str | None, typer.Option(metavar="SHARE", help="Of packets, each way, such as 1%.")] = None,
+    scenario: Annotated[
+        str | None, typer.Option(metavar="NAME|FILE", help="The network of this scenario, instead of all of these.")
+    ] = None,
+    far: Annotated[
+        str | None, typer.Option(metavar="COMMAND", help="A server on the far side, for as long as the command runs.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, metavar="NUMBER", help="Of the dice of the link.")] = 1,
+    log: Annotated[
+        Path | None, typer.Option(metavar="FILE.csv", help="Write what passed, each 100 ms, when the command ends.")
+    ] = None,
+) -> None:
+    """Run a command behind an emulated link, without root.
+
+    The command has a network of its own: every IP protocol passes the link, and
+    nothing else leads out. On its far side, at $GLASS_FAR, is what --far runs;
+    or, inside of another glass shell, everything that that one reaches: links
+    nest. Nothing is left when the command ends.
+
+    glass shell --trace lte-driving --delay 20ms --far "iperf3 -s" -- iperf3 -c 198.18.1.1
+    """
+    from experiments.live.behind_link import run_behind
+
+    short = {"trace": trace, "rate": rate, "queue": queue, "delay": delay, "jitter": jitter, "loss": loss}
+    given = {name: value for name, value in short.items() if value is not None}
+    if scenario is not None and (given or up):
+        raise typer.BadParameter("the scenario has a network; accepted is --scenario, or the options of a link")
+    passed = run_behind(_plan(scenario, given, up, seed), command, far or "")
+    for way, counts in (("to the command", passed.down), ("from the command", passed.up)):
+        typer.echo(
+            f"{way}: {counts.popped} of {counts.pushed} packets passed, {counts.lost} lost, {counts.dropped} dropped",
+            err=True,
+        )
+    if passed.late_ms > MOST_LATE_MS or passed.overflows:
+        typer.echo(
+            f"warning: the machine was busy, so this was another link: 1 % of the packets left more than "
+            f"{passed.late_ms:.1f} ms late, {passed.overflows} were dropped by the kernel",
+            err=True,
+        )
+    if log is not None:
+        write_bytes(log, passed.links.to_csv(index=False).encode())
+        typer.echo(f"wrote {log}", err=True)
+    raise typer.Exit(passed.code)
+
+
+def _plan(scenario: str | None, given: dict[str, str], up: str | None, seed: int) -> "Scenario":
+    """A scenario of which only the network counts."""
+    from experiments.scenario import build, load
+    from experiments.scenario.network_spec import NetworkSpec
+
+    if scenario is not None:
+        return load(scenario).model_copy(update={"seed": seed})
+
+    def with_network(network: dict[str, Any]) -> "Scenario":
+        video = {"source": "lognormal", "bitrate": "1Mbit/s"}
+        return build(
+            {
+                "name": "shell",
+                "seed": seed,
+                "duration": _TRACE_LENGTH,
+                "arms": ["udp"],
+                "video": video,
+                "network": network,
+            }
+        )
+
+    plan = with_network(given)
+    if up is None:
+        return plan
+    other = with_network({**given, "trace": up})
+    return plan.model_copy(update={"network": NetworkSpec(down=plan.network.paths()[0], up=other.network.paths()[1])})
