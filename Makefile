@@ -44,11 +44,15 @@ $(VENV)/.ready-dev: $(VENV)/.ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-# Programs of others that tests use if they are there: Wireshark reads our captures, Chromium our report. Where they may
-# not be installed, those tests are skipped, and say so.
-TOOLS := tshark chromium
+# Programs of others that tests use if they are there: Wireshark reads our captures, Chromium our report; libsrt, FFmpeg
+# and GStreamer talk to our transports. Where they may not be installed, those tests are skipped, and say so.
+# A line is a command, a colon, and the packages that it needs, with commas between them.
+GSTREAMER := gstreamer1.0-tools,gstreamer1.0-plugins-base,gstreamer1.0-plugins-good,gstreamer1.0-plugins-bad,gstreamer1.0-libav
+TOOLS := tshark:tshark chromium:chromium srt-live-transmit:srt-tools ffmpeg:ffmpeg gst-launch-1.0:$(GSTREAMER)
 tools:
-	@for tool in $(TOOLS); do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
+	@for tool in $(TOOLS); do \
+	  command -v $${tool%%:*} >/dev/null || missing="$$missing $$(echo $${tool#*:} | tr , ' ')"; \
+	done; \
 	test -z "$$missing" && exit 0; \
 	if test "$$(id -u)" = 0 && command -v apt-get >/dev/null; then \
 	  export DEBIAN_FRONTEND=noninteractive; \

@@ -1,0 +1,272 @@
+"""Our ends on real sockets, the programs of others that they talk to, and a link between them that loses datagrams.
+
+Traffic stays on 127.0.0.1. GLASS_PEER_SECONDS sets how many seconds of video each test sends; a minute, by hand:
+
+    GLASS_PEER_SECONDS=60 .venv/bin/pytest -s tests/peers
+
+With -s each test prints what it counted.
+"""
+
+import os
+import select
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from experiments.live.measured_codec import MeasuredDecoder, MeasuredEncoder
+from experiments.measure.ends import Ends
+from experiments.scenario import build
+from netem.live.clock import LiveClock
+from netem.live.driver import drive
+from netem.live.lateness import Lateness
+from netem.live.udp_socket import UdpSocket, open_socket
+from netem.packet import Address
+from receiver.pipeline import ReceiverPipeline
+from sender.encoder import Encoded, SourceEncoder
+from sender.pipeline import SenderPipeline, capture_count
+from sender.source import PixelSource
+from transport.contract import Transport
+
+SECONDS = float(os.environ.get("GLASS_PEER_SECONDS", "6"))
+FPS = 30
+WIDTH, HEIGHT = 320, 180
+LOSS = 0.02
+SEED = 20
+LOCAL = "127.0.0.1"
+_PATIENCE = 20.0  # seconds for whatever others do; much more than they need, because tests share their machine
+
+
+def wait_for(condition: Callable[[], bool], what: str, seconds: float = _PATIENCE) -> None:
+    """Until the condition holds, at most so long."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"waited {seconds:g} s in vain for {what}"
+        time.sleep(0.02)
+
+
+class Program:
+    """A program of others that runs. What it says goes to a file, which `said` reads."""
+
+    def __init__(self, command: list[str], log: Path) -> None:
+        self._log = log
+        with log.open("wb") as file:
+            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT)
+        self.name = Path(command[0]).name
+
+    @property
+    def ended(self) -> bool:
+        return self._process.poll() is not None
+
+    @property
+    def said(self) -> str:
+        return self._log.read_text(errors="replace")
+
+    def wait_for_port(self, port: int) -> None:
+        """Until somebody receives at that UDP port: what is sent before is lost."""
+        column = f":{port:04X} "
+        wait_for(lambda: self.ended or column in Path("/proc/net/udp").read_text(), f"{self.name} at port {port}")
+        assert not self.ended, f"{self.name} ended at once: {self.said}"
+
+    def interrupt(self) -> None:
+        """As Ctrl-C does: end in an orderly way."""
+        self._process.send_signal(signal.SIGINT)
+
+    def wait(self) -> int:
+        """Its exit code, when it has ended by itself."""
+        wait_for(lambda: self.ended, f"the end of {self.name}, which said: {self.said}")
+        return int(self._process.returncode)
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+
+class LossyLink:
+    """Between a caller and the listener that it wants: hands datagrams on both ways, but for a share `loss` of them.
+
+    The caller sends to `address`. Who it is shows when it does.
+    """
+
+    def __init__(self, listener: Address, dice: np.random.Generator) -> None:
+        self.loss = 0.0
+        self.passed = self.lost = 0
+        self._listener = listener
+        self._caller: Address | None = None
+        self._dice = dice
+        self._to_caller, self._to_listener = open_socket(), open_socket()
+        self.address: Address = self._to_caller.getsockname()
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._over.set()
+        self._thread.join()
+        self._to_caller.close()
+        self._to_listener.close()
+
+    def _run(self) -> None:
+        while not self._over.is_set():
+            ready, _, _ = select.select([self._to_caller, self._to_listener], [], [], 0.1)
+            for plain in ready:
+                data, source = plain.recvfrom(65_535)
+                if plain is self._to_caller:
+                    self._caller = source
+                    self._hand_on(data, self._to_listener, self._listener)
+                elif self._caller is not None and source == self._listener:
+                    self._hand_on(data, self._to_caller, self._caller)
+
+    def _hand_on(self, data: bytes, exit: socket.socket, destination: Address) -> None:
+        if self._dice.random() < self.loss:
+            self.lost += 1
+            return
+        self.passed += 1
+        exit.sendto(data, destination)
+
+
+class ReadySource:
+    """A source that has its first picture: making it takes many times what the others take."""
+
+    def __init__(self, source: PixelSource) -> None:
+        self.width, self.height, self.fps = source.width, source.height, source.fps
+        rest = source.pictures()
+        self._pictures = chain([next(rest)], rest)
+
+    def pictures(self) -> Iterator[av.VideoFrame]:
+        return self._pictures
+
+
+class KeptEncoder:
+    """An encoder that remembers what it gave out, to compare with what arrives."""
+
+    def __init__(self, ends: Ends) -> None:
+        self.payloads: list[bytes] = []
+        self._encoder = SourceEncoder(ReadySource(ends.source), ends.scenario.video.settings())
+
+    def encode(self, capture: int, captured_at: float, *, force_keyframe: bool) -> Encoded:
+        encoded = self._encoder.encode(capture, captured_at, force_keyframe=force_keyframe)
+        self.payloads.append(encoded.payload)
+        return encoded
+
+
+class Running:
+    """One of our ends on its socket, driven in a thread of its own until `stop`, which closes the connection."""
+
+    def __init__(self, pipeline: SenderPipeline | ReceiverPipeline, plain: socket.socket, clock: LiveClock) -> None:
+        self._pipeline = pipeline
+        self._udp = UdpSocket(plain, clock)
+        self._clock = clock
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        pipeline, udp, now = self._pipeline, self._udp, self._clock.now()
+        pipeline.connect(now=now)
+        until = now + SECONDS + 3 * _PATIENCE
+        now = drive(pipeline, udp, self._clock, until=until, done=lambda now: self._over.is_set(), lateness=Lateness())
+        pipeline.close(now=now)
+        udp.send(pipeline.datagrams_to_send(now=now))
+
+
+class Bench:
+    """Makes what a test needs. All that runs is ended, in the opposite order, when the stack is closed."""
+
+    seconds, seed, width, height = SECONDS, SEED, WIDTH, HEIGHT
+    frames = capture_count(SECONDS, Fraction(FPS))
+    wait_for = staticmethod(wait_for)
+
+    def __init__(self, folder: Path, running: ExitStack) -> None:
+        self.folder = folder
+        self._running = running
+        self._dice = np.random.SeedSequence(SEED)
+
+    def ends(self, arm: str) -> Ends:
+        """The two ends of an arm, as a scenario with small pictures makes them."""
+        video = {
+            "source": "synthetic",
+            "bitrate": "1Mbit/s",
+            "fps": float(FPS),
+            "width": WIDTH,
+            "height": HEIGHT,
+            "keyframe_interval": FPS,
+        }
+        scenario = build({"name": "peers", "duration": f"{SECONDS:g}s", "arms": [arm], "video": video, "network": {}})
+        return Ends(scenario, scenario.arms[0])
+
+    def sender(self, ends: Ends, transport: Transport, clock: LiveClock) -> tuple[SenderPipeline, list[bytes]]:
+        """The pipeline, and a list which it fills with the access units that it encodes."""
+        kept = KeptEncoder(ends)
+        measured = MeasuredEncoder(kept, clock)
+        return ends.sender(transport, measured, measured.cost), kept.payloads
+
+    def receiver(self, ends: Ends, transport: Transport, clock: LiveClock) -> ReceiverPipeline:
+        measured = MeasuredDecoder(ends.decoder(), clock)
+        return ends.receiver(transport, measured, measured.cost)
+
+    def run(self, pipeline: SenderPipeline | ReceiverPipeline, plain: socket.socket, clock: LiveClock) -> Running:
+        running = Running(pipeline, plain, clock)
+        self._running.callback(running.stop)
+        return running
+
+    def socket(self) -> socket.socket:
+        """Bound, and closed at the end by whoever comes first."""
+        plain = open_socket()
+        self._running.callback(plain.close)
+        return plain
+
+    def free_port(self) -> int:
+        """A port that nobody has, nor the one after it; even: RTP, and RTCP of a peer that does not know rtcp-mux."""
+        while True:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as first:
+                first.bind((LOCAL, 0))
+                port = int(first.getsockname()[1]) & ~1
+            with suppress(OSError), ExitStack() as both:
+                for number in (port, port + 1):
+                    plain = both.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+                    plain.bind((LOCAL, number))
+                return port
+
+    def start(self, *command: str) -> Program:
+        program = Program(list(command), self.folder / f"{command[0]}.log")
+        self._running.callback(program.kill)
+        return program
+
+    def lose(self, links: list[LossyLink], sender: SenderPipeline, clock: LiveClock) -> None:
+        """Until all is sent, with loss in all but the first and the last half second.
+
+        Repairs wait for a round trip that no protocol knows at its start, and nobody misses a packet after which none
+        comes.
+        """
+        for loss, count in ((LOSS, FPS // 2), (0.0, self.frames - FPS // 2)):
+            self.wait_for(lambda count=count: len(sender.captured) >= count, f"capture {count}", SECONDS + _PATIENCE)
+            for link in links:
+                link.loss = loss
+        self.wait_for(lambda: sender.finished(now=clock.now()), "the end of the video")
+
+    def link(self, listener: Address) -> LossyLink:
+        link = LossyLink(listener, np.random.default_rng(self._dice.spawn(1)[0]))
+        print(f"a link that loses {LOSS:.0%}, drawn with seed {SEED}")
+        self._running.callback(link.close)
+        return link
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    with ExitStack() as running:
+        yield Bench(tmp_path, running)
