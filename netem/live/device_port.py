@@ -11,9 +11,12 @@ from netem.pcapng import checksum
 
 _PACKET_IGNORE_OUTGOING, _SOL_PACKET = 23, 263
 _PACKET_OTHERHOST = 3  # unicast to an address that is not the device's own: the other end's
-_ALL_PROTOCOLS, _IPV4, _IPV6 = 0x0003, 0x0800, 0x86DD
+_ALL_PROTOCOLS = 0x0003
+_VERSIONS = {0x0800: 4, 0x86DD: 6}  # EtherType: version of IP
 _BUFFER_BYTES = 8 * 2**20
-_MAX_PACKET = 65_535
+_ETHERNET_BYTES = 14
+_LEAST_IP_BYTES = 20
+_MAX_FRAME = 65_535 + _ETHERNET_BYTES
 _AT_ONCE = 1024
 _ECN = 3
 _UNSIGNED = struct.Struct("@I")
@@ -39,8 +42,8 @@ class DevicePort:
         self.foreign = 0
         self._socket = port.plain
         self._clock = clock
-        hardware = bytes.fromhex(port.hardware.replace(":", ""))
-        self._to = {protocol: (port.device, protocol, 0, 0, hardware) for protocol in (_IPV4, _IPV6)}
+        to_end = bytes.fromhex(port.hardware.replace(":", "")) + bytes(6)
+        self._headers = {version: to_end + kind.to_bytes(2, "big") for kind, version in _VERSIONS.items()}
 
     def fileno(self) -> int:
         return self._socket.fileno()
@@ -49,7 +52,7 @@ class DevicePort:
         packets: list[Packet] = []
         for _ in range(_AT_ONCE):
             try:
-                data, ancillary, _, (_, protocol, kind, _, _) = self._socket.recvmsg(_MAX_PACKET, 256)
+                frame, ancillary, _, (_, protocol, kind, _, _) = self._socket.recvmsg(_MAX_FRAME, 256)
             except OSError:  # nothing more, or the namespace of the end is gone, and its device with it
                 break
             at = None
@@ -58,7 +61,8 @@ class DevicePort:
                     at = read_stamp(value, self._clock)
                 elif level == socket.SOL_SOCKET and option == SO_RXQ_OVFL:
                     self.overflows = _UNSIGNED.unpack_from(value)[0]
-            if kind != _PACKET_OTHERHOST or protocol not in self._to or len(data) < 20:
+            data = frame[_ETHERNET_BYTES:]
+            if kind != _PACKET_OTHERHOST or len(data) < _LEAST_IP_BYTES or _VERSIONS.get(protocol) != data[0] >> 4:
                 self.foreign += 1
                 continue
             at = self._clock.now() if at is None else at
@@ -68,14 +72,14 @@ class DevicePort:
     def send(self, packet: Packet) -> None:
         data = packet.data if ecn_of(packet.data) == packet.ecn else with_ecn(packet.data, packet.ecn)
         try:
-            self._socket.sendto(data, self._to[_IPV4 if data[0] >> 4 == 4 else _IPV6])
+            self._socket.send(self._headers[data[0] >> 4] + data)  # "sendto" would look the device up each time
         except OSError:
             self.unsent += 1
 
 
 def open_port(device: str) -> socket.socket:
     """A packet socket on a device of this thread's network namespace. Raises OSError; needs CAP_NET_RAW there."""
-    plain = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0)
+    plain = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
     try:
         plain.setblocking(False)
         plain.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)

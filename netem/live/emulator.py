@@ -65,10 +65,10 @@ class Direction:
         """All whose time has come leaves."""
         self.log.advance(now)
         packets = self.path.pop(now)
-        self.log.delivered(packets)
         for packet in packets:
             self.exit.send(packet)
             self.lateness.add(clock.now() - packet.at)
+        self.log.delivered(packets)
 
     @property
     def due_at(self) -> float | None:
