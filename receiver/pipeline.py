@@ -5,7 +5,11 @@ broken a keyframe is asked for, again each `keyframe_retry` seconds.
 """
 
 import math
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+import av
 
 from receiver.decoder import DecodeError, Decoder
 from receiver.jitter_buffer import JitterBuffer
@@ -24,13 +28,15 @@ from transport.contract import (
     Track,
     Transport,
 )
+from transport.worker import Worker
 
 
 class ReceiverPipeline:
     """Drives one transport. `video` goes through jitter buffer and decoder; messages of all other tracks are displayed
     as they are delivered.
 
-    `decode_cost(sequence, keyframe)` is in seconds; the decoder works on one frame at a time. `records` has every frame
+    `decode_cost(sequence, keyframe)` is in seconds; the decoder works on one frame at a time. With a `worker` it works
+    there, takes what it takes, and `decode_cost` is what playout expects. `records` has every frame
     that was delivered; `outcome` stays None for one that waits in the buffer, until `finish`. `shown` has the
     displayed pictures in order. `stamp_errors` counts pictures whose stamp names another frame, `stamp_unreadable`
     those without a readable stamp.
@@ -44,6 +50,7 @@ class ReceiverPipeline:
         video: Track,
         playout: Playout,
         decode_cost: Callable[[int, bool], float],
+        worker: Worker[av.VideoFrame | None] | None = None,
         keyframe_retry: float = 0.2,
     ) -> None:
         self.records: dict[tuple[int, int], ReceivedRecord] = {}
@@ -60,6 +67,8 @@ class ReceiverPipeline:
             playout, lambda frame: decode_cost(frame.sequence, frame.keyframe), deadline=video.deadline
         )
         self._decoder_free_at = -math.inf
+        self._worker = worker
+        self._to_decode: deque[Frame] = deque()  # for the worker, the first one being at work
         self._keyframe_retry = keyframe_retry
         self._request_at: float | None = None  # when to ask (again) for a keyframe; None while the chain is whole
 
@@ -107,6 +116,7 @@ class ReceiverPipeline:
         return self._transport.stats()
 
     def _advance(self, now: float) -> None:
+        self._take_decoded()
         self._take_events()
         while (released := self._buffer.pop(now=now)) is not None:
             if released.decodable:
@@ -150,18 +160,48 @@ class ReceiverPipeline:
 
     def _decode(self, frame: Frame, now: float) -> None:
         """Decode now, and charge the decoder's time: the picture is on the screen when the cost model says."""
-        record = self._record(frame)
-        record.released_at = now
+        self._record(frame).released_at = now
+        if self._worker is not None:
+            self._to_decode.append(frame)
+            if len(self._to_decode) == 1:
+                self._start_decode()
+            return
         try:
             picture = self._decoder.decode(frame.payload)
         except DecodeError:
-            record.outcome = "undecodable"
-            self._buffer.break_chain()
+            self._fail(frame)
             return
         finally:
             start_at = max(now, self._decoder_free_at)
             self._decoder_free_at = start_at + self._cost(frame.sequence, frame.keyframe)
-        record.decoded_at = record.displayed_at = self._decoder_free_at
+        self._show(frame, picture, self._decoder_free_at)
+
+    def _start_decode(self) -> None:
+        if self._worker is not None and self._to_decode:
+            self._worker.start(partial(self._decoder.decode, self._to_decode[0].payload))
+
+    def _take_decoded(self) -> None:
+        """What the worker has finished is on the screen. What it failed on takes all with it that refers to it."""
+        if self._worker is None or (done := self._worker.take()) is None:
+            return
+        frame = self._to_decode.popleft()
+        if done.error is None:
+            self._show(frame, done.value, done.ended_at)
+        elif isinstance(done.error, DecodeError):
+            self._fail(frame)
+            while self._to_decode and not self._to_decode[0].keyframe:
+                self._fail(self._to_decode.popleft())
+        else:
+            raise done.error
+        self._start_decode()
+
+    def _fail(self, frame: Frame) -> None:
+        self._record(frame).outcome = "undecodable"
+        self._buffer.break_chain()
+
+    def _show(self, frame: Frame, picture: av.VideoFrame | None, displayed_at: float) -> None:
+        record = self._record(frame)
+        record.decoded_at = record.displayed_at = displayed_at
         record.outcome = "displayed"
         if picture is None:
             return

@@ -174,6 +174,7 @@ class SourceEncoder:
 
     def __init__(self, source: PixelSource, settings: EncoderSettings) -> None:
         self._pictures = source.pictures()
+        self._picture: av.VideoFrame | None = None
         self._next_capture = 0
         self._sequence = 0
         self._encoder = PictureEncoder(settings, width=source.width, height=source.height, fps=source.fps)
@@ -181,13 +182,20 @@ class SourceEncoder:
     def encode(self, capture: int, captured_at: float, *, force_keyframe: bool) -> Encoded:
         """Encode source instant `capture`; the pictures before it that were not asked for are skipped."""
         while True:
-            picture = next(self._pictures)
+            self.prepare()
+            picture, self._picture = self._picture, None
             self._next_capture += 1
             if self._next_capture > capture:
                 break
+        assert picture is not None
         write_stamp(picture, Stamp(self._sequence, captured_at))
         self._sequence += 1
         return self._encoder.encode(picture, force_keyframe=force_keyframe)
+
+    def prepare(self) -> None:
+        """Have the next picture at hand, as a camera has it at the instant of capture: it is no part of encoding."""
+        if self._picture is None:
+            self._picture = next(self._pictures)
 
 
 def stamped_pictures(source: PixelSource, stamps: Iterable[Stamp]) -> Iterator[av.VideoFrame]:

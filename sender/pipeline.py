@@ -1,14 +1,16 @@
 """The sender end as an endpoint: capture, encode, hand over to the transport, and write down when.
 
-Captures happen at fixed instants. One encoder works on one frame at a time, for as long as the cost model says; frames
-that find it busy wait, and of more than `max_waiting` the oldest is dropped: it never gets a sequence, since sequences
-count the frames that were encoded. A frame is handed to the transport when its encoding ends.
+Captures happen at fixed instants. One encoder works on one frame at a time, for as long as the cost model says, or, in
+a thread, for as long as it takes; frames that find it busy wait, and of more than `max_waiting` the oldest is dropped:
+it never gets a sequence, since sequences count the frames that were encoded. A frame is handed to the transport when
+its encoding ends.
 """
 
 import math
 from collections import deque
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from functools import partial
 
 from sender.cost import Cost
 from sender.encoder import Encoded, FrameEncoder
@@ -28,6 +30,7 @@ from transport.contract import (
     Track,
     Transport,
 )
+from transport.worker import Worker
 
 NO_SEQUENCE = -1
 
@@ -53,6 +56,8 @@ class SenderPipeline:
     encoded as soon as the connection stands: what a live source has to show at that moment, as a keyframe, since it is
     the first.
 
+    With a `worker`, frames are encoded there, and take what they take; without, `encode_cost` says how long.
+
     A keyframe request is honoured at the next encode that is at least `keyframe_spacing` seconds after the last
     keyframe.
     """
@@ -67,6 +72,7 @@ class SenderPipeline:
         start_at: float,
         duration: float,
         encode_cost: Cost,
+        worker: Worker[Encoded] | None = None,
         messages: Messages | None = None,
         max_waiting: int = 2,
         keyframe_spacing: float = 0.2,
@@ -83,6 +89,7 @@ class SenderPipeline:
         self._start_at = start_at
         self._captures = capture_count(duration, fps)
         self._cost = encode_cost
+        self._worker = worker
         self._messages = messages
         self._max_waiting = max_waiting
         self._keyframe_spacing = keyframe_spacing
@@ -92,7 +99,8 @@ class SenderPipeline:
         self._next_capture = 0
         self._capture_at = self._instant_of_next_capture()
         self._waiting: deque[tuple[int, SentRecord]] = deque()
-        self._encoding: tuple[SentRecord, Encoded] | None = None
+        self._encoding: SentRecord | None = None
+        self._encoded: Encoded | None = None  # None: the worker has it
         self._encode_end_at = math.inf
         self._next_message = 0
         self._message_at = self._instant_of_next_message()
@@ -136,7 +144,7 @@ class SenderPipeline:
 
     def finished(self, *, now: float) -> bool:
         """Whether all that will ever be captured has been handed to the transport."""
-        return min(self._encode_end_at, self._capture_at, self._message_at) == math.inf
+        return self._encoding is None and min(self._capture_at, self._message_at) == math.inf
 
     def stats(self) -> Mapping[str, int]:
         """The counters of the transport."""
@@ -144,6 +152,7 @@ class SenderPipeline:
 
     def _advance(self, now: float) -> None:
         """Do all that is due, in order of its instant, also when the driver woke us late."""
+        self._take_encoded()
         while (at := min(self._encode_end_at, self._capture_at, self._message_at)) <= now:
             if at == self._encode_end_at:
                 self._hand_over(now)
@@ -185,12 +194,27 @@ class SenderPipeline:
         if self._encoding is None and self._waiting:
             capture, record = self._waiting.popleft()
             force_keyframe = self._keyframe_wanted and at >= self._keyframe_free_at
-            encoded = self._encoder.encode(capture, record.captured_at, force_keyframe=force_keyframe)
-            self._number(record, encoded, at)
-            self._encoding = (record, encoded)
-            self._encode_end_at = at + self._cost(record.sequence, record.keyframe)
+            work = partial(self._encoder.encode, capture, record.captured_at, force_keyframe=force_keyframe)
+            self._encoding = record
+            if self._worker is not None:
+                self._worker.start(work)
+            else:
+                self._encoded = work()
+                self._number(record, self._encoded, at)
+                self._encode_end_at = at + self._cost(record.sequence, record.keyframe)
         while len(self._waiting) > self._max_waiting:
             self._waiting.popleft()[1].given_up = "dropped"
+
+    def _take_encoded(self) -> None:
+        """What the worker has finished is due at once."""
+        if self._encoding is None or self._worker is None or (done := self._worker.take()) is None:
+            return
+        if done.error is not None:
+            raise done.error
+        assert done.value is not None
+        self._encoded = done.value
+        self._number(self._encoding, done.value, done.began_at)
+        self._encode_end_at = done.ended_at
 
     def _number(self, record: SentRecord, encoded: Encoded, at: float) -> None:
         if encoded.keyframe:
@@ -206,10 +230,10 @@ class SenderPipeline:
         self._sequence += 1
 
     def _hand_over(self, now: float) -> None:
-        assert self._encoding is not None
-        record, encoded = self._encoding
+        assert self._encoding is not None and self._encoded is not None
+        record, encoded = self._encoding, self._encoded
         record.encode_end_at = self._encode_end_at
-        self._encoding = None
+        self._encoding = self._encoded = None
         self._encode_end_at = math.inf
         self._send(record, self._track, encoded.payload, now)
 

@@ -16,8 +16,10 @@ import sys
 import threading
 from typing import Any
 
+import av
+
+from experiments.live.codec_thread import CodecThread
 from experiments.live.environment import waited
-from experiments.live.measured_codec import MeasuredDecoder, MeasuredEncoder
 from experiments.live.task import DevicePlug, RelayPlug, Task
 from experiments.measure.ends import MEDIA_START, Ends, Place
 from experiments.measure.links import Link, check_conservation, link_table, open_link
@@ -31,9 +33,12 @@ from netem.live.relay_port import RelayPort
 from netem.live.scheduling import run_first, wake_up_exactly
 from netem.live.udp_socket import UdpSocket
 from netem.simulator import START_AT
-from sender.encoder import SourceEncoder
+from receiver.pipeline import ReceiverPipeline
+from sender.encoder import Encoded, FrameEncoder, SourceEncoder
+from sender.pipeline import SenderPipeline
 from sender.size_model import SizeEncoder, SizeSource
 
+_SWITCH = 100e-6  # seconds after which a codec thread has to let the network on, while it runs Python
 _END_NICENESS = 10  # an end that waits is measured as such; an emulator that waits is another network
 
 
@@ -54,6 +59,7 @@ def main() -> None:
         os.nice(_END_NICENESS)
         turn = f"nice {_END_NICENESS}"
     wake_up_exactly()
+    sys.setswitchinterval(_SWITCH)
     gc.collect()
     gc.disable()  # a collection would stop everything for milliseconds; what a run makes is bounded
     known = part(LiveClock(int(origin)), stop)
@@ -75,15 +81,19 @@ def _sender(task: Task) -> Any:
     transport = ends.transport("sender", ends.config("sender", place))
     settings = ends.scenario.video.settings()
     source = ends.source
+    encoder: FrameEncoder
+    if isinstance(source, SizeSource):
+        encoder, prepare = SizeEncoder(source, settings), _nothing
+    else:
+        encoder = real = SourceEncoder(source, settings)
+        prepare = real.prepare
+    prepare()  # the first picture takes long
 
     def run(clock: LiveClock, stop: threading.Event) -> dict[str, Any]:
-        encoder = SizeEncoder(source, settings) if isinstance(source, SizeSource) else SourceEncoder(source, settings)
-        measured = MeasuredEncoder(encoder, clock)
-        pipeline = ends.sender(transport, measured, measured.cost)
+        thread: CodecThread[Encoded] = CodecThread(clock, prepare)
+        pipeline = ends.sender(transport, encoder, thread.took, thread)
         udp, late = UdpSocket(plain, clock), Lateness()
-        _wait(clock, ends.start_at)
-        pipeline.connect(now=clock.now())
-        ended_at = drive(pipeline, udp, clock, until=ends.last, done=lambda now: stop.is_set(), lateness=late)
+        ended_at = _drive(ends, pipeline, udp, thread, clock=clock, stop=stop, late=late)
         closed = None if pipeline.closed is None else pipeline.closed.error or "orderly"
         return {
             "captured": pipeline.captured,
@@ -101,12 +111,10 @@ def _receiver(task: Task) -> Any:
     transport = ends.transport("receiver", ends.config("receiver", place))
 
     def run(clock: LiveClock, stop: threading.Event) -> dict[str, Any]:
-        measured = MeasuredDecoder(ends.decoder(), clock)
-        pipeline = ends.receiver(transport, measured, measured.cost)
+        thread: CodecThread[av.VideoFrame | None] = CodecThread(clock)
+        pipeline = ends.receiver(transport, ends.decoder(), thread.took, thread)
         udp, late = UdpSocket(plain, clock), Lateness()
-        _wait(clock, ends.start_at)
-        pipeline.connect(now=clock.now())
-        ended_at = drive(pipeline, udp, clock, until=ends.last, done=lambda now: stop.is_set(), lateness=late)
+        ended_at = _drive(ends, pipeline, udp, thread, clock=clock, stop=stop, late=late)
         pipeline.finish(now=ended_at)
         closed = None if pipeline.closed is None else pipeline.closed.error or "orderly"
         return {
@@ -171,6 +179,30 @@ def _end(task: Task) -> tuple[Ends, socket.socket, Place]:
     plain = socket.socket(fileno=task.plug.number)
     host, port = plain.getsockname()[:2]
     return Ends(scenario, scenario.arm(task.arm)), plain, Place((host, port), task.plug.peer)
+
+
+def _drive(
+    ends: Ends,
+    pipeline: SenderPipeline | ReceiverPipeline,
+    udp: UdpSocket,
+    thread: CodecThread[Any],
+    *,
+    clock: LiveClock,
+    stop: threading.Event,
+    late: Lateness,
+) -> float:
+    """Until the end of the run, or until `stop`; returns when that was."""
+    _wait(clock, ends.start_at)
+    pipeline.connect(now=clock.now())
+    ended_at = drive(
+        pipeline, udp, clock, until=ends.last, wakes=[thread], done=lambda now: stop.is_set(), lateness=late
+    )
+    thread.close()
+    return ended_at
+
+
+def _nothing() -> None:
+    """What needs no preparation."""
 
 
 def _wait(clock: LiveClock, at: float) -> None:

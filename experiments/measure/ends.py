@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import av
 import pandas as pd
 
 from experiments.measure import dice, metrics
@@ -14,11 +15,12 @@ from receiver.decoder import Decoder, NullDecoder, VideoDecoder
 from receiver.pipeline import ReceiverPipeline
 from receiver.playout import parse_playout
 from sender.cost import Cost
-from sender.encoder import FrameEncoder
+from sender.encoder import Encoded, FrameEncoder
 from sender.pipeline import SenderPipeline
 from sender.size_model import SizeSource
 from transport import registry
 from transport.contract import Address, Observer, Transport, TransportConfig
+from transport.worker import Worker
 
 MEDIA_START = START_AT + 2.0
 DRAIN = 3.0
@@ -82,7 +84,9 @@ class Ends:
         entry = registry.get(self.arm.transport)
         return entry.make_sender(config) if role == "sender" else entry.make_receiver(config)
 
-    def sender(self, transport: Transport, encoder: FrameEncoder, encode_cost: Cost) -> SenderPipeline:
+    def sender(
+        self, transport: Transport, encoder: FrameEncoder, encode_cost: Cost, worker: Worker[Encoded] | None = None
+    ) -> SenderPipeline:
         """The sender end over its transport."""
         scenario = self.scenario
         messages = None
@@ -97,14 +101,23 @@ class Ends:
             start_at=MEDIA_START,
             duration=scenario.duration,
             encode_cost=encode_cost,
+            worker=worker,
             messages=messages,
             keep_newest=scenario.connect == "with-media",
         )
 
-    def receiver(self, transport: Transport, decoder: Decoder, decode_cost: Cost) -> ReceiverPipeline:
+    def receiver(
+        self,
+        transport: Transport,
+        decoder: Decoder,
+        decode_cost: Cost,
+        worker: Worker[av.VideoFrame | None] | None = None,
+    ) -> ReceiverPipeline:
         """The receiver end over its transport."""
         video = self.scenario.video.track()
-        return ReceiverPipeline(transport, decoder, video=video, playout=self._playout, decode_cost=decode_cost)
+        return ReceiverPipeline(
+            transport, decoder, video=video, playout=self._playout, decode_cost=decode_cost, worker=worker
+        )
 
     def decoder(self) -> Decoder:
         """What decodes the arm's video; for frames of a size model nothing does."""

@@ -11,11 +11,11 @@ from typing import Protocol
 
 from netem.link_log import LinkLog
 from netem.live.clock import LiveClock
+from netem.live.driver import SPIN
 from netem.live.lateness import Lateness
 from netem.packet import Packet
 from netem.path import Path
 
-SPIN = 100e-6  # seconds before a departure in which the emulator does not sleep any more
 LOOK = 0.1
 _MAX_INSIDE = 100_000  # packets in a path; those above are dropped, so that a flood fills no memory
 

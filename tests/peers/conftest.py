@@ -17,14 +17,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from fractions import Fraction
-from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import pytest
 
-from experiments.live.measured_codec import MeasuredDecoder, MeasuredEncoder
+from experiments.live.codec_thread import CodecThread
 from experiments.measure.ends import Ends
 from experiments.scenario import build
 from netem.live.clock import LiveClock
@@ -35,7 +35,6 @@ from netem.packet import Address
 from receiver.pipeline import ReceiverPipeline
 from sender.encoder import Encoded, SourceEncoder
 from sender.pipeline import SenderPipeline, capture_count
-from sender.source import PixelSource
 from transport.contract import Transport
 
 SECONDS = float(os.environ.get("GLASS_PEER_SECONDS", "6"))
@@ -135,24 +134,12 @@ class LossyLink:
         exit.sendto(data, destination)
 
 
-class ReadySource:
-    """A source that has its first picture: making it takes many times what the others take."""
-
-    def __init__(self, source: PixelSource) -> None:
-        self.width, self.height, self.fps = source.width, source.height, source.fps
-        rest = source.pictures()
-        self._pictures = chain([next(rest)], rest)
-
-    def pictures(self) -> Iterator[av.VideoFrame]:
-        return self._pictures
-
-
 class KeptEncoder:
     """An encoder that remembers what it gave out, to compare with what arrives."""
 
     def __init__(self, ends: Ends) -> None:
         self.payloads: list[bytes] = []
-        self._encoder = SourceEncoder(ReadySource(ends.source), ends.scenario.video.settings())
+        self._encoder = SourceEncoder(ends.source, ends.scenario.video.settings())
 
     def encode(self, capture: int, captured_at: float, *, force_keyframe: bool) -> Encoded:
         encoded = self._encoder.encode(capture, captured_at, force_keyframe=force_keyframe)
@@ -163,8 +150,15 @@ class KeptEncoder:
 class Running:
     """One of our ends on its socket, driven in a thread of its own until `stop`, which closes the connection."""
 
-    def __init__(self, pipeline: SenderPipeline | ReceiverPipeline, plain: socket.socket, clock: LiveClock) -> None:
+    def __init__(
+        self,
+        pipeline: SenderPipeline | ReceiverPipeline,
+        plain: socket.socket,
+        codec: CodecThread[Any],
+        clock: LiveClock,
+    ) -> None:
         self._pipeline = pipeline
+        self._codec = codec
         self._udp = UdpSocket(plain, clock)
         self._clock = clock
         self._over = threading.Event()
@@ -179,7 +173,15 @@ class Running:
         pipeline, udp, now = self._pipeline, self._udp, self._clock.now()
         pipeline.connect(now=now)
         until = now + SECONDS + 3 * _PATIENCE
-        now = drive(pipeline, udp, self._clock, until=until, done=lambda now: self._over.is_set(), lateness=Lateness())
+        now = drive(
+            pipeline,
+            udp,
+            self._clock,
+            until=until,
+            wakes=[self._codec],
+            done=lambda now: self._over.is_set(),
+            lateness=Lateness(),
+        )
         pipeline.close(now=now)
         udp.send(pipeline.datagrams_to_send(now=now))
 
@@ -194,6 +196,7 @@ class Bench:
     def __init__(self, folder: Path, running: ExitStack) -> None:
         self.folder = folder
         self._running = running
+        self._threads: dict[SenderPipeline | ReceiverPipeline, CodecThread[Any]] = {}
         self._dice = np.random.SeedSequence(SEED)
 
     def ends(self, arm: str) -> Ends:
@@ -212,15 +215,21 @@ class Bench:
     def sender(self, ends: Ends, transport: Transport, clock: LiveClock) -> tuple[SenderPipeline, list[bytes]]:
         """The pipeline, and a list which it fills with the access units that it encodes."""
         kept = KeptEncoder(ends)
-        measured = MeasuredEncoder(kept, clock)
-        return ends.sender(transport, measured, measured.cost), kept.payloads
+        thread: CodecThread[Encoded] = CodecThread(clock)
+        pipeline = ends.sender(transport, kept, thread.took, thread)
+        self._threads[pipeline] = thread
+        return pipeline, kept.payloads
 
     def receiver(self, ends: Ends, transport: Transport, clock: LiveClock) -> ReceiverPipeline:
-        measured = MeasuredDecoder(ends.decoder(), clock)
-        return ends.receiver(transport, measured, measured.cost)
+        thread: CodecThread[av.VideoFrame | None] = CodecThread(clock)
+        pipeline = ends.receiver(transport, ends.decoder(), thread.took, thread)
+        self._threads[pipeline] = thread
+        return pipeline
 
     def run(self, pipeline: SenderPipeline | ReceiverPipeline, plain: socket.socket, clock: LiveClock) -> Running:
-        running = Running(pipeline, plain, clock)
+        thread = self._threads[pipeline]
+        running = Running(pipeline, plain, thread, clock)
+        self._running.callback(thread.close)
         self._running.callback(running.stop)
         return running
 
