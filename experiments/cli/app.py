@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from experiments.cli.ab import ab
+from experiments.cli.agree import agree, calibrate
 from experiments.cli.budget import app as budget_app
 from experiments.cli.compare import compare, run
 from experiments.cli.doctor import doctor
@@ -31,6 +32,8 @@ app.command()(sweep)
 app.command("list")(list_things)
 app.command()(literature)
 app.command()(report)
+app.command()(agree)
+app.command()(calibrate)
 app.command(context_settings=SETTINGS)(shell)
 app.command()(doctor)
 app.add_typer(budget_app, name="budget")

@@ -1,0 +1,129 @@
+"""`glass agree` and `glass calibrate`: virtual time against real sockets, and what the codecs take here."""
+
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich import box
+from rich.table import Table
+
+from experiments.cli.options import AsJson, Results, WithEmulator, command_line
+from experiments.cli.progress import cell_progress
+from experiments.cli.show import wide_console
+
+if TYPE_CHECKING:
+    from experiments.engine.agreement import Agreement
+
+
+def agree(
+    scenario: Annotated[str, typer.Argument(help="A scenario file (TOML), or a name of glass list scenarios.")],
+    *,
+    runs: Annotated[int, typer.Option(min=1, max=1000, metavar="COUNT", help="Seeds, each run both ways.")] = 3,
+    duration: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Length of the media, instead of the scenario's.")
+    ] = None,
+    emulator: WithEmulator = None,
+    results: Results = Path("results"),
+    as_json: AsJson = False,
+) -> None:
+    """Run a scenario live and in virtual time, and say how far they agree.
+
+    Both worlds run the same seeds. What encoding and decoding take in virtual
+    time is what it took live. A difference is that of a typical run, with a 95 %
+    interval if there are enough runs for one.
+    """
+    from experiments.engine.agreement import MEASURES
+    from experiments.engine.agreement import agree as both
+    from experiments.scenario import build, load
+
+    plan = load(scenario)
+    if duration is not None:
+        plan = build({**plan.dump(), "duration": duration})
+    with cell_progress(quiet=as_json) as progress:
+        found = both(
+            plan,
+            runs,
+            emulator=emulator or "netns",
+            results=results,
+            progress=progress,
+            command=command_line(),
+        )
+    if as_json:
+        typer.echo(json.dumps(_object(found), allow_nan=False))
+        return
+    wide_console().print(_table(f"{scenario}, {runs} runs, live less virtual", found))
+    beyond = [one for one in found.compared if not one.within]
+    stated = ", ".join(f"{measure.label.split(',')[0]} {measure.stated}" for measure in MEASURES)
+    typer.echo(f"{len(found.compared) - len(beyond)} of {len(found.compared)} are within tolerance ({stated}).")
+    for arm, reason in found.not_measured.items():
+        typer.echo(f"{arm}: not compared: {reason}")
+    typer.echo(f"results: {found.live.path} and {found.virtual.path} (complete)")
+
+
+def calibrate(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Of a live run, or of several.")],
+) -> None:
+    """Record what encoding and decoding took in live runs, for virtual time.
+
+    Writes a line per frame into two files in that folder, and prints what to put
+    into a scenario. Without it, virtual time uses the models of glass list.
+    """
+    from experiments.live.emulators import LIVE
+    from experiments.results import load
+    from experiments.results.codec_costs import write_codec_costs
+    from experiments.results.dataset import load_dataset
+
+    found: Any = load_dataset(folder) if (folder / "summary.parquet").exists() else load(folder)
+    if found.manifest.get("world") not in LIVE.values():
+        raise ValueError(f"{folder}: found virtual time, where codecs take what a model says; accepted is a live run")
+    ledger = found.ledger() if callable(found.ledger) else found.ledger
+    encode, decode = write_codec_costs(folder, ledger)
+    typer.echo(f'[video]\nencode_cost = "recorded:{encode}"\ndecode_cost = "recorded:{decode}"')
+
+
+def _table(title: str, found: "Agreement") -> Table:
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, title_style="bold")
+    table.add_column("arm", overflow="fold")
+    for heading in ("measure", "virtual", "live", "live less virtual [95 %]", "tolerance", "within"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    before = ""
+    for one in found.compared:
+        spread = one.difference
+        table.add_row(
+            "" if one.arm == before else one.arm,
+            one.measure.label,
+            _number(one.virtual),
+            _number(one.live),
+            f"{_number(spread.difference)} [{_number(spread.low)}, {_number(spread.high)}]",
+            one.measure.stated,
+            "yes" if one.within else "NO",
+        )
+        before = one.arm
+    return table
+
+
+def _object(found: "Agreement") -> dict[str, Any]:
+    rows = [
+        {
+            "arm": one.arm,
+            "measure": one.measure.name,
+            "virtual": _finite(one.virtual),
+            "live": _finite(one.live),
+            "difference": _finite(one.difference.difference),
+            "interval": [_finite(one.difference.low), _finite(one.difference.high)],
+            "within": one.within,
+        }
+        for one in found.compared
+    ]
+    folders = {"live": str(found.live.path), "virtual": str(found.virtual.path)}
+    return {**folders, "rows": rows, "not_measured": found.not_measured}
+
+
+def _number(value: float) -> str:
+    return f"{value:.4g}" if math.isfinite(value) else ("∞" if value > 0 else "-∞")
+
+
+def _finite(value: float) -> float | None:
+    return round(value, 6) if math.isfinite(value) else None

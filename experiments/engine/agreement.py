@@ -1,0 +1,108 @@
+"""Virtual time against real sockets: the same scenario and seeds both ways, and how far they differ.
+
+What encoding and decoding cost is no matter of virtual time but an input of it, so it is taken from the live runs:
+what is compared is transports, pipelines and links.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from experiments.engine.plan_run import CellProgress
+from experiments.engine.repeat import repeat
+from experiments.live.emulators import Emulator
+from experiments.measure import dice
+from experiments.measure.metrics import percentile
+from experiments.results.codec_costs import write_codec_costs
+from experiments.results.dataset import Dataset
+from experiments.results.paired_metrics import values_of
+from experiments.scenario import Scenario
+from experiments.statistics import Paired, compare_paired
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A number that both worlds give, and how much live may differ, as a function of what virtual time says."""
+
+    name: str
+    label: str
+    tolerance: Callable[[float], float]
+    stated: str
+
+
+MEASURES = (
+    Measure("g2g_p50_ms", "p50, ms", lambda virtual: 3.0, "3 ms"),
+    Measure("g2g_p95_ms", "p95, ms", lambda virtual: 0.1 * virtual + 5.0, "10 % + 5 ms"),
+    Measure("shown", "shown, %", lambda virtual: 2.0, "2 %"),
+    Measure("sent_mbps", "sent, Mbit/s", lambda virtual: 0.05 * virtual, "5 %"),
+)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One measure of one arm in a typical run (median over seeds), and live less virtual."""
+
+    arm: str
+    measure: Measure
+    virtual: float
+    live: float
+    difference: Paired
+
+    @property
+    def within(self) -> bool:
+        """Whether the difference of a typical run is within the tolerance."""
+        return abs(self.difference.difference) <= self.measure.tolerance(self.virtual)
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Both datasets, all comparisons, and by arm why there is none."""
+
+    live: Dataset
+    virtual: Dataset
+    compared: tuple[Compared, ...]
+    not_measured: dict[str, str]
+
+
+def agree(
+    scenario: Scenario,
+    runs: int,
+    *,
+    emulator: Emulator = "netns",
+    results: str | Path = Path("results"),
+    progress: CellProgress = lambda finished, total, cell: None,
+    command: Sequence[str] = (),
+) -> Agreement:
+    """Run a scenario with `runs` seeds live, then in virtual time with the codec costs of the live runs, and compare.
+
+    Each seed gives one number per arm and world. Raises as `repeat`.
+    """
+    results = Path(results)
+    live = repeat(scenario, runs, live=emulator, results=results, progress=progress, command=command)
+    encode, decode = write_codec_costs(live.path, live.ledger())
+    video = {"encode_cost": f"recorded:{encode}", "decode_cost": f"recorded:{decode}"}
+    plan = scenario.model_copy(
+        update={"name": f"{scenario.name}-calibrated", "video": scenario.video.model_copy(update=video)}
+    )
+    virtual = repeat(plan, runs, results=results, progress=progress, command=command)
+    rng = dice.generator(scenario.seed, "agreement")
+    compared: list[Compared] = []
+    missing: dict[str, str] = {}
+    for arm in live.arms:
+        both = [_measured(data, arm) for data in (live, virtual)]
+        seeds = [seed for seed in both[0].index if seed in both[1].index]
+        if not seeds:
+            missing[arm] = str(live.where(arm=arm)["reason"].iloc[0])
+            continue
+        for measure in MEASURES:
+            a, b = (values_of(rows.loc[seeds], measure.name) for rows in both)
+            difference = compare_paired(a, b, rng=rng)
+            compared.append(Compared(arm, measure, percentile(b, 0.5), percentile(a, 0.5), difference))
+    return Agreement(live, virtual, tuple(compared), missing)
+
+
+def _measured(data: Dataset, arm: str) -> pd.DataFrame:
+    rows = data.where(arm=arm)
+    return rows[rows["outcome"] == "measured"].set_index("seed", drop=False)
