@@ -7,6 +7,7 @@ import typer
 
 from experiments.cli.ab import ab
 from experiments.cli.agree import agree, calibrate
+from experiments.cli.between import receive, send
 from experiments.cli.budget import app as budget_app
 from experiments.cli.compare import compare, run
 from experiments.cli.doctor import doctor
@@ -34,6 +35,8 @@ app.command()(literature)
 app.command()(report)
 app.command()(agree)
 app.command()(calibrate)
+app.command()(send)
+app.command()(receive)
 app.command(context_settings=SETTINGS)(shell)
 app.command()(doctor)
 app.add_typer(budget_app, name="budget")

@@ -119,7 +119,7 @@ def _measure(
     from experiments.engine.runner import run
 
     if runs == 1:
-        _run_and_show(
+        run_and_show(
             lambda progress: run(
                 scenario,
                 results=results,
@@ -141,7 +141,11 @@ def _measure(
     show_dataset(dataset, as_json=as_json)
 
 
-def _run_and_show(measure: Callable[[Callback], Run], *, as_json: bool) -> None:
+def run_and_show(
+    measure: Callable[[Callback], Run], *, as_json: bool, after: Callable[[Run], None] = lambda run: None
+) -> None:
+    """Run one run with progress, and show it, also what an interrupt left; `after` may say more. Exit code 1 if
+    an arm failed."""
     from experiments.engine.runner import Interrupted
 
     try:
@@ -151,6 +155,7 @@ def _run_and_show(measure: Callable[[Callback], Run], *, as_json: bool) -> None:
         show_run(interrupted.run, as_json=as_json)
         raise
     show_run(finished, as_json=as_json)
+    after(finished)
     if failed := [arm["arm"] for arm in finished.arms if arm["outcome"] == "failed"]:
         typer.echo(f"error: {len(failed)} of {len(finished.arms)} arms failed: {', '.join(failed)}", err=True)
         raise typer.Exit(FAILED)

@@ -20,6 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from experiments.between.sending import Remote, run_arm_between
 from experiments.live.arm import run_arm_live
 from experiments.live.emulators import Emulator
 from experiments.measure.arm_result import ArmResult, Outcome
@@ -43,7 +44,7 @@ class Job:
     without, only the summary comes back. `partial`: whether that holds for what was measured up to an interrupt, too.
     `quality`: whether the quality of the pictures is measured. `frames`: whether the tables are kept, too, or only the
     numbers. `reports`: whether its worker reports progress on the way. `capture`: the folder for its packets and qlogs.
-    `live`: on real sockets, through this emulator, instead of in virtual time.
+    `live`: on real sockets, through this emulator or to a receiver elsewhere, instead of in virtual time.
     """
 
     name: str
@@ -55,18 +56,21 @@ class Job:
     frames: bool = True
     reports: bool = True
     capture: Path | None = None
-    live: Emulator | None = None
+    live: Emulator | Remote | None = None
 
     def to_json(self) -> str:
         """One line."""
         paths = {name: str(path) for name, path in (("place", self.place), ("capture", self.capture)) if path}
-        return json.dumps({**vars(self), "scenario": self.scenario.dump(), **paths})
+        live = vars(self.live) if isinstance(self.live, Remote) else self.live
+        return json.dumps({**vars(self), "scenario": self.scenario.dump(), "live": live, **paths})
 
     @classmethod
     def from_json(cls, line: str) -> "Job":
         fields = json.loads(line)
         paths = {name: Path(fields[name]) for name in ("place", "capture") if fields[name]}
-        return cls(**{**fields, "scenario": build(fields["scenario"]), **paths})
+        live = fields["live"]
+        live = Remote(**live) if isinstance(live, dict) else live
+        return cls(**{**fields, "live": live, "scenario": build(fields["scenario"]), **paths})
 
 
 @dataclass(frozen=True)
@@ -109,6 +113,8 @@ def _measure(
 ) -> ArmResult:
     scenario = job.scenario
     try:
+        if isinstance(job.live, Remote):
+            return run_arm_between(scenario, scenario.arm(job.arm), job.live, progress=progress, stop=stop)
         if job.live:
             memo = reuse.memo if job.quality else None
             return run_arm_live(scenario, scenario.arm(job.arm), memo, emulator=job.live, progress=progress, stop=stop)

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from experiments import scenario
+from experiments.between.sending import Remote, check_receiver
 from experiments.engine.jobs import Done, Job, Progress, run_jobs
-from experiments.live.emulators import Emulator, world
+from experiments.live.emulators import BETWEEN, Emulator, world
 from experiments.live.wiring import check_emulator
 from experiments.measure.arm_result import ArmResult
 from experiments.results import Run, load, run_folder
@@ -83,7 +84,7 @@ def run(
     run_id: str | None = None,
     workers: int | None = None,
     capture: bool = False,
-    live: Emulator | None = None,
+    live: Emulator | Remote | None = None,
     progress: Progress = lambda arm, share: None,
     command: Sequence[str] = (),
 ) -> Run:
@@ -92,17 +93,20 @@ def run(
     `run_id` names the folder under `results`; without one it is named after scenario and seed. An existing folder is
     never written over. `workers` is the number of processes, one per core by default. With `capture` the folder has
     `captures/` too: the packets of each arm for Wireshark, and qlogs for qvis. With `live`, the name of an emulator, it
-    runs on real sockets, in real time, one arm after the other; no captures are made of that. `progress(arm, share)` is
-    called in the calling thread.
-    Raises ScenarioError, ResultsError, OSError without the emulator, and Interrupted after Ctrl-C.
+    runs on real sockets, in real time, one arm after the other; no captures are made of that. With a Remote it runs to
+    a receiver on another host, over the network between them, and there is no floor. `progress(arm, share)` is called
+    in the calling thread. Raises ScenarioError, ResultsError, OSError without the emulator, and Interrupted after
+    Ctrl-C.
     """
     plan = what if isinstance(what, Scenario) else scenario.load(what)
-    if live is not None:
+    if isinstance(live, Remote):
+        check_receiver(live)
+    elif live is not None:
         check_emulator(live)
     manifest = {
         "scenario": plan.dump(),
         "seed": plan.seed,
-        "world": world(live),
+        "world": BETWEEN if isinstance(live, Remote) else world(live),
         "command": list(command),
         "versions": versions(),
         "arms": {arm.label: "not run" for arm in plan.arms},
@@ -116,7 +120,7 @@ class _Comparison:
     """The arms of a scenario, and the floor that they are measured against."""
 
     def __init__(
-        self, plan: Scenario, folder: Path, progress: Progress, *, capture: bool, live: Emulator | None
+        self, plan: Scenario, folder: Path, progress: Progress, *, capture: bool, live: Emulator | Remote | None
     ) -> None:
         self._plan = plan
         self._folder = folder
@@ -129,10 +133,18 @@ class _Comparison:
     def run(self, workers: int) -> Run:
         plan, floor = self._plan, self._plan.floor()
         jobs = [
-            Job(arm, plan, arm, place, live=self._live, capture=self._captures and self._captures / place.name)
+            Job(
+                arm,
+                plan,
+                arm,
+                place,
+                live=self._live,
+                capture=self._captures and self._captures / place.name,
+            )
             for arm, place in self._places.items()
         ]
-        jobs.append(Job(FLOOR, floor, floor.arms[0].label, None, quality=False, live=self._live))
+        if not isinstance(self._live, Remote):  # its network has no path without loss
+            jobs.append(Job(FLOOR, floor, floor.arms[0].label, None, quality=False, live=self._live))
         try:
             ended = run_jobs(jobs, workers=workers, progress=self._progress, finished=self._finished)
             self._name_missing()

@@ -8,6 +8,7 @@ Emulator = Literal["netns", "relay"]
 EMULATORS: tuple[Emulator, ...] = get_args(Emulator)
 
 VIRTUAL = "virtual time"
+BETWEEN = "real time, between hosts"
 LIVE: dict[Emulator, str] = {
     "netns": "real time, between network namespaces",
     "relay": "real time, through a relay on loopback",

@@ -14,11 +14,10 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Callable
 from typing import Any
 
-import av
-
-from experiments.live.codec_thread import CodecThread
+from experiments.live.end import LiveReceiver, LiveSender
 from experiments.live.environment import waited
 from experiments.live.task import DevicePlug, RelayPlug, Task
 from experiments.measure.ends import MEDIA_START, Ends, Place
@@ -26,17 +25,13 @@ from experiments.measure.links import Link, check_conservation, link_table, open
 from experiments.scenario import build
 from netem.live.clock import LiveClock
 from netem.live.device_port import DevicePort, OpenPort
-from netem.live.driver import drive
 from netem.live.emulator import Direction, emulate
-from netem.live.lateness import Lateness
 from netem.live.relay_port import RelayPort
 from netem.live.scheduling import run_first, wake_up_exactly
 from netem.live.udp_socket import UdpSocket
 from netem.simulator import START_AT
-from receiver.pipeline import ReceiverPipeline
-from sender.encoder import Encoded, FrameEncoder, SourceEncoder
-from sender.pipeline import SenderPipeline
-from sender.size_model import SizeEncoder, SizeSource
+
+Part = Callable[[LiveClock, threading.Event], dict[str, Any]]
 
 _SWITCH = 100e-6  # seconds after which a codec thread has to let the network on, while it runs Python
 _END_NICENESS = 10  # an end that waits is measured as such; an emulator that waits is another network
@@ -76,63 +71,19 @@ def _listen(stop: threading.Event) -> None:
     stop.set()
 
 
-def _sender(task: Task) -> Any:
+def _sender(task: Task) -> Part:
     ends, plain, place = _end(task)
-    transport = ends.transport("sender", ends.config("sender", place))
-    settings = ends.scenario.video.settings()
-    source = ends.source
-    encoder: FrameEncoder
-    if isinstance(source, SizeSource):
-        encoder, prepare = SizeEncoder(source, settings), _nothing
-    else:
-        encoder = real = SourceEncoder(source, settings)
-        prepare = real.prepare
-    prepare()  # the first picture takes long
-
-    def run(clock: LiveClock, stop: threading.Event) -> dict[str, Any]:
-        thread: CodecThread[Encoded] = CodecThread(clock, prepare)
-        pipeline = ends.sender(transport, encoder, thread.took, thread)
-        udp, late = UdpSocket(plain, clock), Lateness()
-        ended_at = _drive(ends, pipeline, udp, thread, clock=clock, stop=stop, late=late)
-        closed = None if pipeline.closed is None else pipeline.closed.error or "orderly"
-        return {
-            "captured": pipeline.captured,
-            "stats": dict(pipeline.stats()),
-            "closed": closed,
-            "ended_at": ended_at,
-            **_socket_counts(udp, late),
-        }
-
-    return run
+    end = LiveSender(ends, ends.transport("sender", ends.config("sender", place)))
+    return lambda clock, stop: end.run(UdpSocket(plain, clock), clock, lambda now: stop.is_set())
 
 
-def _receiver(task: Task) -> Any:
+def _receiver(task: Task) -> Part:
     ends, plain, place = _end(task)
-    transport = ends.transport("receiver", ends.config("receiver", place))
-
-    def run(clock: LiveClock, stop: threading.Event) -> dict[str, Any]:
-        thread: CodecThread[av.VideoFrame | None] = CodecThread(clock)
-        pipeline = ends.receiver(transport, ends.decoder(), thread.took, thread)
-        udp, late = UdpSocket(plain, clock), Lateness()
-        ended_at = _drive(ends, pipeline, udp, thread, clock=clock, stop=stop, late=late)
-        pipeline.finish(now=ended_at)
-        closed = None if pipeline.closed is None else pipeline.closed.error or "orderly"
-        return {
-            "records": list(pipeline.records.values()),
-            "shown": pipeline.shown,
-            "stats": dict(pipeline.stats()),
-            "closed": closed,
-            "ended_at": ended_at,
-            "keyframe_requests": pipeline.keyframe_requests,
-            "stamp_errors": pipeline.stamp_errors,
-            "stamp_unreadable": pipeline.stamp_unreadable,
-            **_socket_counts(udp, late),
-        }
-
-    return run
+    end = LiveReceiver(ends, ends.transport("receiver", ends.config("receiver", place)))
+    return lambda clock, stop: end.run(UdpSocket(plain, clock), clock, lambda now: stop.is_set())
 
 
-def _emulator(task: Task) -> Any:
+def _emulator(task: Task) -> Part:
     scenario = build(task.scenario)
     start_at = MEDIA_START if scenario.connect == "with-media" else START_AT
     links = [open_link(scenario, way, start_at=start_at, media_start=MEDIA_START) for way in ("down", "up")]
@@ -143,7 +94,7 @@ def _emulator(task: Task) -> Any:
         to_sender, to_receiver = (_port(*one, clock) for one in zip(task.ports, plain, strict=True))
         down = Direction(to_sender, to_receiver, links[0].path, links[0].log)
         up = Direction(to_receiver, to_sender, links[1].path, links[1].log)
-        _wait(clock, start_at)
+        clock.wait_until(start_at)
         ended_at = emulate((down, up), clock, until=until, done=stop.is_set)
         for link, direction in zip(links, (down, up), strict=True):
             check_conservation(link, direction.sent_packets)
@@ -179,40 +130,6 @@ def _end(task: Task) -> tuple[Ends, socket.socket, Place]:
     plain = socket.socket(fileno=task.plug.number)
     host, port = plain.getsockname()[:2]
     return Ends(scenario, scenario.arm(task.arm)), plain, Place((host, port), task.plug.peer)
-
-
-def _drive(
-    ends: Ends,
-    pipeline: SenderPipeline | ReceiverPipeline,
-    udp: UdpSocket,
-    thread: CodecThread[Any],
-    *,
-    clock: LiveClock,
-    stop: threading.Event,
-    late: Lateness,
-) -> float:
-    """Until the end of the run, or until `stop`; returns when that was."""
-    _wait(clock, ends.start_at)
-    pipeline.connect(now=clock.now())
-    ended_at = drive(
-        pipeline, udp, clock, until=ends.last, wakes=[thread], done=lambda now: stop.is_set(), lateness=late
-    )
-    thread.close()
-    return ended_at
-
-
-def _nothing() -> None:
-    """What needs no preparation."""
-
-
-def _wait(clock: LiveClock, at: float) -> None:
-    """Until session time `at`."""
-    while (left := at - clock.now()) > 0:
-        threading.Event().wait(left)
-
-
-def _socket_counts(udp: UdpSocket, late: Lateness) -> dict[str, Any]:
-    return {"overflows": udp.overflows, "unsent": udp.unsent, "lateness": late.summary()}
 
 
 if __name__ == "__main__":

@@ -21,6 +21,15 @@ class LiveClock:
     def now(self) -> float:
         return START_AT + (time.monotonic_ns() - self._origin_ns) * 1e-9
 
+    def later(self, seconds: float) -> "LiveClock":
+        """The clock of a session that begins so much later."""
+        return LiveClock(self._origin_ns + round(seconds * 1e9))
+
+    def wait_until(self, at: float) -> None:
+        """Sleep until session time `at`."""
+        while (left := at - self.now()) > 0:
+            time.sleep(left)
+
     def arrival(self, stamp_ns: int) -> float:
         """When a packet arrived that the kernel stamped (SO_TIMESTAMPNS, CLOCK_REALTIME): now, less its age."""
         age = (time.time_ns() - stamp_ns) * 1e-9

@@ -1,0 +1,125 @@
+"""`glass receive` and `glass send`: a comparison between two hosts, over the network between them."""
+
+import secrets  # noqa: TID251  what admits a sender must not follow from a seed
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from experiments.cli.options import AsJson, Results, command_line
+
+if TYPE_CHECKING:
+    from experiments.results import Run
+
+DEFAULT_PORT = 4400
+
+_ADDRESS = "HOST[:PORT]"
+
+
+def receive(
+    address: Annotated[
+        str, typer.Argument(metavar=_ADDRESS, help="Where to listen: an address of this host, or 0.0.0.0 for all.")
+    ],
+) -> None:
+    """Receive what another host sends, until Ctrl-C.
+
+    Prints the key that the sender needs, anew each time. Listens on one TCP port,
+    and while an arm runs on the UDP port of the same number; both have to be
+    reachable. No file of this host is read for a sender.
+    """
+    from experiments.between.key import TOKEN_BYTES, make_identity
+    from experiments.between.receiving import listen, serve
+
+    host, port = _parse(address)
+    key, context = make_identity(secrets.token_bytes(TOKEN_BYTES))
+    with listen(host, port) as listener:
+        port = listener.getsockname()[1]
+        typer.echo(f"listening on {host} port {port}, TCP and UDP; on the sending host:")
+        typer.echo(f"glass send {'THIS-HOST' if host in ('0.0.0.0', '::') else host}:{port} --key {key}")
+        with suppress(KeyboardInterrupt):
+            serve(listener, key, context, draw=secrets.token_bytes, say=lambda line: typer.echo(line, err=True))
+
+
+def send(
+    address: Annotated[str, typer.Argument(metavar=_ADDRESS, help="Of the host on which glass receive runs.")],
+    *,
+    key: Annotated[str, typer.Option(metavar="KEY", help="What glass receive printed.")],
+    source: Annotated[
+        str | None, typer.Option(metavar="NAME|FILE", help="The clip: see glass list sources, or a video file.")
+    ] = None,
+    arm: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME[:OPTION=VALUE,...]",
+            help="A transport: see glass list transports. Repeat it for more (default: all of them).",
+        ),
+    ] = None,
+    duration: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Length of the media, such as 20s or 1min.")
+    ] = None,
+    results: Results = Path("results"),
+    as_json: AsJson = False,
+) -> None:
+    """Compare transports to another host, over the network that is between them.
+
+    The clocks of both hosts are aligned before, during and after each arm; how far
+    they may be off stands in the results, and an arm whose latency is smaller than
+    that is marked. The clip goes over the network; media is as well protected as
+    the transport does it, which is not against who reads this program.
+    """
+    from experiments.between.key import Key
+    from experiments.between.sending import Remote
+    from experiments.cli.compare import run_and_show
+    from experiments.engine.runner import default_with, run
+    from experiments.scenario import build
+
+    host, port = _parse(address)
+    Key.parse(key)
+    content = default_with(source=source, arms=arm, duration=duration).dump()
+    scenario = build({**content, "name": f"to-{_file_name(host)}", "network": {}})
+    run_and_show(
+        lambda progress: run(
+            scenario,
+            results=results,
+            live=Remote(host, port, key),
+            progress=progress,
+            command=_without_key(command_line()),
+        ),
+        as_json=as_json,
+        after=_say_bound if not as_json else lambda run: None,
+    )
+
+
+def _say_bound(run: "Run") -> None:
+    bounds = [arm["stats"]["between"]["clock_bound_ms"] for arm in run.arms if "between" in arm["stats"]]
+    if bounds:
+        typer.echo(f"clocks of both hosts: aligned to {max(bounds):.2f} ms or better in every arm")
+
+
+def _parse(address: str) -> tuple[str, int]:
+    """Raises BadParameter."""
+    host, port = address, str(DEFAULT_PORT)
+    if address.startswith("["):
+        host, _, rest = address[1:].partition("]")
+        port = rest.removeprefix(":") or port
+    elif address.count(":") == 1:
+        host, port = address.split(":")
+    if not host or not port.isdecimal() or not 0 <= int(port) <= 65_535:
+        raise typer.BadParameter(f"found {address!r}; accepted are HOST, HOST:PORT and [IPV6-ADDRESS]:PORT")
+    return host, int(port)
+
+
+def _file_name(host: str) -> str:
+    return "".join(letter if letter.isalnum() else "-" for letter in host).strip("-")[:48] or "host"
+
+
+def _without_key(command: list[str]) -> list[str]:
+    """For the manifest: results are passed on, and a key is not theirs."""
+    hidden = list(command)
+    for index, word in enumerate(command):
+        if word == "--key" and index + 1 < len(command):
+            hidden[index + 1] = "KEY"
+        elif word.startswith("--key="):
+            hidden[index] = "--key=KEY"
+    return hidden

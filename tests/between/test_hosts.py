@@ -1,0 +1,222 @@
+"""`glass receive` and `glass send` as processes, over loopback and behind emulated links."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from experiments import load
+from netem.live.lan import open_lan
+from netem.live.namespaces import NamespacesRefused
+
+ROOT = Path(__file__).parents[2]
+GLASS = [sys.executable, "-c", "import sys; from experiments.cli.main import main; sys.exit(main())"]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
+
+
+class Receiver:
+    """A process of `glass receive` on loopback."""
+
+    def __init__(self, folder: Path) -> None:
+        self._log = folder / "receive.log"
+        self.said = ""
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [*GLASS, "receive", "127.0.0.1:0"],
+                env=ENVIRONMENT,
+                cwd=folder,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                process_group=0,
+            )
+        assert self.process.stdout is not None
+        self.process.stdout.readline()
+        found = re.search(r"127\.0\.0\.1:(\d+) --key (\w+)", self.process.stdout.readline())
+        assert found is not None
+        self.port, self.key = int(found[1]), found[2]
+
+    def log(self) -> str:
+        return self._log.read_text()
+
+    def end(self) -> int:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+        code = self.process.wait(30)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        return code
+
+
+@pytest.fixture
+def receiver(tmp_path: Path) -> Iterator[Receiver]:
+    made = Receiver(tmp_path)
+    yield made
+    made.end()
+
+
+def send(folder: Path, port: int, key: str, *options: str) -> "subprocess.CompletedProcess[str]":
+    command = [*GLASS, "send", f"127.0.0.1:{port}", "--key", key, "--source", "lognormal", *options]
+    return subprocess.run(
+        command, env=ENVIRONMENT, cwd=folder, capture_output=True, text=True, check=False, timeout=200
+    )
+
+
+def test_arms_are_measured_one_after_the_other_with_a_bound_of_the_clocks(receiver: Receiver, tmp_path: Path) -> None:
+    done = send(tmp_path, receiver.port, receiver.key, "--arm", "udp", "--arm", "quic-datagram", "--duration", "1s")
+    assert done.returncode == 0, done.stderr
+    assert "clocks of both hosts: aligned to" in done.stdout
+    (folder,) = (tmp_path / "results").iterdir()
+    run = load(folder)
+    assert run.manifest["world"] == "real time, between hosts"
+    assert receiver.key not in (folder / "manifest.json").read_text()
+    for arm in run.arms:
+        assert arm["outcome"] == "measured"
+        between = arm["stats"]["between"]
+        assert 0 < between["clock_bound_ms"] < 5  # one clock on both sides, and a machine that others use
+        frames = run.ledger[(run.ledger["arm"] == arm["arm"]) & (run.ledger["track"] == 0)]
+        assert len(frames) == 30
+        shown = frames[frames["fate"] == "displayed"]
+        assert len(shown) > 15
+        assert (shown["first_arrival_at"] >= shown["first_sent_at"] - 1e-9).all()
+    down = run.links[(run.links["direction"] == "down") & (run.links["arm"] == "udp")]
+    assert down["sent_bytes"].sum() > 30 * 1000
+    assert down["delivered_bytes"].sum() <= down["sent_bytes"].sum()
+    assert "receiving udp" in receiver.log() and "received quic-datagram" in receiver.log()
+    assert receiver.end() == 0
+
+
+def test_a_wrong_key_another_certificate_and_nobody_are_said_in_a_sentence(receiver: Receiver, tmp_path: Path) -> None:
+    wrong_token = ("b" if receiver.key[0] == "a" else "a") + receiver.key[1:]
+    other_host = receiver.key[:-4] + ("bbbb" if receiver.key.endswith("aaaa") else "aaaa")
+    for port, key, sentence in (
+        (receiver.port, "nonsense", "accepted is the whole key that glass receive printed"),
+        (receiver.port, other_host, "it has another certificate"),
+        (1, receiver.key, "Connection refused"),
+    ):
+        done = send(tmp_path, port, key, "--arm", "udp", "--duration", "1s")
+        assert (done.returncode, done.stdout) == (2, ""), done.stderr
+        assert sentence in " ".join(done.stderr.split())
+        assert "Traceback" not in done.stderr
+        assert not (tmp_path / "results").exists()
+    done = send(tmp_path, receiver.port, wrong_token, "--arm", "udp", "--duration", "1s")
+    assert done.returncode == 1
+    assert "went away" in done.stdout
+    assert "it has not the key" in receiver.log()
+
+
+def test_strangers_do_not_end_a_receiver(receiver: Receiver, tmp_path: Path) -> None:
+    for greeting in (b"GET / HTTP/1.1\r\n\r\n", b"", os.urandom(5000)):
+        with socket.create_connection(("127.0.0.1", receiver.port), 10) as stranger:
+            stranger.sendall(greeting)
+    done = send(tmp_path, receiver.port, receiver.key, "--arm", "udp", "--duration", "500ms")
+    assert done.returncode == 0, done.stderr
+
+
+def test_garbage_on_the_media_port_is_counted_and_changes_nothing(receiver: Receiver, tmp_path: Path) -> None:
+    over = threading.Event()
+
+    def flood() -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+            while not over.wait(0.001):
+                stranger.sendto(os.urandom(200), ("127.0.0.1", receiver.port))
+                stranger.sendto(b"\x0cALN" + os.urandom(42), ("127.0.0.1", receiver.port))
+
+    thread = threading.Thread(target=flood)
+    thread.start()
+    try:
+        done = send(tmp_path, receiver.port, receiver.key, "--arm", "rtp", "--duration", "1s")
+    finally:
+        over.set()
+        thread.join()
+    assert done.returncode == 0, done.stderr
+    (folder,) = (tmp_path / "results").iterdir()
+    run = load(folder)
+    assert (run.ledger["fate"] == "displayed").sum() > 15
+    assert run.arms[0]["stats"]["between"]["receiver"]["foreign"] > 100
+
+
+def test_a_receiver_that_is_killed_fails_its_arm_and_a_new_one_serves_again(receiver: Receiver, tmp_path: Path) -> None:
+    def kill() -> None:
+        end = time.monotonic() + 60
+        while "receiving" not in receiver.log() and time.monotonic() < end:
+            time.sleep(0.05)
+        time.sleep(2.5)
+        os.kill(receiver.process.pid, signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    done = send(tmp_path, receiver.port, receiver.key, "--arm", "udp", "--duration", "20s")
+    killer.join()
+    assert done.returncode == 1
+    assert re.search(r"udp: failed: ControlError: the (other end went away|receiver ended)", done.stdout)
+    again = Receiver(tmp_path)
+    done = send(tmp_path, again.port, again.key, "--arm", "udp", "--duration", "500ms")
+    assert (done.returncode, again.end()) == (0, 0)
+
+
+def test_an_interrupted_sender_keeps_what_was_measured_and_the_receiver_goes_on(
+    receiver: Receiver, tmp_path: Path
+) -> None:
+    options = ["--key", receiver.key, "--source", "lognormal", "--arm", "udp", "--duration", "10min", "--json"]
+    sender = subprocess.Popen(
+        [*GLASS, "send", f"127.0.0.1:{receiver.port}", *options],
+        env=ENVIRONMENT,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    end = time.monotonic() + 60
+    while "receiving" not in receiver.log() and time.monotonic() < end:
+        time.sleep(0.05)
+    time.sleep(6)
+    sender.send_signal(signal.SIGINT)
+    out, err = sender.communicate(timeout=60)
+    assert sender.returncode == 130, err
+    assert json.loads(out)["arms"][0]["outcome"] == "incomplete"
+    (folder,) = (tmp_path / "results").iterdir()
+    assert (load(folder).ledger["fate"] == "displayed").sum() > 10
+    done = send(tmp_path, receiver.port, receiver.key, "--arm", "udp", "--duration", "500ms")
+    assert done.returncode == 0, done.stderr
+
+
+def test_two_hosts_behind_an_emulated_link_see_its_delay(tmp_path: Path) -> None:
+    try:
+        with ExitStack() as cleanup:
+            open_lan(cleanup)
+    except NamespacesRefused as error:
+        pytest.skip(str(error))
+    glass = " ".join([sys.executable, "-c", '"import sys; from experiments.cli.main import main; sys.exit(main())"'])
+    far = f"{glass} receive 198.18.1.1 > key.txt 2> log.txt"
+    near = (
+        "while ! grep -q -- --key key.txt; do sleep 0.1; done; "
+        f"{glass} send 198.18.1.1 --key $(sed -n 's/.*--key //p' key.txt) --source lognormal --arm rtp --duration 1s"
+    )
+    done = subprocess.run(
+        [*GLASS, "shell", "--delay", "40ms", "--far", far, "--", "sh", "-c", near],
+        env=ENVIRONMENT,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=200,
+    )
+    assert done.returncode == 0, done.stderr
+    (folder,) = (tmp_path / "results").iterdir()
+    run = load(folder)
+    shown = run.ledger[(run.ledger["fate"] == "displayed") & (run.ledger["track"] == 0)]
+    bound = run.arms[0]["stats"]["between"]["clock_bound_ms"] / 1e3
+    transit = shown["first_arrival_at"] - shown["first_sent_at"]
+    assert 0.04 - bound <= transit.min() < 0.06
+    assert 0.04 < bound < 0.06  # nobody can know an asymmetry better than half the round trip
