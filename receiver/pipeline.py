@@ -36,10 +36,10 @@ class ReceiverPipeline:
     as they are delivered.
 
     `decode_cost(sequence, keyframe)` is in seconds; the decoder works on one frame at a time. With a `worker` it works
-    there, takes what it takes, and `decode_cost` is what playout expects. `records` has every frame
-    that was delivered; `outcome` stays None for one that waits in the buffer, until `finish`. `shown` has the
-    displayed pictures in order. `stamp_errors` counts pictures whose stamp names another frame, `stamp_unreadable`
-    those without a readable stamp.
+    there, takes what it takes, and `decode_cost` is what playout expects. `records` has every frame that was delivered;
+    `outcome` stays None for one that waits in the buffer, until `finish`. `shown` has the displayed pictures in order,
+    if `keep_shown`. `stamp_errors` counts pictures whose stamp names another frame, `stamp_unreadable` those without a
+    readable stamp.
     """
 
     def __init__(
@@ -51,6 +51,7 @@ class ReceiverPipeline:
         playout: Playout,
         decode_cost: Callable[[int, bool], float],
         worker: Worker[av.VideoFrame | None] | None = None,
+        keep_shown: bool = True,
         keyframe_retry: float = 0.2,
     ) -> None:
         self.records: dict[tuple[int, int], ReceivedRecord] = {}
@@ -68,6 +69,7 @@ class ReceiverPipeline:
         )
         self._decoder_free_at = -math.inf
         self._worker = worker
+        self._keep_shown = keep_shown
         self._to_decode: deque[Frame] = deque()  # for the worker, the first one being at work
         self._keyframe_retry = keyframe_retry
         self._request_at: float | None = None  # when to ask (again) for a keyframe; None while the chain is whole
@@ -205,7 +207,10 @@ class ReceiverPipeline:
         record.outcome = "displayed"
         if picture is None:
             return
-        self.shown.append(Shown(frame.sequence, frame.captured_at, record.displayed_at, frame.keyframe, frame.payload))
+        if self._keep_shown:
+            self.shown.append(
+                Shown(frame.sequence, frame.captured_at, record.displayed_at, frame.keyframe, frame.payload)
+            )
         stamp = read_stamp(picture)
         if stamp is None:
             self.stamp_unreadable += 1

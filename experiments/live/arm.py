@@ -60,7 +60,7 @@ def run_arm_live(
     except Unsupported as error:
         return ArmResult(arm.label, "unsupported", str(error))
     for attempt in range(1, ATTEMPTS + 1):
-        known = _run_parts(scenario, arm, emulator, progress, stop)
+        known = _run_parts(scenario, arm, emulator, progress, stop, quality=memo is not None)
         if stop():
             return replace(_result(scenario, arm, known, attempt, None), outcome="incomplete", reason="interrupted")
         late = max(way["p99_ms"] for way in known["emulator"]["lateness"].values())
@@ -82,7 +82,13 @@ def _check_supported(scenario: Scenario, arm: ArmSpec) -> None:
 
 
 def _run_parts(
-    scenario: Scenario, arm: ArmSpec, emulator: Emulator, progress: Callable[[float], None], stop: Callable[[], bool]
+    scenario: Scenario,
+    arm: ArmSpec,
+    emulator: Emulator,
+    progress: Callable[[float], None],
+    stop: Callable[[], bool],
+    *,
+    quality: bool,
 ) -> dict[str, Any]:
     """What each part knows, by role. Whatever happens, no process and no file is left. Raises PartError."""
     with ExitStack() as cleanup:
@@ -98,6 +104,7 @@ def _run_parts(
                     role=role,
                     scenario=scenario.dump(),
                     arm=arm.label,
+                    quality=quality,
                     result=results[role].fileno(),
                     plug=plugs.get(role),
                     ports=wiring.ports if role == "emulator" else (),

@@ -50,9 +50,10 @@ class LiveSender:
 
 
 class LiveReceiver:
-    """The receiver end."""
+    """The receiver end. With `keep_shown` it keeps what was shown, for whoever measures its quality."""
 
-    def __init__(self, ends: Ends, transport: Transport) -> None:
+    def __init__(self, ends: Ends, transport: Transport, *, keep_shown: bool) -> None:
+        self._keep_shown = keep_shown
         self._ends = ends
         self._transport = transport
 
@@ -61,7 +62,9 @@ class LiveReceiver:
     ) -> dict[str, Any]:
         """Until the end of the run or until `done(now)`; what the end knows then."""
         thread: CodecThread[av.VideoFrame | None] = CodecThread(clock)
-        pipeline = self._ends.receiver(self._transport, self._ends.decoder(), thread.took, thread)
+        pipeline = self._ends.receiver(
+            self._transport, self._ends.decoder(), thread.took, thread, keep_shown=self._keep_shown
+        )
         late = Lateness()
         ended_at = _drive(self._ends, pipeline, around(pipeline), udp, thread, clock=clock, done=done, late=late)
         pipeline.finish(now=ended_at)

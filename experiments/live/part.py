@@ -79,7 +79,7 @@ def _sender(task: Task) -> Part:
 
 def _receiver(task: Task) -> Part:
     ends, plain, place = _end(task)
-    end = LiveReceiver(ends, ends.transport("receiver", ends.config("receiver", place)))
+    end = LiveReceiver(ends, ends.transport("receiver", ends.config("receiver", place)), keep_shown=task.quality)
     return lambda clock, stop: end.run(UdpSocket(plain, clock), clock, lambda now: stop.is_set())
 
 

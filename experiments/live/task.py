@@ -35,12 +35,13 @@ class DevicePlug(BaseModel):
 
 class Task(BaseModel):
     """`plug` is that of an end; `ports` are those of the emulator, to the sender first. The result goes to the file
-    with the descriptor `result`."""
+    with the descriptor `result`. `quality`: that of the pictures will be measured."""
 
     role: Role
     scenario: dict[str, Any]
     arm: str
     result: int
+    quality: bool
     plug: EndPlug | None = None
     ports: tuple[RelayPlug | DevicePlug, ...] = ()
 

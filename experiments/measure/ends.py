@@ -112,11 +112,19 @@ class Ends:
         decoder: Decoder,
         decode_cost: Cost,
         worker: Worker[av.VideoFrame | None] | None = None,
+        *,
+        keep_shown: bool = True,
     ) -> ReceiverPipeline:
         """The receiver end over its transport."""
         video = self.scenario.video.track()
         return ReceiverPipeline(
-            transport, decoder, video=video, playout=self._playout, decode_cost=decode_cost, worker=worker
+            transport,
+            decoder,
+            video=video,
+            playout=self._playout,
+            decode_cost=decode_cost,
+            worker=worker,
+            keep_shown=keep_shown,
         )
 
     def decoder(self) -> Decoder:

@@ -259,6 +259,14 @@ def test_feedback_for_a_source_that_is_not_ours_is_counted_and_ignored():
     assert not [event for event in events(sender) if isinstance(event, KeyframeRequested)]
 
 
+def test_reports_about_our_retransmissions_are_about_us():
+    sender = make_sender()
+    ours = [source.rtx_ssrc for source in sender._sources]
+    blocks = [rtcp.Block(ssrc, 0, 0, 0, 0, 0, 0) for ssrc in ours]
+    sender.receive_datagram(rtcp.receiver_report(1, blocks), RECEIVER, now=1002.1)
+    assert sender.stats()["unknown_ssrc"] == 0
+
+
 def test_what_is_too_old_too_large_or_too_much_is_dropped_with_the_reason():
     sender = make_sender()
     events(sender)

@@ -164,7 +164,7 @@ class RtpSender:
     def _take(self, item: rtcp.Item, *, now: float) -> None:
         match item:
             case rtcp.Block():
-                if item.ssrc not in self._by_ssrc:
+                if item.ssrc not in self._own_ssrcs:
                     self._stats["unknown_ssrc"] += 1
                 elif (sample := rtcp.round_trip(ntp(now), item.last_report, item.delay)) is not None:
                     self._round_trip.add(sample)
