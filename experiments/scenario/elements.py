@@ -42,6 +42,7 @@ from netem.elements.random_loss import RandomLoss
 from netem.elements.reordering import Reordering
 from netem.elements.scheduled_delay import ScheduledDelay
 from netem.elements.scheduled_loss import ScheduledLoss
+from netem.elements.size_limit import SizeLimit
 from netem.elements.trace_driven import trace_driven
 from netem.traces import GENERATORS, Trace, TracePair, open_trace
 from netem.traces.files import find, sibling
@@ -222,6 +223,18 @@ class PolicerSpec(ElementSpec):
         return [Policer(self.rate, self.burst)]
 
 
+class SizeLimitSpec(ElementSpec):
+    """A smaller MTU on the path from an instant on, `start` after the first capture, that nobody is told of."""
+
+    loses = True
+    element: Literal["size-limit"] = "size-limit"
+    largest: Size
+    start: Duration = 0.0
+
+    def build(self, around: Surroundings, rng: np.random.Generator) -> list[Element]:
+        return [SizeLimit(self.largest, around.media_start + self.start)]
+
+
 class RateSpec(ElementSpec):
     """A bottleneck of constant rate with its queue."""
 
@@ -288,6 +301,7 @@ ELEMENTS: dict[str, type[Spec]] = {
     "trace": TraceSpec,
     "rate": RateSpec,
     "policer": PolicerSpec,
+    "size-limit": SizeLimitSpec,
     "delay": DelaySpec,
     "random-delay": RandomDelaySpec,
     "jitter": JitterSpec,

@@ -47,6 +47,7 @@ LEAST: dict[str, dict[str, Any]] = {
     "Video": {"source": "lognormal"},
     "trace": {"trace": "steps"},
     "rate": {"rate": "1Mbit/s"},
+    "size-limit": {"largest": "1300B"},
     "policer": {"rate": "1Mbit/s", "burst": "10kB"},
     "delay": {"delay": "1ms"},
     "random-delay": {"mean": "1ms", "deviation": "1ms"},

@@ -81,6 +81,7 @@ ONE_OF_EACH = [
     {"element": "trace", "trace": "steps", "queue": "100kB", "loss": False},
     {"element": "rate", "rate": "5Mbit/s", "queue": {"discipline": "drop-tail", "packets": 50}},
     {"element": "policer", "rate": "3Mbit/s", "burst": "20kB"},
+    {"element": "size-limit", "largest": "1300B", "start": "2s"},
     {"element": "delay", "delay": "0s"},
     {"element": "random-delay", "mean": "5ms", "deviation": "1ms", "distribution": "pareto", "reorder": True},
     {"element": "jitter", "mean": "2ms"},

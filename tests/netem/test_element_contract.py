@@ -21,6 +21,7 @@ from netem.elements.random_loss import RandomLoss
 from netem.elements.reordering import Reordering
 from netem.elements.scheduled_delay import ScheduledDelay
 from netem.elements.scheduled_loss import ScheduledLoss
+from netem.elements.size_limit import SizeLimit
 from netem.elements.trace_driven import trace_driven
 from netem.path import Path
 from netem.queues.codel import CoDel
@@ -51,6 +52,7 @@ KEEPS_ORDER: dict[str, Make] = {
     "opportunities": lambda rng: trace_driven(OPPORTUNITIES, DropTail(limit_bytes=5000), epoch=T0),
     "opportunities, codel": lambda rng: trace_driven(OPPORTUNITIES, CoDel(limit_bytes=20_000), epoch=T0),
     "policer": lambda rng: Policer(1e6, 5000),
+    "size limit": lambda rng: SizeLimit(1000, T0 + 0.2),
 }
 REORDERS: dict[str, Make] = {
     "random delay": lambda rng: RandomDelay("pareto", 0.01, 0.02, rng, reorder=True),

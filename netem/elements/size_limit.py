@@ -1,0 +1,33 @@
+"""A smaller MTU somewhere on the path, that nobody is told of: what is larger is dropped, from an instant on."""
+
+import math
+
+from netem.checks import positive
+from netem.element import Counts
+from netem.line import Line
+from netem.packet import Packet
+
+
+class SizeLimit(Line):
+    """Drops packets of more than `largest_bytes`, headers included, that reach it at `start_at` or later.
+
+    A black hole as of RFC 4821: with fragmentation forbidden and ICMP filtered, the sender only sees its loss.
+    """
+
+    def __init__(self, largest_bytes: float, start_at: float = -math.inf) -> None:
+        super().__init__()
+        self._largest_bytes = positive("SizeLimit.largest_bytes", largest_bytes)
+        self._start_at = start_at
+        self._dropped = 0
+
+    def push(self, packet: Packet) -> None:
+        self._pushed += 1
+        if packet.at >= self._start_at and packet.size_bytes > self._largest_bytes:
+            self._dropped += 1
+        else:
+            self._leaving.append(packet)
+
+    def counts(self) -> Counts:
+        counts = super().counts()
+        counts.dropped = self._dropped
+        return counts
