@@ -115,6 +115,13 @@ def test_a_wrong_key_another_certificate_and_nobody_are_said_in_a_sentence(recei
     assert "it has not the key" in receiver.log()
 
 
+def test_a_port_that_is_taken_is_said_in_a_sentence(receiver: Receiver, tmp_path: Path) -> None:
+    command = [*GLASS, "receive", f"127.0.0.1:{receiver.port}"]
+    done = subprocess.run(command, env=ENVIRONMENT, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"error: cannot listen on 127.0.0.1 port {receiver.port}: Address already in use\n"
+
+
 def test_strangers_do_not_end_a_receiver(receiver: Receiver, tmp_path: Path) -> None:
     for greeting in (b"GET / HTTP/1.1\r\n\r\n", b"", os.urandom(5000)):
         with socket.create_connection(("127.0.0.1", receiver.port), 10) as stranger:

@@ -37,7 +37,7 @@ def live(plan: Scenario) -> ArmResult:
     return run_arm_live(plan, plan.arms[0], None, emulator="relay")
 
 
-@pytest.mark.parametrize("arm", ["rtp", "srt", "quic-datagram", "quic-stream"])
+@pytest.mark.parametrize("arm", ["rtp", "quic-datagram", "quic-stream"])
 def test_frames_are_shown_again_after_five_seconds_without_a_network(arm: str) -> None:
     outage = {"element": "outage", "windows": [{"start": "500ms", "duration": "5s"}]}
     result = live(scenario(arm, "8s", [outage, {"element": "delay", "delay": "20ms"}]))
@@ -48,6 +48,15 @@ def test_frames_are_shown_again_after_five_seconds_without_a_network(arm: str) -
     assert (frames[frames["captured_at"] < 0.4]["fate"] == "displayed").mean() > 0.5
     assert (frames[frames["captured_at"].between(1.0, 4.0)]["fate"] != "displayed").mean() > 0.9
     assert (frames[frames["captured_at"] > 7.0]["fate"] == "displayed").mean() > 0.5
+
+
+def test_srt_ends_its_connection_after_five_seconds_of_silence_and_says_so() -> None:
+    outage = {"element": "outage", "windows": [{"start": "500ms", "duration": "6s"}]}
+    result = live(scenario("srt", "7s", [outage, {"element": "delay", "delay": "20ms"}]))
+    assert (result.outcome, result.reason) == ("measured", None)
+    assert result.ledger is not None and len(result.ledger) == 210
+    assert (result.ledger[result.ledger["captured_at"] < 0.3]["fate"] == "displayed").any()
+    assert result.stats["closed"]  # libsrt's default, too (SRTO_PEERIDLETIMEO)
 
 
 @pytest.mark.parametrize("arm", ["udp", "rtp", "quic-datagram"])
@@ -63,8 +72,11 @@ def test_a_smaller_mtu_that_nobody_is_told_of_is_a_loss_with_a_fate_for_every_fr
     assert result.impairments["down"]["path"]["dropped"] > 0
 
 
-@pytest.mark.parametrize("arm", ["rtp", "srt", "quic-datagram", "webtransport-stream-per-frame"])
-def test_a_flood_of_garbage_on_every_port_changes_no_outcome(arm: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("arm", "at"),
+    [("rtp", 0), ("rtp", 1), ("rtp", 2), ("rtp", 3), ("srt", 0), ("quic-datagram", 1), ("quic-stream", 2)],
+)
+def test_a_flood_of_garbage_on_any_port_changes_no_outcome(arm: str, at: int, monkeypatch: pytest.MonkeyPatch) -> None:
     ports: list[int] = []
     over = threading.Event()
 
@@ -83,9 +95,8 @@ def test_a_flood_of_garbage_on_every_port_changes_no_outcome(arm: str, monkeypat
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
             while not over.is_set():
                 begun = time.monotonic()
-                for number in range(100):
-                    for port in ports:
-                        stranger.sendto(garbage[number % 64], ("127.0.0.1", port))
+                for number in range(100 if ports else 0):  # in 10 ms: 10,000 a second
+                    stranger.sendto(garbage[number % 64], ("127.0.0.1", ports[at]))
                 time.sleep(max(0.0, begun + 0.01 - time.monotonic()))
 
     monkeypatch.setattr("experiments.live.arm.wire", watched)
@@ -99,8 +110,9 @@ def test_a_flood_of_garbage_on_every_port_changes_no_outcome(arm: str, monkeypat
     assert (result.outcome, result.reason) == ("measured", None)
     assert result.ledger is not None and len(result.ledger) == 60
     assert (result.ledger["fate"] == "displayed").any()
-    assert result.impairments["down"]["foreign"] > 1000
-    assert result.impairments["up"]["foreign"] > 1000
+    strangers = {2: "down", 3: "up"}  # at the relay; an end sees them, and its transport refuses them
+    if at in strangers:
+        assert result.impairments[strangers[at]]["foreign"] > 1000
 
 
 class Nat:
@@ -130,6 +142,8 @@ class Nat:
                 self._outside[self._left < 0].sendto(data, self._receiver)
             for plain in self._outside if self._left >= 0 else self._outside[1:]:  # the old mapping is forgotten
                 for data, _ in self._of(plain):
+                    if self._sender is None:  # nobody has opened the way in
+                        continue
                     self.inside.sendto(data, self._sender)
 
     @staticmethod
@@ -141,7 +155,7 @@ class Nat:
                 return
 
 
-@pytest.mark.parametrize("arm", ["quic-datagram", "quic-stream", "webtransport-datagram", "rtp", "srt"])
+@pytest.mark.parametrize("arm", ["quic-datagram", "quic-stream", "webtransport-datagram", "rtp"])
 def test_a_sender_whose_address_changes_in_the_middle_is_still_received(arm: str) -> None:
     plan = scenario(arm, "3s", [{"element": "delay", "delay": "1ms"}])
     ends = Ends(plan, plan.arms[0])
