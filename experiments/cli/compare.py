@@ -113,8 +113,6 @@ def _measure(
     live: Emulator | None,
     as_json: bool,
 ) -> None:
-    if live and capture:
-        raise typer.BadParameter("a live run keeps no packets yet; accepted is --live without --capture")
     from experiments.engine.repeat import repeat
     from experiments.engine.runner import run
 

@@ -88,7 +88,8 @@ class Done:
 
 def execute(job: Job, reuse: Reuse, progress: Callable[[float], None], stop: Callable[[], bool]) -> Done:
     """Run a job in this process and keep its result. A defect of the arm is its outcome "failed", not an exception."""
-    title = f"{job.arm}, seed {job.scenario.seed}; in virtual time, the first frame is captured at {MEDIA_START:.0f} s"
+    world = "virtual time" if job.live is None else "session time"
+    title = f"{job.arm}, seed {job.scenario.seed}; in {world}, the first frame is captured at {MEDIA_START:.0f} s"
     try:
         with open_capture(job.capture, title) as capture:
             result = _measure(job, reuse, progress, stop, capture)
@@ -117,7 +118,9 @@ def _measure(
             return run_arm_between(scenario, scenario.arm(job.arm), job.live, progress=progress, stop=stop)
         if job.live:
             memo = reuse.memo if job.quality else None
-            return run_arm_live(scenario, scenario.arm(job.arm), memo, emulator=job.live, progress=progress, stop=stop)
+            return run_arm_live(
+                scenario, scenario.arm(job.arm), memo, emulator=job.live, capture=capture, progress=progress, stop=stop
+            )
         return run_arm(
             scenario,
             scenario.arm(job.arm),

@@ -93,8 +93,8 @@ def run(
     `run_id` names the folder under `results`; without one it is named after scenario and seed. An existing folder is
     never written over. `workers` is the number of processes, one per core by default. With `capture` the folder has
     `captures/` too: the packets of each arm for Wireshark, and qlogs for qvis. With `live`, the name of an emulator, it
-    runs on real sockets, in real time, one arm after the other; no captures are made of that. With a Remote it runs to
-    a receiver on another host, over the network between them, and there is no floor. `progress(arm, share)` is called
+    runs on real sockets, in real time, one arm after the other. With a Remote it runs to a receiver on another host,
+    over the network between them; there is no floor, and no capture of packets. `progress(arm, share)` is called
     in the calling thread. Raises ScenarioError, ResultsError, OSError without the emulator, and Interrupted after
     Ctrl-C.
     """

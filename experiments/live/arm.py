@@ -16,10 +16,12 @@ from typing import Any
 
 from experiments.live.emulators import Emulator
 from experiments.live.environment import Environment
+from experiments.live.replay import replay
 from experiments.live.task import ROLES, Role, Task
 from experiments.live.wiring import wire
 from experiments.measure import ledger
 from experiments.measure.arm_result import ArmResult
+from experiments.measure.capture import Capture
 from experiments.measure.ends import MEDIA_START, Ends, Place
 from experiments.measure.picture_quality import with_quality
 from experiments.scenario import Scenario
@@ -46,6 +48,7 @@ def run_arm_live(
     memo: QualityMemo | None,
     *,
     emulator: Emulator = "netns",
+    capture: Capture | None = None,
     progress: Callable[[float], None] = lambda share: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> ArmResult:
@@ -58,12 +61,18 @@ def run_arm_live(
     try:
         _check_supported(scenario, arm)
     except Unsupported as error:
+        if capture is not None:
+            capture.remove()
         return ArmResult(arm.label, "unsupported", str(error))
     for attempt in range(1, ATTEMPTS + 1):
-        known = _run_parts(scenario, arm, emulator, progress, stop, quality=memo is not None)
+        known = _run_parts(
+            scenario, arm, emulator, progress, stop, quality=memo is not None, capture=capture is not None
+        )
+        late = max(way["p99_ms"] for way in known["emulator"]["lateness"].values())
+        if capture is not None and (stop() or late <= MOST_LATE_MS or attempt == ATTEMPTS):
+            _write_capture(capture, scenario, arm, known)
         if stop():
             return replace(_result(scenario, arm, known, attempt, None), outcome="incomplete", reason="interrupted")
-        late = max(way["p99_ms"] for way in known["emulator"]["lateness"].values())
         if late <= MOST_LATE_MS:
             return _result(scenario, arm, known, attempt, memo)
     reason = (
@@ -71,6 +80,18 @@ def run_arm_live(
         f"{MOST_LATE_MS:g} ms (the last time by {late:g} ms)"
     )
     return replace(_result(scenario, arm, known, attempt, None), outcome="failed", reason=reason)
+
+
+def _write_capture(capture: Capture, scenario: Scenario, arm: ArmSpec, known: Mapping[str, Any]) -> None:
+    addresses: Mapping[str, Address] = known["addresses"]
+    ends = Ends(scenario, arm)
+    config = ends.config("sender", Place(addresses["sender"], addresses["receiver"]))
+    capture.describe(arm.transport, config, now=ends.start_at)
+    replay(
+        capture,
+        known["emulator"]["recording"],
+        {"sender": known["sender"]["told"], "receiver": known["receiver"]["told"]},
+    )
 
 
 def _check_supported(scenario: Scenario, arm: ArmSpec) -> None:
@@ -89,6 +110,7 @@ def _run_parts(
     stop: Callable[[], bool],
     *,
     quality: bool,
+    capture: bool,
 ) -> dict[str, Any]:
     """What each part knows, by role. Whatever happens, no process and no file is left. Raises PartError."""
     with ExitStack() as cleanup:
@@ -105,6 +127,7 @@ def _run_parts(
                     scenario=scenario.dump(),
                     arm=arm.label,
                     quality=quality,
+                    capture=capture,
                     result=results[role].fileno(),
                     plug=plugs.get(role),
                     ports=wiring.ports if role == "emulator" else (),
@@ -117,7 +140,7 @@ def _run_parts(
             _tell(role, part, f"{origin}\n")
         environment = Environment()
         _watch(parts, LiveClock(origin), Ends(scenario, arm), progress, stop)
-        known: dict[str, Any] = {"environment": environment.summary()}
+        known: dict[str, Any] = {"environment": environment.summary(), "addresses": wiring.addresses}
         for role, file in results.items():
             file.seek(0)
             known[role] = pickle.load(file)  # written by our own processes

@@ -19,6 +19,7 @@ from typing import Any
 
 from experiments.live.end import LiveReceiver, LiveSender
 from experiments.live.environment import waited
+from experiments.live.replay import Notes
 from experiments.live.task import DevicePlug, RelayPlug, Task
 from experiments.measure.ends import MEDIA_START, Ends, Place
 from experiments.measure.links import Link, check_conservation, link_table, open_link
@@ -26,6 +27,7 @@ from experiments.scenario import build
 from netem.live.clock import LiveClock
 from netem.live.device_port import DevicePort, OpenPort
 from netem.live.emulator import Direction, emulate
+from netem.live.recording import Recording
 from netem.live.relay_port import RelayPort
 from netem.live.scheduling import run_first, wake_up_exactly
 from netem.live.udp_socket import UdpSocket
@@ -73,14 +75,27 @@ def _listen(stop: threading.Event) -> None:
 
 def _sender(task: Task) -> Part:
     ends, plain, place = _end(task)
-    end = LiveSender(ends, ends.transport("sender", ends.config("sender", place)))
-    return lambda clock, stop: end.run(UdpSocket(plain, clock), clock, lambda now: stop.is_set())
+    notes = Notes() if task.capture else None
+    end = LiveSender(ends, ends.transport("sender", ends.config("sender", place, notes)))
+
+    def run(clock: LiveClock, stop: threading.Event) -> dict[str, Any]:
+        known = end.run(UdpSocket(plain, clock), clock, lambda now: stop.is_set())
+        return {**known, "told": notes.told if notes else []}
+
+    return run
 
 
 def _receiver(task: Task) -> Part:
     ends, plain, place = _end(task)
-    end = LiveReceiver(ends, ends.transport("receiver", ends.config("receiver", place)), keep_shown=task.quality)
-    return lambda clock, stop: end.run(UdpSocket(plain, clock), clock, lambda now: stop.is_set())
+    notes = Notes() if task.capture else None
+    transport = ends.transport("receiver", ends.config("receiver", place, notes))
+    end = LiveReceiver(ends, transport, keep_shown=task.quality)
+
+    def run(clock: LiveClock, stop: threading.Event) -> dict[str, Any]:
+        known = end.run(UdpSocket(plain, clock), clock, lambda now: stop.is_set())
+        return {**known, "told": notes.told if notes else []}
+
+    return run
 
 
 def _emulator(task: Task) -> Part:
@@ -92,8 +107,9 @@ def _emulator(task: Task) -> Part:
 
     def run(clock: LiveClock, stop: threading.Event) -> dict[str, Any]:
         to_sender, to_receiver = (_port(*one, clock) for one in zip(task.ports, plain, strict=True))
-        down = Direction(to_sender, to_receiver, links[0].path, links[0].log)
-        up = Direction(to_receiver, to_sender, links[1].path, links[1].log)
+        recording = Recording() if task.capture else None
+        down = Direction(to_sender, to_receiver, links[0].path, links[0].log, "down", recording)
+        up = Direction(to_receiver, to_sender, links[1].path, links[1].log, "up", recording)
         clock.wait_until(start_at)
         ended_at = emulate((down, up), clock, until=until, done=stop.is_set)
         for link, direction in zip(links, (down, up), strict=True):
@@ -109,6 +125,7 @@ def _emulator(task: Task) -> Part:
             "overflows": sum(port.overflows for port in counted),
             "unsent": sum(port.unsent for port in counted),
             "ended_at": ended_at,
+            "recording": recording,
         }
 
     return run

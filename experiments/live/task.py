@@ -35,13 +35,16 @@ class DevicePlug(BaseModel):
 
 class Task(BaseModel):
     """`plug` is that of an end; `ports` are those of the emulator, to the sender first. The result goes to the file
-    with the descriptor `result`. `quality`: that of the pictures will be measured."""
+    with the descriptor `result`. `quality`: that of the pictures will be measured. `capture`: what passes, and what
+    ends tell, is kept.
+    """
 
     role: Role
     scenario: dict[str, Any]
     arm: str
     result: int
     quality: bool
+    capture: bool
     plug: EndPlug | None = None
     ports: tuple[RelayPlug | DevicePlug, ...] = ()
 

@@ -14,11 +14,12 @@ from netem.packet import Address
 
 @dataclass(frozen=True)
 class Wiring:
-    """What each part of an arm is plugged into."""
+    """What each part of an arm is plugged into, and the addresses of both ends."""
 
     sender: EndPlug
     receiver: EndPlug
     ports: tuple[RelayPlug | DevicePlug, ...]
+    addresses: dict[str, Address]
 
 
 def wire(emulator: Emulator, cleanup: ExitStack) -> Wiring:
@@ -42,6 +43,7 @@ def _between_namespaces(cleanup: ExitStack) -> Wiring:
         EndPlug(number=lan.sender.fileno(), peer=_address(lan.receiver)),
         EndPlug(number=lan.receiver.fileno(), peer=_address(lan.sender)),
         tuple(DevicePlug(number=port.plain.fileno(), device=port.device, hardware=port.hardware) for port in ports),
+        {"sender": _address(lan.sender), "receiver": _address(lan.receiver)},
     )
 
 
@@ -55,6 +57,7 @@ def _on_loopback(cleanup: ExitStack) -> Wiring:
             RelayPlug(number=to_sender.fileno(), end=ends[0], other=ends[1]),
             RelayPlug(number=to_receiver.fileno(), end=ends[1], other=ends[0]),
         ),
+        dict(zip(("sender", "receiver"), ends, strict=True)),
     )
 
 

@@ -13,6 +13,7 @@ from netem.link_log import LinkLog
 from netem.live.clock import LiveClock
 from netem.live.driver import SPIN
 from netem.live.lateness import Lateness
+from netem.live.recording import Recording, Way
 from netem.packet import Packet
 from netem.path import Path
 
@@ -41,6 +42,8 @@ class Direction:
     exit: Port
     path: Path
     log: LinkLog
+    name: Way = "down"
+    recording: Recording | None = None
     sent_packets: int = 0
     refused: int = 0  # beyond _MAX_INSIDE
     lateness: Lateness = field(default_factory=Lateness)
@@ -56,6 +59,8 @@ class Direction:
             now = max(now, packet.at)  # the clock may have been adjusted between two stamps
             packet.number, packet.sent_at, packet.at = self.sent_packets, now, now
             self.sent_packets += 1
+            if self.recording is not None:
+                self.recording.add(self.name, packet, delivered=False, at=now)
             self.log.advance(now)
             self.path.push_all([packet])
             self.log.sent([packet])
@@ -67,7 +72,10 @@ class Direction:
         packets = self.path.pop(now)
         for packet in packets:
             self.exit.send(packet)
-            self.lateness.add(clock.now() - packet.at)
+            left_at = clock.now()
+            self.lateness.add(left_at - packet.at)
+            if self.recording is not None:
+                self.recording.add(self.name, packet, delivered=True, at=left_at)
         self.log.delivered(packets)
 
     @property

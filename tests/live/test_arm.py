@@ -188,7 +188,7 @@ def test_ctrl_c_and_kill_of_the_command_leave_no_process(tmp_path: Path, sent: s
     ("options", "accepted"),
     [
         (["--workers", "3"], "accepted is --live without --workers"),
-        (["--capture"], "accepted is --live without --capture"),
+        (["--capture", "--runs", "2"], "accepted is --capture without --runs"),
     ],
 )
 def test_what_does_not_go_together_is_refused_in_a_sentence(options: list[str], accepted: str, tmp_path: Path) -> None:

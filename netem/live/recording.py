@@ -1,0 +1,39 @@
+"""What passed the live emulator, kept in memory until the run is over, when a capture is written of it."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from netem.packet import Packet
+
+MAX_BYTES = 500_000_000  # of packets; from there on nothing is kept, and `left_out` counts
+_PACKET_BYTES = 200  # what else a packet takes
+
+Way = Literal["down", "up"]
+
+
+@dataclass
+class Recording:
+    """Packets as (way, whether delivered, at, packet) in the order in which they were seen; `at` is session time."""
+
+    seen: list[tuple[Way, bool, float, Packet]] = field(default_factory=list)
+    left_out: int = 0
+    _bytes: int = 0
+
+    def add(self, way: Way, packet: Packet, *, delivered: bool, at: float) -> None:
+        """Keep a copy: the packet itself goes on."""
+        self._bytes += 0 if delivered else len(packet.data)  # which both have in common
+        self._bytes += _PACKET_BYTES
+        if self._bytes > MAX_BYTES:
+            self.left_out += 1
+            return
+        copy = Packet(
+            packet.data,
+            packet.source,
+            packet.destination,
+            packet.ecn,
+            packet.size_bytes,
+            packet.number,
+            packet.sent_at,
+            at,
+        )
+        self.seen.append((way, delivered, at, copy))
