@@ -32,6 +32,7 @@ from aioquic.tls import Epoch, SessionTicketFetcher
 from transport.contract import Address
 from transport.quic.chance import Chance
 from transport.quic.control import ControlAdapter
+from transport.quic.sent_acks import forget_old_acks
 
 MAX_BUFFERED_BYTES = 32 * 2**20  # received out of order, over all streams
 
@@ -216,6 +217,8 @@ class Stack(QuicConnection):
             datagrams = datagrams + more
         if quiet and datagrams:
             self._alive_at = now
+        if self._loss.spaces:
+            forget_old_acks(self._loss.spaces[-1])
         return datagrams
 
     def take(self, data: bytes, peer: Address, *, now: float) -> None:
