@@ -18,9 +18,15 @@ _PATIENCE = 10.0  # seconds for a question to the kernel, asked in a process of 
 _RUN_FIRST = "import os; os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))"
 _PROGRAMS = {
     "tshark": ("reading captures (glass compare --capture) on this machine", "apt install tshark"),
+    "srt-live-transmit": ("the tests of srt against libsrt", "apt install srt-tools"),
+    "ffmpeg": ("the tests of rtp against FFmpeg", "apt install ffmpeg"),
+    "gst-launch-1.0": (
+        "the tests of rtp against GStreamer",
+        "apt install gstreamer1.0-tools gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-libav",
+    ),
     "chromium": ("the tests of reports in a browser", "apt install chromium"),
 }
-_WANTED_PROCESSORS = 4  # sender, relay and receiver of a live run, and everything else
+_WANTED_PROCESSORS = 4  # sender, emulator and receiver of a live run, and everything else
 
 
 @dataclass(frozen=True)
@@ -48,14 +54,15 @@ def doctor(as_json: AsJson = False) -> None:
 
 def _findings() -> Iterator[Finding]:
     yield Finding("virtual time", works=True)
+    yield _namespaces()
     yield Finding(
         "live runs through a relay (IPv4 loopback)", _binds("127.0.0.1"), "UDP sockets on 127.0.0.1 are refused"
     )
     yield Finding("IPv6 on loopback", _binds("::1"), "::1 cannot be bound; live runs use IPv4")
     yield Finding(
-        "a relay that runs before other programs (SCHED_FIFO)",
+        "an emulator that runs before other programs (SCHED_FIFO)",
         _answers([sys.executable, "-c", _RUN_FIRST]),
-        "it needs root (CAP_SYS_NICE); without, live runs are repeated more often",
+        "it needs root (CAP_SYS_NICE); without, a busy machine makes more live runs be repeated",
     )
     processors = len(os.sched_getaffinity(0))
     yield Finding(
@@ -70,6 +77,17 @@ def _findings() -> Iterator[Finding]:
         find_spec("distributed") is not None,
         "pip install 'glassbench[cluster]'",
     )
+
+
+def _namespaces() -> Finding:
+    from experiments.live.wiring import check_emulator
+
+    what = "live runs between network namespaces, glass shell"
+    try:
+        check_emulator("netns")
+    except OSError as error:
+        return Finding(what, False, str(error))
+    return Finding(what, works=True)
 
 
 def _binds(host: str) -> bool:

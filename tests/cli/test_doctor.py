@@ -47,4 +47,4 @@ def test_what_the_kernel_refuses_is_no_error(glass: Glass, monkeypatch: pytest.M
     code, out, err = glass("doctor")
     assert (code, err) == (0, "")
     assert "no   live runs through a relay (IPv4 loopback): UDP sockets on 127.0.0.1 are refused" in out
-    assert "no   a relay that runs before other programs (SCHED_FIFO): it needs root (CAP_SYS_NICE)" in out
+    assert "no   an emulator that runs before other programs (SCHED_FIFO): it needs root (CAP_SYS_NICE)" in out
