@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from experiments.cli.options import AsJson, Results, command_line
+from experiments.cli.options import Arms, AsJson, Duration, Results, Source, command_line
 
 if TYPE_CHECKING:
     from experiments.results import Run
@@ -45,19 +45,9 @@ def send(
     address: Annotated[str, typer.Argument(metavar=_ADDRESS, help="Of the host on which glass receive runs.")],
     *,
     key: Annotated[str, typer.Option(metavar="KEY", help="What glass receive printed.")],
-    source: Annotated[
-        str | None, typer.Option(metavar="NAME|FILE", help="The clip: see glass list sources, or a video file.")
-    ] = None,
-    arm: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME[:OPTION=VALUE,...]",
-            help="A transport: see glass list transports. Repeat it for more (default: all of them).",
-        ),
-    ] = None,
-    duration: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Length of the media, such as 20s or 1min.")
-    ] = None,
+    source: Source = None,
+    arm: Arms = None,
+    duration: Duration = None,
     results: Results = Path("results"),
     as_json: AsJson = False,
 ) -> None:

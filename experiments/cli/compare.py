@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from experiments.cli.errors import FAILED
-from experiments.cli.options import AsJson, Live, Results, WithEmulator, Workers, command_line, world_of
+from experiments.cli.options import (
+    Arms,
+    AsJson,
+    Duration,
+    Live,
+    Results,
+    Source,
+    WithEmulator,
+    Workers,
+    command_line,
+    world_of,
+)
 from experiments.cli.progress import Callback, arm_progress, cell_progress
 from experiments.cli.show import show_run
 from experiments.cli.show_dataset import show_dataset
@@ -35,20 +46,9 @@ def compare(
         str | None,
         typer.Option(metavar="NAME|FILE", help="The network: see glass list traces, or a trace file."),
     ] = None,
-    source: Annotated[
-        str | None,
-        typer.Option(metavar="NAME|FILE", help="The clip: see glass list sources, or a video file."),
-    ] = None,
-    arm: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME[:OPTION=VALUE,...]",
-            help="A transport: see glass list transports. Repeat it for more (default: all of them).",
-        ),
-    ] = None,
-    duration: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Length of the media, such as 20s or 1min.")
-    ] = None,
+    source: Source = None,
+    arm: Arms = None,
+    duration: Duration = None,
     seed: Annotated[int | None, typer.Option(metavar="NUMBER", help="Another seed gives another network.")] = None,
     results: Results = Path("results"),
     workers: Workers = None,

@@ -14,6 +14,17 @@ Workers = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on stdout.")]
 
+Source = Annotated[
+    str | None, typer.Option(metavar="NAME|FILE", help="The clip: see glass list sources, or a video file.")
+]
+Arms = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME[:OPTION=VALUE,...]",
+        help="A transport: see glass list transports. Repeat it for more (default: all of them).",
+    ),
+]
+Duration = Annotated[str | None, typer.Option(metavar="TIME", help="Length of the media, such as 20s or 1min.")]
 Live = Annotated[
     bool, typer.Option("--live", help="On real sockets of this machine, in real time, one arm after the other.")
 ]
