@@ -53,7 +53,7 @@ def link(network: dict[str, Any], way: Any) -> Any:
 
 def measure(emulator: Any, network: dict[str, Any], rate: float, seconds: float) -> dict[str, Any]:
     with ExitStack() as cleanup:
-        wiring = wire(emulator, cleanup)
+        wiring = wire(emulator, scenario(network), cleanup)
         origin = monotonic_ns() + 2_000_000_000
         common = {"origin": origin, "network": network, "rate": rate, "seconds": seconds}
         plugs: dict[str, Any] = {

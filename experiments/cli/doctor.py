@@ -7,12 +7,15 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 
 import typer
 
 from experiments.cli.options import AsJson
+from netem.live.lan import open_kernel_lan, open_lan
+from netem.live.lan_builder import DEVICES
 
 _PATIENCE = 10.0  # seconds for a question to the kernel, asked in a process of its own
 _RUN_FIRST = "import os; os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))"
@@ -54,7 +57,10 @@ def doctor(as_json: AsJson = False) -> None:
 
 def _findings() -> Iterator[Finding]:
     yield Finding("virtual time", works=True)
-    yield _namespaces()
+    yield _network("live runs between network namespaces, glass shell", [])
+    yield _network(
+        "live runs through the kernel's own netem (--emulator kernel)", [f"tc qdisc add dev {DEVICES[0]} root netem"]
+    )
     yield Finding(
         "live runs through a relay (IPv4 loopback)", _binds("127.0.0.1"), "UDP sockets on 127.0.0.1 are refused"
     )
@@ -79,12 +85,10 @@ def _findings() -> Iterator[Finding]:
     )
 
 
-def _namespaces() -> Finding:
-    from experiments.live.wiring import check_emulator
-
-    what = "live runs between network namespaces, glass shell"
+def _network(what: str, commands: list[str]) -> Finding:
     try:
-        check_emulator("netns")
+        with ExitStack() as cleanup:
+            open_kernel_lan(cleanup, commands) if commands else open_lan(cleanup)
     except OSError as error:
         return Finding(what, False, str(error))
     return Finding(what, works=True)

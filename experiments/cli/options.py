@@ -32,7 +32,7 @@ WithEmulator = Annotated[
     Emulator | None,
     typer.Option(
         "--emulator",
-        help="The link of --live: netns (between network namespaces, the default) or relay (on loopback).",
+        help="The link of --live: netns (between network namespaces, the default), relay (on loopback) or kernel (tc).",
         show_default=False,
     ),
 ]

@@ -66,7 +66,7 @@ def run_plan(
     }
     path = Path(path)
     if plan.live is not None:
-        check_emulator(plan.live)
+        check_emulator(plan.live, plan.cells[0].scenario)
         workers = 1  # two arms at a time would be in each other's way
     workers = workers or os.cpu_count() or 1
     with folder.dataset_folder(path, manifest):

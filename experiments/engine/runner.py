@@ -14,6 +14,7 @@ from experiments import scenario
 from experiments.between.sending import Remote, check_receiver
 from experiments.engine.jobs import Done, Job, Progress, run_jobs
 from experiments.live.emulators import BETWEEN, Emulator, world
+from experiments.live.kernel_commands import NotInKernel
 from experiments.live.wiring import check_emulator
 from experiments.measure.arm_result import ArmResult
 from experiments.results import Run, load, run_folder
@@ -102,7 +103,11 @@ def run(
     if isinstance(live, Remote):
         check_receiver(live)
     elif live is not None:
-        check_emulator(live)
+        if capture and live == "kernel":
+            raise NotInKernel(
+                "the kernel's link keeps no packets; accepted with a capture are the emulators netns and relay"
+            )
+        check_emulator(live, plan)
     manifest = {
         "scenario": plan.dump(),
         "seed": plan.seed,

@@ -16,9 +16,10 @@ from typing import Any
 
 from experiments.live.emulators import Emulator
 from experiments.live.environment import Environment
+from experiments.live.kernel_commands import NotInKernel
 from experiments.live.replay import replay
 from experiments.live.task import ROLES, Role, Task
-from experiments.live.wiring import wire
+from experiments.live.wiring import kernel_commands, wire
 from experiments.measure import ledger
 from experiments.measure.arm_result import ArmResult
 from experiments.measure.capture import Capture
@@ -59,8 +60,8 @@ def run_arm_live(
     Raises PartError.
     """
     try:
-        _check_supported(scenario, arm)
-    except Unsupported as error:
+        _check_supported(scenario, arm, emulator)
+    except (Unsupported, NotInKernel) as error:
         if capture is not None:
             capture.remove()
         return ArmResult(arm.label, "unsupported", str(error))
@@ -68,7 +69,7 @@ def run_arm_live(
         known = _run_parts(
             scenario, arm, emulator, progress, stop, quality=memo is not None, capture=capture is not None
         )
-        late = max(way["p99_ms"] for way in known["emulator"]["lateness"].values())
+        late = max((way["p99_ms"] for way in known["emulator"]["lateness"].values()), default=0.0)
         if capture is not None and (stop() or late <= MOST_LATE_MS or attempt == ATTEMPTS):
             _write_capture(capture, scenario, arm, known)
         if stop():
@@ -94,8 +95,10 @@ def _write_capture(capture: Capture, scenario: Scenario, arm: ArmSpec, known: Ma
     )
 
 
-def _check_supported(scenario: Scenario, arm: ArmSpec) -> None:
-    """Raises Unsupported."""
+def _check_supported(scenario: Scenario, arm: ArmSpec, emulator: Emulator) -> None:
+    """Raises Unsupported, NotInKernel."""
+    if emulator == "kernel":
+        kernel_commands(scenario)
     ends = Ends(scenario, arm)
     nowhere: Address = ("127.0.0.1", 9)
     ends.transport("sender", ends.config("sender", Place(nowhere, nowhere)))
@@ -116,7 +119,7 @@ def _run_parts(
     with ExitStack() as cleanup:
         # Files without a name: they are gone with their last process, however that ends.
         results = {role: cleanup.enter_context(tempfile.TemporaryFile()) for role in ROLES}
-        wiring = wire(emulator, cleanup)
+        wiring = wire(emulator, scenario, cleanup)
         plugs = {"sender": wiring.sender, "receiver": wiring.receiver}
         parts: dict[Role, subprocess.Popen[bytes]] = {}
         cleanup.callback(_end_all, parts)

@@ -2,8 +2,8 @@
 
 from typing import Literal, get_args
 
-Emulator = Literal["netns", "relay"]
-"""Between network namespaces of our own, or a UDP relay on the loopback interface."""
+Emulator = Literal["netns", "relay", "kernel"]
+"""Between network namespaces of our own, a UDP relay on the loopback interface, or between namespaces by tc(8)."""
 
 EMULATORS: tuple[Emulator, ...] = get_args(Emulator)
 
@@ -12,6 +12,7 @@ BETWEEN = "real time, between hosts"
 LIVE: dict[Emulator, str] = {
     "netns": "real time, between network namespaces",
     "relay": "real time, through a relay on loopback",
+    "kernel": "real time, between network namespaces, emulated by the kernel",
 }
 
 

@@ -20,7 +20,7 @@ from typing import Any
 from experiments.live.end import LiveReceiver, LiveSender
 from experiments.live.environment import waited
 from experiments.live.replay import Notes
-from experiments.live.task import DevicePlug, RelayPlug, Task
+from experiments.live.task import DevicePlug, KernelPlug, RelayPlug, Task
 from experiments.measure.ends import MEDIA_START, Ends, Place
 from experiments.measure.links import Link, check_conservation, link_table, open_link
 from experiments.scenario import build
@@ -103,6 +103,11 @@ def _emulator(task: Task) -> Part:
     start_at = MEDIA_START if scenario.connect == "with-media" else START_AT
     links = [open_link(scenario, way, start_at=start_at, media_start=MEDIA_START) for way in ("down", "up")]
     until = Ends(scenario, scenario.arm(task.arm)).last
+    if isinstance(task.ports[0], KernelPlug):
+        from experiments.live.kernel_part import by_kernel  # it imports all that speaks netlink
+
+        kernel = task.ports[0]
+        return lambda clock, stop: by_kernel(kernel, links, clock, start_at=start_at, until=until, done=stop.is_set)
     plain = [socket.socket(fileno=plug.number) for plug in task.ports]
 
     def run(clock: LiveClock, stop: threading.Event) -> dict[str, Any]:
@@ -131,9 +136,10 @@ def _emulator(task: Task) -> Part:
     return run
 
 
-def _port(plug: RelayPlug | DevicePlug, plain: socket.socket, clock: LiveClock) -> RelayPort | DevicePort:
+def _port(plug: RelayPlug | DevicePlug | KernelPlug, plain: socket.socket, clock: LiveClock) -> RelayPort | DevicePort:
     if isinstance(plug, RelayPlug):
         return RelayPort(UdpSocket(plain, clock), end=plug.end, other=plug.other)
+    assert isinstance(plug, DevicePlug)
     return DevicePort(OpenPort(plain, plug.device, plug.hardware), clock)
 
 

@@ -33,10 +33,17 @@ class DevicePlug(BaseModel):
     hardware: str
 
 
+class KernelPlug(BaseModel):
+    """The netlink socket of the namespace in which the kernel emulates, and the commands that made it do so."""
+
+    number: int
+    commands: dict[str, list[str]]
+
+
 class Task(BaseModel):
-    """`plug` is that of an end; `ports` are those of the emulator, to the sender first. The result goes to the file
-    with the descriptor `result`. `quality`: that of the pictures will be measured. `capture`: what passes, and what
-    ends tell, is kept.
+    """`plug` is that of an end; `ports` are those of the emulator, to the sender first, or one of the kernel. The
+    result goes to the file with the descriptor `result`. `quality`: that of the pictures will be measured. `capture`:
+    what passes, and what ends tell, is kept.
     """
 
     role: Role
@@ -46,7 +53,7 @@ class Task(BaseModel):
     quality: bool
     capture: bool
     plug: EndPlug | None = None
-    ports: tuple[RelayPlug | DevicePlug, ...] = ()
+    ports: tuple[RelayPlug | DevicePlug | KernelPlug, ...] = ()
 
     def numbers(self) -> list[int]:
         """All file descriptors that the part inherits."""

@@ -5,8 +5,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from experiments.live.emulators import Emulator
-from experiments.live.task import DevicePlug, EndPlug, RelayPlug
-from netem.live.lan import open_lan
+from experiments.live.kernel_commands import NotInKernel, commands
+from experiments.live.task import DevicePlug, EndPlug, KernelPlug, RelayPlug
+from experiments.scenario import Scenario
+from netem.live.lan import open_kernel_lan, open_lan
+from netem.live.lan_builder import DEVICES
 from netem.live.namespaces import NamespacesRefused
 from netem.live.udp_socket import open_socket
 from netem.packet import Address
@@ -18,22 +21,34 @@ class Wiring:
 
     sender: EndPlug
     receiver: EndPlug
-    ports: tuple[RelayPlug | DevicePlug, ...]
+    ports: tuple[RelayPlug | DevicePlug | KernelPlug, ...]
     addresses: dict[str, Address]
 
 
-def wire(emulator: Emulator, cleanup: ExitStack) -> Wiring:
-    """Open everything; `cleanup` closes it. Raises NamespacesRefused, and OSError where there are no sockets."""
+def wire(emulator: Emulator, scenario: Scenario, cleanup: ExitStack) -> Wiring:
+    """Open everything; `cleanup` closes it. Raises NamespacesRefused, NotInKernel, and OSError without sockets."""
+    if emulator == "kernel":
+        return _by_kernel(kernel_commands(scenario), cleanup)
     return _between_namespaces(cleanup) if emulator == "netns" else _on_loopback(cleanup)
 
 
-def check_emulator(emulator: Emulator) -> None:
-    """Raises OSError, with what helps, if this machine does not have it."""
+def check_emulator(emulator: Emulator, scenario: Scenario) -> None:
+    """Raises OSError, with what helps, if this machine does not have it, or it not the network of the scenario."""
     try:
         with ExitStack() as cleanup:
-            wire(emulator, cleanup)
+            wire(emulator, scenario, cleanup)
     except NamespacesRefused as error:
-        raise NamespacesRefused(f"{error}; without them: --emulator relay") from None
+        helps = "accepted there is --emulator netns" if emulator == "kernel" else "without them: --emulator relay"
+        raise NamespacesRefused(f"{error}; {helps}") from None
+
+
+def kernel_commands(scenario: Scenario) -> dict[str, list[str]]:
+    """What makes the kernel the network of a scenario, by direction. Raises NotInKernel."""
+    ways = zip(("down", "up"), scenario.network.paths(), reversed(DEVICES), strict=True)
+    found = {way: commands(path, device) for way, path, device in ways}
+    if not any(found.values()):
+        raise NotInKernel("this network has no element that the kernel could emulate")
+    return found
 
 
 def _between_namespaces(cleanup: ExitStack) -> Wiring:
@@ -43,6 +58,16 @@ def _between_namespaces(cleanup: ExitStack) -> Wiring:
         EndPlug(number=lan.sender.fileno(), peer=_address(lan.receiver)),
         EndPlug(number=lan.receiver.fileno(), peer=_address(lan.sender)),
         tuple(DevicePlug(number=port.plain.fileno(), device=port.device, hardware=port.hardware) for port in ports),
+        {"sender": _address(lan.sender), "receiver": _address(lan.receiver)},
+    )
+
+
+def _by_kernel(lines: dict[str, list[str]], cleanup: ExitStack) -> Wiring:
+    lan = open_kernel_lan(cleanup, [line for way in lines.values() for line in way])
+    return Wiring(
+        EndPlug(number=lan.sender.fileno(), peer=_address(lan.receiver)),
+        EndPlug(number=lan.receiver.fileno(), peer=_address(lan.sender)),
+        (KernelPlug(number=lan.kernel.fileno(), commands=lines),),
         {"sender": _address(lan.sender), "receiver": _address(lan.receiver)},
     )
 

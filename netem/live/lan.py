@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -24,13 +25,40 @@ class Lan:
     to_receiver: OpenPort
 
 
+@dataclass(frozen=True)
+class KernelLan:
+    """The open sockets: of both ends, and the netlink socket of the namespace between them, whose kernel emulates."""
+
+    sender: socket.socket
+    receiver: socket.socket
+    kernel: socket.socket
+
+
 def open_lan(cleanup: ExitStack, family: Family = "ipv4") -> Lan:
     """Make the namespaces; `cleanup` closes the sockets, and with them ends all. Raises NamespacesRefused."""
+    sender, receiver, to_sender, to_receiver = _build(cleanup, 4, family)
+    return Lan(
+        sender,
+        receiver,
+        OpenPort(to_sender, DEVICES[0], SENDER_HARDWARE),
+        OpenPort(to_receiver, DEVICES[1], RECEIVER_HARDWARE),
+    )
+
+
+def open_kernel_lan(cleanup: ExitStack, commands: Sequence[str], family: Family = "ipv4") -> KernelLan:
+    """The same hosts on a bridge, on whose ports, DEVICES, these commands of tc(8) are run.
+
+    Raises NamespacesRefused, also for a command that this kernel does not know.
+    """
+    return KernelLan(*_build(cleanup, 3, family, *commands))
+
+
+def _build(cleanup: ExitStack, count: int, *arguments: str) -> list[socket.socket]:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         ours.settimeout(_PATIENCE)
         builder = subprocess.Popen(
-            [sys.executable, "-m", "netem.live.lan_builder", str(theirs.fileno()), family],
+            [sys.executable, "-m", "netem.live.lan_builder", str(theirs.fileno()), *arguments],
             env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             pass_fds=[theirs.fileno()],
             stderr=subprocess.PIPE,
@@ -39,13 +67,7 @@ def open_lan(cleanup: ExitStack, family: Family = "ipv4") -> Lan:
         with builder:
             answer, numbers, _, _ = socket.recv_fds(ours, 4096, 4)
             plain = [cleanup.enter_context(socket.socket(fileno=number)) for number in numbers]
-            if len(plain) != 4:
+            if len(plain) != count:
                 said = answer.decode() or builder.communicate()[1].decode().strip()[-500:]
                 raise NamespacesRefused(said)
-    sender, receiver, to_sender, to_receiver = plain
-    return Lan(
-        sender,
-        receiver,
-        OpenPort(to_sender, DEVICES[0], SENDER_HARDWARE),
-        OpenPort(to_receiver, DEVICES[1], RECEIVER_HARDWARE),
-    )
+    return plain

@@ -1,16 +1,18 @@
 """The process that makes the namespaces of `netem.live.lan`.
 
-    python -m netem.live.lan_builder FD FAMILY
+    python -m netem.live.lan_builder FD FAMILY [COMMAND OF TC ...]
 
-sends their sockets over the Unix socket FD, which it inherits. It is a process of its own, since only one with a single
-thread may have a user namespace: it imports what starts threads (numpy) after that.
+sends their sockets over the Unix socket FD, which it inherits. With commands, the kernel is the emulator. It is a
+process of its own, since only one with a single thread may have a user namespace: it imports what starts threads
+(numpy) after that.
 """
 
 import socket
+import subprocess
 import sys
 from typing import Literal
 
-from netem.live.namespaces import enter_network, new_network
+from netem.live.namespaces import NamespacesRefused, enter_network, new_network
 
 SENDER_HARDWARE, RECEIVER_HARDWARE = "02:00:00:00:00:01", "02:00:00:00:00:02"
 DEVICES = ("to-sender", "to-receiver")
@@ -28,19 +30,20 @@ def main() -> None:
     """Be the process that makes them."""
     channel = socket.socket(fileno=int(sys.argv[1]))
     try:
-        sockets = _build("ipv6" if sys.argv[2] == "ipv6" else "ipv4")
+        sockets = _build("ipv6" if sys.argv[2] == "ipv6" else "ipv4", sys.argv[3:])
     except OSError as error:
         channel.send(str(error).encode())
         return
     socket.send_fds(channel, [b"ready"], [one.fileno() for one in sockets])
 
 
-def _build(family: Family) -> list[socket.socket]:
+def _build(family: Family, commands: list[str]) -> list[socket.socket]:
     emulator = new_network()
     from netem.live.device_port import open_port
     from netem.live.udp_socket import open_socket
-    from netem.live.veth import Attachment, lay_wire, start_loopback
+    from netem.live.veth import Attachment, bridge, lay_wire, send_nothing_unasked, start_loopback
 
+    send_nothing_unasked()
     hosts = []
     for own, other, hardware, other_hardware, device in (
         (0, 1, SENDER_HARDWARE, RECEIVER_HARDWARE, DEVICES[0]),
@@ -54,7 +57,20 @@ def _build(family: Family) -> list[socket.socket]:
         enter_network(host)
         hosts.append(open_socket(HOSTS[family][own], PORT))
     enter_network(emulator)
-    return [*hosts, *(open_port(device) for device in DEVICES)]
+    if not commands:
+        return [*hosts, *(open_port(device) for device in DEVICES)]
+    bridge(DEVICES)
+    for command in commands:
+        _run(command)
+    return [*hosts, socket.socket(socket.AF_NETLINK, socket.SOCK_RAW)]
+
+
+def _run(command: str) -> None:
+    """Raises NamespacesRefused with what the program said."""
+    done = subprocess.run(command.split(), capture_output=True, text=True, check=False)
+    if done.returncode:
+        said = " ".join(done.stderr.split()).removeprefix("Error: ")
+        raise NamespacesRefused(f"this kernel refuses '{command}' ({said})")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import select
 import socket
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from netem.live.clock import LiveClock
@@ -13,8 +13,11 @@ SO_TIMESTAMPNS, SO_RXQ_OVFL = 35, 40  # asm-generic/socket.h; Python 3.11 does n
 _BUFFER_BYTES = 4 * 2**20
 _MAX_DATAGRAM = 65_535
 _AT_ONCE = 1024  # datagrams taken before anything else is done: a flood cannot keep the owner from its timers
+_SOL_UDP, _UDP_SEGMENT = 17, 103  # linux/udp.h
+_LONGEST_TRAIN = 64  # UDP_MAX_SEGMENTS of older kernels
+_MAX_PAYLOAD = 65_507  # of UDP over IPv4
 _ECN = 3
-_INT, _TIMESPEC, _UNSIGNED = struct.Struct("@i"), struct.Struct("@qq"), struct.Struct("@I")
+_INT, _SHORT, _UNSIGNED, _TIMESPEC = struct.Struct("@i"), struct.Struct("@H"), struct.Struct("@I"), struct.Struct("@qq")
 
 
 class Arrival(NamedTuple):
@@ -64,13 +67,24 @@ class UdpSocket:
         return arrivals
 
     def send(self, datagrams: Iterable[tuple[bytes, Address, int]]) -> None:
-        """Hand them to the kernel, in order; what it does not take is lost, as on a full device."""
-        for data, peer, ecn in datagrams:
+        """Hand them to the kernel, in order; what it does not take is lost, as on a full device.
+
+        A train of one size goes in one call, and leaves as the datagrams it is (UDP_SEGMENT, udp(7)): without offloads
+        the kernel takes it apart before any device, so that an emulator sees no larger packet.
+        """
+        for train, peer, ecn in trains(datagrams):
             marks = [(self._level, self._traffic_class, _INT.pack(ecn))] if ecn else []
-            try:
-                self._socket.sendmsg([data], marks, 0, peer)
-            except OSError:
-                self.unsent += 1
+            if len(train) > 1:
+                try:
+                    self._socket.sendmsg(train, [*marks, (_SOL_UDP, _UDP_SEGMENT, _SHORT.pack(len(train[0])))], 0, peer)
+                    continue
+                except OSError:  # the kernel cannot, or the size is beyond the MTU: one by one
+                    pass
+            for data in train:
+                try:
+                    self._socket.sendmsg([data], marks, 0, peer)
+                except OSError:
+                    self.unsent += 1
 
     def close(self) -> None:
         self._socket.close()
@@ -110,6 +124,22 @@ def open_socket(host: str = "127.0.0.1", port: int = 0) -> socket.socket:
         plain.close()
         raise
     return plain
+
+
+def trains(datagrams: Iterable[tuple[bytes, Address, int]]) -> Iterator[tuple[list[bytes], Address, int]]:
+    """The datagrams in their order, with those together that one call can send: to one peer, with the same ECN bits,
+    of one size; the last one may be smaller."""
+    train: list[bytes] = []
+    to: tuple[Address, int] | None = None
+    for data, peer, ecn in datagrams:
+        fits = to == (peer, ecn) and len(train) < _LONGEST_TRAIN and len(data) <= len(train[0]) == len(train[-1])
+        if train and to is not None and not (fits and data and (len(train) + 1) * len(train[0]) <= _MAX_PAYLOAD):
+            yield train, *to
+            train = []
+        to = peer, ecn
+        train.append(data)
+    if to is not None:
+        yield train, *to
 
 
 def read_stamp(data: bytes, clock: LiveClock) -> float:

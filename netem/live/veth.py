@@ -75,11 +75,28 @@ def start_loopback() -> None:
         ip.link("set", index=ip.link_lookup(ifname="lo")[0], state="up")
 
 
+def send_nothing_unasked() -> None:
+    """Let devices that this thread's namespace will have send no IPv6 packets of their own (RFC 4861, RFC 9777)."""
+    for devices in ("all", "default"):
+        with suppress(OSError):  # /proc is read-only in some containers, and there are kernels without IPv6
+            Path("/proc/sys/net/ipv6/conf", devices, "disable_ipv6").write_text("1")
+
+
 def forward_packets() -> None:
     """Let this thread's namespace pass on packets for others, so that links can be nested."""
     for file in ("ipv4/ip_forward", "ipv6/conf/all/forwarding"):
         with suppress(OSError):  # /proc is read-only in some containers: then links do not nest, all else works
             Path("/proc/sys/net", file).write_text("1")
+
+
+def bridge(ports: Iterable[str]) -> None:
+    """Let these devices of this thread's namespace pass each other's packets (a bridge, without spanning trees)."""
+    with IPRoute() as ip:
+        ip.link("add", ifname="bridge", kind="bridge", br_mcast_snooping=0)  # or it would send reports
+        index = ip.link_lookup(ifname="bridge")[0]
+        for port in ports:
+            ip.link("set", index=ip.link_lookup(ifname=port)[0], master=index)
+        ip.link("set", index=index, state="up")
 
 
 def _attach(ip: IPRoute, attachment: Attachment) -> None:

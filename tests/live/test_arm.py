@@ -43,7 +43,7 @@ def nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 @pytest.fixture(params=EMULATORS)
 def emulator(request: pytest.FixtureRequest) -> Emulator:
     try:
-        check_emulator(request.param)
+        check_emulator(request.param, scenario("udp"))
     except OSError as error:
         pytest.skip(str(error))
     return cast(Emulator, request.param)

@@ -8,19 +8,25 @@ from pathlib import Path
 import pytest
 
 from experiments import run
-from experiments.live.emulators import EMULATORS, Emulator
+from experiments.live.emulators import Emulator
 from experiments.live.wiring import check_emulator
-from experiments.scenario import build
+from experiments.scenario import Scenario, build
 from netem.live.recording import MAX_BYTES, Recording
 from netem.packet import Packet
 
 VIDEO = {"source": "lognormal", "bitrate": "1Mbit/s"}
 
 
-@pytest.fixture(params=EMULATORS)
+def scenario(*arms: str) -> Scenario:
+    network = {"rate": "8Mbit/s", "delay": "20ms"}
+    fields = {"name": "seen", "duration": "500ms", "video": VIDEO, "network": network}
+    return build({**fields, "arms": list(arms)})
+
+
+@pytest.fixture(params=["netns", "relay"])
 def emulator(request: pytest.FixtureRequest) -> Emulator:
     try:
-        check_emulator(request.param)
+        check_emulator(request.param, scenario("rtp"))
     except OSError as error:
         pytest.skip(str(error))
     found: Emulator = request.param
@@ -31,10 +37,7 @@ def test_a_live_arm_has_its_packets_keys_and_qlogs(
     emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("experiments.live.arm.MOST_LATE_MS", 1e6)
-    network = {"rate": "8Mbit/s", "delay": "20ms"}
-    arms = ["quic-datagram", "rtp"]
-    plan = build({"name": "seen", "duration": "500ms", "arms": arms, "video": VIDEO, "network": network})
-    found = run(plan, results=tmp_path, live=emulator, capture=True)
+    found = run(scenario("quic-datagram", "rtp"), results=tmp_path, live=emulator, capture=True)
     assert [arm["outcome"] for arm in found.arms] == ["measured", "measured"]
     for arm, name in zip(found.arms, ("00-quic-datagram", "01-rtp"), strict=True):
         folder = found.path / "captures" / name

@@ -80,8 +80,8 @@ def test_a_flood_of_garbage_on_any_port_changes_no_outcome(arm: str, at: int, mo
     ports: list[int] = []
     over = threading.Event()
 
-    def watched(emulator: Any, cleanup: Any) -> Wiring:
-        wiring = wire(emulator, cleanup)
+    def watched(emulator: Any, plan: Scenario, cleanup: Any) -> Wiring:
+        wiring = wire(emulator, plan, cleanup)
         assert isinstance(wiring.sender, EndPlug)
         for plug in wiring.ports:
             assert isinstance(plug, RelayPlug)

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from netem.elements.delay import Delay
 from netem.link_log import LinkLog
@@ -15,7 +17,7 @@ from netem.live.driver import drive
 from netem.live.emulator import Direction, emulate
 from netem.live.lateness import Lateness
 from netem.live.relay_port import RelayPort
-from netem.live.udp_socket import UdpSocket, open_socket
+from netem.live.udp_socket import UdpSocket, open_socket, trains
 from netem.packet import Address
 from netem.path import Path
 from netem.simulator import START_AT
@@ -46,6 +48,34 @@ def received(udp: UdpSocket, count: int) -> list[tuple[bytes, int]]:
         udp.wait(0.1)
         found += [(data, ecn) for data, _, ecn, _ in udp.receive()]
     return found
+
+
+def test_trains_of_one_size_and_others_arrive_as_they_were_sent(pair: tuple[UdpSocket, UdpSocket]) -> None:
+    sender, receiver = pair
+    sizes = [1200] * 130 + [300, 300, 1, 0, 0, 1200, 60_000, 1200, 1200]
+    datagrams = [(bytes([number % 256]) * size, receiver.address, number // 50) for number, size in enumerate(sizes)]
+    sender.send(datagrams)
+    assert received(receiver, len(sizes)) == [(data, ecn) for data, _, ecn in datagrams]
+    assert sender.unsent == 0
+
+
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([b"", b"a", b"bb", b"cc", b"d" * 30_000]), st.sampled_from([1, 2]), st.integers(0, 1)
+        ),
+        max_size=200,
+    )
+)
+def test_trains_keep_the_order_and_are_what_one_call_can_send(sent: list[tuple[bytes, int, int]]) -> None:
+    datagrams = [(data, ("127.0.0.1", port), ecn) for data, port, ecn in sent]
+    made = list(trains(datagrams))
+    assert [(data, peer, ecn) for train, peer, ecn in made for data in train] == datagrams
+    for train, _, _ in made:
+        first = len(train[0])
+        assert all(len(data) == first for data in train[:-1]) and len(train[-1]) <= first
+        assert len(train) == 1 or (len(train) <= 64 and first * len(train) <= 65_507 and train[-1])
 
 
 def test_session_time_begins_at_the_instant_of_virtual_time_and_does_not_go_back() -> None:

@@ -1,0 +1,88 @@
+"""The emulator of a live arm where that is the kernel: all there is to do is to write down what its counters say."""
+
+import socket
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Any
+
+import pandas as pd
+
+from experiments.live.task import KernelPlug
+from experiments.measure.arm_result import LINK_TYPES
+from experiments.measure.ends import MEDIA_START
+from experiments.measure.links import Link
+from netem.live.clock import LiveClock
+from netem.live.kernel_link import KernelCounts, KernelLink, follow
+from netem.live.lan_builder import DEVICES
+
+
+def by_kernel(
+    plug: KernelPlug,
+    links: Sequence[Link],
+    clock: LiveClock,
+    *,
+    start_at: float,
+    until: float,
+    done: Callable[[], bool],
+) -> dict[str, Any]:
+    """Follow the kernel until the arm is over. Of `links`, which are not used, come the windows and the capacities.
+
+    A backlog is that at the end of its window, not the largest in it. The kernel tells nothing of how late it was.
+    """
+    with socket.socket(fileno=plug.number) as plain:
+        kernel = KernelLink(plain, (DEVICES[0], DEVICES[1]))
+        window = links[0].window
+        rows = follow(kernel, clock, start_at=start_at, window=window, until=until, done=done)
+    directions = list(zip(*rows, strict=True))
+    tables = [_table(link, counts, start_at) for link, counts in zip(links, directions, strict=True)]
+    return {
+        "links": pd.concat(tables, ignore_index=True),
+        "impairments": {
+            link.direction: _impairments(link, counts, plug) for link, counts in zip(links, directions, strict=True)
+        },
+        "lateness": {},
+        "overflows": 0,
+        "unsent": 0,
+        "ended_at": clock.now(),
+        "recording": None,
+    }
+
+
+def _table(link: Link, counts: Sequence[KernelCounts], start_at: float) -> pd.DataFrame:
+    rows = []
+    for number, (before, after) in enumerate(pairwise(counts)):
+        start = start_at + number * link.window
+        rows.append(
+            {
+                "direction": link.direction,
+                "at": round(start - MEDIA_START, 6),
+                "capacity_bytes": min(
+                    (one(start, start + link.window) for one in link.capacities), default=float("nan")
+                ),
+                "sent_bytes": after.sent_bytes - before.sent_bytes,
+                "delivered_bytes": after.delivered_bytes - before.delivered_bytes,
+                "backlog_bytes": after.backlog_bytes,
+                "dropped_packets": after.dropped - before.dropped,
+                "lost_packets": after.lost - before.lost,
+            }
+        )
+    kinds = {name: kind for name, kind in LINK_TYPES.items() if name != "arm"}
+    return pd.DataFrame(rows, columns=list(kinds)).astype(kinds)
+
+
+def _impairments(link: Link, counts: Sequence[KernelCounts], plug: KernelPlug) -> dict[str, Any]:
+    last = counts[-1]
+    left_over = last.sent_packets - last.delivered_packets - last.dropped - last.lost - last.inside
+    return {
+        "path": {
+            "pushed": last.sent_packets,
+            "popped": last.delivered_packets,
+            "dropped": last.dropped,
+            "lost": last.lost,
+            "duplicated": max(0, -left_over),
+            "inside": last.inside,
+        },
+        "unaccounted": max(0, left_over),
+        "elements": [{"commanded": spec.dump(), "applied": []} for spec, _ in link.parts],
+        "commands": plug.commands[link.direction],
+    }
