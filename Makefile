@@ -33,8 +33,11 @@ types: $(VENV)/.ready-dev
 imports: $(VENV)/.ready-dev
 	$(BIN)/lint-imports
 
+# Tests that send and wait in real time come on their own: beside others that compute they would wait too long.
+REAL_TIME := tests/live tests/between tests/peers
 tests: $(VENV)/.ready-dev
-	$(BIN)/pytest -n 3 --dist worksteal $(ARGS)
+	$(BIN)/pytest -n 3 --dist worksteal $(REAL_TIME:%=--ignore=%) $(ARGS)
+	$(BIN)/pytest -n 2 --dist worksteal $(REAL_TIME) $(ARGS)
 
 $(VENV)/.ready: pyproject.toml constraints.txt | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .

@@ -16,7 +16,8 @@ from experiments.results import load
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = "import sys; from experiments.cli.main import main; sys.exit(main())"
-LONG = ("compare", "--source", "lognormal", "--arm", "udp", "--arm", "rtp", "--duration", "1800s", "--workers", "2")
+TWO_ARMS = ("compare", "--source", "lognormal", "--arm", "quic-stream", "--arm", "quic-datagram", "--workers", "2")
+LONG = (*TWO_ARMS, "--duration", "60min")
 PATIENCE = 90.0
 
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -93,7 +94,7 @@ def test_an_interrupt_shows_and_keeps_what_was_measured(start: Start, tmp_path: 
     assert all(arm["captured"] > 0 for arm in shown["arms"])
     kept = load(tmp_path / shown["run"])
     assert not kept.complete
-    assert set(kept.ledger["arm"]) == {"udp", "rtp"}
+    assert set(kept.ledger["arm"]) == {"quic-stream", "quic-datagram"}
     assert not list(tmp_path.rglob("*.part"))
     assert none_left(workers)
 
@@ -143,7 +144,7 @@ def test_the_entry_point_answers_an_interrupt_of_its_imports(
 
 
 def test_a_worker_that_is_killed_fails_its_arm_and_the_other_goes_on(start: Start) -> None:
-    process = start(*LONG[:-4], "--duration", "60s", "--workers", "2", "--json")
+    process = start(*TWO_ARMS, "--duration", "30s", "--json")
     workers = wait_for(lambda: children(process) if len(children(process)) == 2 else [])
     os.kill(workers[0], signal.SIGKILL)
     out, err = process.communicate(timeout=PATIENCE)

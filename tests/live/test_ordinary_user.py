@@ -1,90 +1,170 @@
-"""Everything live works for an ordinary user: without root, without any capability."""
+"""Everything live works for an ordinary user, without root and without any capability, and nothing is left of it."""
 
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import sysconfig
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from experiments import load
+
 ROOT = Path(__file__).parents[2]
 NOBODY = 65534
+PATIENCE = 120.0
 MAIN = (
     "import sys; import experiments.live.arm as arm; arm.MOST_LATE_MS = 1e6; "  # tests share their machine
     "from experiments.cli.main import main; sys.exit(main())"
 )
 
-Glass = Callable[..., "subprocess.CompletedProcess[str]"]
+
+class User:
+    """Runs programs as an ordinary user: who runs the tests, or, if that is root, nobody."""
+
+    def __init__(self, folder: Path) -> None:
+        self._prefix: list[str] = []
+        self.folder = folder
+        if os.geteuid() == 0:
+            if shutil.which("setpriv") is None:
+                pytest.skip("no setpriv here, which drops the rights of root: apt install util-linux")
+            ids = [f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+            self._prefix = ["setpriv", *ids, "--bounding-set=-all", "--inh-caps=-all"]
+            self.folder = Path("/tmp") / f"glass-nobody-{os.getpid()}"
+            self.folder.mkdir()
+            os.chown(self.folder, NOBODY, NOBODY)
+        self._environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.folder),
+            "TMPDIR": str(self.folder),
+            "PYTHONPATH": os.pathsep.join((str(ROOT), sysconfig.get_paths()["purelib"])),
+        }
+        # Root's own Python may lie where nobody else may look.
+        check = "import experiments.live.arm, subprocess, sys; subprocess.run([sys.executable, '-c', ''], check=True)"
+        candidates = [sys.executable, f"/usr/bin/python{sys.version_info[0]}.{sys.version_info[1]}"]
+        usable = [python for python in candidates if ended(self._start(python, "-c", check)).returncode == 0]
+        if not usable:
+            pytest.skip(f"an ordinary user may run none of {', '.join(candidates)}, or not read this folder")
+        self._python = usable[0]
+
+    def start(self, *arguments: str) -> "subprocess.Popen[str]":
+        """A process of `glass`."""
+        return self._start(self._python, "-c", MAIN, *arguments)
+
+    def glass(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """Run `glass`; the test is skipped where this user may have no namespaces."""
+        done = ended(self.start(*arguments))
+        if "refuses network namespaces" in done.stderr:
+            pytest.skip(" ".join(done.stderr.split()))
+        return done
+
+    def parts(self) -> list[int]:
+        """The processes of a live arm of this user, in the order in which they were started."""
+        found = []
+        for process in Path("/proc").iterdir():
+            try:
+                command = (process / "cmdline").read_bytes() if process.name.isdigit() else b""
+                mine = str(self.folder).encode() in (process / "environ").read_bytes() if command else False
+            except OSError:
+                continue
+            if b"experiments.live.part" in command and mine:
+                found.append(int(process.name))
+        return sorted(found)
+
+    def three_parts(self) -> list[int]:
+        """The same, once there are three."""
+        return parts if len(parts := self.parts()) == 3 else []
+
+    def _start(self, *command: str) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [*self._prefix, *command],
+            cwd=self.folder,
+            env=self._environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
 
 
 @pytest.fixture
-def glass(tmp_path: Path) -> Iterator[Glass]:
-    """Run `glass` as an ordinary user: who runs the tests, or, if that is root, nobody."""
-    prefix: list[str] = []
-    folder = tmp_path
-    if os.geteuid() == 0:
-        if shutil.which("setpriv") is None:
-            pytest.skip("no setpriv here, which drops the rights of root: apt install util-linux")
-        ids = [f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
-        prefix = ["setpriv", *ids, "--bounding-set=-all", "--inh-caps=-all"]
-        folder = Path("/tmp") / f"glass-nobody-{os.getpid()}"
-        folder.mkdir()
-        os.chown(folder, NOBODY, NOBODY)
-    packages = sysconfig.get_paths()["purelib"]
-    environment = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(folder),
-        "TMPDIR": str(folder),
-        "PYTHONPATH": os.pathsep.join((str(ROOT), packages)),
-    }
-
-    def run(python: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [*prefix, python, *arguments],
-            cwd=folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=250,
-        )
-
-    # Root's own Python may lie where nobody else may look.
-    check = "import experiments.live.arm, subprocess, sys; subprocess.run([sys.executable, '-c', ''], check=True)"
-    candidates = [sys.executable, f"/usr/bin/python{sys.version_info[0]}.{sys.version_info[1]}"]
-    usable = [python for python in candidates if run(python, "-c", check).returncode == 0]
-    if not usable:
-        pytest.skip(f"an ordinary user may run none of {', '.join(candidates)}, or not read this folder")
-    yield lambda *arguments: run(usable[0], "-c", MAIN, *arguments)
-    if folder != tmp_path:
-        left = [name.name for name in folder.iterdir() if name.name not in ("results", ".cache", ".config")]
-        shutil.rmtree(folder)
+def user(tmp_path: Path) -> Iterator[User]:
+    made = User(tmp_path)
+    yield made
+    wait_for(lambda: not made.parts())
+    if made.folder != tmp_path:
+        left = [name.name for name in made.folder.iterdir() if name.name not in ("results", ".cache", ".config")]
+        shutil.rmtree(made.folder)
         assert left == []
 
 
-def needs_namespaces(done: "subprocess.CompletedProcess[str]") -> None:
-    if "refuses network namespaces" in done.stderr:
-        pytest.skip(" ".join(done.stderr.split()))
+def ended(process: "subprocess.Popen[str]") -> "subprocess.CompletedProcess[str]":
+    out, err = process.communicate(timeout=PATIENCE)
+    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
-def test_arms_are_measured_between_namespaces(glass: Glass) -> None:
-    options = ["--arm", "rtp", "--arm", "quic-datagram", "--duration", "1s", "--json"]
-    done = glass("compare", "--live", *options)
-    needs_namespaces(done)
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
-    assert [arm["outcome"] for arm in found["arms"]] == ["measured", "measured"]
-    assert all(arm["displayed"] > 5 for arm in found["arms"])
+def wait_for(what: Callable[[], Any]) -> Any:
+    """What `what` returns as soon as it is true."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        if found := what():
+            return found
+        time.sleep(0.05)
+    raise AssertionError("waited in vain")
 
 
-def test_a_command_behind_a_link_keeps_its_user_and_may_capture_and_nest(glass: Glass) -> None:
+@pytest.fixture
+def with_namespaces(user: User) -> None:
+    user.glass("shell", "--delay", "1ms", "--", "true")
+
+
+def test_a_command_behind_a_link_keeps_its_user_and_may_capture_and_nest(user: User) -> None:
     code = "import os, socket; socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0); print(os.getuid())"
     inner = f"{sys.executable if os.geteuid() else '/usr/bin/python3'}"
-    done = glass("shell", "--delay", "5ms", "--", inner, "-c", code)
-    needs_namespaces(done)
+    done = user.glass("shell", "--delay", "5ms", "--", inner, "-c", code)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == [str(os.geteuid() or NOBODY)]
+
+
+@pytest.mark.usefixtures("with_namespaces")
+def test_an_arm_whose_part_is_killed_fails_and_the_next_ones_are_measured(user: User) -> None:
+    arms = ("udp", "srt", "webtransport-datagram", "rtp", "quic-datagram")
+    named = [word for arm in arms for word in ("--arm", arm)]
+    process = user.start("compare", "--live", *named, "--duration", "1s", "--json")
+    for which in range(3):
+        parts = wait_for(user.three_parts)
+        time.sleep(2 * which)  # before they are ready, and in the middle
+        os.kill(parts[which], signal.SIGKILL)
+        wait_for(lambda killed=parts: not set(killed) & set(user.parts()))
+    done = ended(process)
+    assert done.returncode == 1, done.stderr
+    found = {arm["arm"]: arm for arm in json.loads(done.stdout)["arms"]}
+    for arm, role in zip(arms, ("emulator", "receiver", "sender"), strict=False):
+        assert found[arm]["outcome"] == "failed"
+        assert f"the {role} of the arm ended with code -9" in found[arm]["reason"]
+    for arm in arms[3:]:
+        assert found[arm]["outcome"] == "measured"
+        assert found[arm]["displayed"] > 5
+
+
+@pytest.mark.usefixtures("with_namespaces")
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
+def test_ctrl_c_and_kill_of_the_command_leave_no_process(user: User, sent: signal.Signals, code: int) -> None:
+    process = user.start("compare", "--live", "--source", "lognormal", "--arm", "udp", "--duration", "10min", "--json")
+    wait_for(user.three_parts)
+    if sent == signal.SIGINT:
+        time.sleep(9)  # until they are ready, and some frames have been shown
+    process.send_signal(sent)
+    done = ended(process)
+    assert done.returncode == code
+    wait_for(lambda: not user.parts())
+    if sent == signal.SIGINT:
+        assert done.stderr.startswith("error: interrupted")
+        assert json.loads(done.stdout)["arms"][0]["outcome"] == "incomplete"
+        (folder,) = (user.folder / "results").iterdir()
+        assert len(load(folder).ledger) > 0

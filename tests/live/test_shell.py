@@ -1,6 +1,7 @@
 """`glass shell`: other people's programs behind the link, which nests, and of which nothing is left."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -102,7 +103,9 @@ def test_round_trips_of_a_command_take_the_delay_of_both_ways(shell: Shell, host
     assert len(trips) == 10
     assert min(trips) >= 60
     assert sorted(trips)[5] < 90  # wide: tests share their machine
-    assert "to the command: 11 of 11 packets passed, 0 lost, 0 dropped" in done.stderr
+    passed = re.search(r"to the command: (\d+) of (\d+) packets passed, 0 lost, 0 dropped", done.stderr)
+    assert passed is not None and passed[1] == passed[2]
+    assert 11 <= int(passed[1]) <= 15  # the probe asks again until there is a server
 
 
 def test_links_nest_and_their_delays_add_up(shell: Shell) -> None:
