@@ -59,6 +59,20 @@ def test_trains_of_one_size_and_others_arrive_as_they_were_sent(pair: tuple[UdpS
     assert sender.unsent == 0
 
 
+def test_a_port_that_nobody_has_any_more_ends_nothing(pair: tuple[UdpSocket, UdpSocket]) -> None:
+    """ICMP: port unreachable."""
+    sender, receiver = pair
+    gone = receiver.address
+    receiver.close()
+    for _ in range(3):
+        sender.send([(b"to nobody", gone, 0)])
+        sender.wait(0.01)
+        assert sender.receive() == []
+    assert sender.unsent == 0
+    sender.send([(b"to myself", sender.address, 1)])
+    assert received(sender, 1) == [(b"to myself", 1)]
+
+
 @settings(deadline=None)
 @given(
     st.lists(
