@@ -15,6 +15,7 @@ from av.video.frame import PictureType
 
 from sender.source import PixelSource
 from sender.stamp import write_stamp
+from sender.thread_priority import same_priority
 from transport.stamp_code import Stamp
 
 _NO_INTERVAL = 1_000_000  # frames: longer than any run
@@ -103,6 +104,11 @@ def _vpx(preset: str, settings: EncoderSettings) -> dict[str, str]:
     }
 
 
+def _vp8(preset: str, settings: EncoderSettings) -> dict[str, str]:
+    # A positive number lets VP8 choose its speed by the clock, so that the bytes would depend on the load.
+    return {**_vpx(preset, settings), "cpu-used": f"-{preset}"}
+
+
 def _svtav1(preset: str, settings: EncoderSettings) -> dict[str, str]:
     return {"preset": preset, "svtav1-params": "pred-struct=1:rtc=1:lookahead=0:rc=2:lp=1:scd=0"}
 
@@ -119,7 +125,7 @@ _X26X_PRESETS = (
 ENCODERS: dict[str, EncoderEntry] = {
     "h264": EncoderEntry("libx264", "ultrafast", _X26X_PRESETS, _x264),
     "hevc": EncoderEntry("libx265", "ultrafast", _X26X_PRESETS, _x265),
-    "vp8": EncoderEntry("libvpx", "8", _numbers(16), _vpx),
+    "vp8": EncoderEntry("libvpx", "8", _numbers(16), _vp8),
     "vp9": EncoderEntry("libvpx-vp9", "8", _numbers(8), _vpx),
     # From preset 8 on, SVT-AV1 4.1 leaves whole 16x16 blocks stale that have changed from black to white.
     "av1": EncoderEntry("libsvtav1", "7", _numbers(7), _svtav1),
@@ -145,7 +151,8 @@ class PictureEncoder:
         context.thread_count = 1
         context.options = entry.options(settings.preset or entry.preset, settings)
         try:
-            context.open()
+            with same_priority():
+                context.open()
         except av.FFmpegError as error:
             raise EncoderError(
                 f"{entry.library} refuses {width}x{height} at {float(fps):g} fps with {settings}: {error.strerror}"

@@ -1,8 +1,10 @@
 import hashlib
 import itertools
+import os
 import subprocess
 import sys
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 
@@ -77,14 +79,37 @@ from fractions import Fraction
 from sender.encoder import EncoderSettings, SourceEncoder
 from sender.pipeline import capture_instant
 from sender.sources import SourceRequest, open_source
-source = open_source({source!r}, SourceRequest(width=320, height=180, fps=Fraction(30)))
+source = open_source({source!r}, SourceRequest(width={width}, height={height}, fps=Fraction(30)))
 encoder = SourceEncoder(source, EncoderSettings(codec={codec!r}))
 digest = hashlib.sha256()
-for index in range(12):
+for index in range({frames}):
     at = capture_instant(index, start_at=1002.0, fps=Fraction(30))
     digest.update(encoder.encode(index, at, force_keyframe=index == 5).payload)
 print(digest.hexdigest())
 """
+
+
+@pytest.mark.parametrize("codec", ["vp8", "vp9"])  # of their encoders, the form for live video knows the clock
+def test_the_bytes_do_not_depend_on_how_busy_the_machine_is(codec):
+    script = SCRIPT.format(codec=codec, source="bikes", width=640, height=360, frames=40)
+    command = [sys.executable, "-c", script]
+    idle = subprocess.run(command, capture_output=True, text=True, check=True)
+    hogs = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(3 * (os.cpu_count() or 1))]
+    try:
+        busy = subprocess.run(command, capture_output=True, text=True, check=True)
+    finally:
+        for hog in hogs:
+            hog.kill()
+            hog.wait()
+    assert busy.stdout == idle.stdout
+
+
+@pytest.mark.parametrize("codec", ENCODERS)
+def test_an_encoder_does_not_put_itself_before_other_programs(codec):
+    before = os.sched_getscheduler(0)
+    encoder = PictureEncoder(EncoderSettings(codec=codec), width=320, height=180, fps=Fraction(30))
+    assert {os.sched_getscheduler(int(thread.name)) for thread in Path("/proc/self/task").iterdir()} == {before}
+    del encoder
 
 
 @pytest.mark.parametrize(("codec", "source"), [*((codec, "bikes") for codec in ENCODERS), ("h264", "synthetic")])
@@ -92,7 +117,7 @@ def test_another_process_encodes_the_same_bytes(codec, source):
     digest = hashlib.sha256()
     for _, encoded in encode(EncoderSettings(codec=codec), 12, forced=(5,), source=source):
         digest.update(encoded.payload)
-    script = SCRIPT.format(codec=codec, source=source)
+    script = SCRIPT.format(codec=codec, source=source, width=320, height=180, frames=12)
     other = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert other.stdout.strip() == digest.hexdigest()
     assert other.stderr == ""
