@@ -36,7 +36,7 @@ ENCODE_COSTS: dict[str, LinearCost] = {
     "x264-ultrafast": LinearCost(0.0002, 0.0033),
     "x264-superfast": LinearCost(0.0007, 0.0054),
     "x265-ultrafast": LinearCost(0.0021, 0.0320),
-    "vp8-realtime": LinearCost(0.0005, 0.0142),
+    "vp8-realtime": LinearCost(0.0003, 0.0077),
     "vp9-realtime": LinearCost(0.0009, 0.0132),
     "svtav1-rtc": LinearCost(0.0045, 0.0240),
 }
