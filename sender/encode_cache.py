@@ -25,7 +25,7 @@ from typing import Self, TypeVar
 
 import av
 
-from sender.encoder import Encoded, EncoderSettings, SourceEncoder
+from sender.encoder import ENCODERS, Encoded, EncoderSettings, SourceEncoder
 from sender.source import PixelSource
 
 FORMAT = 1  # of keys, rows and the stamp's layout
@@ -185,12 +185,14 @@ class CachedEncoder:
 
 
 def _settings_key(source: PixelSource, settings: EncoderSettings) -> bytes:
+    entry = ENCODERS[settings.codec]
     description = {
         "format": FORMAT,
         "source": source.identity,
         "size": [source.width, source.height],
         "fps": str(source.fps),
         "settings": asdict(settings),
+        "told": [entry.library, entry.options(settings.preset or entry.preset, settings)],
         "libraries": {"av": av.__version__, **av.library_versions},
     }
     return hashlib.sha256(json.dumps(description, sort_keys=True).encode()).digest()

@@ -1,13 +1,14 @@
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
 from sender.encode_cache import CachedEncoder, EncodeCache, default_directory
-from sender.encoder import EncoderSettings, SourceEncoder
+from sender.encoder import ENCODERS, EncoderSettings, SourceEncoder
 from sender.pipeline import capture_instant
 from sender.sources import SourceRequest, open_source
 
@@ -42,6 +43,18 @@ def test_cached_bytes_are_the_encoders_bytes(tmp_path):
     assert (cold.hits, cold.misses) == (0, 30)
     assert (warm.hits, warm.misses) == (30, 0)
     assert cold.note is warm.note is None
+
+
+def test_what_the_encoder_is_told_is_part_of_the_key(tmp_path, monkeypatch):
+    """A version of ours that says the same settings in other words must not find the frames of the last one."""
+    cached(tmp_path)
+    entry = ENCODERS["h264"]
+
+    def in_other_words(preset, settings):
+        return {**entry.options(preset, settings), "tune": "fastdecode,zerolatency"}
+
+    monkeypatch.setitem(ENCODERS, "h264", replace(entry, options=in_other_words))
+    assert cached(tmp_path)[1].misses == 30
 
 
 @pytest.mark.parametrize("directory", [None, "disk"])
