@@ -2,15 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from experiments.catalog.experiment import Check
+if TYPE_CHECKING:  # the catalog imports matplotlib
+    from experiments.catalog.experiment import Check
 
-Checks = Mapping[str, Sequence[Check]]
+Checks: TypeAlias = "Mapping[str, Sequence[Check]]"
 """Checks by the name of their experiment."""
 
 
@@ -43,11 +44,11 @@ def markdown(checks: Checks) -> str:
     return "\n".join(lines)
 
 
-def verdict(check: Check) -> str:
+def verdict(check: "Check") -> str:
     """The verdict in a word."""
     return "holds" if check.holds else "DOES NOT HOLD"
 
 
-def check_object(check: Check) -> dict[str, Any]:
+def check_object(check: "Check") -> dict[str, Any]:
     """What `--json` prints of a check."""
     return asdict(check)

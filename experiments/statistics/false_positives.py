@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import binom
 
+from experiments.statistics.order_statistics import binomial_quantile
 from experiments.statistics.paired import differences
 from experiments.statistics.signed_rank import FloatArray, sign_flip_p
 
@@ -34,7 +34,7 @@ def false_positives(p_values: Sequence[float], *, level: float = 0.05) -> FalseP
     if not p_values:
         raise ValueError("a false-positive rate needs at least one comparison")
     pairs = len(p_values)
-    least, most = int(binom.ppf(0.025, pairs, level)), int(binom.ppf(0.975, pairs, level))
+    least, most = binomial_quantile(0.025, pairs, level), binomial_quantile(0.975, pairs, level)
     return FalsePositives(pairs, sum(p <= level for p in p_values), level, least, most)
 
 

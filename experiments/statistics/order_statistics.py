@@ -11,7 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binom
+from scipy.special import bdtr, bdtrik  # scipy.stats has the same, but takes a second to import
+
+_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -37,9 +39,9 @@ def quantile_interval(
     if n == 0:
         raise ValueError("an interval needs at least one observation")
     risk = (1 - confidence) / 2
-    below = int(binom.ppf(risk, n, quantile))  # the least k with P(B <= k) >= risk
+    below = binomial_quantile(risk, n, quantile)  # the least k with P(B <= k) >= risk
     low_rank = below if _cdf(below - 1, n, quantile) <= risk else below - 1  # P(B < low_rank) <= risk
-    above = int(binom.ppf(1 - risk, n, quantile)) + 1  # P(B >= above) <= risk
+    above = binomial_quantile(1 - risk, n, quantile) + 1  # P(B >= above) <= risk
     low = float(values[low_rank - 1]) if low_rank >= 1 else -math.inf
     high = float(values[above - 1]) if above <= n else math.inf
     missed = (_cdf(low_rank - 1, n, quantile) if low_rank >= 1 else 0.0) + (
@@ -72,8 +74,14 @@ def runs_needed(quantile: float, *, confidence: float = 0.95) -> int:
     return math.ceil(math.log(1 - confidence) / math.log(far) - 1e-9)
 
 
+def binomial_quantile(share: float, n: int, probability: float) -> int:
+    """The least k with P(B <= k) >= share, for B binomial(n, probability)."""
+    near = max(0, math.floor(bdtrik(share, n, probability)))  # P is interpolated between whole k
+    return next(k for k in range(max(0, near - 1), n + 1) if k == n or _cdf(k, n, probability) >= share - _ROUNDING)
+
+
 def _cdf(count: int, n: int, quantile: float) -> float:
-    return float(binom.cdf(count, n, quantile))
+    return float(bdtr(count, n, quantile)) if count >= 0 else 0.0
 
 
 def _check(quantile: float, confidence: float) -> None:

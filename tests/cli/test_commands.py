@@ -3,6 +3,8 @@
 import io
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -190,3 +192,9 @@ def test_no_number_of_the_table_is_cut(width: int) -> None:
     for number in ("743/750", "1234.5", "2345.6", "∞", "0.974", "12.34", "10.01", "unsupported"):
         assert number in text
     assert ("webtransport-stream-per-frame" in text) == (width >= 100)  # below, it is broken into two lines
+
+
+def test_a_command_starts_without_what_takes_long_to_import() -> None:
+    code = "import sys, experiments.cli.app; print(*{'matplotlib', 'scipy.stats', 'pyroute2'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []

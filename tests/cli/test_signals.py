@@ -71,7 +71,7 @@ def working(process: "subprocess.Popen[str]") -> list[int]:
 
     def busy(pid: int) -> bool:
         ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11]
-        return int(ticks) / os.sysconf("SC_CLK_TCK") > 2.5
+        return int(ticks) / os.sysconf("SC_CLK_TCK") > 4
 
     return workers if len(workers := children(process)) == 2 and all(map(busy, workers)) else []
 

@@ -37,7 +37,7 @@ def live(plan: Scenario) -> ArmResult:
     return run_arm_live(plan, plan.arms[0], None, emulator="relay")
 
 
-@pytest.mark.parametrize("arm", ["rtp", "quic-datagram"])
+@pytest.mark.parametrize("arm", ["quic-datagram"])
 def test_frames_are_shown_again_after_five_seconds_without_a_network(arm: str) -> None:
     outage = {"element": "outage", "windows": [{"start": "500ms", "duration": "5s"}]}
     result = live(scenario(arm, "8s", [outage, {"element": "delay", "delay": "20ms"}]))

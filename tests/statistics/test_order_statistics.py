@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binom
 
-from experiments.statistics.order_statistics import lower_bound, quantile_interval, runs_needed
+from experiments.statistics.order_statistics import binomial_quantile, lower_bound, quantile_interval, runs_needed
 
 
 @pytest.mark.parametrize(
@@ -20,6 +21,13 @@ from experiments.statistics.order_statistics import lower_bound, quantile_interv
 )
 def test_so_many_runs_bound_a_quantile(quantile: float, confidence: float, runs: int) -> None:
     assert runs_needed(quantile, confidence=confidence) == runs
+
+
+@given(st.floats(0.001, 0.999), st.integers(1, 500), st.floats(0.001, 0.999))
+def test_quantiles_of_a_binomial_number_are_the_least_that_reach_the_share(share: float, n: int, p: float) -> None:
+    found = binomial_quantile(share, n, p)
+    assert binom.cdf(found, n, p) >= share - 1e-9
+    assert binom.cdf(found - 1, n, p) < share + 1e-9
 
 
 @pytest.mark.parametrize(("n", "low", "high"), [(6, 1, 6), (10, 2, 9), (20, 6, 15), (50, 18, 33)])
