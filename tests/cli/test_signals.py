@@ -144,7 +144,7 @@ def test_the_entry_point_answers_an_interrupt_of_its_imports(
 
 
 def test_a_worker_that_is_killed_fails_its_arm_and_the_other_goes_on(start: Start) -> None:
-    process = start(*TWO_ARMS, "--duration", "30s", "--json")
+    process = start(*TWO_ARMS, "--duration", "10s", "--json")
     workers = wait_for(lambda: children(process) if len(children(process)) == 2 else [])
     os.kill(workers[0], signal.SIGKILL)
     out, err = process.communicate(timeout=PATIENCE)

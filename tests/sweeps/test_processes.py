@@ -27,7 +27,7 @@ arms = ["rtp", "quic-datagram"]
 seeds = 4
 frames = true
 [grid]
-duration = ["1500ms"]
+duration = ["900ms"]
 video.source = ["lognormal"]
 network.delay = ["5ms", "25ms", "50ms"]
 """
