@@ -48,24 +48,29 @@ def main() -> None:
         }
     )
     rng = np.random.default_rng(20)
-    medians: dict[str, list[dict[str, float]]] = {arm.label: [] for arm in scenario.arms}
+    medians: dict[str, dict[int, dict[str, float]]] = {arm.label: {} for arm in scenario.arms}  # by round
     unmeasured: list[Any] = []
-    rounds = [[scenario.arms[at] for at in rng.permutation(len(scenario.arms))] for _ in range(options.rounds)]
-    for arm in track([arm for one in rounds for arm in one], description="arms"):
+    order = [
+        (number, scenario.arms[at]) for number in range(options.rounds) for at in rng.permutation(len(scenario.arms))
+    ]
+    for number, arm in track(order, description="arms"):
         result = run_arm_live(scenario, arm, None, emulator=options.emulator)
         if result.outcome != "measured" or result.ledger is None:
             unmeasured.append((arm.label, result.outcome, result.reason))
             continue
         shown = result.ledger[result.ledger["fate"] == "displayed"]
-        medians[arm.label].append(
-            {name: float((shown[end] - shown[start]).median()) * 1e3 for name, (start, end) in SPANS.items()}
-        )
+        medians[arm.label][number] = {
+            name: float((shown[end] - shown[start]).median()) * 1e3 for name, (start, end) in SPANS.items()
+        }
     table = Table("arm", *(f"{name}, ms" for name in SPANS), f"over {FLOOR}, ms (smallest to largest)")
     whole = next(iter(SPANS))
     for label, found in medians.items():
-        over = [one[whole] - floor[whole] for one, floor in zip(found, medians[FLOOR], strict=False)]
+        floors = medians[FLOOR]
+        over = [one[whole] - floors[number][whole] for number, one in found.items() if number in floors]
         spread = f"{np.median(over):+.2f} ({min(over):+.2f} to {max(over):+.2f})" if over else "-"
-        table.add_row(label, *(f"{np.median([one[name] for one in found]):.2f}" for name in SPANS if found), spread)
+        table.add_row(
+            label, *(f"{np.median([one[name] for one in found.values()]):.2f}" for name in SPANS if found), spread
+        )
     Console(width=150).print(table)
     for line in unmeasured:
         print("not measured:", *line)
