@@ -68,9 +68,8 @@ def main() -> None:
         floors = medians[FLOOR]
         over = [one[whole] - floors[number][whole] for number, one in found.items() if number in floors]
         spread = f"{np.median(over):+.2f} ({min(over):+.2f} to {max(over):+.2f})" if over else "-"
-        table.add_row(
-            label, *(f"{np.median([one[name] for one in found.values()]):.2f}" for name in SPANS if found), spread
-        )
+        spans = [[one[name] for one in found.values()] for name in SPANS]
+        table.add_row(label, *(f"{np.median(values):.2f}" if values else "-" for values in spans), spread)
     Console(width=150).print(table)
     for line in unmeasured:
         print("not measured:", *line)

@@ -56,9 +56,7 @@ def _table(link: Link, counts: Sequence[KernelCounts], start_at: float) -> pd.Da
             {
                 "direction": link.direction,
                 "at": round(start - MEDIA_START, 6),
-                "capacity_bytes": min(
-                    (one(start, start + link.window) for one in link.capacities), default=float("nan")
-                ),
+                "capacity_bytes": link.capacity_bytes(start),
                 "sent_bytes": after.sent_bytes - before.sent_bytes,
                 "delivered_bytes": after.delivered_bytes - before.delivered_bytes,
                 "backlog_bytes": after.backlog_bytes,

@@ -33,6 +33,10 @@ class Link:
     capacities: tuple[Capacity, ...]
     window: float = LINK_WINDOW
 
+    def capacity_bytes(self, start: float) -> float:
+        """What the link can carry in the window that begins at `start`; nan if it is not limited."""
+        return min((carried(start, start + self.window) for carried in self.capacities), default=math.nan)
+
     def impairments(self) -> dict[str, Any]:
         """What was commanded and what was applied, in packets: of the path, and of each element."""
         elements = [
@@ -86,10 +90,7 @@ def check_conservation(link: Link, sent_packets: int) -> None:
 
 def _table(link: Link, now: float, media_start: float) -> pd.DataFrame:
     rows = link.log.table(now)
-    capacity = [
-        min((carried(start, start + link.window) for carried in link.capacities), default=math.nan)
-        for start in rows.at.tolist()
-    ]
+    capacity = [link.capacity_bytes(start) for start in rows.at.tolist()]
     table = pd.DataFrame(
         {
             "direction": [link.direction] * len(rows.at),

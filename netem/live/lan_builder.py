@@ -7,6 +7,8 @@ process of its own, since only one with a single thread may have a user namespac
 (numpy) after that.
 """
 
+import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -66,8 +68,12 @@ def _build(family: Family, commands: list[str]) -> list[socket.socket]:
 
 
 def _run(command: str) -> None:
-    """Raises NamespacesRefused with what the program said."""
-    done = subprocess.run(command.split(), capture_output=True, text=True, check=False)
+    """Raises NamespacesRefused with what the program said, or that there is none."""
+    name, *arguments = command.split()
+    program = shutil.which(name, path=os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin")))
+    if program is None:  # Debian has it where ordinary users do not look
+        raise NamespacesRefused(f"there is no {name} here: apt install iproute2")
+    done = subprocess.run([program, *arguments], capture_output=True, text=True, check=False)
     if done.returncode:
         said = " ".join(done.stderr.split()).removeprefix("Error: ")
         raise NamespacesRefused(f"this kernel refuses '{command}' ({said})")

@@ -177,7 +177,11 @@ def test_a_bad_scenario_file(glass: Glass, old: str, new: str, sentence: str) ->
     ("arguments", "sentence"),
     [
         (["run"], "Missing argument 'scenario'"),
-        (["run", "nowhere"], "nowhere is neither a scenario file nor a shipped scenario (default, loss, "),
+        (
+            ["run", "nowhere"],
+            "nowhere is neither a scenario file nor a shipped scenario (default, loss, fixed, "
+            "shallow-queue, jitter, outage, steps)",
+        ),
         (["run", "."], "cannot read scenario .: Is a directory"),
         (["list"], "Missing argument 'kind'"),
         (["list", "colours"], "Invalid value for 'kind'"),

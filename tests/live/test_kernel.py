@@ -121,6 +121,17 @@ def test_a_kernel_without_netem_is_refused_with_the_command_and_the_way_out(tmp_
 
 
 @pytest.mark.usefixtures("bucket")
+def test_tc_is_found_where_ordinary_users_do_not_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    assert refuses(*kernel_commands(scenario({"rate": "8Mbit/s"}))["down"]) == ""
+
+
+def test_a_missing_program_is_said_with_what_to_install() -> None:
+    said = refuses("no-such-tc qdisc")
+    assert said == "there is no no-such-tc here: apt install iproute2" or "refuses network namespaces" in said
+
+
+@pytest.mark.usefixtures("bucket")
 def test_a_bottleneck_of_the_kernel_limits_the_rate_and_its_counters_are_conserved(tmp_path: Path) -> None:
     plan = scenario({"rate": "600kbit/s", "queue": "20kB"})  # of 1 Mbit/s
     found = run(plan, results=tmp_path, live="kernel")

@@ -66,7 +66,7 @@ def test_every_frame_comes_through_libsrt_unchanged_and_losses_are_repaired(benc
         f", retransmissions {sent['retransmissions']} by us, {theirs['resent']} by libsrt"
         f", delay {min(delays):.3f} s at least, {median(delays):.3f} s as a rule, {max(delays):.3f} s at most"
     )
-    assert len(payloads) > 0.3 * bench.frames  # an encoder that is kept from its work skips pictures
+    assert len(payloads) > 0.9 * bench.frames  # an encoder that is kept from its work skips pictures
     assert [shown.sequence for shown in receiver.shown] == list(range(len(payloads)))
     assert [shown.payload for shown in receiver.shown] == payloads
     assert (receiver.stamp_errors, receiver.stamp_unreadable) == (0, 0)
