@@ -83,7 +83,7 @@ def _run_missing(plan: Plan, path: Path, run_cells: RunCells, progress: CellProg
 
     def finished(job: Job, ended: Done) -> None:
         if ended.unwritten is not None:
-            raise ResultsError(f"{ended.unwritten}; {len(done)} of {total} cells are kept in {path}")
+            raise ResultsError(f"{ended.unwritten}; {_kept(plan, path)}")
         if ended.died and job not in died:
             died.append(job)
             return
@@ -98,8 +98,14 @@ def _run_missing(plan: Plan, path: Path, run_cells: RunCells, progress: CellProg
     missing = [_job(plan, path, index) for index in range(total) if index not in done]
     # Whose process died is run once more: mostly somebody, or too little memory, killed it.
     if not (run_cells(missing, finished) and (not died or run_cells(tuple(died), finished))):
-        raise PlanInterrupted(f"interrupted; {len(done)} of {total} cells are kept in {path}, the same command goes on")
+        raise PlanInterrupted(f"interrupted; {_kept(plan, path)}, the same command goes on")
     folder.finish(path, [cell.axes for cell in plan.cells], partial(_describe, plan), frames=plan.frames)
+
+
+def _kept(plan: Plan, path: Path) -> str:
+    """What the folder holds, by the folder itself: a worker may have died between keeping a cell and saying so."""
+    total = len(plan.cells)
+    return f"{len(folder.finished_cells(path, total, frames=plan.frames))} of {total} cells are kept in {path}"
 
 
 def _describe(plan: Plan, index: int) -> dict[str, Any]:
