@@ -117,7 +117,7 @@ def _receive(control: Control, scenario: Scenario, arm: str, plain: socket.socke
         return bool(asked)
 
     control.send({"started": True})
-    known = end.run(UdpSocket(plain, clock), clock, over, around)
+    known = end.run(UdpSocket(plain, clock), clock, over, around=around)
     udp = UdpSocket(plain, clock)
     if not asked:  # the arm is over here; the last questions of the alignment may still come
         drive(answerer, udp, clock, until=clock.now() + AFTER, done=over, lateness=Lateness())

@@ -96,7 +96,7 @@ def run_arm_between(
             return shared[0]
 
         udp = UdpSocket(plain, clock)
-        known = end.run(udp, clock, over, around)
+        known = end.run(udp, clock, over, around=around)
         asker.finish(now=clock.now())
         drive(asker, udp, clock, until=clock.now() + PATIENCE, done=lambda now: asker.done, lateness=Lateness())
         control.send({"end": True})

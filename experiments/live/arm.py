@@ -28,6 +28,7 @@ from experiments.measure.picture_quality import with_quality
 from experiments.scenario import Scenario
 from experiments.scenario.arm_spec import ArmSpec
 from netem.live.clock import LiveClock, monotonic_ns
+from netem.live.scheduling import spare_processor
 from netem.packet import Address
 from receiver.quality import QualityMemo
 from sender.size_model import SizeSource
@@ -123,6 +124,7 @@ def _run_parts(
         plugs = {"sender": wiring.sender, "receiver": wiring.receiver}
         parts: dict[Role, subprocess.Popen[bytes]] = {}
         cleanup.callback(_end_all, parts)
+        processor = None if emulator == "kernel" else spare_processor()
         for role in ROLES:
             parts[role] = _start(
                 Task(
@@ -131,6 +133,7 @@ def _run_parts(
                     arm=arm.label,
                     quality=quality,
                     capture=capture,
+                    processor=processor,
                     result=results[role].fileno(),
                     plug=plugs.get(role),
                     ports=wiring.ports if role == "emulator" else (),

@@ -8,6 +8,7 @@ from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
 from netem.live.clock import LiveClock
+from netem.live.scheduling import run_patiently
 from transport.worker import Done
 
 T = TypeVar("T")
@@ -54,6 +55,7 @@ class CodecThread(Generic[T]):
         os.close(self._ready)
 
     def _run(self) -> None:
+        run_patiently()
         while (work := self._next()) is not None:
             began_at = self._clock.now()
             value, failed = None, None

@@ -11,6 +11,7 @@ from netem.endpoint import Endpoint
 from netem.live.clock import LiveClock
 from netem.live.driver import drive
 from netem.live.lateness import Lateness
+from netem.live.scheduling import stay_off
 from netem.live.udp_socket import UdpSocket
 from receiver.pipeline import ReceiverPipeline
 from sender.encoder import Encoded, FrameEncoder, SourceEncoder
@@ -39,13 +40,22 @@ class LiveSender:
         self._prepare()
 
     def run(
-        self, udp: UdpSocket, clock: LiveClock, done: Callable[[float], bool], around: Around = lambda end: end
+        self,
+        udp: UdpSocket,
+        clock: LiveClock,
+        done: Callable[[float], bool],
+        *,
+        around: Around = lambda end: end,
+        off: int | None = None,
     ) -> dict[str, Any]:
-        """Until the end of the run or until `done(now)`; what the end knows then."""
+        """Until the end of the run or until `done(now)`; what the end knows then. This thread, which has the network,
+        stays off the processor `off`; the codec may use it."""
         thread: CodecThread[Encoded] = CodecThread(clock, self._prepare)
         pipeline = self._ends.sender(self._transport, self._encoder, thread.took, thread)
         late = Lateness()
-        ended_at = _drive(self._ends, pipeline, around(pipeline), udp, thread, clock=clock, done=done, late=late)
+        ended_at = _drive(
+            self._ends, pipeline, around(pipeline), udp, thread, clock=clock, done=done, late=late, off=off
+        )
         return {"captured": pipeline.captured, **_common(pipeline, udp, late, ended_at)}
 
 
@@ -58,15 +68,24 @@ class LiveReceiver:
         self._transport = transport
 
     def run(
-        self, udp: UdpSocket, clock: LiveClock, done: Callable[[float], bool], around: Around = lambda end: end
+        self,
+        udp: UdpSocket,
+        clock: LiveClock,
+        done: Callable[[float], bool],
+        *,
+        around: Around = lambda end: end,
+        off: int | None = None,
     ) -> dict[str, Any]:
-        """Until the end of the run or until `done(now)`; what the end knows then."""
+        """Until the end of the run or until `done(now)`; what the end knows then. This thread, which has the network,
+        stays off the processor `off`; the codec may use it."""
         thread: CodecThread[av.VideoFrame | None] = CodecThread(clock)
         pipeline = self._ends.receiver(
             self._transport, self._ends.decoder(), thread.took, thread, keep_shown=self._keep_shown
         )
         late = Lateness()
-        ended_at = _drive(self._ends, pipeline, around(pipeline), udp, thread, clock=clock, done=done, late=late)
+        ended_at = _drive(
+            self._ends, pipeline, around(pipeline), udp, thread, clock=clock, done=done, late=late, off=off
+        )
         pipeline.finish(now=ended_at)
         return {
             "records": list(pipeline.records.values()),
@@ -88,7 +107,9 @@ def _drive(
     clock: LiveClock,
     done: Callable[[float], bool],
     late: Lateness,
+    off: int | None,
 ) -> float:
+    stay_off(off)  # not sooner: a thread begins on the processors of its maker
     clock.wait_until(ends.start_at)
     try:
         pipeline.connect(now=clock.now())

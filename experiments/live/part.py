@@ -29,7 +29,7 @@ from netem.live.device_port import DevicePort, OpenPort
 from netem.live.emulator import Direction, emulate
 from netem.live.recording import Recording
 from netem.live.relay_port import RelayPort
-from netem.live.scheduling import run_first, wake_up_exactly
+from netem.live.scheduling import run_first, stay_on, wake_up_exactly
 from netem.live.udp_socket import UdpSocket
 from netem.simulator import START_AT
 
@@ -52,6 +52,7 @@ def main() -> None:
     threading.Thread(target=_listen, args=(stop,), daemon=True).start()
     if task.role == "emulator":
         turn: str = run_first()
+        stay_on(task.processor)
     else:
         os.nice(_END_NICENESS)
         turn = f"nice {_END_NICENESS}"
@@ -79,7 +80,7 @@ def _sender(task: Task) -> Part:
     end = LiveSender(ends, ends.transport("sender", ends.config("sender", place, notes)))
 
     def run(clock: LiveClock, stop: threading.Event) -> dict[str, Any]:
-        known = end.run(UdpSocket(plain, clock), clock, lambda now: stop.is_set())
+        known = end.run(UdpSocket(plain, clock), clock, lambda now: stop.is_set(), off=task.processor)
         return {**known, "told": notes.told if notes else []}
 
     return run
@@ -92,7 +93,7 @@ def _receiver(task: Task) -> Part:
     end = LiveReceiver(ends, transport, keep_shown=task.quality)
 
     def run(clock: LiveClock, stop: threading.Event) -> dict[str, Any]:
-        known = end.run(UdpSocket(plain, clock), clock, lambda now: stop.is_set())
+        known = end.run(UdpSocket(plain, clock), clock, lambda now: stop.is_set(), off=task.processor)
         return {**known, "told": notes.told if notes else []}
 
     return run

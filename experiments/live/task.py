@@ -43,7 +43,7 @@ class KernelPlug(BaseModel):
 class Task(BaseModel):
     """`plug` is that of an end; `ports` are those of the emulator, to the sender first, or one of the kernel. The
     result goes to the file with the descriptor `result`. `quality`: that of the pictures will be measured. `capture`:
-    what passes, and what ends tell, is kept.
+    what passes, and what ends tell, is kept. `processor` is for the emulator; the ends leave it alone.
     """
 
     role: Role
@@ -52,6 +52,7 @@ class Task(BaseModel):
     result: int
     quality: bool
     capture: bool
+    processor: int | None
     plug: EndPlug | None = None
     ports: tuple[RelayPlug | DevicePlug | KernelPlug, ...] = ()
 

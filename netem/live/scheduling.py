@@ -1,4 +1,5 @@
-"""How soon the kernel lets this process run: its timers, and its turn before others. Linux only; harmless else."""
+"""How soon the kernel lets a thread run, and where: its timers, its turn before others, its processor. Linux only;
+harmless else."""
 
 import ctypes
 import os
@@ -34,3 +35,37 @@ def run_first() -> Literal["fifo", "short slice", "as others"]:
         if ctypes.CDLL(None, use_errno=True).syscall(number, 0, attributes, 0) == 0:
             return "short slice"
     return "as others"
+
+
+def run_patiently() -> None:
+    """Never interrupt whoever runs when this thread wakes up (SCHED_BATCH, sched(7)). For long computations: they would
+    else delay an emulator in the middle of a packet.
+    """
+    with suppress(OSError, AttributeError):
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+
+
+def spare_processor() -> int | None:
+    """One of the processors of this thread, for an emulator alone; None if it has only one.
+
+    Which one depends on the process, so that runs at the same time do not all choose the same.
+    """
+    try:
+        processors = sorted(os.sched_getaffinity(0))
+    except AttributeError:
+        return None
+    return processors[os.getpid() % len(processors)] if len(processors) > 1 else None
+
+
+def stay_on(processor: int | None) -> None:
+    """Keep this thread on that processor."""
+    if processor is not None:
+        with suppress(OSError):  # it has been taken away
+            os.sched_setaffinity(0, {processor})
+
+
+def stay_off(processor: int | None) -> None:
+    """Keep this thread off that processor."""
+    if processor is not None:
+        with suppress(OSError):  # no other is left
+            os.sched_setaffinity(0, os.sched_getaffinity(0) - {processor})

@@ -127,6 +127,31 @@ def test_a_stop_keeps_what_was_measured() -> None:
     assert shares[-1] < 0.5
 
 
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one processor is all there is")
+def test_the_networks_of_both_ends_leave_the_emulators_processor_alone_and_codecs_interrupt_nobody() -> None:
+    shares: list[float] = []
+    looks: list[list[tuple[set[int], set[int]]]] = []
+
+    def look() -> bool:
+        if over := shares[-1:] > [0.003]:
+            looks.append([(os.sched_getaffinity(pid), policies(pid)) for pid in sorted(parts())])
+        return over
+
+    live(scenario("udp", duration="10min"), progress=shares.append, stop=look)
+    (emulator, emulators), *ends = looks[0]
+    assert len(emulator) == 1
+    assert os.SCHED_BATCH not in emulators
+    for processors, threads in ends:
+        assert processors == os.sched_getaffinity(0) - emulator
+        assert os.SCHED_BATCH in threads
+
+
+def policies(pid: int) -> set[int]:
+    """Those of all threads but the first, which has the network."""
+    threads = {int(task.name) for task in Path(f"/proc/{pid}/task").iterdir()} - {pid}
+    return {os.sched_getscheduler(thread) for thread in threads}
+
+
 def test_unsupported_is_said_before_anything_is_started() -> None:
     plan = scenario("rtp", video={"source": "lognormal", "codec": "av1", "bitrate": "1Mbit/s"})
     assert live(plan).outcome == "unsupported"
