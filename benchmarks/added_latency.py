@@ -17,7 +17,7 @@ from rich.table import Table
 
 from experiments.live.arm import run_arm_live
 from experiments.live.emulators import EMULATORS
-from experiments.scenario import build
+from experiments.scenario import build, shipped
 
 FLOOR = "udp"
 SPANS = {
@@ -42,7 +42,7 @@ def main() -> None:
         {
             "name": "clean",
             "duration": options.duration,
-            **({"arms": [FLOOR, *options.arm]} if options.arm else {}),
+            "arms": [FLOOR, *options.arm] if options.arm else shipped("default").dump()["arms"],
             "video": {"source": "synthetic", "width": 640, "height": 360, "fps": 30.0, "bitrate": "2Mbit/s"},
             "network": {"delay": "1ms"},
         }

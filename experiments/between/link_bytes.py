@@ -7,8 +7,8 @@ from typing import Any
 import pandas as pd
 
 from experiments.between.shared_socket import WINDOW, SharedSocket
-from experiments.measure.arm_result import LINK_TYPES
 from experiments.measure.ends import MEDIA_START
+from experiments.measure.link_table import link_table
 
 _FIRST = round(MEDIA_START / WINDOW)
 
@@ -35,8 +35,7 @@ def link_bytes(own: SharedSocket, other: Any, ended_at: float) -> pd.DataFrame:
         for way, (sent, delivered) in ways.items()
         for number in numbers
     ]
-    kinds = {name: kind for name, kind in LINK_TYPES.items() if name != "arm"}
-    return pd.DataFrame(rows, columns=list(kinds)).astype(kinds)
+    return link_table(rows)
 
 
 def _count(counted: Any, number: int) -> int:

@@ -13,10 +13,14 @@ from experiments.between.key import Key, matches, pinning_context
 from experiments.between.link_bytes import link_bytes
 from experiments.between.receiving import VERSION
 from experiments.between.shared_socket import SharedSocket
+from experiments.between.tap import Tap
 from experiments.live.end import LiveSender
+from experiments.live.replay import Notes, replay
 from experiments.measure import ledger
 from experiments.measure.arm_result import ArmResult
+from experiments.measure.capture import Capture
 from experiments.measure.ends import MEDIA_START, Ends, Place
+from experiments.measure.summary import summarize_arm
 from experiments.scenario import Scenario, build
 from experiments.scenario.arm_spec import ArmSpec
 from netem.live.alignment import Alignment, align
@@ -24,6 +28,7 @@ from netem.live.alignment_messages import BURST, Asker
 from netem.live.clock import LiveClock, monotonic_ns
 from netem.live.driver import drive
 from netem.live.lateness import Lateness
+from netem.live.recording import Recording
 from netem.live.udp_socket import UdpSocket, open_socket
 from netem.packet import Address
 from netem.simulator import START_AT
@@ -52,13 +57,14 @@ def run_arm_between(
     arm: ArmSpec,
     remote: Remote,
     *,
+    capture: Capture | None = None,
     progress: Callable[[float], None] = lambda share: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> ArmResult:
     """Run one arm to a receiver on another host. The quality of pictures is not measured: they stay there.
 
-    Instants of the receiver are put on this host's clock; `stats.between` says how far they may be off. Raises
-    ControlError, OSError, and ValueError for a wrong key.
+    Instants of the receiver are put on this host's clock; `stats.between` says how far they may be off. `capture` gets
+    the packets that this host sees, and what its end tells. Raises ControlError, OSError, and ValueError for a bad key.
     """
     ends = Ends(scenario, arm)
     family, address = _resolve(remote)
@@ -70,13 +76,18 @@ def run_arm_between(
         asked = {"version": VERSION, "scenario": _for_receiver(scenario), "arm": arm.label}
         control.send({"token": Key.parse(remote.key).token.hex(), **asked})
         answer = control.receive(PATIENCE)
-        if "error" in answer:
-            if answer.get("unsupported"):
-                return ArmResult(arm.label, "unsupported", str(answer["error"])[:1000])
+        if "error" in answer and not answer.get("unsupported"):
             raise ControlError(f"the receiver refused: {str(answer['error'])[:1000]}")
+        here = _source(address), plain.getsockname()[1]
+        notes, recording = Notes(), Recording()
+        config = ends.config("sender", Place(here, address), notes if capture else None)
         try:
-            transport = ends.transport("sender", ends.config("sender", Place(plain.getsockname()[:2], address)))
+            if "error" in answer:
+                raise Unsupported(str(answer["error"])[:1000])
+            transport = ends.transport("sender", config)
         except Unsupported as error:
+            if capture is not None:
+                capture.remove()
             return ArmResult(arm.label, "unsupported", str(error))
         end = LiveSender(ends, transport)
         secret = bytes.fromhex(str(answer.get("alignment")))
@@ -92,11 +103,16 @@ def run_arm_between(
         shared: list[SharedSocket] = []
 
         def around(media: Any) -> SharedSocket:
-            shared.append(SharedSocket(media, asker, address))
+            shared.append(SharedSocket(Tap(media, recording, here) if capture else media, asker, address))
             return shared[0]
 
         udp = UdpSocket(plain, clock)
-        known = end.run(udp, clock, over, around=around)
+        try:
+            known = end.run(udp, clock, over, around=around)
+        finally:
+            if capture is not None:
+                capture.describe(arm.transport, config, now=ends.start_at)
+                replay(capture, recording, {"sender": notes.told})
         asker.finish(now=clock.now())
         drive(asker, udp, clock, until=clock.now() + PATIENCE, done=lambda now: asker.done, lateness=Lateness())
         control.send({"end": True})
@@ -105,9 +121,14 @@ def run_arm_between(
     return _result(ends, known, received, links, align(asker.exchanges), interrupted=stop())
 
 
-def check_receiver(remote: Remote) -> None:
-    """Raises OSError, ControlError or ValueError if no receiver with this key is there."""
-    with _connect(remote, _resolve(remote)[1]):
+def check_receiver(remote: Remote, *, capture: bool) -> None:
+    """Raises OSError, ControlError or ValueError if no receiver with this key is there, or none to `capture` from."""
+    family, address = _resolve(remote)
+    if capture and family != socket.AF_INET:
+        raise ControlError(
+            f"packets are captured of IPv4 only, and {remote.host} is {address[0]}; accepted is no --capture"
+        )
+    with _connect(remote, address):
         pass
 
 
@@ -119,6 +140,13 @@ def _resolve(remote: Remote) -> tuple[int, Address]:
         raise OSError(error.errno, f"{remote.host}: {error.strerror}") from None
     family, _, _, _, address = found[0]
     return family, (str(address[0]), int(address[1]))
+
+
+def _source(address: Address) -> str:
+    """The address of this host from which datagrams to `address` leave. Raises OSError."""
+    with socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        asking.connect(address)  # sends nothing
+        return str(asking.getsockname()[0])
 
 
 def _connect(remote: Remote, address: Address) -> Any:
@@ -206,7 +234,7 @@ def _result(
         "interrupted" if interrupted else None,
         ledger=frames,
         links=links,
-        summary=ends.summary(frames, links, now=known["ended_at"]),
+        summary=summarize_arm(ends.scenario, frames, links, now=known["ended_at"]),
         stats={
             "sender": known["stats"],
             "receiver": there.get("stats", {}),

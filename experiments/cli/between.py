@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from experiments.cli.options import Arms, AsJson, Duration, Results, Source, command_line
+from experiments.cli.options import Arms, AsJson, Capture, Duration, Results, Source, command_line
 
 if TYPE_CHECKING:
     from experiments.results import Run
@@ -49,6 +49,7 @@ def send(
     arm: Arms = None,
     duration: Duration = None,
     results: Results = Path("results"),
+    capture: Capture = False,
     as_json: AsJson = False,
 ) -> None:
     """Compare transports to another host, over the network that is between them.
@@ -56,7 +57,8 @@ def send(
     The clocks of both hosts are aligned before, during and after each arm; how far
     they may be off stands in the results, and an arm whose latency is smaller than
     that is marked. The clip goes over the network; media is as well protected as
-    the transport does it, which is not against who reads this program.
+    the transport does it, which is not against who reads this program. Captures
+    have the packets as this host sees them.
     """
     from experiments.between.key import Key
     from experiments.between.sending import Remote
@@ -72,6 +74,7 @@ def send(
         lambda progress: run(
             scenario,
             results=results,
+            capture=capture,
             live=Remote(host, port, key),
             progress=progress,
             command=_without_key(command_line()),

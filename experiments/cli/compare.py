@@ -10,6 +10,7 @@ from experiments.cli.errors import FAILED
 from experiments.cli.options import (
     Arms,
     AsJson,
+    Capture,
     Duration,
     Live,
     Results,
@@ -33,10 +34,6 @@ Runs = Annotated[
     typer.Option(
         min=1, max=10_000, metavar="COUNT", help="Runs with one seed after the other: the answer then has intervals."
     ),
-]
-Capture = Annotated[
-    bool,
-    typer.Option("--capture", help="Keep the packets for Wireshark, and qlogs for qvis. It changes no result."),
 ]
 
 

@@ -12,6 +12,10 @@ Results = Annotated[Path, typer.Option(metavar="FOLDER", help="Where the folder 
 Workers = Annotated[
     int | None, typer.Option(min=1, metavar="COUNT", help="Processes that share the work (default: one per core).")
 ]
+Capture = Annotated[
+    bool,
+    typer.Option("--capture", help="Keep the packets for Wireshark, and qlogs for qvis. It changes no result."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on stdout.")]
 
 Source = Annotated[

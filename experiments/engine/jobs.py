@@ -115,7 +115,9 @@ def _measure(
     scenario = job.scenario
     try:
         if isinstance(job.live, Remote):
-            return run_arm_between(scenario, scenario.arm(job.arm), job.live, progress=progress, stop=stop)
+            return run_arm_between(
+                scenario, scenario.arm(job.arm), job.live, capture=capture, progress=progress, stop=stop
+            )
         if job.live:
             memo = reuse.memo if job.quality else None
             return run_arm_live(

@@ -95,13 +95,13 @@ def run(
     never written over. `workers` is the number of processes, one per core by default. With `capture` the folder has
     `captures/` too: the packets of each arm for Wireshark, and qlogs for qvis. With `live`, the name of an emulator, it
     runs on real sockets, in real time, one arm after the other. With a Remote it runs to a receiver on another host,
-    over the network between them; there is no floor, and no capture of packets. `progress(arm, share)` is called
-    in the calling thread. Raises ScenarioError, ResultsError, OSError without the emulator, and Interrupted after
-    Ctrl-C.
+    over the network between them; there is no floor, and captures have what this host sees. `progress(arm, share)` is
+    called in the calling thread. Raises ScenarioError, ResultsError, OSError without the emulator, and Interrupted
+    after Ctrl-C.
     """
     plan = what if isinstance(what, Scenario) else scenario.load(what)
     if isinstance(live, Remote):
-        check_receiver(live)
+        check_receiver(live, capture=capture)
     elif live is not None:
         if capture and live == "kernel":
             raise NotInKernel(

@@ -24,7 +24,9 @@ from experiments.measure import ledger
 from experiments.measure.arm_result import ArmResult
 from experiments.measure.capture import Capture
 from experiments.measure.ends import MEDIA_START, Ends, Place
+from experiments.measure.link_table import link_table
 from experiments.measure.picture_quality import with_quality
+from experiments.measure.summary import summarize_arm
 from experiments.scenario import Scenario
 from experiments.scenario.arm_spec import ArmSpec
 from netem.live.clock import LiveClock, monotonic_ns
@@ -235,13 +237,14 @@ def _result(
             media_start=MEDIA_START,
             memo=memo,
         )
+    links = link_table(emulator["links"])
     of_parts = ("lateness", "overflows", "unsent", "scheduling", "processor_s", "waited_s")
     return ArmResult(
         arm.label,
         "measured",
         ledger=frames,
-        links=emulator["links"],
-        summary=ends.summary(frames, emulator["links"], now=receiver["ended_at"]),
+        links=links,
+        summary=summarize_arm(scenario, frames, links, now=receiver["ended_at"]),
         stats={
             "sender": sender["stats"],
             "receiver": receiver["stats"],

@@ -8,7 +8,8 @@ from typing import Literal
 
 import pandas as pd
 
-from experiments.measure.links import Link, link_table, open_link
+from experiments.measure.link_table import link_table
+from experiments.measure.links import Link, link_rows, open_link
 from experiments.scenario import Scenario
 from netem.element import Counts
 from netem.live.clock import LiveClock, monotonic_ns
@@ -59,7 +60,7 @@ def run_behind(scenario: Scenario, command: Sequence[str], far_command: str = ""
             up.path.counts(),
             max(way.lateness.percentile(0.99) for way in (down, up)) * 1e3,
             far.overflows + near.overflows,
-            link_table((links[0], links[1]), ended_at, media_start=START_AT),
+            link_table(link_rows((links[0], links[1]), ended_at, media_start=START_AT)),
         )
 
 

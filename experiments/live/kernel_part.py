@@ -5,10 +5,7 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
-import pandas as pd
-
 from experiments.live.task import KernelPlug
-from experiments.measure.arm_result import LINK_TYPES
 from experiments.measure.ends import MEDIA_START
 from experiments.measure.links import Link
 from netem.live.clock import LiveClock
@@ -34,9 +31,8 @@ def by_kernel(
         window = links[0].window
         rows = follow(kernel, clock, start_at=start_at, window=window, until=until, done=done)
     directions = list(zip(*rows, strict=True))
-    tables = [_table(link, counts, start_at) for link, counts in zip(links, directions, strict=True)]
     return {
-        "links": pd.concat(tables, ignore_index=True),
+        "links": [row for link, counts in zip(links, directions, strict=True) for row in _rows(link, counts, start_at)],
         "impairments": {
             link.direction: _impairments(link, counts, plug) for link, counts in zip(links, directions, strict=True)
         },
@@ -48,7 +44,7 @@ def by_kernel(
     }
 
 
-def _table(link: Link, counts: Sequence[KernelCounts], start_at: float) -> pd.DataFrame:
+def _rows(link: Link, counts: Sequence[KernelCounts], start_at: float) -> list[dict[str, Any]]:
     rows = []
     for number, (before, after) in enumerate(pairwise(counts)):
         start = start_at + number * link.window
@@ -64,8 +60,7 @@ def _table(link: Link, counts: Sequence[KernelCounts], start_at: float) -> pd.Da
                 "lost_packets": after.lost - before.lost,
             }
         )
-    kinds = {name: kind for name, kind in LINK_TYPES.items() if name != "arm"}
-    return pd.DataFrame(rows, columns=list(kinds)).astype(kinds)
+    return rows
 
 
 def _impairments(link: Link, counts: Sequence[KernelCounts], plug: KernelPlug) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from experiments.live.environment import waited
 from experiments.live.replay import Notes
 from experiments.live.task import DevicePlug, KernelPlug, RelayPlug, Task
 from experiments.measure.ends import MEDIA_START, Ends, Place
-from experiments.measure.links import Link, check_conservation, link_table, open_link
+from experiments.measure.links import Link, check_conservation, link_rows, open_link
 from experiments.scenario import build
 from netem.live.clock import LiveClock
 from netem.live.device_port import DevicePort, OpenPort
@@ -122,7 +122,7 @@ def _emulator(task: Task) -> Part:
             check_conservation(link, direction.sent_packets)
         counted = [port.udp if isinstance(port, RelayPort) else port for port in (to_sender, to_receiver)]
         return {
-            "links": link_table((links[0], links[1]), ended_at, media_start=MEDIA_START),
+            "links": link_rows((links[0], links[1]), ended_at, media_start=MEDIA_START),
             "impairments": {
                 "down": _impairments(links[0], down, to_sender.foreign),
                 "up": _impairments(links[1], up, to_receiver.foreign),

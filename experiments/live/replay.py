@@ -4,6 +4,7 @@ Keys come first, so that Wireshark has them ahead of every packet that needs the
 """
 
 import struct
+from collections.abc import Mapping
 from typing import Literal
 
 from experiments.measure.capture import Capture
@@ -29,7 +30,7 @@ class Notes:
         self.told.append(("keys", lines))
 
 
-def replay(capture: Capture, recording: Recording, told: dict[Literal["sender", "receiver"], Told]) -> None:
+def replay(capture: Capture, recording: Recording, told: Mapping[Literal["sender", "receiver"], Told]) -> None:
     """Write it all. Raises what the capture's `check` raises."""
     for end, notes in told.items():
         observer = capture.observer(end)

@@ -8,8 +8,6 @@ import pandas as pd
 
 from experiments.measure.ledger import TYPES
 
-LINK_WINDOW = 0.1  # seconds: one row of the link table per direction
-
 Outcome = Literal["measured", "incomplete", "unsupported", "failed", "not run"]
 
 LEDGER_TYPES = {"arm": "string", **TYPES}

@@ -1,15 +1,13 @@
 """The two ends of an arm as a scenario describes them, whatever world they meet in."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import av
-import pandas as pd
 
-from experiments.measure import dice, metrics
+from experiments.measure import dice
 from experiments.scenario import Scenario
 from experiments.scenario.arm_spec import ArmSpec
-from experiments.scenario.tracks import CHAT_TRACK, VIDEO_TRACK
 from netem.simulator import START_AT
 from receiver.decoder import Decoder, NullDecoder, VideoDecoder
 from receiver.pipeline import ReceiverPipeline
@@ -24,7 +22,6 @@ from transport.worker import Worker
 
 MEDIA_START = START_AT + 2.0
 DRAIN = 3.0
-LEAST_DURATION = 0.1  # seconds over which the rates of an interrupted run are taken
 
 _SIZE_MODEL_PICTURE = (640, 360)  # what the cost models are asked for if there are no pictures
 
@@ -130,11 +127,3 @@ class Ends:
     def decoder(self) -> Decoder:
         """What decodes the arm's video; for frames of a size model nothing does."""
         return NullDecoder() if isinstance(self.source, SizeSource) else VideoDecoder(self.scenario.video.codec)
-
-    def summary(self, frames: pd.DataFrame, links: pd.DataFrame, *, now: float) -> dict[str, Any]:
-        """The numbers of what was measured until `now`."""
-        duration = min(self.scenario.duration, max(now - MEDIA_START, LEAST_DURATION))
-        summary = metrics.summarize(frames[frames["track"] == VIDEO_TRACK], links, duration=duration)
-        if self.scenario.chat is not None:
-            summary["chat"] = metrics.summarize_messages(frames[frames["track"] == CHAT_TRACK])
-        return summary

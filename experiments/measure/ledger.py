@@ -17,6 +17,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
+from experiments.measure.ledger_error import LedgerError
 from receiver.record import ReceivedRecord
 from sender.record import SentRecord
 
@@ -52,10 +53,6 @@ _ORDER = (
 )
 _ROUNDING = 1e-9  # seconds; instants are floats near 1000
 _TELESCOPE = 1e-6  # seconds: stages must add up to glass-to-glass as closely as this
-
-
-class LedgerError(AssertionError):
-    """The ledger contradicts itself: a defect of this program, never of its input."""
 
 
 def join(captured: Iterable[SentRecord], received: Iterable[ReceivedRecord], *, media_start: float) -> pd.DataFrame:

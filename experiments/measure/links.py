@@ -5,11 +5,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-import pandas as pd
 
 from experiments.measure import dice
-from experiments.measure.arm_result import LINK_TYPES, LINK_WINDOW
-from experiments.measure.ledger import LedgerError
+from experiments.measure.ledger_error import LedgerError
 from experiments.scenario import Scenario
 from experiments.scenario.elements import Capacity, ElementSpec, Surroundings
 from netem.element import Counts, Element
@@ -18,6 +16,7 @@ from netem.path import Path
 
 Direction = Literal["down", "up"]
 
+LINK_WINDOW = 0.1  # seconds: one row of the link table per direction
 TRACE_MARGIN = 10.0  # seconds that a generated trace is longer than the media: handshake and drain without a repeat
 
 
@@ -73,9 +72,9 @@ def open_link(
     return Link(direction, path, log, tuple(parts), tuple(capacities), window)
 
 
-def link_table(links: tuple[Link, ...], now: float, *, media_start: float) -> pd.DataFrame:
-    """A row per direction and window, by time; `at` is its start in seconds after `media_start`."""
-    return pd.concat([_table(link, now, media_start) for link in links], ignore_index=True)
+def link_rows(links: tuple[Link, ...], now: float, *, media_start: float) -> list[dict[str, Any]]:
+    """Rows of `link_table`, by direction and time; `at` is the start of the window in seconds after `media_start`."""
+    return [row for link in links for row in _rows(link, now, media_start)]
 
 
 def check_conservation(link: Link, sent_packets: int) -> None:
@@ -88,22 +87,22 @@ def check_conservation(link: Link, sent_packets: int) -> None:
         raise LedgerError(f"{sent_packets} packets were sent {link.direction}, {counts.pushed} entered the path")
 
 
-def _table(link: Link, now: float, media_start: float) -> pd.DataFrame:
-    rows = link.log.table(now)
-    capacity = [link.capacity_bytes(start) for start in rows.at.tolist()]
-    table = pd.DataFrame(
-        {
-            "direction": [link.direction] * len(rows.at),
-            "at": np.round(rows.at - media_start, 6),
-            "capacity_bytes": capacity,
-            "sent_bytes": rows.sent_bytes,
-            "delivered_bytes": rows.delivered_bytes,
-            "backlog_bytes": rows.backlog_bytes,
-            "dropped_packets": rows.dropped_packets,
-            "lost_packets": rows.lost_packets,
-        }
-    )
-    return table.astype({name: kind for name, kind in LINK_TYPES.items() if name != "arm"})
+def _rows(link: Link, now: float, media_start: float) -> list[dict[str, Any]]:
+    table = link.log.table(now)
+    columns = {
+        "at": np.round(table.at - media_start, 6),
+        "sent_bytes": table.sent_bytes,
+        "delivered_bytes": table.delivered_bytes,
+        "backlog_bytes": table.backlog_bytes,
+        "dropped_packets": table.dropped_packets,
+        "lost_packets": table.lost_packets,
+    }
+    capacities = [link.capacity_bytes(start) for start in table.at.tolist()]
+    rows = zip(*(column.tolist() for column in columns.values()), strict=True)
+    return [
+        {"direction": link.direction, "capacity_bytes": capacity, **dict(zip(columns, row, strict=True))}
+        for capacity, row in zip(capacities, rows, strict=True)
+    ]
 
 
 def _as_dict(counts: Counts) -> dict[str, int]:

@@ -14,8 +14,10 @@ from experiments.measure import ledger
 from experiments.measure.arm_result import ArmResult, Outcome
 from experiments.measure.capture import Capture
 from experiments.measure.ends import MEDIA_START, Ends, Place, Role
-from experiments.measure.links import check_conservation, link_table, open_link
+from experiments.measure.link_table import link_table
+from experiments.measure.links import check_conservation, link_rows, open_link
 from experiments.measure.picture_quality import with_quality
+from experiments.measure.summary import summarize_arm
 from experiments.scenario import Scenario
 from experiments.scenario.arm_spec import ArmSpec
 from netem.simulator import Simulator
@@ -122,14 +124,14 @@ class _Session:
                 media_start=MEDIA_START,
                 memo=memo,
             )
-        table = link_table((self._down, self._up), self.now, media_start=MEDIA_START)
+        table = link_table(link_rows((self._down, self._up), self.now, media_start=MEDIA_START))
         return ArmResult(
             self._ends.arm.label,
             outcome,
             reason,
             ledger=frames,
             links=table,
-            summary=self._ends.summary(frames, table, now=self.now),
+            summary=summarize_arm(self._scenario, frames, table, now=self.now),
             stats=self._stats(),
             impairments={link.direction: link.impairments() for link in (self._down, self._up)},
         )

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from experiments.measure.arm_result import LEDGER_TYPES, LINK_TYPES, LINK_WINDOW, ArmResult
+from experiments.measure.arm_result import LEDGER_TYPES, LINK_TYPES, ArmResult
 from experiments.measure.ledger import stages
+from experiments.measure.links import LINK_WINDOW
 from experiments.results.files import ResultsError, read_json, read_table
 from experiments.results.run_folder import SCHEMA, collect
 from experiments.scenario.tracks import VIDEO_TRACK

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -15,7 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from experiments import load
+from experiments import Run, load
+from experiments.between.control import ControlError
+from experiments.between.sending import Remote, check_receiver
+from experiments.measure.ends import MEDIA_START
 from netem.live.lan import open_lan
 from netem.live.namespaces import NamespacesRefused
 
@@ -73,7 +77,8 @@ def send(folder: Path, port: int, key: str, *options: str) -> "subprocess.Comple
 
 
 def test_arms_are_measured_one_after_the_other_with_a_bound_of_the_clocks(receiver: Receiver, tmp_path: Path) -> None:
-    done = send(tmp_path, receiver.port, receiver.key, "--arm", "udp", "--arm", "quic-datagram", "--duration", "1s")
+    arms = ("--arm", "udp", "--arm", "quic-datagram")
+    done = send(tmp_path, receiver.port, receiver.key, *arms, "--duration", "1s", "--capture")
     assert done.returncode == 0, done.stderr
     assert "clocks of both hosts: aligned to" in done.stdout
     (folder,) = (tmp_path / "results").iterdir()
@@ -92,8 +97,36 @@ def test_arms_are_measured_one_after_the_other_with_a_bound_of_the_clocks(receiv
     down = run.links[(run.links["direction"] == "down") & (run.links["arm"] == "udp")]
     assert down["sent_bytes"].sum() > 30 * 1000
     assert down["delivered_bytes"].sum() <= down["sent_bytes"].sum()
+    for place in ("00-udp", "01-quic-datagram"):
+        expect_capture(folder / "captures" / place, run)
     assert "receiving udp" in receiver.log() and "received quic-datagram" in receiver.log()
     assert receiver.end() == 0
+
+
+def expect_capture(folder: Path, run: Run) -> None:
+    """Packets as the sender saw them, all of them, which tshark reads and decrypts."""
+    of_quic = "quic" in folder.name
+    files = {"link.pcapng", "tls-keys.log", "sender.sqlog"} if of_quic else {"link.pcapng"}
+    assert {file.name for file in folder.iterdir()} == files
+    if shutil.which("tshark") is None:
+        pytest.skip("no tshark here: apt install tshark")
+    fields = ("frame.interface_name", "ip.len", "_ws.expert.message", "ip.src", "ip.dst", "frame.time_epoch")
+    command = ["tshark", "-r", str(folder / "link.pcapng"), "-n", "-T", "fields"]
+    command += [word for field in fields for word in ("-e", field)]
+    seen = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    rows = [line.split("\t") for line in seen]
+    links = run.links[run.links["arm"] == folder.name.split("-", 1)[1]].groupby("direction")
+    for name, direction, column in (("down, sent", "down", "sent_bytes"), ("up, delivered", "up", "delivered_bytes")):
+        sizes = [int(row[1]) for row in rows if row[0] == name and float(row[5]) >= MEDIA_START]
+        assert sum(sizes) == links[column].sum()[direction]
+    assert any(row[0] == "down, sent" for row in rows)
+    assert {(row[3], row[4]) for row in rows} == {("127.0.0.1", "127.0.0.1")}
+    assert not [row for row in rows if "Malformed" in row[2] or "decrypt" in row[2].lower()]
+
+
+def test_packets_of_a_receiver_by_ipv6_are_refused_before_anything_is_sent() -> None:
+    with pytest.raises(ControlError, match="packets are captured of IPv4 only, and ::1 is ::1"):
+        check_receiver(Remote("::1", 1, "key"), capture=True)
 
 
 def test_a_wrong_key_another_certificate_and_nobody_are_said_in_a_sentence(receiver: Receiver, tmp_path: Path) -> None:

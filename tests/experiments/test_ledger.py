@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments.measure.ledger import FATES, STAGES, LedgerError, check, join, stages
+from experiments.measure.ledger import FATES, STAGES, check, join, stages
+from experiments.measure.ledger_error import LedgerError
 from receiver.record import ReceivedRecord
 from sender.record import SentRecord
 

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments.measure.ledger import FATES, LedgerError, check, stages
+from experiments.measure.ledger import FATES, check, stages
+from experiments.measure.ledger_error import LedgerError
 from experiments.measure.links import check_conservation, open_link
 from experiments.measure.virtual import MEDIA_START, Reuse, run_arm
 from experiments.scenario import Scenario

@@ -72,7 +72,7 @@ def test_a_smaller_mtu_that_nobody_is_told_of_is_a_loss_with_a_fate_for_every_fr
     assert result.impairments["down"]["path"]["dropped"] > 0
 
 
-@pytest.mark.parametrize(("arm", "flooded"), [("rtp", (0, 2)), ("quic-datagram", (1, 3))])
+@pytest.mark.parametrize(("arm", "flooded"), [("rtp", (0, 2)), ("quic-datagram", (1, 3)), ("srt", (0, 3))])
 def test_a_flood_of_garbage_on_any_port_changes_no_outcome(
     arm: str, flooded: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
