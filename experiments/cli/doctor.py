@@ -16,6 +16,7 @@ import typer
 from experiments.cli.options import AsJson
 from netem.live.lan import open_kernel_lan, open_lan
 from netem.live.lan_builder import DEVICES
+from netem.live.scheduling import pauses
 
 _PATIENCE = 10.0  # seconds for a question to the kernel, asked in a process of its own
 _RUN_FIRST = "import os; os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))"
@@ -29,6 +30,7 @@ _PROGRAMS = {
     ),
     "chromium": ("the tests of reports in a browser", "apt install chromium"),
 }
+_LISTENED, _PAUSE, _MOST_PAUSES = 2.0, 0.5e-3, 1  # seconds, seconds, and how many a live run bears
 _WANTED_PROCESSORS = 4  # sender, emulator and receiver of a live run, and everything else
 
 
@@ -76,6 +78,7 @@ def _findings() -> Iterator[Finding]:
         processors >= _WANTED_PROCESSORS,
         f"with fewer than {_WANTED_PROCESSORS} they wait for each other, and for whatever else runs",
     )
+    yield _steadiness()
     for program, (use, remedy) in _PROGRAMS.items():
         yield Finding(f"{program}, for {use}", shutil.which(program) is not None, remedy)
     yield Finding(
@@ -92,6 +95,16 @@ def _network(what: str, commands: list[str]) -> Finding:
     except OSError as error:
         return Finding(what, False, str(error))
     return Finding(what, works=True)
+
+
+def _steadiness() -> Finding:
+    found = pauses(_LISTENED, least=_PAUSE)
+    return Finding(
+        f"a processor of one's own ({len(found)} pauses of {_PAUSE * 1e3:g} ms or more in {_LISTENED:g} s)",
+        len(found) <= _MOST_PAUSES,
+        f"the longest took {max(found, default=0) * 1e3:.1f} ms: other programs run, or the host of a virtual machine"
+        " does something else; more live runs are repeated",
+    )
 
 
 def _binds(host: str) -> bool:

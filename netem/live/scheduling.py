@@ -5,6 +5,7 @@ import ctypes
 import os
 import platform
 import struct
+import time
 from contextlib import suppress
 from typing import Literal
 
@@ -43,6 +44,19 @@ def run_patiently() -> None:
     """
     with suppress(OSError, AttributeError):
         os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+
+
+def pauses(seconds: float, *, least: float) -> list[float]:
+    """Compute for so long, and say for how long each time somebody else had the processor meanwhile, if for `least`
+    seconds or more: another program, or the host of a virtual machine."""
+    found: list[float] = []
+    began_at = before = time.monotonic()
+    while before < began_at + seconds:
+        now = time.monotonic()
+        if now - before >= least:
+            found.append(now - before)
+        before = now
+    return found
 
 
 def spare_processor() -> int | None:
