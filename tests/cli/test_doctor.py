@@ -12,6 +12,12 @@ import pytest
 Glass = Callable[..., Any]
 
 
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody listens for pauses, which takes its time."""
+    monkeypatch.setattr("experiments.cli.doctor.pauses", lambda seconds, least: [])
+
+
 def test_each_line_is_a_yes_or_a_no_with_what_helps(glass: Glass) -> None:
     code, out, err = glass("doctor")
     assert (code, err) == (0, "")
