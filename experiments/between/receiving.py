@@ -12,6 +12,7 @@ from experiments.between.control import MAX_REQUEST, Control, ControlError
 from experiments.between.key import Key
 from experiments.between.shared_socket import SharedSocket
 from experiments.live.end import LiveReceiver
+from experiments.live.undisturbed import undisturbed
 from experiments.measure.ends import Ends, Place
 from experiments.scenario import Scenario, ScenarioError, build
 from experiments.scenario.named_files import named_files
@@ -117,7 +118,8 @@ def _receive(control: Control, scenario: Scenario, arm: str, plain: socket.socke
         return bool(asked)
 
     control.send({"started": True})
-    known = end.run(UdpSocket(plain, clock), clock, over, around=around)
+    with undisturbed():
+        known = end.run(UdpSocket(plain, clock), clock, over, around=around)
     udp = UdpSocket(plain, clock)
     if not asked:  # the arm is over here; the last questions of the alignment may still come
         drive(answerer, udp, clock, until=clock.now() + AFTER, done=over, lateness=Lateness())

@@ -3,6 +3,7 @@
 import math
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -16,6 +17,7 @@ from experiments.between.shared_socket import SharedSocket
 from experiments.between.tap import Tap
 from experiments.live.end import LiveSender
 from experiments.live.replay import Notes, replay
+from experiments.live.undisturbed import undisturbed
 from experiments.measure import ledger
 from experiments.measure.arm_result import ArmResult
 from experiments.measure.capture import Capture
@@ -76,19 +78,17 @@ def run_arm_between(
         asked = {"version": VERSION, "scenario": _for_receiver(scenario), "arm": arm.label}
         control.send({"token": Key.parse(remote.key).token.hex(), **asked})
         answer = control.receive(PATIENCE)
-        if "error" in answer and not answer.get("unsupported"):
+        if "error" in answer:
+            if answer.get("unsupported"):
+                return _unsupported(arm, str(answer["error"])[:1000], capture)
             raise ControlError(f"the receiver refused: {str(answer['error'])[:1000]}")
-        here = _source(address), plain.getsockname()[1]
+        here = connection.getsockname()[0], plain.getsockname()[1]
         notes, recording = Notes(), Recording()
         config = ends.config("sender", Place(here, address), notes if capture else None)
         try:
-            if "error" in answer:
-                raise Unsupported(str(answer["error"])[:1000])
             transport = ends.transport("sender", config)
         except Unsupported as error:
-            if capture is not None:
-                capture.remove()
-            return ArmResult(arm.label, "unsupported", str(error))
+            return _unsupported(arm, str(error), capture)
         end = LiveSender(ends, transport)
         secret = bytes.fromhex(str(answer.get("alignment")))
         clock = _start(control, plain, secret, address)
@@ -106,17 +106,25 @@ def run_arm_between(
             shared.append(SharedSocket(Tap(media, recording, here) if capture else media, asker, address))
             return shared[0]
 
+        def write() -> list[str]:
+            if capture is None:
+                return []
+            capture.describe(arm.transport, config, now=ends.start_at)
+            return replay(capture, recording, {"sender": notes})
+
         udp = UdpSocket(plain, clock)
         try:
-            known = end.run(udp, clock, over, around=around)
-        finally:
-            if capture is not None:
-                capture.describe(arm.transport, config, now=ends.start_at)
-                replay(capture, recording, {"sender": notes.told})
-        asker.finish(now=clock.now())
-        drive(asker, udp, clock, until=clock.now() + PATIENCE, done=lambda now: asker.done, lateness=Lateness())
-        control.send({"end": True})
-        received = control.receive(PATIENCE)
+            with undisturbed():
+                known = end.run(udp, clock, over, around=around)
+            asker.finish(now=clock.now())
+            drive(asker, udp, clock, until=clock.now() + PATIENCE, done=lambda now: asker.done, lateness=Lateness())
+            control.send({"end": True})
+            received = control.receive(PATIENCE)
+        except OSError:
+            with suppress(Exception):  # why the arm ended is what is told
+                write()
+            raise
+    known["missing"] = write()  # not sooner: the receiver waits
     links = link_bytes(shared[0], received.get("bytes"), known["ended_at"])
     return _result(ends, known, received, links, align(asker.exchanges), interrupted=stop())
 
@@ -126,7 +134,8 @@ def check_receiver(remote: Remote, *, capture: bool) -> None:
     family, address = _resolve(remote)
     if capture and family != socket.AF_INET:
         raise ControlError(
-            f"packets are captured of IPv4 only, and {remote.host} is {address[0]}; accepted is no --capture"
+            f"packets are captured of IPv4 only, and the receiver was found at {address[0]}; "
+            "accepted with --capture is its IPv4 address"
         )
     with _connect(remote, address):
         pass
@@ -142,11 +151,10 @@ def _resolve(remote: Remote) -> tuple[int, Address]:
     return family, (str(address[0]), int(address[1]))
 
 
-def _source(address: Address) -> str:
-    """The address of this host from which datagrams to `address` leave. Raises OSError."""
-    with socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET, socket.SOCK_DGRAM) as asking:
-        asking.connect(address)  # sends nothing
-        return str(asking.getsockname()[0])
+def _unsupported(arm: ArmSpec, reason: str, capture: Capture | None) -> ArmResult:
+    if capture is not None:
+        capture.remove()
+    return ArmResult(arm.label, "unsupported", reason)
 
 
 def _connect(remote: Remote, address: Address) -> Any:
@@ -220,7 +228,7 @@ def _result(
     _move(records, shift)
     frames = ledger.join(sent, records, media_start=MEDIA_START)
     latency = float((frames["displayed_at"] - frames["captured_at"]).median())
-    notes = list(ends.source.notes)
+    notes = [*ends.source.notes, *(f"{ends.arm.label}: {sentence}" for sentence in known["missing"])]
     if not bound < latency:
         notes.append(
             f"{ends.arm.label}: INVALID: its clocks are aligned to {bound * 1e3:.1f} ms, which is no better than the "

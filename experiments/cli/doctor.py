@@ -16,7 +16,7 @@ import typer
 from experiments.cli.options import AsJson
 from netem.live.lan import open_kernel_lan, open_lan
 from netem.live.lan_builder import DEVICES
-from netem.live.scheduling import pauses
+from netem.live.pauses import pauses
 
 _PATIENCE = 10.0  # seconds for a question to the kernel, asked in a process of its own
 _RUN_FIRST = "import os; os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))"
@@ -30,7 +30,8 @@ _PROGRAMS = {
     ),
     "chromium": ("the tests of reports in a browser", "apt install chromium"),
 }
-_LISTENED, _PAUSE, _MOST_PAUSES = 2.0, 0.5e-3, 1  # seconds, seconds, and how many a live run bears
+_LISTENED = 2.0  # seconds
+_PAUSE = 1e-3  # seconds: an emulator that is kept waiting for so long is late by as much as it may be
 _WANTED_PROCESSORS = 4  # sender, emulator and receiver of a live run, and everything else
 
 
@@ -46,7 +47,8 @@ class Finding:
 def doctor(as_json: AsJson = False) -> None:
     """Say what this machine can do, a line each, and what helps where it cannot.
 
-    Nothing is changed or installed. Virtual time needs none of it.
+    Nothing is changed or installed; one processor is kept busy for two seconds.
+    Virtual time needs none of it.
     """
     found = list(_findings())
     if as_json:
@@ -101,7 +103,7 @@ def _steadiness() -> Finding:
     found = pauses(_LISTENED, least=_PAUSE)
     return Finding(
         f"a processor of one's own ({len(found)} pauses of {_PAUSE * 1e3:g} ms or more in {_LISTENED:g} s)",
-        len(found) <= _MOST_PAUSES,
+        not found,
         f"the longest took {max(found, default=0) * 1e3:.1f} ms: other programs run, or the host of a virtual machine"
         " does something else; more live runs are repeated",
     )

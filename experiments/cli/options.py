@@ -14,7 +14,7 @@ Workers = Annotated[
 ]
 Capture = Annotated[
     bool,
-    typer.Option("--capture", help="Keep the packets for Wireshark, and qlogs for qvis. It changes no result."),
+    typer.Option("--capture", help="Keep the packets for Wireshark, and qlogs for qvis."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on stdout.")]
 

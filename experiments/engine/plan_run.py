@@ -83,13 +83,14 @@ def _run_missing(plan: Plan, path: Path, run_cells: RunCells, progress: CellProg
 
     def finished(job: Job, ended: Done) -> None:
         if ended.unwritten is not None:
-            raise ResultsError(f"{ended.unwritten}; {_kept(plan, path)}")
-        if ended.died and job not in died:
-            died.append(job)
-            return
-        if ended.outcome not in folder.FINISHED:
-            return
-        if not ended.kept:
+            raise ResultsError(ended.unwritten)
+        # Whose process ended may have kept its cell just before.
+        if not ended.kept and not folder.is_finished(path, int(job.name), frames=plan.frames):
+            if ended.died and job not in died:
+                died.append(job)
+                return
+            if ended.outcome not in folder.FINISHED:
+                return
             assert job.place is not None
             write_arm(job.place, ArmResult(job.arm, ended.outcome, ended.reason))
         done.add(int(job.name))
@@ -97,15 +98,14 @@ def _run_missing(plan: Plan, path: Path, run_cells: RunCells, progress: CellProg
 
     missing = [_job(plan, path, index) for index in range(total) if index not in done]
     # Whose process died is run once more: mostly somebody, or too little memory, killed it.
-    if not (run_cells(missing, finished) and (not died or run_cells(tuple(died), finished))):
-        raise PlanInterrupted(f"interrupted; {_kept(plan, path)}, the same command goes on")
+    try:
+        all_ended = run_cells(missing, finished) and (not died or run_cells(tuple(died), finished))
+    except ResultsError as error:
+        kept = folder.finished_cells(path, total, frames=plan.frames)  # others went on until they were stopped
+        raise ResultsError(f"{error}; {len(kept)} of {total} cells are kept in {path}") from None
+    if not all_ended:
+        raise PlanInterrupted(f"interrupted; {len(done)} of {total} cells are kept in {path}, the same command goes on")
     folder.finish(path, [cell.axes for cell in plan.cells], partial(_describe, plan), frames=plan.frames)
-
-
-def _kept(plan: Plan, path: Path) -> str:
-    """What the folder holds, by the folder itself: a worker may have died between keeping a cell and saying so."""
-    total = len(plan.cells)
-    return f"{len(folder.finished_cells(path, total, frames=plan.frames))} of {total} cells are kept in {path}"
 
 
 def _describe(plan: Plan, index: int) -> dict[str, Any]:

@@ -69,12 +69,20 @@ def run_arm_live(
             capture.remove()
         return ArmResult(arm.label, "unsupported", str(error))
     for attempt in range(1, ATTEMPTS + 1):
+        processor = None if emulator == "kernel" else spare_processor(attempt)
         known = _run_parts(
-            scenario, arm, emulator, progress, stop, quality=memo is not None, capture=capture is not None
+            scenario,
+            arm,
+            emulator,
+            progress,
+            stop,
+            quality=memo is not None,
+            capture=capture is not None,
+            processor=processor,
         )
         late = max((way["p99_ms"] for way in known["emulator"]["lateness"].values()), default=0.0)
         if capture is not None and (stop() or late <= MOST_LATE_MS or attempt == ATTEMPTS):
-            _write_capture(capture, scenario, arm, known)
+            known["missing"] = _write_capture(capture, scenario, arm, known)
         if stop():
             return replace(_result(scenario, arm, known, attempt, None), outcome="incomplete", reason="interrupted")
         if late <= MOST_LATE_MS:
@@ -86,16 +94,13 @@ def run_arm_live(
     return replace(_result(scenario, arm, known, attempt, None), outcome="failed", reason=reason)
 
 
-def _write_capture(capture: Capture, scenario: Scenario, arm: ArmSpec, known: Mapping[str, Any]) -> None:
+def _write_capture(capture: Capture, scenario: Scenario, arm: ArmSpec, known: Mapping[str, Any]) -> list[str]:
     addresses: Mapping[str, Address] = known["addresses"]
     ends = Ends(scenario, arm)
     config = ends.config("sender", Place(addresses["sender"], addresses["receiver"]))
     capture.describe(arm.transport, config, now=ends.start_at)
-    replay(
-        capture,
-        known["emulator"]["recording"],
-        {"sender": known["sender"]["told"], "receiver": known["receiver"]["told"]},
-    )
+    sender, receiver = known["sender"]["notes"], known["receiver"]["notes"]
+    return replay(capture, known["emulator"]["recording"], {"sender": sender, "receiver": receiver})
 
 
 def _check_supported(scenario: Scenario, arm: ArmSpec, emulator: Emulator) -> None:
@@ -117,6 +122,7 @@ def _run_parts(
     *,
     quality: bool,
     capture: bool,
+    processor: int | None,
 ) -> dict[str, Any]:
     """What each part knows, by role. Whatever happens, no process and no file is left. Raises PartError."""
     with ExitStack() as cleanup:
@@ -126,7 +132,6 @@ def _run_parts(
         plugs = {"sender": wiring.sender, "receiver": wiring.receiver}
         parts: dict[Role, subprocess.Popen[bytes]] = {}
         cleanup.callback(_end_all, parts)
-        processor = None if emulator == "kernel" else spare_processor()
         for role in ROLES:
             parts[role] = _start(
                 Task(
@@ -251,7 +256,7 @@ def _result(
             **{name: receiver[name] for name in ("keyframe_requests", "stamp_errors", "stamp_unreadable")},
             "closed": {end: known[end]["closed"] for end in ("sender", "receiver") if known[end]["closed"]},
             "ended_at": round(receiver["ended_at"] - MEDIA_START, 6),
-            "source_notes": list(ends.source.notes),
+            "source_notes": [*ends.source.notes, *(f"{arm.label}: {said}" for said in known.get("missing", ()))],
             "live": {
                 "attempt": attempt,
                 "machine": known["environment"],

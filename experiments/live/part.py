@@ -6,7 +6,6 @@ Its task is a JSON line on stdin. It answers with the line "ready", is told the 
 it knows to a file, inherited without a name, when the arm is over. The end of stdin means stop.
 """
 
-import gc
 import os
 import pickle
 import resource
@@ -21,6 +20,7 @@ from experiments.live.end import LiveReceiver, LiveSender
 from experiments.live.environment import waited
 from experiments.live.replay import Notes
 from experiments.live.task import DevicePlug, KernelPlug, RelayPlug, Task
+from experiments.live.undisturbed import undisturbed
 from experiments.measure.ends import MEDIA_START, Ends, Place
 from experiments.measure.links import Link, check_conservation, link_rows, open_link
 from experiments.scenario import build
@@ -29,13 +29,12 @@ from netem.live.device_port import DevicePort, OpenPort
 from netem.live.emulator import Direction, emulate
 from netem.live.recording import Recording
 from netem.live.relay_port import RelayPort
-from netem.live.scheduling import run_first, stay_on, wake_up_exactly
+from netem.live.scheduling import run_as_others, run_first, run_patiently, stay_on
 from netem.live.udp_socket import UdpSocket
 from netem.simulator import START_AT
 
 Part = Callable[[LiveClock, threading.Event], dict[str, Any]]
 
-_SWITCH = 100e-6  # seconds after which a codec thread has to let the network on, while it runs Python
 _END_NICENESS = 10  # an end that waits is measured as such; an emulator that waits is another network
 
 
@@ -43,6 +42,9 @@ def main() -> None:
     """Be one part of an arm."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started us tells us to stop
     task = Task.model_validate_json(sys.stdin.readline())
+    if task.role != "emulator":
+        os.nice(_END_NICENESS)
+        run_patiently()  # threads of an encoder begin as their maker is
     part = {"sender": _sender, "receiver": _receiver, "emulator": _emulator}[task.role](task)
     print("ready", flush=True)
     origin = sys.stdin.readline()
@@ -52,15 +54,12 @@ def main() -> None:
     threading.Thread(target=_listen, args=(stop,), daemon=True).start()
     if task.role == "emulator":
         turn: str = run_first()
-        stay_on(task.processor)
+        turn += f" on processor {task.processor}" if stay_on(task.processor) else ""
     else:
-        os.nice(_END_NICENESS)
+        run_as_others()
         turn = f"nice {_END_NICENESS}"
-    wake_up_exactly()
-    sys.setswitchinterval(_SWITCH)
-    gc.collect()
-    gc.disable()  # a collection would stop everything for milliseconds; what a run makes is bounded
-    known = part(LiveClock(int(origin)), stop)
+    with undisturbed():
+        known = part(LiveClock(int(origin)), stop)
     usage = resource.getrusage(resource.RUSAGE_SELF)
     known["processor_s"] = round(usage.ru_utime + usage.ru_stime, 3)
     known["scheduling"] = turn
@@ -81,7 +80,7 @@ def _sender(task: Task) -> Part:
 
     def run(clock: LiveClock, stop: threading.Event) -> dict[str, Any]:
         known = end.run(UdpSocket(plain, clock), clock, lambda now: stop.is_set(), off=task.processor)
-        return {**known, "told": notes.told if notes else []}
+        return {**known, "notes": notes}
 
     return run
 
@@ -94,7 +93,7 @@ def _receiver(task: Task) -> Part:
 
     def run(clock: LiveClock, stop: threading.Event) -> dict[str, Any]:
         known = end.run(UdpSocket(plain, clock), clock, lambda now: stop.is_set(), off=task.processor)
-        return {**known, "told": notes.told if notes else []}
+        return {**known, "notes": notes}
 
     return run
 

@@ -1,4 +1,5 @@
-"""The capture of a live arm, written when it is over: what the emulator and both ends kept, by the writer of all arms.
+"""The capture of a live arm, written when it is over: what was recorded of its packets, and what its ends were told to
+keep, by the writer of all arms.
 
 Keys come first, so that Wireshark has them ahead of every packet that needs them.
 """
@@ -8,33 +9,42 @@ from collections.abc import Mapping
 from typing import Literal
 
 from experiments.measure.capture import Capture
-from netem.live.recording import Recording
+from netem.live.recording import MAX_BYTES, Recording
 from netem.packet import Packet
 
-Told = list[tuple[Literal["qlog", "keys"], str]]
+Kind = Literal["qlog", "keys"]
 
 _UDP = 17
 _IPV4_PORTS = struct.Struct("!HH")
 
 
 class Notes:
-    """The `transport.contract.Observer` of an end in another process: it keeps what it is told."""
+    """The `transport.contract.Observer` of a live end: it keeps what it is told; `left_out` counts what is too much."""
 
     def __init__(self) -> None:
-        self.told: Told = []
+        self.told: list[tuple[Kind, str]] = []
+        self.left_out = 0
+        self._characters = 0
 
     def on_qlog(self, records: str) -> None:
-        self.told.append(("qlog", records))
+        self._keep("qlog", records)
 
     def on_keys(self, lines: str) -> None:
-        self.told.append(("keys", lines))
+        self._keep("keys", lines)
+
+    def _keep(self, kind: Kind, text: str) -> None:
+        self._characters += len(text)
+        if self._characters > MAX_BYTES:
+            self.left_out += 1
+        else:
+            self.told.append((kind, text))
 
 
-def replay(capture: Capture, recording: Recording, told: Mapping[Literal["sender", "receiver"], Told]) -> None:
-    """Write it all. Raises what the capture's `check` raises."""
-    for end, notes in told.items():
+def replay(capture: Capture, recording: Recording, notes: Mapping[Literal["sender", "receiver"], Notes]) -> list[str]:
+    """Write it all; sentences about what is missing. Raises what the capture's `check` raises."""
+    for end, known in notes.items():
         observer = capture.observer(end)
-        for kind, text in sorted(notes, key=lambda note: note[0]):  # keys, then the qlog in its order
+        for kind, text in sorted(known.told, key=lambda note: note[0]):  # keys, then the qlog in its order
             (observer.on_keys if kind == "keys" else observer.on_qlog)(text)
     links = {"down": capture.link("down"), "up": capture.link("up")}
     for way, delivered, at, packet in sorted(recording.seen, key=lambda seen: seen[2]):
@@ -42,6 +52,8 @@ def replay(capture: Capture, recording: Recording, told: Mapping[Literal["sender
         if udp is not None:
             (links[way].delivered if delivered else links[way].sent)([udp], now=at)
     capture.check()
+    missing = {"packets": recording.left_out, "records of its qlogs": sum(known.left_out for known in notes.values())}
+    return [f"a capture is full: {count} {what} are not in it" for what, count in missing.items() if count]
 
 
 def _payload(packet: Packet) -> Packet | None:

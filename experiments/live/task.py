@@ -43,7 +43,8 @@ class KernelPlug(BaseModel):
 class Task(BaseModel):
     """`plug` is that of an end; `ports` are those of the emulator, to the sender first, or one of the kernel. The
     result goes to the file with the descriptor `result`. `quality`: that of the pictures will be measured. `capture`:
-    what passes, and what ends tell, is kept. `processor` is for the emulator; the ends leave it alone.
+    what passes, and what ends tell, is kept. `processor` has the emulator; the networks of the ends leave
+    it alone.
     """
 
     role: Role

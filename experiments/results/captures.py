@@ -4,7 +4,8 @@
     tls-keys.log                     the same keys by themselves, in the NSS key log format
     sender.sqlog, receiver.sqlog     what the ends of QUIC and WebTransport did
 
-All times are virtual time, so that the files and the ledger can be laid side by side. `results/README.md` says how.
+All times are session time, virtual or real, so that the files and the ledger can be laid side by side.
+`results/README.md` says how.
 """
 
 import shutil

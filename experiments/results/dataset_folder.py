@@ -75,7 +75,12 @@ def cell_place(path: Path, index: int) -> Path:
 
 def finished_cells(path: Path, count: int, *, frames: bool) -> set[int]:
     """The cells that need not be run again: what cannot be read does not count."""
-    return {index for index in range(count) if _finished_record(cell_place(path, index), frames=frames) is not None}
+    return {index for index in range(count) if is_finished(path, index, frames=frames)}
+
+
+def is_finished(path: Path, index: int, *, frames: bool) -> bool:
+    """Whether a cell need not be run again."""
+    return _finished_record(cell_place(path, index), frames=frames) is not None
 
 
 def finish(path: Path, axes: Sequence[Mapping[str, Any]], describe: Describe, *, frames: bool) -> None:

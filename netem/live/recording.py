@@ -1,11 +1,11 @@
-"""What passed the live emulator, kept in memory until the run is over, when a capture is written of it."""
+"""What passed a live emulator or a socket, kept in memory until the run is over, when a capture is written of it."""
 
 from dataclasses import dataclass, field
 from typing import Literal
 
 from netem.packet import Packet
 
-MAX_BYTES = 500_000_000  # of packets; from there on nothing is kept, and `left_out` counts
+MAX_BYTES = 500_000_000  # of packets, each wherever it is seen; from there on nothing is kept, and `left_out` counts
 _PACKET_BYTES = 200  # what else a packet takes
 
 Way = Literal["down", "up"]
@@ -21,8 +21,7 @@ class Recording:
 
     def add(self, way: Way, packet: Packet, *, delivered: bool, at: float) -> None:
         """Keep a copy: the packet itself goes on."""
-        self._bytes += 0 if delivered else len(packet.data)  # which both have in common
-        self._bytes += _PACKET_BYTES
+        self._bytes += len(packet.data) + _PACKET_BYTES
         if self._bytes > MAX_BYTES:
             self.left_out += 1
             return

@@ -5,7 +5,6 @@ import ctypes
 import os
 import platform
 import struct
-import time
 from contextlib import suppress
 from typing import Literal
 
@@ -46,40 +45,36 @@ def run_patiently() -> None:
         os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
-def pauses(seconds: float, *, least: float) -> list[float]:
-    """Compute for so long, and say for how long each time somebody else had the processor meanwhile, if for `least`
-    seconds or more: another program, or the host of a virtual machine."""
-    found: list[float] = []
-    began_at = before = time.monotonic()
-    while before < began_at + seconds:
-        now = time.monotonic()
-        if now - before >= least:
-            found.append(now - before)
-        before = now
-    return found
+def run_as_others() -> None:
+    """The end of `run_patiently`."""
+    with suppress(OSError, AttributeError):
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
-def spare_processor() -> int | None:
-    """One of the processors of this thread, for an emulator alone; None if it has only one.
-
-    Which one depends on the process, so that runs at the same time do not all choose the same.
+def spare_processor(attempt: int) -> int | None:
+    """One of the processors of this thread, which the networks of others are to leave to an emulator; None if it has
+    only one. Each process chooses another one, so that runs at the same time get along, and so does each attempt.
     """
     try:
         processors = sorted(os.sched_getaffinity(0))
     except AttributeError:
         return None
-    return processors[os.getpid() % len(processors)] if len(processors) > 1 else None
+    return processors[(os.getpid() + attempt) % len(processors)] if len(processors) > 1 else None
 
 
-def stay_on(processor: int | None) -> None:
-    """Keep this thread on that processor."""
-    if processor is not None:
-        with suppress(OSError):  # it has been taken away
-            os.sched_setaffinity(0, {processor})
+def stay_on(processor: int | None) -> bool:
+    """Keep this thread on that processor, if there is one; whether that is so."""
+    return processor is not None and _may_run_on({processor})
 
 
-def stay_off(processor: int | None) -> None:
-    """Keep this thread off that processor."""
-    if processor is not None:
-        with suppress(OSError):  # no other is left
-            os.sched_setaffinity(0, os.sched_getaffinity(0) - {processor})
+def stay_off(processor: int | None) -> bool:
+    """Keep this thread off that processor, if there is one; whether that is so."""
+    return processor is not None and _may_run_on(os.sched_getaffinity(0) - {processor})
+
+
+def _may_run_on(processors: set[int]) -> bool:
+    try:
+        os.sched_setaffinity(0, processors)
+    except OSError:  # none of them is there any more
+        return False
+    return True

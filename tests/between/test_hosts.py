@@ -16,10 +16,11 @@ from pathlib import Path
 
 import pytest
 
-from experiments import Run, load
+from experiments import load, run
 from experiments.between.control import ControlError
 from experiments.between.sending import Remote, check_receiver
 from experiments.measure.ends import MEDIA_START
+from experiments.scenario import build
 from netem.live.lan import open_lan
 from netem.live.namespaces import NamespacesRefused
 
@@ -77,8 +78,7 @@ def send(folder: Path, port: int, key: str, *options: str) -> "subprocess.Comple
 
 
 def test_arms_are_measured_one_after_the_other_with_a_bound_of_the_clocks(receiver: Receiver, tmp_path: Path) -> None:
-    arms = ("--arm", "udp", "--arm", "quic-datagram")
-    done = send(tmp_path, receiver.port, receiver.key, *arms, "--duration", "1s", "--capture")
+    done = send(tmp_path, receiver.port, receiver.key, "--arm", "udp", "--arm", "quic-datagram", "--duration", "1s")
     assert done.returncode == 0, done.stderr
     assert "clocks of both hosts: aligned to" in done.stdout
     (folder,) = (tmp_path / "results").iterdir()
@@ -97,35 +97,53 @@ def test_arms_are_measured_one_after_the_other_with_a_bound_of_the_clocks(receiv
     down = run.links[(run.links["direction"] == "down") & (run.links["arm"] == "udp")]
     assert down["sent_bytes"].sum() > 30 * 1000
     assert down["delivered_bytes"].sum() <= down["sent_bytes"].sum()
-    for place in ("00-udp", "01-quic-datagram"):
-        expect_capture(folder / "captures" / place, run)
     assert "receiving udp" in receiver.log() and "received quic-datagram" in receiver.log()
     assert receiver.end() == 0
 
 
-def expect_capture(folder: Path, run: Run) -> None:
-    """Packets as the sender saw them, all of them, which tshark reads and decrypts."""
-    of_quic = "quic" in folder.name
-    files = {"link.pcapng", "tls-keys.log", "sender.sqlog"} if of_quic else {"link.pcapng"}
-    assert {file.name for file in folder.iterdir()} == files
+def test_a_capture_has_every_packet_that_the_sender_saw_and_tshark_reads_it(receiver: Receiver, tmp_path: Path) -> None:
     if shutil.which("tshark") is None:
         pytest.skip("no tshark here: apt install tshark")
-    fields = ("frame.interface_name", "ip.len", "_ws.expert.message", "ip.src", "ip.dst", "frame.time_epoch")
-    command = ["tshark", "-r", str(folder / "link.pcapng"), "-n", "-T", "fields"]
-    command += [word for field in fields for word in ("-e", field)]
-    seen = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
-    rows = [line.split("\t") for line in seen]
-    links = run.links[run.links["arm"] == folder.name.split("-", 1)[1]].groupby("direction")
-    for name, direction, column in (("down, sent", "down", "sent_bytes"), ("up, delivered", "up", "delivered_bytes")):
-        sizes = [int(row[1]) for row in rows if row[0] == name and float(row[5]) >= MEDIA_START]
-        assert sum(sizes) == links[column].sum()[direction]
-    assert any(row[0] == "down, sent" for row in rows)
-    assert {(row[3], row[4]) for row in rows} == {("127.0.0.1", "127.0.0.1")}
-    assert not [row for row in rows if "Malformed" in row[2] or "decrypt" in row[2].lower()]
+    arms = ("--arm", "rtp", "--arm", "quic-datagram")
+    done = send(tmp_path, receiver.port, receiver.key, *arms, "--duration", "1s", "--capture")
+    assert done.returncode == 0, done.stderr
+    (folder,) = (tmp_path / "results").iterdir()
+    run = load(folder)
+    files = {path.name: {file.name for file in path.iterdir()} for path in (folder / "captures").iterdir()}
+    quic = {"link.pcapng", "tls-keys.log", "sender.sqlog"}
+    assert files == {"00-rtp": {"link.pcapng"}, "01-quic-datagram": quic}
+    for place, protocols in (("00-rtp", {"RTP", "RTCP", "H.264"}), ("01-quic-datagram", {"QUIC", "TLSv1.3"})):
+        rows = dissect(folder / "captures" / place / "link.pcapng")
+        links = run.links[run.links["arm"] == place.split("-", 1)[1]].groupby("direction")
+        for seen, way, column in (("down, sent", "down", "sent_bytes"), ("up, delivered", "up", "delivered_bytes")):
+            there = [row for row in rows if row["frame.interface_name"] == seen]
+            sizes = [int(row["ip.len"]) for row in there if float(row["frame.time_epoch"]) >= MEDIA_START]
+            assert sum(sizes) == links[column].sum()[way] > 0
+        passed = [row for row in rows if not row["frame.interface_name"].startswith("not sent")]
+        assert {row["_ws.col.Protocol"] for row in passed} <= protocols
+        assert {(row["ip.src"], row["ip.dst"]) for row in passed} == {("127.0.0.1", "127.0.0.1")}
+        assert not [row for row in rows if re.search("Malformed|decrypt", row["_ws.expert.message"])]
+
+
+def dissect(file: Path) -> list[dict[str, str]]:
+    """A row per packet."""
+    fields = ["frame.interface_name", "frame.time_epoch", "ip.len", "ip.src", "ip.dst"]
+    fields += ["_ws.col.Protocol", "_ws.expert.message"]
+    command = ["tshark", "-r", str(file), "-n", "-T", "fields", *(word for field in fields for word in ("-e", field))]
+    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    return [dict(zip(fields, line.split("\t"), strict=True)) for line in lines]
+
+
+def test_an_arm_that_is_not_supported_leaves_no_capture(receiver: Receiver, tmp_path: Path) -> None:
+    video = {"source": "lognormal", "codec": "av1", "bitrate": "1Mbit/s"}
+    plan = build({"name": "far", "duration": "1s", "arms": ["rtp"], "video": video, "network": {}})
+    done = run(plan, results=tmp_path / "results", live=Remote("127.0.0.1", receiver.port, receiver.key), capture=True)
+    assert [arm["outcome"] for arm in done.arms] == ["unsupported"]
+    assert not list((done.path / "captures").glob("*"))
 
 
 def test_packets_of_a_receiver_by_ipv6_are_refused_before_anything_is_sent() -> None:
-    with pytest.raises(ControlError, match="packets are captured of IPv4 only, and ::1 is ::1"):
+    with pytest.raises(ControlError, match="packets are captured of IPv4 only, and the receiver was found at ::1"):
         check_receiver(Remote("::1", 1, "key"), capture=True)
 
 

@@ -194,7 +194,14 @@ def test_no_number_of_the_table_is_cut(width: int) -> None:
     assert ("webtransport-stream-per-frame" in text) == (width >= 100)  # below, it is broken into two lines
 
 
-def test_a_command_starts_without_what_takes_long_to_import() -> None:
-    code = "import sys, experiments.cli.app; print(*{'matplotlib', 'scipy.stats', 'pyroute2'} & set(sys.modules))"
+@pytest.mark.parametrize(
+    ("program", "slow"),
+    [
+        ("experiments.cli.app", {"matplotlib", "scipy.stats", "pyroute2"}),
+        ("experiments.live.part", {"matplotlib", "scipy.stats", "pyroute2", "pandas", "pyarrow"}),
+    ],
+)
+def test_a_program_starts_without_what_takes_long_to_import(program: str, slow: set[str]) -> None:
+    code = f"import sys, {program}; print(*{slow} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []

@@ -130,26 +130,36 @@ def test_a_stop_keeps_what_was_measured() -> None:
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one processor is all there is")
 def test_the_networks_of_both_ends_leave_the_emulators_processor_alone_and_codecs_interrupt_nobody() -> None:
     shares: list[float] = []
-    looks: list[list[tuple[set[int], set[int]]]] = []
+    looks: list[list[list[tuple[int, set[int], int]]]] = []
 
     def look() -> bool:
         if over := shares[-1:] > [0.003]:
-            looks.append([(os.sched_getaffinity(pid), policies(pid)) for pid in sorted(parts())])
+            looks.append([turns(pid) for pid in sorted(parts())])
         return over
 
-    live(scenario("udp", duration="10min"), progress=shares.append, stop=look)
-    (emulator, emulators), *ends = looks[0]
-    assert len(emulator) == 1
-    assert os.SCHED_BATCH not in emulators
-    for processors, threads in ends:
-        assert processors == os.sched_getaffinity(0) - emulator
-        assert os.SCHED_BATCH in threads
+    video = {"source": "synthetic", "codec": "hevc", "width": 160, "height": 90, "bitrate": "200kbit/s"}
+    live(scenario("udp", duration="10min", video=video), progress=shares.append, stop=look)
+    everywhere = os.sched_getaffinity(0)
+    emulator, *ends = looks[0]
+    (_, reserved, _), *_ = emulator
+    assert len(reserved) == 1
+    for (policy, allowed, niceness), *others in ends:  # the network, and what waits for orders, and the codec's threads
+        assert (policy, allowed) == (os.SCHED_OTHER, everywhere - reserved)
+        assert niceness >= 10
+        codecs = [turn for turn in others if turn[0] != os.SCHED_OTHER]
+        assert codecs
+        assert all(turn == (os.SCHED_BATCH, everywhere, niceness) for turn in codecs)
+        assert len(others) - len(codecs) == 1
+    assert max(len(end) for end in ends) > 3  # x265 has a thread of its own
 
 
-def policies(pid: int) -> set[int]:
-    """Those of all threads but the first, which has the network."""
-    threads = {int(task.name) for task in Path(f"/proc/{pid}/task").iterdir()} - {pid}
-    return {os.sched_getscheduler(thread) for thread in threads}
+def turns(pid: int) -> list[tuple[int, set[int], int]]:
+    """Policy, processors and niceness of each thread; the first one has the network."""
+    threads = sorted(int(task.name) for task in Path(f"/proc/{pid}/task").iterdir())
+    return [
+        (os.sched_getscheduler(thread), os.sched_getaffinity(thread), os.getpriority(os.PRIO_PROCESS, thread))
+        for thread in threads
+    ]
 
 
 def test_unsupported_is_said_before_anything_is_started() -> None:

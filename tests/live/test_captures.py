@@ -9,7 +9,9 @@ import pytest
 
 from experiments import run
 from experiments.live.emulators import Emulator
+from experiments.live.replay import Notes, replay
 from experiments.live.wiring import check_emulator
+from experiments.results.captures import open_capture
 from experiments.scenario import Scenario, build
 from netem.live.recording import MAX_BYTES, Recording
 from netem.packet import Packet
@@ -71,3 +73,25 @@ def test_a_recording_keeps_a_bounded_amount_and_counts_the_rest() -> None:
     recording.add("down", packet, delivered=False, at=2.0)
     assert [(way, delivered, at, kept.at) for way, delivered, at, kept in recording.seen] == [("down", False, 1.0, 1.0)]
     assert recording.left_out == 1
+
+
+def test_a_flood_that_is_only_seen_to_arrive_is_bounded_by_its_bytes() -> None:
+    recording = Recording()
+    flood = Packet(bytes(60_000), ("a", 1), ("b", 2), 0, 60_028, 0, 1.0, 1.0)
+    for _ in range(MAX_BYTES // 60_000 + 10):
+        recording.add("up", flood, delivered=True, at=1.0)
+    assert 10 <= recording.left_out < 100
+
+
+def test_what_is_not_in_a_capture_is_said(tmp_path: Path) -> None:
+    recording, notes = Recording(left_out=3), Notes()
+    notes.on_keys("x" * 10)
+    notes.on_qlog("y" * MAX_BYTES)
+    with open_capture(tmp_path / "captures", "title") as capture:
+        assert capture is not None
+        said = replay(capture, recording, {"sender": notes})
+    assert said == [
+        "a capture is full: 3 packets are not in it",
+        "a capture is full: 1 records of its qlogs are not in it",
+    ]
+    assert notes.told == [("keys", "x" * 10)]

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from netem.live.scheduling import run_patiently, spare_processor, stay_off, stay_on
+from netem.live.scheduling import run_as_others, run_patiently, spare_processor, stay_off, stay_on
 
 ROOT = Path(__file__).parents[2]
 LISTEN = """
-from netem.live.scheduling import pauses
+from netem.live.pauses import pauses
 print("listening", flush=True)
 print(max(pauses(2.0, least=0.1)))
 """
@@ -35,22 +35,31 @@ def test_a_pause_of_a_process_is_found_with_its_length() -> None:
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one processor is all there is")
 def test_what_a_thread_asks_for_is_for_itself_alone() -> None:
     before = os.sched_getaffinity(0)
-    spare = spare_processor()
+    spare = spare_processor(1)
     assert spare in before
+    assert spare_processor(2) in before - {spare}
 
-    def ask() -> tuple[set[int], set[int], int]:
+    def ask() -> tuple[set[int], set[int], int, int]:
         run_patiently()
-        stay_off(spare)
+        patient = os.sched_getscheduler(0)
+        run_as_others()
+        assert stay_off(spare)
         off = os.sched_getaffinity(0)
         os.sched_setaffinity(0, before)
-        stay_on(spare)
-        return off, os.sched_getaffinity(0), os.sched_getscheduler(0)
+        assert stay_on(spare)
+        return off, os.sched_getaffinity(0), patient, os.sched_getscheduler(0)
 
     with ThreadPoolExecutor(1) as thread:
-        assert thread.submit(ask).result() == (before - {spare}, {spare}, os.SCHED_BATCH)
+        assert thread.submit(ask).result() == (before - {spare}, {spare}, os.SCHED_BATCH, os.SCHED_OTHER)
     assert (os.sched_getaffinity(0), os.sched_getscheduler(0)) == (before, os.SCHED_OTHER)
 
 
 def test_nothing_is_asked_of_the_only_processor(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {3})
-    assert spare_processor() is None
+    assert spare_processor(1) is None
+    assert not stay_on(None)
+    assert not stay_off(None)
+
+
+def test_a_processor_that_is_not_there_is_not_stayed_on() -> None:
+    assert not stay_on(1023)
