@@ -1,0 +1,42 @@
+"""A worker may die between keeping a cell and saying so: what counts is what the folder holds."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from experiments.engine import plan_run
+from experiments.engine.jobs import Done, Job
+from experiments.engine.plan import Plan
+from experiments.engine.plan_run import PlanInterrupted, run_plan
+
+MakePlan = Callable[..., Plan]
+
+here = Path("results")
+
+
+def test_an_interrupt_counts_the_cell_of_a_worker_that_died_before_it_could_say_so(make_plan: MakePlan) -> None:
+    def the_third_dies_when_it_is_kept(jobs: Sequence[Job], finished: Callable[[Job, Done], None]) -> bool:
+        def report(job: Job, done: Done) -> None:
+            finished(job, done if job is not jobs[2] else Done("failed", "killed", {}, died=True))
+
+        plan_run._on_this_machine(1)(jobs[:3], report)
+        return False
+
+    with pytest.raises(PlanInterrupted, match="3 of 12 cells are kept in results"):
+        run_plan(make_plan(), here, run_cells=the_third_dies_when_it_is_kept)
+
+
+def test_a_kept_cell_is_not_run_again_whatever_became_of_its_worker(make_plan: MakePlan) -> None:
+    ran: list[int] = []
+
+    def dies_when_a_cell_is_kept(jobs: Sequence[Job], finished: Callable[[Job, Done], None]) -> bool:
+        def report(job: Job, done: Done) -> None:
+            ran.append(int(job.name))
+            finished(job, Done("failed", "killed", {}, died=True))
+
+        return plan_run._on_this_machine(1)(jobs, report)
+
+    data = run_plan(make_plan(), here, run_cells=dies_when_a_cell_is_kept)
+    assert ran == list(range(12))
+    assert set(data.summary["outcome"]) == {"measured"}
