@@ -11,7 +11,7 @@ from typing import Any
 from experiments.between.control import MAX_REQUEST, Control, ControlError
 from experiments.between.key import Key
 from experiments.between.shared_socket import SharedSocket
-from experiments.live.end import LiveReceiver
+from experiments.live.end import LiveReceiver, Session
 from experiments.live.undisturbed import undisturbed
 from experiments.measure.ends import Ends, Place
 from experiments.scenario import Scenario, ScenarioError, build
@@ -119,7 +119,7 @@ def _receive(control: Control, scenario: Scenario, arm: str, plain: socket.socke
 
     control.send({"started": True})
     with undisturbed():
-        known = end.run(UdpSocket(plain, clock), clock, over, around=around)
+        known = end.run(Session(UdpSocket(plain, clock), clock, over, around))
     udp = UdpSocket(plain, clock)
     if not asked:  # the arm is over here; the last questions of the alignment may still come
         drive(answerer, udp, clock, until=clock.now() + AFTER, done=over, lateness=Lateness())

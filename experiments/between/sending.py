@@ -15,7 +15,7 @@ from experiments.between.link_bytes import link_bytes
 from experiments.between.receiving import VERSION
 from experiments.between.shared_socket import SharedSocket
 from experiments.between.tap import Tap
-from experiments.live.end import LiveSender
+from experiments.live.end import LiveSender, Session
 from experiments.live.replay import Notes, replay
 from experiments.live.undisturbed import undisturbed
 from experiments.measure import ledger
@@ -115,7 +115,7 @@ def run_arm_between(
         udp = UdpSocket(plain, clock)
         try:
             with undisturbed():
-                known = end.run(udp, clock, over, around=around)
+                known = end.run(Session(udp, clock, over, around))
             asker.finish(now=clock.now())
             drive(asker, udp, clock, until=clock.now() + PATIENCE, done=lambda now: asker.done, lateness=Lateness())
             control.send({"end": True})

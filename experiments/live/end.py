@@ -1,6 +1,7 @@
 """One end of an arm by the clock of the machine: its pipeline, its socket, and a thread for its codec."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import av
@@ -23,6 +24,18 @@ Around = Callable[[Endpoint], Endpoint]
 """Puts another endpoint on the same socket."""
 
 
+@dataclass(frozen=True)
+class Session:
+    """In what an end runs, until the end of the arm or until `done(now)`. The thread that has the network stays off the
+    processor `off`; the codec may use it."""
+
+    udp: UdpSocket
+    clock: LiveClock
+    done: Callable[[float], bool]
+    around: Around = lambda end: end
+    off: int | None = None
+
+
 class LiveSender:
     """The sender end. The first picture is made here, before time runs: it takes many times what the others take."""
 
@@ -39,24 +52,12 @@ class LiveSender:
             self._prepare = real.prepare
         self._prepare()
 
-    def run(
-        self,
-        udp: UdpSocket,
-        clock: LiveClock,
-        done: Callable[[float], bool],
-        *,
-        around: Around = lambda end: end,
-        off: int | None = None,
-    ) -> dict[str, Any]:
-        """Until the end of the run or until `done(now)`; what the end knows then. This thread, which has the network,
-        stays off the processor `off`; the codec may use it."""
-        thread: CodecThread[Encoded] = CodecThread(clock, self._prepare)
+    def run(self, session: Session) -> dict[str, Any]:
+        """What the end knows when it is over."""
+        thread: CodecThread[Encoded] = CodecThread(session.clock, self._prepare)
         pipeline = self._ends.sender(self._transport, self._encoder, thread.took, thread)
-        late = Lateness()
-        ended_at = _drive(
-            self._ends, pipeline, around(pipeline), udp, thread, clock=clock, done=done, late=late, off=off
-        )
-        return {"captured": pipeline.captured, **_common(pipeline, udp, late, ended_at)}
+        known = _run(self._ends, pipeline, session, thread)
+        return {"captured": pipeline.captured, **known}
 
 
 class LiveReceiver:
@@ -67,67 +68,47 @@ class LiveReceiver:
         self._ends = ends
         self._transport = transport
 
-    def run(
-        self,
-        udp: UdpSocket,
-        clock: LiveClock,
-        done: Callable[[float], bool],
-        *,
-        around: Around = lambda end: end,
-        off: int | None = None,
-    ) -> dict[str, Any]:
-        """Until the end of the run or until `done(now)`; what the end knows then. This thread, which has the network,
-        stays off the processor `off`; the codec may use it."""
-        thread: CodecThread[av.VideoFrame | None] = CodecThread(clock)
+    def run(self, session: Session) -> dict[str, Any]:
+        """What the end knows when it is over."""
+        thread: CodecThread[av.VideoFrame | None] = CodecThread(session.clock)
         pipeline = self._ends.receiver(
             self._transport, self._ends.decoder(), thread.took, thread, keep_shown=self._keep_shown
         )
-        late = Lateness()
-        ended_at = _drive(
-            self._ends, pipeline, around(pipeline), udp, thread, clock=clock, done=done, late=late, off=off
-        )
-        pipeline.finish(now=ended_at)
+        known = _run(self._ends, pipeline, session, thread)
         return {
             "records": list(pipeline.records.values()),
             "shown": pipeline.shown,
             "keyframe_requests": pipeline.keyframe_requests,
             "stamp_errors": pipeline.stamp_errors,
             "stamp_unreadable": pipeline.stamp_unreadable,
-            **_common(pipeline, udp, late, ended_at),
+            **known,
         }
 
 
-def _drive(
-    ends: Ends,
-    pipeline: SenderPipeline | ReceiverPipeline,
-    endpoint: Endpoint,
-    udp: UdpSocket,
-    thread: CodecThread[Any],
-    *,
-    clock: LiveClock,
-    done: Callable[[float], bool],
-    late: Lateness,
-    off: int | None,
-) -> float:
-    stay_off(off)  # not sooner: a thread begins on the processors of its maker
-    clock.wait_until(ends.start_at)
+def _run(
+    ends: Ends, pipeline: SenderPipeline | ReceiverPipeline, session: Session, thread: CodecThread[Any]
+) -> dict[str, Any]:
+    """Drive the end to the end; what both kinds of ends know then."""
+    late = Lateness()
+    endpoint = session.around(pipeline)
+    stay_off(session.off)  # not sooner: a thread begins on the processors of its maker
+    session.clock.wait_until(ends.start_at)
     try:
-        pipeline.connect(now=clock.now())
-        return drive(endpoint, udp, clock, until=ends.last, wakes=[thread], done=done, lateness=late)
+        pipeline.connect(now=session.clock.now())
+        ended_at = drive(
+            endpoint, session.udp, session.clock, until=ends.last, wakes=[thread], done=session.done, lateness=late
+        )
     finally:
         thread.close()
-
-
-def _common(
-    pipeline: SenderPipeline | ReceiverPipeline, udp: UdpSocket, late: Lateness, ended_at: float
-) -> dict[str, Any]:
+    if isinstance(pipeline, ReceiverPipeline):
+        pipeline.finish(now=ended_at)
     closed = pipeline.closed
     return {
         "stats": dict(pipeline.stats()),
         "closed": None if closed is None else closed.error or "orderly",
         "ended_at": ended_at,
-        "overflows": udp.overflows,
-        "unsent": udp.unsent,
+        "overflows": session.udp.overflows,
+        "unsent": session.udp.unsent,
         "lateness": late.summary(),
     }
 

@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from experiments.live.end import LiveReceiver, LiveSender
+from experiments.live.end import LiveReceiver, LiveSender, Session
 from experiments.live.environment import waited
 from experiments.live.replay import Notes
 from experiments.live.task import DevicePlug, KernelPlug, RelayPlug, Task
@@ -79,7 +79,7 @@ def _sender(task: Task) -> Part:
     end = LiveSender(ends, ends.transport("sender", ends.config("sender", place, notes)))
 
     def run(clock: LiveClock, stop: threading.Event) -> dict[str, Any]:
-        known = end.run(UdpSocket(plain, clock), clock, lambda now: stop.is_set(), off=task.processor)
+        known = end.run(Session(UdpSocket(plain, clock), clock, lambda now: stop.is_set(), off=task.processor))
         return {**known, "notes": notes}
 
     return run
@@ -92,7 +92,7 @@ def _receiver(task: Task) -> Part:
     end = LiveReceiver(ends, transport, keep_shown=task.quality)
 
     def run(clock: LiveClock, stop: threading.Event) -> dict[str, Any]:
-        known = end.run(UdpSocket(plain, clock), clock, lambda now: stop.is_set(), off=task.processor)
+        known = end.run(Session(UdpSocket(plain, clock), clock, lambda now: stop.is_set(), off=task.processor))
         return {**known, "notes": notes}
 
     return run

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from experiments.live.arm import run_arm_live
-from experiments.live.end import LiveReceiver, LiveSender
+from experiments.live.end import LiveReceiver, LiveSender, Session
 from experiments.live.task import EndPlug, RelayPlug
 from experiments.live.wiring import Wiring, wire
 from experiments.measure import ledger
@@ -173,11 +173,11 @@ def test_a_sender_whose_address_changes_in_the_middle_is_still_received(arm: str
         known: dict[str, Any] = {}
 
         def receive() -> None:
-            known["receiver"] = receiver.run(UdpSocket(at_receiver, clock), clock, lambda now: False)
+            known["receiver"] = receiver.run(Session(UdpSocket(at_receiver, clock), clock, lambda now: False))
 
         thread = threading.Thread(target=receive)
         thread.start()
-        known["sender"] = sender.run(UdpSocket(at_sender, clock), clock, lambda now: False)
+        known["sender"] = sender.run(Session(UdpSocket(at_sender, clock), clock, lambda now: False))
         thread.join()
     finally:
         nat.close()
