@@ -110,7 +110,7 @@ def emulator_part(task: dict[str, Any], clock: LiveClock, until: float) -> Any:
             ports.append(DevicePort(OpenPort(plain, fields["device"], fields["hardware"]), clock))
         else:
             plug = RelayPlug(**fields)
-            ports.append(RelayPort(UdpSocket(plain, clock), end=plug.end, other=plug.other))
+            ports.append(RelayPort(UdpSocket(plain, clock, peer=plug.end), other=plug.other))
     down, up = link(task["network"], "down"), link(task["network"], "up")
     ways = Direction(ports[0], ports[1], down.path, down.log), Direction(ports[1], ports[0], up.path, up.log)
     while clock.now() < START_AT:

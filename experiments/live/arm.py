@@ -243,7 +243,7 @@ def _result(
             memo=memo,
         )
     links = link_table(emulator["links"])
-    of_parts = ("lateness", "overflows", "unsent", "scheduling", "processor_s", "waited_s")
+    of_parts = ("lateness", "overflows", "unsent", "foreign", "scheduling", "processor_s", "waited_s")
     return ArmResult(
         arm.label,
         "measured",

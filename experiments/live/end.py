@@ -109,6 +109,7 @@ def _run(
         "ended_at": ended_at,
         "overflows": session.udp.overflows,
         "unsent": session.udp.unsent,
+        "foreign": session.udp.foreign,
         "lateness": late.summary(),
     }
 

@@ -39,6 +39,7 @@ def by_kernel(
         "lateness": {},
         "overflows": 0,
         "unsent": 0,
+        "foreign": 0,
         "ended_at": clock.now(),
         "recording": None,
     }

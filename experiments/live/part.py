@@ -79,7 +79,8 @@ def _sender(task: Task) -> Part:
     end = LiveSender(ends, ends.transport("sender", ends.config("sender", place, notes)))
 
     def run(clock: LiveClock, stop: threading.Event) -> dict[str, Any]:
-        known = end.run(Session(UdpSocket(plain, clock), clock, lambda now: stop.is_set(), off=task.processor))
+        udp = UdpSocket(plain, clock, peer=place.peer)
+        known = end.run(Session(udp, clock, lambda now: stop.is_set(), off=task.processor))
         return {**known, "notes": notes}
 
     return run
@@ -92,7 +93,8 @@ def _receiver(task: Task) -> Part:
     end = LiveReceiver(ends, transport, keep_shown=task.quality)
 
     def run(clock: LiveClock, stop: threading.Event) -> dict[str, Any]:
-        known = end.run(Session(UdpSocket(plain, clock), clock, lambda now: stop.is_set(), off=task.processor))
+        udp = UdpSocket(plain, clock, peer=place.peer)
+        known = end.run(Session(udp, clock, lambda now: stop.is_set(), off=task.processor))
         return {**known, "notes": notes}
 
     return run
@@ -129,6 +131,7 @@ def _emulator(task: Task) -> Part:
             "lateness": {"down": down.lateness.summary(), "up": up.lateness.summary()},
             "overflows": sum(port.overflows for port in counted),
             "unsent": sum(port.unsent for port in counted),
+            "foreign": sum(port.foreign for port in counted),
             "ended_at": ended_at,
             "recording": recording,
         }
@@ -138,7 +141,7 @@ def _emulator(task: Task) -> Part:
 
 def _port(plug: RelayPlug | DevicePlug | KernelPlug, plain: socket.socket, clock: LiveClock) -> RelayPort | DevicePort:
     if isinstance(plug, RelayPlug):
-        return RelayPort(UdpSocket(plain, clock), end=plug.end, other=plug.other)
+        return RelayPort(UdpSocket(plain, clock, peer=plug.end), other=plug.other)
     assert isinstance(plug, DevicePlug)
     return DevicePort(OpenPort(plain, plug.device, plug.hardware), clock)
 

@@ -7,29 +7,28 @@ _IPV6_EXTRA_BYTES = 20  # its header is so much longer than that of IPv4
 
 
 class RelayPort:
-    """What the end at the address `end` sends here goes to the end at `other`, whose packets leave from here.
+    """What the end that is the peer of `udp` sends here goes to the end at `other`, whose packets leave from here."""
 
-    `foreign` counts datagrams of anybody else, which are dropped.
-    """
-
-    def __init__(self, udp: UdpSocket, *, end: Address, other: Address) -> None:
+    def __init__(self, udp: UdpSocket, *, other: Address) -> None:
+        assert udp.peer is not None
         self.udp = udp
-        self.foreign = 0
-        self._end = end
+        self._end = udp.peer
         self._other = other
-        self._header_bytes = IP_UDP_HEADER_BYTES + (_IPV6_EXTRA_BYTES if ":" in end[0] else 0)
+        self._header_bytes = IP_UDP_HEADER_BYTES + (_IPV6_EXTRA_BYTES if ":" in self._end[0] else 0)
 
     def fileno(self) -> int:
         return self.udp.fileno()
 
+    @property
+    def foreign(self) -> int:
+        """Datagrams of anybody else, which are dropped."""
+        return self.udp.foreign
+
     def receive(self) -> list[Packet]:
-        packets = []
-        for data, peer, ecn, at in self.udp.receive():
-            if peer == self._end:
-                packets.append(Packet(data, peer, self._other, ecn, len(data) + self._header_bytes, 0, at, at))
-            else:
-                self.foreign += 1
-        return packets
+        return [
+            Packet(data, peer, self._other, ecn, len(data) + self._header_bytes, 0, at, at)
+            for data, peer, ecn, at in self.udp.receive()
+        ]
 
     def send(self, packet: Packet) -> None:
         self.udp.send([(packet.data, self._end, packet.ecn)])

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from netem.live.clock import LiveClock
+from netem.live.socket_address import family_of, from_kernel, to_kernel
 from netem.packet import Address
 
 SO_TIMESTAMPNS, SO_RXQ_OVFL = 35, 40  # asm-generic/socket.h; Python 3.11 does not name them
@@ -31,11 +32,14 @@ class Arrival(NamedTuple):
 
 class UdpSocket:
     """Around a socket of `open_socket`; does not block. `overflows` counts what the kernel dropped for lack of room,
-    `unsent` what it would not take."""
+    `unsent` what it would not take. With a `peer`, what comes from anybody else is dropped, and counted in `foreign`:
+    any program of this host can send to a port on loopback."""
 
-    def __init__(self, plain: socket.socket, clock: LiveClock) -> None:
+    def __init__(self, plain: socket.socket, clock: LiveClock, *, peer: Address | None = None) -> None:
         self.overflows = 0
         self.unsent = 0
+        self.foreign = 0
+        self.peer = peer
         self._socket = plain
         self._clock = clock
         self._level, self._traffic_class = _ecn_option(plain)
@@ -45,8 +49,7 @@ class UdpSocket:
 
     @property
     def address(self) -> Address:
-        host, port = self._socket.getsockname()[:2]
-        return str(host), int(port)
+        return from_kernel(self._socket.getsockname())
 
     def wait(self, seconds: float) -> None:
         """Until there is something to receive, at most so long; to the microsecond, where epoll counts milliseconds."""
@@ -55,15 +58,19 @@ class UdpSocket:
     def receive(self) -> list[Arrival]:
         """All that has arrived, in its order."""
         arrivals: list[Arrival] = []
-        while len(arrivals) < _AT_ONCE:
+        for _ in range(_AT_ONCE):
             try:
-                data, ancillary, _, peer = self._socket.recvmsg(_MAX_DATAGRAM, 256)
+                data, ancillary, _, name = self._socket.recvmsg(_MAX_DATAGRAM, 256)
             except BlockingIOError:
                 break
             except OSError:  # an ICMP message about an earlier datagram of ours
                 continue
             ecn, at = self._read(ancillary)
-            arrivals.append(Arrival(data, (peer[0], peer[1]), ecn, at))
+            peer = from_kernel(name)
+            if self.peer in (None, peer):
+                arrivals.append(Arrival(data, peer, ecn, at))
+            else:
+                self.foreign += 1
         return arrivals
 
     def send(self, datagrams: Iterable[tuple[bytes, Address, int]]) -> None:
@@ -73,16 +80,17 @@ class UdpSocket:
         the kernel takes it apart before any device, so that an emulator sees no larger packet.
         """
         for train, peer, ecn in trains(datagrams):
+            to = to_kernel(peer)
             marks = [(self._level, self._traffic_class, _INT.pack(ecn))] if ecn else []
             if len(train) > 1:
                 try:
-                    self._socket.sendmsg(train, [*marks, (_SOL_UDP, _UDP_SEGMENT, _SHORT.pack(len(train[0])))], 0, peer)
+                    self._socket.sendmsg(train, [*marks, (_SOL_UDP, _UDP_SEGMENT, _SHORT.pack(len(train[0])))], 0, to)
                     continue
                 except OSError:  # the kernel cannot, or the size is beyond the MTU: one by one
                     pass
             for data in train:
                 try:
-                    self._socket.sendmsg([data], marks, 0, peer)
+                    self._socket.sendmsg([data], marks, 0, to)
                 except OSError:
                     self.unsent += 1
 
@@ -107,9 +115,9 @@ def open_socket(host: str = "127.0.0.1", port: int = 0) -> socket.socket:
     Open it well before the first packet: the kernel begins to stamp arrivals some milliseconds after the first socket
     asks for it, and gives those before the time at which they are read.
     """
-    plain = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+    plain = socket.socket(family_of(host), socket.SOCK_DGRAM)
     try:
-        plain.bind((host, port))
+        plain.bind(to_kernel((host, port)))
         plain.setblocking(False)
         for option, value in (
             (SO_TIMESTAMPNS, 1),

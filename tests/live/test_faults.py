@@ -110,8 +110,11 @@ def test_a_flood_of_garbage_on_any_port_changes_no_outcome(
     assert (result.outcome, result.reason) == ("measured", None)
     assert result.ledger is not None and len(result.ledger) == 60
     assert (result.ledger["fate"] == "displayed").any()
-    strangers = {2: "down", 3: "up"}  # at the relay; an end sees them, and its transport refuses them
-    assert result.impairments[strangers[flooded[1]]]["foreign"] > 1000
+    at_relay = {2: "down", 3: "up"}
+    assert result.impairments[at_relay[flooded[1]]]["foreign"] > 1000
+    at_end = ("sender", "receiver")[flooded[0]]
+    assert result.stats["live"][at_end]["foreign"] > 1000
+    assert result.stats[at_end].get("malformed", 0) == 0  # no transport is shown what is not from the relay
 
 
 class Nat:

@@ -208,15 +208,15 @@ def link(pair: tuple[UdpSocket, UdpSocket], clock: LiveClock) -> Iterator[Link]:
     """A sender, a receiver, and both directions of a relay that delays by DELAY, running until the test is over."""
     sender, receiver = pair
     host = sender.address[0]
-    to_sender, to_receiver = (UdpSocket(open_socket(host), clock) for _ in range(2))
+    to_sender, to_receiver = (UdpSocket(open_socket(host), clock, peer=end.address) for end in pair)
 
     def direction(entry: RelayPort, exit: RelayPort) -> Direction:
         path = Path([Delay(DELAY)])
         return Direction(entry, exit, path, LinkLog(path, start_at=clock.now()))
 
     ports = (
-        RelayPort(to_sender, end=sender.address, other=receiver.address),
-        RelayPort(to_receiver, end=receiver.address, other=sender.address),
+        RelayPort(to_sender, other=receiver.address),
+        RelayPort(to_receiver, other=sender.address),
     )
     down, up = direction(ports[0], ports[1]), direction(ports[1], ports[0])
     over = threading.Event()
