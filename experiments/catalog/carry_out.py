@@ -9,6 +9,7 @@ from experiments.catalog.experiment import Check, Datasets, Experiment
 from experiments.engine.plan_run import CellProgress, run_plan
 from experiments.live.emulators import Emulator
 from experiments.results.files import write_bytes
+from experiments.results.subject import dataset_subject
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,15 @@ def carry_out(
 
 def draw(outcome: Outcome) -> Path:
     """Draw the picture of an experiment into its folder. Raises ResultsError."""
+    from experiments.plots.style import footline
+
     picture = io.BytesIO()
-    outcome.experiment.figure(outcome.datasets).savefig(picture, format="png", metadata={"Software": None})
+    figure = outcome.experiment.figure(outcome.datasets)
+    several = len(outcome.datasets) > 1
+    footline(
+        figure, [f"{name + ': ' if several else ''}{dataset_subject(data)}" for name, data in outcome.datasets.items()]
+    )
+    figure.savefig(picture, format="png", metadata={"Software": None})
     path = outcome.path / "figure.png"
     write_bytes(path, picture.getvalue())
     return path

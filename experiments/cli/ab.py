@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,9 @@ from experiments.cli.paired_table import answer, paired_table, row_object
 from experiments.cli.progress import cell_progress
 from experiments.cli.show import wide_console
 from experiments.results.evidence import sizing
+
+if TYPE_CHECKING:
+    from experiments.scenario import Scenario
 
 
 def ab(
@@ -47,8 +50,8 @@ def ab(
         aa = None if alarms is None else {**vars(alarms), "too_often": alarms.too_often}
         typer.echo(json.dumps({**record, "a_against_itself": aa}, allow_nan=False))
         return
-    title = f"A: {settings.a.name}, B: {settings.b.name}, {runs} runs each, in virtual time"
-    wide_console().print(paired_table(title, rows))
+    heading = f"{runs} runs each, in virtual time\nA: {_named(settings.a)}\nB: {_named(settings.b)}"
+    wide_console().print(paired_table(heading, rows))
     if settings.same:
         typer.echo("A and B are the same setting: with the same seeds every difference is 0.")
     else:
@@ -60,3 +63,9 @@ def ab(
         )
     typer.echo(sizing(runs))
     typer.echo(f"results: {dataset.path} (complete)")
+
+
+def _named(scenario: "Scenario") -> str:
+    from experiments.scenario.title import title
+
+    return f"{scenario.name}: {title(scenario)}"

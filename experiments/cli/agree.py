@@ -36,6 +36,7 @@ def agree(
     """
     from experiments.engine.agreement import MEASURES
     from experiments.engine.agreement import agree as both
+    from experiments.results.subject import dataset_subject
     from experiments.scenario import build, load
 
     plan = load(scenario)
@@ -53,7 +54,8 @@ def agree(
     if as_json:
         typer.echo(json.dumps(_object(found), allow_nan=False))
         return
-    wide_console().print(_table(f"{scenario}, {runs} runs, live less virtual", found))
+    heading = f"{scenario}, {runs} runs, live less virtual\n{dataset_subject(found.live)}"
+    wide_console().print(_table(heading, found))
     beyond = [one for one in found.compared if not one.within]
     stated = ", ".join(f"{measure.label.split(',')[0]} {measure.stated}" for measure in MEASURES)
     typer.echo(f"{len(found.compared) - len(beyond)} of {len(found.compared)} are within tolerance ({stated}).")

@@ -87,13 +87,15 @@ def compare(
     from experiments.measure import dice
     from experiments.results.paired_metrics import paired_rows
 
-    pairs = pairs_of(one(a), one(b))
+    entries = one(a), one(b)
+    pairs = pairs_of(*entries)
     rows = paired_rows(pairs, rng=dice.generator(0, "compare"))
     if as_json:
         typer.echo(json.dumps({"a": str(a), "b": str(b), "rows": [row_object(row) for row in rows]}, allow_nan=False))
         return
     count = max(row.paired.blocks for row in rows)
-    wide_console().print(paired_table(f"A: {a}, B: {b}, {count} pairs of runs", rows))
+    subjects = [f"{name}: {entry.path}: {_subject(entry)}" for name, entry in zip("AB", entries, strict=True)]
+    wide_console().print(paired_table("\n".join([f"{count} pairs of runs", *subjects]), rows))
     typer.echo(answer(rows))
     for note in differences(a, b):
         typer.echo(f"note: {note}")
@@ -168,6 +170,16 @@ def differences(a: Path, b: Path) -> list[str]:
             changed = [key for key in {**before, **now} if before.get(key) != now.get(key)]
             notes += [f"{name} differ in {key}: {before.get(key)} in A, {now.get(key)} in B" for key in changed]
     return notes
+
+
+def _subject(entry: Entry) -> str:
+    from experiments.results import load
+    from experiments.results.dataset import load_dataset
+    from experiments.results.subject import dataset_subject, run_subject
+
+    if entry.kind == "run":
+        return run_subject(load(entry.path).manifest)
+    return dataset_subject(load_dataset(entry.path))
 
 
 def _age(text: str) -> int:

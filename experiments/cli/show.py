@@ -13,7 +13,8 @@ from experiments.cli.output import write_file
 from experiments.cli.table import summary_table
 from experiments.results import Run
 from experiments.results.captures import CAPTURES
-from experiments.results.run_answer import answer, notes, subject
+from experiments.results.run_answer import answer, notes
+from experiments.results.subject import run_subject
 
 _JSON_FIELDS = (
     "captured",
@@ -85,7 +86,7 @@ def wide_console() -> Console:
 def print_run(run: Run, pictures: Sequence[Path]) -> None:
     rows = [_row(arm) for arm in run.arms]
     console = wide_console()
-    console.print(summary_table(rows, title=subject(run.manifest), width=console.width))
+    console.print(summary_table(rows, title=run_subject(run.manifest), width=console.width))
     for row in rows:
         if row["outcome"] != "measured":
             typer.echo(f"{row['arm']}: {row['outcome']}: {row['reason']}")

@@ -11,6 +11,7 @@ from rich.table import Table
 from experiments.cli.show import wide_console
 from experiments.results.dataset import Dataset
 from experiments.results.evidence import evidence, sizing
+from experiments.results.subject import dataset_subject
 from experiments.scenario.spec import FLOOR
 from experiments.statistics import ArmEvidence, Comparison
 
@@ -59,7 +60,11 @@ def median_rows(dataset: Dataset) -> list[dict[str, Any]]:
 
 def medians_table(dataset: Dataset) -> Table:
     """A row per point of the axes and arm, the floor's not among them."""
-    table = Table(box=box.SIMPLE_HEAD, title=f"{dataset.name}: medians over seeds", title_justify="left")
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        title=f"{dataset.name}: medians over seeds\n{dataset_subject(dataset)}",
+        title_justify="left",
+    )
     for axis in dataset.axes:
         table.add_column(axis)
     table.add_column("arm")
@@ -92,7 +97,7 @@ def evidence_object(dataset: Dataset, compared: Comparison) -> dict[str, Any]:
 
 def _table(dataset: Dataset, compared: Comparison) -> Table:
     name = f"p{100 * compared.percentile:g}"
-    title = f"{dataset.name}: {compared.blocks} {compared.unit}s, in virtual time"
+    title = f"{dataset.name}: {compared.blocks} {compared.unit}s\n{dataset_subject(dataset)}"
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, title_style="bold")
     table.add_column("arm", overflow="fold")
     for heading in (

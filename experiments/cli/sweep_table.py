@@ -8,6 +8,7 @@ from rich.table import Table
 
 from experiments.cli.show_dataset import medians_table
 from experiments.results.dataset import Dataset
+from experiments.results.subject import dataset_subject
 from experiments.scenario.spec import FLOOR
 
 MAX_ROWS = 48
@@ -23,7 +24,8 @@ def sweep_table(dataset: Dataset) -> Table:
     if len(groups) > MAX_ROWS:
         groups = [("all", "", arm, rows) for _, arm, rows in _by(arms, None)]
     table = Table(box=box.SIMPLE_HEAD, title_justify="left")
-    table.title = f"{dataset.name}: medians over the {len(arms)} points of the grid, one axis at a time"
+    points = f"medians over the {len(arms)} points of the grid, one axis at a time"
+    table.title = f"{dataset.name}: {points}\n{dataset_subject(dataset)}"
     for heading in ("axis", "value", "arm"):
         table.add_column(heading, overflow="fold")
     for heading in ("points", "p50 ms", "p95 ms", "shown", "p95 /\nfloor"):

@@ -20,6 +20,8 @@ from experiments.results.dataset import Dataset, load_dataset
 from experiments.results.files import ResultsError
 from experiments.results.versions import versions
 from experiments.scenario.named_files import digests, named_files
+from experiments.scenario.spec import FLOOR
+from experiments.scenario.title import title
 
 CellProgress = Callable[[int, int, str], None]
 """(cells finished, cells in all, the cell that finished last)"""
@@ -55,6 +57,7 @@ def run_plan(
     files = named_files(cell.scenario.dump() for cell in plan.cells)
     manifest = {
         "name": plan.name,
+        "title": title(*(cell.scenario for cell in plan.cells if cell.arm != FLOOR)),
         "fingerprint": plan.fingerprint,
         "cells": len(plan.cells),
         "frames": plan.frames,

@@ -25,6 +25,7 @@ from experiments.results.run_folder import arm_place
 from experiments.results.versions import versions
 from experiments.scenario import Scenario
 from experiments.scenario.spec import FLOOR
+from experiments.scenario.title import title
 
 RESULTS = Path("results")
 
@@ -109,6 +110,7 @@ def run(
             )
         check_emulator(live, plan)
     manifest = {
+        "title": title(plan, network=not isinstance(live, Remote)),
         "scenario": plan.dump(),
         "seed": plan.seed,
         "world": BETWEEN if isinstance(live, Remote) else world(live),

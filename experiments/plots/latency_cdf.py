@@ -10,8 +10,9 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import NDArray
 
 from experiments.measure.metrics import percentile
-from experiments.plots.style import INK, LineStyle, arm_styles, new_figure, tidy
+from experiments.plots.style import INK, LineStyle, arm_styles, headline, new_figure, tidy
 from experiments.results import Run
+from experiments.results.subject import run_subject
 
 _TICKS_MS = (10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000)
 _TICKS_PERCENT = (100, 50, 20, 10, 5, 2, 1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01)
@@ -30,7 +31,7 @@ def latency_cdf(run: Run) -> Figure:
         "not yet shown after x ms, % (log scale): the slow and the missing", loc="left", fontsize=9, color=INK
     )
     figure.legend(loc="outside right center", frameon=False, fontsize=8, handlelength=3.2)
-    figure.suptitle(f"Frames on the screen: {run.name}", x=0.01, ha="left", fontsize=11, color=INK)
+    headline(figure, f"Frames on the screen: {run.name}", run_subject(run.manifest))
     return figure
 
 

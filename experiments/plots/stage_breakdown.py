@@ -8,8 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.measure.ledger import STAGES
-from experiments.plots.style import INK, new_figure, tidy
+from experiments.plots.style import INK, headline, new_figure, tidy
 from experiments.results import Run
+from experiments.results.subject import run_subject
 
 # Neighbours in the stack differ in lightness, and hatches tell them apart in grey.
 LOOKS = {
@@ -52,7 +53,7 @@ def stage_breakdown(run: Run) -> Figure:
     )
     handles, labels = usual.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False, fontsize=8)
-    figure.suptitle(f"Where each millisecond went: {run.name}", x=0.01, ha="left", fontsize=11, color=INK)
+    headline(figure, f"Where each millisecond went: {run.name}", run_subject(run.manifest))
     return figure
 
 

@@ -1,5 +1,7 @@
 """One look for all pictures: colours that colour-blind readers tell apart, and dashes and hatches for print in grey."""
 
+import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from matplotlib.axes import Axes
@@ -17,6 +19,8 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 INK = "#222222"
 FAINT = "#B8B8B8"
+
+_LETTERS_PER_INCH = 11  # of a title
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,19 @@ def arm_styles(arms: list[str]) -> dict[str, LineStyle]:
 def new_figure(width: float, height: float) -> Figure:
     """An empty figure in inches. Not pyplot: nothing global, so notebooks and worker processes do not meet."""
     return Figure(figsize=(width, height), layout="constrained", dpi=150)
+
+
+def headline(figure: Figure, text: str, subject: str) -> None:
+    """The title of a figure, and below it what it is about, in lines that fit."""
+    width = int(figure.get_figwidth() * _LETTERS_PER_INCH)
+    figure.suptitle("\n".join([text, *textwrap.wrap(subject, width)]), x=0.01, ha="left", fontsize=11, color=INK)
+
+
+def footline(figure: Figure, lines: Sequence[str]) -> None:
+    """At the bottom of a figure, what its panels are about."""
+    width = int(figure.get_figwidth() * _LETTERS_PER_INCH * 11 / 7)
+    wrapped = [part for line in lines for part in textwrap.wrap(line, width)]
+    figure.supxlabel("\n".join(wrapped), x=0.01, ha="left", fontsize=7, color=INK)
 
 
 def tidy(axes: Axes) -> None:

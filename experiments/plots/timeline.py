@@ -8,8 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from experiments.plots.style import FAINT, INK, arm_styles, new_figure, tidy
+from experiments.plots.style import FAINT, INK, arm_styles, headline, new_figure, tidy
 from experiments.results import Run
+from experiments.results.subject import run_subject
 
 _NOT_SHOWN_INK = "#000000"
 
@@ -30,7 +31,7 @@ def timeline(run: Run) -> Figure:
     rows[-1].set_xlabel("capture time, s")
     rows[-1].set_xlim(time_limits(video))
     figure.supylabel("glass-to-glass latency, ms (log scale)", fontsize=9)
-    figure.suptitle(f"Every frame against the link: {run.name}", x=0.01, ha="left", fontsize=11, color=INK)
+    headline(figure, f"Every frame against the link: {run.name}", run_subject(run.manifest))
     return figure
 
 

@@ -16,6 +16,7 @@ from experiments.report.tables import interval_table, verdict_table
 from experiments.results import Run
 from experiments.results.dataset import Dataset
 from experiments.results.evidence import evidence, sizing
+from experiments.results.subject import dataset_subject
 from experiments.scenario.spec import FLOOR
 from experiments.statistics import Comparison
 
@@ -39,7 +40,7 @@ def dataset_report(dataset: Dataset) -> Report:
     """What a dataset says. Raises ResultsError."""
     seeds = sorted({int(seed) for seed in dataset.summary["seed"]})
     whose = "" if isinstance(dataset.manifest.get("scenario"), dict) else " of the first cell"
-    subject = f"{_count(len(seeds), 'seed')} ({_range(seeds)}), in virtual time"
+    subject = dataset_subject(dataset)
     tail = (
         *filter(None, [impairment_section(_impairments(dataset))] if not dataset.axes else []),
         provenance_section(dataset.manifest, seeds=seeds, scenario=dataset.scenario_of_all(), of=whose),
@@ -156,8 +157,3 @@ def _median(value: Any, name: str, form: str) -> str:
 
 def _count(count: int, what: str) -> str:
     return f"{count} {what}{'' if count == 1 else 's'}"
-
-
-def _range(seeds: Sequence[int]) -> str:
-    whole = len(seeds) > 2 and seeds[-1] - seeds[0] == len(seeds) - 1
-    return f"{seeds[0]} to {seeds[-1]}" if whole else ", ".join(map(str, seeds))

@@ -13,7 +13,8 @@ from experiments.report.strips import screen_figure, timeline_figure
 from experiments.report.tables import fate_table, freeze_table, run_table, soonest_first
 from experiments.results import Run
 from experiments.results.files import ResultsError
-from experiments.results.run_answer import answer, notes, subject
+from experiments.results.run_answer import answer, notes
+from experiments.results.subject import run_subject
 
 ONE_RUN = (
     "This is one run, so no number has an interval: another seed may put another arm first. Intervals need several "
@@ -37,7 +38,7 @@ def run_report(run: Run) -> Report:
         )
     return Report(
         title=run.name,
-        subject=subject(run.manifest),
+        subject=run_subject(run.manifest),
         verdict=answer([{"g2g_p50_ms": None, "g2g_p95_ms": None, **row} for row in rows]),
         basis=ONE_RUN,
         warnings=(*warnings, *(f"Note: {note}." for note in notes(run.arms))),

@@ -1,4 +1,4 @@
-"""What one run answers, in a sentence, and what it was measured with."""
+"""What one run answers, in a sentence, and what its source said of itself."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -6,14 +6,6 @@ from typing import Any
 
 # Percentiles of one run this near to the least are not ranked: another seed puts them in another order.
 _TOO_CLOSE = 1.05
-
-
-def subject(manifest: Mapping[str, Any]) -> str:
-    """Clip, length, network, seed and world of a run."""
-    scenario, world = manifest["scenario"], manifest.get("world", "virtual time")
-    video, network = scenario["video"], scenario["network"]
-    over = f"over {network['trace']}" if network.get("trace") else "over its own path"
-    return f"{video.get('source')}, {scenario['duration']}, {over}, seed {scenario['seed']}, in {world}"
 
 
 def answer(arms: Sequence[Mapping[str, Any]]) -> str:

@@ -292,6 +292,11 @@ class TraceSpec(ElementSpec):
     def without_loss(self) -> Self:
         return self.model_copy(update={"loss": False})
 
+    def sample(self, direction: Literal["down", "up"]) -> Trace:
+        """What the trace says of one direction; of a generated one, in one short drive."""
+        pair = _open(self.trace, 0, 1.0)
+        return pair.down if direction == "down" else pair.up
+
     def _trace(self, around: Surroundings) -> Trace:
         pair = _open(self.trace, around.trace_seed, around.trace_duration)
         return pair.down if around.direction == "down" else pair.up

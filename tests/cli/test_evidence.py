@@ -75,6 +75,7 @@ def test_ab_finds_the_longer_delay_and_not_more(glass: Glass) -> None:
     code, out, err = glass("ab", a, b, "--runs", "12", "--workers", "1")
     assert (code, err) == (0, "")
     assert "At p95, udp: A sooner, by 5 ms" in out
+    assert "10 ms each way" in out and "15 ms each way" in out
     assert "A against itself: " in out
     rows = json.loads(glass("ab", a, b, "--runs", "12", "--workers", "1", "--json").out)["rows"]
     by_metric = {row["metric"]: row for row in rows}
@@ -114,6 +115,7 @@ def test_results_are_listed_shown_compared_and_pruned(glass: Glass) -> None:
     code, out, err = glass("results", "compare", "results/lte-driving-seed20", "results/lte-driving-seeds20-21")
     assert (code, err) == (0, "")
     assert "A and B are not distinguishable" in out
+    assert " ".join(out.split()).count("deadline 1 s, loss 1 %, 20 ms each way, 600 kB") == 2
     code, _, err = glass("results", "compare", "results/lte-driving-seed20", "results/lte-driving-seed21")
     assert code == 2
     assert "share no arm with the same seed" in err

@@ -30,7 +30,7 @@ def make_run(arms: dict[str, tuple[float, int]], *, bottleneck: bool = True) -> 
     at = np.arange(0, 2, 0.1)
     capacity = 50_000.0 if bottleneck else np.nan
     links = pd.DataFrame({"arm": next(iter(arms)), "direction": "down", "at": at, "capacity_bytes": capacity})
-    manifest = {"scenario": {"name": "made up"}, "complete": True}
+    manifest = {"scenario": {"name": "made up", "seed": 7}, "title": "a clip, deadline 1 s", "complete": True}
     return Run(Path("nowhere"), manifest, [{"arm": arm} for arm in arms], ledger.reset_index(drop=True), links)
 
 
@@ -56,7 +56,9 @@ def test_every_run_can_be_drawn(tmp_path, name, arms, bottleneck):
 def test_a_run_of_a_single_frame_can_be_drawn(name):
     run = make_run({"rtp": (0.05, 1)})
     run = Run(run.path, run.manifest, run.arms, run.ledger.head(1), run.links)
-    assert PLOTS[name](run).axes
+    figure = PLOTS[name](run)
+    assert figure.axes
+    assert "a clip, deadline 1 s, seed 7, in virtual time" in figure.get_suptitle()
 
 
 def test_the_cdf_ends_at_the_share_that_was_shown():

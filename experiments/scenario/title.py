@@ -1,0 +1,134 @@
+"""What a scenario holds, in one line, for the title of every table, page and figure that shows it:
+
+bikes, 30 s, 2 Mbit/s over lte-driving, deadline 1 s, loss 1 %, 20 ms each way, 600 kB
+"""
+
+import re
+from pathlib import Path
+from typing import Literal
+
+from experiments.scenario.elements import DelaySpec, OutageSpec, RandomDelaySpec, RateSpec, TraceSpec
+from experiments.scenario.network_spec import Elements, NetworkSpec
+from experiments.scenario.queue_spec import DropTailSpec, QueueSpec
+from experiments.scenario.spec import Scenario
+from experiments.scenario.units import DURATION, RATE, SIZE
+
+_SUBJECTS = ("bottleneck", "policer", "size", "outage", "loss", "duplication", "reordering", "delay", "jitter", "queue")
+
+# Of most elements the subject and the text, into which the fields go as they stand in a file.
+_SAID = {
+    "policer": ("policer", "policed to {rate}"),
+    "size-limit": ("size", "packets up to {largest}"),
+    "random-loss": ("loss", "loss {probability}"),
+    "gilbert-elliott": ("loss", "loss {mean_loss} in bursts"),
+    "loss-episodes": ("loss", "loss {mean_loss}"),
+    "duplication": ("duplication", "duplication {probability}"),
+    "reordering": ("reordering", "reordering {probability}"),
+    "jitter": ("jitter", "jitter {mean}"),
+}
+
+
+def title(*scenarios: Scenario, network: bool = True) -> str:
+    """Clip, length, rate, network and deadline, as far as all of these scenarios share them; arms and seeds apart.
+
+    Without `network` nothing is said of it, for a run over a network that no scenario describes.
+    """
+    distinct = {(one.video, one.duration, one.playout, one.network): one for one in scenarios}
+    first, *others = [_said(one, network=network) for one in distinct.values()]
+    shared = [text for subject, text in first.items() if all(other.get(subject) == text for other in others)]
+    line = ", ".join(shared).replace(", over ", " over ")
+    return "".join(letter if letter.isprintable() else "?" for letter in line)
+
+
+def _said(scenario: Scenario, *, network: bool) -> dict[str, str]:
+    """A text by its subject, in the order of the line."""
+    video = scenario.video
+    said = {"clip": _file(video.source), "length": _duration(scenario.duration)}
+    if not video.source.startswith("sizes:"):  # recorded sizes have the rate that they have
+        said["rate"] = _spaced(RATE.format(video.bitrate))
+    path = _network(scenario.network) if network else {}
+    if "bottleneck" in path:
+        said["bottleneck"] = path.pop("bottleneck")
+    said["deadline"] = "no deadline" if video.deadline is None else f"deadline {_duration(video.deadline)}"
+    if scenario.playout != "immediate":
+        said["playout"] = f"playout {scenario.playout}"
+    return said | path
+
+
+def _network(network: NetworkSpec) -> dict[str, str]:
+    """What is said of both paths; what they have not in common has its direction."""
+    down, up = network.paths()
+    by_direction = {"down": _path(down, "down"), "up": _path(up, "up")}
+    said = {"bottleneck": "no bottleneck"}
+    for subject in _SUBJECTS:
+        texts = {direction: path[subject] for direction, path in by_direction.items() if subject in path}
+        if len(texts) == 2 and len(set(texts.values())) == 1:
+            said[subject] = f"{texts['down']}{' each way' if subject == 'delay' else ''}"
+        elif texts:
+            said[subject] = ", ".join(f"{text} {direction}" for direction, text in texts.items())
+        elif subject == "delay":
+            said[subject] = "no delay"
+    return said
+
+
+def _path(path: Elements, direction: Literal["down", "up"]) -> dict[str, str]:
+    """What is said of one path, by subject."""
+    said: dict[str, list[str]] = {subject: [] for subject in _SUBJECTS}
+    constant = 0.0
+    for element in path:
+        match element:
+            case RateSpec():
+                said["bottleneck"].append(f"over {_spaced(RATE.format(element.rate))}")
+                said["queue"].append(_queue(element.queue))
+            case TraceSpec():
+                said["bottleneck"].append(f"over {_file(element.trace)}")
+                said["queue"].append(_queue(element.queue))
+                recorded = element.sample(direction)
+                if element.loss and recorded.loss is not None:
+                    said["loss"].append("the trace's loss")
+                if element.delay and recorded.delay is not None:
+                    if len(set(recorded.delay.values)) > 1:
+                        said["delay"].append("the trace's delay")
+                    else:
+                        constant += float(recorded.delay.values[0])
+            case DelaySpec():
+                constant += element.delay
+            case RandomDelaySpec():
+                said["delay"].append(f"about {_duration(element.mean)}")
+            case OutageSpec():
+                said["outage"].append(_outages(element))
+            case _:
+                subject, text = _SAID[element.kind]
+                said[subject].append(_spaced(text.format(**element.dump())))
+    if constant:
+        said["delay"].append(_duration(constant))
+    return {subject: " + ".join(texts) for subject, texts in said.items() if texts}
+
+
+def _queue(queue: QueueSpec) -> str:
+    if not isinstance(queue, DropTailSpec):
+        return "CoDel"
+    limits = [] if queue.bytes is None else [_spaced(SIZE.format(queue.bytes))]
+    return " or ".join([*limits, *([] if queue.packets is None else [f"{queue.packets} packets"])])
+
+
+def _outages(outage: OutageSpec) -> str:
+    lengths = dict.fromkeys(_duration(window.duration) for window in outage.windows)
+    every = "" if outage.period is None else f" every {_duration(outage.period)}"
+    return (
+        f"{'outage' if len(outage.windows) == 1 else f'{len(outage.windows)} outages'} of {', '.join(lengths)}{every}"
+    )
+
+
+def _file(name: str) -> str:
+    """A name without its folder."""
+    return Path(name.removeprefix("sizes:")).name
+
+
+def _duration(seconds: float) -> str:
+    return _spaced(DURATION.format(round(seconds, 9)))
+
+
+def _spaced(text: str) -> str:
+    """Each number apart from its unit."""
+    return re.sub(r"(?<=\d)(?=[A-Za-z%])", " ", text)

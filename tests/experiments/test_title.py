@@ -1,0 +1,97 @@
+"""The line that says what scenarios hold, and that it stands wherever they are shown."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from experiments.catalog import EXPERIMENTS
+from experiments.scenario import Scenario, build, shipped
+from experiments.scenario.elements import ELEMENTS
+from experiments.scenario.title import title
+
+
+def scenario(network: dict[str, Any], **changes: Any) -> Scenario:
+    video = {"source": "lognormal", "deadline": "400ms"}
+    return build({"name": "x", "duration": "5s", "arms": ["udp"], "video": video, "network": network, **changes})
+
+
+def path(*elements: dict[str, Any]) -> list[dict[str, Any]]:
+    return list(elements)
+
+
+RATE = {"element": "rate", "rate": "4Mbit/s", "queue": {"packets": 30}}
+MEDIA = "lognormal, 5 s, 2 Mbit/s"
+
+
+def test_the_default_names_clip_length_rate_network_deadline_loss_delay_and_queue() -> None:
+    assert title(shipped("default")) == (
+        "bikes, 30 s, 2 Mbit/s over lte-driving, deadline 1 s, loss 1 %, 20 ms each way, 600 kB"
+    )
+
+
+@pytest.mark.parametrize(
+    ("network", "said"),
+    [
+        ({}, ", no bottleneck, deadline 400 ms, no delay"),
+        ({"rate": "4Mbit/s"}, " over 4 Mbit/s, deadline 400 ms, no delay, 150 kB"),
+        ({"trace": "lte-driving", "delay": "5ms"}, " over lte-driving, deadline 400 ms, 25 ms each way, 150 kB"),
+        (
+            {"trace": "satellite", "delay": "5ms"},
+            " over satellite, deadline 400 ms, the trace's loss, the trace's delay + 5 ms each way, 150 kB",
+        ),
+        (
+            {"down": path(RATE, {"element": "random-loss", "probability": "2%"}, {"element": "delay", "delay": "10ms"}),
+             "up": path({"element": "delay", "delay": "30ms"})},
+            " over 4 Mbit/s down, deadline 400 ms, loss 2 % down, 10 ms down, 30 ms up, 30 packets down",
+        ),
+        (
+            {"down": path({"element": "outage", "windows": [{"start": "1s", "duration": "2s"}]}), "up": []},
+            ", no bottleneck, deadline 400 ms, outage of 2 s down, no delay",
+        ),
+    ],
+    ids=["nothing", "no delay", "on top of a constant one", "on top of a recorded one", "two directions", "an outage"],
+)  # fmt: skip
+def test_the_network_is_named_and_what_it_has_not(network: dict[str, Any], said: str) -> None:
+    assert title(scenario(network)) == MEDIA + said
+
+
+def test_files_are_named_without_their_folders_and_recorded_sizes_without_a_rate(tmp_path: Path) -> None:
+    (tmp_path / "my.down").write_text("1\n2\n30\n")
+    (tmp_path / "sizes.txt").write_text("1000\n900\n")
+    video = {"source": f"sizes:{tmp_path / 'sizes.txt'}"}
+    found = title(scenario({"trace": str(tmp_path / "my.down")}, video=video, playout="fixed:100ms"))
+    assert found == "sizes.txt, 5 s over my.down, no deadline, playout fixed:100ms, no delay, 150 kB"
+
+
+def test_of_several_scenarios_only_what_they_share_is_said() -> None:
+    near, far = (scenario({"rate": "4Mbit/s", "delay": delay}) for delay in ("10ms", "20ms"))
+    assert title(near, near.model_copy(update={"seed": 9}), far) == f"{MEDIA} over 4 Mbit/s, deadline 400 ms, 150 kB"
+
+
+def test_every_plan_of_the_catalog_has_a_title() -> None:
+    for experiment in EXPERIMENTS.values():
+        for plan in experiment.plans():
+            assert "lognormal" in (found := title(*(cell.scenario for cell in plan.cells))) or "bikes" in found
+
+
+def test_every_element_is_named() -> None:
+    fields: dict[str, dict[str, Any]] = {
+        "trace": {"trace": "steps"},
+        "rate": {"rate": "1Mbit/s"},
+        "policer": {"rate": "1Mbit/s", "burst": "10kB"},
+        "size-limit": {"largest": "1400B"},
+        "delay": {"delay": "1ms"},
+        "random-delay": {"mean": "5ms", "deviation": "1ms"},
+        "jitter": {"mean": "5ms"},
+        "reordering": {"probability": "1%", "lateness": "2ms"},
+        "duplication": {"probability": "1%"},
+        "random-loss": {"probability": "1%"},
+        "gilbert-elliott": {"mean_loss": "1%", "mean_burst": 4.0},
+        "loss-episodes": {"mean_loss": "1%", "mean_duration": "20ms"},
+        "outage": {"windows": [{"start": "0s", "duration": "1s"}]},
+    }
+    without = title(scenario({}))
+    for kind in ELEMENTS:
+        elements = path({"element": kind, **fields[kind]})
+        assert title(scenario({"down": elements, "up": elements})) != without, kind
