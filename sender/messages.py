@@ -35,12 +35,15 @@ def periodic_instants(*, start_at: float, duration: float, interval: float) -> t
 def poisson_instants(
     *, start_at: float, duration: float, interval: float, rng: np.random.Generator
 ) -> tuple[float, ...]:
-    """A Poisson process of mean spacing `interval` seconds."""
+    """A Poisson process of mean spacing `interval` seconds; of two in one microsecond, the later has the next one."""
     _check(interval)
-    instants = []
+    instants: list[float] = []
     at = start_at + rng.exponential(interval)
     while at < start_at + duration:
-        instants.append(_whole_microseconds(at))
+        instant = _whole_microseconds(at)
+        if instants and instant <= instants[-1]:
+            instant = _whole_microseconds(instants[-1] + 1e-6)
+        instants.append(instant)
         at += rng.exponential(interval)
     return tuple(instants)
 

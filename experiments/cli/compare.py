@@ -41,7 +41,10 @@ def compare(
     *,
     trace: Annotated[
         str | None,
-        typer.Option(metavar="NAME|FILE", help="The network: see glass list traces, or a trace file."),
+        typer.Option(
+            metavar="NAME|FILE",
+            help="The network: see glass list traces, or a trace file; one that records no delay gets 20 ms each way.",
+        ),
     ] = None,
     source: Source = None,
     arm: Arms = None,
@@ -61,9 +64,11 @@ def compare(
     each option changes one thing of it. For everything else there are scenario
     files: glass run.
     """
-    from experiments.engine.runner import default_with
+    from experiments.engine.runner import DELAY, default_with
 
     scenario = default_with(trace=trace, source=source, arms=arm, duration=duration, seed=seed)
+    if scenario.network.delay is not None and not as_json:
+        typer.echo(f"note: {trace} records no delay: there are {DELAY} each way (in a scenario file: network.delay)")
     _measure(
         scenario,
         runs=runs,

@@ -24,10 +24,12 @@ from experiments.results.files import ResultsError
 from experiments.results.run_folder import arm_place
 from experiments.results.versions import versions
 from experiments.scenario import Scenario
+from experiments.scenario.elements import TraceSpec
 from experiments.scenario.spec import FLOOR
 from experiments.scenario.title import title
 
 RESULTS = Path("results")
+DELAY = "20ms"  # of propagation, each way, where a trace of somebody else's network does not say it
 
 
 class Interrupted(KeyboardInterrupt):
@@ -62,7 +64,7 @@ def default_with(
 ) -> Scenario:
     """The shipped scenario "default" with another trace, source, list of arms, duration (seconds or '20s') or seed.
 
-    Raises ScenarioError.
+    A trace that records no delay of its own gets DELAY in each direction, as `network.delay`. Raises ScenarioError.
     """
     content = scenario.shipped("default").dump()
     if trace is not None:
@@ -76,7 +78,10 @@ def default_with(
         content["duration"] = duration if isinstance(duration, str) else f"{float(duration)!r}s"
     if seed is not None:
         content["seed"] = seed
-    return scenario.build(content)
+    plan = scenario.build(content)
+    if trace is not None and not _records_delay(plan):
+        plan = scenario.build({**content, "network": {**content["network"], "delay": DELAY}})
+    return plan
 
 
 def run(
@@ -182,6 +187,17 @@ class _Comparison:
     def _floor(self) -> dict[str, Any]:
         done = self._done.get(FLOOR)
         return {"outcome": "not run"} if done is None else {"outcome": done.outcome, **done.summary}
+
+
+def _records_delay(plan: Scenario) -> bool:
+    """Whether the trace of a scenario says how long packets are under way."""
+    down, up = plan.network.paths()
+    return any(
+        element.sample(direction).delay is not None
+        for path, direction in ((down, "down"), (up, "up"))
+        for element in path
+        if isinstance(element, TraceSpec)
+    )
 
 
 def _file_name(trace: str) -> str:

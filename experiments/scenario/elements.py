@@ -292,7 +292,7 @@ class TraceSpec(ElementSpec):
     def without_loss(self) -> Self:
         return self.model_copy(update={"loss": False})
 
-    def sample(self, direction: Literal["down", "up"]) -> Trace:
+    def sample(self, direction: str) -> Trace:
         """What the trace says of one direction; of a generated one, in one short drive."""
         pair = _open(self.trace, 0, 1.0)
         return pair.down if direction == "down" else pair.up

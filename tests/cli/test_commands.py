@@ -76,7 +76,10 @@ def test_infinite_is_null_in_json_and_a_sign_in_the_table(glass: Glass) -> None:
     (arm,) = one_object(out)["arms"]
     assert code == 0
     assert (arm["displayed"], arm["g2g_p50_ms"], arm["signal_p95_ms"], arm["floor_ratio"]) == (0, None, None, None)
+    _, out, _ = glass(*SHORT, "--arm", "udp", "--trace", "x.csv")
+    assert out.startswith("note: x.csv records no delay: there are 20ms each way")
     _, out, _ = glass("report", "results/x-seed20")
+    assert "20 ms each way" in " ".join(out.split())
     assert re.search(r"udp +0/12 +∞ +∞ +∞ +∞ ", out)
     assert "No arm showed 95 % of its frames" in out
 

@@ -13,10 +13,11 @@ import pytest
 
 import experiments
 from experiments.engine import jobs
-from experiments.engine.runner import FLOOR, Interrupted, compare, run
+from experiments.engine.runner import FLOOR, Interrupted, compare, default_with, run
 from experiments.results import load
 from experiments.results.files import ResultsError, read_json
 from experiments.scenario import Scenario, ScenarioError
+from experiments.scenario.title import title
 from experiments.scenario.toml_text import to_toml
 from transport.contract import TransportConfig
 from transport.registry import TRANSPORTS, TransportEntry
@@ -217,6 +218,18 @@ def test_compare_changes_what_is_asked_for_in_the_default(tmp_path: Path) -> Non
     assert scenario["seed"] == 9
     assert found.summary["arm"].tolist() == ["udp", "mine"]
     assert found.path.name == "wifi-bursts-seed9"
+
+
+def test_a_trace_without_a_recorded_delay_has_20_ms_each_way_and_one_with_it_keeps_its_own(tmp_path: Path) -> None:
+    (tmp_path / "rates.csv").write_text("time_s,rate_mbps\n0,5\n10,5\n")
+    (tmp_path / "delays.csv").write_text("time_s,rate_mbps,delay_ms\n0,5,40\n10,5,40\n")
+    delays = {}
+    for name in ("rates", "delays"):
+        found = default_with(trace=str(tmp_path / f"{name}.csv"))
+        delays[name] = (found.network.delay, title(found).split(", ")[-2])
+    assert delays == {"rates": (0.02, "20 ms each way"), "delays": (None, "40 ms each way")}
+    assert default_with(trace="steps").network.delay is None
+    assert default_with().network.delay is None
 
 
 @pytest.mark.parametrize(

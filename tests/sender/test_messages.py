@@ -24,6 +24,14 @@ def test_poisson_messages_have_the_mean_and_the_spread_of_their_process():
     assert all(round(at * 1e6) / 1e6 == at for at in instants)
 
 
+def test_no_two_poisson_messages_have_the_same_microsecond():
+    instants = poisson_instants(start_at=1002.0, duration=100.0, interval=1e-3, rng=np.random.default_rng(1))
+    microseconds = [round(at * 1e6) for at in instants]
+    steps = [later - earlier for earlier, later in itertools.pairwise(microseconds)]
+    assert min(steps) == 1  # two fell into one
+    assert all(number / 1e6 == at for number, at in zip(microseconds, instants, strict=True))
+
+
 @pytest.mark.parametrize("size", [1, 3, 4, 100, 1000])
 def test_payloads_have_their_size_and_differ(size):
     messages = Messages(TRACK, size, ())
