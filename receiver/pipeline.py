@@ -107,8 +107,11 @@ class ReceiverPipeline:
         self._advance(now)
 
     def finish(self, *, now: float) -> None:
-        """The run is over: what still waits for a missing frame is undecodable, what waits for its playout is late."""
+        """The run is over: what still waits for a missing frame is undecodable, what waits for its playout or for the
+        decoder is late."""
         self._advance(now)
+        for frame in self._to_decode:
+            self._record(frame).outcome = "late"
         for record in self.records.values():
             if record.outcome is None:
                 record.outcome = "undecodable" if self._buffer.misses_head else "late"

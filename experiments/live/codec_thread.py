@@ -18,7 +18,7 @@ _IDLE = 0.003  # seconds without work before `prepare`: the network is to send f
 
 class CodecThread(Generic[T]):
     """A `transport.worker.Worker`. It is readable, for `select`, when a result is there. Between two pieces of work it
-    calls `prepare`. To be closed."""
+    calls `prepare`. To be closed: then the piece of work at hand is done, and its result is there to be taken."""
 
     def __init__(self, clock: LiveClock, prepare: Callable[[], None] = lambda: None) -> None:
         self._clock = clock
@@ -40,8 +40,9 @@ class CodecThread(Generic[T]):
         if self._done.empty():
             return None
         done = self._done.get()
-        with suppress(BlockingIOError):  # the thread has not said yet that it is there
-            os.eventfd_read(self._ready)
+        if self._thread.is_alive():
+            with suppress(BlockingIOError):  # the thread has not said yet that it is there
+                os.eventfd_read(self._ready)
         self._took = done.ended_at - done.began_at
         return done
 

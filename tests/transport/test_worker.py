@@ -199,6 +199,26 @@ def test_what_refers_to_a_frame_that_failed_is_undecodable_up_to_the_next_keyfra
     assert outcomes == ["displayed", "undecodable", "undecodable", "undecodable", "displayed", "displayed"]
 
 
+def test_what_the_decoder_has_not_done_when_the_run_is_over_is_late_and_what_it_has_done_is_shown():
+    pipeline, _, worker, _, arrive = make_receiver()
+    for sequence in (0, 1, 3):  # and the one after the next waits for a frame that never comes
+        arrive(sequence, 1000.0 + sequence * 0.001)
+    worker.finish(1000.0, 1003.1)
+    pipeline.finish(now=1003.0)
+    assert [pipeline.records[0, sequence].outcome for sequence in (0, 1, 3)] == ["displayed", "late", "undecodable"]
+
+
+def test_the_result_of_work_that_the_end_of_the_run_met_is_not_lost():
+    thread = CodecThread(LiveClock(monotonic_ns()))
+    begun, go_on = threading.Event(), threading.Event()
+    thread.start(lambda: begun.set() or (go_on.wait(10) and 1))
+    assert begun.wait(10)
+    threading.Timer(0.05, go_on.set).start()
+    thread.close()
+    assert thread.take().value == 1
+    assert thread.take() is None
+
+
 def test_the_thread_does_one_thing_after_the_other_says_so_and_keeps_its_defects_for_the_owner():
     clock, prepared = LiveClock(monotonic_ns()), threading.Event()
     thread = CodecThread(clock, prepared.set)
