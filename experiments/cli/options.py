@@ -10,7 +10,10 @@ from experiments.live.emulators import Emulator
 
 Results = Annotated[Path, typer.Option(metavar="FOLDER", help="Where the folder of the run is made.")]
 Workers = Annotated[
-    int | None, typer.Option(min=1, metavar="COUNT", help="Processes that share the work (default: one per core).")
+    int | None,
+    typer.Option(
+        min=1, metavar="COUNT", help="Processes that share the work (default: one per processor that it may use)."
+    ),
 ]
 Capture = Annotated[
     bool,

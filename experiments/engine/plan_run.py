@@ -3,7 +3,6 @@
 dataset = run_plan(plan, Path("results/my-sweep"))
 """
 
-import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -22,6 +21,7 @@ from experiments.results.versions import versions
 from experiments.scenario.named_files import digests, named_files
 from experiments.scenario.spec import FLOOR
 from experiments.scenario.title import title
+from netem.live.processors import usable_processors
 
 CellProgress = Callable[[int, int, str], None]
 """(cells finished, cells in all, the cell that finished last)"""
@@ -50,9 +50,9 @@ def run_plan(
 ) -> Dataset:
     """Run all cells of a plan that the folder at `path` does not hold yet, and open the dataset.
 
-    `workers` is the number of processes, one per core by default; `run_cells` takes their place, for a cluster.
-    `about` goes into the manifest. Raises ResultsError, OSError without the emulator
-    of a live plan, and PlanInterrupted after Ctrl-C.
+    `workers` is the number of processes, one per usable processor by default; `run_cells` takes their place, for a
+    cluster. `about` goes into the manifest. Raises ResultsError, OSError without the emulator of a live plan, and
+    PlanInterrupted after Ctrl-C.
     """
     files = named_files(cell.scenario.dump() for cell in plan.cells)
     manifest = {
@@ -71,7 +71,7 @@ def run_plan(
     if plan.live is not None:
         check_emulator(plan.live, plan.cells[0].scenario)
         workers = 1  # two arms at a time would be in each other's way
-    workers = workers or os.cpu_count() or 1
+    workers = workers or usable_processors()
     with folder.dataset_folder(path, manifest):
         if not folder.is_complete(path):
             _run_missing(plan, path, run_cells or _on_this_machine(workers), progress)

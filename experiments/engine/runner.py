@@ -4,7 +4,6 @@ run = experiments.compare(trace="lte-driving", arms=["rtp", "quic-datagram"], du
 run = experiments.run("scenario.toml")
 """
 
-import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -27,6 +26,7 @@ from experiments.scenario import Scenario
 from experiments.scenario.elements import TraceSpec
 from experiments.scenario.spec import FLOOR
 from experiments.scenario.title import title
+from netem.live.processors import usable_processors
 
 RESULTS = Path("results")
 DELAY = "20ms"  # of propagation, each way, where a trace of somebody else's network does not say it
@@ -98,7 +98,8 @@ def run(
     """Run a scenario, given as a value or as a file, and open its results.
 
     `run_id` names the folder under `results`; without one it is named after scenario and seed. An existing folder is
-    never written over. `workers` is the number of processes, one per core by default. With `capture` the folder has
+    never written over. `workers` is the number of processes, one per usable
+    processor by default. With `capture` the folder has
     `captures/` too: the packets of each arm for Wireshark, and qlogs for qvis. With `live`, the name of an emulator, it
     runs on real sockets, in real time, one arm after the other. With a Remote it runs to a receiver on another host,
     over the network between them; there is no floor, and captures have what this host sees. `progress(arm, share)` is
@@ -124,7 +125,7 @@ def run(
         "arms": {arm.label: "not run" for arm in plan.arms},
     }
     folder = run_folder.create(Path(results), run_id or f"{plan.name}-seed{plan.seed}", manifest)
-    workers = 1 if live else workers or os.cpu_count() or 1  # two arms at a time would be in each other's way
+    workers = 1 if live else workers or usable_processors()  # two arms at a time would be in each other's way
     return _Comparison(plan, folder, progress, capture=capture, live=live).run(workers)
 
 
