@@ -1,7 +1,10 @@
 """Two ends of a transport over a simulated path: what the contract test, and tests of one transport, run on."""
 
+import os
 import signal
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
@@ -9,7 +12,7 @@ import pytest
 from experiments.scenario.arm_spec import parse_arm
 from netem.element import Element
 from netem.elements.delay import Delay
-from netem.path import Path
+from netem.path import Path as NetworkPath
 from netem.simulator import Simulator
 from transport import registry
 from transport.contract import Address, Datagram, Event, Frame, FrameReceived, Track, Transport, TransportConfig
@@ -100,8 +103,8 @@ class Session:
         self.simulator = Simulator(start_at=self.START_AT, timer_resolution=timer_resolution)
         self.simulator.add_node("sender", SENDER, self.sender)
         self.simulator.add_node("receiver", RECEIVER, self.receiver)
-        self.simulator.add_link(SENDER, RECEIVER, Path(forward if forward is not None else [Delay(0.02)]))
-        self.simulator.add_link(RECEIVER, SENDER, Path(backward if backward is not None else [Delay(0.02)]))
+        self.simulator.add_link(SENDER, RECEIVER, NetworkPath(forward if forward is not None else [Delay(0.02)]))
+        self.simulator.add_link(RECEIVER, SENDER, NetworkPath(backward if backward is not None else [Delay(0.02)]))
         self.receiver.at(self.START_AT, lambda now: self.receiver.transport.connect(now=now))
         self.sender.at(self.START_AT, lambda now: self.sender.transport.connect(now=now))
 
@@ -164,3 +167,21 @@ def annex_b(size: int, keyframe: bool, salt: int) -> bytes:
 @pytest.fixture
 def make_session() -> type[Session]:
     return Session
+
+
+@pytest.fixture
+def modules_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The current folder has modules named like the standard library's and like ours, and Python looks there first, as
+    a notebook and `python -m` do; none of them is run."""
+    folder = tmp_path / "of the user"
+    folder.mkdir()
+    names = "json queue random select signal socket struct subprocess tempfile typing experiments netem transport numpy"
+    for name in names.split():
+        (folder / f"{name}.py").write_text(
+            f"open({str(folder / 'run')!r}, 'a').write('{name} ')\nraise SystemExit(3)\n"
+        )
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "path", ["", str(folder), *sys.path])
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(("", os.environ.get("PYTHONPATH", ""))))
+    yield
+    assert not (folder / "run").exists(), (folder / "run").read_text()

@@ -1,7 +1,6 @@
 """`glass doctor`: what this machine can do, and what to install or allow for the rest."""
 
 import json
-import os
 import shutil
 import socket
 import subprocess
@@ -17,6 +16,7 @@ from experiments.cli.options import AsJson
 from netem.live.lan import open_kernel_lan, open_lan
 from netem.live.lan_builder import DEVICES
 from netem.live.pauses import pauses
+from netem.live.processors import usable_processors
 
 _PATIENCE = 10.0  # seconds for a question to the kernel, asked in a process of its own
 _RUN_FIRST = "import os; os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))"
@@ -71,10 +71,10 @@ def _findings() -> Iterator[Finding]:
     yield Finding("IPv6 on loopback", _binds("::1"), "::1 cannot be bound; live runs use IPv4")
     yield Finding(
         "an emulator that runs before other programs (SCHED_FIFO)",
-        _answers([sys.executable, "-c", _RUN_FIRST]),
+        _answers([sys.executable, "-I", "-c", _RUN_FIRST]),
         "it needs root (CAP_SYS_NICE); without, a busy machine makes more live runs be repeated",
     )
-    processors = len(os.sched_getaffinity(0))
+    processors = usable_processors()
     yield Finding(
         f"a processor for each part of a live run ({processors} found)",
         processors >= _WANTED_PROCESSORS,

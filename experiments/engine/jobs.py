@@ -1,16 +1,15 @@
 """Jobs: one arm each, run in this process or in worker processes, with progress, and stopped without losing anything.
 
-A worker is `python -m experiments.engine.worker`: jobs go in and progress comes out as JSON, a line each. That is
-simpler than `multiprocessing`, which would import the caller's main script again in each worker. What an arm measured
-never travels: the worker writes it to the folder of the run. Results do not depend on which process runs an arm.
+A worker is `experiments.engine.worker` in a process of its own: jobs go in and progress comes out as JSON, a line
+each. That is simpler than `multiprocessing`, which would import the caller's main script again in each worker. What an
+arm measured never travels: the worker writes it to the folder of the run. Results do not depend on which process runs
+an arm.
 """
 
 import json
-import os
 import queue
 import signal
 import subprocess
-import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -30,6 +29,7 @@ from experiments.results.arm_folder import write_arm
 from experiments.results.captures import ArmCapture, open_capture
 from experiments.results.files import ResultsError
 from experiments.scenario import Scenario, build
+from netem.live.isolated_python import python_command
 from receiver.quality import QualityMemo
 from sender.encode_cache import EncodeCache, default_directory
 
@@ -280,11 +280,10 @@ class _Server(threading.Thread):
                 self._end()
             if self._process is None:
                 self._process = subprocess.Popen(
-                    [sys.executable, "-m", "experiments.engine.worker"],
+                    python_command("experiments.engine.worker"),
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     text=True,
-                    env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
                     start_new_session=True,  # Ctrl-C is for us alone: we tell the workers
                 )
                 if self._stop_asked.is_set():  # too late for `ask_to_stop` to see it

@@ -50,7 +50,3 @@ def _listen(jobs: "queue.SimpleQueue[str | None]", stop: threading.Event) -> Non
         jobs.put(line)
     stop.set()
     jobs.put(None)
-
-
-if __name__ == "__main__":
-    main()

@@ -3,11 +3,9 @@
 Sender, emulator and receiver have sockets that are opened here; session time is the same for all three.
 """
 
-import os
 import pickle
 import select
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
@@ -30,6 +28,7 @@ from experiments.measure.summary import summarize_arm
 from experiments.scenario import Scenario
 from experiments.scenario.arm_spec import ArmSpec
 from netem.live.clock import LiveClock, monotonic_ns
+from netem.live.isolated_python import python_command
 from netem.live.scheduling import spare_processor
 from netem.packet import Address
 from receiver.quality import QualityMemo
@@ -162,10 +161,9 @@ def _run_parts(
 
 def _start(task: Task) -> "subprocess.Popen[bytes]":
     part = subprocess.Popen(
-        [sys.executable, "-m", "experiments.live.part"],
+        python_command("experiments.live.part"),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         pass_fds=task.numbers(),
         process_group=0,  # Ctrl-C is for us alone: we tell the parts. A session of its own would make niceness void.
     )

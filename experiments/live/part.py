@@ -1,7 +1,5 @@
 """One process of a live arm: the sender, the receiver, or the emulator between them.
 
-    python -m experiments.live.part
-
 Its task is a JSON line on stdin. It answers with the line "ready", is told the origin of session time, and writes what
 it knows to a file, inherited without a name, when the arm is over. The end of stdin means stop.
 """
@@ -156,7 +154,3 @@ def _end(task: Task) -> tuple[Ends, socket.socket, Place]:
     plain = socket.socket(fileno=task.plug.number)
     host, port = plain.getsockname()[:2]
     return Ends(scenario, scenario.arm(task.arm)), plain, Place((host, port), task.plug.peer)
-
-
-if __name__ == "__main__":
-    main()

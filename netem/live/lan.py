@@ -1,14 +1,13 @@
 """Two hosts and the emulator between them, each in a network namespace of its own, which end with their sockets."""
 
-import os
 import socket
 import subprocess
-import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
 from netem.live.device_port import OpenPort
+from netem.live.isolated_python import python_command
 from netem.live.lan_builder import DEVICES, RECEIVER_HARDWARE, SENDER_HARDWARE, Family
 from netem.live.namespaces import NamespacesRefused
 
@@ -58,8 +57,7 @@ def _build(cleanup: ExitStack, count: int, *arguments: str) -> list[socket.socke
     with ours, theirs:
         ours.settimeout(_PATIENCE)
         builder = subprocess.Popen(
-            [sys.executable, "-m", "netem.live.lan_builder", str(theirs.fileno()), *arguments],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            python_command("netem.live.lan_builder", str(theirs.fileno()), *arguments),
             pass_fds=[theirs.fileno()],
             stderr=subprocess.PIPE,
         )

@@ -1,10 +1,8 @@
 """The process that makes the namespaces of `netem.live.lan`.
 
-    python -m netem.live.lan_builder FD FAMILY [COMMAND OF TC ...]
-
-sends their sockets over the Unix socket FD, which it inherits. With commands, the kernel is the emulator. It is a
-process of its own, since only one with a single thread may have a user namespace: it imports what starts threads
-(numpy) after that.
+Its arguments are FD FAMILY [COMMAND OF TC ...]: it sends their sockets over the Unix socket FD, which it inherits. With
+commands, the kernel is the emulator. It is a process of its own, since only one with a single thread may have a user
+namespace: it imports what starts threads (numpy) after that.
 """
 
 import os
@@ -77,7 +75,3 @@ def _run(command: str) -> None:
     if done.returncode:
         said = " ".join(done.stderr.split()).removeprefix("Error: ")
         raise NamespacesRefused(f"this kernel refuses '{command}' ({said})")
-
-
-if __name__ == "__main__":
-    main()

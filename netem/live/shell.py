@@ -1,13 +1,12 @@
 """Any command behind an emulated link: it has a network namespace of its own, from which only the link leads out."""
 
-import os
 import socket
 import subprocess
-import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 
 from netem.live.device_port import OpenPort
+from netem.live.isolated_python import python_command
 from netem.live.namespaces import NamespacesRefused
 from netem.live.shell_builder import FAR_HARDWARE, NEAR_HARDWARE, PORTS
 
@@ -24,8 +23,7 @@ class Shell:
         self._channel.settimeout(_PATIENCE)
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "netem.live.shell_builder", str(theirs.fileno()), *command],
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+                python_command("netem.live.shell_builder", str(theirs.fileno()), *command),
                 pass_fds=[theirs.fileno()],
             )
         cleanup.callback(self._end)

@@ -1,10 +1,8 @@
 """The process that runs the command of `netem.live.shell`.
 
-    python -m netem.live.shell_builder FD COMMAND...
-
-makes the namespaces, sends the sockets of the emulator's two ports over the Unix socket FD, which it inherits, waits
-for the word to start, and runs the command. It is a process of its own, since only one with a single thread may
-have a user namespace: it imports what starts threads (numpy) after that.
+Its arguments are FD COMMAND...: it makes the namespaces, sends the sockets of the emulator's two ports over the Unix
+socket FD, which it inherits, waits for the word to start, and runs the command. It is a process of its own, since only
+one with a single thread may have a user namespace: it imports what starts threads (numpy) after that.
 
 The command is in a namespace of its own, the near side. Everybody else is on the far side: the namespace that the
 caller is in if that is one of ours, so that links nest, and a new one if not.
@@ -154,7 +152,3 @@ def _start(namespace: int, command: list[str], environment: dict[str, str]) -> i
     except OSError as error:
         print(f"error: {command[0]}: {error.strerror}", file=sys.stderr, flush=True)
         os._exit(127 if isinstance(error, FileNotFoundError) else 126)
-
-
-if __name__ == "__main__":
-    main()

@@ -12,7 +12,6 @@ import pandas as pd
 import pytest
 
 import experiments
-from experiments.engine import jobs
 from experiments.engine.runner import FLOOR, Interrupted, compare, default_with, run
 from experiments.results import load
 from experiments.results.files import ResultsError, read_json
@@ -24,6 +23,7 @@ from transport.registry import TRANSPORTS, TransportEntry
 
 MakeScenario = Callable[..., Scenario]
 
+ROOT = Path(__file__).parents[2]
 PROGRAM = """
 import sys
 from experiments import run
@@ -36,6 +36,44 @@ def run_in_a_process(file: Path, results: Path, *, workers: int, hash_seed: str)
     subprocess.run([sys.executable, "-c", PROGRAM, str(file), str(results), str(workers)], check=True, env=environment)
     [folder] = [path for path in results.iterdir() if path.name != "cache"]
     return folder
+
+
+@pytest.mark.usefixtures("modules_of_the_user")
+def test_workers_run_no_module_of_the_current_folder(make_scenario: MakeScenario, tmp_path: Path) -> None:
+    done = run(make_scenario(arms=["udp", "rtp"], duration="200ms"), results=tmp_path / "results", workers=2)
+    assert done.summary["outcome"].tolist() == ["measured", "measured"]
+
+
+def test_as_many_workers_share_the_work_as_processors_may_be_used(
+    make_scenario: MakeScenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts: list[int] = []
+    for module in ("runner", "plan_run"):
+        monkeypatch.setattr(f"experiments.engine.{module}.usable_processors", lambda: 7)
+        monkeypatch.setattr(
+            f"experiments.engine.{module}.run_jobs", lambda jobs, *, workers, **_: bool(counts.append(workers))
+        )
+    scenario = make_scenario(arms=["udp"])
+    with pytest.raises(KeyboardInterrupt):
+        run(scenario, results=tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        experiments.repeat(scenario, 2, results=tmp_path)
+    assert counts == [7, 7]
+
+
+def test_the_command_looks_for_no_module_where_an_empty_entry_of_pythonpath_sends_it(tmp_path: Path) -> None:
+    (tmp_path / "queue.py").write_text("raise SystemExit('a module of the user ran')\n")
+    program = "import sys; from experiments.cli.main import main; main(); import queue; print(queue.__file__)"
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", program, "list", "transports"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(("", str(ROOT)))},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert str(tmp_path) not in done.stdout
 
 
 def test_equal_scenarios_give_equal_bytes_in_any_process_and_another_seed_does_not(
@@ -158,7 +196,7 @@ def test_a_worker_that_dies_fails_its_arm_only(
     once = f'mkdir "{tmp_path}/died" 2>/dev/null && read line && exit 3'
     dying.write_text(f'#!/bin/sh\n{once}\nexec "{sys.executable}" "$@"\n')
     dying.chmod(0o755)
-    monkeypatch.setattr(jobs.sys, "executable", str(dying))
+    monkeypatch.setattr(sys, "executable", str(dying))
     found = run(make_scenario(arms=["udp", "rtp", "srt"]), results=tmp_path / "results", workers=2)
     outcomes = found.summary["outcome"].tolist()
     assert sorted(outcomes) == ["failed", "measured", "measured"]

@@ -100,6 +100,12 @@ def test_every_frame_is_accounted_for_and_shown_over_a_link_without_loss(arm: st
     assert environment["emulator"]["lateness"]["down"]["packets"] == result.impairments["down"]["path"]["popped"]
 
 
+@pytest.mark.usefixtures("however_late", "modules_of_the_user")
+@pytest.mark.parametrize("emulator", ["netns"], indirect=True)
+def test_no_part_runs_a_module_of_the_current_folder(emulator: Emulator) -> None:
+    assert live(scenario("udp", duration="200ms"), emulator=emulator).outcome == "measured"
+
+
 @pytest.mark.usefixtures("however_late")
 def test_real_pictures_are_encoded_sent_decoded_and_carry_their_stamp() -> None:
     result = live(scenario("rtp", video={"source": "synthetic", "width": 320, "height": 180, "bitrate": "500kbit/s"}))

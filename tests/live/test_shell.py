@@ -15,6 +15,7 @@ import pytest
 
 from netem.live.lan import open_lan
 from netem.live.namespaces import NamespacesRefused
+from netem.live.shell import Shell
 
 ROOT = Path(__file__).parents[2]
 GLASS = "import sys; from experiments.cli.main import main; sys.exit(main())"
@@ -49,7 +50,7 @@ for number in range(count):
         print("lost")
 """
 
-Shell = Callable[..., "subprocess.CompletedProcess[str]"]
+RunShell = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -73,7 +74,7 @@ def shell_command(*arguments: str) -> list[str]:
 
 
 @pytest.fixture
-def shell(programs: Path) -> Shell:
+def shell(programs: Path) -> RunShell:
     def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
             shell_command(*arguments),
@@ -95,8 +96,16 @@ def python(file: str, *arguments: str) -> list[str]:
 SERVE = f"{sys.executable} server.py"
 
 
+@pytest.mark.usefixtures("modules_of_the_user")
+def test_a_command_has_the_environment_of_the_user_and_no_module_of_the_folder_is_run_before_it() -> None:
+    with ExitStack() as cleanup:
+        command = Shell(["sh", "-c", 'test "$PYTHONPATH" = "$0"', os.environ["PYTHONPATH"]], cleanup)
+        command.start()
+        assert command.exit_code() == 0
+
+
 @pytest.mark.parametrize("host", ["198.18.1.1", "2001:2:0:1::1"])
-def test_round_trips_of_a_command_take_the_delay_of_both_ways(shell: Shell, host: str) -> None:
+def test_round_trips_of_a_command_take_the_delay_of_both_ways(shell: RunShell, host: str) -> None:
     done = shell("--delay", "30ms", "--far", SERVE, "--", *python("probe.py", host, "10"))
     assert done.returncode == 0, done.stderr
     trips = [float(line) for line in done.stdout.split()]
@@ -108,14 +117,14 @@ def test_round_trips_of_a_command_take_the_delay_of_both_ways(shell: Shell, host
     assert 11 <= int(passed[1]) <= 15  # the probe asks again until there is a server
 
 
-def test_links_nest_and_their_delays_add_up(shell: Shell) -> None:
+def test_links_nest_and_their_delays_add_up(shell: RunShell) -> None:
     inner = shell_command("--delay", "20ms", "--", *python("probe.py", "198.18.1.1", "5"))
     done = shell("--delay", "10ms", "--far", SERVE, "--", *inner)
     assert done.returncode == 0, done.stderr
     assert min(float(line) for line in done.stdout.split()) >= 60
 
 
-def test_the_way_up_may_have_a_trace_of_its_own_and_the_log_has_what_passed(shell: Shell, programs: Path) -> None:
+def test_the_way_up_may_have_a_trace_of_its_own_and_the_log_has_what_passed(shell: RunShell, programs: Path) -> None:
     log = programs / "passed.csv"
     options = ["--trace", "steps", "--up", "lte-driving", "--loss", "20%", "--seed", "3", "--log", str(log)]
     done = shell(*options, "--far", SERVE, "--", *python("probe.py", "198.18.1.1", "40"))
@@ -130,7 +139,7 @@ def test_the_way_up_may_have_a_trace_of_its_own_and_the_log_has_what_passed(shel
     assert up["sent_bytes"].sum() >= 40 * 1028
 
 
-def test_tcp_and_its_big_segments_pass(shell: Shell, programs: Path) -> None:
+def test_tcp_and_its_big_segments_pass(shell: RunShell, programs: Path) -> None:
     (programs / "bulk.py").write_text(
         "import socket, sys\n"
         "if sys.argv[1] == 'serve':\n"
@@ -155,7 +164,7 @@ def test_tcp_and_its_big_segments_pass(shell: Shell, programs: Path) -> None:
     assert done.stdout.split() == ["True"], done.stderr
 
 
-def test_nothing_leads_out_but_the_link(shell: Shell) -> None:
+def test_nothing_leads_out_but_the_link(shell: RunShell) -> None:
     done = shell("--", "sh", "-c", "cat /proc/net/dev | cut -d: -f1 | tail -n +3")
     assert set(done.stdout.split()) == {"lo", "glass-near1"}
 
@@ -170,7 +179,7 @@ def test_nothing_leads_out_but_the_link(shell: Shell) -> None:
         (["/"], 126),
     ],
 )
-def test_the_exit_code_is_that_of_the_command(shell: Shell, command: list[str], code: int) -> None:
+def test_the_exit_code_is_that_of_the_command(shell: RunShell, command: list[str], code: int) -> None:
     assert shell("--", *command).returncode == code
 
 
@@ -183,7 +192,7 @@ def test_the_exit_code_is_that_of_the_command(shell: Shell, command: list[str], 
         (["--delay", "1ms"], "Missing argument"),
     ],
 )
-def test_bad_input_is_one_sentence(shell: Shell, arguments: list[str], sentence: str) -> None:
+def test_bad_input_is_one_sentence(shell: RunShell, arguments: list[str], sentence: str) -> None:
     done = shell(*arguments)
     assert done.returncode == 2
     assert sentence in " ".join(done.stderr.split())

@@ -1,0 +1,45 @@
+"""Python that imports nothing from the folder that the user happens to be in.
+
+`python -m` looks there first: a `queue.py` of the user would be run in place of the standard library's. This module
+imports what Python has loaded at its start, and nothing else, since that would be looked for there as well.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+
+_HOME = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))  # from where we are imported
+
+_START = (
+    "import json, sys; from importlib import import_module; "
+    "sys.path[:] = json.loads(sys.argv[1]); del sys.argv[:2]; import_module(sys.argv[0]).main()"
+)
+
+
+def python_command(module: str, *arguments: str) -> list[str]:
+    """The command of a process that calls `main()` of a module of ours, with `arguments` in `sys.argv[1:]`.
+
+    It imports from where this process does, without the user's folders. The environment stays what it is, PYTHONPATH
+    too: that process ignores it (-E), and a command of the user that it starts gets all of it.
+    """
+    import json
+
+    folders = without_current_folder(sys.path)
+    folders = folders if _HOME in folders else [_HOME, *folders]
+    return [sys.executable, "-E", "-P", "-c", _START, json.dumps(folders), module, *arguments]
+
+
+def without_current_folder(folders: Sequence[str]) -> list[str]:
+    """Import folders without the current one and that of the script that runs, unless this program is there."""
+    script = getattr(sys.modules.get("__main__"), "__file__", None)
+    left_out = {_identity("."), _identity(os.path.dirname(script or "") or "."), None} - {_identity(_HOME)}
+    return [folder for folder in folders if os.path.isabs(folder) and _identity(folder) not in left_out]
+
+
+def _identity(folder: str) -> tuple[int, int] | None:
+    """The same for all names of a folder; None if there is none."""
+    try:
+        found = os.stat(folder)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
