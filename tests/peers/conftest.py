@@ -94,7 +94,8 @@ class Program:
 class LossyLink:
     """Between a caller and the listener that it wants: hands datagrams on both ways, but for a share `loss` of them.
 
-    The caller sends to `address`. Who it is shows when it does.
+    The caller sends to `address`. Who it is shows when it does. The listener sees it at `exit`, and may answer from
+    other ports too, as RTCP without rtcp-mux does.
     """
 
     def __init__(self, listener: Address, dice: np.random.Generator) -> None:
@@ -105,6 +106,7 @@ class LossyLink:
         self._dice = dice
         self._to_caller, self._to_listener = open_socket(), open_socket()
         self.address: Address = self._to_caller.getsockname()
+        self.exit: Address = self._to_listener.getsockname()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
@@ -123,7 +125,7 @@ class LossyLink:
                 if plain is self._to_caller:
                     self._caller = source
                     self._hand_on(data, self._to_listener, self._listener)
-                elif self._caller is not None and source == self._listener:
+                elif self._caller is not None and source[0] == self._listener[0]:
                     self._hand_on(data, self._to_caller, self._caller)
 
     def _hand_on(self, data: bytes, exit: socket.socket, destination: Address) -> None:

@@ -28,10 +28,12 @@ def test_every_frame_comes_through_libsrt_unchanged_and_losses_are_repaired(benc
         callers = ["sender", "receiver"]
         ports = [bench.free_port(), bench.free_port()]
         links = [bench.link(("127.0.0.1", port)) for port in ports]
+        peers = [link.address for link in links]
     else:
         callers = ["receiver", "sender"]
         links = [bench.link(one.getsockname()) for one in sockets]
         ports = [link.address[1] for link in links]
+        peers = [link.exit for link in links]
     uris = [f"srt://127.0.0.1:{port}?mode={libsrt}&latency={LATENCY_MS}" for port in ports]
     # Passed on with their first source time, messages would be due at our receiver as they leave libsrt.
     peer = bench.start("srt-live-transmit", "-a:no", "-sourcetime:no", "-s:10", "-pf:json", "-f", *uris)
@@ -40,7 +42,7 @@ def test_every_frame_comes_through_libsrt_unchanged_and_losses_are_repaired(benc
             peer.wait_for_port(port)
 
     sending, receiving = (bench.ends(f"srt:latency_ms={LATENCY_MS},caller={caller}") for caller in callers)
-    here, there = (Place(one.getsockname(), link.address) for one, link in zip(sockets, links, strict=True))
+    here, there = (Place(one.getsockname(), other) for one, other in zip(sockets, peers, strict=True))
     ends = (
         sending.transport("sender", sending.config("sender", here)),
         receiving.transport("receiver", receiving.config("receiver", there)),

@@ -97,16 +97,23 @@ def test_shutdown_by_the_receiver_ends_the_sender(make_call: Any) -> None:
     assert call.closed("receiver") == Closed(1002.0, None)
 
 
-def test_an_end_that_hears_nothing_for_five_seconds_closes_with_a_sentence(make_call: Any) -> None:
+@pytest.mark.parametrize(("peeridletimeo", "silence"), [(0, 5.1), (5000, 5.1), (5100, 5.4), (8000, 8.1)])
+def test_an_end_that_hears_nothing_closes_at_the_expiry_after_the_timeout(
+    make_call: Any, peeridletimeo: int, silence: float
+) -> None:
     gone = [(3.0, 100.0)]
-    call = make_call(there=[Outage(gone, epoch=1000.0), Delay(0.02)], back=[Outage(gone, epoch=1000.0), Delay(0.02)])
+    call = make_call(
+        there=[Outage(gone, epoch=1000.0), Delay(0.02)],
+        back=[Outage(gone, epoch=1000.0), Delay(0.02)],
+        peeridletimeo=peeridletimeo,
+    )
     call.run(1002.0)
     call.stream(90, 1 / 30)
     call.run(1020.0)
     for name in ("sender", "receiver"):
         end = call.closed(name)
-        assert end is not None and end.error == "nothing heard from the peer for 5 s"
-        assert 1007.0 <= end.at <= 1008.1
+        assert end is not None and end.error == f"nothing heard from the peer for {silence:.1f} s"
+        assert 1002.0 + silence <= end.at <= 1003.1 + silence
 
 
 def test_an_outage_of_four_seconds_is_survived(make_call: Any) -> None:

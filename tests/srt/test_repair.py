@@ -1,7 +1,7 @@
 """ARQ within the latency: how many rounds fit, what is left, and who gives up when."""
 
 from collections import Counter, deque
-from math import ceil, sqrt
+from math import sqrt
 from typing import Any
 
 import numpy as np
@@ -11,52 +11,90 @@ from netem.elements.delay import Delay
 from netem.elements.outage import Outage
 from transport.contract import Event, FrameDropped, FrameStarted
 from transport.srt import wire
+from transport.srt.bandwidth import Bandwidth
+from transport.srt.options import SrtOptions
 from transport.srt.receiving import CAPACITY, DiscrepancyError, ReceiveBuffer
 from transport.srt.sending import SendBuffer
 from transport.srt.timing import PeerClock, RoundTrip
 
 VIDEO = 1
+_DEFAULTS = SrtOptions()
 INTERVAL = 0.15  # between single-packet frames: longer than the latency, so that one loss is over before the next
 
-# RTT and latency in ms, so chosen that up to a millisecond of timer rounding a round does not change the count.
-CASES = [(10, 120), (16, 125), (30, 120), (36, 145), (50, 120), (100, 120), (100, 90), (30, 20), (4, 90)]
+CASES = [
+    (8, 120),
+    (16, 125),
+    (30, 120),
+    (36, 145),
+    (50, 120),
+    (100, 120),
+    (100, 90),
+    (30, 20),
+    (4, 90),
+]  # RTT, latency
 
 
-def rounds_that_fit(rtt_ms: int, latency_ms: int) -> int:
-    """n: retransmissions of a lost packet that arrive before it is skipped.
+def requests(call: Any, seq: int) -> list[float]:
+    """When the receiver asked for the packet with this sequence number, counted from the first."""
+    first = min(int.from_bytes(data[:4], "big") for _, data in call.sender.sent if not data[0] & 0x80)
+    naks = [(at, data) for at, data in call.receiver.sent if data[:4].hex() == "80030000"]
+    return [
+        at
+        for at, data in naks
+        if any(one - first <= seq <= other - first for one, other in wire.parse_loss_list(data[wire.HEADER_BYTES :]))
+    ]
 
-    A gap is noticed when the next packet arrives, and skipped when that packet is due: there are exactly `latency`
-    between the two, whatever the packet interval. The first retransmission takes a round trip from then on. NAKs are
-    repeated every I = max(RTT / 2, 20 ms), but a sender answers only those that come a round trip after its last
-    retransmission: a round lasts I * ceil(RTT / I). (RTT variance is 0 here.)
-    """
-    nak_ms = max(rtt_ms / 2, 20)
-    round_ms = nak_ms * ceil(rtt_ms / nak_ms)
-    return 0 if latency_ms < rtt_ms else 1 + int((latency_ms - rtt_ms) / round_ms)
+
+def repairs_in_time(asked: list[float], rtt: float, due_at: float) -> int:
+    """Retransmissions that arrive before the packet is skipped: a sender answers a request unless its last answer is
+    less than a round trip old. (RTT variance is 0 here.)"""
+    answered = -1.0
+    in_time = 0
+    for at in asked:
+        if at - answered > rtt + 1e-9:
+            answered = at
+            in_time += at + rtt <= due_at + 1e-9
+    return in_time
 
 
 @pytest.mark.parametrize(("rtt_ms", "latency_ms"), CASES)
-def test_a_packet_survives_as_many_losses_as_rounds_fit_into_the_latency(
+def test_a_packet_survives_as_many_losses_as_it_is_asked_for_in_time(
     make_call: Any, lossy: Any, rtt_ms: int, latency_ms: int
 ) -> None:
-    rounds = rounds_that_fit(rtt_ms, latency_ms)
-    warm_up, spacing = 60, 4  # frames: until the RTT variance is gone; between two losses
-    times_lost = {warm_up + spacing * lost: lost for lost in range(rounds + 3)}
+    """A gap is noticed when the next packet arrives, and skipped when that packet is due: `latency` later.
+
+    Requests are repeated every RTT / 2, but at least 20 ms, and up to 10 ms later (`feedback.py`).
+    """
+    warm_up, spacing, most = 60, 4, 8  # frames: until the RTT variance is gone; between two losses; losses of a packet
+    times_lost = {warm_up + spacing * lost: lost for lost in range(most)}
     call = make_call(
         there=[lossy(lambda seq, before: before < times_lost.get(seq, 0)), Delay(rtt_ms / 2e3)],
         back=[Delay(rtt_ms / 2e3)],
         latency_ms=latency_ms,
     )
+    call.sender.record = call.receiver.record = True
     call.run(1002.0)
-    call.stream(warm_up + spacing * (rounds + 4), INTERVAL)
+    call.stream(warm_up + spacing * (most + 1), INTERVAL)
     call.run(call.now + 1.0)
-    survived = [lost for seq, lost in times_lost.items() if (VIDEO, seq) in call.received()]
-    assert survived == list(range(rounds + 1))
-    assert call.lost() == [(VIDEO, seq) for seq, lost in times_lost.items() if lost > rounds]
+    interval = max(rtt_ms / 2, 20) / 1e3
+    resolution = call.simulator._resolution
+    for seq, lost in times_lost.items():
+        asked = requests(call, seq)
+        noticed_at = call.submitted[VIDEO, seq + 1] + rtt_ms / 2e3
+        assert ((VIDEO, seq) in call.received()) is (
+            lost <= repairs_in_time(asked, rtt_ms / 1e3, noticed_at + latency_ms / 1e3)
+        )
+        if lost:
+            assert asked[0] == pytest.approx(noticed_at, abs=1e-9)
+            apart = np.diff(asked)
+            assert all(apart[1:] > interval - 1e-6) and all(apart > interval - 0.01 - 1e-6)
+            assert all(apart < interval + 0.01 + resolution + 1e-6)
+    assert call.lost() == [(VIDEO, seq) for seq in times_lost if (VIDEO, seq) not in call.received()]
+    assert (latency_ms < rtt_ms) is (len(call.lost()) == most - 1)
 
 
-@pytest.mark.parametrize(("rtt_ms", "latency_ms"), [(30, 120), (50, 120), (100, 120), (100, 90)])
-@pytest.mark.parametrize("loss", [0.1, 0.3, 0.5])
+@pytest.mark.parametrize(("rtt_ms", "latency_ms"), [(30, 120), (100, 120), (100, 90)])
+@pytest.mark.parametrize("loss", [0.1, 0.5])
 def test_the_residual_loss_is_p_to_the_number_of_transmissions(
     make_call: Any, lossy: Any, rtt_ms: int, latency_ms: int, loss: float
 ) -> None:
@@ -70,11 +108,14 @@ def test_the_residual_loss_is_p_to_the_number_of_transmissions(
         latency_ms=latency_ms,
     )
     call.run(1002.0)
-    count = 1000
+    count = 500
     call.stream(63 + 3 * count, INTERVAL)
     call.run(call.now + 1.0)
-    expected = loss ** (1 + rounds_that_fit(rtt_ms, latency_ms))
-    assert abs(len(call.lost()) / count - expected) < 4 * sqrt(expected * (1 - expected) / count) + 1 / count
+    # A round lasts a round trip at least, and until the next request at most.
+    left, interval = latency_ms - rtt_ms, max(rtt_ms / 2, 20) + 10
+    rounds = [0 if left < 0 else 1 + int(left / longest) for longest in (rtt_ms, rtt_ms + interval)]
+    least, most = (loss ** (1 + number) for number in rounds)
+    assert least - 4 * sqrt(least / count) <= len(call.lost()) / count <= most + 4 * sqrt(most / count)
 
 
 def test_a_lost_nak_is_made_good_by_the_periodic_one(make_call: Any, lossy: Any) -> None:
@@ -85,19 +126,30 @@ def test_a_lost_nak_is_made_good_by_the_periodic_one(make_call: Any, lossy: Any)
             if int.from_bytes(packet.data[:2], "big") & 0x7FFF != wire.NAK or not packet.data[0] & 0x80:
                 return False
             naks["seen"] += 1
-            return naks["seen"] == 1
+            return naks["seen"] == 2
 
     call = make_call(
-        there=[lossy(lambda seq, before: seq == 45 and before == 0), Delay(0.02)],
+        there=[lossy(lambda seq, before: seq in (30, 45) and before == 0), Delay(0.02)],
         back=[LoseFirstNak(lambda *_: False), Delay(0.02)],
         latency_ms=120,
     )
     call.run(1002.0)
     call.stream(60, INTERVAL)
     call.run(call.now + 1.0)
-    # The third NAK crosses the retransmission, and the sender knows that.
-    assert len(call.received()) == 60 and naks["seen"] == 3
-    assert call.sender.transport.stats()["retransmissions"] == 1
+    # One NAK for packet 30. For packet 45 one that is lost, one that is answered, and one that crosses the answer.
+    assert len(call.received()) == 60 and naks["seen"] == 1 + 3
+    assert call.sender.transport.stats()["retransmissions"] == 2
+
+
+def test_the_first_nak_of_a_connection_is_repeated_after_300_ms_only(make_call: Any, lossy: Any) -> None:
+    call = make_call(there=[lossy(lambda seq, before: seq == 5 and before < 3), Delay(0.02)], latency_ms=1000)
+    call.receiver.record = call.sender.record = True
+    call.run(1002.0)
+    call.stream(20, INTERVAL)
+    call.run(call.now + 1.0)
+    asked = requests(call, 5)
+    assert 0.29 <= asked[1] - asked[0] <= 0.311
+    assert 0.02 <= asked[2] - asked[1] <= 0.071
 
 
 def test_a_missing_fragment_costs_its_frame_and_no_other(make_call: Any, lossy: Any) -> None:
@@ -150,7 +202,9 @@ def test_nothing_is_left_over_after_repair(make_call: Any, lossy: Any) -> None:
     assert send_buffer.next_at() == float("inf")
 
 
-def make_send_buffer(events: deque[Event], *, window: int = 8192, latency: float = 0.12) -> SendBuffer:
+def make_send_buffer(
+    events: deque[Event], *, window: int = 8192, latency: float = 0.12, options: SrtOptions = _DEFAULTS
+) -> SendBuffer:
     return SendBuffer(
         peer=("10.0.0.2", 9000),
         peer_socket=1,
@@ -158,6 +212,8 @@ def make_send_buffer(events: deque[Event], *, window: int = 8192, latency: float
         window=window,
         latency=latency,
         drops_late=True,
+        bandwidth=Bandwidth(options),
+        answers_all=options.retransmitalgo == 0,
         started_at=1000.0,
         round_trip=RoundTrip(),
         events=events,
@@ -211,29 +267,54 @@ def test_a_retransmission_is_not_repeated_within_a_round_trip() -> None:
         assert len(buffer.take(now=at)) == count
 
 
+def test_with_retransmitalgo_0_every_request_is_answered() -> None:
+    events: deque[Event] = deque()
+    buffer = make_send_buffer(events, options=SrtOptions(retransmitalgo=0))
+    buffer._round_trip.take_over(0.04, 0.0)
+    buffer.put([b"x"], now=1000.0)
+    buffer.take(now=1000.0)
+    for at in (1000.05, 1000.06, 1000.061):
+        buffer.request([(0, 0)])
+        assert len(buffer.take(now=at)) == 1
+
+
+def test_what_is_new_leaves_before_what_is_asked_for() -> None:
+    events: deque[Event] = deque()
+    buffer = make_send_buffer(events, options=SrtOptions(maxbw=45_000))  # a packet of 45 bytes each millisecond
+    buffer.put([b"a"] * 3, now=1000.0)
+    for tick in range(4):
+        buffer.take(now=1000.0 + tick / 1e3)
+    buffer.request([(0, 2)])
+    buffer.put([b"b"] * 3, now=1000.1)
+    left = [datagram.data[-1:] for tick in range(8) for datagram in buffer.take(now=1000.1 + tick / 1e3)]
+    assert left == [b"b"] * 3 + [b"a"] * 3
+
+
 def make_receive_buffer(first: int = 0) -> tuple[ReceiveBuffer, Counter[str]]:
     stats = Counter[str]()
-    return ReceiveBuffer(first_sequence=first, clock=PeerClock(0, 1000.0), latency=0.1, stats=stats), stats
+    return ReceiveBuffer(
+        first_sequence=first, clock=PeerClock(0, 1000.0), latency=0.1, reordering=0, stats=stats
+    ), stats
 
 
 def test_a_drop_request_ends_the_asking_but_not_the_waiting() -> None:
     buffer, stats = make_receive_buffer()
     buffer.add(0, 0, b"0", now=1000.0)
-    assert buffer.add(4, 10_000, b"4", now=1000.01) == (1, 3)
+    assert buffer.add(4, 10_000, b"4", now=1000.01) == [(1, 3)]
     buffer.give_up(1, 2)
     assert buffer.missing() == [(3, 3)] and buffer.position() == 3
     buffer.give_up(0, 9)  # more than was seen: nothing up to 9 will come
     assert buffer.missing() == [] and buffer.position() == 10
-    assert buffer.add(2, 5_000, b"2", now=1000.02) is None  # it came after all
+    assert buffer.add(2, 5_000, b"2", now=1000.02) == []  # it came after all
     assert [(skipped, m.payload) for skipped, m in buffer.take(now=1000.2)] == [(0, b"0"), (1, b"2"), (1, b"4")]
-    assert buffer.add(3, 6_000, b"3", now=1000.3) is None and stats["packets_belated"] == 1
+    assert buffer.add(3, 6_000, b"3", now=1000.3) == [] and stats["packets_belated"] == 1
     assert stats["packets_skipped"] == 2
 
 
 def test_the_receive_buffer_is_bounded_and_a_jump_over_it_is_the_end() -> None:
     buffer, stats = make_receive_buffer(0x7FFF_FFF0)
     buffer.add(0x7FFF_FFF0, 0, b"", now=1000.0)
-    assert buffer.add(0x7FFF_FFF0 + CAPACITY & wire.SEQUENCE_MASK, 0, b"", now=1000.0) is None
+    assert buffer.add(0x7FFF_FFF0 + CAPACITY & wire.SEQUENCE_MASK, 0, b"", now=1000.0) == []
     assert stats["dropped_full"] == 1 and buffer.free_packets() == CAPACITY - 1
     buffer.take(now=1001.0)
     with pytest.raises(DiscrepancyError):

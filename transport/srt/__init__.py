@@ -6,7 +6,10 @@ Bottom up:
     handshake_packet.py  handshake packets (HSv5) and their extensions
     handshake.py         how caller and listener agree
     timing.py            round trip, and the peer's clock
+    options.py           the settings, with libsrt's names
+    bandwidth.py         how fast media and repair together may leave
     sending.py           send buffer: retransmission, pacing, TLPKTDROP
+    reordering.py        how long a gap may be reordering
     receiving.py         receive buffer: TSBPD, TLPKTDROP
     feedback.py          ACK, light ACK, periodic NAK
     connection.py        one connection of either role, carrying messages
@@ -17,6 +20,7 @@ One fragment of `transport/framing.py` is one live message is one packet. Delive
 at the start + latency, constant, as long as repair succeeds within the latency.
 """
 
-from transport.srt.ends import SrtOptions, SrtReceiver, SrtSender
+from transport.srt.ends import SrtReceiver, SrtSender
+from transport.srt.options import SrtOptions
 
 __all__ = ["SrtOptions", "SrtReceiver", "SrtSender"]

@@ -10,11 +10,13 @@ from math import inf
 from transport.contract import Address, Closed, Connected, Datagram, Event
 from transport.framing import Malformed
 from transport.srt import handshake_packet
+from transport.srt.bandwidth import Bandwidth
 from transport.srt.feedback import Feedback
 from transport.srt.handshake import CONNECT_TIMEOUT, Agreed, Caller, Listener, Offer, RefusedError
+from transport.srt.options import SrtOptions
 from transport.srt.receiving import DiscrepancyError, Message, ReceiveBuffer
 from transport.srt.sending import SendBuffer
-from transport.srt.timing import RoundTrip
+from transport.srt.timing import RoundTrip, idle_timeout
 from transport.srt.wire import (
     ACK,
     ACKACK,
@@ -26,6 +28,7 @@ from transport.srt.wire import (
     HEADER_BYTES,
     KEEPALIVE,
     NAK,
+    RETRANSMITTED_BIT,
     SHUTDOWN,
     control,
     control_kind,
@@ -37,7 +40,6 @@ from transport.srt.wire import (
 )
 
 KEEPALIVE_INTERVAL = 1.0
-PEER_IDLE_TIMEOUT = 5.0  # SRTO_PEERIDLETIMEO
 _MAX_CONTROL = 512  # control packets between two drains; nobody can fill our memory by asking
 
 
@@ -47,6 +49,7 @@ class Connection:
     def __init__(
         self,
         offer: Offer,
+        options: SrtOptions,
         *,
         caller: bool,
         peer: Address,
@@ -55,6 +58,7 @@ class Connection:
         stats: Counter[str],
     ) -> None:
         self._offer = offer
+        self._options = options
         self._is_caller = caller
         self._peer = peer
         self._cookie_secret = cookie_secret
@@ -107,13 +111,16 @@ class Connection:
         """Take one datagram. Whatever does not belong to the connection is counted and ignored."""
         if self.closed:
             return
+        if peer != self._peer:
+            self._stats["foreign"] += 1
+            return
         if len(data) < HEADER_BYTES:
             self._stats["malformed"] += 1
             return
         first, second, timestamp, destination = HEADER.unpack_from(data)
         try:
-            if self._agreed is None or destination != self._offer.socket or peer != self._peer:
-                self._receive_handshake(first, timestamp, destination, data, peer, now=now)
+            if self._agreed is None or destination != self._offer.socket:
+                self._receive_handshake(first, timestamp, destination, data, now=now)
                 return
             self._heard_at = now
             if first & CONTROL_BIT:
@@ -121,9 +128,14 @@ class Connection:
             elif second & ENCRYPTED_BITS:
                 self._stats["undecryptable"] += 1
             elif not self._shut_down_by_peer:
-                self._receive_data(first, timestamp, data, now)
+                self._receive_data(first, bool(second & RETRANSMITTED_BIT), timestamp, data, now)
         except Malformed:
             self._stats["malformed"] += 1
+            return
+        if self._feedback is not None and not self.closed and not self._shut_down_by_peer:
+            nak = self._feedback.look(now=now)
+            if nak is not None:
+                self._send_control(nak)
 
     def datagrams_to_send(self, *, now: float) -> list[Datagram]:
         """Control packets, retransmissions and new packets that may leave now."""
@@ -156,7 +168,7 @@ class Connection:
             self._feedback.next_at(),
             self._send_buffer.next_at(),
             self._sent_at + KEEPALIVE_INTERVAL,
-            self._heard_at + PEER_IDLE_TIMEOUT,
+            self._silent_until(),
         )
 
     def handle_timer(self, *, now: float) -> None:
@@ -174,8 +186,8 @@ class Connection:
         if self._feedback.next_at() <= now:
             for packet in self._feedback.take(now=now):
                 self._send_control(packet)
-        if self._heard_at + PEER_IDLE_TIMEOUT <= now:
-            self._close(now, f"nothing heard from the peer for {PEER_IDLE_TIMEOUT:g} s")
+        if self._silent_until() <= now:
+            self._close(now, f"nothing heard from the peer for {now - self._heard_at:.1f} s")
         elif self._sent_at + KEEPALIVE_INTERVAL <= now:
             self._send_new_control(KEEPALIVE, now)
 
@@ -186,9 +198,7 @@ class Connection:
                 self._send_new_control(SHUTDOWN, now)
             self._close(now, None)
 
-    def _receive_handshake(
-        self, first: int, timestamp: int, destination: int, data: bytes, peer: Address, *, now: float
-    ) -> None:
+    def _receive_handshake(self, first: int, timestamp: int, destination: int, data: bytes, *, now: float) -> None:
         """Before the connection, and what is not for it: only handshakes mean anything."""
         if not first & CONTROL_BIT or control_kind(first) != HANDSHAKE:
             self._stats["foreign"] += 1
@@ -200,14 +210,14 @@ class Connection:
             self.connect(now=now)
             assert self._listener is not None
             packet = handshake_packet.parse(data[HEADER_BYTES:])
-            answer, agreed = self._listener.receive(packet, timestamp, peer, now=now)
+            answer, agreed = self._listener.receive(packet, timestamp, self._peer, now=now)
             if answer is None:
                 self._stats["foreign"] += 1
             else:
-                self._send_control(answer, peer)
+                self._send_control(answer)
             if agreed is not None:
                 self._establish(agreed, now)
-        elif self._caller is None or destination != self._offer.socket or peer != self._peer:
+        elif self._caller is None or destination != self._offer.socket:
             self._stats["foreign"] += 1
         else:
             try:
@@ -222,7 +232,6 @@ class Connection:
     def _establish(self, agreed: Agreed, now: float) -> None:
         assert self._started_at is not None
         self._agreed = agreed
-        self._peer = agreed.peer
         self._send_buffer = SendBuffer(
             peer=agreed.peer,
             peer_socket=agreed.peer_socket,
@@ -231,6 +240,8 @@ class Connection:
             latency=agreed.send_latency,
             drops_late=agreed.peer_drops_late,
             started_at=self._started_at,
+            bandwidth=Bandwidth(self._options),
+            answers_all=self._options.retransmitalgo == 0,
             round_trip=self._round_trip,
             events=self._events,
             stats=self._stats,
@@ -239,6 +250,7 @@ class Connection:
             first_sequence=agreed.receive_sequence,
             clock=agreed.peer_clock,
             latency=agreed.receive_latency,
+            reordering=self._options.lossmaxttl,
             stats=self._stats,
         )
         self._feedback = Feedback(
@@ -254,16 +266,21 @@ class Connection:
         self._heard_at = self._sent_at = now
         self._events.append(Connected(now))
 
-    def _receive_data(self, sequence: int, timestamp: int, data: bytes, now: float) -> None:
+    def _silent_until(self) -> float:
+        return self._heard_at + idle_timeout(self._options.peeridletimeo / 1e3, self._round_trip)
+
+    def _receive_data(self, sequence: int, retransmitted: bool, timestamp: int, data: bytes, now: float) -> None:
         assert self._receive_buffer is not None and self._feedback is not None
         self._stats["packets_received"] += 1
         try:
-            gap = self._receive_buffer.add(sequence, timestamp, data[HEADER_BYTES:], now=now)
+            asked = self._receive_buffer.add(
+                sequence, timestamp, data[HEADER_BYTES:], retransmitted=retransmitted, now=now
+            )
         except DiscrepancyError as discrepancy:
             self._send_new_control(SHUTDOWN, now)
             self._close(now, str(discrepancy))
             return
-        answer = self._feedback.on_data(len(data), gap, now=now)
+        answer = self._feedback.on_data(len(data), asked, now=now)
         if answer is not None:
             self._send_control(answer)
         if self._receive_buffer.next_at <= now:
@@ -323,9 +340,9 @@ class Connection:
         stamp = timestamp_us(now - self._started_at)
         self._send_control(control(kind, timestamp=stamp, destination=self._agreed.peer_socket, info=info, cif=cif))
 
-    def _send_control(self, packet: bytes, peer: Address | None = None) -> None:
+    def _send_control(self, packet: bytes) -> None:
         if len(self._control) < _MAX_CONTROL:
-            self._control.append(Datagram(packet, peer or self._peer))
+            self._control.append(Datagram(packet, self._peer))
         else:
             self._stats["dropped_full"] += 1
 

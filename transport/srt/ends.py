@@ -2,8 +2,6 @@
 
 from collections import Counter, deque
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
@@ -19,7 +17,8 @@ from transport.contract import (
 from transport.framing import MAX_FRAME_BYTES, Malformed, keyframe_request, parse_keyframe_request, split_frame
 from transport.srt.connection import Connection
 from transport.srt.frames import FrameAssembler
-from transport.srt.handshake import MAX_LATENCY_MS, MIN_PAYLOAD_BYTES, Offer
+from transport.srt.handshake import MIN_PAYLOAD_BYTES, Offer
+from transport.srt.options import SrtOptions
 from transport.srt.receiving import CAPACITY
 from transport.srt.wire import HEADER_BYTES, IP_UDP_HEADER_BYTES, SEQUENCE_MASK
 
@@ -46,25 +45,17 @@ _COUNTERS = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class SrtOptions:
-    """`latency_ms`: the TSBPD delay (SRTO_LATENCY): what a packet has for its repair, and what every packet waits for.
-    120 ms is libsrt's default. `caller`: which end of the media connects; the other one listens.
-    """
-
-    latency_ms: int = 120
-    caller: Literal["sender", "receiver"] = "sender"
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.latency_ms <= MAX_LATENCY_MS:
-            raise ValueError(f"latency_ms must be 0 to {MAX_LATENCY_MS}, got {self.latency_ms}")
-
-
 class _SrtEnd:
     """What both ends share: the connection, and the verbs that go straight to it."""
 
     def __init__(
-        self, config: TransportConfig, *, is_caller: bool, receive_latency_ms: int, send_latency_ms: int
+        self,
+        config: TransportConfig,
+        options: SrtOptions,
+        *,
+        is_caller: bool,
+        receive_latency_ms: int,
+        send_latency_ms: int,
     ) -> None:
         if config.max_datagram_bytes < HEADER_BYTES + MIN_PAYLOAD_BYTES:
             raise ValueError(
@@ -84,6 +75,7 @@ class _SrtEnd:
         )
         self._connection = Connection(
             offer,
+            options,
             caller=is_caller,
             peer=config.peer,
             cookie_secret=rng.bytes(16),
@@ -137,6 +129,7 @@ class SrtSender(_SrtEnd):
         # taken as they arrive: SRTO_RCVLATENCY 0 for this direction.
         super().__init__(
             config,
+            options,
             is_caller=options.caller == "sender",
             receive_latency_ms=0,
             send_latency_ms=options.latency_ms,
@@ -180,6 +173,7 @@ class SrtReceiver(_SrtEnd):
         options = SrtOptions(**config.options)  # type: ignore[arg-type]
         super().__init__(
             config,
+            options,
             is_caller=options.caller == "receiver",
             receive_latency_ms=options.latency_ms,
             send_latency_ms=0,

@@ -2,10 +2,14 @@
 
 ACK and ACKACK measure the round trip (draft-sharabayko-srt 4.8, 4.10; libsrt's checkACKTimer and checkNAKTimer). The
 10 ms grid starts with the connection, but its timer runs only while there is something to acknowledge.
+
+libsrt looks whether a periodic NAK is due after each packet that it receives, and 10 ms after it looked last
+(checkTimers). So a NAK that is due every 20 ms is sent every 20 to 30, and how often a lost packet is sent again
+depends on that.
 """
 
 from collections import Counter
-from math import floor, inf
+from math import ceil, floor, inf
 
 from transport.srt.receiving import ReceiveBuffer
 from transport.srt.timing import PeerClock, RoundTrip
@@ -24,7 +28,9 @@ from transport.srt.wire import (
 
 ACK_INTERVAL = 0.01
 LIGHT_ACK_PACKETS = 64
+FIRST_NAK_INTERVAL = 0.3  # until a NAK was sent
 MIN_NAK_INTERVAL = 0.02
+_LOOK_INTERVAL = 0.01
 _MAX_UNANSWERED = 1024  # ACKs whose ACKACK is still expected (ACK_WND_SIZE)
 _RATE_WINDOW = 0.5
 
@@ -53,7 +59,9 @@ class Feedback:
         self._grid_at = now
         self._stats = stats
         self._ack_at = inf
-        self._nak_at = inf
+        self._nak_at = inf  # not sent before, but at the next look
+        self._nak_interval = FIRST_NAK_INTERVAL
+        self._looked_at = now
         self._fresh = 0  # packets since the last full ACK
         self._light_acks = 0
         self._position = self._confirmed = buffer.position()  # last acknowledged; last the peer is known to know of
@@ -64,18 +72,22 @@ class Feedback:
         self._window_packets = self._window_bytes = 0
         self._packet_rate = self._byte_rate = 0
 
-    def on_data(self, size_bytes: int, gap: Range | None, *, now: float) -> bytes | None:
-        """A data packet came, and perhaps opened a gap. The answer: a NAK or light ACK to send at once."""
+    def on_data(self, size_bytes: int, asked: list[Range], *, now: float) -> bytes | None:
+        """A data packet came, and perhaps showed that others are to be asked for.
+
+        The answer: a NAK or light ACK to send at once.
+        """
         self._window_packets += 1
         self._window_bytes += size_bytes
         self._fresh += 1
         if self._fresh == 1:
             self._ack_at = min(self._ack_at, self._tick_after(now))
-        if gap is not None:
-            self._nak_at = min(self._nak_at, now + self._nak_interval())
-            return self._nak([gap], now)
-        if self._nak_at < inf and not self._buffer.misses_any():
+        if not self._buffer.misses_any():
             self._nak_at = inf
+        elif self._nak_at == inf:
+            self._nak_at = self._look_before(now) + self._nak_interval
+        if asked:
+            return self._nak(asked, now)
         if self._fresh >= LIGHT_ACK_PACKETS * (self._light_acks + 1):
             self._light_acks += 1
             return self._control(ACK, 0, pack_light_ack(self._buffer.position() & SEQUENCE_MASK), now)
@@ -100,9 +112,14 @@ class Feedback:
             self._round_trip.add(now - sent_at)
             self._clock.add_sample(timestamp, now, now - sent_at)
 
+    def look(self, *, now: float) -> bytes | None:
+        """After each packet received, of whatever kind: the periodic NAK, if it is due."""
+        self._looked_at = now
+        return self._periodic_nak(now) if self._nak_at <= now else None
+
     def next_at(self) -> float:
         """When `take` has something to do; inf for never."""
-        return min(self._ack_at, self._nak_at)
+        return self._ack_at if self._nak_at == inf else min(self._ack_at, self._look_at_or_after(self._nak_at))
 
     def take(self, *, now: float) -> list[bytes]:
         """The control packets that are due."""
@@ -111,13 +128,20 @@ class Feedback:
             ack = self._full_ack(now)
             if ack is not None:
                 packets.append(ack)
-        if self._nak_at <= now:
-            if self._buffer.misses_any():
-                packets.append(self._nak(self._buffer.missing(), now))
-                self._nak_at = now + self._nak_interval()
-            else:
-                self._nak_at = inf
+        if self._nak_at < inf and self._look_at_or_after(self._nak_at) <= now:
+            self._looked_at = now
+            nak = self._periodic_nak(now)
+            if nak is not None:
+                packets.append(nak)
         return packets
+
+    def _periodic_nak(self, now: float) -> bytes | None:
+        if not self._buffer.misses_any():
+            self._nak_at = inf
+            return None
+        nak = self._nak(self._buffer.missing(), now)
+        self._nak_at = now + self._nak_interval
+        return nak
 
     def _full_ack(self, now: float) -> bytes | None:
         position = self._buffer.position()
@@ -153,10 +177,18 @@ class Feedback:
 
     def _nak(self, ranges: list[Range], now: float) -> bytes:
         self._stats["naks_sent"] += 1
+        round_trip = self._round_trip
+        self._nak_interval = max((round_trip.smoothed + 4 * round_trip.variance) / 2, MIN_NAK_INTERVAL)
         return self._control(NAK, 0, pack_loss_list(ranges, self._max_payload_bytes), now)
 
-    def _nak_interval(self) -> float:
-        return max((self._round_trip.smoothed + 4 * self._round_trip.variance) / 2, MIN_NAK_INTERVAL)
+    def _look_before(self, now: float) -> float:
+        """The last look before `now`, where nothing has arrived since the last one that is known."""
+        return self._looked_at + floor((now - self._looked_at) / _LOOK_INTERVAL) * _LOOK_INTERVAL
+
+    def _look_at_or_after(self, instant: float) -> float:
+        """The first look from `instant` on, if nothing arrives."""
+        looks = ceil((instant - self._looked_at) / _LOOK_INTERVAL - 1e-6)  # so much is lost in the division
+        return self._looked_at + max(0, looks) * _LOOK_INTERVAL
 
     def _tick_after(self, instant: float) -> float:
         # The millionth of a tick keeps a tick from being its own successor when the division rounds down.

@@ -5,10 +5,12 @@ waited for until the next one present is due; then it is skipped (TLPKTDROP), an
 """
 
 from collections import Counter
+from collections.abc import Iterable
 from math import inf
 from typing import NamedTuple
 
 from transport.framing import Malformed
+from transport.srt.reordering import ReorderTolerance
 from transport.srt.timing import PeerClock
 from transport.srt.wire import SEQUENCE_MASK, Range, sequence_distance
 
@@ -32,9 +34,13 @@ class DiscrepancyError(Exception):
 class ReceiveBuffer:
     """Packets from arrival to delivery: [base, end) is the window, and all numbers from `end` on are still to come."""
 
-    def __init__(self, *, first_sequence: int, clock: PeerClock, latency: float, stats: Counter[str]) -> None:
+    def __init__(
+        self, *, first_sequence: int, clock: PeerClock, latency: float, reordering: int, stats: Counter[str]
+    ) -> None:
+        """`reordering`: packets that may pass before a missing one is asked for, at most (SRTO_LOSSMAXTTL)."""
         self._clock = clock
         self._latency = latency
+        self._tolerance = ReorderTolerance(reordering) if reordering else None
         self._stats = stats
         self._slots: list[Message | None] = [None] * CAPACITY
         self._base = self._end = first_sequence
@@ -42,8 +48,10 @@ class ReceiveBuffer:
         self._missing: dict[int, None] = {}  # in growing order: gaps only open at the end
         self.next_at = inf  # when `take` has something: the head is due
 
-    def add(self, sequence: int, timestamp: int, payload: bytes, *, now: float) -> Range | None:
-        """Store a data packet. The answer is the gap that it opened, if it did.
+    def add(
+        self, sequence: int, timestamp: int, payload: bytes, *, retransmitted: bool = False, now: float
+    ) -> list[Range]:
+        """Store a data packet. The answer is what to ask for now: the gap that it opened, if nothing may be reordered.
 
         Raises Malformed for a timestamp far ahead, DiscrepancyError for a sequence number far ahead.
         """
@@ -51,12 +59,12 @@ class ReceiveBuffer:
         seq = end + sequence_distance(end & SEQUENCE_MASK, sequence)
         if seq < self._base or (seq < end and self._slots[seq & _SLOT] is not None):
             self._stats["packets_belated" if seq < self._base else "packets_duplicate"] += 1
-            return None
+            return []
         if seq - self._base >= CAPACITY:
             if self._head is None:
                 raise DiscrepancyError(f"packet {seq - self._base} numbers ahead of a buffer of {CAPACITY}")
             self._stats["dropped_full"] += 1
-            return None
+            return []
         due_at = self._clock.instant(timestamp, now=now) + self._latency
         if due_at > now + self._latency + _MAX_EARLY:
             raise Malformed("a timestamp from the future")
@@ -64,15 +72,16 @@ class ReceiveBuffer:
         if self._head is None or seq < self._head:
             self._head = seq
             self.next_at = due_at
-        if seq == end:
-            self._end = end + 1
-            return None
         if seq < end:
             self._missing.pop(seq, None)
-            return None
-        self._missing.update(dict.fromkeys(range(end, seq)))
-        self._end = seq + 1
-        return end & SEQUENCE_MASK, (seq - 1) & SEQUENCE_MASK
+        else:
+            self._end = seq + 1
+            if seq > end:
+                self._missing.update(dict.fromkeys(range(end, seq)))
+        if self._tolerance is not None:
+            behind = self._end - 1 - seq
+            return _ranges(self._tolerance.on_packet(seq, range(end, seq), behind=behind, retransmitted=retransmitted))
+        return [(end & SEQUENCE_MASK, (seq - 1) & SEQUENCE_MASK)] if seq > end else []
 
     def take(self, *, now: float) -> list[tuple[int, Message]]:
         """The packets that are due, in order, each with the number of packets skipped just before it."""
@@ -105,17 +114,7 @@ class ReceiveBuffer:
 
     def missing(self) -> list[Range]:
         """All gaps, as wrapped numbers for a NAK."""
-        ranges: list[Range] = []
-        first = last = -1
-        for seq in self._missing:
-            if seq != last + 1:
-                if last >= 0:
-                    ranges.append((first & SEQUENCE_MASK, last & SEQUENCE_MASK))
-                first = seq
-            last = seq
-        if last >= 0:
-            ranges.append((first & SEQUENCE_MASK, last & SEQUENCE_MASK))
-        return ranges
+        return _ranges(self._missing)
 
     def misses_any(self) -> bool:
         """Whether there is a gap that may still be filled."""
@@ -139,3 +138,20 @@ class ReceiveBuffer:
         if self._missing:
             for seq in range(first, end):
                 self._missing.pop(seq, None)
+        if self._tolerance is not None:
+            self._tolerance.forget(first, end)
+
+
+def _ranges(numbers: Iterable[int]) -> list[Range]:
+    """Runs of growing numbers, wrapped, as a NAK has them."""
+    ranges: list[Range] = []
+    first = last = -1
+    for seq in numbers:
+        if seq != last + 1:
+            if last >= 0:
+                ranges.append((first & SEQUENCE_MASK, last & SEQUENCE_MASK))
+            first = seq
+        last = seq
+    if last >= 0:
+        ranges.append((first & SEQUENCE_MASK, last & SEQUENCE_MASK))
+    return ranges

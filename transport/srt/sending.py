@@ -2,13 +2,15 @@
 
 Sequence numbers are plain growing integers inside; only their low 31 bits are on the wire. A packet's number,
 timestamp and bytes are fixed when its message is queued, as in libsrt, so messages leave in the order of submission:
-live mode has no priorities. Retransmissions leave before new packets (draft-sharabayko-srt 4.8.2).
+live mode has no priorities. Retransmissions wait until no new packet does: that is libsrt 1.5
+(isRetransmissionAllowed), where the draft has it the other way round (draft-sharabayko-srt 4.8.2).
 """
 
 from collections import Counter, deque
 from math import inf
 
 from transport.contract import Address, Datagram, Event, FrameDropped, FrameSent, FrameStarted
+from transport.srt.bandwidth import Bandwidth
 from transport.srt.timing import RoundTrip
 from transport.srt.wire import (
     HEADER,
@@ -25,8 +27,7 @@ from transport.srt.wire import (
 CAPACITY = 8192  # packets; libsrt's SRTO_SNDBUF. A power of two, so that a sequence number finds its slot by a mask.
 _SLOT = CAPACITY - 1
 _FLOW_CONTROL = 25600  # SRTO_FC: the congestion window of live mode
-_BYTES_PER_SECOND = 125e6  # SRTO_MAXBW -1: "infinite", which is 1 Gbit/s
-_BURST = 0.001  # pacing at 12 us a packet is left to no timer: a millisecond's worth leaves at once
+_BURST = 0.001  # a pace of 12 us a packet, which is none, is left to no timer: a millisecond's worth leaves at once
 _MIN_DROP_THRESHOLD = 1.0  # SRT_TLPKTDROP_MINTHRESHOLD_MS
 _REACTION = 0.02  # 2 ACK intervals
 
@@ -50,6 +51,7 @@ class SendBuffer:
 
     `started_at` is the zero of our timestamps. `latency` is the TSBPD delay at the peer: what waited longer than that,
     or 1 s, plus 20 ms, is dropped (libsrt's sndDropTooLate; the draft recommends 1.25 times the latency, at least 1 s).
+    `answers_all`: a request is answered even if the last answer to it is still on its way (SRTO_RETRANSMITALGO 0).
     Appends FrameStarted, FrameSent and FrameDropped to `events`.
     """
 
@@ -63,6 +65,8 @@ class SendBuffer:
         latency: float,
         drops_late: bool,
         started_at: float,
+        bandwidth: Bandwidth,
+        answers_all: bool,
         round_trip: RoundTrip,
         events: deque[Event],
         stats: Counter[str],
@@ -70,6 +74,8 @@ class SendBuffer:
         self._peer = peer
         self._peer_socket = peer_socket
         self._started_at = started_at
+        self._bandwidth = bandwidth
+        self._answers_all = answers_all
         self._round_trip = round_trip
         self._events = events
         self._stats = stats
@@ -89,6 +95,7 @@ class SendBuffer:
         """Queue messages with the source time `now`, all or none. `track` and `sequence` name the frame in events."""
         if self._end - self._acked + len(messages) > CAPACITY:
             return False
+        self._bandwidth.on_input(messages, now=now)
         stamp = timestamp_us(now - self._started_at)
         first = seq = self._end
         number = self._message_number
@@ -106,35 +113,35 @@ class SendBuffer:
         return True
 
     def take(self, *, now: float) -> list[Datagram]:
-        """The packets that may leave now: retransmissions first, then new ones within flow window and pace."""
+        """The packets that may leave now, within the pace: new ones in the flow window first, then retransmissions."""
         self._drop_late(now)
         if not self._waiting and not self._requested:
             return []
         datagrams: list[Datagram] = []
         if not self._is_backlogged:  # a late wake-up keeps its credit, idleness gives no more than one burst
             self._pace_at = max(self._pace_at, now - _BURST)
-        if self._requested:
-            self._retransmit(datagrams, now)
         end = min(self._end, self._window_end)
         seq, pace_at = self._unsent, self._pace_at
-        slots = self._slots
+        slots, rate = self._slots, self._bandwidth.rate
         while seq < end and pace_at <= now:
             datagram = slots[seq & _SLOT]
             assert datagram is not None
             datagrams.append(datagram)
-            pace_at += (len(datagram[0]) + IP_UDP_HEADER_BYTES) / _BYTES_PER_SECOND
+            pace_at += (len(datagram[0]) + IP_UDP_HEADER_BYTES) / rate
             seq += 1
         if seq > self._unsent:
             self._stats["packets_sent"] += seq - self._unsent
             self._unsent, self._pace_at = seq, pace_at
             self._report_progress(now)
-        self._is_backlogged = bool(self._requested) or seq < end
+        if self._may_retransmit():
+            self._retransmit(datagrams, now)
+        self._is_backlogged = seq < end or self._may_retransmit()
         return datagrams
 
     def next_at(self) -> float:
         """When `take` has something to do if nothing arrives; inf for never."""
         drop_at = self._held[0].queued_at + self._lifetime if self._held else inf
-        if self._requested or self._unsent < min(self._end, self._window_end):
+        if self._unsent < min(self._end, self._window_end) or self._may_retransmit():
             return min(drop_at, self._pace_at + _BURST)
         return drop_at
 
@@ -169,12 +176,18 @@ class SendBuffer:
         self._requested.clear()
         self._acked = self._unsent = self._end
 
+    def _may_retransmit(self) -> bool:
+        """Also a new packet that the flow window holds back goes before what was asked for."""
+        return bool(self._requested) and self._unsent == self._end
+
     def _retransmit(self, datagrams: list[Datagram], now: float) -> None:
         """Send what was asked for, except what was sent again within the last round trip: that NAK crossed it.
 
-        This is SRTO_RETRANSMITALGO 1, the default of libsrt 1.5, with its RTT - 4 * RTTVar.
+        That exception is SRTO_RETRANSMITALGO 1, the default of libsrt 1.5, with its RTT - 4 * RTTVar.
         """
         resent_before = now - (self._round_trip.smoothed - 4 * self._round_trip.variance)
+        if self._answers_all:
+            resent_before = inf
         for seq in sorted(self._requested):
             if self._pace_at > now:
                 return
@@ -184,7 +197,7 @@ class SendBuffer:
             datagram = self._slots[seq & _SLOT]
             assert datagram is not None
             datagrams.append(Datagram(retransmission(datagram.data), self._peer))
-            self._pace_at += (len(datagram.data) + IP_UDP_HEADER_BYTES) / _BYTES_PER_SECOND
+            self._pace_at += (len(datagram.data) + IP_UDP_HEADER_BYTES) / self._bandwidth.rate
             self._resent_at[seq] = now
             self._stats["retransmissions"] += 1
 

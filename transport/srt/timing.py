@@ -1,8 +1,12 @@
 """The round trip, and the peer's timestamps translated into our time (draft-sharabayko-srt 4.5, 4.7, 4.10)."""
 
+from math import floor
+
 from transport.srt.wire import TIMESTAMP_MASK
 
 INITIAL_RTT = 0.1
+_MIN_EXPIRY = 0.3
+_EXPIRIES = 17
 _MAX_DRIFT = 0.005
 _DRIFT_SAMPLES = 1000
 _HALF_TIMESTAMP = 0x8000_0000
@@ -32,6 +36,17 @@ class RoundTrip:
             self.add(smoothed)
         elif smoothed != INITIAL_RTT:
             self.smoothed, self.variance = smoothed, variance
+
+
+def idle_timeout(idle: float, round_trip: RoundTrip) -> float:
+    """Seconds of silence after which a peer is given up: at least `idle` (SRTO_PEERIDLETIMEO), and 5.1 s.
+
+    libsrt counts expiries (checkExpTimer): one comes each 0.3 s of silence, or each smoothed round trip and four
+    variances if that is longer. It gives up at the first one after the 16th that is later than `idle`.
+    """
+    wait = round_trip.smoothed + 4 * round_trip.variance
+    interval, extra = (wait, 0.01) if wait + 0.01 / _EXPIRIES > _MIN_EXPIRY else (_MIN_EXPIRY, 0.0)
+    return max(_EXPIRIES, floor((idle - extra) / interval) + 1) * interval + extra
 
 
 class PeerClock:

@@ -1,0 +1,47 @@
+"""How fast a sender may send: SRTO_MAXBW, SRTO_INPUTBW, SRTO_MININPUTBW and SRTO_OHEADBW, as libsrt's LiveCC has them.
+
+Rates are in bytes a second on the wire, IP and UDP headers of IPv4 included.
+"""
+
+from transport.srt.options import SrtOptions
+from transport.srt.wire import HEADER_BYTES, IP_UDP_HEADER_BYTES
+
+UNLIMITED = 125e6  # "infinite" of libsrt: 1 Gbit/s
+_FIRST_PERIOD = 0.5  # seconds over which the input is measured at first
+_MAX_FIRST_PACKETS = 2000  # or so many packets, if they come sooner
+_PERIOD = 1.0
+
+
+class Bandwidth:
+    """The limit for media and repair together. Where it is relative to the input, it measures that too."""
+
+    __slots__ = ("_began_at", "_bytes", "_measures", "_overhead", "_packets", "_period", "_slowest", "rate")
+
+    def __init__(self, options: SrtOptions) -> None:
+        self._overhead = 1 + options.oheadbw / 100
+        self._slowest = options.mininputbw
+        self._measures = options.maxbw == options.inputbw == 0
+        self._period = _FIRST_PERIOD
+        self._began_at: float | None = None
+        self._packets = self._bytes = 0
+        self.rate = UNLIMITED
+        if options.maxbw > 0:
+            self.rate = float(options.maxbw)
+        elif options.inputbw:
+            self.rate = options.inputbw * self._overhead
+
+    def on_input(self, messages: list[bytes], *, now: float) -> None:
+        """Messages were handed in, to be sent."""
+        if not self._measures:
+            return
+        if self._began_at is None:
+            self._began_at = now
+            return
+        self._packets += len(messages)
+        self._bytes += sum(map(len, messages)) + len(messages) * (HEADER_BYTES + IP_UDP_HEADER_BYTES)
+        elapsed = now - self._began_at
+        is_early = self._period < _PERIOD and self._packets > _MAX_FIRST_PACKETS and elapsed > 0
+        if is_early or elapsed > self._period:
+            self.rate = max(self._bytes / elapsed, self._slowest) * self._overhead
+            self._began_at, self._period = now, _PERIOD
+            self._packets = self._bytes = 0
