@@ -22,6 +22,7 @@ from netem.packet import Address, Packet
 from netem.path import Path
 from netem.queues.codel import CoDel
 from netem.queues.drop_tail import DropTail
+from netem.replay import Replay, replayed
 from netem.schedule import OpportunitySchedule, RateSchedule
 from netem.simulator import START_AT, Simulator
 
@@ -116,8 +117,8 @@ def main() -> None:
         "path alone, fixed rate": lambda: drive_path(FixedRate(6e6, queue())),
         "simulator, fixed rate": lambda: simulate(FixedRate(6e6, queue())),
         "simulator, fixed rate, CoDel": lambda: simulate(FixedRate(6e6, CoDel(limit_bytes=100_000))),
-        "simulator, rate trace": lambda: simulate(trace_driven(rate, queue(), epoch=START_AT)),
-        "simulator, mahimahi trace": lambda: simulate(trace_driven(opportunities, queue(), epoch=START_AT)),
+        "simulator, rate trace": lambda: simulate(trace_driven(replayed(rate, Replay(START_AT)), queue())),
+        "simulator, mahimahi trace": lambda: simulate(trace_driven(replayed(opportunities, Replay(START_AT)), queue())),
         "simulator, fixed rate, with a log": lambda: simulate(FixedRate(6e6, queue()), log=True),
     }
     print(f"{'4-element path':36} {'packets/CPU s':>14} {'us/packet':>10}")

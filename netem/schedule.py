@@ -38,7 +38,12 @@ class RateSchedule:
         for name, values in (("_edges", edges), ("_rates", rates), ("_totals", totals)):
             object.__setattr__(self, name, values.tolist())  # bisect and indexing are much faster on lists
 
-    def departure(self, start: float, size_bytes: int) -> float:
+    def cut(self, period: float) -> "RateSchedule":
+        """The same until `period` seconds, after which it repeats. Raises ValueError if it carries nothing then."""
+        kept = self.times < period
+        return RateSchedule(self.times[kept], self.rates_bps[kept], period)
+
+    def departure(self, start: float, size_bytes: float) -> float:
         """When the last bit is through, if serialisation starts at `start` and the packet is alone on the link.
 
         Exact integral over the steps and the repeats, in O(log n); a time without capacity is waited out.
@@ -67,12 +72,14 @@ class RateSchedule:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OpportunitySchedule:
-    """Instants, in whole milliseconds, at each of which OPPORTUNITY_BYTES may leave; the last is the period.
+    """Instants, in whole milliseconds, at each of which OPPORTUNITY_BYTES may leave.
 
-    `opportunities_ms` is sorted and not negative, several may be equal, the last is positive. Raises ValueError.
+    `opportunities_ms` is sorted and not negative, several may be equal, the last is positive. It repeats after
+    `period_ms`, which is the last opportunity if it is not given. Raises ValueError.
     """
 
     opportunities_ms: NDArray[np.int64]
+    period_ms: int = 0
     _marks: list[int] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -82,10 +89,19 @@ class OpportunitySchedule:
         if marks[0] < 0 or (np.diff(marks) < 0).any():
             raise ValueError("OpportunitySchedule: opportunities are whole milliseconds from 0 that never decrease")
         object.__setattr__(self, "_marks", np.asarray(marks, dtype=np.int64).tolist())
+        object.__setattr__(self, "period_ms", self.period_ms or self._marks[-1])
+        if self.period_ms < self._marks[-1]:
+            raise ValueError("OpportunitySchedule: the period is not before the last opportunity")
 
     @property
     def period(self) -> float:
-        return self._marks[-1] / 1000
+        return self.period_ms / 1000
+
+    def cut(self, period: float) -> "OpportunitySchedule":
+        """The same until `period` seconds, a whole number of milliseconds, after which it repeats. Raises ValueError if
+        it carries nothing then."""
+        period_ms = round(period * 1000)
+        return OpportunitySchedule(self.opportunities_ms[self.opportunities_ms <= period_ms], period_ms)
 
     def capacity_bytes(self, t0: float, t1: float) -> float:
         """Bytes of all opportunities in (t0, t1]."""
@@ -96,13 +112,13 @@ class OpportunitySchedule:
         if time < 0:
             return 0
         ms = round(time * 1000)  # the next line decides on which side of the whole millisecond `time` is
-        periods, rest = divmod(ms if ms / 1000 <= time else ms - 1, self._marks[-1])
+        periods, rest = divmod(ms if ms / 1000 <= time else ms - 1, self.period_ms)
         return periods * len(self._marks) + bisect_right(self._marks, rest)
 
     def opportunity_at(self, index: int) -> float:
         """The instant of the opportunity with this index, counted from 0 over all repeats."""
         periods, rest = divmod(index, len(self._marks))
-        return (periods * self._marks[-1] + self._marks[rest]) / 1000
+        return (periods * self.period_ms + self._marks[rest]) / 1000
 
 
 def _check_rates(times: NDArray[np.float64], rates_bps: NDArray[np.float64], period: float) -> None:

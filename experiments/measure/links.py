@@ -2,22 +2,21 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from experiments.measure import dice
 from experiments.measure.ledger_error import LedgerError
+from experiments.measure.trace_window import trace_window
 from experiments.scenario import Scenario
-from experiments.scenario.elements import Capacity, ElementSpec, Surroundings
+from experiments.scenario.elements import Capacity, Direction, ElementSpec, Surroundings
 from netem.element import Counts, Element
 from netem.link_log import LinkLog
 from netem.path import Path
 
-Direction = Literal["down", "up"]
-
 LINK_WINDOW = 0.1  # seconds: one row of the link table per direction
-TRACE_MARGIN = 10.0  # seconds that a generated trace is longer than the media: handshake and drain without a repeat
+TRACE_MARGIN = 10.0  # seconds that a generated trace is longer than the media: the drain without a repeat
 
 
 @dataclass(frozen=True)
@@ -50,12 +49,15 @@ def open_link(
 ) -> Link:
     """A direction of the scenario's network. Its dice depend on the seed, the direction and the kind of the element:
     they are the same for all arms, and another element changes nobody else's."""
+    drawn = trace_window(scenario)
     around = Surroundings(
         direction=direction,
         start_at=start_at,
         media_start=media_start,
         trace_seed=dice.integer(scenario.seed, "network", "trace"),
         trace_duration=scenario.duration + TRACE_MARGIN,
+        trace_start=0.0 if drawn is None else drawn.start,
+        trace_period=None if drawn is None else drawn.period,
     )
     down, up = scenario.network.paths()
     seen: dict[str, int] = {}

@@ -3,7 +3,6 @@
 Each is a table `{ element = "...", field = ... }`, and builds the boxes of `netem` that it stands for.
 """
 
-import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -44,8 +43,11 @@ from netem.elements.scheduled_delay import ScheduledDelay
 from netem.elements.scheduled_loss import ScheduledLoss
 from netem.elements.size_limit import SizeLimit
 from netem.elements.trace_driven import trace_driven
+from netem.replay import Replay, replayed
 from netem.traces import GENERATORS, Trace, TracePair, open_trace
 from netem.traces.files import find, sibling
+
+Direction = Literal["down", "up"]
 
 Capacity = Callable[[float, float], float]  # bytes that the link can carry between two instants
 
@@ -54,13 +56,19 @@ DEFAULT_QUEUE = DropTailSpec.model_validate({"bytes": "150kB"})
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What an element is built into. Instants in seconds; `trace_seed` and `trace_duration` are for generators."""
+    """What an element is built into; instants and times in seconds.
 
-    direction: Literal["down", "up"]
+    `trace_seed` and `trace_duration` are for generated traces. Recorded ones are at `trace_start` at the first capture
+    and repeat after `trace_period`, or after their own if it is None.
+    """
+
+    direction: Direction
     start_at: float
     media_start: float
     trace_seed: int
     trace_duration: float
+    trace_start: float = 0.0
+    trace_period: float | None = None
 
 
 class ElementSpec(Spec):
@@ -85,6 +93,10 @@ class ElementSpec(Spec):
     def without_loss(self) -> Self | None:
         """The element on the loss-free path."""
         return None if self.loses else self
+
+    def recorded(self, direction: Direction) -> Trace | None:
+        """The recorded trace that the element replays in a direction; None if it replays none."""
+        return None
 
     @model_validator(mode="after")
     def _can_be_built(self) -> Self:
@@ -261,7 +273,8 @@ TraceName = Annotated[str, checked(_check_trace)]
 
 class TraceSpec(ElementSpec):
     """A bottleneck that follows a trace, its downlink or uplink as the path does, with the delay and the loss that the
-    trace records, if it does. Time 0 of the trace is the first capture; before that it is near its end."""
+    trace records, if it does. A connection that begins ahead of the first capture meets the same part of the trace as
+    the media do from there on, so what stands before that part decides nothing."""
 
     element: Literal["trace"] = "trace"
     trace: TraceName
@@ -270,39 +283,41 @@ class TraceSpec(ElementSpec):
     loss: bool = True
 
     def build(self, around: Surroundings, rng: np.random.Generator) -> list[Element]:
-        trace = self._trace(around)
-        epoch = _epoch(trace, around)
-        elements: list[Element] = [trace_driven(trace.schedule, self.queue.build(), epoch=epoch)]
+        trace, replay = self._replayed(around)
+        elements: list[Element] = [trace_driven(replayed(trace.schedule, replay), self.queue.build())]
         if self.loss and trace.loss is not None:
-            steps = trace.loss
-            elements.append(
-                ScheduledLoss(steps.times.tolist(), steps.values.tolist(), trace.duration, rng, epoch=epoch)
-            )
+            times, values = trace.loss.times.tolist(), trace.loss.values.tolist()
+            elements.append(ScheduledLoss(times, values, trace.duration, rng, replay=replay))
         if self.delay and trace.delay is not None:
-            steps = trace.delay
-            elements.append(ScheduledDelay(steps.times.tolist(), steps.values.tolist(), trace.duration, epoch=epoch))
+            times, values = trace.delay.times.tolist(), trace.delay.values.tolist()
+            elements.append(ScheduledDelay(times, values, trace.duration, replay=replay))
         return elements
 
     def capacity(self, around: Surroundings) -> Capacity:
-        trace = self._trace(around)
-        epoch = _epoch(trace, around)
-        # Rounded, so that an opportunity at a whole millisecond is on the same side of an edge for both its windows.
-        return lambda start, end: trace.schedule.capacity_bytes(round(start - epoch, 9), round(end - epoch, 9))
+        trace, replay = self._replayed(around)
+        return replayed(trace.schedule, replay).capacity_bytes
 
     def without_loss(self) -> Self:
         return self.model_copy(update={"loss": False})
 
-    def sample(self, direction: str) -> Trace:
+    def sample(self, direction: Direction) -> Trace:
         """What the trace says of one direction; of a generated one, in one short drive."""
         pair = _open(self.trace, 0, 1.0)
         return pair.down if direction == "down" else pair.up
 
-    def _trace(self, around: Surroundings) -> Trace:
+    def recorded(self, direction: Direction) -> Trace | None:
+        return None if self.trace in GENERATORS else self.sample(direction)
+
+    def _replayed(self, around: Surroundings) -> tuple[Trace, Replay]:
+        lead = around.media_start - around.start_at
+        recorded = self.recorded(around.direction)
+        if recorded is not None:
+            return recorded.cut(around.trace_period), Replay(around.media_start, around.trace_start, lead)
         pair = _open(self.trace, around.trace_seed, around.trace_duration)
-        return pair.down if around.direction == "down" else pair.up
+        return pair.down if around.direction == "down" else pair.up, Replay(around.media_start, lead=lead)
 
 
-ELEMENTS: dict[str, type[Spec]] = {
+ELEMENTS: dict[str, type[ElementSpec]] = {
     "trace": TraceSpec,
     "rate": RateSpec,
     "policer": PolicerSpec,
@@ -319,12 +334,6 @@ ELEMENTS: dict[str, type[Spec]] = {
 }
 
 AnyElement = Annotated[ElementSpec, chosen_by("element", ELEMENTS), dumped]
-
-
-def _epoch(trace: Trace, around: Surroundings) -> float:
-    """The instant of time 0 of a trace: whole periods before the first capture, and not after the start."""
-    periods = math.ceil((around.media_start - around.start_at) / trace.duration)
-    return around.media_start - periods * trace.duration
 
 
 def _open(name: str, seed: int, duration: float) -> TracePair:

@@ -4,11 +4,14 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from experiments.scenario.elements import AnyElement, ElementSpec, TraceName
+from experiments.scenario.elements import ELEMENTS, AnyElement, Direction, ElementSpec, TraceName
 from experiments.scenario.queue_spec import QueueSpec
 from experiments.scenario.schema import Duration, Fraction, PositiveDuration, Rate, Spec, invalid
+from netem.traces import Trace, TraceError
 
 Elements = tuple[AnyElement, ...]
+
+_DIRECTIONS: tuple[Direction, Direction] = ("down", "up")
 
 _SHORT = ("trace", "rate", "queue", "delay", "jitter", "loss", "loss_duration")
 
@@ -19,6 +22,7 @@ class NetworkSpec(Spec):
     Either `down` and `up`, each a list of elements in the order in which packets pass them, or the short form: a
     bottleneck (`trace` or `rate`) with its `queue`, `jitter` (mean), `loss` in episodes of `loss_duration` (mean), and
     constant `delay` on top of what the trace records; all of them in both directions, each with its own dice.
+    `trace_start` says where recorded traces are at the first capture, in both forms and directions.
     """
 
     trace: TraceName | None = None
@@ -28,6 +32,7 @@ class NetworkSpec(Spec):
     jitter: PositiveDuration | None = None
     loss: Fraction | None = None
     loss_duration: PositiveDuration | None = None
+    trace_start: Duration | None = None
     down: Annotated[Elements, Field(strict=False)] | None = None
     up: Annotated[Elements, Field(strict=False)] | None = None
 
@@ -49,6 +54,28 @@ class NetworkSpec(Spec):
             raise invalid("'loss_duration' needs 'loss'", "loss_duration")
         return self
 
+    @model_validator(mode="after")
+    def _has_its_window(self) -> Self:
+        period = self.trace_period()
+        try:
+            for trace in self._recorded():
+                trace.cut(period)
+        except TraceError as error:
+            raise invalid(str(error)) from None
+        if self.trace_start is None:
+            return self
+        if period is None:
+            raise invalid(
+                "needs a recorded trace that changes over time; a generated one is another one with each seed",
+                "trace_start",
+            )
+        if self.trace_start >= period:
+            raise invalid(
+                f"must be before the end of the trace, which repeats after {period:g} s; found {self.trace_start:g} s",
+                "trace_start",
+            )
+        return self
+
     def paths(self) -> tuple[Elements, Elements]:
         """The elements down and up."""
         if self.down is not None and self.up is not None:
@@ -56,10 +83,27 @@ class NetworkSpec(Spec):
         elements = tuple(self._short_form())
         return elements, elements
 
+    def trace_period(self) -> float | None:
+        """Seconds after which recorded traces repeat: all at the end of the shortest, so that both directions stay side
+        by side; whole milliseconds if they are not of one length. None without a trace that changes over time."""
+        durations = {trace.duration for trace in self._recorded() if not trace.steady}
+        if len(durations) > 1:
+            return max(1, int(min(durations) * 1000 + 1e-6)) / 1000
+        return next(iter(durations), None)
+
     def without_loss(self) -> "NetworkSpec":
         """The loss-free network: the same bottlenecks, queues and delays, and nothing that loses or doubles packets."""
         down, up = ([kept for element in path if (kept := element.without_loss())] for path in self.paths())
-        return NetworkSpec(down=tuple(down), up=tuple(up))
+        return NetworkSpec(down=tuple(down), up=tuple(up), trace_start=self.trace_start)
+
+    def _recorded(self) -> list[Trace]:
+        """The recorded traces of both directions."""
+        return [
+            trace
+            for direction, path in zip(_DIRECTIONS, self.paths(), strict=True)
+            for element in path
+            if (trace := element.recorded(direction)) is not None
+        ]
 
     def _short_form(self) -> list[ElementSpec]:
         given = self.dump()
@@ -76,4 +120,4 @@ class NetworkSpec(Spec):
             tables.append({"element": "loss-episodes", "mean_loss": given["loss"], "mean_duration": length})
         if "delay" in given:
             tables.append({"element": "delay", "delay": given["delay"]})
-        return list(NetworkSpec.model_validate({"down": tables, "up": []}).paths()[0])
+        return [ELEMENTS[str(table["element"])].model_validate(table) for table in tables]

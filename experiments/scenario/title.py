@@ -6,7 +6,7 @@ bikes, 30 s, 2 Mbit/s over lte-driving, deadline 1 s, loss 1 %, 20 ms each way, 
 import re
 from pathlib import Path
 
-from experiments.scenario.elements import DelaySpec, OutageSpec, RandomDelaySpec, RateSpec, TraceSpec
+from experiments.scenario.elements import DelaySpec, Direction, OutageSpec, RandomDelaySpec, RateSpec, TraceSpec
 from experiments.scenario.network_spec import Elements, NetworkSpec
 from experiments.scenario.queue_spec import DropTailSpec, QueueSpec
 from experiments.scenario.spec import Scenario
@@ -70,7 +70,7 @@ def _network(network: NetworkSpec) -> dict[str, str]:
     return said
 
 
-def _path(path: Elements, direction: str) -> dict[str, str]:
+def _path(path: Elements, direction: Direction) -> dict[str, str]:
     """What is said of one path, by subject."""
     said: dict[str, list[str]] = {subject: [] for subject in _SUBJECTS}
     constant = 0.0

@@ -11,9 +11,9 @@ from netem.packet import Packet
 class Outage(LossyMedium):
     """Packets that come in one of the windows are lost: the medium is gone (a blocked beam, a pulled cable).
 
-    Windows are (start, duration) in seconds after `epoch`, sorted and apart; with `period` they repeat. A link that
-    holds packets and delivers them afterwards (a handover) is another thing, a bottleneck whose rate is 0 for a while:
-    there a real queue, with its limit, decides what is held.
+    Windows are (start, duration) in seconds after `epoch`, sorted and apart; with `period` they repeat, though not
+    before `epoch`. A link that holds packets and delivers them afterwards (a handover) is another thing, a bottleneck
+    whose rate is 0 for a while: there a real queue, with its limit, decides what is held.
     """
 
     def __init__(self, windows: Sequence[tuple[float, float]], *, epoch: float, period: float | None = None) -> None:
@@ -32,6 +32,6 @@ class Outage(LossyMedium):
 
     def loses(self, packet: Packet) -> bool:
         time = packet.at - self._epoch
-        if self._period is not None:
+        if self._period is not None and time >= 0:
             time %= self._period
         return bisect_right(self._edges, time) % 2 == 1

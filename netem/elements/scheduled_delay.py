@@ -6,25 +6,26 @@ from collections.abc import Sequence
 from netem.checks import not_negative
 from netem.line import Line
 from netem.packet import Packet
+from netem.replay import Replay
 
 
 class ScheduledDelay(Line):
-    """A packet that comes at `epoch + t` leaves `delays[i]` seconds later, `times[i] <= t < times[i + 1]`.
+    """A packet that comes at time t of the trace leaves `delays[i]` seconds later, `times[i] <= t < times[i + 1]`.
 
     The steps repeat after `period` seconds. Order is kept: behind a step down, packets wait for those still on the
     longer way.
     """
 
-    def __init__(self, times: Sequence[float], delays: Sequence[float], period: float, *, epoch: float) -> None:
+    def __init__(self, times: Sequence[float], delays: Sequence[float], period: float, *, replay: Replay) -> None:
         super().__init__()
         self._times = [float(time) for time in times]
         self._delays = [not_negative("ScheduledDelay.delays", float(delay)) for delay in delays]
         self._period = period
-        self._epoch = epoch
+        self._replay = replay
         self._last_at = 0.0
 
     def push(self, packet: Packet) -> None:
         self._pushed += 1
-        step = bisect_right(self._times, (packet.at - self._epoch) % self._period) - 1
+        step = bisect_right(self._times, self._replay.position(packet.at) % self._period) - 1
         packet.at = self._last_at = max(packet.at + self._delays[step], self._last_at)
         self._leaving.append(packet)

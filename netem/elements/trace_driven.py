@@ -5,29 +5,26 @@ from netem.elements.bottleneck import Bottleneck
 from netem.line import Line
 from netem.packet import Packet
 from netem.queues.queue import Queue
-from netem.schedule import OPPORTUNITY_BYTES, OpportunitySchedule, RateSchedule
+from netem.replay import ReplayedOpportunities, ReplayedRates
+from netem.schedule import OPPORTUNITY_BYTES
 
 
-def trace_driven(
-    schedule: RateSchedule | OpportunitySchedule, queue: Queue, *, epoch: float
-) -> "FluidLink | OpportunityLink":
-    """The bottleneck that follows `schedule`, whose time 0 is the instant `epoch`."""
-    if isinstance(schedule, RateSchedule):
-        return FluidLink(schedule, queue, epoch=epoch)
-    return OpportunityLink(schedule, queue, epoch=epoch)
+def trace_driven(capacity: ReplayedRates | ReplayedOpportunities, queue: Queue) -> "FluidLink | OpportunityLink":
+    """The bottleneck of this capacity."""
+    if isinstance(capacity, ReplayedRates):
+        return FluidLink(capacity, queue)
+    return OpportunityLink(capacity, queue)
 
 
 class FluidLink(Bottleneck):
     """Serialises at the rate of a schedule."""
 
-    def __init__(self, schedule: RateSchedule, queue: Queue, *, epoch: float) -> None:
+    def __init__(self, rates: ReplayedRates, queue: Queue) -> None:
         super().__init__(queue)
-        self._schedule = schedule
-        self._epoch = epoch
+        self._rates = rates
 
     def departure(self, start: float, size_bytes: int) -> float:
-        # Never before `start`, whatever moving to the schedule's time and back rounds away.
-        return max(start, self._epoch + self._schedule.departure(start - self._epoch, size_bytes))
+        return self._rates.departure(start, size_bytes)
 
 
 class OpportunityLink(Line):
@@ -38,13 +35,12 @@ class OpportunityLink(Line):
     arrivals, so that a packet waits for the next one even if the link is idle.
     """
 
-    def __init__(self, schedule: OpportunitySchedule, queue: Queue, *, epoch: float) -> None:
+    def __init__(self, opportunities: ReplayedOpportunities, queue: Queue) -> None:
         super().__init__()
         self.queue = queue
-        self._schedule = schedule
-        self._epoch = epoch
+        self._opportunities = opportunities
         self._next = 0  # index of the first opportunity not yet spent or lost
-        self._next_at = epoch + schedule.opportunity_at(0)
+        self._next_at = opportunities.opportunity_at(0)
         self._wire: Packet | None = None  # partly carried
         self._bytes_left = 0  # of the packet on the wire
 
@@ -75,8 +71,8 @@ class OpportunityLink(Line):
             self._spend(self._next_at)
             self._go_to(self._next + 1)
         if self._next_at <= now:  # nothing to send: all opportunities up to now are lost
-            self._go_to(max(self._next, self._schedule.passed(now - self._epoch)))
-            while self._next_at <= now:  # the subtraction may have rounded one away
+            self._go_to(max(self._next, self._opportunities.passed(now)))
+            while self._next_at <= now:  # moving to the time of the trace may have rounded one away
                 self._go_to(self._next + 1)
 
     def _spend(self, at: float) -> None:
@@ -97,4 +93,4 @@ class OpportunityLink(Line):
 
     def _go_to(self, index: int) -> None:
         self._next = index
-        self._next_at = self._epoch + self._schedule.opportunity_at(index)
+        self._next_at = self._opportunities.opportunity_at(index)

@@ -5,7 +5,7 @@ milliseconds at which one packet of 1504 bytes may leave (mahimahi). Time 0 and 
 instant once the trace repeats, so an interval here is (t0, t1]: over a whole period it holds each opportunity once.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -81,6 +81,25 @@ class Trace:
         """Seconds after which the trace repeats."""
         return self.schedule.period
 
+    @property
+    def steady(self) -> bool:
+        """Whether it is the same at all times, so that it makes no difference where it is."""
+        series = [steps for steps in (self.delay, self.loss) if steps is not None]
+        return _is_steady(self.schedule) and all(len(merged(steps.times, steps.values)[0]) == 1 for steps in series)
+
+    def cut(self, period: float | None) -> "Trace":
+        """The same until `period` seconds, a whole number of milliseconds, after which it repeats. Itself if it is no
+        longer than that, or steady. Raises TraceError."""
+        if period is None or period >= self.duration or self.steady:
+            return self
+        try:
+            schedule = self.schedule.cut(period)
+        except ValueError:
+            raise TraceError(
+                f"{self.name} carries nothing in its first {period:g} s, which are as long as the trace beside it is"
+            ) from None
+        return replace(self, schedule=schedule, delay=_cut(self.delay, period), loss=_cut(self.loss, period))
+
     def capacity_bytes(self, t0: float, t1: float) -> float:
         """Bytes that the link can carry in (t0, t1], in seconds from the start; the trace repeats for ever."""
         return self.schedule.capacity_bytes(t0, t1)
@@ -137,7 +156,7 @@ def cumulative_bytes(schedule: Schedule, times: FloatArray) -> FloatArray:
         return np.asarray(periods * totals[-1] + np.interp(rest, edges, totals), dtype=np.float64)
     # In whole milliseconds, with a grain of tolerance: 0.29 s is 289.99999999999994 ms in floating point.
     ms = np.floor(times * 1000 + 1e-6).astype(np.int64)
-    periods_ms, rest_ms = np.divmod(ms, int(schedule.opportunities_ms[-1]))
+    periods_ms, rest_ms = np.divmod(ms, schedule.period_ms)
     counts = np.searchsorted(_within_period(schedule), rest_ms, side="right")
     return np.asarray((periods_ms * len(schedule.opportunities_ms) + counts) * OPPORTUNITY_BYTES, dtype=np.float64)
 
@@ -152,8 +171,9 @@ def rate_steps(schedule: Schedule) -> tuple[FloatArray, FloatArray]:
         return schedule.times, schedule.rates_bps
     marks, counts = np.unique(_within_period(schedule), return_counts=True)
     # Each busy millisecond starts a step at mark - 1 and a step back to zero at mark.
-    times_ms = np.concatenate([[0], marks - 1, marks[:-1]])
-    rates = np.concatenate([[0], counts, np.zeros(len(marks) - 1, dtype=np.int64)])
+    ends = marks[marks < schedule.period_ms]
+    times_ms = np.concatenate([[0], marks - 1, ends])
+    rates = np.concatenate([[0], counts, np.zeros(len(ends), dtype=np.int64)])
     order = np.lexsort((rates, times_ms))  # of a step down and a step up at the same instant the step up holds
     times_ms, rates = times_ms[order], rates[order]
     last = np.append(times_ms[1:] != times_ms[:-1], True)
@@ -176,17 +196,34 @@ def step_union(trace: Trace) -> tuple[FloatArray, FloatArray, FloatArray | None,
     return times, rates.at(times), delay, loss
 
 
+def _is_steady(schedule: Schedule) -> bool:
+    if isinstance(schedule, RateSchedule):
+        return len(merged(schedule.times, schedule.rates_bps)[0]) == 1
+    marks, counts = np.unique(_within_period(schedule), return_counts=True)
+    gaps = np.diff(np.append(0, marks))
+    return int(marks[-1]) == schedule.period_ms and len({*gaps.tolist()}) == len({*counts.tolist()}) == 1
+
+
+def _cut(series: Series | None, period: float) -> Series | None:
+    if series is None:
+        return None
+    kept = series.times < period
+    return Series(series.times[kept], series.values[kept])
+
+
 def _within_period(schedule: OpportunitySchedule) -> NDArray[np.int64]:
     """Opportunities of one period in 1..period ms: those at 0 are those at the end of the period before."""
     marks = np.asarray(schedule.opportunities_ms, dtype=np.int64)
     zeros = int(np.searchsorted(marks, 0, side="right"))
-    return np.append(marks[zeros:], np.full(zeros, marks[-1], dtype=np.int64))
+    return np.append(marks[zeros:], np.full(zeros, schedule.period_ms, dtype=np.int64))
 
 
 def _gaps(schedule: Schedule) -> tuple[FloatArray, FloatArray]:
     """Starts and ends of all times without capacity; one that goes on at the start of the next period is one."""
     if isinstance(schedule, OpportunitySchedule):
-        marks = np.append(0.0, np.unique(_within_period(schedule)) / 1000)
+        marks = np.unique(_within_period(schedule)) / 1000
+        whole = marks[-1] == schedule.period
+        marks = np.append(0.0, marks) if whole else np.append(marks, schedule.period + marks[0])
         return marks[:-1], marks[1:]
     times, rates = merged(schedule.times, schedule.rates_bps)
     ends = np.append(times[1:], schedule.period)

@@ -12,6 +12,7 @@ from netem.elements.policer import Policer
 from netem.elements.trace_driven import FluidLink, OpportunityLink, trace_driven
 from netem.packet import IP_UDP_HEADER_BYTES
 from netem.queues.drop_tail import DropTail
+from netem.replay import Replay, replayed
 from netem.schedule import OpportunitySchedule, RateSchedule
 
 T0 = 1000.0
@@ -31,7 +32,9 @@ def line_per_ms():
 @pytest.mark.parametrize("kind", ["fixed", "fluid"])
 def test_a_queue_grows_by_r_minus_c_over_c_seconds_a_second(capacity, overload, kind, packets, drive):
     queue = DropTail(limit_bytes=ROOMY)
-    link = FixedRate(capacity, queue) if kind == "fixed" else trace_driven(constant(capacity), queue, epoch=T0)
+    link = (
+        FixedRate(capacity, queue) if kind == "fixed" else trace_driven(replayed(constant(capacity), Replay(T0)), queue)
+    )
     times = T0 + np.arange(1000) * (1228 * 8 / (overload * capacity))
     delays = np.array([packet.at - packet.sent_at for packet in drive(link, packets(times))])
     growth = np.diff(delays) / np.diff(times)
@@ -57,7 +60,7 @@ def test_a_frame_sent_at_once_takes_its_bytes_with_headers_over_the_rate(datagra
 def test_the_packet_on_the_wire_is_not_in_the_queue(packets):
     for link in (
         FixedRate(1e6, DropTail(limit_packets=2)),
-        trace_driven(constant(1e6), DropTail(limit_packets=2), epoch=T0),
+        trace_driven(replayed(constant(1e6), Replay(T0)), DropTail(limit_packets=2)),
     ):
         for packet in packets([T0] * 4):
             link.push(packet)
@@ -77,7 +80,7 @@ def test_a_place_in_the_queue_is_free_at_the_instant_a_packet_leaves(packets, dr
 
 def test_a_fluid_link_waits_for_capacity(packets, drive):
     schedule = RateSchedule(np.array([0.0, 1.0, 2.0]), np.array([8e6, 0.0, 8e6]), 3.0)
-    link = trace_driven(schedule, DropTail(limit_bytes=ROOMY), epoch=T0)
+    link = trace_driven(replayed(schedule, Replay(T0)), DropTail(limit_bytes=ROOMY))
     assert isinstance(link, FluidLink)
     popped = drive(link, packets([T0 + 0.5, T0 + 0.9995, T0 + 1.0], 1000))
     assert [packet.at - T0 for packet in popped] == pytest.approx([0.501, 2.0005, 2.0015])
@@ -85,7 +88,7 @@ def test_a_fluid_link_waits_for_capacity(packets, drive):
 
 def test_one_opportunity_a_millisecond_carries_12_032_mbps(packets, drive):
     count = 5000
-    link = trace_driven(line_per_ms(), DropTail(limit_bytes=ROOMY), epoch=T0)
+    link = trace_driven(replayed(line_per_ms(), Replay(T0)), DropTail(limit_bytes=ROOMY))
     assert isinstance(link, OpportunityLink)
     sizes = [1228, 60, 1500, 900, 333] * (count // 5)
     popped = drive(link, packets([T0] * count, sizes))
@@ -95,7 +98,7 @@ def test_one_opportunity_a_millisecond_carries_12_032_mbps(packets, drive):
 @pytest.mark.parametrize("gap_ms", [1, 2, 10])
 def test_unused_opportunities_are_lost(gap_ms, packets, drive):
     """However long the link was idle, a burst of full opportunities still leaves one a millisecond."""
-    link = trace_driven(line_per_ms(), DropTail(limit_bytes=ROOMY), epoch=T0)
+    link = trace_driven(replayed(line_per_ms(), Replay(T0)), DropTail(limit_bytes=ROOMY))
     idle_until = T0 + gap_ms * 100 / 1000 + 0.0005
     popped = drive(link, packets([idle_until] * 5, 1504))
     assert [packet.at - idle_until for packet in popped] == pytest.approx([0.0005 + n / 1000 for n in range(5)])
@@ -137,7 +140,7 @@ def test_the_opportunity_link_does_what_mm_link_does(marks, arrivals, limit, pac
             if len(waiting) < limit:
                 waiting.append((number, size))
         now_ms += 1
-    link = trace_driven(OpportunitySchedule(np.array(marks)), DropTail(limit_packets=limit), epoch=T0)
+    link = trace_driven(replayed(OpportunitySchedule(np.array(marks)), Replay(T0)), DropTail(limit_packets=limit))
     popped = drive(link, packets([T0 + ms / 1000 for ms in times_ms], sizes))
     assert [(packet.number, round((packet.at - T0) * 1000)) for packet in popped] == expected
 

@@ -11,6 +11,7 @@ from netem.elements.jitter import Jitter
 from netem.elements.random_delay import DISTRIBUTIONS, RandomDelay
 from netem.elements.reordering import Reordering
 from netem.elements.scheduled_delay import ScheduledDelay
+from netem.replay import Replay
 
 T0 = 1000.0
 
@@ -42,7 +43,7 @@ def test_distributed_delay_keeps_order_by_waiting_for_the_slowest_ahead_unless_a
 
 
 def test_a_scheduled_delay_follows_its_steps_and_keeps_order(packets, drive):
-    element = ScheduledDelay([0.0, 1.0], [0.3, 0.1], 2.0, epoch=T0)
+    element = ScheduledDelay([0.0, 1.0], [0.3, 0.1], 2.0, replay=Replay(T0))
     popped = drive(element, packets([T0, T0 + 0.95, T0 + 1.0, T0 + 1.2, T0 + 2.0]))
     assert [packet.at - T0 for packet in popped] == pytest.approx([0.3, 1.25, 1.25, 1.3, 2.3])
 

@@ -26,6 +26,7 @@ from netem.elements.trace_driven import trace_driven
 from netem.path import Path
 from netem.queues.codel import CoDel
 from netem.queues.drop_tail import DropTail
+from netem.replay import Replay, replayed
 from netem.schedule import OpportunitySchedule, RateSchedule
 
 T0 = 1000.0
@@ -36,21 +37,21 @@ Make = Callable[[np.random.Generator], Element]
 KEEPS_ORDER: dict[str, Make] = {
     "delay": lambda rng: Delay(0.01),
     "no delay": lambda rng: Delay(0.0),
-    "scheduled delay": lambda rng: ScheduledDelay([0.0, 0.2], [0.05, 0.01], 0.3, epoch=T0),
+    "scheduled delay": lambda rng: ScheduledDelay([0.0, 0.2], [0.05, 0.01], 0.3, replay=Replay(T0)),
     **{name: lambda rng, name=name: RandomDelay(name, 0.01, 0.02, rng) for name in DISTRIBUTIONS},
     "jitter": lambda rng: Jitter(0.01, 0.03, rng, epoch=T0),
     "iid loss": lambda rng: RandomLoss(0.3, rng),
-    "scheduled loss": lambda rng: ScheduledLoss([0.0, 0.1], [0.1, 0.9], 0.2, rng, epoch=T0),
+    "scheduled loss": lambda rng: ScheduledLoss([0.0, 0.1], [0.1, 0.9], 0.2, rng, replay=Replay(T0)),
     "gilbert-elliott": lambda rng: GilbertElliottLoss(0.3, 2.0, rng),
     "episodes": lambda rng: LossEpisodes(0.3, 0.05, rng, epoch=T0),
     "outage": lambda rng: Outage([(0.1, 0.1)], epoch=T0, period=0.4),
     "duplication": lambda rng: Duplication(0.3, rng),
     "fixed rate": lambda rng: FixedRate(1e6, DropTail(limit_packets=3)),
     "codel": lambda rng: FixedRate(1e6, CoDel(limit_bytes=20_000, ecn=True)),
-    "rates": lambda rng: trace_driven(RATES, DropTail(limit_bytes=5000), epoch=T0),
-    "rates, codel": lambda rng: trace_driven(RATES, CoDel(limit_bytes=20_000), epoch=T0),
-    "opportunities": lambda rng: trace_driven(OPPORTUNITIES, DropTail(limit_bytes=5000), epoch=T0),
-    "opportunities, codel": lambda rng: trace_driven(OPPORTUNITIES, CoDel(limit_bytes=20_000), epoch=T0),
+    "rates": lambda rng: trace_driven(replayed(RATES, Replay(T0)), DropTail(limit_bytes=5000)),
+    "rates, codel": lambda rng: trace_driven(replayed(RATES, Replay(T0)), CoDel(limit_bytes=20_000)),
+    "opportunities": lambda rng: trace_driven(replayed(OPPORTUNITIES, Replay(T0)), DropTail(limit_bytes=5000)),
+    "opportunities, codel": lambda rng: trace_driven(replayed(OPPORTUNITIES, Replay(T0)), CoDel(limit_bytes=20_000)),
     "policer": lambda rng: Policer(1e6, 5000),
     "size limit": lambda rng: SizeLimit(1000, T0 + 0.2),
 }
@@ -146,10 +147,10 @@ def test_packets_in_flight_are_inside(name, packets):
         (lambda rng: Delay(float("nan")), "Delay.delay"),
         (lambda rng: RandomDelay("gauss", 0.01, 0.01, rng), "RandomDelay.distribution"),
         (lambda rng: RandomDelay("normal", 0.01, -1, rng), "RandomDelay.deviation"),
-        (lambda rng: ScheduledDelay([0.0], [-1.0], 1.0, epoch=T0), "ScheduledDelay.delays"),
+        (lambda rng: ScheduledDelay([0.0], [-1.0], 1.0, replay=Replay(T0)), "ScheduledDelay.delays"),
         (lambda rng: Jitter(0.01, 0.0, rng, epoch=T0), "Jitter.correlation_time"),
         (lambda rng: RandomLoss(1.5, rng), "RandomLoss.probability"),
-        (lambda rng: ScheduledLoss([0.0], [2.0], 1.0, rng, epoch=T0), "ScheduledLoss.ratios"),
+        (lambda rng: ScheduledLoss([0.0], [2.0], 1.0, rng, replay=Replay(T0)), "ScheduledLoss.ratios"),
         (lambda rng: GilbertElliottLoss(1.0, 2.0, rng), "GilbertElliottLoss.mean_loss"),
         (lambda rng: GilbertElliottLoss(0.1, 0.5, rng), "GilbertElliottLoss.mean_burst"),
         (lambda rng: GilbertElliottLoss(0.9, 2.0, rng), "GilbertElliottLoss.mean_burst"),

@@ -10,6 +10,7 @@ from netem.elements.loss_episodes import LossEpisodes
 from netem.elements.outage import Outage
 from netem.elements.random_loss import RandomLoss
 from netem.elements.scheduled_loss import ScheduledLoss
+from netem.replay import Replay
 
 T0 = 1000.0
 
@@ -100,7 +101,7 @@ def test_an_outage_loses_what_comes_in_its_windows(period, packets):
 
 def test_scheduled_loss_follows_its_steps(packets):
     times = np.arange(60_000) * 0.0001  # three periods
-    element = ScheduledLoss([0.0, 0.5, 1.0], [0.0, 0.2, 1.0], 2.0, np.random.default_rng(4), epoch=T0)
+    element = ScheduledLoss([0.0, 0.5, 1.0], [0.0, 0.2, 1.0], 2.0, np.random.default_rng(4), replay=Replay(T0))
     lost = fates(element, packets(T0 + times))
     phase = (T0 + times - T0) % 2.0
     assert not lost[phase < 0.5].any()

@@ -12,6 +12,7 @@ from netem.elements.random_delay import RandomDelay
 from netem.elements.random_loss import RandomLoss
 from netem.elements.scheduled_delay import ScheduledDelay
 from netem.queues.drop_tail import DropTail
+from netem.replay import Replay
 from transport.contract import FrameDropped, FrameReceived, FrameSent, FrameStarted, KeyframeRequested
 from transport.srt.timing import PeerClock
 
@@ -35,7 +36,7 @@ def test_the_delay_is_the_initial_network_delay_plus_latency(make_call: Any, lat
 @pytest.mark.parametrize("seed", range(3))
 def test_jitter_and_repaired_loss_leave_the_delay_constant(make_call: Any, seed: int) -> None:
     # Some of the jitter and of the delay is in the time base, as the conclusion met them.
-    late = ScheduledDelay(np.array([0.0, 1.5]), np.array([0.0, 0.005]), 1e9, epoch=1000.0)
+    late = ScheduledDelay(np.array([0.0, 1.5]), np.array([0.0, 0.005]), 1e9, replay=Replay(1000.0))
     jitter = RandomDelay("uniform", 0.01, 0.005, np.random.default_rng(seed))
     call = make_call(
         there=[RandomLoss(0.05, np.random.default_rng(seed)), Delay(0.025), late, jitter],
@@ -52,7 +53,7 @@ def test_jitter_and_repaired_loss_leave_the_delay_constant(make_call: Any, seed:
 
 
 def test_what_arrives_after_its_time_is_delivered_at_once_and_in_order(make_call: Any) -> None:
-    jump = ScheduledDelay(np.array([0.0, 3.0]), np.array([0.0, 0.3]), 1e9, epoch=1000.0)
+    jump = ScheduledDelay(np.array([0.0, 3.0]), np.array([0.0, 0.3]), 1e9, replay=Replay(1000.0))
     call = make_call(there=[Delay(0.02), jump], latency_ms=100)
     call.run(1002.0)
     call.stream(60, 1 / 30)

@@ -1,0 +1,35 @@
+"""Which part of its recorded traces a run replays, the same for all arms: drawn by the seed, or given."""
+
+from dataclasses import dataclass
+
+from experiments.measure import dice
+from experiments.scenario import Scenario
+
+
+@dataclass(frozen=True)
+class TraceWindow:
+    """In seconds of the trace: the first capture is at `start`, the media last `length`, and after `period` the trace
+    repeats."""
+
+    start: float
+    length: float
+    period: float
+
+    def record(self) -> dict[str, float]:
+        """What manifests keep of it."""
+        return {f"{name}_s": round(value, 6) for name, value in vars(self).items()}
+
+
+def trace_window(scenario: Scenario) -> TraceWindow | None:
+    """The window of a scenario with its seed; None if it has no recorded trace."""
+    network = scenario.network
+    period = network.trace_period()
+    if period is None:
+        return None
+    start = drawn_start(scenario.seed, period) if network.trace_start is None else network.trace_start
+    return TraceWindow(start, scenario.duration, period)
+
+
+def drawn_start(seed: int, period: float) -> float:
+    """Where in a recorded trace of `period` seconds the window of a seed starts, in whole milliseconds."""
+    return int(dice.generator(seed, "network", "trace-window").integers(max(1, int(period * 1000)))) / 1000
