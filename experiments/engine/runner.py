@@ -23,7 +23,7 @@ from experiments.results.files import ResultsError
 from experiments.results.run_folder import arm_place
 from experiments.results.versions import versions
 from experiments.scenario import Scenario
-from experiments.scenario.elements import TraceSpec
+from experiments.scenario.elements import DIRECTIONS, TraceSpec
 from experiments.scenario.spec import FLOOR
 from experiments.scenario.title import title
 from netem.live.processors import usable_processors
@@ -192,10 +192,9 @@ class _Comparison:
 
 def _records_delay(plan: Scenario) -> bool:
     """Whether the trace of a scenario says how long packets are under way."""
-    down, up = plan.network.paths()
     return any(
         element.sample(direction).delay is not None
-        for path, direction in ((down, "down"), (up, "up"))
+        for direction, path in zip(DIRECTIONS, plan.network.paths(), strict=True)
         for element in path
         if isinstance(element, TraceSpec)
     )

@@ -48,6 +48,7 @@ from netem.traces import GENERATORS, Trace, TracePair, open_trace
 from netem.traces.files import find, sibling
 
 Direction = Literal["down", "up"]
+DIRECTIONS: tuple[Direction, Direction] = ("down", "up")
 
 Capacity = Callable[[float, float], float]  # bytes that the link can carry between two instants
 

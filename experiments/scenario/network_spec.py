@@ -4,14 +4,12 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from experiments.scenario.elements import ELEMENTS, AnyElement, Direction, ElementSpec, TraceName
+from experiments.scenario.elements import DIRECTIONS, ELEMENTS, AnyElement, ElementSpec, TraceName
 from experiments.scenario.queue_spec import QueueSpec
 from experiments.scenario.schema import Duration, Fraction, PositiveDuration, Rate, Spec, invalid
 from netem.traces import Trace, TraceError
 
 Elements = tuple[AnyElement, ...]
-
-_DIRECTIONS: tuple[Direction, Direction] = ("down", "up")
 
 _SHORT = ("trace", "rate", "queue", "delay", "jitter", "loss", "loss_duration")
 
@@ -100,7 +98,7 @@ class NetworkSpec(Spec):
         """The recorded traces of both directions."""
         return [
             trace
-            for direction, path in zip(_DIRECTIONS, self.paths(), strict=True)
+            for direction, path in zip(DIRECTIONS, self.paths(), strict=True)
             for element in path
             if (trace := element.recorded(direction)) is not None
         ]
