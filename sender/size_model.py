@@ -4,6 +4,7 @@ The payload looks like one H.264 NAL unit in Annex B (start code, header, filler
 transport which reads NAL units can carry it; no decoder could read it.
 """
 
+import io
 import itertools
 from collections.abc import Iterator
 from fractions import Fraction
@@ -13,10 +14,12 @@ from typing import NamedTuple
 import numpy as np
 
 from sender.encoder import Encoded, EncoderSettings
+from sender.regular_file import read_regular_text
 from sender.source import SourceError
 from transport.framing import MAX_FRAME_BYTES
 
 MIN_FRAME_BYTES = 16
+_MAX_FILE_BYTES = 8 * 2**20
 _IDR, _NON_IDR = b"\0\0\0\1\x65", b"\0\0\0\1\x41"
 
 
@@ -64,10 +67,10 @@ class RecordedSizes:
     Raises SourceError naming file and line.
     """
 
-    def __init__(self, path: Path, fps: Fraction, *, max_lines: int = 1_000_000) -> None:
+    def __init__(self, path: Path, fps: Fraction) -> None:
         self.name = path.name
         self.fps = fps
-        self._frames = _read_sizes(path, max_lines)
+        self._frames = _read_sizes(path)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -106,17 +109,18 @@ def _whole(size: float) -> int:
     return min(max(MIN_FRAME_BYTES, round(size)), MAX_FRAME_BYTES)
 
 
-def _read_sizes(path: Path, max_lines: int) -> list[tuple[int, bool]]:
-    frames = []
+def _read_sizes(path: Path) -> list[tuple[int, bool]]:
     try:
-        with path.open(encoding="utf-8") as file:
-            for number, line in enumerate(itertools.islice(file, max_lines), start=1):
-                if fields := line.partition("#")[0].split():
-                    frames.append(_parse_size(fields, f"{path} line {number}"))
+        content = read_regular_text(path, most_bytes=_MAX_FILE_BYTES)
     except OSError as error:
         raise SourceError(f"cannot read the list of frame sizes {path}: {error.strerror}") from None
     except UnicodeDecodeError:
         raise SourceError(f"the list of frame sizes {path} is not a text in UTF-8") from None
+    frames = [
+        _parse_size(fields, f"{path} line {number}")
+        for number, line in enumerate(io.StringIO(content, newline=None), start=1)
+        if (fields := line.partition("#")[0].split())
+    ]
     if not frames:
         raise SourceError(f"{path} holds no frame sizes; one number of bytes a line is accepted")
     return frames

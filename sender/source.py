@@ -6,6 +6,9 @@ from typing import Protocol
 
 import av
 
+MIN_FPS, MAX_FPS = 1, 240
+MAX_SIDE = 8192  # pixels
+
 
 class SourceError(ValueError):
     """A source that cannot be used, in one sentence: what was found and what is accepted."""

@@ -1,13 +1,14 @@
 """The table of sources: the named ones, any video file that FFmpeg opens, and recorded lists of frame sizes."""
 
 import importlib.util
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 from sender.size_model import LognormalSizes, RecordedSizes, SizeSource
-from sender.source import PixelSource, SourceError
+from sender.source import MAX_FPS, MAX_SIDE, MIN_FPS, PixelSource, SourceError
 from sender.synthetic import SyntheticSource
 from sender.video_file import VideoFileSource
 
@@ -23,10 +24,10 @@ class SourceRequest:
 
     def __post_init__(self) -> None:
         for side, pixels in (("width", self.width), ("height", self.height)):
-            if pixels is not None and not 1 <= pixels <= 8192:
-                raise SourceError(f"{side} must be 1 to 8192 pixels, got {pixels}")
-        if self.fps is not None and not 1 <= self.fps <= 240:
-            raise SourceError(f"fps must be 1 to 240, got {float(self.fps):g}")
+            if pixels is not None and not 1 <= pixels <= MAX_SIDE:
+                raise SourceError(f"{side} must be 1 to {MAX_SIDE} pixels, got {pixels}")
+        if self.fps is not None and not MIN_FPS <= self.fps <= MAX_FPS:
+            raise SourceError(f"fps must be {MIN_FPS} to {MAX_FPS}, got {float(self.fps):g}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ def open_source(spec: str, request: SourceRequest | None = None) -> PixelSource 
     if kind == "sizes" and argument:
         return RecordedSizes(Path(argument), request.fps or Fraction(30))
     path = Path(spec)
-    if not spec or not path.exists():
+    if not os.path.exists(spec):  # noqa: PTH110  for a name that no file has pathlib raises
         raise SourceError(
             f"unknown source {spec!r}: no file of that name, and known are {', '.join(SOURCES)}, sizes:FILE"
         )

@@ -128,7 +128,7 @@ class Dataset:
 
     def _frames(self, name: str, cells: Sequence[int] | None, columns: list[str] | None = None) -> pd.DataFrame:
         file = self.path / f"{name}.parquet"
-        if not file.exists():
+        if not file.is_file():
             raise ResultsError(f"{self.path} keeps no frames of its cells, only their summaries")
         try:
             chosen = None if cells is None else ds.field("cell").isin([int(cell) for cell in cells])

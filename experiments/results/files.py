@@ -11,7 +11,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sender.regular_file import open_regular, read_regular_text
+
 _MOST_DIGITS = 100
+_MAX_JSON_BYTES = 64 * 2**20
 
 
 class ResultsError(ValueError):
@@ -30,7 +33,8 @@ def read_table(path: Path, types: Mapping[str, str], *, columns: list[str] | Non
     """Read Parquet that has at least the columns of `types`, as these types; only `columns` of it, if they are given.
     Raises ResultsError."""
     try:
-        table: pd.DataFrame = pq.read_table(path, columns=columns, partitioning=None).to_pandas()
+        with open_regular(path) as file:
+            table: pd.DataFrame = pq.read_table(file, columns=columns).to_pandas()
     except FileNotFoundError:
         raise ResultsError(f"{path} is missing; the run cannot be read without it") from None
     except OSError as error:
@@ -54,7 +58,9 @@ def write_json(path: Path, content: object) -> None:
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object. Raises ResultsError."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_number, parse_int=_whole)
+        content = json.loads(
+            read_regular_text(path, most_bytes=_MAX_JSON_BYTES), parse_constant=_no_number, parse_int=_whole
+        )
     except FileNotFoundError:
         raise ResultsError(f"{path} is missing; is this the folder of a run?") from None
     except OSError as error:

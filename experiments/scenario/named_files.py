@@ -5,6 +5,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from sender.regular_file import open_regular
+
 
 def named_files(content: Any) -> list[Path]:
     """The files that a scenario, or several in a list, as `dump` gives them, name: videos, traces with both their
@@ -29,7 +31,7 @@ def digests(files: Iterable[Path]) -> dict[str, str]:
     """A digest of the content of each file. Raises OSError."""
     found = {}
     for path in files:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             found[str(path)] = hashlib.file_digest(file, "sha256").hexdigest()[:16]
     return found
 

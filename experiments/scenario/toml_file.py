@@ -1,5 +1,6 @@
 """Reading a TOML file into a model: one sentence with file and line, field, what was found, and what is accepted."""
 
+import errno
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +10,7 @@ from pydantic import ValidationError
 
 from experiments.scenario.schema import Spec
 from experiments.scenario.toml_lines import KeyPath, key_lines, line_of
+from sender.regular_file import read_regular_text
 
 MAX_FILE_BYTES = 2**20
 
@@ -18,12 +20,12 @@ Model = TypeVar("Model", bound=Spec)
 def read_text(path: Path, *, what: str, error: type[ValueError]) -> str:
     """The text of a file that should be a `what`, such as "scenario". Raises `error`; FileNotFoundError passes."""
     try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise error(f"{path} is larger than {MAX_FILE_BYTES} bytes, so it is no {what}")
-        return path.read_text(encoding="utf-8")
+        return read_regular_text(path, most_bytes=MAX_FILE_BYTES)
     except FileNotFoundError:
         raise
     except OSError as reason:
+        if reason.errno == errno.EFBIG:
+            raise error(f"{path} is larger than {MAX_FILE_BYTES} bytes, so it is no {what}") from None
         raise error(f"cannot read {what} {path}: {reason.strerror}") from None
     except UnicodeDecodeError:
         raise error(f"{path} is not a text in UTF-8, so it is no {what}") from None

@@ -5,8 +5,10 @@ import os
 import re
 import signal
 import socket
+import struct
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -15,6 +17,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+
+from experiments.engine.cluster import ClusterError, on_cluster
+from experiments.engine.jobs import Job
+from experiments.scenario import shipped
 
 ROOT = Path(__file__).parents[2]
 GLASS = "import sys; from experiments.cli.main import main; sys.exit(main())"
@@ -260,3 +266,39 @@ def test_a_cluster_that_is_none_is_one_sentence_within_bounded_time(start: Start
         assert err.startswith("error: ") and err.count("\n") == 1
     assert f"no Dask scheduler answers at 'tcp://127.0.0.1:{port}' within 10 s" in found[0][2]
     assert f"the scheduler at {scheduler.address} has no workers; one is started by" in found[2][2]
+
+
+GREETINGS = {
+    "HTTP": b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n" + b"x" * 100,
+    "SSH": b"SSH-2.0-OpenSSH_9.2\r\n",
+    "ones": b"\xff" * 64,
+    "an empty message": struct.pack("<Q", 0) * 3,
+    "a message that is none": struct.pack("<QQQ", 24, 1, 8) + b"garbage!",
+}
+
+
+@pytest.mark.parametrize("greeting", GREETINGS.values(), ids=GREETINGS)
+def test_a_service_that_is_no_scheduler_is_one_sentence(greeting: bytes) -> None:
+    def greet() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.sendall(greeting)
+            connection.settimeout(20)
+            with suppress(OSError):
+                connection.recv(1)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = f"tcp://127.0.0.1:{listener.getsockname()[1]}"
+        thread = threading.Thread(target=greet)
+        thread.start()
+        with pytest.raises(
+            ClusterError, match=rf"^no Dask scheduler answers at '{address}' within 10 s \(.+\); one is"
+        ):
+            on_cluster(address)([_job()], lambda job, done: None)
+        thread.join()
+
+
+def _job() -> Job:
+    """A job that nobody runs."""
+    scenario = shipped("loss")
+    return Job("0", scenario, scenario.arms[0].label, Path("nowhere"))
