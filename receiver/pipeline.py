@@ -20,6 +20,7 @@ from receiver.stamp import read_stamp
 from transport.contract import (
     Address,
     Closed,
+    Connected,
     Datagram,
     Event,
     Frame,
@@ -39,7 +40,7 @@ class ReceiverPipeline:
     there, takes what it takes, and `decode_cost` is what playout expects. `records` has every frame that was delivered;
     `outcome` stays None for one that waits in the buffer, until `finish`. `shown` has the displayed pictures in order,
     if `keep_shown`. `stamp_errors` counts pictures whose stamp names another frame, `stamp_unreadable` those without a
-    readable stamp.
+    readable stamp. `connected_at` and `closed` say when the connection stood, and how it ended.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class ReceiverPipeline:
     ) -> None:
         self.records: dict[tuple[int, int], ReceivedRecord] = {}
         self.shown: list[Shown] = []
+        self.connected_at: float | None = None
         self.closed: Closed | None = None
         self.keyframe_requests = 0
         self.stamp_errors = 0
@@ -146,6 +148,8 @@ class ReceiverPipeline:
                 self._receive(event)
             case FrameLost() if event.track == self._video.id:
                 self._buffer.lost(event.sequence)
+            case Connected():
+                self.connected_at = event.at
             case Closed():
                 self.closed = event
             case _:

@@ -50,7 +50,7 @@ class SenderPipeline:
 
     `captured` has one record per captured frame or message in the order of capture: the rows of the ledger. Those that
     were never encoded or sent (encoder busy, not connected) have `sequence` -1 and `given_up` "dropped". `records`
-    finds the others by (track, sequence).
+    finds the others by (track, sequence). `connected_at` and `closed` say when the connection stood, and how it ended.
 
     What is captured before the connection stands is dropped. With `keep_newest` the newest picture is kept, and
     encoded as soon as the connection stands: what a live source has to show at that moment, as a keyframe, since it is
@@ -80,6 +80,7 @@ class SenderPipeline:
     ) -> None:
         self.captured: list[SentRecord] = []
         self.records: dict[tuple[int, int], SentRecord] = {}
+        self.connected_at: float | None = None
         self.closed: Closed | None = None
         self.keyframe_requests = 0
         self._transport = transport
@@ -291,6 +292,7 @@ class SenderPipeline:
                 self._keyframe_wanted = True
             case Connected():
                 self._connected = True
+                self.connected_at = event.at
                 if self._kept is not None:
                     self._waiting.append(self._kept)
                     self._kept = None

@@ -4,7 +4,7 @@ import math
 import socket
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import pandas as pd
@@ -21,7 +21,9 @@ from experiments.live.undisturbed import undisturbed
 from experiments.measure import ledger
 from experiments.measure.arm_result import ArmResult
 from experiments.measure.capture import Capture
+from experiments.measure.connection import Connection
 from experiments.measure.ends import MEDIA_START, Ends, Place
+from experiments.measure.notes import with_notes
 from experiments.measure.summary import summarize_arm
 from experiments.scenario import Scenario, build
 from experiments.scenario.arm_spec import ArmSpec
@@ -227,16 +229,9 @@ def _result(
         )
     _move(records, shift)
     frames = ledger.join(sent, records, media_start=MEDIA_START)
-    latency = float((frames["displayed_at"] - frames["captured_at"]).median())
-    notes = [*ends.source.notes, *(f"{ends.arm.label}: {sentence}" for sentence in known["missing"])]
-    if not bound < latency:
-        notes.append(
-            f"{ends.arm.label}: INVALID: its clocks are aligned to {bound * 1e3:.1f} ms, which is no better than the "
-            f"latency that it shows ({latency * 1e3:.1f} ms)"
-        )
     there = received.get("known")
     there = there if isinstance(there, dict) else {}
-    return ArmResult(
+    result = ArmResult(
         ends.arm.label,
         "incomplete" if interrupted else "measured",
         "interrupted" if interrupted else None,
@@ -245,8 +240,11 @@ def _result(
         summary=summarize_arm(ends.scenario, frames, links, now=known["ended_at"]),
         stats={
             "sender": known["stats"],
-            "receiver": there.get("stats", {}),
-            "source_notes": notes,
+            "receiver": _counters(there.get("stats")),
+            "connection": {
+                "sender": known["connection"],
+                "receiver": asdict(Connection.parse(there.get("connection"))),
+            },
             "between": {
                 "clock_bound_ms": round(bound * 1e3, 6),
                 "clock_drift_ppm": round(alignment.drift * 1e6, 3),
@@ -256,7 +254,9 @@ def _result(
                 "receiver": {name: there.get(name) for name in _OF_RECEIVER},
             },
         },
+        notes=(*ends.source.notes, *known["missing"]),
     )
+    return with_notes(result, ends.scenario)
 
 
 def _record(content: Any, alignment: Alignment) -> ReceivedRecord:
@@ -272,6 +272,12 @@ def _record(content: Any, alignment: Alignment) -> ReceivedRecord:
         if content[name] is not None:
             content[name] = alignment.to_local(content[name])
     return ReceivedRecord(**content)
+
+
+def _counters(content: Any) -> dict[str, int]:
+    """What the receiver counted; what is no count is left out."""
+    counted = content.items() if isinstance(content, dict) else ()
+    return {str(name): value for name, value in counted if type(value) is int and 0 <= value < 2**53}
 
 
 def _is_number(value: Any) -> bool:

@@ -98,3 +98,4 @@ def _undefined(numbers: TargetNumbers) -> str:
 def _notes(measured: Measured, baseline: Baseline | None) -> Iterator[str]:
     if baseline is not None and (differing := baseline.differing(measured.versions)):
         yield f"{baseline.file} was recorded with another version of {', '.join(differing)}"
+    yield from measured.notes

@@ -21,6 +21,7 @@ from experiments.engine.plan import Cell, Plan, checked
 from experiments.engine.plan_run import CellProgress, run_plan
 from experiments.measure.ledger import FATES
 from experiments.results.dataset import Dataset
+from experiments.results.notes import told
 from experiments.results.versions import versions
 from experiments.scenario.spec import FLOOR
 
@@ -49,14 +50,15 @@ class TargetNumbers:
 
 @dataclass(frozen=True)
 class Measured:
-    """What was measured of all targets. `missing` has one sentence for each that was not. In an `exact` world the same
-    code gives the same numbers."""
+    """What was measured of all targets. `missing` has one sentence for each that was not, `notes` what has to be said
+    of the others beside their numbers. In an `exact` world the same code gives the same numbers."""
 
     path: Path
     exact: bool
     versions: dict[str, str]
     numbers: dict[Target, TargetNumbers]
     missing: dict[Target, str]
+    notes: tuple[str, ...] = ()
 
 
 def measure(
@@ -96,15 +98,17 @@ def read(dataset: Dataset, budgets: Budgets) -> Measured:
     """The numbers of each target out of a dataset of `plan_of` these budgets. Raises ResultsError."""
     numbers: dict[Target, TargetNumbers] = {}
     missing: dict[Target, str] = {}
+    notes: list[tuple[str, list[str]]] = []
     for target in budgets.targets:
         rows = {arm: _rows(dataset, target, arm) for arm in (target.arm, *((FLOOR,) if target.floor else ()))}
         if lacking := [sentence for table in rows.values() if (sentence := _not_measured(table))]:
             missing[target] = lacking[0]
             continue
+        notes += [(str(target), dataset.notes_by_cell[cell]) for cell in rows[target.arm]["cell"]]
         runs, *floor = (_frames(dataset, table, target) for table in rows.values())
         numbers[target] = count(target, runs, floor[0] if floor else None)
     exact = dataset.manifest.get("world") == EXACT_WORLD
-    return Measured(dataset.path, exact, dict(dataset.manifest["versions"]), numbers, missing)
+    return Measured(dataset.path, exact, dict(dataset.manifest["versions"]), numbers, missing, tuple(told(notes)))
 
 
 def count(target: Target, runs: Frames, floor: Frames | None) -> TargetNumbers:

@@ -47,6 +47,7 @@ def ab(
     alarms = false_alarms(dataset, settings)
     if as_json:
         record = {"dataset": str(dataset.path), "runs": runs, "rows": [row_object(row) for row in rows]}
+        record["notes"] = dataset.notes
         aa = None if alarms is None else {**vars(alarms), "too_often": alarms.too_often}
         typer.echo(json.dumps({**record, "a_against_itself": aa}, allow_nan=False))
         return
@@ -62,6 +63,8 @@ def ab(
             f"{alarms.level:.0%}; by chance {alarms.least} to {alarms.most} are."
         )
     typer.echo(sizing(runs))
+    for note in dataset.notes:
+        typer.echo(f"note: {note}")
     typer.echo(f"results: {dataset.path} (complete)")
 
 

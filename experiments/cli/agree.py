@@ -61,6 +61,9 @@ def agree(
     typer.echo(f"{len(found.compared) - len(beyond)} of {len(found.compared)} are within tolerance ({stated}).")
     for arm, reason in found.not_measured.items():
         typer.echo(f"{arm}: not compared: {reason}")
+    for world, dataset in (("live", found.live), ("virtual", found.virtual)):
+        for note in dataset.notes:
+            typer.echo(f"note, {world}: {note}")
     typer.echo(f"results: {found.live.path} and {found.virtual.path} (complete)")
 
 
@@ -120,7 +123,8 @@ def _object(found: "Agreement") -> dict[str, Any]:
         for one in found.compared
     ]
     folders = {"live": str(found.live.path), "virtual": str(found.virtual.path)}
-    return {**folders, "rows": rows, "not_measured": found.not_measured}
+    notes = {"live": found.live.notes, "virtual": found.virtual.notes}
+    return {**folders, "rows": rows, "not_measured": found.not_measured, "notes": notes}
 
 
 def _number(value: float) -> str:

@@ -13,7 +13,7 @@ from experiments.cli.output import write_file
 from experiments.cli.table import summary_table
 from experiments.results import Run
 from experiments.results.captures import CAPTURES
-from experiments.results.run_answer import answer, notes
+from experiments.results.run_answer import answer
 from experiments.results.subject import run_subject
 
 _JSON_FIELDS = (
@@ -91,7 +91,7 @@ def print_run(run: Run, pictures: Sequence[Path]) -> None:
         if row["outcome"] != "measured":
             typer.echo(f"{row['arm']}: {row['outcome']}: {row['reason']}")
     typer.echo(answer(rows))
-    for note in notes(run.arms):
+    for note in run.notes:
         typer.echo(f"note: {note}")
     for picture in pictures:
         typer.echo(f"wrote {picture}")
@@ -103,4 +103,5 @@ def print_run(run: Run, pictures: Sequence[Path]) -> None:
 
 def _row(arm: dict[str, Any]) -> dict[str, Any]:
     numbers = {field: arm["summary"].get(field) for field in _JSON_FIELDS}
-    return {"arm": arm["arm"], "outcome": arm["outcome"], "reason": arm.get("reason"), **numbers}
+    about = {"arm": arm["arm"], "outcome": arm["outcome"], "reason": arm.get("reason")}
+    return {**about, "notes": arm.get("notes", []), **numbers}

@@ -45,7 +45,8 @@ def show_dataset(dataset: Dataset, *, as_json: bool) -> None:
 def show_medians(dataset: Dataset, *, as_json: bool) -> None:
     """A row per point of the axes and arm: medians over the seeds."""
     if as_json:
-        typer.echo(json.dumps({"dataset": str(dataset.path), "points": median_rows(dataset)}, allow_nan=False))
+        record = {"dataset": str(dataset.path), "points": median_rows(dataset), "notes": dataset.notes}
+        typer.echo(json.dumps(record, allow_nan=False))
         return
     wide_console().print(medians_table(dataset))
     print_others(dataset)
@@ -91,6 +92,7 @@ def evidence_object(dataset: Dataset, compared: Comparison) -> dict[str, Any]:
         "percentile": compared.percentile,
         "level": compared.level,
         "answer": compared.answer,
+        "notes": dataset.notes,
         "arms": [_arm_object(arm) for arm in compared.arms],
     }
 
@@ -154,7 +156,7 @@ def _arm_object(arm: ArmEvidence) -> dict[str, Any]:
 
 
 def print_others(dataset: Dataset) -> None:
-    """Cells that were not measured, once for each arm and reason."""
+    """Cells that were not measured, once for each arm and reason, and the notes of the others."""
     table = dataset.summary
     for arm, outcome, reason in sorted(
         {
@@ -163,3 +165,5 @@ def print_others(dataset: Dataset) -> None:
         }
     ):
         typer.echo(f"{arm}: {outcome}: {reason}")
+    for note in dataset.notes:
+        typer.echo(f"note: {note}")

@@ -47,7 +47,7 @@ def sweep(
         dataset = run_plan(plan, path, workers=workers, run_cells=run_cells, progress=progress, command=command_line())
     outcomes = dataset.summary["outcome"].value_counts().to_dict()
     if as_json:
-        record = {"dataset": str(path), "cells": outcomes, "points": median_rows(dataset)}
+        record = {"dataset": str(path), "cells": outcomes, "points": median_rows(dataset), "notes": dataset.notes}
         typer.echo(json.dumps(record, allow_nan=False))
     else:
         wide_console().print(sweep_table(dataset))

@@ -23,6 +23,7 @@ from experiments.measure.arm_result import ArmResult
 from experiments.measure.capture import Capture
 from experiments.measure.ends import MEDIA_START, Ends, Place
 from experiments.measure.link_table import link_table
+from experiments.measure.notes import with_notes
 from experiments.measure.picture_quality import with_quality
 from experiments.measure.summary import summarize_arm
 from experiments.scenario import Scenario
@@ -242,7 +243,7 @@ def _result(
         )
     links = link_table(emulator["links"])
     of_parts = ("lateness", "overflows", "unsent", "foreign", "scheduling", "processor_s", "waited_s")
-    return ArmResult(
+    result = ArmResult(
         arm.label,
         "measured",
         ledger=frames,
@@ -252,9 +253,8 @@ def _result(
             "sender": sender["stats"],
             "receiver": receiver["stats"],
             **{name: receiver[name] for name in ("keyframe_requests", "stamp_errors", "stamp_unreadable")},
-            "closed": {end: known[end]["closed"] for end in ("sender", "receiver") if known[end]["closed"]},
+            "connection": {end: known[end]["connection"] for end in ("sender", "receiver")},
             "ended_at": round(receiver["ended_at"] - MEDIA_START, 6),
-            "source_notes": [*ends.source.notes, *(f"{arm.label}: {said}" for said in known.get("missing", ()))],
             "live": {
                 "attempt": attempt,
                 "machine": known["environment"],
@@ -262,4 +262,6 @@ def _result(
             },
         },
         impairments=emulator["impairments"],
+        notes=(*ends.source.notes, *known.get("missing", ())),
     )
+    return with_notes(result, scenario)

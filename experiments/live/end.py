@@ -1,12 +1,13 @@
 """One end of an arm by the clock of the machine: its pipeline, its socket, and a thread for its codec."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import av
 
 from experiments.live.codec_thread import CodecThread
+from experiments.measure.connection import Connection
 from experiments.measure.ends import Ends
 from netem.endpoint import Endpoint
 from netem.live.clock import LiveClock
@@ -102,10 +103,9 @@ def _run(
         thread.close()
     if isinstance(pipeline, ReceiverPipeline):
         pipeline.finish(now=ended_at)
-    closed = pipeline.closed
     return {
         "stats": dict(pipeline.stats()),
-        "closed": None if closed is None else closed.error or "orderly",
+        "connection": asdict(Connection.of(pipeline)),
         "ended_at": ended_at,
         "overflows": session.udp.overflows,
         "unsent": session.udp.unsent,

@@ -29,7 +29,7 @@ class ArmResult:
     """What one arm gave. The tables are None if it never ran; `reason` says why an outcome is not "measured".
 
     `summary` has the numbers of the table, `stats` the counters of both transport ends, `impairments` what each
-    direction was commanded to do and what was applied.
+    direction was commanded to do and what was applied. `notes` are sentences about what the numbers do not tell.
     """
 
     arm: str
@@ -40,3 +40,4 @@ class ArmResult:
     summary: Mapping[str, Any] = field(default_factory=dict)
     stats: Mapping[str, Any] = field(default_factory=dict)
     impairments: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()

@@ -7,15 +7,17 @@ held on purpose, by playout or by SRT's latency.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from experiments.measure import ledger
 from experiments.measure.arm_result import ArmResult, Outcome
 from experiments.measure.capture import Capture
+from experiments.measure.connection import Connection
 from experiments.measure.ends import MEDIA_START, Ends, Place, Role
 from experiments.measure.link_table import link_table
 from experiments.measure.links import check_conservation, link_rows, open_link
+from experiments.measure.notes import with_notes
 from experiments.measure.picture_quality import with_quality
 from experiments.measure.summary import summarize_arm
 from experiments.scenario import Scenario
@@ -125,7 +127,7 @@ class _Session:
                 memo=memo,
             )
         table = link_table(link_rows((self._down, self._up), self.now, media_start=MEDIA_START))
-        return ArmResult(
+        result = ArmResult(
             self._ends.arm.label,
             outcome,
             reason,
@@ -134,7 +136,9 @@ class _Session:
             summary=summarize_arm(self._scenario, frames, table, now=self.now),
             stats=self._stats(),
             impairments={link.direction: link.impairments() for link in (self._down, self._up)},
+            notes=tuple(self._ends.source.notes),
         )
+        return with_notes(result, self._scenario)
 
     def _pipelines(self, cache: EncodeCache) -> tuple[SenderPipeline, ReceiverPipeline]:
         """Both ends. Raises Unsupported."""
@@ -165,14 +169,15 @@ class _Session:
         )
 
     def _stats(self) -> dict[str, Any]:
-        closed = {"sender": self._sender.closed, "receiver": self._receiver.closed}
         return {
             "sender": dict(self._sender.stats()),
             "receiver": dict(self._receiver.stats()),
             "keyframe_requests": self._receiver.keyframe_requests,
             "stamp_errors": self._receiver.stamp_errors,
             "stamp_unreadable": self._receiver.stamp_unreadable,
-            "closed": {end: event.error or "orderly" for end, event in closed.items() if event is not None},
+            "connection": {
+                "sender": asdict(Connection.of(self._sender)),
+                "receiver": asdict(Connection.of(self._receiver)),
+            },
             "ended_at": round(self.now - MEDIA_START, 6),
-            "source_notes": list(self._ends.source.notes),
         }

@@ -112,11 +112,12 @@ def _as_run(dataset: Dataset, seeds: Sequence[int]) -> Run:
 
 
 def _others(dataset: Dataset) -> tuple[str, ...]:
-    """Arms that were not measured in some cell, with their reasons."""
+    """Arms that were not measured in some cell, with their reasons, and the notes of the others."""
     rows = dataset.summary[(dataset.summary["outcome"] != "measured") & (dataset.summary["arm"] != FLOOR)]
     cells = Counter((str(row["arm"]), str(row["outcome"]), str(row["reason"])) for row in rows.to_dict("records"))
-    return tuple(
-        f"{arm}: {outcome}: {reason} ({_count(n, 'cell')})" for (arm, outcome, reason), n in sorted(cells.items())
+    return (
+        *(f"{arm}: {outcome}: {reason} ({_count(n, 'cell')})" for (arm, outcome, reason), n in sorted(cells.items())),
+        *(f"Note: {note}." for note in dataset.notes),
     )
 
 

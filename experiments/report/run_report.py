@@ -13,7 +13,7 @@ from experiments.report.strips import screen_figure, timeline_figure
 from experiments.report.tables import fate_table, freeze_table, run_table, soonest_first
 from experiments.results import Run
 from experiments.results.files import ResultsError
-from experiments.results.run_answer import answer, notes
+from experiments.results.run_answer import answer
 from experiments.results.subject import run_subject
 
 ONE_RUN = (
@@ -41,7 +41,7 @@ def run_report(run: Run) -> Report:
         subject=run_subject(run.manifest),
         verdict=answer([{"g2g_p50_ms": None, "g2g_p95_ms": None, **row} for row in rows]),
         basis=ONE_RUN,
-        warnings=(*warnings, *(f"Note: {note}." for note in notes(run.arms))),
+        warnings=(*warnings, *(f"Note: {note}." for note in run.notes)),
         sections=(
             Section("numbers", "Numbers", (_floor(run),), tables=(run_table(ordered),)),
             *picture_sections(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -15,11 +15,14 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from experiments.measure.metrics import glass_to_glass, percentile
-from experiments.results.dataset_folder import DATASET_SCHEMA
 from experiments.results.files import ResultsError, read_json, read_table
+from experiments.results.notes import told
+from experiments.results.schema import check_schema
 from experiments.results.summary_table import AXIS, IDENTITY, NUMBERS
 from experiments.scenario.spec import FLOOR
 from experiments.scenario.tracks import VIDEO_TRACK
+
+Kind = TypeVar("Kind", dict[str, Any], list[Any])
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,19 +108,32 @@ class Dataset:
         run noted besides. Empty for a cell that was not measured."""
         return [json.loads(str(text)) for text in self._texts("stats").sort_by("cell")["stats"]]
 
+    @cached_property
+    def notes(self) -> list[str]:
+        """What has to be said of the arms beside their numbers, over all measured cells; not of the floor."""
+        cells = self.summary[(self.summary["arm"] != FLOOR) & (self.summary["outcome"] == "measured")]
+        return told((arm, self.notes_by_cell[cell]) for arm, cell in zip(cells["arm"], cells["cell"], strict=True))
+
+    @cached_property
+    def notes_by_cell(self) -> dict[int, list[str]]:
+        """The notes of each cell."""
+        table = self._texts("notes")
+        texts = zip(table["cell"].to_pylist(), table["notes"].to_pylist(), strict=True)
+        return {int(cell): _parsed(text, list) for cell, text in texts}
+
     def impairments(self) -> dict[int, dict[str, Any]]:
         """By cell: what each direction was commanded to do and what it did, in packets. Empty for a cell that was not
         measured."""
         table = self._texts("impairments")
         texts = zip(table["cell"].to_pylist(), table["impairments"].to_pylist(), strict=True)
-        return {int(cell): _object(text) for cell, text in texts}
+        return {int(cell): _parsed(text, dict) for cell, text in texts}
 
     def scenario_of_all(self) -> dict[str, Any]:
         """What was repeated over the seeds: the scenario that the manifest keeps, or that of the first cell."""
         kept = self.manifest.get("scenario")
         if isinstance(kept, dict):
             return kept
-        return _object(self.scenario(int(self.summary["cell"].iloc[0]))) if len(self.summary) else {}
+        return _parsed(self.scenario(int(self.summary["cell"].iloc[0])), dict) if len(self.summary) else {}
 
     def _texts(self, name: str) -> pa.Table:
         file = self.path / "summary.parquet"
@@ -138,13 +154,13 @@ class Dataset:
         return table
 
 
-def _object(text: object) -> dict[str, Any]:
-    """The JSON object that a text holds; empty if it holds something else."""
+def _parsed(text: object, kind: type[Kind]) -> Kind:
+    """The JSON object or list that a text holds; an empty one if it holds something else."""
     try:
         found = json.loads(str(text))
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
+    except (ValueError, RecursionError):
+        return kind()
+    return found if isinstance(found, kind) else kind()
 
 
 def load_dataset(path: str | Path) -> Dataset:
@@ -155,11 +171,7 @@ def load_dataset(path: str | Path) -> Dataset:
     manifest = read_json(path / "manifest.json")
     if manifest.get("kind") != "dataset":
         raise ResultsError(f"{path} holds a run, not a dataset; open it with load")
-    if manifest.get("schema") != DATASET_SCHEMA:
-        raise ResultsError(
-            f"{path / 'manifest.json'} has schema {manifest.get('schema')!r}; "
-            f"this version of Glassbench reads {DATASET_SCHEMA}"
-        )
+    check_schema(path / "manifest.json", manifest)
     if not isinstance(manifest.get("name"), str):
         raise ResultsError(f"{path / 'manifest.json'} has no field 'name' with a text")
     if not manifest.get("complete"):

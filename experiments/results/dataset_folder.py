@@ -23,9 +23,9 @@ import pyarrow.parquet as pq
 
 from experiments.results.arm_folder import read_record
 from experiments.results.files import ResultsError, make_folder, read_json, whole_file, write_json
+from experiments.results.schema import SCHEMA, check_schema
 from experiments.results.summary_table import axis_types, summary_table
 
-DATASET_SCHEMA = 1
 FINISHED = ("measured", "unsupported", "failed")
 
 Describe = Callable[[int], Mapping[str, Any]]
@@ -58,7 +58,7 @@ def dataset_folder(path: Path, manifest: Mapping[str, Any]) -> Iterator[None]:
         else:
             write_json(
                 path / "manifest.json",
-                {"schema": DATASET_SCHEMA, "kind": "dataset", **manifest, "complete": False},
+                {"schema": SCHEMA, "kind": "dataset", **manifest, "complete": False},
             )
         yield
 
@@ -104,7 +104,8 @@ def _finished_record(place: Path, *, frames: bool) -> dict[str, Any] | None:
         return None
     if record is None or record.get("outcome") not in FINISHED:
         return None
-    if not all(isinstance(record.get(name), dict) for name in ("summary", "stats", "impairments")):
+    kinds = {"summary": dict, "notes": list, "stats": dict, "impairments": dict}
+    if not all(isinstance(record.get(name), kind) for name, kind in kinds.items()):
         return None
     whole = (
         not frames or record["outcome"] != "measured" or all(map(_has_footer, (place / f"{t}.parquet" for t in TABLES)))
@@ -225,10 +226,7 @@ def _locked(path: Path) -> Iterator[None]:
 def _check_same(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
     if found.get("kind") != "dataset":
         raise ResultsError(f"{path} holds a run, not a dataset; name another folder")
-    if found.get("schema") != DATASET_SCHEMA:
-        raise ResultsError(
-            f"{path} has schema {found.get('schema')!r}; this version of Glassbench reads {DATASET_SCHEMA}"
-        )
+    check_schema(path, found)
     if found.get("fingerprint") != wanted["fingerprint"]:
         raise ResultsError(
             f"{path} holds other cells than this plan asks for ({found.get('cells')} of plan {found.get('name')!r}); "

@@ -11,7 +11,9 @@ from experiments.measure.arm_result import LEDGER_TYPES, LINK_TYPES, ArmResult
 from experiments.measure.ledger import stages
 from experiments.measure.links import LINK_WINDOW
 from experiments.results.files import ResultsError, read_json, read_table
-from experiments.results.run_folder import SCHEMA, collect
+from experiments.results.notes import notes_of_run
+from experiments.results.run_folder import collect
+from experiments.results.schema import check_schema
 from experiments.scenario.tracks import VIDEO_TRACK
 
 if TYPE_CHECKING:
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, eq=False)
 class Run:
     """One run. `summary` has a row per arm, `ledger` a row per arm and captured frame, `links` a row per arm, direction
-    and 100 ms. `arms` are the records of the arms: outcome, reason, summary, stats, impairments."""
+    and 100 ms. `arms` are the records of the arms: outcome, reason, summary, notes, stats, impairments."""
 
     path: Path
     manifest: dict[str, Any]
@@ -47,6 +49,11 @@ class Run:
             for arm in self.arms
         ]
         return pd.DataFrame(rows)
+
+    @property
+    def notes(self) -> list[str]:
+        """What has to be said of the arms beside their numbers."""
+        return notes_of_run(self.arms)
 
     @cached_property
     def stages(self) -> pd.DataFrame:
@@ -96,10 +103,7 @@ def load(path: str | Path) -> Run:
     if not path.is_dir():
         raise ResultsError(f"{path} is not the folder of a run; expected a folder with manifest.json in it")
     manifest = read_json(path / "manifest.json")
-    if manifest.get("schema") != SCHEMA:
-        raise ResultsError(
-            f"{path / 'manifest.json'} has schema {manifest.get('schema')!r}; this version of Glassbench reads {SCHEMA}"
-        )
+    check_schema(path / "manifest.json", manifest)
     _check(path / "manifest.json", "", manifest, {"scenario": dict, "complete": bool, "arms": dict})
     _check(path / "manifest.json", "scenario.", manifest["scenario"], {"name": str, "duration": str, "seed": int})
     _check(path / "manifest.json", "scenario.", manifest["scenario"], {"video": dict, "network": dict})

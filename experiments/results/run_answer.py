@@ -23,13 +23,6 @@ def answer(arms: Sequence[Mapping[str, Any]]) -> str:
     return f"Soonest for 95 % of all captured frames, too close for one run to tell apart: {', '.join(close)}."
 
 
-def notes(arms: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What the source said of itself. The arms share it, so each note once."""
-    stats = [arm.get("stats") for arm in arms]
-    found = [entry["source_notes"] for entry in stats if isinstance(entry, dict) and "source_notes" in entry]
-    return list(dict.fromkeys(str(note) for entry in found if isinstance(entry, list) for note in entry))
-
-
 def _ms(value: object) -> float:
     """Null stands for infinite; so does what is no number."""
     return float(value) if isinstance(value, int | float) and not math.isnan(value) else math.inf

@@ -20,8 +20,7 @@ import pandas as pd
 from experiments.measure.arm_result import LEDGER_TYPES, LINK_TYPES
 from experiments.results.arm_folder import read_record
 from experiments.results.files import ResultsError, make_folder, read_json, read_table, write_json, write_table
-
-SCHEMA = 1
+from experiments.results.schema import SCHEMA
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ NUMBERS = {
     **{f"chat_{name}": "Int64" for name in ("sent", "delivered")},
     **{f"chat_delay_{name}_ms": "Float64" for name in ("p50", "p95", "p99", "max")},
 }
-TEXTS = {"stats": "string", "impairments": "string", "scenario": "string"}
+TEXTS = {"notes": "string", "stats": "string", "impairments": "string", "scenario": "string"}
 
 
 def axis_types(axes: Sequence[Mapping[str, Any]]) -> dict[str, str]:
@@ -38,7 +38,7 @@ def axis_types(axes: Sequence[Mapping[str, Any]]) -> dict[str, str]:
 
 
 def summary_table(records: Sequence[Mapping[str, Any]], axes: Mapping[str, str]) -> pd.DataFrame:
-    """A row per record of `cell, axes, arm, seed, scenario, outcome, reason, summary, stats, impairments`.
+    """A row per record of `cell, axes, arm, seed, scenario, outcome, reason, summary, notes, stats, impairments`.
 
     `axes` has the type of each axis. Columns: IDENTITY, an `axis.NAME` per axis, NUMBERS (missing where undefined or
     infinite), TEXTS (JSON).

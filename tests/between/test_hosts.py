@@ -87,7 +87,9 @@ def test_arms_are_measured_one_after_the_other_with_a_bound_of_the_clocks(receiv
     assert receiver.key not in (folder / "manifest.json").read_text()
     for arm in run.arms:
         assert arm["outcome"] == "measured"
-        between = arm["stats"]["between"]
+        between, connection = arm["stats"]["between"], arm["stats"]["connection"]
+        assert all(-2 < connection[end]["connected_at"] < 0 for end in ("sender", "receiver"))
+        assert not [note for note in arm["notes"] if "shown" in note or "closed" in note]
         assert 0 < between["clock_bound_ms"] < 5  # one clock on both sides, and a machine that others use
         frames = run.ledger[(run.ledger["arm"] == arm["arm"]) & (run.ledger["track"] == 0)]
         assert len(frames) == 30

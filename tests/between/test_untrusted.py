@@ -4,16 +4,17 @@ import json
 import struct
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from experiments.between.control import MAX_REQUEST, Control, ControlError
 from experiments.between.key import Key, make_identity, matches
 from experiments.between.link_bytes import link_bytes
 from experiments.between.receiving import VERSION, _asked_for
-from experiments.between.sending import _record
+from experiments.between.sending import _counters, _record
 from experiments.between.shared_socket import SharedSocket
 from experiments.engine.runner import default_with
+from experiments.measure.connection import Connection
 from netem.live.alignment import Exchange, align
 from netem.live.alignment_messages import Answerer
 from transport.contract import Unsupported
@@ -27,7 +28,7 @@ anything = st.recursive(
 )
 
 
-class Connection:
+class Peer:
     """Says what it is given, in pieces, and then closes."""
 
     def __init__(self, data: bytes, piece: int) -> None:
@@ -42,7 +43,7 @@ class Connection:
 
 @given(data=st.binary(max_size=300), piece=st.integers(1, 300))
 def test_bytes_of_anybody_are_a_message_or_a_control_error(data: bytes, piece: int) -> None:
-    control = Control(Connection(data, piece), MAX_REQUEST)  # type: ignore[arg-type]
+    control = Control(Peer(data, piece), MAX_REQUEST)  # type: ignore[arg-type]
     try:
         while True:
             assert isinstance(control.receive(1.0), dict)
@@ -52,7 +53,7 @@ def test_bytes_of_anybody_are_a_message_or_a_control_error(data: bytes, piece: i
 
 @pytest.mark.parametrize("length", [MAX_REQUEST + 1, 2**32 - 1])
 def test_a_message_that_is_too_long_is_refused_by_its_length_alone(length: int) -> None:
-    control = Control(Connection(struct.pack("!I", length) + b"{}", 64), MAX_REQUEST)  # type: ignore[arg-type]
+    control = Control(Peer(struct.pack("!I", length) + b"{}", 64), MAX_REQUEST)  # type: ignore[arg-type]
     with pytest.raises(ControlError, match="accepted are 1000000"):
         control.receive(1.0)
 
@@ -61,7 +62,7 @@ def test_messages_come_out_as_they_went_in_however_they_are_cut() -> None:
     texts = [json.dumps({"number": number}).encode() for number in range(3)]
     data = b"".join(struct.pack("!I", len(text)) + text for text in texts)
     for piece in (1, 3, 1000):
-        control = Control(Connection(data, piece), MAX_REQUEST)  # type: ignore[arg-type]
+        control = Control(Peer(data, piece), MAX_REQUEST)  # type: ignore[arg-type]
         assert [control.receive(1.0)["number"] for _ in range(3)] == [0, 1, 2]
 
 
@@ -86,6 +87,19 @@ def test_a_receiver_opens_no_file_for_a_sender(field: str, tmp_path) -> None:
 def test_records_of_anybody_are_records_or_a_control_error(content: object) -> None:
     with pytest.raises(ControlError):
         _record(content, ALIGNMENT)
+
+
+@given(content=anything | st.fixed_dictionaries({"connected_at": anything, "closed_at": anything, "error": anything}))
+@example(content={"connected_at": 10**400, "closed_at": float("nan"), "error": "\x1b[2J" + "long" * 1000})
+def test_what_anybody_says_of_the_connection_is_instants_and_a_printable_sentence(content: object) -> None:
+    said = Connection.parse(content)
+    assert all(at is None or abs(at) < 1e9 for at in (said.connected_at, said.closed_at))
+    assert said.error is None or (said.error.isprintable() and len(said.error) <= 300)
+
+
+@given(content=anything | st.dictionaries(st.text(max_size=8), anything, max_size=4))
+def test_counters_of_anybody_are_counts(content: object) -> None:
+    assert all(type(number) is int and number >= 0 for number in _counters(content).values())
 
 
 @given(said=anything)

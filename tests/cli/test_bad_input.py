@@ -198,9 +198,9 @@ def test_other_commands(glass: Glass, arguments: list[str], sentence: str) -> No
     ("content", "sentence"),
     [
         ("nonsense", "run/manifest.json is not valid JSON: Expecting value"),
-        ('{"schema": 0}', "run/manifest.json has schema 0; this version of Glassbench reads 1"),
-        ('{"schema": 1}', "run/manifest.json has no field 'scenario'"),
-        ('{"schema": 1, "scenario": []}', "run/manifest.json: field 'scenario' must be of type dict, found list"),
+        ('{"schema": 0}', "run/manifest.json has schema 0; this version of Glassbench reads 2"),
+        ('{"schema": 2}', "run/manifest.json has no field 'scenario'"),
+        ('{"schema": 2, "scenario": []}', "run/manifest.json: field 'scenario' must be of type dict, found list"),
     ],
 )
 def test_a_report_of_something_else(glass: Glass, content: str, sentence: str) -> None:

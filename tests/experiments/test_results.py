@@ -170,16 +170,16 @@ def _no_manifest(run: Path) -> None:
 
 
 def _no_scenario(run: Path) -> None:
-    (run / "manifest.json").write_text(json.dumps({"schema": 1, "complete": True}))
+    (run / "manifest.json").write_text(json.dumps({"schema": 2, "complete": True}))
 
 
 def _scenario_text(run: Path) -> None:
-    (run / "manifest.json").write_text(json.dumps({"schema": 1, "complete": True, "arms": {}, "scenario": "x"}))
+    (run / "manifest.json").write_text(json.dumps({"schema": 2, "complete": True, "arms": {}, "scenario": "x"}))
 
 
 def _no_duration(run: Path) -> None:
     (run / "manifest.json").write_text(
-        json.dumps({"schema": 1, "complete": True, "arms": {}, "scenario": {"name": "x"}})
+        json.dumps({"schema": 2, "complete": True, "arms": {}, "scenario": {"name": "x"}})
     )
 
 
@@ -201,7 +201,7 @@ def _arms_number(run: Path) -> None:
         (_type, "links.parquet has a column of another type"),
         (_json, "manifest.json is not valid JSON"),
         (_list, "manifest.json must hold a JSON object, found list"),
-        (_schema, "has schema 99; this version of Glassbench reads 1"),
+        (_schema, "has schema 99; this version of Glassbench reads 2: measure again"),
         (_no_manifest, "manifest.json is missing; is this the folder of a run?"),
         (_no_scenario, "manifest.json has no field 'scenario'"),
         (_scenario_text, "manifest.json: field 'scenario' must be of type dict, found str"),

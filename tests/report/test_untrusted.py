@@ -20,7 +20,8 @@ from experiments.report.tables import run_table, soonest_first
 from experiments.results import Run, load
 from experiments.results.dataset import load_dataset
 from experiments.results.files import ResultsError, write_table
-from experiments.results.run_answer import answer, notes
+from experiments.results.notes import notes_of_run
+from experiments.results.run_answer import answer
 
 HOSTILE = (
     "</pre></style></svg><script>alert(1)</script><img src=x onerror=alert(1)>\"' & $\\frac$ [/b] \x00\x1b{{ 7*7 }}"
@@ -45,7 +46,7 @@ def renamed(run: Run, folder: Any, label: str) -> Run:
     arms = json.loads(json.dumps(run.arms))
     arms[0] |= {"arm": label, "reason": HOSTILE, "outcome": HOSTILE}
     for record in arms:
-        record["stats"]["source_notes"] = [HOSTILE]
+        record["notes"] = [HOSTILE]
         for direction in ("down", "up"):
             for element in record["impairments"][direction]["elements"]:
                 element["commanded"] = {"element": HOSTILE, HOSTILE: HOSTILE}
@@ -118,9 +119,9 @@ def test_any_manifest_gives_a_provenance(manifest, scenario):
     assert provenance_section(manifest, seeds=[1], scenario=scenario).texts
 
 
-@given(stats=ANY_JSON | st.fixed_dictionaries({"source_notes": ANY_JSON}))
-def test_any_stats_give_notes(stats):
-    assert all(isinstance(note, str) for note in notes([{"stats": stats}]))
+@given(notes=ANY_JSON | st.lists(ANY_JSON, max_size=3))
+def test_any_notes_are_told_as_texts(notes):
+    assert all(isinstance(note, str) for note in notes_of_run([{"arm": "a", "notes": notes}, {"arm": "b"}]))
 
 
 @pytest.mark.parametrize(

@@ -218,7 +218,7 @@ def test_a_folder_of_something_else_is_refused(make_plan: MakePlan, make_scenari
     (here / "manifest.json").write_text(json.dumps({**manifest, "versions": {**manifest["versions"], "source": "0"}}))
     assert "was made with another version of source" in refused(make_plan(), here)
     (here / "manifest.json").write_text(json.dumps({**manifest, "schema": 99}))
-    assert "has schema 99; this version of Glassbench reads 1" in refused(make_plan(), here)
+    assert "has schema 99; this version of Glassbench reads 2" in refused(make_plan(), here)
     (here / "manifest.json").write_text("{")
     assert "manifest.json is not valid JSON" in refused(make_plan(), here)
 
@@ -324,7 +324,7 @@ def test_a_summary_in_pieces_is_the_same_table(make_plan: MakePlan, monkeypatch:
         (lambda: (here / "summary.parquet").write_bytes(b"PAR1"), "summary.parquet is not a readable Parquet file"),
         ((here / "summary.parquet").unlink, "summary.parquet is not a readable Parquet file"),
         (lambda: (here / "ledger.parquet").write_bytes(b"PAR1"), "ledger.parquet is not a readable Parquet file"),
-        (lambda: (here / "manifest.json").write_text('{"kind": "dataset", "schema": 1, "complete": true}'), "'name'"),
+        (lambda: (here / "manifest.json").write_text('{"kind": "dataset", "schema": 2, "complete": true}'), "'name'"),
         (lambda: (here / "manifest.json").write_text("{}"), "holds a run, not a dataset"),
     ],
 )

@@ -1,0 +1,115 @@
+"""What has to be said of an arm beside its numbers: sentences, each by one rule from what was measured.
+
+Every note of every world is made here and kept with the arm; tables, reports and JSON show the same sentences. Another
+note is another rule in RULES: a function of the facts that gives its sentence, or none.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pandas as pd
+
+from experiments.measure.arm_result import ArmResult
+from experiments.measure.connection import Connection
+from experiments.measure.ledger import stages
+from experiments.measure.not_shown import count, not_shown, on_the_way
+from experiments.scenario import Scenario
+from experiments.scenario.tracks import VIDEO_TRACK
+
+_LITTLE = 0.5  # of the frames: an arm that shows less says why
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What rules look at: the scenario, the video frames of the ledger, `stats` and `impairments` of the arm."""
+
+    scenario: Scenario
+    frames: pd.DataFrame
+    stats: Mapping[str, Any]
+    impairments: Mapping[str, Any]
+
+    @property
+    def shown(self) -> int:
+        """How many of the frames were."""
+        return int((self.frames["fate"] == "displayed").sum())
+
+    def connection(self, end: str) -> Connection:
+        """What the "sender" or the "receiver" knows of the connection."""
+        return Connection(**self.stats.get("connection", {}).get(end, {}))
+
+
+Rule = Callable[[Facts], Iterable[str]]
+
+
+def with_notes(result: ArmResult, scenario: Scenario) -> ArmResult:
+    """The result of an arm with all that has to be said of it, behind the notes that it has already."""
+    if result.ledger is None:
+        return result
+    video = result.ledger[result.ledger["track"] == VIDEO_TRACK]
+    facts = Facts(scenario, video, result.stats, result.impairments)
+    return replace(result, notes=(*result.notes, *(sentence for rule in RULES for sentence in rule(facts))))
+
+
+def _never_connected(facts: Facts) -> Iterator[str]:
+    sender = facts.connection("sender")
+    if sender.connected_at is None:
+        why = sender.error or "its handshake was not over at the end"
+        yield "; ".join([f"never connected: {why}", *on_the_way(facts.stats, facts.impairments)])
+
+
+def _connected_late(facts: Facts) -> Iterator[str]:
+    at = facts.connection("sender").connected_at
+    if at is None or facts.scenario.connect == "with-media":
+        return
+    if before := int((facts.frames["captured_at"] < at).sum()):
+        yield f"connected {at:.1f} s after the first capture: the {count(before, 'frame')} before that were dropped"
+
+
+def _closed(facts: Facts) -> Iterator[str]:
+    """Of both ends in one sentence, where they closed for the same reason."""
+    by_reason: dict[str, list[str]] = {}
+    for end in ("sender", "receiver"):
+        known = facts.connection(end)
+        if known.closed_at is None or known.connected_at is None:
+            continue
+        if known.error is None and known.closed_at >= facts.scenario.duration:
+            continue  # that is how a connection ends
+        reason = known.error or "in an orderly way, while there was media to come"
+        by_reason.setdefault(reason, []).append(f"by the {end} at {known.closed_at:.1f} s")
+    for reason, ends in by_reason.items():
+        yield f"closed {' and '.join(ends)}: {reason}"
+
+
+def _shows_little(facts: Facts) -> Iterator[str]:
+    captured, shown = len(facts.frames), facts.shown
+    if not captured or shown >= _LITTLE * captured:
+        return
+    sender = facts.connection("sender")
+    if sender.connected_at is None:
+        return  # it is said that it never connected
+    head = f"only {shown} of {count(captured, 'frame')} were shown" if shown else f"none of {captured} frames was shown"
+    reasons = not_shown(facts.frames, sender, facts.scenario.video.deadline)
+    yield "; ".join([f"{head}: {reasons}", *on_the_way(facts.stats, facts.impairments)])
+
+
+def _clocks_too_far_apart(facts: Facts) -> Iterator[str]:
+    """Between hosts: a latency is known no better than the clocks are."""
+    bound = facts.stats.get("between", {}).get("clock_bound_ms")
+    if bound is None or not facts.shown:
+        return
+    latency = float(stages(facts.frames)["g2g_ms"].median())
+    if bound >= latency:
+        yield (
+            f"INVALID: its clocks are aligned to {bound:.1f} ms, which is no better than the latency that it shows "
+            f"({latency:.1f} ms)"
+        )
+
+
+RULES: tuple[Rule, ...] = (
+    _clocks_too_far_apart,
+    _never_connected,
+    _connected_late,
+    _closed,
+    _shows_little,
+)

@@ -1,0 +1,19 @@
+"""The version of results on disk. It is raised whenever a column, a number or a fate means something else than before,
+so that nothing is read with another meaning than it was written with."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from experiments.results.files import ResultsError
+
+SCHEMA = 2
+
+
+def check_schema(file: Path, manifest: Mapping[str, Any]) -> None:
+    """Raises ResultsError for the manifest of another version."""
+    if manifest.get("schema") != SCHEMA:
+        raise ResultsError(
+            f"{file} has schema {manifest.get('schema')!r}; this version of Glassbench reads {SCHEMA}: measure again, "
+            "or read it with the version that made it"
+        )

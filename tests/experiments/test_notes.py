@@ -1,0 +1,187 @@
+"""What is said of an arm beside its numbers: why it shows nothing or little, and what became of its connection."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from experiments.cli.show import json_object
+from experiments.cli.show_dataset import evidence_object
+from experiments.engine.repeat import repeat
+from experiments.engine.runner import run
+from experiments.measure.arm_result import ArmResult
+from experiments.measure.ends import MEDIA_START
+from experiments.measure.ledger import join
+from experiments.measure.notes import with_notes
+from experiments.measure.virtual import Reuse, run_arm
+from experiments.report import dataset_report, page, run_report
+from experiments.results import load
+from experiments.results.evidence import evidence
+from experiments.results.notes import told
+from experiments.scenario import Scenario, build
+from receiver.record import ReceivedRecord
+from sender.record import SentRecord
+
+DELAY = {"element": "delay", "delay": "10ms"}
+
+
+def scenario(*arms: str, duration: str = "1s", network: dict[str, Any] | None = None, **video: Any) -> Scenario:
+    return build(
+        {
+            "name": "notes",
+            "duration": duration,
+            "arms": list(arms),
+            "video": {"source": "lognormal", "bitrate": "1Mbit/s", **video},
+            "network": network or {"delay": "10ms"},
+        }
+    )
+
+
+def both_ways(*elements: dict[str, Any]) -> dict[str, Any]:
+    return {"down": [*elements, DELAY], "up": [*elements, DELAY]}
+
+
+@pytest.fixture
+def notes(reuse: Reuse) -> Callable[..., list[str]]:
+    """What is said of the first arm, without what its source says."""
+
+    def measured(plan: Scenario) -> list[str]:
+        result = run_arm(plan, plan.arms[0], reuse)
+        assert result.outcome == "measured"
+        return [note for note in result.notes if "sizes are drawn from a model" not in note]
+
+    return measured
+
+
+@pytest.mark.parametrize("arm", ["udp", "rtp", "srt"])
+def test_packets_that_are_larger_than_the_path_takes_are_named_with_its_size(
+    notes: Callable[..., list[str]], arm: str
+) -> None:
+    small = {"down": [{"element": "size-limit", "largest": "700B"}, DELAY], "up": [DELAY]}
+    (note,) = notes(scenario(arm, network=small))
+    assert note.startswith("none of 30 frames was shown: ")
+    assert " never arrived whole" in note
+    assert "; size-limit (largest 700B, start 0s) took " in note
+
+
+@pytest.mark.parametrize("arm", ["srt", "quic-datagram", "quic-stream:congestion=cubic", "webtransport-datagram"])
+def test_an_arm_without_an_answer_never_connected(notes: Callable[..., list[str]], arm: str) -> None:
+    (note,) = notes(scenario(arm, network={"delay": "20s"}))
+    assert note.startswith("never connected: ")
+    assert "; 0 of " in note and " datagrams arrived; " in note
+    assert note.endswith(" packets down were on their way at the end")
+
+
+def test_an_arm_whose_answers_are_lost_never_connected_and_says_on_which_way(notes: Callable[..., list[str]]) -> None:
+    deaf = {"down": [DELAY], "up": [{"element": "random-loss", "probability": "100%"}, DELAY]}
+    (note,) = notes(scenario("srt", network=deaf))
+    assert note.startswith(
+        "never connected: no answer from 192.0.2.2:5004 within 3 s; 0 of 12 datagrams back arrived; "
+    )
+    assert note.endswith("random-loss (probability 100%) took 12 of 12 packets up")
+
+
+def test_packets_that_are_still_on_their_way_at_the_end_are_no_loss(notes: Callable[..., list[str]]) -> None:
+    (note,) = notes(scenario("udp", network={"delay": "20s"}))
+    assert note.startswith("none of 30 frames was shown: 30 never arrived whole; 0 of ")
+    assert "took" not in note and note.endswith(" packets down were on their way at the end")
+
+
+def test_a_connection_that_stood_late_says_how_many_frames_that_cost(notes: Callable[..., list[str]]) -> None:
+    (note,) = notes(scenario("srt", duration="3s", network={"delay": "700ms"}))
+    assert note == "connected 0.8 s after the first capture: the 24 frames before that were dropped"
+
+
+def test_the_end_of_a_connection_by_silence_is_told_with_who_when_and_why(notes: Callable[..., list[str]]) -> None:
+    outage = {"element": "outage", "windows": [{"start": "1s", "duration": "9s"}]}
+    closed, little = notes(scenario("srt", duration="7s", network=both_ways(outage)))
+    assert closed == "closed by the sender at 6.0 s and by the receiver at 6.0 s: nothing heard from the peer for 5 s"
+    assert little.startswith("only 30 of 210 frames were shown: 150 never arrived whole, 30 came after the connection ")
+
+
+def test_a_busy_encoder_is_named(notes: Callable[..., list[str]]) -> None:
+    (note,) = notes(scenario("rtp", encode_cost="fixed:30s"))
+    assert note == "none of 30 frames was shown: 29 found the encoder busy, 1 still waited at the sender at the end"
+
+
+def test_frames_that_expire_at_the_sender_are_named_with_the_deadline(notes: Callable[..., list[str]]) -> None:
+    (note,) = notes(scenario("rtp", deadline="100ms", encode_cost="fixed:300ms"))
+    assert "passed the deadline of 0.1 s unsent" in note
+
+
+def test_an_arm_that_shows_most_of_its_frames_is_not_explained(notes: Callable[..., list[str]]) -> None:
+    assert notes(scenario("quic-datagram", network={"delay": "10ms", "loss": "1%"})) == []
+
+
+CONNECTED = {"sender": {"connected_at": -1.9}}
+
+
+def result(stats: dict[str, Any], received: Sequence[ReceivedRecord] = (), **video: Any) -> ArmResult:
+    """Three frames that were sent as they were captured."""
+    instants = [MEDIA_START + number / 8 for number in range(3)]
+    steps = ("encode_start_at", "encode_end_at", "queued_at", "first_sent_at", "last_sent_at")
+    sent = [SentRecord(0, number, at, **dict.fromkeys(steps, at)) for number, at in enumerate(instants)]
+    frames = join(sent, received, media_start=MEDIA_START)
+    return with_notes(ArmResult("arm", "measured", ledger=frames, stats=stats), scenario("udp", **video))
+
+
+def arrived(sequence: int, delay: float, outcome: str) -> ReceivedRecord:
+    at = MEDIA_START + sequence / 8 + delay
+    steps = ["first_arrival_at", "complete_at", "delivered_at"]
+    steps += ["released_at", "decoded_at", "displayed_at"] if outcome == "displayed" else []
+    return ReceivedRecord(0, sequence, outcome=outcome, **dict.fromkeys(steps, at))
+
+
+def test_frames_that_arrive_after_their_deadline_say_so() -> None:
+    received = [arrived(0, 0.7, "late"), arrived(1, 0.6, "late"), arrived(2, 0.1, "late")]
+    (note,) = result({"connection": CONNECTED}, received, deadline="500ms").notes
+    assert note == (
+        "none of 3 frames was shown: 2 arrived after the deadline of 0.5 s, 1 arrived too late for their turn"
+    )
+
+
+def test_a_refused_handshake_is_told_in_its_own_words() -> None:
+    refused = {"connected_at": None, "closed_at": -1.9, "error": "the certificate is not the pinned one"}
+    assert result({"connection": {"sender": refused}}).notes == (
+        "never connected: the certificate is not the pinned one",
+    )
+
+
+def test_an_orderly_end_is_a_note_only_while_there_is_media_to_come() -> None:
+    def said(closed_at: float) -> list[str]:
+        known = {"connected_at": -1.9, "closed_at": closed_at, "error": None}
+        return [note for note in result({"connection": {"sender": known}}).notes if note.startswith("closed")]
+
+    assert said(0.5) == ["closed by the sender at 0.5 s: in an orderly way, while there was media to come"]
+    assert said(1.0) == []
+
+
+def test_clocks_that_are_no_better_than_the_latency_are_told_only_of_frames_that_were_shown() -> None:
+    stats = {"connection": CONNECTED, "between": {"clock_bound_ms": 40.0}}
+    assert not [note for note in result(stats).notes if "INVALID" in note or "nan" in note]
+    first, *_ = result(stats, [arrived(0, 0.03, "displayed")]).notes
+    assert first.startswith("INVALID: its clocks are aligned to 40.0 ms, which is no better than the latency that it ")
+
+
+def test_a_note_of_all_is_told_once_and_others_with_their_arm_and_runs() -> None:
+    cells = [("rtp", ["of all", "at 1 s"]), ("srt", ["of all"]), ("rtp", ["of all", "at 2 s"]), ("srt", ["of all"])]
+    assert told(cells) == ["of all", "rtp: at 1 s (in 2 of 2 runs, with other numbers)"]
+    assert told([("rtp", ["one"]), ("rtp", [])]) == ["one (in 1 of 2 runs)"]
+    assert told([("rtp", ["same"]), ("srt", ["same"]), ("udp", [])]) == ["rtp, srt: same"]
+
+
+def test_notes_are_kept_and_shown_wherever_the_numbers_are(tmp_path: Path) -> None:
+    plan = scenario("udp", "srt", duration="500ms", network={"delay": "20s"})
+    sentence = "never connected: its handshake was not over at the end"
+    done = load(run(plan, results=tmp_path, workers=1).path)
+    assert json_object(done)["arms"][1]["notes"][-1].startswith(sentence)
+    assert f"Note: srt: {sentence}" in page(run_report(done))
+    data = repeat(plan, 2, results=tmp_path, workers=1)
+    (note,) = (note for note in evidence_object(data, evidence(data))["notes"] if sentence in note)
+    assert note.startswith(f"srt: {sentence}")
+    assert f"Note: srt: {sentence}" in page(dataset_report(data))
+    assert isinstance(data.summary, pd.DataFrame) and "notes" not in data.summary
+    assert json.loads(json.dumps(data.notes_by_cell)) and len(data.notes_by_cell) == 6
