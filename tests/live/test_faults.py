@@ -57,7 +57,7 @@ def test_srt_ends_its_connection_after_five_seconds_of_silence_and_says_so() -> 
     assert result.ledger is not None and len(result.ledger) == 210
     assert (result.ledger[result.ledger["captured_at"] < 0.3]["fate"] == "displayed").any()
     # libsrt's default, too (SRTO_PEERIDLETIMEO)
-    assert [note for note in result.notes if note.endswith(": nothing heard from the peer for 5 s")]
+    assert [note for note in result.notes if ": nothing heard from the peer for 5" in note]
 
 
 @pytest.mark.parametrize("arm", ["quic-datagram"])
