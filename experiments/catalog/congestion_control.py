@@ -92,10 +92,10 @@ def _cell(arm: str, model: str, loss: float, rtt: float) -> Cell:
 def _loss(model: str, share: float) -> dict[str, Any]:
     text = f"{share * 100:g}%"
     if model == "bursts":
-        return {"element": "gilbert-elliott", "mean_loss": text, "mean_burst": BURST}
+        return {"element": "gilbert-elliott", "name": "loss", "mean_loss": text, "mean_burst": BURST}
     if model == "episodes":
-        return {"element": "loss-episodes", "mean_loss": text, "mean_duration": f"{EPISODE * 1000:g}ms"}
-    return {"element": "random-loss", "probability": text}
+        return {"element": "loss-episodes", "name": "loss", "mean_loss": text, "mean_duration": f"{EPISODE * 1000:g}ms"}
+    return {"element": "random-loss", "name": "loss", "probability": text}
 
 
 def points(data: Dataset) -> list[Point]:

@@ -97,7 +97,12 @@ def _plans() -> tuple[Plan, ...]:
 
 
 def _cell(mapping: str, rtt: float, loss: float) -> Cell:
-    episodes = {"element": "loss-episodes", "mean_loss": f"{loss:.0%}", "mean_duration": f"{EPISODE * 1000:g}ms"}
+    episodes = {
+        "element": "loss-episodes",
+        "name": "loss",
+        "mean_loss": f"{loss:.0%}",
+        "mean_duration": f"{EPISODE * 1000:g}ms",
+    }
     content = {
         "name": "head-of-line",
         "duration": "30s",

@@ -64,7 +64,10 @@ def _cell(rtt: float, multiplier: float, loss: float) -> Cell:
         "duration": "25s",
         "arms": [{"transport": "srt", "latency_ms": round(multiplier * rtt * 1000), "label": "srt"}],
         "video": {"source": "lognormal", "bitrate": "2Mbit/s", "encode_cost": "none", "decode_cost": "none"},
-        "network": {"down": [{"element": "random-loss", "probability": f"{loss:.0%}"}, delay], "up": [delay]},
+        "network": {
+            "down": [{"element": "random-loss", "name": "loss", "probability": f"{loss:.0%}"}, delay],
+            "up": [delay],
+        },
     }
     return Cell({"rtt": rtt, "multiplier": multiplier, "loss": loss}, scenario.build(content))
 

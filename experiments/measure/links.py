@@ -1,6 +1,7 @@
 """The links of an arm: paths built from their description, and what passed over them."""
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ from experiments.measure import dice
 from experiments.measure.ledger_error import LedgerError
 from experiments.measure.trace_window import trace_window
 from experiments.scenario import Scenario
-from experiments.scenario.elements import Capacity, Direction, ElementSpec, Surroundings
+from experiments.scenario.elements import Capacity, Direction, ElementSpec, RandomSpec, Surroundings
 from netem.element import Counts, Element
 from netem.link_log import LinkLog
 from netem.path import Path
@@ -47,8 +48,9 @@ class Link:
 def open_link(
     scenario: Scenario, direction: Direction, *, start_at: float, media_start: float, window: float = LINK_WINDOW
 ) -> Link:
-    """A direction of the scenario's network. Its dice depend on the seed, the direction and the kind of the element:
-    they are the same for all arms, and another element changes nobody else's."""
+    """A direction of the scenario's network. The dice of an element depend on the seed, the direction, its kind and its
+    name or what it says, and of equal ones on their order: they are the same for all arms, and another element changes
+    nobody else's."""
     drawn = trace_window(scenario)
     around = Surroundings(
         direction=direction,
@@ -60,12 +62,12 @@ def open_link(
         trace_period=None if drawn is None else drawn.period,
     )
     down, up = scenario.network.paths()
-    seen: dict[str, int] = {}
+    seen: Counter[tuple[str, str]] = Counter()
     parts, capacities = [], []
     for spec in down if direction == "down" else up:
-        kind = spec.kind
-        number = seen[kind] = seen.get(kind, -1) + 1
-        rng = dice.generator(scenario.seed, "network", direction, kind, str(number))
+        named = (spec.kind, spec.dice if isinstance(spec, RandomSpec) else "")
+        rng = dice.generator(scenario.seed, "network", direction, *named, str(seen[named]))
+        seen[named] += 1
         parts.append((spec, tuple(spec.build(around, rng))))
         if (capacity := spec.capacity(around)) is not None:
             capacities.append(capacity)

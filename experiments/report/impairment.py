@@ -163,7 +163,7 @@ def _commanded(spec: object) -> str:
     """`element: field value, field value`, as the scenario calls them."""
     if not isinstance(spec, dict):
         return "unknown"
-    fields = [f"{name} {_text(value)}" for name, value in spec.items() if name != "element"]
+    fields = [f"{name} {_text(value)}" for name, value in spec.items() if name not in ("element", "name")]
     kind = _text(spec.get("element", "unknown"))
     return f"{kind}: {', '.join(fields)}" if fields else kind
 

@@ -3,6 +3,7 @@
 Each is a table `{ element = "...", field = ... }`, and builds the boxes of `netem` that it stands for.
 """
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -112,6 +113,18 @@ class ElementSpec(Spec):
         return self
 
 
+class RandomSpec(ElementSpec):
+    """An element that throws dice. They are named after its kind and its `name`; without a name, after what it says."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")] | None = None
+
+    @property
+    def dice(self) -> str:
+        """What tells its dice from those of its kind. A queue throws none, so it is not part of it."""
+        said = self.model_dump(mode="json", exclude={"name", "queue"}, exclude_defaults=True)
+        return self.name or json.dumps(said, sort_keys=True)
+
+
 class DelaySpec(ElementSpec):
     """Constant propagation delay."""
 
@@ -122,7 +135,7 @@ class DelaySpec(ElementSpec):
         return [Delay(self.delay)]
 
 
-class RandomDelaySpec(ElementSpec):
+class RandomDelaySpec(RandomSpec):
     """Delay drawn anew for each packet."""
 
     element: Literal["random-delay"] = "random-delay"
@@ -135,7 +148,7 @@ class RandomDelaySpec(ElementSpec):
         return [RandomDelay(self.distribution, self.mean, self.deviation, rng, reorder=self.reorder)]
 
 
-class JitterSpec(ElementSpec):
+class JitterSpec(RandomSpec):
     """Delay variation that is correlated in time and the same for all arms; order is kept."""
 
     element: Literal["jitter"] = "jitter"
@@ -146,7 +159,7 @@ class JitterSpec(ElementSpec):
         return [Jitter(self.mean, self.correlation_time, rng, epoch=around.start_at)]
 
 
-class ReorderingSpec(ElementSpec):
+class ReorderingSpec(RandomSpec):
     """Some packets are held back until others have passed."""
 
     element: Literal["reordering"] = "reordering"
@@ -158,7 +171,7 @@ class ReorderingSpec(ElementSpec):
         return [Reordering(self.probability, rng, lateness=self.lateness, extent=self.extent)]
 
 
-class DuplicationSpec(ElementSpec):
+class DuplicationSpec(RandomSpec):
     """Some packets come twice."""
 
     loses = True
@@ -169,7 +182,7 @@ class DuplicationSpec(ElementSpec):
         return [Duplication(self.probability, rng)]
 
 
-class RandomLossSpec(ElementSpec):
+class RandomLossSpec(RandomSpec):
     """Independent loss per packet."""
 
     loses = True
@@ -180,7 +193,7 @@ class RandomLossSpec(ElementSpec):
         return [RandomLoss(self.probability, rng)]
 
 
-class GilbertElliottSpec(ElementSpec):
+class GilbertElliottSpec(RandomSpec):
     """Bursty loss per packet; `mean_burst` in packets."""
 
     loses = True
@@ -192,7 +205,7 @@ class GilbertElliottSpec(ElementSpec):
         return [GilbertElliottLoss(self.mean_loss, self.mean_burst, rng)]
 
 
-class LossEpisodesSpec(ElementSpec):
+class LossEpisodesSpec(RandomSpec):
     """Bad moments in time, the same for all arms."""
 
     loses = True
@@ -272,7 +285,7 @@ def _check_trace(name: Any) -> Any:
 TraceName = Annotated[str, checked(_check_trace)]
 
 
-class TraceSpec(ElementSpec):
+class TraceSpec(RandomSpec):
     """A bottleneck that follows a trace, its downlink or uplink as the path does, with the delay and the loss that the
     trace records, if it does. A connection that begins ahead of the first capture meets the same part of the trace as
     the media do from there on, so what stands before that part decides nothing."""

@@ -4,7 +4,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from experiments.scenario.elements import DIRECTIONS, ELEMENTS, AnyElement, ElementSpec, TraceName
+from experiments.scenario.elements import DIRECTIONS, ELEMENTS, AnyElement, ElementSpec, RandomSpec, TraceName
 from experiments.scenario.queue_spec import QueueSpec
 from experiments.scenario.schema import Duration, Fraction, PositiveDuration, Rate, Spec, invalid
 from netem.traces import Trace, TraceError
@@ -20,6 +20,7 @@ class NetworkSpec(Spec):
     Either `down` and `up`, each a list of elements in the order in which packets pass them, or the short form: a
     bottleneck (`trace` or `rate`) with its `queue`, `jitter` (mean), `loss` in episodes of `loss_duration` (mean), and
     constant `delay` on top of what the trace records; all of them in both directions, each with its own dice.
+    Of the short form those that throw dice are named as its fields, so that they keep them whatever these say.
     `trace_start` says where recorded traces are at the first capture, in both forms and directions.
     """
 
@@ -50,6 +51,20 @@ class NetworkSpec(Spec):
             raise invalid("the share of time with loss must be below 100%", "loss")
         if self.loss_duration is not None and self.loss is None:
             raise invalid("'loss_duration' needs 'loss'", "loss_duration")
+        return self
+
+    @model_validator(mode="after")
+    def _has_names_of_their_own(self) -> Self:
+        for direction in DIRECTIONS:
+            named: set[tuple[str, str]] = set()
+            for index, element in enumerate(getattr(self, direction) or ()):
+                if not isinstance(element, RandomSpec) or element.name is None:
+                    continue
+                if (element.kind, element.name) in named:
+                    sentence = f"two elements {element.kind!r} are named {element.name!r}; give one another name"
+
+                    raise invalid(sentence, direction, index, "name")
+                named.add((element.kind, element.name))
         return self
 
     @model_validator(mode="after")
@@ -92,7 +107,7 @@ class NetworkSpec(Spec):
     def without_loss(self) -> "NetworkSpec":
         """The loss-free network: the same bottlenecks, queues and delays, and nothing that loses or doubles packets."""
         down, up = ([kept for element in path if (kept := element.without_loss())] for path in self.paths())
-        return NetworkSpec(down=tuple(down), up=tuple(up), trace_start=self.trace_start)
+        return NetworkSpec(down=tuple(down), up=tuple(up)).model_copy(update={"trace_start": self.trace_start})
 
     def _recorded(self) -> list[Trace]:
         """The recorded traces of both directions."""
@@ -108,14 +123,15 @@ class NetworkSpec(Spec):
         queue = {"queue": given["queue"]} if "queue" in given else {}
         tables: list[dict[str, object]] = []
         if "trace" in given:
-            tables.append({"element": "trace", "trace": given["trace"], **queue})
+            tables.append({"element": "trace", "name": "trace", "trace": given["trace"], **queue})
         if "rate" in given:
             tables.append({"element": "rate", "rate": given["rate"], **queue})
         if "jitter" in given:
-            tables.append({"element": "jitter", "mean": given["jitter"]})
+            tables.append({"element": "jitter", "name": "jitter", "mean": given["jitter"]})
         if "loss" in given:
             length = given.get("loss_duration", "20ms")
-            tables.append({"element": "loss-episodes", "mean_loss": given["loss"], "mean_duration": length})
+            bad = {"mean_loss": given["loss"], "mean_duration": length}
+            tables.append({"element": "loss-episodes", "name": "loss", **bad})
         if "delay" in given:
             tables.append({"element": "delay", "delay": given["delay"]})
         return [ELEMENTS[str(table["element"])].model_validate(table) for table in tables]

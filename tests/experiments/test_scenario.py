@@ -57,6 +57,7 @@ def test_the_short_form_stands_for_elements_in_both_directions() -> None:
     down, up = parse(GOOD, "x.toml").network.paths()
     assert [type(element) for element in down] == [TraceSpec, LossEpisodesSpec, DelaySpec]
     assert down == up
+    assert [getattr(element, "name", None) for element in down] == ["trace", "loss", None]
 
 
 def test_the_loss_free_network_keeps_bottleneck_queue_and_delay() -> None:
@@ -169,6 +170,7 @@ def test_the_only_arm_is_named_if_it_is_wrong_and_not_the_list() -> None:
         ('delay = "5ms"', "down = []", "x.toml:20: network.trace: 'trace' is of the short form"),
         ('loss = "1%"', 'loss = "100%"', "x.toml:23: network.loss: the share of time with loss must be below 100%"),
         ('loss = "1%"', 'loss_duration = "1s"', "x.toml:23: network.loss_duration: 'loss_duration' needs 'loss'"),
+        ('loss = "1%"', 'trace_start = "1s"', "x.toml:23: network.trace_start: needs a recorded trace that changes"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_one_sentence_with_line_field_and_choice(old: str, new: str, sentence: str) -> None:
@@ -205,6 +207,16 @@ def test_a_mistake_in_an_element_names_its_place(element: object, sentence: str)
     with pytest.raises(ScenarioError) as error:
         build({**_plain(), "network": {"down": [element], "up": []}})
     assert str(error.value).startswith(sentence)
+
+
+def test_elements_of_a_kind_and_direction_have_names_of_their_own() -> None:
+    loss = {"element": "random-loss", "name": "air", "probability": "1%"}
+    build({**_plain(), "network": {"down": [loss, {**loss, "element": "duplication"}], "up": [loss]}})
+    with pytest.raises(ScenarioError) as error:
+        build({**_plain(), "network": {"down": [loss, loss], "up": []}})
+    assert str(error.value) == (
+        "network.down[1].name: two elements 'random-loss' are named 'air'; give one another name"
+    )
 
 
 def test_a_run_that_would_not_fit_into_memory_is_refused() -> None:

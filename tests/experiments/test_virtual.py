@@ -14,6 +14,7 @@ from experiments.measure.links import check_conservation, open_link
 from experiments.measure.virtual import MEDIA_START, Reuse, run_arm
 from experiments.scenario import Scenario
 from experiments.scenario.tracks import CHAT_TRACK, VIDEO_TRACK
+from netem.elements.jitter import Jitter
 from netem.elements.loss_episodes import LossEpisodes
 from netem.packet import Packet
 from netem.simulator import START_AT
@@ -122,23 +123,50 @@ def test_all_arms_meet_the_same_loss_episodes(
         assert episodes.loses(Packet(b"", ("a", 1), ("b", 2), 0, 100, 0, at, at)) == lost
 
 
-def test_another_element_changes_nobody_elses_dice(make_scenario: MakeScenario) -> None:
-    loss = {"element": "loss-episodes", "mean_loss": "20%", "mean_duration": "50ms"}
-    others = [{"element": "jitter", "mean": "1ms"}, {"element": "random-loss", "probability": "1%"}]
+LOSS = {"element": "loss-episodes", "mean_loss": "20%", "mean_duration": "50ms"}
+RARER = {**LOSS, "mean_loss": "5%"}
 
-    def episodes(down: list[dict[str, Any]], seed: int = 3) -> list[bool]:
-        link = open_link(
-            make_scenario(network={"down": down, "up": []}, seed=seed),
-            "down",
-            start_at=START_AT,
-            media_start=MEDIA_START,
-        )
-        [element] = [element for element in link.path.elements if isinstance(element, LossEpisodes)]
-        instants = START_AT + np.arange(2000) * 0.001
-        return [element.loses(Packet(b"", ("a", 1), ("b", 2), 0, 100, 0, at, at)) for at in instants.tolist()]
 
-    assert episodes([loss]) == episodes([*others, loss]) == episodes([loss, *others])
-    assert episodes([loss]) != episodes([loss], seed=4)
+def bad_moments(make_scenario: MakeScenario, down: list[dict[str, Any]], place: int, seed: int = 3) -> list[bool]:
+    """Which of 2000 milliseconds the element at a place of the downlink loses."""
+    scenario = make_scenario(network={"down": down, "up": []}, seed=seed)
+    link = open_link(scenario, "down", start_at=START_AT, media_start=MEDIA_START)
+    _, [element] = link.parts[place]
+    assert isinstance(element, LossEpisodes)
+    instants = START_AT + np.arange(2000) * 0.001
+    return [element.loses(Packet(b"", ("a", 1), ("b", 2), 0, 100, 0, at, at)) for at in instants.tolist()]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"element": "jitter", "mean": "1ms"}, RARER, {**LOSS, "mean_loss": "0%"}, {**LOSS, "name": "other"}],
+    ids=["another kind", "rarer", "never", "named"],
+)
+def test_another_element_changes_nobody_elses_dice(make_scenario: MakeScenario, other: dict[str, Any]) -> None:
+    alone = bad_moments(make_scenario, [LOSS], 0)
+    assert bad_moments(make_scenario, [other, LOSS], 1) == alone
+    assert bad_moments(make_scenario, [LOSS, other], 0) == alone
+    assert bad_moments(make_scenario, [other, LOSS, {**RARER, "mean_duration": "9ms"}], 1) == alone
+    assert bad_moments(make_scenario, [LOSS], 0, seed=4) != alone
+
+
+def test_equal_elements_have_dice_of_their_own(make_scenario: MakeScenario) -> None:
+    alone, second, third = (bad_moments(make_scenario, [LOSS, LOSS, LOSS], place) for place in range(3))
+    assert alone == bad_moments(make_scenario, [LOSS], 0)
+    assert len({tuple(alone), tuple(second), tuple(third)}) == 3
+
+
+def test_a_named_element_keeps_its_dice_while_its_fields_vary(make_scenario: MakeScenario) -> None:
+    def delays(**fields: str) -> list[float]:
+        jitter = {"element": "jitter", **fields}
+        scenario = make_scenario(network={"down": [jitter], "up": []})
+        [element] = open_link(scenario, "down", start_at=START_AT, media_start=MEDIA_START).path.elements
+        assert isinstance(element, Jitter)
+        return [element.delay_at(START_AT + n * 0.01) for n in range(100)]
+
+    short, long = delays(name="air", mean="2ms"), delays(name="air", mean="6ms")
+    assert [3 * delay for delay in short] == pytest.approx(long)
+    assert [3 * delay for delay in delays(mean="2ms")] != pytest.approx(delays(mean="6ms"))
 
 
 def test_the_trace_begins_with_the_first_capture(make_scenario: MakeScenario, reuse: Reuse) -> None:
