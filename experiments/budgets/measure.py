@@ -108,7 +108,8 @@ def read(dataset: Dataset, budgets: Budgets) -> Measured:
         runs, *floor = (_frames(dataset, table, target) for table in rows.values())
         numbers[target] = count(target, runs, floor[0] if floor else None)
     exact = dataset.manifest.get("world") == EXACT_WORLD
-    return Measured(dataset.path, exact, dict(dataset.manifest["versions"]), numbers, missing, tuple(told(notes)))
+    said = (*dataset.overlap_notes, *told(notes))
+    return Measured(dataset.path, exact, dict(dataset.manifest["versions"]), numbers, missing, said)
 
 
 def count(target: Target, runs: Frames, floor: Frames | None) -> TargetNumbers:

@@ -10,6 +10,7 @@ from experiments.cli.options import AsJson, Results, Workers, command_line
 from experiments.cli.paired_table import answer, paired_table, row_object
 from experiments.cli.progress import cell_progress
 from experiments.cli.show import wide_console
+from experiments.cli.show_dataset import overlap_object
 from experiments.results.evidence import sizing
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def ab(
     alarms = false_alarms(dataset, settings)
     if as_json:
         record = {"dataset": str(dataset.path), "runs": runs, "rows": [row_object(row) for row in rows]}
-        record["notes"] = dataset.notes
+        record |= {"notes": dataset.notes, "overlap": overlap_object(dataset)}
         aa = None if alarms is None else {**vars(alarms), "too_often": alarms.too_often}
         typer.echo(json.dumps({**record, "a_against_itself": aa}, allow_nan=False))
         return
@@ -56,13 +57,14 @@ def ab(
     if settings.same:
         typer.echo("A and B are the same setting: with the same seeds every difference is 0.")
     else:
-        typer.echo(answer(rows))
+        typer.echo(answer(rows, dataset.dependent))
     if alarms is not None:
         typer.echo(
             f"A against itself: {alarms.called} of {alarms.pairs} random halves called different at "
             f"{alarms.level:.0%}; by chance {alarms.least} to {alarms.most} are."
         )
-    typer.echo(sizing(runs))
+    if not dataset.dependent:
+        typer.echo(sizing(runs))
     for note in dataset.notes:
         typer.echo(f"note: {note}")
     typer.echo(f"results: {dataset.path} (complete)")

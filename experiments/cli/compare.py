@@ -46,6 +46,14 @@ def compare(
             help="The network: see glass list traces, or a trace file; one that records no delay gets 20 ms each way.",
         ),
     ] = None,
+    trace_start: Annotated[
+        str | None,
+        typer.Option(
+            "--trace-start",
+            metavar="TIME",
+            help="Where a recorded trace is at the first capture, such as 90s (default: drawn by the seed).",
+        ),
+    ] = None,
     source: Source = None,
     arm: Arms = None,
     duration: Duration = None,
@@ -66,7 +74,7 @@ def compare(
     """
     from experiments.engine.runner import DELAY, default_with
 
-    scenario = default_with(trace=trace, source=source, arms=arm, duration=duration, seed=seed)
+    scenario = default_with(trace=trace, trace_start=trace_start, source=source, arms=arm, duration=duration, seed=seed)
     if scenario.network.delay is not None and not as_json:
         typer.echo(f"note: {trace} records no delay: there are {DELAY} each way (in a scenario file: network.delay)")
     _measure(

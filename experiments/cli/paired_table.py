@@ -25,15 +25,21 @@ def paired_table(title: str, rows: Sequence[Row]) -> Table:
             f"{row.metric.label}, {row.metric.unit}" if row.metric.unit else row.metric.label,
             _number(row.a),
             _number(row.b),
-            f"{_number(paired.difference)} [{_number(paired.low)}, {_number(paired.high)}]",
-            f"{row.p_value:.2g}",
+            _number(paired.difference) + _interval(row),
+            "" if row.p_value is None else f"{row.p_value:.2g}",
             row.verdict,
         )
     return table
 
 
-def answer(rows: Sequence[Row]) -> str:
-    """The verdicts at p95, in a sentence."""
+def _interval(row: Row) -> str:
+    return "" if row.p_value is None else f" [{_number(row.paired.low)}, {_number(row.paired.high)}]"
+
+
+def answer(rows: Sequence[Row], dependent: str = "") -> str:
+    """The verdicts at p95, in a sentence; or why there are none, if the runs are `dependent`."""
+    if dependent:
+        return f"There is no verdict: {dependent}."
     parts, alike = [], []
     for row in rows:
         if row.metric.name != "g2g_p95_ms":
@@ -66,7 +72,7 @@ def row_object(row: Row) -> dict[str, Any]:
         "a": _finite(row.a),
         "b": _finite(row.b),
         "difference": _finite(row.paired.difference),
-        "interval": [_finite(row.paired.low), _finite(row.paired.high)],
+        "interval": None if row.p_value is None else [_finite(row.paired.low), _finite(row.paired.high)],
         "p_holm": row.p_value,
         "verdict": row.verdict,
     }

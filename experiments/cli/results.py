@@ -86,18 +86,21 @@ def compare(
     from experiments.cli.paired_table import answer, paired_table, row_object
     from experiments.measure import dice
     from experiments.results.paired_metrics import paired_rows
+    from experiments.results.trace_windows import overlap_of
 
     entries = one(a), one(b)
     pairs = pairs_of(*entries)
-    rows = paired_rows(pairs, rng=dice.generator(0, "compare"))
+    overlaps = [overlap for folder in (a, b) if (overlap := overlap_of(read_json(folder / "manifest.json")))]
+    dependent = next((overlap.dependent for overlap in overlaps if overlap.dependent), "")
+    rows = paired_rows(pairs, rng=dice.generator(0, "compare"), independent=not dependent)
     if as_json:
         typer.echo(json.dumps({"a": str(a), "b": str(b), "rows": [row_object(row) for row in rows]}, allow_nan=False))
         return
     count = max(row.paired.blocks for row in rows)
     subjects = [f"{name}: {entry.path}: {_subject(entry)}" for name, entry in zip("AB", entries, strict=True)]
     wide_console().print(paired_table("\n".join([f"{count} pairs of runs", *subjects]), rows))
-    typer.echo(answer(rows))
-    for note in differences(a, b):
+    typer.echo(answer(rows, dependent))
+    for note in (*dict.fromkeys(overlap.sentence for overlap in overlaps if overlap.sentence), *differences(a, b)):
         typer.echo(f"note: {note}")
 
 

@@ -37,7 +37,7 @@ def show_dataset(dataset: Dataset, *, as_json: bool) -> None:
     wide_console().print(_table(dataset, compared))
     print_others(dataset)
     typer.echo(compared.answer)
-    if compared.unit == "run":
+    if compared.unit == "run" and not compared.dependent:
         typer.echo(sizing(compared.blocks))
     typer.echo(f"results: {dataset.path} (complete)")
 
@@ -45,8 +45,9 @@ def show_dataset(dataset: Dataset, *, as_json: bool) -> None:
 def show_medians(dataset: Dataset, *, as_json: bool) -> None:
     """A row per point of the axes and arm: medians over the seeds."""
     if as_json:
-        record = {"dataset": str(dataset.path), "points": median_rows(dataset), "notes": dataset.notes}
-        typer.echo(json.dumps(record, allow_nan=False))
+        record = {"dataset": str(dataset.path), "points": median_rows(dataset)}
+        said = {"notes": dataset.notes, "overlap": overlap_object(dataset)}
+        typer.echo(json.dumps({**record, **said}, allow_nan=False))
         return
     wide_console().print(medians_table(dataset))
     print_others(dataset)
@@ -93,6 +94,7 @@ def evidence_object(dataset: Dataset, compared: Comparison) -> dict[str, Any]:
         "level": compared.level,
         "answer": compared.answer,
         "notes": dataset.notes,
+        "overlap": overlap_object(dataset),
         "arms": [_arm_object(arm) for arm in compared.arms],
     }
 
@@ -118,7 +120,8 @@ def _table(dataset: Dataset, compared: Comparison) -> Table:
             f"{arm.shown:.1%}",
             _ms(arm.median),
             _ms(arm.pooled),
-            f"{_ms(arm.typical)} [{_ms(arm.interval.low)}, {_ms(arm.interval.high)}]",
+            _ms(arm.typical)
+            + ("" if arm.interval is None else f" [{_ms(arm.interval.low)}, {_ms(arm.interval.high)}]"),
             _difference(arm),
             "" if arm.p_value is None else f"{arm.p_value:.2g}",
             arm.verdict,
@@ -147,12 +150,17 @@ def _arm_object(arm: ArmEvidence) -> dict[str, Any]:
         "p50_ms": _finite_ms(arm.median),
         "pooled_ms": _finite_ms(arm.pooled),
         "typical_ms": _finite_ms(arm.typical),
-        "interval_ms": [_finite_ms(arm.interval.low), _finite_ms(arm.interval.high)],
+        "interval_ms": None if arm.interval is None else [_finite_ms(arm.interval.low), _finite_ms(arm.interval.high)],
         "later_ms": None if paired is None else _finite_ms(paired.difference),
         "later_interval_ms": None if paired is None else [_finite_ms(paired.low), _finite_ms(paired.high)],
         "p_holm": arm.p_value,
         "verdict": arm.verdict,
     }
+
+
+def overlap_object(dataset: Dataset) -> dict[str, Any] | None:
+    """How far runs share parts of a recorded trace, as `--json` prints it; null without one."""
+    return None if dataset.overlap is None else vars(dataset.overlap)
 
 
 def print_others(dataset: Dataset) -> None:

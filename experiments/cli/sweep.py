@@ -10,7 +10,7 @@ from experiments.cli.errors import FAILED
 from experiments.cli.options import AsJson, Results, Workers, command_line
 from experiments.cli.progress import cell_progress
 from experiments.cli.show import wide_console
-from experiments.cli.show_dataset import median_rows, print_others
+from experiments.cli.show_dataset import median_rows, overlap_object, print_others
 from experiments.cli.sweep_table import sweep_table
 
 
@@ -47,8 +47,9 @@ def sweep(
         dataset = run_plan(plan, path, workers=workers, run_cells=run_cells, progress=progress, command=command_line())
     outcomes = dataset.summary["outcome"].value_counts().to_dict()
     if as_json:
-        record = {"dataset": str(path), "cells": outcomes, "points": median_rows(dataset), "notes": dataset.notes}
-        typer.echo(json.dumps(record, allow_nan=False))
+        record = {"dataset": str(path), "cells": outcomes, "points": median_rows(dataset)}
+        said = {"notes": dataset.notes, "overlap": overlap_object(dataset)}
+        typer.echo(json.dumps({**record, **said}, allow_nan=False))
     else:
         wide_console().print(sweep_table(dataset))
         print_others(dataset)

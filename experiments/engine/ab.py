@@ -77,11 +77,14 @@ def paired_metrics(dataset: Dataset, settings: Settings) -> list[Row]:
     pairs = [
         (name, dataset.where(arm=a, setting="A"), dataset.where(arm=b, setting="B")) for name, a, b in settings.pairs
     ]
-    return paired_rows(pairs, rng=dice.generator(0, "ab", dataset.name))
+    rng = dice.generator(0, "ab", dataset.name)
+    return paired_rows(pairs, rng=rng, independent=not dataset.dependent)
 
 
 def false_alarms(dataset: Dataset, settings: Settings) -> FalsePositives | None:
-    """The runs of A's first arm against themselves, by p95; None if there are too few to split."""
+    """The runs of A's first arm against themselves, by p95; None if there are too few to split, or dependent ones."""
+    if dataset.dependent:
+        return None
     rows = dataset.where(arm=settings.pairs[0][1], setting="A", outcome="measured")
     if len(rows) < LEAST_RUNS:
         return None

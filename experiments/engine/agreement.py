@@ -4,8 +4,9 @@ What encoding and decoding cost is no matter of virtual time but an input of it,
 what is compared is transports, pipelines and links.
 """
 
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -99,6 +100,8 @@ def agree(
         for measure in MEASURES:
             a, b = (values_of(rows.loc[seeds], measure.name) for rows in both)
             difference = compare_paired(a, b, rng=rng)
+            if live.dependent:
+                difference = replace(difference, low=-math.inf, high=math.inf)
             compared.append(Compared(arm, measure, percentile(b, 0.5), percentile(a, 0.5), difference))
     return Agreement(live, virtual, tuple(compared), missing)
 

@@ -3,6 +3,7 @@
 dataset = run_plan(plan, Path("results/my-sweep"))
 """
 
+import json
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,7 @@ from experiments.engine.plan import Plan
 from experiments.live.emulators import world
 from experiments.live.wiring import check_emulator
 from experiments.measure.arm_result import ArmResult
+from experiments.measure.trace_window import trace_windows
 from experiments.results import dataset_folder as folder
 from experiments.results.arm_folder import write_arm
 from experiments.results.dataset import Dataset, load_dataset
@@ -65,6 +67,7 @@ def run_plan(
         "command": list(command),
         "versions": versions(),
         "files": digests(files),
+        **_windows(plan),
         **(about or {}),
     }
     path = Path(path)
@@ -76,6 +79,16 @@ def run_plan(
         if not folder.is_complete(path):
             _run_missing(plan, path, run_cells or _on_this_machine(workers), progress)
     return load_dataset(path)
+
+
+def _windows(plan: Plan) -> dict[str, Any]:
+    """The manifest's `trace_windows`: one per seed and point of the axes, if recorded traces are replayed."""
+    found: dict[str, dict[str, Any]] = {}
+    for cell, window in zip(plan.cells, trace_windows([cell.scenario for cell in plan.cells]), strict=True):
+        if window is not None:
+            place = {"seed": cell.scenario.seed, **({"axes": dict(cell.axes)} if cell.axes else {})}
+            found.setdefault(json.dumps(place), {**place, **window.record()})
+    return {"trace_windows": list(found.values())} if found else {}
 
 
 def _run_missing(plan: Plan, path: Path, run_cells: RunCells, progress: CellProgress) -> None:

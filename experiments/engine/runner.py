@@ -16,6 +16,7 @@ from experiments.live.emulators import BETWEEN, Emulator, world
 from experiments.live.kernel_commands import NotInKernel
 from experiments.live.wiring import check_emulator
 from experiments.measure.arm_result import ArmResult
+from experiments.measure.trace_window import trace_window
 from experiments.results import Run, load, run_folder
 from experiments.results.arm_folder import write_arm
 from experiments.results.captures import CAPTURES
@@ -43,6 +44,7 @@ class Interrupted(KeyboardInterrupt):
 def compare(
     *,
     trace: str | None = None,
+    trace_start: str | None = None,
     source: str | None = None,
     arms: Sequence[str | Mapping[str, object]] | None = None,
     duration: str | float | None = None,
@@ -50,19 +52,21 @@ def compare(
     **options: Any,
 ) -> Run:
     """Run `default_with` these; `options` are those of `run`. Raises ScenarioError for bad input."""
-    plan = default_with(trace=trace, source=source, arms=arms, duration=duration, seed=seed)
+    plan = default_with(trace=trace, trace_start=trace_start, source=source, arms=arms, duration=duration, seed=seed)
     return run(plan, **options)
 
 
 def default_with(
     *,
     trace: str | None = None,
+    trace_start: str | None = None,
     source: str | None = None,
     arms: Sequence[str | Mapping[str, object]] | None = None,
     duration: str | float | None = None,
     seed: int | None = None,
 ) -> Scenario:
-    """The shipped scenario "default" with another trace, source, list of arms, duration (seconds or '20s') or seed.
+    """The shipped scenario "default" with another trace, place in a recorded one ('90s') at the first capture, source,
+    list of arms, duration (seconds or '20s') or seed.
 
     A trace that records no delay of its own gets DELAY in each direction, as `network.delay`. Raises ScenarioError.
     """
@@ -70,6 +74,8 @@ def default_with(
     if trace is not None:
         content["network"] = {**content["network"], "trace": trace}
         content["name"] = _file_name(trace)
+    if trace_start is not None:
+        content["network"] = {**content["network"], "trace_start": trace_start}
     if source is not None:
         content["video"] = {**content["video"], "source": source}
     if arms is not None:
@@ -115,10 +121,12 @@ def run(
                 "the kernel's link keeps no packets; accepted with a capture are the emulators netns and relay"
             )
         check_emulator(live, plan)
+    window = None if isinstance(live, Remote) else trace_window(plan)
     manifest = {
         "title": title(plan, network=not isinstance(live, Remote)),
         "scenario": plan.dump(),
         "seed": plan.seed,
+        **({"trace_window": window.record()} if window is not None else {}),
         "world": BETWEEN if isinstance(live, Remote) else world(live),
         "command": list(command),
         "versions": versions(),

@@ -1,9 +1,11 @@
 """Which part of its recorded traces a run replays, the same for all arms: drawn by the seed, or given."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from experiments.measure import dice
 from experiments.scenario import Scenario
+from experiments.scenario.network_spec import NetworkSpec
 
 
 @dataclass(frozen=True)
@@ -22,12 +24,23 @@ class TraceWindow:
 
 def trace_window(scenario: Scenario) -> TraceWindow | None:
     """The window of a scenario with its seed; None if it has no recorded trace."""
-    network = scenario.network
-    period = network.trace_period()
-    if period is None:
-        return None
-    start = drawn_start(scenario.seed, period) if network.trace_start is None else network.trace_start
-    return TraceWindow(start, scenario.duration, period)
+    return trace_windows([scenario])[0]
+
+
+def trace_windows(scenarios: Sequence[Scenario]) -> list[TraceWindow | None]:
+    """The window of each scenario; their traces are read once."""
+    periods: dict[NetworkSpec, float | None] = {}
+    windows: list[TraceWindow | None] = []
+    for scenario in scenarios:
+        network = scenario.network
+        if network not in periods:
+            periods[network] = network.trace_period()
+        if (period := periods[network]) is None:
+            windows.append(None)
+            continue
+        start = drawn_start(scenario.seed, period) if network.trace_start is None else network.trace_start
+        windows.append(TraceWindow(start, scenario.duration, period))
+    return windows
 
 
 def drawn_start(seed: int, period: float) -> float:

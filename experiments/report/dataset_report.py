@@ -64,7 +64,7 @@ def dataset_report(dataset: Dataset) -> Report:
         verdict=compared.answer
         if compared
         else "No frames are kept, so the arms are not compared; their numbers are below.",
-        basis=_basis(compared, len(seeds)),
+        basis=_basis(compared, len(seeds), dataset.dependent),
         warnings=_others(dataset),
         sections=(
             Section(
@@ -72,7 +72,7 @@ def dataset_report(dataset: Dataset) -> Report:
                 "Numbers",
                 tables=(
                     *([verdict_table(compared)] if compared else []),
-                    interval_table(dataset.summary, order),
+                    interval_table(dataset.summary, order, intervals=not dataset.dependent),
                 ),
             ),
             *(_pictures(dataset, seeds, order) if compared else ()),
@@ -82,12 +82,14 @@ def dataset_report(dataset: Dataset) -> Report:
     )
 
 
-def _basis(compared: Comparison | None, runs: int) -> str:
+def _basis(compared: Comparison | None, runs: int, dependent: str) -> str:
     if compared is not None and compared.unit != "run":
         return (
             f"One run has no interval of its own; these are over {_count(compared.blocks, 'block')} of ten seconds "
             "of it, and say nothing of other seeds."
         )
+    if dependent:
+        return f"There are no intervals: {dependent}."
     return "One run has no interval." if runs == 1 else f"Intervals are at 95 %. {sizing(runs)}"
 
 

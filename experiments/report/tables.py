@@ -66,31 +66,35 @@ def soonest_first(arm: Mapping[str, Any]) -> tuple[bool, float, float, str]:
     return arm["outcome"] != "measured", math.inf if p95 is None else p95, math.inf if p50 is None else p50, arm["arm"]
 
 
-def interval_table(summary: pd.DataFrame, arms: Sequence[str]) -> Table:
-    """Each number in a typical run, the median, and its interval; `summary` as of a dataset without axes."""
+def interval_table(summary: pd.DataFrame, arms: Sequence[str], *, intervals: bool) -> Table:
+    """Each number in a typical run, the median, and its interval unless the runs are dependent; `summary` as of a
+    dataset without axes."""
+    within = (
+        ", below it its 95 % interval by order statistics (∞ stands for a side on which so few runs bound nothing, and "
+        "for frames never shown)"
+    )
     return Table(
-        caption="In a typical run: the median over the measured runs, below it its 95 % interval by order statistics "
-        "(∞ stands for a side on which so few runs bound nothing, and for frames never shown). Latencies are glass to "
-        "glass over all captured frames of a run.",
+        caption=f"In a typical run: the median over the measured runs{within if intervals else ''}. Latencies are "
+        "glass to glass over all captured frames of a run.",
         corner="arm",
         columns=("runs", *(heading for _, heading, _ in _NUMBERS)),
-        rows=tuple(_interval_row(arm, summary[summary["arm"] == arm]) for arm in arms),
+        rows=tuple(_interval_row(arm, summary[summary["arm"] == arm], intervals=intervals) for arm in arms),
     )
 
 
-def _interval_row(arm: str, rows: pd.DataFrame) -> Row:
+def _interval_row(arm: str, rows: pd.DataFrame, *, intervals: bool) -> Row:
     measured = rows[rows["outcome"] == "measured"]
     count = Cell(str(len(measured)), "" if len(measured) == len(rows) else f"of {len(rows)}")
     if measured.empty:
         return Row(arm, (count, Cell(str(rows["outcome"].iloc[0])), *[Cell(NOTHING)] * (len(_NUMBERS) - 1)))
-    return Row(arm, (count, *(_typical(measured, name, form) for name, _, form in _NUMBERS)))
+    return Row(arm, (count, *(_typical(measured, name, form, within=intervals) for name, _, form in _NUMBERS)))
 
 
-def _typical(measured: pd.DataFrame, name: str, form: str) -> Cell:
+def _typical(measured: pd.DataFrame, name: str, form: str, *, within: bool) -> Cell:
     if name != "shown" and not name.startswith("g2g") and measured[name].isna().any():
         return Cell(NOTHING)  # undefined without pictures or without a floor, not infinite
     values = values_of(measured, name)
-    return Cell(bound(percentile(values, 0.5), form), interval(quantile_interval(values), form))
+    return Cell(bound(percentile(values, 0.5), form), interval(quantile_interval(values), form) if within else "")
 
 
 def verdict_table(compared: Comparison) -> Table:
@@ -98,12 +102,12 @@ def verdict_table(compared: Comparison) -> Table:
     name = f"p{100 * compared.percentile:g}"
     rows = []
     for arm in compared.arms:
-        paired = arm.against_best
+        paired, within = arm.against_best, arm.interval
         rows.append(
             Row(
                 arm.arm,
                 (
-                    Cell(_ms(arm.typical), f"[{_ms(arm.interval.low)}, {_ms(arm.interval.high)}]"),
+                    Cell(_ms(arm.typical), "" if within is None else f"[{_ms(within.low)}, {_ms(within.high)}]"),
                     Cell(_ms(arm.pooled)),
                     Cell(NOTHING)
                     if paired is None

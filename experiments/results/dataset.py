@@ -19,8 +19,10 @@ from experiments.results.files import ResultsError, read_json, read_table
 from experiments.results.notes import told
 from experiments.results.schema import check_schema
 from experiments.results.summary_table import AXIS, IDENTITY, NUMBERS
+from experiments.results.trace_windows import overlap_of
 from experiments.scenario.spec import FLOOR
 from experiments.scenario.tracks import VIDEO_TRACK
+from experiments.statistics.windows import Overlap
 
 Kind = TypeVar("Kind", dict[str, Any], list[Any])
 
@@ -55,6 +57,21 @@ class Dataset:
     def arms(self) -> list[str]:
         """The labels of the arms, without the floor."""
         return [arm for arm in dict.fromkeys(self.summary["arm"].tolist()) if arm != FLOOR]
+
+    @cached_property
+    def overlap(self) -> Overlap | None:
+        """How far its runs replay the same parts of recorded traces; None without recorded traces."""
+        return overlap_of(self.manifest)
+
+    @property
+    def overlap_notes(self) -> list[str]:
+        """How many runs share a part of a recorded trace, if any do."""
+        return [self.overlap.sentence] if self.overlap is not None and self.overlap.sentence else []
+
+    @property
+    def dependent(self) -> str:
+        """Why its runs are not independent of each other, so that no interval can be had of them; empty if they are."""
+        return "" if self.overlap is None else self.overlap.dependent
 
     def where(self, **fields: Any) -> pd.DataFrame:
         """The rows of the summary in which these columns, or axes by their name, have these values.
@@ -110,9 +127,11 @@ class Dataset:
 
     @cached_property
     def notes(self) -> list[str]:
-        """What has to be said of the arms beside their numbers, over all measured cells; not of the floor."""
+        """What has to be said beside the numbers: of runs that overlap, and of the arms, over all measured cells; not
+        of the floor."""
         cells = self.summary[(self.summary["arm"] != FLOOR) & (self.summary["outcome"] == "measured")]
-        return told((arm, self.notes_by_cell[cell]) for arm, cell in zip(cells["arm"], cells["cell"], strict=True))
+        of_arms = told((arm, self.notes_by_cell[cell]) for arm, cell in zip(cells["arm"], cells["cell"], strict=True))
+        return [*self.overlap_notes, *of_arms]
 
     @cached_property
     def notes_by_cell(self) -> dict[int, list[str]]:

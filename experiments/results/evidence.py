@@ -31,7 +31,8 @@ def evidence(dataset: Dataset, *, share: float = 0.95, track: int = VIDEO_TRACK)
     if not latencies:
         raise ResultsError(f"{dataset.path} has no arm that was measured with every seed")
     unit = "run" if runs > 1 else "block"
-    return compare_arms(latencies, rng=dice.generator(0, "evidence", dataset.name), share=share, unit=unit)
+    rng = dice.generator(0, "evidence", dataset.name)
+    return compare_arms(latencies, rng=rng, share=share, unit=unit, dependent=dataset.dependent)
 
 
 def sizing(runs: int) -> str:

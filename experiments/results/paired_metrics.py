@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from experiments.measure.metrics import percentile
 from experiments.results.files import ResultsError
 from experiments.statistics import Paired, compare_paired
-from experiments.statistics.comparison import NOT_DISTINGUISHABLE
+from experiments.statistics.comparison import NO_VERDICT, NOT_DISTINGUISHABLE
 from experiments.statistics.holm import holm
 
 LEVEL = 0.05
@@ -40,29 +40,34 @@ METRICS = (
 
 @dataclass(frozen=True)
 class Row:
-    """One metric of one pair of arms: A and B in a typical run (median), and A less B."""
+    """One metric of one pair of arms: A and B in a typical run (median), and A less B. Without a `p_value` the runs are
+    not independent, and the interval of the difference is none."""
 
     arm: str
     metric: Metric
     a: float
     b: float
     paired: Paired
-    p_value: float
+    p_value: float | None
 
     @property
     def verdict(self) -> str:
         """Which setting is sooner, in words; or that they are not distinguishable."""
+        if self.p_value is None:
+            return NO_VERDICT
         if self.p_value > LEVEL:
             return NOT_DISTINGUISHABLE
         words = f"A {self.metric.lower if self.paired.direction < 0 else self.metric.higher}"
         return words if self.paired.difference else f"{words}, in some runs"
 
 
-def paired_rows(pairs: Sequence[tuple[str, pd.DataFrame, pd.DataFrame]], *, rng: np.random.Generator) -> list[Row]:
+def paired_rows(
+    pairs: Sequence[tuple[str, pd.DataFrame, pd.DataFrame]], *, rng: np.random.Generator, independent: bool = True
+) -> list[Row]:
     """Every metric of every (name, rows of A, rows of B); the rows are of a dataset's summary, pair by pair of runs.
 
-    Holm's adjustment is over all of them. Pairs of which one was not measured are left out. Raises ResultsError if none
-    is left.
+    Holm's adjustment is over all of them; runs that are not `independent` are not tested. Pairs of which one was not
+    measured are left out. Raises ResultsError if none is left.
     """
     found = []
     for name, a, b in pairs:
@@ -73,6 +78,8 @@ def paired_rows(pairs: Sequence[tuple[str, pd.DataFrame, pd.DataFrame]], *, rng:
             values_a, values_b = values_of(a[both], metric.name), values_of(b[both], metric.name)
             paired = compare_paired(values_a, values_b, rng=rng)
             found.append((name, metric, percentile(values_a, 0.5), percentile(values_b, 0.5), paired))
+    if not independent:
+        return [Row(*columns, None) for columns in found]
     adjusted = holm([paired.p_value for *_, paired in found])
     return [Row(*columns, p_value) for columns, p_value in zip(found, adjusted, strict=True)]
 

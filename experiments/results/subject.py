@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from experiments.results.dataset import Dataset
+from experiments.results.trace_windows import words
 
 
 def run_subject(manifest: Mapping[str, Any]) -> str:
@@ -19,7 +20,8 @@ def dataset_subject(dataset: Dataset) -> str:
 
 def _line(manifest: Mapping[str, Any], name: str, seeds: str) -> str:
     """Of results without a title, which an earlier version wrote, the name."""
-    return f"{manifest.get('title', name)}, {seeds}, in {manifest.get('world', 'virtual time')}"
+    parts = (manifest.get("title", name), seeds, words(manifest), f"in {manifest.get('world', 'virtual time')}")
+    return ", ".join(str(part) for part in parts if part)
 
 
 def _range(seeds: Sequence[int]) -> str:

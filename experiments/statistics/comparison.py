@@ -14,6 +14,7 @@ from experiments.statistics.paired import Paired, compare_paired
 from experiments.statistics.signed_rank import FloatArray, blocks_needed
 
 NOT_DISTINGUISHABLE = "not distinguishable"
+NO_VERDICT = "no verdict"
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,8 @@ class ArmEvidence:
     `shown` is the share of frames that were; `median` and `pooled` are the 50th and the compared percentile over all
     frames of all blocks; `typical` is the median over blocks of the block's percentile, bounded by `interval` (order
     statistics). `against_best` compares it with the arm whose typical block is soonest; None for that one. `p_value` is
-    Holm's, over all pairs of arms.
+    Holm's, over all pairs of arms. If the blocks are not independent, there is no interval, p value or difference, and
+    the verdict is NO_VERDICT.
     """
 
     arm: str
@@ -31,7 +33,7 @@ class ArmEvidence:
     median: float
     pooled: float
     typical: float
-    interval: Interval
+    interval: Interval | None
     against_best: Paired | None
     p_value: float | None
     verdict: str
@@ -40,7 +42,8 @@ class ArmEvidence:
 @dataclass(frozen=True)
 class Comparison:
     """All arms, soonest first. `percentile` is a share, `level` the chance of any false verdict, `unit` what a block is
-    called. `blocks_needed` is how many could tell so many arms apart at all."""
+    called. `blocks_needed` is how many could tell so many arms apart at all. `dependent` says why the blocks are not
+    independent of each other, if they are not."""
 
     percentile: float
     blocks: int
@@ -48,6 +51,7 @@ class Comparison:
     level: float
     arms: tuple[ArmEvidence, ...]
     blocks_needed: int
+    dependent: str = ""
 
     @property
     def best(self) -> ArmEvidence:
@@ -64,6 +68,8 @@ class Comparison:
         size = f"{_ms(self.best.typical)} in a typical {self.unit} of {blocks}"
         if len(self.arms) == 1:
             return f"{self.best.arm} has a {name} of {size}."
+        if self.dependent:
+            return f"{self.best.arm} has the least {name}, {size}, but there is no verdict: {self.dependent}."
         parts = [f"Soonest at {name}: {self.best.arm}, {size}"]
         alike = [arm.arm for arm in self.arms[1:] if arm.verdict == NOT_DISTINGUISHABLE]
         if alike:
@@ -94,12 +100,14 @@ def compare_arms(
     share: float = 0.95,
     level: float = 0.05,
     unit: str = "run",
+    dependent: str = "",
 ) -> Comparison:
     """Compare arms that were measured over the same blocks.
 
     `latencies` has, per arm, an array per block: the latency of each captured frame in seconds, infinite if it was
     never shown. Every pair of arms is tested and Holm's adjustment is over all of them, so that the best one may be
-    chosen from the same data. `unit` names a block in sentences. Raises ValueError without arms or blocks, or if arms
+    chosen from the same data. `unit` names a block in sentences. With `dependent`, the reason why the blocks are not
+    independent of each other, nothing is tested. Raises ValueError without arms or blocks, or if arms
     have different numbers of blocks.
     """
     counts = {arm: len(blocks) for arm, blocks in latencies.items()}
@@ -107,10 +115,14 @@ def compare_arms(
         raise ValueError(f"arms are compared over the same blocks, at least one; found {counts or 'no arms'}")
     blocks = next(iter(counts.values()))
     observed = {arm: np.array([percentile(block, share) for block in parts]) for arm, parts in latencies.items()}
-    pairs = {
-        (a, b): compare_paired(observed[a], observed[b], rng=rng, confidence=1 - level)
-        for a, b in combinations(observed, 2)
-    }
+    pairs = (
+        {}
+        if dependent
+        else {
+            (a, b): compare_paired(observed[a], observed[b], rng=rng, confidence=1 - level)
+            for a, b in combinations(observed, 2)
+        }
+    )
     adjusted = dict(zip(pairs, holm([pair.p_value for pair in pairs.values()]), strict=True))
     typical = {arm: percentile(values, 0.5) for arm, values in observed.items()}
     frames = {arm: np.concatenate(list(parts)) for arm, parts in latencies.items()}
@@ -123,20 +135,23 @@ def compare_arms(
 
     def rank(arm: str) -> tuple[int, float, float]:
         """No arm is soonest that another one is told to be sooner than, whatever their typical blocks."""
-        beaten = sum(_told(*against[arm, other], level) > 0 for other in observed if other != arm)
+        beaten = sum(_told(*pair, level) > 0 for (one, _), pair in against.items() if one == arm)
         return beaten, typical[arm], pooled[arm]
 
     order = sorted(observed, key=rank)
     best = order[0]
     evidence = []
     for arm in order:
-        paired, p_value = (None, None) if arm == best else against[arm, best]
-        interval = quantile_interval(observed[arm], 0.5, confidence=1 - level)
+        paired, p_value = against.get((arm, best), (None, None))
+        interval = None if dependent else quantile_interval(observed[arm], 0.5, confidence=1 - level)
         shown, median = float(np.isfinite(frames[arm]).mean()), percentile(frames[arm], 0.5)
-        verdict = "soonest" if paired is None or p_value is None else _verdict(_told(paired, p_value, level))
+        if dependent:
+            verdict = NO_VERDICT
+        else:
+            verdict = "soonest" if paired is None or p_value is None else _verdict(_told(paired, p_value, level))
         evidence.append(ArmEvidence(arm, shown, median, pooled[arm], typical[arm], interval, paired, p_value, verdict))
     needed = blocks_needed(level, len(pairs)) if pairs else 1
-    return Comparison(share, blocks, unit, level, tuple(evidence), needed)
+    return Comparison(share, blocks, unit, level, tuple(evidence), needed, dependent)
 
 
 def _told(paired: Paired, p_value: float, level: float) -> int:
