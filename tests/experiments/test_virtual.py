@@ -264,7 +264,8 @@ def test_a_mahimahi_line_per_millisecond_is_12_032_mbit_per_second(
 def test_a_run_waits_for_what_is_held_on_purpose(
     make_scenario: MakeScenario, reuse: Reuse, label: str, playout: str
 ) -> None:
-    scenario = make_scenario(arms=[label], network={"delay": "20ms"}, playout=playout, duration="1s")
+    video = {"source": "lognormal", "bitrate": "1500kbit/s"}
+    scenario = make_scenario(arms=[label], video=video, network={"delay": "20ms"}, playout=playout, duration="1s")
     result = run_arm(scenario, scenario.arms[0], reuse)
     assert result.summary["displayed"] == result.summary["captured"] == 30
     assert result.summary["g2g_p99_ms"] == pytest.approx(5000, abs=30)
@@ -285,7 +286,7 @@ def test_a_deadline_means_the_same_for_every_arm(
         duration="2s",
         video={"source": "lognormal", "bitrate": "1500kbit/s", "deadline": "300ms"},
         chat={"interval": "100ms", "deadline": "100ms"},
-        network={"trace": str(trace), "queue": "1MB", "delay": "10ms"},
+        network={"trace": str(trace), "trace_start": "0s", "queue": "1MB", "delay": "10ms"},
     )
     frames = run_arm(scenario, scenario.arm(label), reuse).ledger
     assert frames is not None
