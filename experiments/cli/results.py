@@ -68,7 +68,7 @@ def show(
         if as_json:
             typer.echo(json.dumps(json_object(run), allow_nan=False))
         else:
-            print_run(run, [])
+            print_run(run)
         return
     from experiments.cli.show_dataset import show_dataset
     from experiments.results.dataset import load_dataset
@@ -114,7 +114,11 @@ def prune(
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Remove them; without it they are only named.")] = False,
 ) -> None:
-    """Remove runs and datasets: incomplete ones, old ones, or, with both options, those that are both."""
+    """Remove runs and datasets: incomplete ones, old ones, or, with both options, those that are both.
+
+    What this program did not make, by its manifest, and what a process writes
+    just now, stays.
+    """
     if not incomplete and older_than is None:
         raise ResultsError("nothing chosen to prune; accepted are --incomplete, --older-than AGE, or both")
     before = None if older_than is None else time.time() - _age(older_than)  # noqa: TID251 (an age is of the calendar)
@@ -123,17 +127,30 @@ def prune(
         for entry in store.runs(results)
         if (not incomplete or not entry.complete) and (before is None or entry.modified_at < before)
     ]
-    total = 0
+    ours = [entry for entry in chosen if entry.ours]
+    sizes = [entry.size_bytes() for entry in ours]
+    for entry, size in zip(ours, sizes, strict=True):
+        typer.echo(f"{'to be removed:' if yes else 'would remove'} {entry.path} ({size / 1e6:.1f} MB)")
     for entry in chosen:
-        size = entry.size_bytes()
-        total += size
-        if yes:
-            store.remove(entry)
-        typer.echo(f"{'removed' if yes else 'would remove'} {entry.path} ({size / 1e6:.1f} MB)")
-    if chosen and not yes:
-        typer.echo(f"{len(chosen)} of them, {total / 1e6:.1f} MB; give --yes to remove them")
-    elif not chosen:
+        if not entry.ours:
+            typer.echo(f"kept {entry.path}: its manifest does not say that Glassbench made it")
+    if not ours:
         typer.echo("nothing to prune")
+    elif not yes:
+        typer.echo(f"{len(ours)} of them, {sum(sizes) / 1e6:.1f} MB; give --yes to remove them")
+    else:
+        _remove(ours)
+
+
+def _remove(entries: list[Entry]) -> None:
+    removed = 0
+    for entry in entries:
+        try:
+            store.remove(entry)
+            removed += 1
+        except ResultsError as error:
+            typer.echo(f"kept {entry.path}: {error}")
+    typer.echo(f"removed {removed} of {len(entries)}")
 
 
 def one(folder: Path) -> Entry:

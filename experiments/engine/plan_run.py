@@ -18,7 +18,7 @@ from experiments.measure.trace_window import trace_windows
 from experiments.results import dataset_folder as folder
 from experiments.results.arm_folder import write_arm
 from experiments.results.dataset import Dataset, load_dataset
-from experiments.results.files import ResultsError
+from experiments.results.files import OutputError, ResultsError
 from experiments.results.versions import versions
 from experiments.scenario.named_files import digests, named_files
 from experiments.scenario.spec import FLOOR
@@ -99,7 +99,7 @@ def _run_missing(plan: Plan, path: Path, run_cells: RunCells, progress: CellProg
 
     def finished(job: Job, ended: Done) -> None:
         if ended.unwritten is not None:
-            raise ResultsError(ended.unwritten)
+            raise OutputError(ended.unwritten)
         # Whose process ended may have kept its cell just before.
         if not ended.kept and not folder.is_finished(path, int(job.name), frames=plan.frames):
             if ended.died and job not in died:
@@ -118,7 +118,7 @@ def _run_missing(plan: Plan, path: Path, run_cells: RunCells, progress: CellProg
         all_ended = run_cells(missing, finished) and (not died or run_cells(tuple(died), finished))
     except ResultsError as error:
         kept = folder.finished_cells(path, total, frames=plan.frames)  # others went on until they were stopped
-        raise ResultsError(f"{error}; {len(kept)} of {total} cells are kept in {path}") from None
+        raise type(error)(f"{error}; {len(kept)} of {total} cells are kept in {path}") from None
     if not all_ended:
         raise PlanInterrupted(f"interrupted; {len(done)} of {total} cells are kept in {path}, the same command goes on")
     folder.finish(path, [cell.axes for cell in plan.cells], partial(_describe, plan), frames=plan.frames)

@@ -20,7 +20,7 @@ from experiments.measure.trace_window import trace_window
 from experiments.results import Run, load, run_folder
 from experiments.results.arm_folder import write_arm
 from experiments.results.captures import CAPTURES
-from experiments.results.files import ResultsError
+from experiments.results.files import OutputError, ResultsError
 from experiments.results.run_folder import arm_place
 from experiments.results.versions import versions
 from experiments.scenario import Scenario
@@ -132,9 +132,9 @@ def run(
         "versions": versions(),
         "arms": {arm.label: "not run" for arm in plan.arms},
     }
-    folder = run_folder.create(Path(results), run_id or f"{plan.name}-seed{plan.seed}", manifest)
     workers = 1 if live else workers or usable_processors()  # two arms at a time would be in each other's way
-    return _Comparison(plan, folder, progress, capture=capture, live=live).run(workers)
+    with run_folder.create(Path(results), run_id or f"{plan.name}-seed{plan.seed}", manifest) as folder:
+        return _Comparison(plan, folder, progress, capture=capture, live=live).run(workers)
 
 
 class _Comparison:
@@ -171,7 +171,7 @@ class _Comparison:
             self._name_missing()
             run_folder.finish(self._folder, complete=ended, floor=self._floor())
         except ResultsError as error:
-            raise ResultsError(f"{error}; kept in {self._folder}: {run_folder.kept(self._folder)}") from None
+            raise type(error)(f"{error}; kept in {self._folder}: {run_folder.kept(self._folder)}") from None
         run = load(self._folder)
         if not ended:
             raise Interrupted(run)
@@ -181,7 +181,7 @@ class _Comparison:
         self._done[job.name] = done
         self._progress(job.name, 1.0)
         if done.unwritten is not None:
-            raise ResultsError(done.unwritten)
+            raise OutputError(done.unwritten)
         if job.place is not None:
             if not done.kept:
                 write_arm(job.place, ArmResult(job.arm, done.outcome, done.reason))

@@ -9,9 +9,7 @@ Whatever ends the process, finished cells stay. Opened again for the same plan, 
 whose files a crash of the machine has damaged.
 """
 
-import fcntl
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -23,6 +21,7 @@ import pyarrow.parquet as pq
 
 from experiments.results.arm_folder import read_record
 from experiments.results.files import ResultsError, make_folder, read_json, whole_file, write_json
+from experiments.results.ownership import LOCK, MARK, locked
 from experiments.results.schema import SCHEMA, check_schema
 from experiments.results.summary_table import axis_types, summary_table
 
@@ -33,7 +32,6 @@ Describe = Callable[[int], Mapping[str, Any]]
 
 TABLES = ("ledger", "links")
 
-_LOCK = ".lock"
 _SUMMARY_ROWS = 1000
 _ROWS = 10_000  # of the ledger or the links, in memory at a time
 
@@ -46,19 +44,20 @@ def dataset_folder(path: Path, manifest: Mapping[str, Any]) -> Iterator[None]:
     `path`: a run, another plan of that name, or what another version of the program left unfinished.
     """
     make_folder(path, exist_ok=True)
-    with _locked(path):
+    with locked(path):
         _remove_drafts(path)
+        _refuse_links(path)
         if (path / "manifest.json").exists():
             found = read_json(path / "manifest.json")
             _check_same(path, found, manifest)
             if found.get("complete"):  # and killed before it had cleaned up
                 shutil.rmtree(path / "cells", ignore_errors=True)
-        elif any(item.name != _LOCK for item in path.iterdir()):
+        elif any(item.name != LOCK for item in path.iterdir()):
             raise ResultsError(f"cannot write results to {path}: it exists and is not the folder of a dataset")
         else:
             write_json(
                 path / "manifest.json",
-                {"schema": SCHEMA, "kind": "dataset", **manifest, "complete": False},
+                {**MARK, "schema": SCHEMA, "kind": "dataset", **manifest, "complete": False},
             )
         yield
 
@@ -191,36 +190,19 @@ def _read_cell(file: Path) -> pa.Table:
         raise ResultsError(f"{file} is damaged; the same command runs that cell again") from None
 
 
+def _refuse_links(path: Path) -> None:
+    """Cells are written into folders of the dataset, and not where a link in a folder of somebody else leads."""
+    cells = path / "cells"
+    for folder in (cells, *(cells.iterdir() if cells.is_dir() else ())):
+        if folder.is_symlink():
+            raise ResultsError(f"{folder} is a link to elsewhere; nothing is written there: remove it, and go on")
+
+
 def _remove_drafts(path: Path) -> None:
     """What a killed process had begun to write. Nobody else writes here: we hold the lock."""
     for draft in path.glob("*.part"):
         with suppress(OSError):
             draft.unlink()
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """The lock ends with this process, however it ends."""
-    file = path / _LOCK
-    try:
-        lock = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise ResultsError(f"cannot write results to {path}: {error.strerror}") from None
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # Whoever held it until now has removed the file, and somebody else may have made and locked the next one.
-        held = file.exists() and os.path.samestat(os.fstat(lock), file.stat())
-    except OSError:
-        held = False
-    if not held:
-        os.close(lock)
-        raise ResultsError(f"{path} is being written by another process; wait for it or name another folder")
-    try:
-        yield
-    finally:
-        with suppress(OSError):
-            file.unlink()
-        os.close(lock)
 
 
 def _check_same(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """Files of a run: written whole or not at all, byte-identical for equal content, refused with one sentence."""
 
+import errno
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -19,6 +20,19 @@ _MAX_JSON_BYTES = 64 * 2**20
 
 class ResultsError(ValueError):
     """Results that cannot be written or read: one sentence with the path, what is wrong, and what was kept."""
+
+
+class OutputError(ResultsError):
+    """What could have been written could not: the disk is full or broken. No fault of what was asked for."""
+
+
+NOT_TAKEN = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO))
+"""How a file says that it takes no more, whatever is written to it."""
+
+
+def unwritable(what: object, error: OSError) -> ResultsError:
+    """What to raise when that, such as a path, cannot be written."""
+    return (OutputError if error.errno in NOT_TAKEN else ResultsError)(f"cannot write {what}: {_reason(error)}")
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:
@@ -92,19 +106,22 @@ def make_folder(path: Path, *, exist_ok: bool) -> None:
             raise
         raise ResultsError(f"cannot write results to {path}: a file of that name is in the way") from None
     except OSError as error:
-        raise ResultsError(f"cannot write results to {path}: {_reason(error)}") from None
+        raise unwritable(f"results to {path}", error) from None
 
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """A file beside `path` to write to, which then takes its place, so that no reader and no crash ever sees half a
-    file. Raises ResultsError."""
+    file. A link at `path` is replaced, not followed: folders of results come from strangers, too. Raises
+    ResultsError."""
     beside = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
+        beside.unlink(missing_ok=True)
+        beside.touch(exist_ok=False)
         yield beside
         beside.replace(path)
     except OSError as error:
-        raise ResultsError(f"cannot write {path}: {_reason(error)}") from None
+        raise unwritable(path, error) from None
     finally:
         with suppress(OSError):
             beside.unlink()

@@ -10,7 +10,8 @@ Whatever ends the process, what was measured before stays, and `experiments.resu
 
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ import pandas as pd
 from experiments.measure.arm_result import LEDGER_TYPES, LINK_TYPES
 from experiments.results.arm_folder import read_record
 from experiments.results.files import ResultsError, make_folder, read_json, read_table, write_json, write_table
+from experiments.results.ownership import MARK, locked
 from experiments.results.schema import SCHEMA
 
 
@@ -32,8 +34,10 @@ class Collected:
     links: pd.DataFrame
 
 
-def create(root: Path, run_id: str, manifest: Mapping[str, Any]) -> Path:
-    """Make `root/run_id`, or `root/run_id-2` and so on if taken, with its manifest. Raises ResultsError."""
+@contextmanager
+def create(root: Path, run_id: str, manifest: Mapping[str, Any]) -> Iterator[Path]:
+    """Make `root/run_id`, or `root/run_id-2` and so on if taken, with its manifest, and keep every other process out
+    meanwhile. Raises ResultsError."""
     make_folder(root, exist_ok=True)
     name = run_id
     for counter in range(2, 100_000):
@@ -43,12 +47,13 @@ def create(root: Path, run_id: str, manifest: Mapping[str, Any]) -> Path:
         except FileExistsError:
             name = f"{run_id}-{counter}"
     folder = root / name
-    try:
-        write_json(folder / "manifest.json", {"schema": SCHEMA, "run": name, "complete": False, **manifest})
-    except ResultsError:
-        folder.rmdir()
-        raise
-    return folder
+    with locked(folder):
+        try:
+            write_json(folder / "manifest.json", {**MARK, "schema": SCHEMA, "run": name, "complete": False, **manifest})
+        except ResultsError:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        yield folder
 
 
 def arm_place(folder: Path, index: int, arm: str) -> Path:

@@ -6,6 +6,7 @@ a pyarrow Dataset that reads what a query asks for.
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from pyarrow import fs
 
 from experiments.results.dataset import Dataset
 from experiments.results.files import ResultsError, read_json
+from experiments.results.ownership import is_ours, locked
 from experiments.results.summary_table import IDENTITY, NUMBERS, flat_numbers
 
 MAX_DEPTH = 3  # results/EXPERIMENT/PLAN is two
@@ -26,7 +28,8 @@ MAX_DEPTH = 3  # results/EXPERIMENT/PLAN is two
 @dataclass(frozen=True)
 class Entry:
     """A folder with a manifest. `arms` counts the arms of a run or the cells of a dataset; `modified_at` is when the
-    manifest was last written, in seconds since the epoch. `damage` is one sentence if the manifest cannot be read."""
+    manifest was last written, in seconds since the epoch. `ours`: this program says in it that it made the folder.
+    `damage` is one sentence if the manifest cannot be read."""
 
     path: Path
     kind: Literal["run", "dataset", "damaged"]
@@ -36,11 +39,12 @@ class Entry:
     complete: bool
     source: str
     modified_at: float
+    ours: bool = False
     damage: str | None = None
 
     def size_bytes(self) -> int:
         """What the folder takes on the disk."""
-        return sum(file.stat().st_size for file in self.path.rglob("*") if file.is_file())
+        return sum(file.lstat().st_size for file in self.path.rglob("*") if file.is_file())
 
 
 def runs(root: Path) -> list[Entry]:
@@ -90,11 +94,21 @@ def frames(root: Path, entries: Sequence[Entry]) -> ds.Dataset:
 
 
 def remove(entry: Entry) -> None:
-    """Delete the folder of a run. Raises ResultsError."""
-    try:
-        shutil.rmtree(entry.path)
-    except OSError as error:
-        raise ResultsError(f"cannot remove {entry.path}: {error.strerror}") from None
+    """Delete the folder of a run or dataset. Raises ResultsError, and leaves it as it is, if it is not ours, or if a
+    process writes into it or has done so since `entry` was read."""
+    with locked(entry.path):
+        if _entry(entry.path) != entry or not entry.ours:
+            raise ResultsError(f"{entry.path} has changed or is not of this program")
+        try:
+            # At once away from its place: whoever writes there from now on makes a folder of its own.
+            aside = Path(tempfile.mkdtemp(prefix=f".{entry.path.name}.", suffix=".removed", dir=entry.path.parent))
+            entry.path.rename(aside / entry.path.name)
+        except OSError as error:
+            raise ResultsError(f"cannot remove {entry.path}: {error.strerror}") from None
+        try:
+            shutil.rmtree(aside)
+        except OSError as error:
+            raise ResultsError(f"cannot remove all of {entry.path}: {error.strerror}; the rest is in {aside}") from None
 
 
 def _folders(root: Path, depth: int) -> Iterator[Path]:
@@ -112,6 +126,7 @@ def _folders(root: Path, depth: int) -> Iterator[Path]:
 
 def _entry(path: Path) -> Entry:
     modified_at = (path / "manifest.json").stat().st_mtime
+    manifest: dict[str, Any] = {}
     try:
         manifest = read_json(path / "manifest.json")
         kind = manifest.get("kind", "run")
@@ -122,13 +137,13 @@ def _entry(path: Path) -> Entry:
             raise ResultsError(f"{path / 'manifest.json'} is not the manifest of a run or a dataset")
         versions = manifest.get("versions")
     except ResultsError as error:
-        return Entry(path, "damaged", path.name, None, 0, False, "", modified_at, str(error))
+        return Entry(path, "damaged", path.name, None, 0, False, "", modified_at, is_ours(manifest), str(error))
     except (KeyError, TypeError):
         sentence = f"{path / 'manifest.json'} is not the manifest of a run or a dataset"
-        return Entry(path, "damaged", path.name, None, 0, False, "", modified_at, sentence)
+        return Entry(path, "damaged", path.name, None, 0, False, "", modified_at, is_ours(manifest), sentence)
     source = str(versions.get("source", "")) if isinstance(versions, Mapping) else ""
     seed = seed if isinstance(seed, int) else None
-    return Entry(path, kind, name, seed, arms, bool(manifest.get("complete")), source, modified_at)
+    return Entry(path, kind, name, seed, arms, bool(manifest.get("complete")), source, modified_at, is_ours(manifest))
 
 
 def _summary(entry: Entry) -> pd.DataFrame | None:

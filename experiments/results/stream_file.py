@@ -5,7 +5,7 @@ from io import FileIO
 from itertools import accumulate
 from pathlib import Path
 
-from experiments.results.files import ResultsError
+from experiments.results.files import unwritable
 
 _BUFFER_BYTES = 64 * 2**10
 
@@ -41,7 +41,7 @@ class StreamFile:
     def check(self) -> None:
         """Raises ResultsError if something could not be written."""
         if self._error is not None:
-            raise ResultsError(f"cannot write {self._path}: {self._error.strerror or self._error}")
+            raise unwritable(self._path, self._error)
 
     def close(self) -> None:
         """Write what is left. Raises ResultsError."""

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable
@@ -9,6 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from experiments.engine import jobs
+from experiments.results import run_folder, store
+from experiments.results.files import ResultsError
 
 Glass = Callable[..., Any]
 
@@ -124,7 +129,8 @@ def test_results_are_listed_shown_compared_and_pruned(glass: Glass) -> None:
     os.utime(old, (time.time() - 86400 * 40,) * 2)
     assert "would remove results/lte-driving-seed20 " in glass("results", "prune", "--older-than", "30d").out
     assert old.exists()
-    assert "removed results/lte-driving-seed20 " in glass("results", "prune", "--older-than", "30d", "--yes").out
+    done = glass("results", "prune", "--older-than", "30d", "--yes").out
+    assert re.fullmatch(r"to be removed: results/lte-driving-seed20 \(0\.\d MB\)\nremoved 1 of 1\n", done)
     assert not old.parent.exists()
     assert glass("results", "prune", "--incomplete").out == "nothing to prune\n"
 
@@ -141,7 +147,80 @@ def test_damaged_results_are_listed_as_such_and_disturb_no_others(glass: Glass) 
     assert "odd/manifest.json is not the manifest of a run or a dataset" in out
     code, _, err = glass("results", "show", "results/broken")
     assert (code, err.count("\n")) == (2, 1)
-    assert "removed results/broken" in glass("results", "prune", "--incomplete", "--yes").out
+
+
+def test_prune_removes_only_what_says_that_glassbench_made_it(glass: Glass) -> None:
+    glass(*RUNS)
+    results, made = Path("results"), Path("results/lte-driving-seed20")
+    for name, manifest in (
+        ("an app", '{"name": "app", "start_url": "/", "complete": false}'),
+        ("a copy", json.dumps(json.loads((made / "manifest.json").read_text()) | {"program": "other"})),
+        ("broken", "{"),
+        ("no object", "[1]"),
+        ("nothing", ""),
+    ):
+        (results / name).mkdir()
+        (results / name / "manifest.json").write_text(manifest)
+    code, out, _ = glass("results", "prune", "--older-than", "0min", "--yes")
+    assert code == 0
+    assert sorted(path.name for path in results.iterdir()) == ["a copy", "an app", "broken", "no object", "nothing"]
+    assert out.count("its manifest does not say that Glassbench made it") == 5
+    assert out.splitlines()[-1] == "removed 1 of 1"
+
+
+def test_prune_removes_a_damaged_run_that_says_so_and_all_are_listed_before_the_first_goes(
+    glass: Glass, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for seed in ("20", "21", "22"):
+        glass(*RUNS, "--seed", seed)
+        manifest = Path(f"results/lte-driving-seed{seed}/manifest.json")
+        manifest.write_text(json.dumps({"program": "glassbench", "complete": False}))
+    gone: list[Path] = []
+
+    def fail_after_one(entry: Any) -> None:
+        if gone:
+            raise KeyboardInterrupt
+        gone.append(entry.path)
+
+    monkeypatch.setattr("experiments.results.store.remove", fail_after_one)
+    code, out, _ = glass("results", "prune", "--incomplete", "--yes")
+    assert code == 130 and len(gone) == 1
+    assert [line.split(" (")[0] for line in out.splitlines()] == [
+        f"to be removed: results/lte-driving-seed{seed}" for seed in (20, 21, 22)
+    ]
+
+
+def test_prune_keeps_what_another_process_writes_and_what_has_changed_since_it_was_listed(
+    glass: Glass, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with run_folder.create(Path("results"), "one", {"scenario": {"name": "s"}, "arms": {}}) as folder:
+        code, out, _ = glass("results", "prune", "--incomplete", "--yes")
+        assert code == 0 and f"kept {folder}: {folder} is being written by another process" in out
+        assert out.splitlines()[-1] == "removed 0 of 1" and (folder / "manifest.json").exists()
+    (entry,) = store.runs(Path("results"))
+    os.utime(folder / "manifest.json", (1, 1))
+    with pytest.raises(ResultsError, match="has changed"):
+        store.remove(entry)
+    assert "removed 1 of 1" in glass("results", "prune", "--incomplete", "--yes").out
+    assert list(Path("results").iterdir()) == []
+
+
+@pytest.mark.parametrize("runs", ["1", "2"])
+def test_a_comparison_that_runs_is_safe_from_prune(glass: Glass, monkeypatch: pytest.MonkeyPatch, runs: str) -> None:
+    pruned: list[str] = []
+    run_arm = jobs.run_arm
+
+    def prune_meanwhile(*arguments: Any, **options: Any) -> Any:
+        if not pruned:  # as another process would: a lock of flock(2) is of the open file, not of the process
+            (entry,) = store.runs(Path("results"))
+            with pytest.raises(ResultsError, match="is being written by another process") as error:
+                store.remove(entry)
+            pruned.append(str(error.value))
+        return run_arm(*arguments, **options)
+
+    monkeypatch.setattr(jobs, "run_arm", prune_meanwhile)
+    assert glass(*RUNS, "--runs", runs).code == 0
+    assert pruned
 
 
 @pytest.mark.parametrize(

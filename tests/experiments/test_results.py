@@ -46,7 +46,8 @@ def arm(name: str, outcome: Outcome = "measured") -> ArmResult:
 
 @pytest.fixture
 def finished(tmp_path: Path) -> Path:
-    folder = run_folder.create(tmp_path, "test", MANIFEST)
+    with run_folder.create(tmp_path, "test", MANIFEST) as folder:
+        pass
     write_arm(run_folder.arm_place(folder, 1, "srt:latency_ms=20"), arm("srt:latency_ms=20"))
     write_arm(run_folder.arm_place(folder, 0, "udp"), arm("udp"))
     write_arm(run_folder.arm_place(folder, 2, "rtp"), ArmResult("rtp", "unsupported", "rtp carries no av1"))
@@ -86,7 +87,8 @@ def test_views_of_a_run_for_plots_and_notebooks(finished: Path) -> None:
 
 def test_a_run_that_broke_off_gives_what_was_measured_marked_incomplete(tmp_path: Path) -> None:
     planned = {"udp": "measured", "rtp": "not run", "srt": "not run"}
-    folder = run_folder.create(tmp_path, "test", {**MANIFEST, "arms": planned})
+    with run_folder.create(tmp_path, "test", {**MANIFEST, "arms": planned}) as folder:
+        pass
     write_arm(run_folder.arm_place(folder, 0, "udp"), arm("udp"))
     (folder / "arms" / "01-rtp").mkdir()  # the process died while this arm was written
     write_table(folder / "arms" / "01-rtp" / "ledger.parquet", ledger())
@@ -100,7 +102,8 @@ def test_a_run_that_broke_off_gives_what_was_measured_marked_incomplete(tmp_path
 
 
 def test_a_run_that_broke_off_before_its_first_arm_is_empty(tmp_path: Path) -> None:
-    folder = run_folder.create(tmp_path, "test", MANIFEST)
+    with run_folder.create(tmp_path, "test", MANIFEST) as folder:
+        pass
     (folder / "arms").mkdir()
     run = load(folder)
     assert run.arms == []
@@ -110,8 +113,9 @@ def test_a_run_that_broke_off_before_its_first_arm_is_empty(tmp_path: Path) -> N
 
 
 def test_a_folder_is_never_overwritten(tmp_path: Path) -> None:
-    names = [run_folder.create(tmp_path, "test", MANIFEST).name for _ in range(3)]
-    assert names == ["test", "test-2", "test-3"]
+    for name in ("test", "test-2", "test-3"):
+        with run_folder.create(tmp_path, "test", MANIFEST) as folder:
+            assert folder.name == name
 
 
 def test_a_disk_without_room_for_the_manifest_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,7 +124,7 @@ def test_a_disk_without_room_for_the_manifest_leaves_no_folder(tmp_path: Path, m
 
     monkeypatch.setattr(run_folder, "write_json", full)
     with pytest.raises(ResultsError, match="No space left"):
-        run_folder.create(tmp_path, "test", MANIFEST)
+        run_folder.create(tmp_path, "test", MANIFEST).__enter__()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -228,13 +232,14 @@ def test_a_path_that_is_no_folder_is_refused(tmp_path: Path) -> None:
 def test_a_results_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     (tmp_path / "results").write_text("a file in the way")
     with pytest.raises(ResultsError, match="cannot write results to"):
-        run_folder.create(tmp_path / "results", "test", MANIFEST)
+        run_folder.create(tmp_path / "results", "test", MANIFEST).__enter__()
     with pytest.raises(ResultsError, match="cannot write results to"):
-        run_folder.create(tmp_path / "results" / "deeper", "test", MANIFEST)
+        run_folder.create(tmp_path / "results" / "deeper", "test", MANIFEST).__enter__()
 
 
 def test_a_full_disk_keeps_the_arms_written_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = run_folder.create(tmp_path, "test", MANIFEST)
+    with run_folder.create(tmp_path, "test", MANIFEST) as folder:
+        pass
     write_arm(run_folder.arm_place(folder, 0, "udp"), arm("udp"))
 
     def full(self: Path, content: bytes) -> int:

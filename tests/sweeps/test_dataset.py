@@ -255,6 +255,19 @@ def test_two_processes_never_write_one_dataset(make_plan: MakePlan) -> None:
     run_plan(make_plan(), here, workers=1)
 
 
+def test_a_dataset_of_a_stranger_leads_nowhere_else(make_plan: MakePlan) -> None:
+    begun(make_plan(), 2)
+    Path("mine").mkdir()
+    (here / "cells/000005").symlink_to(Path("mine").resolve())
+    with pytest.raises(ResultsError, match="cells/000005 is a link to elsewhere; nothing is written there"):
+        run_plan(make_plan(), here, workers=1)
+    (here / "cells/000005").unlink()
+    (here / ".lock").symlink_to(Path("mine/lock").resolve())
+    with pytest.raises(ResultsError, match="cannot write results to"):
+        run_plan(make_plan(), here, workers=1)
+    assert list(Path("mine").iterdir()) == []
+
+
 def test_a_lock_that_was_taken_on_a_removed_file_is_none(make_plan: MakePlan, monkeypatch: pytest.MonkeyPatch) -> None:
     here.mkdir()
     real = fcntl.flock
@@ -263,7 +276,7 @@ def test_a_lock_that_was_taken_on_a_removed_file_is_none(make_plan: MakePlan, mo
         (here / ".lock").unlink()  # whoever held it removes it between our open and our lock
         real(file, how)
 
-    monkeypatch.setattr(dataset_folder.fcntl, "flock", late)
+    monkeypatch.setattr(fcntl, "flock", late)
     with pytest.raises(ResultsError, match="is being written by another process"):
         run_plan(make_plan(), here, workers=1)
 
