@@ -1,6 +1,5 @@
 """Carrying out an experiment: its plans into folders of their own, then its checks and its picture."""
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,18 +7,21 @@ from pathlib import Path
 from experiments.catalog.experiment import Check, Datasets, Experiment
 from experiments.engine.plan_run import CellProgress, run_plan
 from experiments.live.emulators import Emulator
-from experiments.results.files import write_bytes
 from experiments.results.subject import dataset_subject
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What an experiment gave: its datasets, its checks, and where they are. The picture is `figure.png` there."""
+    """What an experiment gave: its datasets, its checks, and where they are. Its picture is at `picture`."""
 
     experiment: Experiment
     path: Path
     datasets: Datasets
     checks: tuple[Check, ...]
+
+    @property
+    def picture(self) -> Path:
+        return self.path / "figure.png"
 
     @property
     def failed(self) -> int:
@@ -55,17 +57,15 @@ def carry_out(
     return Outcome(experiment, path, datasets, tuple(experiment.checks(datasets)))
 
 
-def draw(outcome: Outcome) -> Path:
-    """Draw the picture of an experiment into its folder. Raises ResultsError."""
-    from experiments.plots.style import footline
+def draw(outcome: Outcome) -> bytes:
+    """The picture of an experiment, a PNG."""
+    from experiments.plots.style import footline, own_style, png
 
-    picture = io.BytesIO()
-    figure = outcome.experiment.figure(outcome.datasets)
     several = len(outcome.datasets) > 1
-    footline(
-        figure, [f"{name + ': ' if several else ''}{dataset_subject(data)}" for name, data in outcome.datasets.items()]
-    )
-    figure.savefig(picture, format="png", metadata={"Software": None})
-    path = outcome.path / "figure.png"
-    write_bytes(path, picture.getvalue())
-    return path
+    with own_style({}):
+        figure = outcome.experiment.figure(outcome.datasets)
+        footline(
+            figure,
+            [f"{name + ': ' if several else ''}{dataset_subject(data)}" for name, data in outcome.datasets.items()],
+        )
+        return png(figure)

@@ -11,6 +11,7 @@ from experiments.cli.options import AsJson, Results, Workers, command_line
 from experiments.cli.output import write_file
 from experiments.cli.progress import cell_progress
 from experiments.cli.show import wide_console
+from experiments.results.files import ResultsError
 
 app = typer.Typer(no_args_is_help=True, help="Latency budgets for CI: checked, and recorded as a baseline.")
 
@@ -94,14 +95,15 @@ def record(
 
 
 def _write(*files: tuple[Path | None, bytes], quiet: bool) -> None:
-    """Write each file that is asked for; one that cannot be written keeps no other from it. Raises OSError."""
+    """Write each file that is asked for; one that cannot be written keeps no other from it. Raises
+    ResultsError."""
     errors = []
     for path, content in files:
         if path is None:
             continue
         try:
             said = write_file(path, content)
-        except OSError as error:
+        except ResultsError as error:
             errors.append(error)
         else:
             typer.echo(said, err=quiet)

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from experiments.cli.check_table import check_object, check_table
 from experiments.cli.options import AsJson, Live, Results, WithEmulator, Workers, command_line, world_of
+from experiments.cli.pictures import draw_file
 from experiments.cli.progress import cell_progress
 from experiments.cli.show import wide_console
 from experiments.cli.show_dataset import median_rows, medians_table
@@ -58,12 +59,13 @@ def run(
         outcome = carry_out(
             EXPERIMENTS[name], results, workers=workers, live=through, progress=progress, command=command_line()
         )
-    picture = draw(outcome)
     if as_json:
         points: dict[str, Any] = {plan: median_rows(data) for plan, data in outcome.datasets.items()}
         checks = [check_object(check) for check in outcome.checks]
-        record = {"experiment": name, "folder": str(outcome.path), "picture": str(picture)}
+        record = {"experiment": name, "folder": str(outcome.path), "picture": str(outcome.picture)}
         typer.echo(json.dumps({**record, "checks": checks, "points": points}, allow_nan=False))
+        if (said := draw_file(outcome.picture, lambda: draw(outcome))).startswith("note"):
+            typer.echo(said, err=True)
         return
     experiment = outcome.experiment
     typer.echo(f"{experiment.question}\nExpected: {experiment.expectation} ({experiment.source})")
@@ -71,5 +73,5 @@ def run(
         wide_console().print(medians_table(data))
     wide_console().print(check_table({name: outcome.checks}))
     typer.echo(f"{len(outcome.checks) - outcome.failed} of {len(outcome.checks)} checks hold.")
-    typer.echo(f"wrote {picture}")
     typer.echo(f"results: {outcome.path} (complete)")
+    typer.echo(draw_file(outcome.picture, lambda: draw(outcome)))

@@ -1,29 +1,43 @@
-"""Writing result files: whole or not at all, and never over another file in silence."""
+"""Writing files that the user names: whole or not at all, and never over another file in silence."""
 
-import contextlib
-import errno
 import os
+import sys
 from pathlib import Path
+from typing import TextIO
+
+from experiments.results.files import unwritable, whole_file
 
 
-def write_file(path: Path, data: bytes) -> str:
-    """Write a file atomically and return what was done, in a few words. Raises OSError.
+def write_file(path: Path, data: bytes, *, follow: bool = True) -> str:
+    """Write a file atomically and return what was done, in a few words. Raises ResultsError.
 
-    A link, a device or a pipe stays what it is, and is written to as it is: /dev/stdout is all of them.
+    A link, a device or a pipe stays what it is, and is written to as it is. What is stdout or stderr already, by the
+    name /dev/stdout or by its own, is not opened again: that would write over what is there. Without `follow`, for a
+    file in a folder that may be from a stranger, a link is replaced.
     """
     replaced = path.exists()
-    if path.is_dir():
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    if path.is_symlink() or (replaced and not path.is_file()):
-        path.write_bytes(data)
-        return f"wrote {path}"
-    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        draft.write_bytes(data)
-        draft.replace(path)
+        if follow and (stream := _open_already(path)) is not None:
+            stream.flush()
+            stream.buffer.write(data)
+            stream.flush()
+        elif follow and (path.is_symlink() or (replaced and not path.is_file())):
+            path.write_bytes(data)
+        else:
+            with whole_file(path) as draft:
+                draft.write_bytes(data)
+            return f"wrote {path}" + (" (it replaced a file of that name)" if replaced else "")
     except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from None  # name the file that was asked for
-    finally:
-        with contextlib.suppress(OSError):
-            draft.unlink()
-    return f"wrote {path}" + (" (it replaced a file of that name)" if replaced else "")
+        raise unwritable(path, error) from None
+    return f"wrote {path}"
+
+
+def _open_already(path: Path) -> TextIO | None:
+    """The stream of this process that is the file at `path`."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if os.path.samestat(os.fstat(stream.fileno()), path.stat()):
+                return stream
+        except (OSError, ValueError, AttributeError):  # there is no file yet, or the stream is closed, or none
+            continue
+    return None

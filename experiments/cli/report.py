@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from experiments.cli.output import write_file
+from experiments.cli.pictures import no_window
 from experiments.cli.show import show_run
 from experiments.results import Run, load
 from experiments.results.dataset import Dataset, load_dataset
@@ -25,16 +26,15 @@ def report(
     It needs no other file and no network, prints well, and follows light and
     dark. The table is printed too, and the pictures of a run are drawn again.
     """
-    from experiments.report import dataset_report, page, run_report
-
     found = _open(folder)
-    html = page(run_report(found) if isinstance(found, Run) else dataset_report(found))
-    try:
-        _show(found, as_json=as_json)
-    finally:  # pictures that cannot be written into the folder do not keep the page from its place
-        done = write_file(output or folder / "report.html", html.encode())
-        if not as_json:
-            typer.echo(f"report: {done}")
+    _show(found, as_json=as_json)
+    with no_window():
+        from experiments.report import dataset_report, page, run_report
+
+    html = page(run_report(found) if isinstance(found, Run) else dataset_report(found)).encode()
+    done = write_file(output or folder / "report.html", html, follow=output is not None)
+    if not as_json:
+        typer.echo(f"report: {done}")
 
 
 def _open(folder: Path) -> Run | Dataset:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from experiments.results.files import write_bytes
+from experiments.cli.output import write_file
 
 if TYPE_CHECKING:
     from experiments.scenario import Scenario
@@ -68,8 +68,7 @@ def shell(
             err=True,
         )
     if log is not None:
-        write_bytes(log, passed.links.to_csv(index=False).encode())
-        typer.echo(f"wrote {log}", err=True)
+        typer.echo(write_file(log, passed.links.to_csv(index=False).encode()), err=True)
     raise typer.Exit(passed.code)
 
 

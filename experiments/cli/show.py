@@ -1,15 +1,12 @@
 """What the commands show of a run: table, answer in a sentence, and where the pictures are; or one JSON object."""
 
-import io
 import json
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import typer
 from rich.console import Console
 
-from experiments.cli.output import write_file
+from experiments.cli.pictures import draw_run
 from experiments.cli.table import summary_table
 from experiments.results import Run
 from experiments.results.captures import CAPTURES
@@ -38,21 +35,14 @@ _JSON_FIELDS = (
 
 
 def show_run(run: Run, *, as_json: bool) -> None:
-    """Draw the pictures into the run's folder; print the table, or one JSON object and nothing else.
-
-    What was measured is shown before it raises OSError because the pictures cannot be written.
-    """
-    pictures, unwritten = [], None
-    try:
-        pictures = draw_plots(run)
-    except OSError as error:
-        unwritten = error
+    """Print the table, or one JSON object and nothing else; then draw the pictures into the run's folder."""
     if as_json:
         typer.echo(json.dumps(json_object(run), allow_nan=False))
     else:
-        print_run(run, pictures)
-    if unwritten is not None:
-        raise unwritten
+        print_run(run)
+    for line in draw_run(run):
+        if line.startswith("note") or not as_json:
+            typer.echo(line, err=as_json)
 
 
 def json_object(run: Run) -> dict[str, Any]:
@@ -65,25 +55,13 @@ def json_object(run: Run) -> dict[str, Any]:
     }
 
 
-def draw_plots(run: Run) -> list[Path]:
-    """Draw every picture of a run into its folder and return the files; none if no arm has frames. Raises OSError."""
-    written = []
-    for name, figure in run.figures().items():
-        picture = io.BytesIO()
-        figure.savefig(picture, format="png")
-        path = run.path / f"{name}.png"
-        write_file(path, picture.getvalue())
-        written.append(path)
-    return written
-
-
 def wide_console() -> Console:
     """A table that is cut is worth nothing in a log file: there it may be as wide as it needs."""
     console = Console(markup=False, emoji=False)  # labels come from files: brackets in them are brackets
     return console if console.is_terminal else Console(width=200, markup=False, emoji=False)
 
 
-def print_run(run: Run, pictures: Sequence[Path]) -> None:
+def print_run(run: Run) -> None:
     rows = [_row(arm) for arm in run.arms]
     console = wide_console()
     console.print(summary_table(rows, title=run_subject(run.manifest), width=console.width))
@@ -93,8 +71,6 @@ def print_run(run: Run, pictures: Sequence[Path]) -> None:
     typer.echo(answer(rows))
     for note in run.notes:
         typer.echo(f"note: {note}")
-    for picture in pictures:
-        typer.echo(f"wrote {picture}")
     if (captures := run.path / CAPTURES).is_dir():
         typer.echo(f"captures: {captures} (packets for Wireshark, qlogs for qvis)")
     state = "complete" if run.complete else "incomplete: the run broke off"

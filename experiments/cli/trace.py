@@ -47,14 +47,16 @@ def inspect(
 
     A file X.down finds its uplink X.up beside it.
     """
+    from experiments.cli.pictures import draw_file
     from experiments.cli.trace_plot import draw
 
     pair = open_trace(trace, seed=seed, duration=duration)
     plot_path = plot or Path(f"trace-{pair.name}.png")
-    written = write_file(plot_path, draw(pair))
     if as_json:
         record = {"name": pair.name, "format": pair.down.format, "reason": pair.down.reason, "plot": str(plot_path)}
         typer.echo(json.dumps(record | _pair_record(pair), indent=2))
+        if (said := draw_file(plot_path, lambda: draw(pair), write_file)).startswith("note"):
+            typer.echo(said, err=True)
         return
     typer.echo(f"{pair.name}: {_format_of(pair.down)}")
     _print_statistics(pair)
@@ -63,7 +65,7 @@ def inspect(
     )
     for note in pair.notes:
         typer.echo(f"note: {note}")
-    typer.echo(written)
+    typer.echo(draw_file(plot_path, lambda: draw(pair), write_file))
 
 
 @app.command()

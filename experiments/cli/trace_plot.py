@@ -1,6 +1,5 @@
 """The plot of a trace: rate over time, one panel per direction, with the times without capacity shaded."""
 
-import io
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +9,7 @@ from netem.traces.trace import OUTAGE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 # From the Okabe-Ito palette: told apart with any colour vision, and by lightness in grey.
 RATE_COLOR = "#0072B2"
@@ -23,23 +23,26 @@ UNITS = ((1e9, "Gbit/s"), (1e6, "Mbit/s"), (1e3, "kbit/s"), (1.0, "bit/s"))
 
 def draw(pair: TracePair) -> bytes:
     """A PNG of both directions of a link, or of one when they are the same."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from experiments.plots.style import own_style, png
+
+    with own_style({"text.parse_math": False}):
+        return png(_figure(pair))
+
+
+def _figure(pair: TracePair) -> "Figure":
     from matplotlib.figure import Figure
 
     panels = [("downlink", pair.down), ("uplink", pair.up)]
     if pair.up is pair.down:
         panels = [("both directions", pair.down)]
     figure = Figure(figsize=(10, 2.8 * len(panels) + 0.9), dpi=120, layout="constrained")
-    FigureCanvasAgg(figure)
     axes = figure.subplots(len(panels), 1, squeeze=False, sharex=len(panels) > 1)[:, 0]
     for axis, (direction, trace) in zip(axes, panels, strict=True):
         _panel(axis, direction, trace)
     axes[-1].set_xlabel("time (s)")
     axes[-1].set_xlim(0, max(pair.down.duration, pair.up.duration))
     figure.suptitle(f"{pair.name} ({pair.down.source if pair.down.format == 'generated' else pair.down.format})")
-    image = io.BytesIO()
-    figure.savefig(image, format="png", metadata={"Software": None})
-    return image.getvalue()
+    return figure
 
 
 def _panel(axis: "Axes", direction: str, trace: Trace) -> None:

@@ -2,8 +2,9 @@
 
 from experiments.plots.latency_cdf import latency_cdf
 from experiments.plots.stage_breakdown import stage_breakdown
+from experiments.plots.style import own_style
 from experiments.plots.timeline import timeline
 
 PLOTS = {"latency-cdf": latency_cdf, "timeline": timeline, "stage-breakdown": stage_breakdown}
 
-__all__ = ["PLOTS", "latency_cdf", "stage_breakdown", "timeline"]
+__all__ = ["PLOTS", "latency_cdf", "own_style", "stage_breakdown", "timeline"]

@@ -1,9 +1,13 @@
 """One look for all pictures: colours that colour-blind readers tell apart, and dashes and hatches for print in grey."""
 
+import io
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
+import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -30,6 +34,23 @@ class LineStyle:
     color: str
     dashes: tuple[int, tuple[float, ...]]
     marker: str
+
+
+@contextmanager
+def own_style(settings: Any) -> Iterator[None]:
+    """Matplotlib as it comes, with these settings of it: what a matplotlibrc of the user says (`text.usetex`) would
+    make another picture, or none."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(settings)
+        yield
+
+
+def png(figure: Figure) -> bytes:
+    """A figure as the content of a file."""
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", metadata={"Software": None})
+    return picture.getvalue()
 
 
 def arm_styles(arms: list[str]) -> dict[str, LineStyle]:

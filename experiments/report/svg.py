@@ -13,11 +13,10 @@ from contextlib import contextmanager
 from typing import Any
 from xml.etree import ElementTree as ET
 
-import matplotlib as mpl
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from experiments.plots.style import FAINT, INK, PALETTE
+from experiments.plots.style import FAINT, INK, PALETTE, own_style
 
 _SVG = "{http://www.w3.org/2000/svg}"
 _HREF = "{http://www.w3.org/1999/xlink}href"
@@ -57,7 +56,7 @@ def drawing(name: str) -> Iterator[None]:
         "axes.labelsize": 8,
         "hatch.linewidth": 0.6,
     }
-    with mpl.rc_context(settings), warnings.catch_warnings():
+    with own_style(settings), warnings.catch_warnings():
         warnings.filterwarnings("ignore", r"Glyph .* missing from font", UserWarning)  # the browser has other fonts
         yield
 

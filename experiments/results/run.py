@@ -62,13 +62,11 @@ class Run:
 
     def figures(self) -> dict[str, "Figure"]:
         """The pictures of the run by name, as matplotlib figures: `latency-cdf`, `timeline`, `stage-breakdown`."""
-        import matplotlib as mpl
-
-        from experiments.plots import PLOTS
+        from experiments.plots import PLOTS, own_style
 
         if not self.video_by_arm():
             return {}
-        with mpl.rc_context({"text.parse_math": False}):  # a label is a label, whatever dollars are in it
+        with own_style({"text.parse_math": False}):  # a label is a label, whatever dollars are in it
             return {name: plot(self) for name, plot in PLOTS.items()}
 
     def video_by_arm(self) -> dict[str, pd.DataFrame]:

@@ -125,7 +125,7 @@ def test_the_table_comes_with_answer_notes_pictures_and_folder(glass: Glass) -> 
     for picture in PICTURES:
         assert f"wrote results/lte-driving-seed20/{picture}" in lines
         assert Path("results/lte-driving-seed20", picture).read_bytes().startswith(b"\x89PNG")
-    assert lines[-1] == "results: results/lte-driving-seed20 (complete)"
+    assert lines[-4:-3] == ["results: results/lte-driving-seed20 (complete)"]  # numbers first, pictures after
 
 
 @pytest.mark.parametrize("as_json", [False, True])
@@ -134,11 +134,12 @@ def test_pictures_that_cannot_be_written_do_not_hide_the_numbers(glass: Glass, a
     Path("results/lte-driving-seed20/timeline.png").unlink()
     Path("results/lte-driving-seed20/timeline.png").mkdir()
     code, out, err = glass("report", "results/lte-driving-seed20", *(["--json"] if as_json else []))
-    assert (code, err) == (2, "error: results/lte-driving-seed20/timeline.png: Is a directory\n")
+    note = "note: cannot write results/lte-driving-seed20/timeline.png: Is a directory\n"
+    assert code == 0
     if as_json:
-        assert one_object(out)["arms"][0]["captured"] == 12
+        assert one_object(out)["arms"][0]["captured"] == 12 and err == note
     else:
-        assert "results: results/lte-driving-seed20 (complete)" in out
+        assert "results: results/lte-driving-seed20 (complete)" in out and note in out and err == ""
 
 
 def test_arms_that_did_not_end_are_not_ranked(glass: Glass) -> None:

@@ -1,6 +1,8 @@
 """Result files are not to be trusted: whatever is in them is text on the page, or a sentence."""
 
 import json
+import os
+import shutil
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from experiments.cli.app import app
+from experiments.cli.errors import run_app
 from experiments.report import dataset_report, page, run_report
 from experiments.report.content import Report
 from experiments.report.impairment import impairment_section
@@ -171,3 +175,18 @@ def test_captures_at_no_instant_are_refused(one_run):
     ledger = one_run.ledger.assign(captured_at=np.inf)
     with pytest.raises(ResultsError, match="captured_at must be a finite number"):
         run_report(Run(one_run.path, one_run.manifest, one_run.arms, ledger, one_run.links))
+
+
+def test_nothing_is_written_through_links_of_a_folder_that_somebody_else_made(tmp_path, small_run, monkeypatch):
+    shutil.copytree(small_run.path, tmp_path / "run", ignore=shutil.ignore_patterns("*.png"))
+    (mine := tmp_path / "mine").write_text("precious")
+    drafts = [f"report.html.{os.getpid()}.part", f"timeline.png.{os.getpid()}.part"]
+    links = ["report.html", "timeline.png", "stage-breakdown.png", "latency-cdf.png", *drafts]
+    for name in links:
+        (tmp_path / "run" / name).symlink_to(mine)
+    assert run_app(app, ["report", str(tmp_path / "run")]) == 0
+    assert mine.read_text() == "precious"
+    assert not any((tmp_path / "run" / name).is_symlink() for name in links)
+    (tmp_path / "page.html").symlink_to(mine)
+    assert run_app(app, ["report", str(tmp_path / "run"), "-o", str(tmp_path / "page.html")]) == 0
+    assert mine.read_text().startswith("<!DOCTYPE html>")  # the link is the user's own

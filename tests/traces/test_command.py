@@ -90,14 +90,22 @@ def test_a_file_that_is_replaced_is_told(glass: Glass) -> None:
 
 
 @pytest.mark.parametrize(
+    ("file", "reason"), [("no/plot.png", "No such file or directory"), ("folder", "Is a directory")]
+)
+def test_a_plot_that_cannot_be_written_does_not_hide_the_numbers(glass: Glass, file: str, reason: str) -> None:
+    Path("folder").mkdir()
+    code, out, err = glass("inspect", "steps", "--plot", file)
+    assert (code, err) == (2, f"error: cannot write {file}: {reason}\n")
+    assert "min/mean/max" in out
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["inspect", "nowhere"], "nowhere: found neither a file nor a shipped trace of this name (lte-driving"),
         (["inspect", "no/where"], "no/where: cannot be read (No such file or directory)"),
         (["inspect", "."], ".: found a directory"),
         (["inspect", "bad.csv"], "bad.csv, line 3: found 'x'"),
-        (["inspect", "steps", "--plot", "no/plot.png"], "no/plot.png: No such file or directory"),
-        (["inspect", "steps", "--plot", "folder"], "folder: Is a directory"),
         (["inspect", "steps", "--duration", "0.1", "--seed", "-1"], "found -1, but accepted"),
         (
             ["convert", "good.csv", "out.xyz"],
