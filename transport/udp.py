@@ -32,6 +32,7 @@ from transport.framing import (
     parse_keyframe_request,
     split_frame,
 )
+from transport.keyframe_requests import KeyframeRequests
 from transport.reassembly import Reassembler
 
 _MAX_QUEUED_BYTES = 2 * MAX_FRAME_BYTES  # between two drains of `datagrams_to_send`
@@ -63,7 +64,9 @@ class _UdpEnd:
             )
         self._config = config
         self._events: deque[Event] = deque()
-        self._stats: Counter[str] = Counter(datagrams_sent=0, datagrams_received=0, malformed=0, keyframe_requests=0)
+        self._stats: Counter[str] = Counter(
+            datagrams_sent=0, datagrams_received=0, malformed=0, foreign=0, keyframe_requests=0
+        )
         self._connected = False
         self._closed = False
 
@@ -93,6 +96,7 @@ class UdpSender(_UdpEnd):
         self._tracks = {track.id for track in config.tracks}
         self._queue: deque[tuple[Frame, list[bytes]]] = deque()
         self._queued_bytes = 0
+        self._keyframe_requests = KeyframeRequests()
         self._stats.update(dropped_full=0, dropped_expired=0)
 
     def send_frame(self, frame: Frame, *, now: float) -> None:
@@ -112,6 +116,9 @@ class UdpSender(_UdpEnd):
 
     def receive_datagram(self, data: bytes, peer: Address, ecn: int = 0, *, now: float) -> None:
         self._stats["datagrams_received"] += 1
+        if peer != self._config.peer:
+            self._stats["foreign"] += 1
+            return
         try:
             track = parse_keyframe_request(data)
         except Malformed:
@@ -121,7 +128,8 @@ class UdpSender(_UdpEnd):
             self._stats["malformed"] += 1
         elif not self._closed:
             self._stats["keyframe_requests"] += 1
-            self._events.append(KeyframeRequested(track, now))
+            if self._keyframe_requests.hears(track, now=now):
+                self._events.append(KeyframeRequested(track, now))
 
     def datagrams_to_send(self, *, now: float) -> list[Datagram]:
         if not self._queue:
@@ -166,6 +174,9 @@ class UdpReceiver(_UdpEnd):
     def receive_datagram(self, data: bytes, peer: Address, ecn: int = 0, *, now: float) -> None:
         self._stats["datagrams_received"] += 1
         if self._closed:
+            return
+        if peer[0] != self._config.peer[0]:  # its port may change: a NAT may move it
+            self._stats["foreign"] += 1
             return
         try:
             header, assembled = self._reassembler.add(data, now=now)

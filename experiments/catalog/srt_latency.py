@@ -39,12 +39,13 @@ def least_repairs(multiplier: float, rtt: float) -> int:
     """How many arrive in time at worst, if only packets get lost and no NAK does.
 
     The first retransmission arrives a round trip after the gap was seen. That it was lost too is known then, and said
-    by the next periodic NAK, up to NAKInterval = RTT / 2, at least 20 ms, later (draft-sharabayko-srt-01, 4.8.2). The
-    loss of a frame's last packet is seen a frame interval late, but skipped as much later: at the next frame's turn.
+    by the next periodic NAK, up to NAKInterval = RTT / 2, at least 20 ms, later (draft-sharabayko-srt-01, 4.8.2), and
+    the 10 ms after which libsrt looks at its timers. The loss of a frame's last packet is seen a frame interval late,
+    but skipped as much later: at the next frame's turn.
     """
     if multiplier < 1:
         return 0
-    return 1 + math.floor((multiplier - 1) * rtt / (rtt + max(rtt / 2, 0.02)) + 1e-9)
+    return 1 + math.floor((multiplier - 1) * rtt / (rtt + max(rtt / 2, 0.02) + 0.01) + 1e-9)
 
 
 def overhead(loss: float, repairs: int) -> float:

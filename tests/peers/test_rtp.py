@@ -36,7 +36,10 @@ def gstreamer():
 
 
 class Session:
-    """Our sender, with `bench.seconds` of video for the port of a peer, directly or over a link."""
+    """Our sender, with `bench.seconds` of video for the port of a peer, directly or over a link.
+
+    RTCP of a peer that has a port of its own for it comes over the link: from another address it is not believed.
+    """
 
     def __init__(self, bench, port, link=None):
         ends = bench.ends("rtp")
@@ -118,7 +121,7 @@ def test_gstreamer_asks_for_what_is_lost_and_gets_it_from_us(bench, gstreamer):
     pipeline = f"""
         rtpsession name=session rtp-profile=avpf bandwidth=20000000 rtcp-min-interval=10000000
         udpsrc address=127.0.0.1 port={port} caps={media} ! session.recv_rtp_sink
-        session.send_rtcp_src ! udpsink host=127.0.0.1 port={session.port} sync=false async=false
+        session.send_rtcp_src ! udpsink host=127.0.0.1 port={link.exit[1]} sync=false async=false
         session.recv_rtp_src ! rtprtxreceive payload-type-map=application/x-rtp-pt-map,96=(uint)97
         ! rtpssrcdemux ! rtpjitterbuffer do-retransmission=true latency=500 !
     """

@@ -8,10 +8,12 @@ import pytest
 from netem.elements.delay import Delay
 from netem.elements.random_loss import RandomLoss
 from netem.medium import LossyMedium
-from transport.contract import Frame, FrameLost, FrameReceived, Track
-from transport.rtp import rtcp
-from transport.rtp.packet import parse
+from transport.contract import Frame, FrameLost, FrameReceived, Track, TransportConfig
+from transport.rtp import RtpReceiver, rtcp
+from transport.rtp.budget import RetransmissionBudget
+from transport.rtp.packet import ntp, parse
 
+SENDER, RECEIVER = ("10.0.0.1", 5000), ("10.0.0.2", 5000)
 UNLIMITED = Track(id=1, name="video", media="h264", priority=1)
 
 
@@ -53,7 +55,7 @@ def test_the_residual_loss_is_that_of_arq(make_session, max_retries, loss, nack_
     session = make_session(
         "rtp",
         tracks=(UNLIMITED,),
-        options={"max_retries": max_retries},
+        options={"max_retries": max_retries, "rtx_share": 10.0},
         forward=[RandomLoss(loss, dice[0]), Delay(0.02)],
         backward=[RandomLoss(nack_loss, dice[1]), Delay(0.02)],
     )
@@ -230,15 +232,112 @@ def test_retransmissions_come_from_a_history_bounded_in_bytes_and_time(make_sess
     assert len(source._history) == len(source._firsts) < 450
 
 
-def test_a_flood_of_requests_is_answered_once_in_half_a_round_trip(make_session):
+def test_a_flood_of_requests_is_answered_once_in_a_round_trip(make_session):
     session = make_session("rtp")
     last_at = session.offer_video(60)
     session.run(until=last_at + 0.1)
     media = [parse(data) for data in session.sender.sent if not rtcp.is_rtcp(data)]
-    request = rtcp.receiver_report(9) + rtcp.nack(9, media[0].ssrc, sorted(packet.sequence for packet in media[-50:]))
+    request = rtcp.receiver_report(9) + rtcp.nack(9, media[0].ssrc, sorted(packet.sequence for packet in media[-20:]))
+    sender = session.sender.transport
+    assert sender._round_trip.smoothed == pytest.approx(0.04, abs=1e-3)
+    for index in range(450):
+        sender.receive_datagram(request, RECEIVER, now=last_at + 0.1 + index * 1e-4)
+    assert sender.stats()["retransmissions"] == 40
+    assert sender.stats()["over_budget"] == 0
+
+
+@pytest.mark.parametrize("share", [0.25, 1.0])
+def test_what_is_sent_again_keeps_to_its_share_of_the_media(make_session, share):
+    """A peer that asks for all of the last second, again each round trip: forged or broken."""
+    session = make_session("rtp", options={"rtx_share": share})
+    last_at = session.offer_video(240)
+    sender = session.sender.transport
+    for tick in range(1, 9 * 20):
+        now = 1002.0 + tick / 20
+        session.run(until=now)
+        media = [parse(data) for data in session.sender.sent[-90:] if not rtcp.is_rtcp(data) and data[1] & 0x7F == 96]
+        if media:
+            request = rtcp.nack(9, media[0].ssrc, [packet.sequence for packet in media])
+            session.sender.at(now, lambda now, request=request: sender.receive_datagram(request, RECEIVER, now=now))
+    session.run(until=last_at + 2.0)
+    sizes = {96: 0, 97: 0}
+    for data in session.sender.sent:
+        if not rtcp.is_rtcp(data) and data[1] & 0x7F in sizes:
+            sizes[data[1] & 0x7F] += len(data)
+    assert 0.7 * share < sizes[97] / sizes[96] <= share * 1.02 + 4000 / sizes[96]
+    assert sender.stats()["over_budget"] > 0
+
+
+def test_little_media_may_be_repaired_several_times():
+    budget = RetransmissionBudget(1.0)
+    budget.on_media(100, now=1000.0)
+    assert [budget.takes(100, now=1000.1) for _ in range(41)] == [True] * 40 + [False]
+    assert not budget.takes(100, now=1001.09)
+    assert budget.takes(100, now=1001.11)
+    assert budget.refused == 2
+
+
+def test_reports_and_requests_of_a_stranger_change_nothing(make_session):
+    session = make_session("rtp")
+    last_at = session.offer_video(60)
+    session.run(until=last_at + 0.1)
+    sender, receiver = session.sender.transport, session.receiver.transport
+    media = [parse(data) for data in session.sender.sent if not rtcp.is_rtcp(data)][-1]
+    round_trips = sender._round_trip.smoothed, receiver._round_trip.smoothed
+    quoted = rtcp.middle(ntp(last_at + 0.1))
+    block = rtcp.Block(media.ssrc, 0, 0, 0, 0, quoted, 0)
+    to_sender = (
+        rtcp.receiver_report(sender._peer_ssrc, [block])
+        + rtcp.nack(9, media.ssrc, range(media.sequence - 9, media.sequence + 1))
+        + rtcp.picture_loss(9, media.ssrc)
+        + rtcp.goodbye([sender._peer_ssrc])
+    )
+    to_receiver = (
+        rtcp.sender_report(media.ssrc, ntp(last_at), 0, 1, 1)
+        + rtcp.reference_delay(media.ssrc, rtcp.ReferenceDelay(receiver._ssrc, quoted, 0))
+        + rtcp.goodbye([media.ssrc])
+    )
+    for stranger in (("10.9.9.9", 5000), ("10.9.9.9", 1), (SENDER[0], 5001), (RECEIVER[0], 5001)):
+        sender.receive_datagram(to_sender, stranger, now=last_at + 0.1)
+        receiver.receive_datagram(to_receiver, stranger, now=last_at + 0.1)
+    assert (sender._round_trip.smoothed, receiver._round_trip.smoothed) == round_trips
+    assert sender.stats()["foreign"] == receiver.stats()["foreign"] == 4
+    assert (sender.stats()["retransmissions"], sender.stats()["keyframe_requests"]) == (0, 0)
+    assert sender.datagrams_to_send(now=last_at + 0.1) == receiver.datagrams_to_send(now=last_at + 0.1) == []
+    assert sender.next_event() is None and sender.get_timer() is not None and receiver.get_timer() is not None
+    sender.receive_datagram(to_sender, RECEIVER, now=last_at + 0.1)
+    assert sender.stats()["retransmissions"] > 0 and sender.get_timer() is None
+
+
+def test_media_of_another_host_is_not_taken_and_of_another_port_it_is(make_session):
+    """A NAT may move the sender to another port."""
+    session = make_session("rtp")
+    session.run(until=session.offer_video(2) + 0.1)
+    packets = [data for data in session.sender.sent if not rtcp.is_rtcp(data)]
+    for source, taken in ((("10.9.9.9", SENDER[1]), 0), ((SENDER[0], 40_000), 2)):
+        receiver = RtpReceiver(TransportConfig(RECEIVER, SENDER, 1, (UNLIMITED,)))
+        receiver.connect(now=1000.0)
+        for data in packets:
+            receiver.receive_datagram(data, source, now=1002.1)
+        told = list(iter(receiver.next_event, None))
+        assert sum(isinstance(event, FrameReceived) for event in told) == taken
+        assert receiver.stats()["foreign"] == (0 if taken else len(packets))
+
+
+def test_requests_for_keyframes_are_heard_once_in_a_round_trip(make_session):
+    session = make_session("rtp", forward=[Delay(0.15)], backward=[Delay(0.15)])
+    last_at = session.offer_video(60)
+    session.run(until=last_at + 0.1)
+    sender = session.sender.transport
+    media = next(parse(data) for data in session.sender.sent if not rtcp.is_rtcp(data))
+    request = rtcp.picture_loss(9, media.ssrc)
+    while sender.next_event() is not None:
+        pass
     for index in range(100):
-        session.sender.transport.receive_datagram(request, ("10.0.0.2", 5000), now=last_at + 0.1 + index * 1e-4)
-    assert session.sender.transport.stats()["retransmissions"] == 50
+        sender.receive_datagram(request, RECEIVER, now=last_at + 0.1 + index * 0.01)
+    heard = [event.at - last_at - 0.1 for event in iter(sender.next_event, None)]
+    assert heard == pytest.approx([0.0, 0.3, 0.6, 0.9], abs=0.031)
+    assert sender.stats()["keyframe_requests"] == 100
 
 
 def test_compound_packets_of_the_largest_session_fit_the_smallest_datagram(make_session):

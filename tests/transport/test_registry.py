@@ -28,13 +28,17 @@ def test_every_entry_has_frozen_options_with_defaults_and_a_summary(name):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"nak": True}, r"transport rtp: unknown option 'nak'; accepted are nack, max_retries, reorder_window"),
+        (
+            {"nak": True},
+            r"transport rtp: unknown option 'nak'; accepted are nack, max_retries, reorder_window, rtx_share",
+        ),
         ({"nack": 1}, r"transport rtp: option 'nack' must be bool, got 1"),
         ({"max_retries": True}, r"transport rtp: option 'max_retries' must be int, got True"),
         ({"max_retries": 2.5}, r"transport rtp: option 'max_retries' must be int, got 2.5"),
         ({"reorder_window": "5ms"}, r"transport rtp: option 'reorder_window' must be float, got '5ms'"),
         ({"reorder_window": -0.1}, r"transport rtp: reorder_window must be 0 to 10 seconds, got -0.1"),
         ({"reorder_window": float("nan")}, r"transport rtp: reorder_window must be 0 to 10 seconds, got nan"),
+        ({"rtx_share": 0}, r"transport rtp: rtx_share must be above 0 and at most 100, got 0"),
         ({"max_retries": 0}, r"transport rtp: max_retries must be 1 to 100, got 0"),
     ],
 )

@@ -6,7 +6,7 @@ import pytest
 from netem.elements.delay import Delay
 from netem.medium import LossyMedium
 from transport.contract import Frame, FrameDropped, FrameLost, FrameReceived, TransportConfig
-from transport.framing import parse_fragment, split_frame
+from transport.framing import keyframe_request, parse_fragment, split_frame
 from transport.udp import UdpReceiver, UdpSender
 
 ENDS = (("10.0.0.1", 1), ("10.0.0.2", 2))
@@ -122,3 +122,27 @@ def test_frames_beyond_the_queue_or_past_their_deadline_are_dropped_with_the_rea
     assert [(event.sequence, event.reason) for event in dropped[:2]] == [(0, "expired"), (1, "dropped")]
     assert {event.sequence for event in dropped[2:]} == set(range(18, 40))
     assert len(sender.datagrams_to_send(now=1.0)) == 16 * len(split_frame(frame(0, b"x" * 2**20), 1452))
+
+
+def test_a_request_is_heard_from_the_peer_alone_and_ten_times_a_second_at_most(make_session):
+    session = make_session("udp")
+    session.run(until=1002.0)
+    sender = session.sender.transport
+    for stranger in (("10.9.9.9", 5000), ("10.0.0.2", 5001)):
+        sender.receive_datagram(keyframe_request(1), stranger, now=1002.0)
+    assert sender.next_event() is None and sender.stats()["foreign"] == 2
+    for index in range(100):
+        sender.receive_datagram(keyframe_request(1), ("10.0.0.2", 5000), now=1002.0 + index * 0.013)
+    heard = [event.at for event in iter(sender.next_event, None)]
+    assert heard == pytest.approx([1002.0 + n * 0.104 for n in range(13)])
+
+
+def test_fragments_are_taken_from_the_peers_host_alone(make_session):
+    session = make_session("udp")
+    session.run(until=1002.0)
+    receiver = session.receiver.transport
+    for sequence, source in enumerate([("10.9.9.9", 5000), ("10.0.0.1", 40_000)]):  # a NAT may move a port
+        for fragment in split_frame(frame(sequence), 1400):
+            receiver.receive_datagram(fragment, source, now=1002.0)
+    assert [e.frame.sequence for e in iter(receiver.next_event, None) if isinstance(e, FrameReceived)] == [1]
+    assert receiver.stats()["foreign"] == 3

@@ -8,6 +8,7 @@ feedback), RFC 4588 (RTX on its own SSRC), RFC 5761 (one port), RFC 8285 (header
     rtcp.py        control packets
     session.py     options, payload types, chances, round-trip time
     sender.py      frames to packets, retransmission, sender reports
+    budget.py      how much may be sent again
     receiver.py    packets to frames, NACK, PLI, receiver reports
     reception.py   sequence numbers of a source: what is missing, when to ask, when to give up
     frames.py      when a frame is whole, which will never be

@@ -1,49 +1,175 @@
-"""Frames in the RTP streams of other senders: boundaries from the timestamps, time from the media clock."""
+"""Frames in the RTP streams of other senders: boundaries from the packets themselves, time from the media clock.
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+Cameras mark ends that are none, and give parameter sets a timestamp of their own or that of the picture before. So the
+packets are read in order of sequence, and a new H.264 access unit begins where the old one has its picture already and
 
+- the timestamp changes, or
+- a NAL unit comes that can only stand before a picture (H.264 section 7.4.1.2.3).
+
+A marker bit ends a unit at once if it has its picture. Whoever marks every slice is found out at the second one, and
+not believed any more.
+"""
+
+from transport.framing import MAX_FRAME_BYTES
 from transport.rtp import h264
-from transport.rtp.packet import CLOCK_RATE
+from transport.rtp.packet import CLOCK_RATE, RtpPacket
 
-if TYPE_CHECKING:
-    from transport.rtp.frames import Building
-
-_MAX_NEIGHBOURS = 8192
+MAX_HELD_BYTES = 4 * MAX_FRAME_BYTES
+PACKET_OVERHEAD_BYTES = 128  # a packet and its place in a dict: empty packets are not free
 
 
-class Boundaries:
-    """Finds where frames begin and end: where the timestamp changes between neighbouring sequence numbers."""
+class AccessUnit:
+    """What packets of one picture, or of one message, have brought so far. `whole`: nothing of it is missing yet."""
 
-    def __init__(self) -> None:
-        self._timestamps: dict[int, int] = {}  # by extended sequence number
+    __slots__ = (
+        "arrived_at",
+        "bytes",
+        "first_arrival_at",
+        "follows_loss",
+        "has_picture",
+        "payloads",
+        "timestamp",
+        "whole",
+    )
 
-    def note(self, building: "Building", sequence: int, others: Mapping[int, "Building"]) -> bool:
-        """A packet of `building` arrived. True if it shows that this packet, or the one after it, begins a frame."""
-        timestamps = self._timestamps
-        timestamps[sequence] = building.timestamp
-        if len(timestamps) > _MAX_NEIGHBOURS:
-            del timestamps[next(iter(timestamps))]
-        before, after = timestamps.get(sequence - 1), timestamps.get(sequence + 1)
-        found = False
-        if before is not None and before != building.timestamp:
-            found = True
-            building.first = sequence
-            if before in others:
-                others[before].last = sequence - 1
-        elif sequence == building.lowest and h264.begins_access_unit(building.packets[sequence]):
-            building.first = sequence
-        if after is not None and after != building.timestamp:
-            found = True
-            building.last = sequence
-            if after in others:
-                others[after].first = sequence + 1
+    def __init__(self, packet: RtpPacket, arrived_at: float, *, whole: bool) -> None:
+        self.timestamp = packet.timestamp
+        self.whole = whole
+        self.payloads: list[bytes] = []
+        self.bytes = 0
+        self.has_picture = False
+        self.first_arrival_at = self.arrived_at = arrived_at
+        self.follows_loss = False
+
+    def add(self, packet: RtpPacket, arrived_at: float, *, has_picture: bool) -> None:
+        """Take the next packet."""
+        self.timestamp = packet.timestamp  # the picture's is the last one
+        self.has_picture = self.has_picture or has_picture
+        self.first_arrival_at = min(self.first_arrival_at, arrived_at)
+        self.arrived_at = max(self.arrived_at, arrived_at)
+        self.bytes += len(packet.payload) + PACKET_OVERHEAD_BYTES
+        self.payloads.append(packet.payload)
+        self.whole = self.whole and self.bytes <= MAX_FRAME_BYTES
+        if not self.whole:
+            self.payloads.clear()
+            self.bytes = 0
+
+
+class AccessUnits:
+    """Cuts the packets of one source into access units. `add` takes them in any order, `settle` reads in theirs."""
+
+    def __init__(self, *, is_h264: bool) -> None:
+        self._is_h264 = is_h264
+        self._held: dict[int, tuple[RtpPacket, float]] = {}  # by extended sequence number, with the arrival
+        self.held_bytes = 0
+        self._cursor: int | None = None  # all before it was read
+        self._unit: AccessUnit | None = None
+        self._is_after_gap = True  # what came before the next packet is not known
+        self._has_lost = False  # something that was not delivered since the last unit that was
+        self._delivers = False  # one was delivered
+        self._trusts_marker = True
+        self._ended: int | None = None  # timestamp of the unit that a marker has just ended
+        self._over: int | None = None  # timestamp of a unit that ended too early: its rest is nothing
+
+    @property
+    def first(self) -> int:
+        """The lowest sequence number that is held."""
+        return min(self._held)
+
+    def add(self, sequence: int, packet: RtpPacket, *, now: float) -> None:
+        """Hold a packet until all before it are settled."""
+        if self._cursor is not None and sequence < self._cursor:
+            return
+        self._held[sequence] = packet, now
+        self.held_bytes += len(packet.payload) + PACKET_OVERHEAD_BYTES
+        while self.held_bytes > MAX_HELD_BYTES:
+            self._drop(next(iter(self._held)))
+
+    def turns_at(self, sequence: int) -> bool:
+        """Whether the timestamp changes right before or right after this packet."""
+        timestamp = self._held[sequence][0].timestamp if sequence in self._held else None
+        return any(
+            neighbour in self._held and self._held[neighbour][0].timestamp != timestamp
+            for neighbour in (sequence - 1, sequence + 1)
+        )
+
+    def settle(self, frontier: int) -> list[AccessUnit]:
+        """Read on, since all packets below `frontier` arrived or were given up. The answer: units that are whole."""
+        if self._cursor is None:
+            if not self._held:
+                return []
+            self._cursor = self.first
+        found: list[AccessUnit] = []
+        if frontier - self._cursor > len(self._held):  # a long gap is not walked through
+            present = sorted(sequence for sequence in self._held if sequence < frontier)
+        else:
+            present = [sequence for sequence in range(self._cursor, frontier) if sequence in self._held]
+        for sequence in present:
+            if sequence != self._cursor:
+                self._miss()
+            packet, arrived_at = self._held[sequence]
+            self._drop(sequence)
+            self._cursor = sequence + 1
+            if packet.payload:  # one of padding alone carries nothing, and its marker means nothing
+                self._read(packet, arrived_at, found)
+                self._is_after_gap = False
+        if frontier > self._cursor:
+            self._cursor = frontier
+            self._miss()
         return found
 
-    def forget_before(self, sequence: int) -> None:
-        """No packet below `sequence` will arrive."""
-        for old in [s for s in self._timestamps if s < sequence]:
-            del self._timestamps[old]
+    def _drop(self, sequence: int) -> None:
+        packet, _ = self._held.pop(sequence)
+        self.held_bytes -= len(packet.payload) + PACKET_OVERHEAD_BYTES
+
+    def _miss(self) -> None:
+        """Packets before the next one are lost."""
+        self._is_after_gap = True
+        self._has_lost = True
+        if self._unit is not None:
+            self._unit.whole = False
+
+    def _read(self, packet: RtpPacket, arrived_at: float, found: list[AccessUnit]) -> None:
+        payload = packet.payload
+        has_picture = not self._is_h264 or h264.holds_slice(payload)
+        if self._is_rest(packet):
+            return
+        if self._unit is not None and self._begins_next(self._unit, packet):
+            self._end(self._unit, found)
+        unit = self._unit
+        if unit is None:
+            whole = not self._is_after_gap or (self._is_h264 and h264.begins_access_unit(payload))
+            unit = self._unit = AccessUnit(packet, arrived_at, whole=whole)
+        unit.add(packet, arrived_at, has_picture=has_picture)
+        if packet.marker and unit.has_picture and self._trusts_marker:
+            self._ended = unit.timestamp
+            self._end(unit, found)
+
+    def _is_rest(self, packet: RtpPacket) -> bool:
+        """Whether the packet goes on with a picture that a marker has ended already."""
+        is_next = packet.timestamp == self._ended and not self._is_after_gap
+        if is_next and self._is_h264 and h264.continues_picture(packet.payload):
+            self._trusts_marker = False
+            self._over = self._ended
+        self._ended = None
+        if self._over is not None and packet.timestamp != self._over:
+            self._over = None
+        return self._over is not None
+
+    def _begins_next(self, unit: AccessUnit, packet: RtpPacket) -> bool:
+        if packet.timestamp != unit.timestamp:
+            return unit.has_picture or (not unit.whole and self._is_h264 and h264.begins_access_unit(packet.payload))
+        return self._is_h264 and unit.has_picture and h264.precedes_picture(packet.payload)
+
+    def _end(self, unit: AccessUnit, found: list[AccessUnit]) -> None:
+        self._unit = None
+        if not unit.whole:
+            self._has_lost = True
+            return
+        unit.follows_loss = self._has_lost and self._delivers
+        self._has_lost = False
+        self._delivers = True
+        found.append(unit)
 
 
 class MediaClock:

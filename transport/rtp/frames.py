@@ -7,17 +7,14 @@ have no identity: `transport/rtp/foreign.py` finds their boundaries, and they ar
 
 from bisect import insort
 from collections import Counter, deque
-from collections.abc import Mapping
 
 from transport.contract import Event, Frame, FrameLost, FrameReceived, Track
-from transport.framing import MAX_FRAME_BYTES, Malformed
+from transport.framing import Malformed
 from transport.rtp import h264
-from transport.rtp.foreign import Boundaries, MediaClock
+from transport.rtp.foreign import MAX_HELD_BYTES, PACKET_OVERHEAD_BYTES, AccessUnit, AccessUnits, MediaClock
 from transport.rtp.packet import FrameInfo, RtpPacket
 
 _MAX_BUILDING = 256  # frames begun and not whole
-_MAX_HELD_BYTES = 4 * MAX_FRAME_BYTES
-_PACKET_OVERHEAD_BYTES = 128  # a bytes object and its place in a dict: empty packets are not free
 _MAX_GAP = 3000  # frames ahead that are believed at once, and reported lost at once
 
 
@@ -72,12 +69,20 @@ class Frames:
         self._unidentified: dict[int, Building] = {}  # those whose first packet is not here
         self._held_bytes = 0
         self._starts: list[tuple[int, int]] = []  # first packet and sequence of frames with unsettled packets before
-        self._boundaries = Boundaries()
+        self._units = AccessUnits(is_h264=self._track.media == "h264")  # of a stream that is not ours, or may be
         self._clock = MediaClock()
-        self._delivered_to: int | None = None  # last packet of the newest foreign frame delivered
 
     def add(self, sequence: int, packet: RtpPacket, info: FrameInfo | None, frontier: int, *, now: float) -> None:
         """A new packet at its extended sequence number. All below `frontier` is settled."""
+        if self._is_identified is False:
+            self._stats["malformed"] += info is not None
+            self._units.add(sequence, packet, now=now)
+        else:
+            self._add_ours(sequence, packet, info, now=now)
+        self.settle(frontier, now=now)
+
+    def _add_ours(self, sequence: int, packet: RtpPacket, info: FrameInfo | None, *, now: float) -> None:
+        """A packet of a sender that is one of ours, or may be."""
         building = self._building.get(packet.timestamp)
         if building is None:
             building = self._begin(packet.timestamp, sequence, now=now)
@@ -91,21 +96,21 @@ class Frames:
                 self._kill(building)
         if building.dead:
             return
-        size = len(packet.payload) + _PACKET_OVERHEAD_BYTES
+        size = len(packet.payload) + PACKET_OVERHEAD_BYTES
         building.packets[sequence] = packet.payload
         building.held += size
         building.last_arrival_at = now
         self._held_bytes += size
         if packet.marker:
             building.last = sequence
-        if self._is_identified is not True:
-            self._note_boundary(building, sequence)
+        if self._is_identified is None:
+            self._ask_whose(sequence, packet, now=now)
         elif building.last is not None and building.info is not None and _is_whole(building):
             self._discard(building)
-            self._deliver(building, building.info, now=now)
-        while self._held_bytes > _MAX_HELD_BYTES:
+            parts = [building.packets[i] for i in range(building.lowest, building.highest + 1)]
+            self._deliver(building.info, parts, building.first_arrival_at, building.last_arrival_at, now=now)
+        while self._held_bytes > MAX_HELD_BYTES:
             self._discard(next(iter(self._building.values())))
-        self.settle(frontier, now=now)
 
     def give_up(self, sequences: list[int], *, now: float) -> None:
         """These packets will not come: the frames that are known to need them are lost now."""
@@ -161,7 +166,9 @@ class Frames:
         if info.sequence - self._next > _MAX_GAP and info.sequence != self._jump:
             self._jump = info.sequence + 1  # believed when the next frame confirms it, as in RFC 3550 A.1
             return False
-        self._is_identified = True
+        if self._is_identified is None:
+            self._is_identified = True
+            self._units = AccessUnits(is_h264=False)
         building.first = sequence
         building.info = info
         del self._unidentified[building.timestamp]
@@ -172,8 +179,9 @@ class Frames:
             self.began_at = sequence
         return True
 
-    def _deliver(self, building: Building, info: FrameInfo, *, now: float) -> None:
-        parts = [building.packets[i] for i in range(building.lowest, building.highest + 1)]
+    def _deliver(
+        self, info: FrameInfo, parts: list[bytes], first_arrival_at: float, complete_at: float, *, now: float
+    ) -> None:
         try:
             payload = h264.depacketize(parts) if self._track.media == "h264" else b"".join(parts)
         except Malformed:
@@ -184,9 +192,7 @@ class Frames:
             return
         self._decide(info.sequence)
         self._stats["frames_received"] += 1
-        self._events.append(
-            FrameReceived(self._frame(info, payload), building.first_arrival_at, building.last_arrival_at, now)
-        )
+        self._events.append(FrameReceived(self._frame(info, payload), first_arrival_at, complete_at, now))
 
     def _frame(self, info: FrameInfo, payload: bytes) -> Frame:
         track = self._track
@@ -224,32 +230,27 @@ class Frames:
                 del self._decided[self._next]
                 self._next += 1
 
-    def _note_boundary(self, building: Building, sequence: int) -> None:
-        starts = self._boundaries.note(building, sequence, self._building)
-        if starts and self._is_identified is None:
-            # A frame begins next to another, and nothing says which it is: not one of our senders.
+    def _ask_whose(self, sequence: int, packet: RtpPacket, *, now: float) -> None:
+        """Nothing has said yet which frame it is. Where one begins next to another, our senders would have."""
+        self._units.add(sequence, packet, now=now)
+        if self._units.turns_at(sequence):
             self._is_identified = False
-            self.began_at = min(b.lowest for b in self._building.values())
+            self.began_at = self._units.first
+            self._building.clear()
+            self._unidentified.clear()
+            self._held_bytes = 0
 
     def _settle_foreign(self, frontier: int, *, now: float) -> None:
         """Deliver in order what is whole; a run of lost packets costs one number, however many frames it held."""
-        for building in sorted(self._building.values(), key=lambda b: b.lowest):
-            if _is_whole(building) and building.lowest <= frontier:
-                self._discard(building)
-                if self._delivered_to is not None and building.lowest != self._delivered_to + 1:
-                    self._lose(self._next, now=now)
-                self._delivered_to = building.highest
-                self._deliver(building, self._numbered(building), now=now)
-            elif building.highest + 1 < frontier:
-                self._discard(building)
-            else:
-                break
-        self._boundaries.forget_before(frontier - 1)
+        for unit in self._units.settle(frontier):
+            if unit.follows_loss:
+                self._lose(self._next, now=now)
+            self._deliver(self._numbered(unit), unit.payloads, unit.first_arrival_at, unit.arrived_at, now=now)
 
-    def _numbered(self, building: Building) -> FrameInfo:
-        keyframe = self._track.media != "h264" or _holds_idr(building.packets)
+    def _numbered(self, unit: AccessUnit) -> FrameInfo:
+        keyframe = self._track.media != "h264" or any(map(h264.is_idr, unit.payloads))
         self._group += keyframe or self._group < 0
-        captured_at = self._clock.instant(building.timestamp, building.first_arrival_at)
+        captured_at = self._clock.instant(unit.timestamp, unit.first_arrival_at)
         return FrameInfo(self._next, self._group, keyframe, 0, captured_at)
 
 
@@ -259,7 +260,3 @@ def _is_whole(building: Building) -> bool:
         and building.last == building.highest
         and len(building.packets) == building.highest - building.lowest + 1
     )
-
-
-def _holds_idr(packets: Mapping[int, bytes]) -> bool:
-    return any(h264.is_idr(payload) for payload in packets.values())

@@ -108,14 +108,54 @@ def begins_access_unit(payload: bytes) -> bool:
     return kind in (_DELIMITER, _SPS)
 
 
-def is_idr(payload: bytes) -> bool:
-    """Whether this payload holds a slice of an IDR picture, or a part of one."""
+def is_payload(payload: bytes) -> bool:
+    """Whether a packet of a stream of which nothing is known may be one of H.264 in packetization mode 1."""
+    kind = payload[0] if payload else 0xFF
+    return kind < 0x80 and (1 <= kind & 0x1F <= _STAP_A or kind & 0x1F == _FU_A)
+
+
+def precedes_picture(payload: bytes) -> bool:
+    """Whether it begins with a NAL unit that can only stand before the first slice of a picture: a delimiter, parameter
+    sets, SEI, types 14 to 18 (H.264 section 7.4.1.2.3)."""
+    kinds = _kinds(payload)
+    is_middle = payload[:1] and payload[0] & 0x1F == _FU_A and len(payload) > 1 and not payload[1] & _FU_START
+    return bool(kinds) and not is_middle and (6 <= kinds[0] <= _DELIMITER or 14 <= kinds[0] <= 18)
+
+
+def holds_slice(payload: bytes) -> bool:
+    """Whether it holds a slice of a picture (a VCL NAL unit), or a part of one."""
+    return any(_SLICE <= kind <= _IDR for kind in _kinds(payload))
+
+
+def continues_picture(payload: bytes) -> bool:
+    """Whether it holds a slice and cannot be the beginning of a picture: `first_mb_in_slice` is not zero, or it is
+    the rest of a slice."""
     kind = payload[0] & 0x1F if payload else 0
-    if kind == _FU_A and len(payload) > 1:
-        kind = payload[1] & 0x1F
-    if kind == _STAP_A:
-        return any(unit[0] & 0x1F == _IDR for unit in _aggregated(payload)[1::2])
-    return kind == _IDR
+    if kind == _FU_A and len(payload) > 2:
+        return _SLICE <= payload[1] & 0x1F <= _IDR and not (payload[1] & _FU_START and payload[2] >= 0x80)
+    return _SLICE <= kind <= _IDR and len(payload) > 1 and payload[1] < 0x80
+
+
+def is_idr(payload: bytes) -> bool:
+    """Whether it holds a slice of an IDR picture, or a part of one."""
+    return _IDR in _kinds(payload)
+
+
+def _kinds(payload: bytes) -> list[int]:
+    """The types of the NAL units in a payload; of a fragment that of its unit. Cut off where it makes no sense."""
+    if len(payload) < 2:
+        return [payload[0] & 0x1F] if payload else []
+    kind = payload[0] & 0x1F
+    if kind == _FU_A:
+        return [payload[1] & 0x1F]
+    if kind != _STAP_A:
+        return [kind]
+    kinds = []
+    at = 1
+    while at + 2 < len(payload):
+        kinds.append(payload[at + 2] & 0x1F)
+        at += 2 + int.from_bytes(payload[at : at + 2], "big")
+    return kinds
 
 
 def _fragments(unit: bytes, room: int, reserved: int) -> list[bytes]:

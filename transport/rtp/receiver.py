@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from transport.contract import Address, Closed, Connected, Datagram, Event, Frame, TransportConfig
 from transport.framing import Malformed
-from transport.rtp import rtcp, session
+from transport.rtp import h264, rtcp, session
 from transport.rtp.frames import Frames
 from transport.rtp.packet import FrameInfo, RtpPacket, ntp, parse, parse_frame_info
 from transport.rtp.reception import Reception
@@ -20,12 +20,13 @@ _MAX_QUEUED = 64  # feedback datagrams between two drains
 class _Lane:
     """What the receiver knows of one track: the source that sends it, its packets, its frames."""
 
-    __slots__ = ("candidate", "frames", "reception", "ssrc", "types")
+    __slots__ = ("frames", "held", "payload_type", "reception", "ssrc", "types")
 
     def __init__(self, types: session.TrackTypes, reception: Reception, frames: Frames) -> None:
         self.types = types
         self.ssrc: int | None = None
-        self.candidate: tuple[int, int] | None = None  # another SSRC and the sequence number that would confirm it
+        self.payload_type = types.media  # another where a sender that is not ours says so
+        self.held: RtpPacket | None = None  # a packet that does not fit, until the next one confirms it
         self.reception = reception
         self.frames = frames
 
@@ -33,6 +34,7 @@ class _Lane:
 class RtpReceiver:
     """Delivers frames as they become whole; asks for what is missing until it cannot be of use any more.
 
+    Media may come from another port of the peer's host, as a NAT may move it; RTCP is believed from its address alone.
     The round-trip time comes from the answers to our extended reports (RFC 3611; a receiver sends no SR that the RTT of
     RFC 3550 could be had from) and from repairs.
     """
@@ -55,6 +57,7 @@ class RtpReceiver:
             nacked=0,
             keyframe_requests=0,
             malformed=0,
+            foreign=0,
             unknown_ssrc=0,
             ssrc_collisions=0,
         )
@@ -64,6 +67,7 @@ class RtpReceiver:
         ]
         self._by_media = {lane.types.media: lane for lane in self._lanes}
         self._by_rtx = {lane.types.rtx: lane for lane in self._lanes}
+        self._video = next((lane for lane in self._lanes if lane.types.track.media == "h264"), None)
         self._report_at: float | None = None
         self._queue: list[Datagram] = []
         self._closed = False
@@ -87,8 +91,12 @@ class RtpReceiver:
         if self._closed:
             return
         self._stats["datagrams_received"] += 1
+        is_rtcp = rtcp.is_rtcp(data)
+        if peer != self._config.peer and (is_rtcp or peer[0] != self._config.peer[0]):
+            self._stats["foreign"] += 1
+            return
         try:
-            if rtcp.is_rtcp(data):
+            if is_rtcp:
                 for item in rtcp.parse(data):
                     self._take_rtcp(item, now=now)
             else:
@@ -138,25 +146,56 @@ class RtpReceiver:
         return dict(self._stats)
 
     def _take_rtp(self, packet: RtpPacket, *, now: float) -> None:
-        lane = self._by_media.get(packet.payload_type)
+        lane = self._lane_of(packet)
         if lane is None:
             self._take_rtx(packet, now=now)
-            return
-        if packet.ssrc != lane.ssrc and not self._is_accepted(lane, packet):
-            return
+        elif packet.ssrc == lane.ssrc or self._is_accepted(lane, packet, now=now):
+            self._take_media(lane, packet, now=now)
+
+    def _lane_of(self, packet: RtpPacket) -> _Lane | None:
+        """The track of a media packet. A sender that is not ours may give its video another dynamic payload type."""
+        kind = packet.payload_type
+        lane = self._by_media.get(kind)
+        if lane is not None:
+            return lane
+        lane = self._video
+        if lane is None or not (kind >= 96 or 35 <= kind < 64):  # RFC 3551 section 3 and RFC 5761 section 4
+            return None
+        repaired = self._by_rtx.get(kind)
+        if repaired is not None and repaired.ssrc is not None and packet.ssrc != repaired.ssrc:
+            return None
+        is_known = packet.ssrc == lane.ssrc or kind == lane.payload_type
+        return lane if is_known or (lane.ssrc is None and h264.is_payload(packet.payload)) else None
+
+    def _take_media(self, lane: _Lane, packet: RtpPacket, *, now: float) -> None:
         info = parse_frame_info(packet.extension) if packet.extension else None
         reception = lane.reception
         sequence = reception.arrive(
             packet.sequence,
+            packet.timestamp,
             is_start=info is not None and info.sequence == 0,
             expires_at=self._useless_at(lane, now=now),
             now=now,
         )
         if sequence is None:
+            lane.held = packet
             self._stats["duplicates"] += 1
             return
+        before, lane.held = lane.held, None
+        if before is not None and (before.ssrc, before.sequence) == (packet.ssrc, (packet.sequence - 1) & 0xFFFF):
+            self._take_held(lane, before, sequence - 1, now=now)
         reception.measure_jitter(packet.timestamp, now=now)
         self._place(lane, sequence, packet, info, now=now)
+
+    def _take_held(self, lane: _Lane, packet: RtpPacket, sequence: int, *, now: float) -> None:
+        """The packet that did not fit, which the next one confirms: a source that started anew, or a long loss."""
+        if lane.reception.restarted:
+            lane.reception.restarted = False
+            lane.frames.restart()
+        else:
+            lane.reception.arrive(packet.sequence, packet.timestamp, is_start=False, expires_at=now, now=now)
+        info = parse_frame_info(packet.extension) if packet.extension else None
+        lane.frames.add(sequence, packet, info, min(sequence + 1, lane.reception.frontier), now=now)
 
     def _take_rtx(self, packet: RtpPacket, *, now: float) -> None:
         """A retransmission (RFC 4588 section 4): the packet is what it was, but for its two first bytes."""
@@ -164,6 +203,8 @@ class RtpReceiver:
         if lane is None or lane.ssrc is None:
             self._stats["unknown_ssrc"] += 1
             return
+        if not packet.payload:
+            return  # padding alone, which probes the network
         if len(packet.payload) < 2:
             raise Malformed("RTX packet without the original sequence number")
         info = parse_frame_info(packet.extension) if packet.extension else None
@@ -184,23 +225,28 @@ class RtpReceiver:
         if reception.given_up:
             self._tell_given_up(lane, now=now)
 
-    def _is_accepted(self, lane: _Lane, packet: RtpPacket) -> bool:
-        """Whether a packet of an SSRC that is not the track's counts: the first is believed, another needs two in a row
-        (RFC 3550 A.1), and our own is a collision (section 8.2), from which we move away."""
+    def _is_accepted(self, lane: _Lane, packet: RtpPacket, *, now: float) -> bool:
+        """Whether a packet of an SSRC that is not the track's counts: the first with our payload type is believed, else
+        it takes two in a row (RFC 3550 A.1). Our own is a collision (section 8.2), from which we move away."""
         if packet.ssrc == self._ssrc:
             self._stats["ssrc_collisions"] += 1
             self._ssrc = self._dice.word()
-        if lane.ssrc is None:
+        kind = packet.payload_type
+        if lane.ssrc is None and kind == lane.types.media:
             lane.ssrc = packet.ssrc
             return True
-        if lane.candidate != (packet.ssrc, packet.sequence):
-            lane.candidate = (packet.ssrc, (packet.sequence + 1) & 0xFFFF)
+        before = lane.held
+        confirmed = None if before is None else (before.ssrc, before.payload_type, (before.sequence + 1) & 0xFFFF)
+        if before is None or confirmed != (packet.ssrc, kind, packet.sequence):
+            lane.held = packet
             self._stats["unknown_ssrc"] += 1
             return False
         lane.ssrc = packet.ssrc
-        lane.candidate = None
+        lane.payload_type = kind
+        lane.held = None
         lane.reception = self._new_reception()
         lane.frames.restart()
+        self._take_media(lane, before, now=now)
         return True
 
     def _take_rtcp(self, item: rtcp.Item, *, now: float) -> None:

@@ -1,11 +1,17 @@
 """Sequence numbers of one source at the receiver: what is here, what is missing, when to ask for it or give up."""
 
+from bisect import bisect_right
+from collections import deque
+
 from transport.rtp.packet import CLOCK_RATE
 from transport.rtp.rtcp import Block
 from transport.rtp.session import RoundTrip, RtpOptions
 
 _MAX_DROPOUT = 3000  # packets ahead that are believed at once (RFC 3550 A.1)
-_MAX_MISORDER = 3000  # packets behind that are late ones, not a restart
+_MAX_MISORDER = 3000  # packets behind that may be late ones
+_LATE_START = 0.5  # seconds from the first packet in which others from before it may come
+_FASTER = 30.0  # seconds that timestamps may be ahead of the time that has passed, after a loss
+_BEHIND = 1.0  # and behind: pictures may be sent in another order than they are shown
 _MAX_MISSING = 1000  # waited for at once; more gives up the oldest
 _LOOK_BACK = 16  # packets before the first that may have been lost: as many as one NACK pair asks for
 
@@ -24,11 +30,16 @@ class Reception:
     """State of one source (RFC 3550 A.1, A.3, A.8). Sequence numbers inside are extended past 16 bits.
 
     Every number up to `highest` has arrived, is in `missing`, or was given up: so memory is bounded by what is missing.
+
+    Two packets in a row that do not fit are believed (RFC 3550 A.1). They do not fit if their numbers are far ahead; or
+    old, with timestamps that are not those of the packets that had, or should have had, these numbers; or ahead, with
+    timestamps that are not. That is a long loss if both are ahead, and else a source that started anew, perhaps near
+    by: `restarted` says so after `arrive`, until the owner clears it.
     """
 
     __slots__ = (
-        "_base", "_jump", "_options", "_prior", "_round_trip", "_transit",
-        "given_up", "highest", "jitter", "last_report", "missing", "received", "wake_at",
+        "_base", "_began_at", "_heard_at", "_jump", "_options", "_prior", "_round_trip", "_transit", "_turns",
+        "given_up", "highest", "jitter", "last_report", "missing", "received", "restarted", "wake_at",
     )  # fmt: skip
 
     def __init__(self, options: RtpOptions, round_trip: RoundTrip) -> None:
@@ -40,6 +51,9 @@ class Reception:
         self.given_up: list[int] = []  # taken and cleared by the owner
         self.wake_at: float | None = None  # no missing packet is due before
         self._jump = -1
+        self._began_at = self._heard_at = 0.0
+        self._turns: deque[tuple[int, int]] = deque(maxlen=_MAX_MISORDER)  # the first number with a timestamp, and that
+        self.restarted = False
         self.received = 0
         self.jitter = 0.0
         self._transit: float | None = None
@@ -51,15 +65,15 @@ class Reception:
         """All sequence numbers below this are settled: arrived or given up."""
         return next(iter(self.missing)) if self.missing else self.highest + 1
 
-    def arrive(self, short: int, *, is_start: bool, expires_at: float, now: float) -> int | None:
-        """Place a packet of the source: its extended number, or None for a duplicate or a jump not believed yet.
+    def arrive(self, short: int, timestamp: int = 0, *, is_start: bool, expires_at: float, now: float) -> int | None:
+        """Place a packet of the source: its extended number, or None for a duplicate or what does not fit yet.
 
         `is_start`: it is known to be the first of the stream. `expires_at`: when what is found missing is of no use.
         """
         if self.received == 0:
-            self.highest = 65536 + short  # leaves room below for those before the first
-            self._base = self.highest
+            self.highest = self._base = 65536 + short  # leaves room below for those before the first
             self.received = 1
+            self._begin(self.highest, timestamp, now=now)
             if not is_start:
                 self._expect(self.highest - _LOOK_BACK, self.highest, expires_at, now=now)
             return self.highest
@@ -67,23 +81,68 @@ class Reception:
         if ahead == 1:
             self.highest += 1
             self.received += 1
+            self._heard_at = now
+            if timestamp != self._turns[-1][1]:
+                self._turns.append((self.highest, timestamp))
             return self.highest
         if ahead == 0 or ahead >= 0x10000 - _MAX_MISORDER:
             sequence = self.highest - (-ahead & 0xFFFF)
-            if self.missing.pop(sequence, None) is None:
+            if self.missing.pop(sequence, None) is not None:
+                self.received += 1
+                return sequence
+            if self._is_late(sequence, timestamp, now=now):
                 return None
-            self.received += 1
-            return sequence
-        if ahead > _MAX_DROPOUT and short != self._jump:
-            self._jump = (short + 1) & 0xFFFF  # two in a row are believed
-            return None
+        is_back = ahead >= 0x10000 - _MAX_MISORDER
+        is_anew = is_back or not self._goes_on(timestamp, now=now)
+        if ahead > _MAX_DROPOUT or is_anew:
+            if short != self._jump:
+                self._jump = (short + 1) & 0xFFFF
+                return None
+            self._jump = -1
+            if is_anew:
+                self._restart(short, timestamp, now=now)
+                return self.highest
+            self._base += ahead  # who knows how many were lost
         sequence = self.highest + ahead
         self._expect(max(self.highest + 1, sequence - _MAX_MISSING), sequence, expires_at, now=now)
-        if ahead > _MAX_DROPOUT:
-            self._base += ahead  # a restart is not a loss
         self.highest = sequence
         self.received += 1
+        self._heard_at = now
+        if timestamp != self._turns[-1][1]:
+            self._turns.append((sequence, timestamp))
         return sequence
+
+    def _begin(self, sequence: int, timestamp: int, *, now: float) -> None:
+        self._began_at = self._heard_at = now
+        self._turns.clear()
+        self._turns.append((sequence, timestamp))
+
+    def _restart(self, short: int, timestamp: int, *, now: float) -> None:
+        """The source began anew one packet ago. Extended numbers go on growing; a restart is not a loss."""
+        self.missing.clear()
+        self.wake_at = None
+        lost = self.highest - self._base + 1 - self.received
+        start = self.highest + 1 + (short - 1 - self.highest - 1) % 0x10000
+        self._begin(start, timestamp, now=now)
+        self.highest = start + 1
+        self.received += 2
+        self._base = self.highest + 1 - self.received - lost
+        self.restarted = True
+
+    def _goes_on(self, timestamp: int, *, now: float) -> bool:
+        """Whether a packet with this timestamp may come after some that were lost."""
+        ahead = ((timestamp - self._turns[-1][1] + 2**31) & 0xFFFF_FFFF) - 2**31
+        return -_BEHIND * CLOCK_RATE <= ahead <= (now - self._heard_at + _FASTER) * CLOCK_RATE
+
+    def _is_late(self, sequence: int, timestamp: int, *, now: float) -> bool:
+        """Whether a packet with an old number may be a duplicate or one that was given up: its timestamp is that of the
+        packets around it, or between them."""
+        place = bisect_right(self._turns, (sequence, 2**32)) - 1
+        if place < 0:
+            return self._turns[0][0] - sequence <= _LOOK_BACK or now - self._began_at < _LATE_START
+        before = self._turns[place][1]
+        after = self._turns[place + 1][1] if place + 1 < len(self._turns) else before
+        return (timestamp - before) & 0xFFFF_FFFF <= (after - before) & 0xFFFF_FFFF
 
     def repair(self, short: int, *, now: float) -> int | None:
         """Place a retransmitted packet: its extended number if it was missing, else None."""

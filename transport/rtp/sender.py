@@ -20,7 +20,9 @@ from transport.contract import (
     TransportConfig,
 )
 from transport.framing import MAX_FRAME_BYTES, Malformed
+from transport.keyframe_requests import KeyframeRequests
 from transport.rtp import h264, rtcp, session
+from transport.rtp.budget import RetransmissionBudget
 from transport.rtp.packet import (
     FRAME_EXTENSION_BYTES,
     HEADER,
@@ -33,7 +35,8 @@ from transport.rtp.packet import (
 _MAX_QUEUED_BYTES = 2 * MAX_FRAME_BYTES  # between two drains of `datagrams_to_send`
 _HISTORY_BYTES = 8 * 2**20  # per track, for retransmission
 _RTX_OVERHEAD_BYTES = 2  # the original sequence number
-_INITIAL_RTT = 0.0  # until it is known, every NACK is answered
+_INITIAL_RTT = 0.0  # until it is known, a NACK is answered each _LEAST_REPEAT
+_LEAST_REPEAT = 0.005  # seconds between two retransmissions of one packet
 
 
 @dataclass(slots=True)
@@ -51,14 +54,15 @@ class RtpSender:
     """Hands all packets of a frame to the network at once: classic RTP senders do not pace.
 
     A NACK is answered from a history bounded in bytes and time, on an SSRC and payload type of its own, for each packet
-    at most once in half a round trip, and not after the frame's deadline.
+    at most once in a round trip, not after the frame's deadline, and within a budget. What steers the sender is
+    believed from the peer's address alone.
     """
 
     def __init__(self, config: TransportConfig) -> None:
         self._options = session.options(config)
         self._config = config
         dice = session.Dice(config.seed, role=0)
-        self._sources = [_Source(types, dice, self._options.nack) for types in session.payload_types(config.tracks)]
+        self._sources = [_Source(types, dice, self._options) for types in session.payload_types(config.tracks)]
         self._by_track = {source.types.track.id: source for source in self._sources}
         self._by_ssrc = {source.ssrc: source for source in self._sources}
         self._own_ssrcs = [ssrc for source in self._sources for ssrc in (source.ssrc, source.rtx_ssrc)]
@@ -74,6 +78,7 @@ class RtpSender:
         self._leaving: list[tuple[int, int]] = []  # frames whose packets are in the queue
         self._events: deque[Event] = deque()
         self._peer_ssrc: int | None = None
+        self._keyframe_requests = KeyframeRequests()
         self._closed = False
         self._stats: Counter[str] = Counter(
             datagrams_sent=0,
@@ -82,6 +87,7 @@ class RtpSender:
             nacks_received=0,
             keyframe_requests=0,
             malformed=0,
+            foreign=0,
             unknown_ssrc=0,
             dropped_full=0,
             dropped_expired=0,
@@ -117,6 +123,9 @@ class RtpSender:
     def receive_datagram(self, data: bytes, peer: Address, ecn: int = 0, *, now: float) -> None:
         self._stats["datagrams_received"] += 1
         if self._closed:
+            return
+        if peer != self._config.peer:
+            self._stats["foreign"] += 1
             return
         try:
             if not rtcp.is_rtcp(data):
@@ -159,7 +168,7 @@ class RtpSender:
         self._end(now=now)
 
     def stats(self) -> Mapping[str, int]:
-        return dict(self._stats)
+        return {**self._stats, "over_budget": sum(source.budget.refused for source in self._sources)}
 
     def _take(self, item: rtcp.Item, *, now: float) -> None:
         match item:
@@ -177,7 +186,9 @@ class RtpSender:
                     self._stats["unknown_ssrc"] += 1
                 else:
                     self._stats["keyframe_requests"] += 1
-                    self._events.append(KeyframeRequested(source.types.track.id, now))
+                    track = source.types.track.id
+                    if self._keyframe_requests.hears(track, round_trip=self._round_trip.smoothed, now=now):
+                        self._events.append(KeyframeRequested(track, now))
             case rtcp.ReceiverReference():
                 self._reference = (item.ssrc, rtcp.middle(item.ntp), now)
             case rtcp.ReceiverReport():
@@ -194,7 +205,7 @@ class RtpSender:
         if source is None or not self._options.nack:
             self._stats["unknown_ssrc"] += 1
             return
-        not_since = now - self._round_trip.smoothed / 2
+        not_since = now - max(self._round_trip.smoothed, _LEAST_REPEAT)
         for packet in source.retransmissions(request.sequences, not_since, now=now):
             if self._queued_bytes + len(packet) > _MAX_QUEUED_BYTES:
                 self._stats["dropped_full"] += 1
@@ -232,7 +243,7 @@ class RtpSender:
 class _Source:
     """One track: its SSRC and that of its retransmissions, their counters, and the history of what was sent."""
 
-    def __init__(self, types: session.TrackTypes, dice: session.Dice, keep_history: bool) -> None:
+    def __init__(self, types: session.TrackTypes, dice: session.Dice, options: session.RtpOptions) -> None:
         self.types = types
         self.ssrc = dice.word()
         self.rtx_ssrc = dice.word()
@@ -242,7 +253,8 @@ class _Source:
         self._ticks = -1  # RTP time of the last frame, before offset and wrap
         self._sent = [0, 0, 0]  # packets, octets, packets at the last report
         self._resent = [0, 0, 0]
-        self._keep_history = keep_history
+        self._keep_history = options.nack
+        self.budget = RetransmissionBudget(options.rtx_share)
         self._firsts: list[int] = []  # sequence of the first packet of each frame in the history
         self._history: list[_SentFrame] = []
         self._history_bytes = 0
@@ -270,7 +282,8 @@ class _Source:
         return packets
 
     def retransmissions(self, sequences: Iterable[int], not_since: float, *, now: float) -> Iterable[bytes]:
-        """RTX packets (RFC 4588 section 4) for the sequence numbers that are still kept and worth sending."""
+        """RTX packets (RFC 4588 section 4) for the sequence numbers that are still kept and worth sending, until one
+        does not fit the budget."""
         newest = self._sequence - 1
         for short in sequences:
             sequence = newest - ((newest - short) & 0xFFFF)
@@ -281,8 +294,11 @@ class _Source:
             index = sequence - self._firsts[place]
             if sent.resent_at.get(index, -1.0) > not_since or (sent.expires_at is not None and sent.expires_at <= now):
                 continue
+            packet = sent.packets[index]
+            if not self.budget.takes(len(packet) + _RTX_OVERHEAD_BYTES, now=now):
+                return
             sent.resent_at[index] = now
-            yield self._rtx(sent.packets[index])
+            yield self._rtx(packet)
 
     def reports(self, time: int, *, now: float) -> list[bytes]:
         """A sender report for each of the two SSRCs that has sent since its last one."""
@@ -316,6 +332,7 @@ class _Source:
 
     def _remember(self, first: int, packets: list[bytes], expires_at: float | None, *, now: float) -> None:
         size = sum(map(len, packets))
+        self.budget.on_media(size, now=now)
         self._firsts.append(first)
         self._history.append(_SentFrame(packets, size, now, expires_at, {}))
         self._history_bytes += size

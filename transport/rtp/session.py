@@ -29,17 +29,21 @@ class RtpOptions:
     `nack`: repair by generic NACK and RTX. `max_retries`: how often one packet is asked for. `reorder_window`: seconds
     for which a gap may be reordering, before it is asked for or, without repair, given up. 5 ms is a few packets at
     video rates: a retransmission that was not needed costs some bytes, a longer wait costs every repair its time.
+    `rtx_share`: retransmitted bytes in any second, at most, as a share of the media's in it (`budget.py`).
     """
 
     nack: bool = True
     max_retries: int = 10
     reorder_window: float = 0.005
+    rtx_share: float = 1.0
 
     def __post_init__(self) -> None:
         if not 1 <= self.max_retries <= 100:
             raise ValueError(f"max_retries must be 1 to 100, got {self.max_retries}")
         if not 0 <= self.reorder_window <= 10:
             raise ValueError(f"reorder_window must be 0 to 10 seconds, got {self.reorder_window}")
+        if not 0 < self.rtx_share <= 100:
+            raise ValueError(f"rtx_share must be above 0 and at most 100, got {self.rtx_share}")
 
 
 @dataclass(frozen=True, slots=True)
