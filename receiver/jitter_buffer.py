@@ -1,8 +1,9 @@
 """The jitter buffer: frames in sequence order, held until their playout instant, bounded waiting for what is missing.
 
-A missing frame is waited for until the transport calls it lost or its deadline passes. Then the reference chain is
-broken, and frames are undecodable until the next keyframe. Once broken, a complete keyframe is jumped to at once: what
-lies before it could not be decoded anyway. Order and playout are the only reasons to hold a frame here.
+A missing frame is waited for until the transport calls it lost. Then the reference chain is broken, and frames are
+undecodable until the next keyframe. Once broken, a complete keyframe is jumped to at once: what lies before it could
+not be decoded anyway. A deadline that passes breaks nothing, since others refer to the late frame; but a keyframe is
+asked for, and jumped to once it is complete. Order and playout are the only reasons to hold a frame here.
 """
 
 import bisect
@@ -27,8 +28,8 @@ class JitterBuffer:
     """Buffer of one video track.
 
     `lead(frame)` is the time from release to display (the decode cost). `deadline` is the track's, seconds from
-    capture; without one, a missing frame is waited for until the transport calls it lost. At most `max_frames` are
-    held: in a full buffer the head waits no longer, neither for a missing frame nor for its playout instant.
+    capture to display. At most `max_frames` are held: in a full buffer the head waits no longer, neither for a missing
+    frame nor for its playout instant.
     """
 
     def __init__(
@@ -44,16 +45,18 @@ class JitterBuffer:
         self._deadline = deadline
         self._max_frames = max_frames
         self._frames: dict[int, Frame] = {}
+        self._keyframes = 0  # in `_frames`
         self._order: list[int] = []  # the sequences in `_frames`, sorted
         self._lost: set[int] = set()  # only ever asked for membership
         self._next = 0
         self._before: tuple[int, float] | None = None  # sequence and capture of the latest frame that left
         self._broken = True
+        self._overdue: int | None = None  # the missing frame, once its deadline has passed
 
     @property
     def needs_keyframe(self) -> bool:
-        """Whether the reference chain is broken: a recovery point should be asked for."""
-        return self._broken and self._next > 0
+        """Whether a recovery point should be asked for: the reference chain is broken, or waits for a late frame."""
+        return (self._broken and self._next > 0) or self._overdue == self._next
 
     @property
     def misses_head(self) -> bool:
@@ -67,6 +70,7 @@ class JitterBuffer:
         if frame.sequence < self._next or frame.sequence in self._frames:
             return False
         self._frames[frame.sequence] = frame
+        self._keyframes += frame.keyframe
         bisect.insort(self._order, frame.sequence)
         self._lost.discard(frame.sequence)
         return True
@@ -90,6 +94,8 @@ class JitterBuffer:
             head = self._frames.get(self._next)
             if head is None:
                 if not self._gives_up_missing(now):
+                    if now >= self._missing_until():
+                        self._overdue = self._next
                     return None
                 self._skip_missing()
             elif self._broken and not head.keyframe:
@@ -104,7 +110,10 @@ class JitterBuffer:
     def get_timer(self) -> float | None:
         """When `pop` has something to do if nothing else comes, or None."""
         head = self._frames.get(self._next)
-        at = self._missing_until() if head is None else self._release_at(head)
+        if head is None:
+            at = math.inf if self._overdue == self._next else self._missing_until()
+        else:
+            at = self._release_at(head)
         return None if at == math.inf else at
 
     @property
@@ -114,6 +123,7 @@ class JitterBuffer:
     def _leave(self, *, decodable: bool) -> Released:
         sequence = self._order.pop(0)
         frame = self._frames.pop(sequence)
+        self._keyframes -= frame.keyframe
         self._next = max(self._next, sequence + 1)
         self._before = (sequence, frame.captured_at)
         return Released(frame, decodable)
@@ -133,7 +143,8 @@ class JitterBuffer:
         return self._playout.display_at(frame.captured_at) - self._lead(frame)
 
     def _gives_up_missing(self, now: float) -> bool:
-        return self._next in self._lost or (bool(self._order) and (now >= self._missing_until() or self._full))
+        late = bool(self._keyframes) and now >= self._missing_until()
+        return self._next in self._lost or late or self._full
 
     def _missing_until(self) -> float:
         """The deadline of the missing head; its capture is interpolated between its neighbours'."""

@@ -11,11 +11,11 @@ from functools import partial
 
 import av
 
+from receiver.decoded import Decoded
 from receiver.decoder import DecodeError, Decoder
 from receiver.jitter_buffer import JitterBuffer
 from receiver.playout import Playout
 from receiver.record import ReceivedRecord
-from receiver.shown import Shown
 from receiver.stamp import read_stamp
 from transport.contract import (
     Address,
@@ -38,9 +38,10 @@ class ReceiverPipeline:
 
     `decode_cost(sequence, keyframe)` is in seconds; the decoder works on one frame at a time. With a `worker` it works
     there, takes what it takes, and `decode_cost` is what playout expects. `records` has every frame that was delivered;
-    `outcome` stays None for one that waits in the buffer, until `finish`. `shown` has the displayed pictures in order,
-    if `keep_shown`. `stamp_errors` counts pictures whose stamp names another frame, `stamp_unreadable` those without a
-    readable stamp. `connected_at` and `closed` say when the connection stood, and how it ended.
+    `outcome` stays None for one that waits in the buffer, until `finish`. A frame that is ready after its deadline is
+    late: it is decoded and not displayed. `decoded` has the pictures in order, if `keep_decoded`. `stamp_errors` counts
+    pictures whose stamp names another frame, `stamp_unreadable` those without a readable stamp. `connected_at` and
+    `closed` say when the connection stood, and how it ended.
     """
 
     def __init__(
@@ -52,11 +53,11 @@ class ReceiverPipeline:
         playout: Playout,
         decode_cost: Callable[[int, bool], float],
         worker: Worker[av.VideoFrame | None] | None = None,
-        keep_shown: bool = True,
+        keep_decoded: bool = True,
         keyframe_retry: float = 0.2,
     ) -> None:
         self.records: dict[tuple[int, int], ReceivedRecord] = {}
-        self.shown: list[Shown] = []
+        self.decoded: list[Decoded] = []
         self.connected_at: float | None = None
         self.closed: Closed | None = None
         self.keyframe_requests = 0
@@ -71,7 +72,7 @@ class ReceiverPipeline:
         )
         self._decoder_free_at = -math.inf
         self._worker = worker
-        self._keep_shown = keep_shown
+        self._keep_decoded = keep_decoded
         self._to_decode: deque[Frame] = deque()  # for the worker, the first one being at work
         self._keyframe_retry = keyframe_retry
         self._request_at: float | None = None  # when to ask (again) for a keyframe; None while the chain is whole
@@ -162,8 +163,8 @@ class ReceiverPipeline:
         record = ReceivedRecord(frame.track, frame.sequence, event.first_arrival_at, event.complete_at, event.at)
         self.records[frame.track, frame.sequence] = record
         if frame.track != self._video.id:
-            record.released_at = record.decoded_at = record.displayed_at = event.at
-            record.outcome = "displayed"
+            record.released_at = event.at
+            record.decide(event.at, expires_at=frame.expires_at)
         elif not self._buffer.insert(event):
             record.outcome = "late"
 
@@ -208,15 +209,14 @@ class ReceiverPipeline:
         self._record(frame).outcome = "undecodable"
         self._buffer.break_chain()
 
-    def _show(self, frame: Frame, picture: av.VideoFrame | None, displayed_at: float) -> None:
+    def _show(self, frame: Frame, picture: av.VideoFrame | None, ready_at: float) -> None:
         record = self._record(frame)
-        record.decoded_at = record.displayed_at = displayed_at
-        record.outcome = "displayed"
+        record.decide(ready_at, expires_at=frame.expires_at)
         if picture is None:
             return
-        if self._keep_shown:
-            self.shown.append(
-                Shown(frame.sequence, frame.captured_at, record.displayed_at, frame.keyframe, frame.payload)
+        if self._keep_decoded:
+            self.decoded.append(
+                Decoded(frame.sequence, frame.captured_at, record.displayed_at, frame.keyframe, frame.payload)
             )
         stamp = read_stamp(picture)
         if stamp is None:

@@ -63,12 +63,22 @@ class AdaptivePlayout:
     relative delays) and of libwebrtc's video jitter estimator, in the simplest form: the `quantile` (nearest rank) of
     the last `window` delays, plus `margin` seconds. It rises at once when that percentile does, which takes one late
     frame in the first 20 and more than 1 - `quantile` of the window later, and falls by at most `fall` seconds a frame,
-    so that one quiet moment does not make playback run fast.
+    so that one quiet moment does not make playback run fast. It stays `margin` below the `deadline` (seconds), since
+    whatever is held longer is not shown at all.
     """
 
-    def __init__(self, *, quantile: float = 0.95, window: int = 300, margin: float = 0.01, fall: float = 0.001) -> None:
+    def __init__(
+        self,
+        *,
+        quantile: float = 0.95,
+        window: int = 300,
+        margin: float = 0.01,
+        fall: float = 0.001,
+        deadline: float | None = None,
+    ) -> None:
         self._quantile = quantile
         self._margin = margin
+        self._largest = _MAX_TARGET if deadline is None else min(_MAX_TARGET, max(0.0, deadline - margin))
         self._fall = fall
         self._delays: deque[float] = deque(maxlen=window)
         self._sorted: list[float] = []
@@ -80,19 +90,26 @@ class AdaptivePlayout:
         self._delays.append(delay)
         bisect.insort(self._sorted, delay)
         rank = max(0, math.ceil(self._quantile * len(self._sorted)) - 1)
-        wanted = min(self._sorted[rank] + self._margin, _MAX_TARGET)
+        wanted = min(self._sorted[rank] + self._margin, self._largest)
         self.target = max(wanted, self.target - self._fall)
 
     def display_at(self, captured_at: float) -> float:
         return captured_at + self.target
 
 
-def parse_playout(spec: str) -> Playout:
-    """The policy that `spec` names: "immediate", "fixed:150ms" or "adaptive". Raises ValueError."""
+def parse_playout(spec: str, *, deadline: float | None = None) -> Playout:
+    """The policy that `spec` names: "immediate", "fixed:150ms" or "adaptive". Raises ValueError, also for a target
+    after the `deadline` (seconds), with which no frame would be shown."""
     if spec == "immediate":
         return ImmediatePlayout()
     if spec == "adaptive":
-        return AdaptivePlayout()
+        return AdaptivePlayout(deadline=deadline)
     if match := _SPEC.fullmatch(spec):
-        return FixedPlayout(float(match[1]) / (1000 if match[2] == "ms" else 1))
+        playout = FixedPlayout(float(match[1]) / (1000 if match[2] == "ms" else 1))
+        if deadline is not None and playout.target > deadline:
+            raise ValueError(
+                f"playout {spec!r} shows every frame after its deadline of {1e3 * deadline:g} ms, so none is shown; "
+                "accepted are a target up to the deadline, or a later deadline"
+            )
+        return playout
     raise ValueError(f"unknown playout {spec!r}; accepted are immediate, fixed:150ms, adaptive")

@@ -8,8 +8,8 @@ a delay that changes (a queue that drains, adaptive playout) is no loss of quali
 time. Before the first picture the screen is black.
 
 The reference is the source as it was encoded, stamp included. PSNR and SSIM (Wang et al. 2004, in FFmpeg's form: 8x8
-windows in steps of 4) are of the luma. This is a pass after the run: it decodes the displayed payloads once more, in
-order, which gives the same pictures bit by bit, and holds one picture at a time.
+windows in steps of 4) are of the luma. This is a pass after the run: it decodes the payloads once more, in order, those
+of late pictures too, which gives the same pictures bit by bit, and holds one picture at a time.
 """
 
 import hashlib
@@ -22,8 +22,8 @@ import av
 import numpy as np
 from av.filter.context import FilterContext
 
+from receiver.decoded import Decoded
 from receiver.decoder import VideoDecoder
-from receiver.shown import Shown
 
 PSNR_CAP_DB = 100.0  # in the place of infinity, for identical pictures
 
@@ -64,7 +64,7 @@ class QualityMemo:
 
 
 def measure_quality(
-    shown: Sequence[Shown],
+    decoded: Sequence[Decoded],
     captured_at: Sequence[float],
     reference: Iterable[av.VideoFrame],
     *,
@@ -79,10 +79,10 @@ def measure_quality(
     `height`), read only as far as needed and only if something is not in `memo` yet.
 
     `reference_identity` names the content of the reference, stamps included; `interval` is the frame interval in
-    seconds, `media` the codec of `shown`, which must be in order of display.
+    seconds, `media` the codec of `decoded`, which must be in order of decoding.
     """
-    on_screen = _on_screen(shown, captured_at, interval)
-    digests = _content_digests(shown, media)
+    on_screen = _on_screen(decoded, captured_at, interval)
+    digests = _content_digests(decoded, media)
     pairs = [
         (b"black" if number is None else digests[number], f"{reference_identity} {index}".encode())
         for index, number in enumerate(on_screen)
@@ -91,13 +91,13 @@ def measure_quality(
     last_unknown = max((index for index, pair in enumerate(pairs) if pair not in known), default=-1)
     if last_unknown >= 0:
         comparison = Comparison(width, height)
-        screen = _Screen(shown, media, width, height)
+        screen = _Screen(decoded, media, width, height)
         for index, picture in zip(range(last_unknown + 1), reference, strict=False):
             if pairs[index] not in known:
                 known[pairs[index]] = quality = comparison.compare(screen.picture(on_screen[index]), picture)
                 memo.put(pairs[index], quality)
     return [
-        InstantQuality(at, None if number is None else shown[number].sequence, *known[pair])
+        InstantQuality(at, None if number is None else decoded[number].sequence, *known[pair])
         for at, number, pair in zip(captured_at, on_screen, pairs, strict=True)
     ]
 
@@ -140,29 +140,32 @@ class Comparison:
         return picture
 
 
-def _on_screen(shown: Sequence[Shown], captured_at: Sequence[float], interval: float) -> list[int | None]:
-    """For each source instant, the index into `shown` of the picture that it is compared with: never a newer one."""
+def _on_screen(decoded: Sequence[Decoded], captured_at: Sequence[float], interval: float) -> list[int | None]:
+    """For each source instant, the index into `decoded` of the picture that it is compared with: never a newer one, nor
+    one that was not displayed."""
+    shown = [(index, each, each.displayed_at) for index, each in enumerate(decoded) if each.displayed_at is not None]
     if not shown:
         return [None] * len(captured_at)
-    offset = statistics.median(picture.displayed_at - picture.captured_at for picture in shown) + interval / 2
+    offset = statistics.median(displayed_at - picture.captured_at for _, picture, displayed_at in shown) + interval / 2
     numbers: list[int | None] = []
-    number = -1
+    number: int | None = None
+    following = 0
     for at in captured_at:
-        while (
-            number + 1 < len(shown)
-            and shown[number + 1].displayed_at <= at + offset
-            and shown[number + 1].captured_at < at + interval / 2
-        ):
-            number += 1
-        numbers.append(None if number < 0 else number)
+        while following < len(shown):
+            index, picture, displayed_at = shown[following]
+            if displayed_at > at + offset or picture.captured_at >= at + interval / 2:
+                break
+            number = index
+            following += 1
+        numbers.append(number)
     return numbers
 
 
-def _content_digests(shown: Sequence[Shown], media: str) -> list[bytes]:
-    """What identifies each displayed picture: all payloads since its keyframe."""
+def _content_digests(decoded: Sequence[Decoded], media: str) -> list[bytes]:
+    """What identifies each picture: all payloads since its keyframe."""
     digests = []
     digest = b""
-    for picture in shown:
+    for picture in decoded:
         before = media.encode() if picture.keyframe else digest
         digest = hashlib.blake2b(
             before + hashlib.blake2b(picture.payload, digest_size=16).digest(), digest_size=16
@@ -172,10 +175,10 @@ def _content_digests(shown: Sequence[Shown], media: str) -> list[bytes]:
 
 
 class _Screen:
-    """The displayed pictures again, decoded in order."""
+    """The pictures again, decoded in order."""
 
-    def __init__(self, shown: Sequence[Shown], media: str, width: int, height: int) -> None:
-        self._pictures = self._decode(shown, VideoDecoder(media))
+    def __init__(self, decoded: Sequence[Decoded], media: str, width: int, height: int) -> None:
+        self._pictures = self._decode(decoded, VideoDecoder(media))
         self._number = -1
         self._current = black_picture(width, height)
 
@@ -187,8 +190,8 @@ class _Screen:
         return self._current
 
     @staticmethod
-    def _decode(shown: Sequence[Shown], decoder: VideoDecoder) -> Iterator[av.VideoFrame]:
-        for picture in shown:
+    def _decode(decoded: Sequence[Decoded], decoder: VideoDecoder) -> Iterator[av.VideoFrame]:
+        for picture in decoded:
             yield decoder.decode(picture.payload)
 
 

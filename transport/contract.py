@@ -25,7 +25,8 @@ class Track:
     """What both ends agree on before media starts (the role of SDP or of a MoQ catalog).
 
     `media` is "h264", "hevc", "vp8", "vp9", "av1" or "data" (opaque messages). `priority` is strict, 0 is the most
-    important. `deadline` is in seconds from capture to complete at the receiver; None means never expired.
+    important. `deadline` is in seconds from capture to display, of messages to delivery: a frame past it is decoded, as
+    others refer to it, and not displayed. None: there is none.
     """
 
     id: int
@@ -41,8 +42,8 @@ class Frame:
 
     `sequence` counts the frames of a track from 0 without gaps, over all groups; `group` counts GOPs from 0.
     `captured_at` is a whole number of microseconds, so that it survives every wire format unchanged. `layer` is the
-    temporal layer, 0 the base. `priority` is strict over all tracks and layers, 0 first. H.264 and HEVC payloads are
-    Annex B access units.
+    temporal layer, 0 the base. `priority` is strict over all tracks and layers, 0 first. `expires_at` is the instant of
+    the deadline. H.264 and HEVC payloads are Annex B access units.
     """
 
     track: int

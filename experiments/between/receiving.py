@@ -104,7 +104,7 @@ def _receive(control: Control, scenario: Scenario, arm: str, plain: socket.socke
     ends = Ends(scenario, scenario.arm(arm))
     here = plain.getsockname()[:2]
     transport = ends.transport("receiver", ends.config("receiver", Place((here[0], here[1]), peer)))
-    end, answerer = LiveReceiver(ends, transport, keep_shown=False), Answerer(secret)
+    end, answerer = LiveReceiver(ends, transport, keep_decoded=False), Answerer(secret)
     shared: list[SharedSocket] = []
     asked: list[dict[str, Any]] = []
 
@@ -124,7 +124,7 @@ def _receive(control: Control, scenario: Scenario, arm: str, plain: socket.socke
     if not asked:  # the arm is over here; the last questions of the alignment may still come
         drive(answerer, udp, clock, until=clock.now() + AFTER, done=over, lateness=Lateness())
     records = [asdict(record) for record in known.pop("records")]
-    del known["shown"]
+    del known["decoded"]
     counted = {"sent": shared[0].sent_bytes, "received": shared[0].received_bytes}
     counts = {"foreign": shared[0].foreign, "moves": shared[0].moves, "strangers": answerer.strangers}
     control.send({"records": records, "known": {**known, **counts}, "bytes": counted})

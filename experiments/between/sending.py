@@ -228,6 +228,7 @@ def _result(
             "ms: one of them stepped"
         )
     _move(records, shift)
+    _decide_again(ends.scenario, sent, records)
     frames = ledger.join(sent, records, media_start=MEDIA_START)
     there = received.get("known")
     there = there if isinstance(there, dict) else {}
@@ -299,6 +300,16 @@ def _not_before_sent(sent: list[SentRecord], records: list[ReceivedRecord]) -> f
         if each.first_arrival_at is not None and (departure := departures.get((each.track, each.sequence))) is not None
     ]
     return max([0.0, *early])
+
+
+def _decide_again(scenario: Scenario, sent: list[SentRecord], records: list[ReceivedRecord]) -> None:
+    """Whether a decoded frame met its deadline, on the clock that now holds for both ends: the receiver had its own."""
+    deadlines = {track.id: track.deadline for track in scenario.tracks()}
+    captured_at = {(each.track, each.sequence): each.captured_at for each in sent}
+    for each in records:
+        deadline = deadlines.get(each.track)
+        if each.decoded_at is not None and deadline is not None and (each.track, each.sequence) in captured_at:
+            each.decide(each.decoded_at, expires_at=captured_at[each.track, each.sequence] + deadline)
 
 
 def _move(records: list[ReceivedRecord], seconds: float) -> None:

@@ -251,7 +251,7 @@ def _references_wait_anyway(table: list[Point]) -> Check:
         measured=f"{off * 1e6:.2f} us off at most; mean delay of stream per frame over one stream "
         f"{min(shares):.3f} to {max(shares):.3f}",
         holds=off <= _INSTANT,
-        note="without deadlines and layers: what may be left out is the matter of deadline-v1",
+        note="without deadlines and layers: what may be left out is the matter of deadline-v2",
     )
 
 

@@ -235,7 +235,7 @@ def _result(
     if memo is not None and not isinstance(ends.source, SizeSource):
         frames = with_quality(
             frames,
-            receiver["shown"],
+            receiver["decoded"],
             ends.source,
             media=scenario.video.codec,
             media_start=MEDIA_START,

@@ -62,10 +62,10 @@ class LiveSender:
 
 
 class LiveReceiver:
-    """The receiver end. With `keep_shown` it keeps what was shown, for whoever measures its quality."""
+    """The receiver end. With `keep_decoded` it keeps what was decoded, for whoever measures its quality."""
 
-    def __init__(self, ends: Ends, transport: Transport, *, keep_shown: bool) -> None:
-        self._keep_shown = keep_shown
+    def __init__(self, ends: Ends, transport: Transport, *, keep_decoded: bool) -> None:
+        self._keep_decoded = keep_decoded
         self._ends = ends
         self._transport = transport
 
@@ -73,12 +73,12 @@ class LiveReceiver:
         """What the end knows when it is over."""
         thread: CodecThread[av.VideoFrame | None] = CodecThread(session.clock)
         pipeline = self._ends.receiver(
-            self._transport, self._ends.decoder(), thread.took, thread, keep_shown=self._keep_shown
+            self._transport, self._ends.decoder(), thread.took, thread, keep_decoded=self._keep_decoded
         )
         known = _run(self._ends, pipeline, session, thread)
         return {
             "records": list(pipeline.records.values()),
-            "shown": pipeline.shown,
+            "decoded": pipeline.decoded,
             "keyframe_requests": pipeline.keyframe_requests,
             "stamp_errors": pipeline.stamp_errors,
             "stamp_unreadable": pipeline.stamp_unreadable,

@@ -88,7 +88,7 @@ def _receiver(task: Task) -> Part:
     ends, plain, place = _end(task)
     notes = Notes() if task.capture else None
     transport = ends.transport("receiver", ends.config("receiver", place, notes))
-    end = LiveReceiver(ends, transport, keep_shown=task.quality)
+    end = LiveReceiver(ends, transport, keep_decoded=task.quality)
 
     def run(clock: LiveClock, stop: threading.Event) -> dict[str, Any]:
         udp = UdpSocket(plain, clock, peer=place.peer)

@@ -44,7 +44,7 @@ class Ends:
         self.arm = arm
         self.source = scenario.video.open(dice.integer(scenario.seed, "source"))
         self.start_at = MEDIA_START if scenario.connect == "with-media" else START_AT
-        self._playout = parse_playout(scenario.playout)
+        self._playout = parse_playout(scenario.playout, deadline=scenario.video.deadline)
         self._options = registry.validate_options(arm.transport, dict(arm.options))
 
     @property
@@ -65,12 +65,11 @@ class Ends:
     def config(self, role: Role, place: Place, observer: Observer | None = None) -> TransportConfig:
         """What the experiment decides for one end."""
         scenario = self.scenario
-        chat = () if scenario.chat is None else (scenario.chat.track(),)
         return TransportConfig(
             local=place.local,
             peer=place.peer,
             seed=dice.integer(scenario.seed, "transport", self.arm.label, role),
-            tracks=(scenario.video.track(), *chat),
+            tracks=scenario.tracks(),
             max_datagram_bytes=scenario.max_datagram_bytes,
             options=self._options,
             observer=observer,
@@ -110,7 +109,7 @@ class Ends:
         decode_cost: Cost,
         worker: Worker[av.VideoFrame | None] | None = None,
         *,
-        keep_shown: bool = True,
+        keep_decoded: bool = True,
     ) -> ReceiverPipeline:
         """The receiver end over its transport."""
         video = self.scenario.video.track()
@@ -121,7 +120,7 @@ class Ends:
             playout=self._playout,
             decode_cost=decode_cost,
             worker=worker,
-            keep_shown=keep_shown,
+            keep_decoded=keep_decoded,
         )
 
     def decoder(self) -> Decoder:

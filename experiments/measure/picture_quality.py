@@ -5,8 +5,8 @@ import zlib
 import pandas as pd
 
 from experiments.scenario.tracks import VIDEO_TRACK
+from receiver.decoded import Decoded
 from receiver.quality import QualityMemo, measure_quality
-from receiver.shown import Shown
 from sender.encoder import stamped_pictures
 from sender.source import PixelSource
 from transport.stamp_code import Stamp
@@ -14,19 +14,19 @@ from transport.stamp_code import Stamp
 
 def with_quality(
     frames: pd.DataFrame,
-    shown: list[Shown],
+    decoded: list[Decoded],
     source: PixelSource,
     *,
     media: str,
     media_start: float,
     memo: QualityMemo,
 ) -> pd.DataFrame:
-    """The ledger with `screen_sequence`, `psnr_db` and `ssim` of its video frames; `shown` is in order of display."""
+    """The ledger with `screen_sequence`, `psnr_db` and `ssim` of its video frames; `decoded` is in that order."""
     video = frames["track"] == VIDEO_TRACK
     stamps = _stamps(frames[video], media_start)
     fingerprint = zlib.crc32(repr(stamps).encode())
     instants = measure_quality(
-        shown,
+        decoded,
         [stamp.captured_at for stamp in stamps],
         stamped_pictures(source, stamps),
         reference_identity=f"{source.identity} {fingerprint:08x}",

@@ -120,7 +120,7 @@ class _Session:
         if memo is not None and not isinstance(self._ends.source, SizeSource):
             frames = with_quality(
                 frames,
-                self._receiver.shown,
+                self._receiver.decoded,
                 self._ends.source,
                 media=self._scenario.video.codec,
                 media_start=MEDIA_START,

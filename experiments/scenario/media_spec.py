@@ -49,7 +49,8 @@ class VideoSpec(Spec):
 
     `source` is a name of `glass list sources`, a video file, or "sizes:FILE"; it decides what is None of `fps`, `width`
     and `height`. `keyframe_interval` is in frames; without it there are keyframes on request only. `vbv` is the depth
-    of the encoder's rate control. The costs name models of `sender.cost`. `deadline` counts from capture to arrival.
+    of the encoder's rate control. The costs name models of `sender.cost`. `deadline` counts from capture to display:
+    a frame past it is late, and not displayed.
     """
 
     source: str
@@ -112,7 +113,8 @@ class VideoSpec(Spec):
 
 
 class ChatSpec(Spec):
-    """A second track of small messages on the same connection. `spacing` "poisson" draws the instants."""
+    """A second track of small messages on the same connection. `spacing` "poisson" draws the instants. `deadline`
+    counts from capture to delivery."""
 
     size: Size = 200.0
     interval: PositiveDuration = 0.2

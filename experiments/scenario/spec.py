@@ -18,6 +18,7 @@ from experiments.scenario.schema import PositiveDuration, Spec, checked, invalid
 from experiments.scenario.shipped import SCENARIOS
 from experiments.scenario.toml_file import first_sentence, parse_model, read_text
 from receiver.playout import parse_playout
+from transport.contract import Track
 
 FLOOR = "floor (udp, no loss)"
 
@@ -67,6 +68,10 @@ class Scenario(Spec):
             raise invalid(
                 f"at this bitrate a run with pictures has at most {limit:g} s, found {self.duration:g} s", "duration"
             )
+        try:
+            parse_playout(self.playout, deadline=self.video.deadline)
+        except ValueError as error:
+            raise invalid(str(error), "playout") from None
         labels: dict[str, int] = {}
         for index, arm in enumerate(self.arms):
             if arm.label in labels:
@@ -83,6 +88,10 @@ class Scenario(Spec):
     def timer_resolution(self) -> float:
         """Seconds to which wake-ups are rounded up; 0 is exact."""
         return 0.0 if self.timer == "exact" else 0.001
+
+    def tracks(self) -> tuple[Track, ...]:
+        """What both ends agree on: the video, and the messages if there are any."""
+        return (self.video.track(), *(() if self.chat is None else (self.chat.track(),)))
 
     def arm(self, label: str) -> ArmSpec:
         """The arm of that label. Raises KeyError."""

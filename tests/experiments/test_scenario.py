@@ -145,6 +145,11 @@ def test_the_only_arm_is_named_if_it_is_wrong_and_not_the_list() -> None:
         ("seed = 7", 'seed = "7"', "x.toml:2: seed: must be a valid integer, found '7'"),
         ("seed = 7", "mtu = 100", "x.toml:2: mtu: must be greater than or equal to 1280, found 100"),
         ("seed = 7", 'timer = "2ms"', "x.toml:2: timer: must be 'exact' or '1ms', found '2ms'"),
+        (
+            "seed = 7",
+            'playout = "fixed:500ms"',
+            "x.toml:2: playout: playout 'fixed:500ms' shows every frame after its deadline of 400 ms, so none is shown",
+        ),
         ("seed = 7", 'playout = "later"', "x.toml:2: playout: unknown playout 'later'; accepted are immediate"),
         ('"2s"', '"2 fortnights"', "x.toml:3: duration: unknown unit 'fortnights' in '2 fortnights'; a dur"),
         ('"2s"', "2", "x.toml:3: duration: a duration needs a text with a unit such as '20ms', found 2"),

@@ -264,7 +264,40 @@ def test_a_mahimahi_line_per_millisecond_is_12_032_mbit_per_second(
 def test_a_run_waits_for_what_is_held_on_purpose(
     make_scenario: MakeScenario, reuse: Reuse, label: str, playout: str
 ) -> None:
-    scenario = make_scenario(arms=[label], network={"delay": "20ms"}, playout=playout, duration="1s")
+    video = {"source": "lognormal", "bitrate": "1500kbit/s"}
+    scenario = make_scenario(arms=[label], video=video, network={"delay": "20ms"}, playout=playout, duration="1s")
     result = run_arm(scenario, scenario.arms[0], reuse)
     assert result.summary["displayed"] == result.summary["captured"] == 30
     assert result.summary["g2g_p99_ms"] == pytest.approx(5000, abs=30)
+
+
+STOCK = ["quic-stream:congestion=cubic", "quic-stream-per-frame:congestion=reno", "quic-datagram:congestion=reno"]
+GIVES_NOTHING_UP = ["udp", "rtp", "srt", *STOCK]
+
+
+@pytest.mark.parametrize("label", [*GIVES_NOTHING_UP, "quic-stream-per-gop", "quic-stream-per-frame", "quic-datagram"])
+def test_a_deadline_means_the_same_for_every_arm(
+    make_scenario: MakeScenario, reuse: Reuse, tmp_path: Path, label: str
+) -> None:
+    trace = tmp_path / "stall.csv"  # half a second in which hardly anything arrives, and everything later
+    trace.write_text("time_s,rate_mbps\n0,6\n0.8,0.1\n1.3,6\n10,6\n")
+    scenario = make_scenario(
+        arms=[label],
+        duration="2s",
+        video={"source": "lognormal", "bitrate": "1500kbit/s", "deadline": "300ms"},
+        chat={"interval": "100ms", "deadline": "100ms"},
+        network={"trace": str(trace), "trace_start": "0s", "queue": "1MB", "delay": "10ms"},
+    )
+    frames = run_arm(scenario, scenario.arm(label), reuse).ledger
+    assert frames is not None
+    video, chat = frames[frames["track"] == VIDEO_TRACK], frames[frames["track"] == CHAT_TRACK]
+    for track, deadline, ready_at in ((video, 0.3, "decoded_at"), (chat, 0.1, "delivered_at")):
+        late, shown = track[track["fate"] == "late"], track[track["fate"] == "displayed"]
+        assert len(late) > 2
+        assert (late[ready_at] - late["captured_at"] > deadline).all()
+        assert late["displayed_at"].isna().all()
+        assert (shown["displayed_at"] - shown["captured_at"] <= deadline + 1e-9).all()
+    assert video["fate"].iloc[-1] == "displayed", "what was late broke no chain"
+    assert set(video["fate"]) == (
+        {"displayed", "late"} if label in GIVES_NOTHING_UP else {"displayed", "late", "expired"}
+    )

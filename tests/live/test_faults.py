@@ -172,7 +172,7 @@ def test_a_sender_whose_address_changes_in_the_middle_is_still_received(arm: str
     try:
         sender = LiveSender(ends, ends.transport("sender", ends.config("sender", places["sender"])))
         receiver = LiveReceiver(
-            ends, ends.transport("receiver", ends.config("receiver", places["receiver"])), keep_shown=False
+            ends, ends.transport("receiver", ends.config("receiver", places["receiver"])), keep_decoded=False
         )
         known: dict[str, Any] = {}
 

@@ -60,17 +60,17 @@ def test_every_frame_comes_through_libsrt_unchanged_and_losses_are_repaired(benc
     bench.wait_for(lambda: receiver.closed is not None, "the end of the connection")
 
     sent, received, theirs = sender.stats(), receiver.stats(), counted_by_libsrt(peer.said)
-    delays = [shown.displayed_at - shown.captured_at for shown in receiver.shown]
+    delays = [each.displayed_at - each.captured_at for each in receiver.decoded]
     print(
-        f"\nlibsrt as {libsrt}, seed {bench.seed}: {len(receiver.shown)} of {len(payloads)} frames"
+        f"\nlibsrt as {libsrt}, seed {bench.seed}: {len(receiver.decoded)} of {len(payloads)} frames"
         f", {sent['packets_sent']} packets, lost {[link.lost for link in links]} of"
         f" {[link.lost + link.passed for link in links]} datagrams on the two links"
         f", retransmissions {sent['retransmissions']} by us, {theirs['resent']} by libsrt"
         f", delay {min(delays):.3f} s at least, {median(delays):.3f} s as a rule, {max(delays):.3f} s at most"
     )
     assert len(payloads) > 0.9 * bench.frames  # an encoder that is kept from its work skips pictures
-    assert [shown.sequence for shown in receiver.shown] == list(range(len(payloads)))
-    assert [shown.payload for shown in receiver.shown] == payloads
+    assert [each.sequence for each in receiver.decoded] == list(range(len(payloads)))
+    assert [each.payload for each in receiver.decoded] == payloads
     assert (receiver.stamp_errors, receiver.stamp_unreadable) == (0, 0)
     assert received["packets_received"] - received["packets_duplicate"] == sent["packets_sent"]
     assert all(link.lost > 0 for link in links)

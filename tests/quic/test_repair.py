@@ -6,6 +6,8 @@ import pytest
 from netem.elements.delay import Delay
 from netem.elements.outage import Outage
 from netem.elements.random_loss import RandomLoss
+from netem.elements.scheduled_delay import ScheduledDelay
+from netem.replay import Replay
 from transport.contract import FrameLost, Track
 
 MEDIA_AT = 1002.0
@@ -42,15 +44,19 @@ def test_nothing_is_repeated_when_it_cannot_arrive_before_its_deadline(call, vid
     session = lossy(call, video, arm, 0.1, 0.055, timer_resolution=timer_resolution)
     assert session.sender.transport.stats()["repaired"] == 0
     assert session.sender.transport.stats()["lost_packets"] > 30
-    told = [event.sequence for event in session.of(FrameLost)]
-    assert sorted([*told, *session.received()]) == list(range(1 + max(session.received())))
+    assert 30 < 600 - len(session.received()) < 90
 
 
-def test_the_receiver_gives_a_frame_up_at_its_deadline(call, video):
-    session = lossy(call, video, "quic-datagram", 0.2, 0.06)
-    for event in session.of(FrameLost):
-        captured_at = MEDIA_AT + event.sequence * 0.01
-        assert captured_at + 0.06 - 1e-6 <= event.at <= captured_at + 0.06 + 0.031  # seen by the next that arrives
+@pytest.mark.parametrize("arm", ["quic-datagram", "quic-stream-per-gop", "quic-stream-per-frame"])
+def test_the_receiver_delivers_what_comes_after_its_deadline(call, video, arm):
+    """Others refer to it."""
+    tracks = (Track(1, "video", "h264", 2, 0.075), Track(2, "chat", "data", 0))
+    forward = [ScheduledDelay([0.0, 3.0, 3.2], [0.02, 0.12, 0.02], 100.0, replay=Replay(1000.0))]
+    session = call(arm, tracks=tracks, forward=forward).run(video(200, 1000, interval=0.01, deadline=0.075), until=1005)
+    late = [n for n, event in session.received().items() if event.at > event.frame.captured_at + 0.075]
+    assert len(session.received()) > 190
+    assert len(late) > 10
+    assert not session.of(FrameLost)
 
 
 @pytest.mark.parametrize("arm", ["quic-stream", "quic-stream-per-frame", "webtransport-stream-per-frame"])

@@ -99,12 +99,13 @@ class Run:
         encode: str = "fixed:2ms",
         decode: str = "fixed:1ms",
         deadline: float | None = 0.5,
+        chat_deadline: float | None = None,
         settings: EncoderSettings | None = None,
         messages: tuple[float, ...] = (),
         resolution: float = 0.0,
     ) -> None:
         self.video = Track(0, "video", "h264", priority=1, deadline=deadline)
-        self.chat = Track(1, "chat", "data", priority=0)
+        self.chat = Track(1, "chat", "data", priority=0, deadline=chat_deadline)
         self.source = open_source(source, SourceRequest(fps=Fraction(30)))
         self.settings = settings or EncoderSettings()
         self.sending, self.receiving = LoopbackEnd(), LoopbackEnd()
@@ -128,7 +129,7 @@ class Run:
             self.receiving,
             NullDecoder() if isinstance(self.source, SizeSource) else VideoDecoder("h264"),
             video=self.video,
-            playout=parse_playout(playout),
+            playout=parse_playout(playout, deadline=deadline),
             decode_cost=decode_cost(decode, width=640, height=272),
         )
         self._end_at = START_AT + duration + 2

@@ -37,19 +37,49 @@ def test_frames_leave_in_order_as_soon_as_they_can():
     assert buffer.get_timer() is None
 
 
-def test_a_missing_frame_is_waited_for_until_its_own_deadline():
+def waiting_for_a_late_frame():
+    """A buffer that waits for frame 2, whose deadline has passed, with frame 4 behind it."""
     buffer = make(deadline=0.3)
     for sequence in (0, 1, 4):
         insert(buffer, sequence, 1002.2)
     assert pop_all(buffer, 1002.2) == [(0, True), (1, True)]
-    deadline = 1002 + 2 * INTERVAL + 0.3
-    assert abs(buffer.get_timer() - deadline) < 1e-9
+    assert abs(buffer.get_timer() - (1002 + 2 * INTERVAL + 0.3)) < 1e-9
     assert pop_all(buffer, buffer.get_timer() - 1e-6) == []
     assert not buffer.needs_keyframe
     assert pop_all(buffer, buffer.get_timer()) == []
+    return buffer
+
+
+def test_at_the_deadline_of_a_missing_frame_a_keyframe_is_asked_for_once():
+    buffer = waiting_for_a_late_frame()
     assert buffer.needs_keyframe
-    assert abs(buffer.get_timer() - (deadline + INTERVAL)) < 1e-9
-    assert pop_all(buffer, buffer.get_timer()) == [(4, False)]
+    assert buffer.get_timer() is None
+
+
+def test_a_late_frame_does_not_break_the_chain():
+    buffer = waiting_for_a_late_frame()
+    insert(buffer, 3, 1002.5)
+    assert pop_all(buffer, 1002.5) == []
+    insert(buffer, 2, 1003.0)
+    assert pop_all(buffer, 1003.0) == [(2, True), (3, True), (4, True)]
+    assert not buffer.needs_keyframe
+
+
+def test_a_complete_keyframe_does_not_wait_for_a_late_frame():
+    buffer = waiting_for_a_late_frame()
+    insert(buffer, 6, 1002.5, keyframe=True)
+    assert pop_all(buffer, 1002.5) == [(4, False), (6, True)]
+    assert not buffer.needs_keyframe
+    assert insert(buffer, 2, 1002.6) is False
+
+
+def test_a_first_frame_that_does_not_come_is_made_good_by_a_keyframe():
+    buffer = make(deadline=0.3)
+    insert(buffer, 1, 1002.1)
+    assert pop_all(buffer, buffer.get_timer()) == []
+    assert buffer.needs_keyframe
+    insert(buffer, 3, 1002.5, keyframe=True)
+    assert pop_all(buffer, 1002.5) == [(1, False), (3, True)]
 
 
 def test_a_frame_reported_lost_is_not_waited_for():
@@ -134,7 +164,9 @@ def test_a_jump_of_billions_of_sequences_costs_nothing():
     insert(buffer, 0, 1002.1)
     pop_all(buffer, 1002.1)
     insert(buffer, 4_000_000_000, 1002.1)
-    assert pop_all(buffer, 1e12) == [(4_000_000_000, False)]
+    assert pop_all(buffer, 1e12) == []
+    insert(buffer, 4_000_000_001, 1002.2, keyframe=True)
+    assert pop_all(buffer, 1e12) == [(4_000_000_000, False), (4_000_000_001, True)]
     assert insert(buffer, 1, 1002.1) is False
 
 

@@ -91,7 +91,20 @@ def test_keyframes_are_forced_at_most_once_per_spacing(make_run):
     assert min(later - earlier for earlier, later in itertools.pairwise(at)) >= 0.2 - 1e-9
 
 
-def test_a_frame_that_comes_after_its_deadline_is_late(make_run):
+def test_a_frame_past_its_deadline_is_decoded_so_that_the_chain_holds_but_not_displayed(make_run):
+    run = make_run(source="bikes", deadline=0.1)
+    run.sending.delay_of = lambda frame: 0.112 if frame.sequence == 20 else 0.02
+    run.run()
+    outcomes = run.outcomes()
+    assert outcomes == ["displayed"] * 20 + ["late"] + ["displayed"] * 39
+    late = run.receiver.records[0, 20]
+    assert late.displayed_at is None
+    assert late.decoded_at == pytest.approx(run.sender.records[0, 20].captured_at + 0.002 + 0.112 + 0.001)
+    assert [each.sequence for each in run.receiver.decoded] == list(range(60))
+    assert [each.sequence for each in run.receiver.decoded if each.displayed_at is None] == [20]
+
+
+def test_a_keyframe_that_was_asked_for_at_the_deadline_replaces_a_frame_that_stays_away(make_run):
     run = make_run(deadline=0.1)
     run.sending.delay_of = lambda frame: 0.4 if frame.sequence == 20 else 0.02
     run.run()
@@ -103,6 +116,21 @@ def test_a_frame_that_comes_after_its_deadline_is_late(make_run):
     # It was waited for until its deadline, then a keyframe was requested: capture 20 + 100 ms + the way back.
     requested_at = run.sender.records[0, 20].captured_at + 0.1 + 0.02
     assert 0 <= run.sender.records[0, recovered].captured_at - requested_at < INTERVAL
+
+
+@pytest.mark.parametrize(("decode", "outcome"), [("fixed:78ms", "displayed"), ("fixed:79ms", "late")])
+def test_the_deadline_ends_with_the_display_not_with_the_arrival(make_run, decode, outcome):
+    run = make_run(deadline=0.1, duration=1 / 30, decode=decode).run()  # after 2 ms of encoding and 20 ms on the way
+    assert run.outcomes() == [outcome]
+
+
+def test_a_message_past_its_deadline_was_delivered_late(make_run):
+    run = make_run(messages=(1002.0, 1002.5), chat_deadline=0.05)
+    run.sending.delay_of = lambda frame: 0.06 if (frame.track, frame.sequence) == (1, 1) else 0.02
+    run.run()
+    in_time, late = run.receiver.records[1, 0], run.receiver.records[1, 1]
+    assert (in_time.outcome, late.outcome) == ("displayed", "late")
+    assert late.displayed_at is None and late.delivered_at == pytest.approx(1002.56)
 
 
 def test_a_frame_within_its_deadline_is_waited_for_and_holds_back_those_behind(make_run):
@@ -131,12 +159,12 @@ def test_reordered_frames_are_displayed_in_order(make_run):
     run.sending.delay_of = lambda frame: 0.06 if frame.sequence % 3 == 1 else 0.01
     run.run()
     assert run.outcomes() == ["displayed"] * 60
-    assert [shown.sequence for shown in run.receiver.shown] == list(range(60))
+    assert [each.sequence for each in run.receiver.decoded] == list(range(60))
     assert run.receiver.stamp_errors == 0
 
 
 def test_a_slow_decoder_makes_frames_wait(make_run):
-    run = make_run(decode="fixed:50ms", duration=1.0).run()
+    run = make_run(decode="fixed:50ms", duration=1.0, deadline=None).run()
     for sequence in range(30):
         record = run.receiver.records[0, sequence]
         expected = run.receiver.records[0, 0].released_at + (sequence + 1) * 0.05
@@ -204,7 +232,7 @@ def test_real_damage_to_the_bitstream_is_undecodable_and_never_shown(make_run):
     run.run()
     outcomes = run.outcomes()
     assert outcomes[10] == "undecodable"
-    assert 10 not in [shown.sequence for shown in run.receiver.shown]
+    assert 10 not in [each.sequence for each in run.receiver.decoded]
     assert outcomes[-1] == "displayed"
     assert run.receiver.stamp_errors == 0
 
@@ -214,7 +242,7 @@ def test_at_the_end_a_frame_behind_a_missing_one_is_undecodable_and_one_held_for
     stuck.sending.reports_loss = False
     stuck.sending.is_lost = lambda frame: frame.sequence == 50
     assert stuck.run().outcomes() == ["displayed"] * 50 + [None] + ["undecodable"] * 9
-    held = make_run(playout="fixed:3s")
+    held = make_run(playout="fixed:3s", deadline=None)
     assert held.run().outcomes()[-1] == "late"
     assert held.outcomes()[0] == "displayed"
 

@@ -45,6 +45,20 @@ def test_adaptive_playout_is_bounded():
     assert playout.target == 10.0
 
 
+def test_adaptive_playout_holds_no_frame_until_it_is_late():
+    playout = AdaptivePlayout(deadline=0.2, margin=0.01)
+    playout.observe(0.15)
+    assert playout.target == pytest.approx(0.16)
+    playout.observe(0.5)
+    assert playout.target == pytest.approx(0.19)
+
+
+def test_a_fixed_target_after_the_deadline_is_refused():
+    assert parse_playout("fixed:150ms", deadline=0.15).target == 0.15
+    with pytest.raises(ValueError, match="shows every frame after its deadline of 100 ms, so none is shown"):
+        parse_playout("fixed:150ms", deadline=0.1)
+
+
 @pytest.mark.parametrize(
     ("spec", "kind"),
     [

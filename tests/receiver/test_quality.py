@@ -4,9 +4,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from receiver.decoded import Decoded
 from receiver.decoder import VideoDecoder
 from receiver.quality import PSNR_CAP_DB, Comparison, QualityMemo, black_picture, measure_quality
-from receiver.shown import Shown
 from sender.encoder import EncoderSettings, SourceEncoder, stamped_pictures
 from sender.planes import plane
 from sender.sources import SourceRequest, open_source
@@ -30,7 +30,9 @@ def payloads(source):
 
 def shown(payloads, numbers=range(COUNT), delay=lambda index: 0.1):
     return [
-        Shown(index, INSTANTS[index], INSTANTS[index] + delay(index), payloads[index].keyframe, payloads[index].payload)
+        Decoded(
+            index, INSTANTS[index], INSTANTS[index] + delay(index), payloads[index].keyframe, payloads[index].payload
+        )
         for index in numbers
     ]
 
@@ -165,3 +167,12 @@ def test_the_memo_is_bounded():
         memo.put((bytes([index]), b""), None)
     assert memo.get((bytes([5]), b"")) is None
     assert len(memo._pairs) == 10
+
+
+def test_a_late_picture_is_decoded_for_those_behind_it_and_never_on_the_screen(source, payloads):
+    pictures = shown(payloads)
+    late = [picture._replace(displayed_at=None) if picture.sequence == 7 else picture for picture in pictures]
+    before, after = measure(source, pictures), measure(source, late)
+    assert after[7].shown_sequence == 6
+    assert after[7].psnr_db < before[7].psnr_db
+    assert after[:7] + after[8:] == before[:7] + before[8:]

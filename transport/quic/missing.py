@@ -12,13 +12,12 @@ _MAX_AWAITED = 3000  # frames of a track; RFC 3550 A.1 calls it MAX_DROPOUT
 class MissingFrames:
     """Per track: a frame is awaited from the sight of it, or of a later one, until it is received or given up.
 
-    It is given up at the deadline of its track, if `by_deadline`; the capture time of a frame of which nothing came
-    lies evenly between its neighbours'. Without repair (`reorder_window` not None) it is given up as soon as a later
-    frame has been in sight for that long, for only reordering could still bring it.
+    Without repair (`reorder_window` not None) it is given up as soon as a later frame has been in sight for that long,
+    for only reordering could still bring it.
     """
 
-    def __init__(self, tracks: Iterable[Track], *, by_deadline: bool, reorder_window: float | None) -> None:
-        self._states = {track.id: _TrackState(track.deadline if by_deadline else None) for track in tracks}
+    def __init__(self, tracks: Iterable[Track], *, reorder_window: float | None) -> None:
+        self._states = {track.id: _TrackState() for track in tracks}
         self._reorder_window = reorder_window
 
     def seen(self, header: FrameHeader, *, now: float) -> list[tuple[int, int]]:
@@ -26,22 +25,14 @@ class MissingFrames:
         state = self._states[header.track]
         if header.sequence < state.next:
             return []
-        if self._reorder_window is not None:
-            give_up_at = now + self._reorder_window
-            for sequence, at in state.awaited.items():
-                if at > give_up_at:
-                    state.awaited[sequence] = give_up_at
-        gap = header.sequence - state.next + 1
-        step = (header.captured_at - state.captured_at) / gap if state.captured_at is not None else 0.0
-        for sequence in range(max(state.next, header.sequence - _MAX_AWAITED), header.sequence + 1):
-            give_up_at = math.inf
-            if state.deadline is not None:
-                give_up_at = header.captured_at - (header.sequence - sequence) * step + state.deadline
-            if self._reorder_window is not None and sequence < header.sequence:
-                give_up_at = min(give_up_at, now + self._reorder_window)
-            state.awaited[sequence] = max(give_up_at, now)
+        overtaken_until = math.inf if self._reorder_window is None else now + self._reorder_window
+        for sequence, at in state.awaited.items():
+            if at > overtaken_until:
+                state.awaited[sequence] = overtaken_until
+        for sequence in range(max(state.next, header.sequence - _MAX_AWAITED), header.sequence):
+            state.awaited[sequence] = overtaken_until
+        state.awaited[header.sequence] = math.inf
         state.next = header.sequence + 1
-        state.captured_at = header.captured_at
         lost = []
         while len(state.awaited) > _MAX_AWAITED:
             lost.append((header.track, next(iter(state.awaited))))
@@ -73,10 +64,8 @@ class MissingFrames:
 
 
 class _TrackState:
-    __slots__ = ("awaited", "captured_at", "deadline", "next")
+    __slots__ = ("awaited", "next")
 
-    def __init__(self, deadline: float | None) -> None:
-        self.deadline = deadline
+    def __init__(self) -> None:
         self.next = 0  # all before it were seen, received or given up
-        self.captured_at: float | None = None  # of the frame before `next`
         self.awaited: dict[int, float] = {}  # sequence -> when to give it up; ascending

@@ -24,7 +24,7 @@ class QuicReceiver(QuicEnd):
     """Delivers each frame once, in the order in which the transport completes them.
 
     What is known to be lost depends on what a frame travels in (`unit`). On an ordered stream a gap in the sequence is
-    final. A reset loses the frame on it. Else, and for datagrams that are repaired, the deadline decides.
+    final. A reset loses the frame on it. Of what is repaired nothing more is known here: it may still come.
     """
 
     def __init__(
@@ -38,9 +38,7 @@ class QuicReceiver(QuicEnd):
         repairs = unit != "datagram" or (isinstance(options, DatagramOptions) and options.repair and self._live)
         self._unit = unit
         self._tracks = {track.id: track for track in config.tracks}
-        self._missing = MissingFrames(
-            config.tracks, by_deadline=unit != "track", reorder_window=None if repairs else _REORDER_WINDOW
-        )
+        self._missing = MissingFrames(config.tracks, reorder_window=None if repairs else _REORDER_WINDOW)
         self._reassembler = Reassembler(config.tracks)
         self._streams: dict[int, _Inbound] = {}
         self._held_bytes = 0
