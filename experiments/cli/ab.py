@@ -9,8 +9,8 @@ import typer
 from experiments.cli.options import AsJson, Results, Workers, command_line
 from experiments.cli.paired_table import answer, paired_table, row_object
 from experiments.cli.progress import cell_progress
-from experiments.cli.show import wide_console
 from experiments.cli.show_dataset import overlap_object
+from experiments.cli.whole_table import print_whole
 from experiments.results.evidence import sizing
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def ab(
         typer.echo(json.dumps({**record, "a_against_itself": aa}, allow_nan=False))
         return
     heading = f"{runs} runs each, in virtual time\nA: {_named(settings.a)}\nB: {_named(settings.b)}"
-    wide_console().print(paired_table(heading, rows))
+    print_whole(paired_table(heading, rows))
     if settings.same:
         typer.echo("A and B are the same setting: with the same seeds every difference is 0.")
     else:

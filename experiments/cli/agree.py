@@ -11,7 +11,7 @@ from rich.table import Table
 
 from experiments.cli.options import AsJson, Results, WithEmulator, command_line
 from experiments.cli.progress import cell_progress
-from experiments.cli.show import wide_console
+from experiments.cli.whole_table import print_whole
 
 if TYPE_CHECKING:
     from experiments.engine.agreement import Agreement
@@ -55,7 +55,7 @@ def agree(
         typer.echo(json.dumps(_object(found), allow_nan=False))
         return
     heading = f"{scenario}, {runs} runs, live less virtual\n{dataset_subject(found.live)}"
-    wide_console().print(_table(heading, found))
+    print_whole(_table(heading, found))
     beyond = [one for one in found.compared if not one.within]
     stated = ", ".join(f"{measure.label.split(',')[0]} {measure.stated}" for measure in MEASURES)
     typer.echo(f"{len(found.compared) - len(beyond)} of {len(found.compared)} are within tolerance ({stated}).")
@@ -90,8 +90,9 @@ def calibrate(
 
 def _table(title: str, found: "Agreement") -> Table:
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, title_style="bold")
-    table.add_column("arm", overflow="fold")
-    for heading in ("measure", "virtual", "live", "live less virtual [95 %]", "tolerance", "within"):
+    table.add_column("arm")
+    table.add_column("measure")
+    for heading in ("virtual", "live", "live less virtual [95 %]", "tolerance", "within"):
         table.add_column(heading, justify="right", no_wrap=True)
     before = ""
     for one in found.compared:

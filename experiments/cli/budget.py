@@ -10,7 +10,7 @@ from experiments.cli.errors import FAILED
 from experiments.cli.options import AsJson, Results, Workers, command_line
 from experiments.cli.output import write_file
 from experiments.cli.progress import cell_progress
-from experiments.cli.show import wide_console
+from experiments.cli.whole_table import wide_console
 from experiments.results.files import ResultsError
 
 app = typer.Typer(no_args_is_help=True, help="Latency budgets for CI: checked, and recorded as a baseline.")

@@ -12,8 +12,8 @@ from experiments.cli.check_table import check_object, check_table
 from experiments.cli.options import AsJson, Live, Results, WithEmulator, Workers, command_line, world_of
 from experiments.cli.pictures import draw_file
 from experiments.cli.progress import cell_progress
-from experiments.cli.show import wide_console
 from experiments.cli.show_dataset import median_rows, medians_table
+from experiments.cli.whole_table import print_whole, wide_console
 from experiments.scenario.schema import unknown
 
 app = typer.Typer(no_args_is_help=True, help="The catalog of experiments: questions, and what was found.")
@@ -70,7 +70,7 @@ def run(
     experiment = outcome.experiment
     typer.echo(f"{experiment.question}\nExpected: {experiment.expectation} ({experiment.source})")
     for data in outcome.datasets.values():
-        wide_console().print(medians_table(data))
+        print_whole(medians_table(data))
     wide_console().print(check_table({name: outcome.checks}))
     typer.echo(f"{len(outcome.checks) - outcome.failed} of {len(outcome.checks)} checks hold.")
     typer.echo(f"results: {outcome.path} (complete)")

@@ -10,7 +10,7 @@ from experiments.cli.check_table import check_object, check_table, markdown
 from experiments.cli.options import AsJson, Results, Workers, command_line
 from experiments.cli.output import write_file
 from experiments.cli.progress import cell_progress
-from experiments.cli.show import wide_console
+from experiments.cli.whole_table import wide_console
 
 
 def literature(

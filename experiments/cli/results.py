@@ -12,7 +12,7 @@ from rich import box
 from rich.table import Table
 
 from experiments.cli.options import AsJson
-from experiments.cli.show import wide_console
+from experiments.cli.whole_table import fits, print_whole, wide_console
 from experiments.results import store
 from experiments.results.files import ResultsError, read_json
 from experiments.results.store import Entry
@@ -41,13 +41,18 @@ def list_results(results: Folder = Path("results"), as_json: AsJson = False) -> 
         return
     table = Table(box=box.SIMPLE_HEAD)
     for heading in ("folder", "kind", "scenario or plan", "arms\nor cells", "state", "written", "source"):
-        table.add_column(heading, no_wrap=heading != "folder", overflow="fold")
+        table.add_column(heading, no_wrap=True)
     for entry in entries:
         written = datetime.fromtimestamp(entry.modified_at).strftime("%Y-%m-%d %H:%M")  # for people: local time
         state = "complete" if entry.complete else (entry.damage and "damaged") or "incomplete"
         name = entry.name if entry.seed is None else f"{entry.name}, seed {entry.seed}"
         table.add_row(str(entry.path), entry.kind, name, str(entry.arms), state, written, entry.source[:8])
-    wide_console().print(table)
+    console = wide_console()
+    if fits(table, console):
+        console.print(table)
+    else:  # an entry in two lines, however narrow the terminal
+        for folder, *about in zip(*(column.cells for column in table.columns), strict=True):
+            typer.echo(f"{folder}\n  {', '.join(map(str, about))}")
     for entry in entries:
         if entry.damage:
             typer.echo(f"note: {entry.damage}")
@@ -98,7 +103,7 @@ def compare(
         return
     count = max(row.paired.blocks for row in rows)
     subjects = [f"{name}: {entry.path}: {_subject(entry)}" for name, entry in zip("AB", entries, strict=True)]
-    wide_console().print(paired_table("\n".join([f"{count} pairs of runs", *subjects]), rows))
+    print_whole(paired_table("\n".join([f"{count} pairs of runs", *subjects]), rows))
     typer.echo(answer(rows, dependent))
     for note in (*dict.fromkeys(overlap.sentence for overlap in overlaps if overlap.sentence), *differences(a, b)):
         typer.echo(f"note: {note}")

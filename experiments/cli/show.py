@@ -4,10 +4,10 @@ import json
 from typing import Any
 
 import typer
-from rich.console import Console
 
 from experiments.cli.pictures import draw_run
 from experiments.cli.table import summary_table
+from experiments.cli.whole_table import print_whole, wide_console
 from experiments.results import Run
 from experiments.results.captures import CAPTURES
 from experiments.results.run_answer import answer
@@ -55,16 +55,10 @@ def json_object(run: Run) -> dict[str, Any]:
     }
 
 
-def wide_console() -> Console:
-    """A table that is cut is worth nothing in a log file: there it may be as wide as it needs."""
-    console = Console(markup=False, emoji=False)  # labels come from files: brackets in them are brackets
-    return console if console.is_terminal else Console(width=200, markup=False, emoji=False)
-
-
 def print_run(run: Run) -> None:
     rows = [_row(arm) for arm in run.arms]
     console = wide_console()
-    console.print(summary_table(rows, title=run_subject(run.manifest), width=console.width))
+    print_whole(summary_table(rows, title=run_subject(run.manifest), width=console.width), console=console)
     for row in rows:
         if row["outcome"] != "measured":
             typer.echo(f"{row['arm']}: {row['outcome']}: {row['reason']}")

@@ -8,7 +8,7 @@ import typer
 from rich import box
 from rich.table import Table
 
-from experiments.cli.show import wide_console
+from experiments.cli.whole_table import print_whole
 from experiments.results.dataset import Dataset
 from experiments.results.evidence import evidence, sizing
 from experiments.results.subject import dataset_subject
@@ -34,7 +34,7 @@ def show_dataset(dataset: Dataset, *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(evidence_object(dataset, compared), allow_nan=False))
         return
-    wide_console().print(_table(dataset, compared))
+    print_whole(_table(dataset, compared))
     print_others(dataset)
     typer.echo(compared.answer)
     if compared.unit == "run" and not compared.dependent:
@@ -49,7 +49,7 @@ def show_medians(dataset: Dataset, *, as_json: bool) -> None:
         said = {"notes": dataset.notes, "overlap": overlap_object(dataset)}
         typer.echo(json.dumps({**record, **said}, allow_nan=False))
         return
-    wide_console().print(medians_table(dataset))
+    print_whole(medians_table(dataset))
     print_others(dataset)
     typer.echo(f"results: {dataset.path} (complete)")
 

@@ -9,9 +9,9 @@ import typer
 from experiments.cli.errors import FAILED
 from experiments.cli.options import AsJson, Results, Workers, command_line
 from experiments.cli.progress import cell_progress
-from experiments.cli.show import wide_console
 from experiments.cli.show_dataset import median_rows, overlap_object, print_others
 from experiments.cli.sweep_table import sweep_table
+from experiments.cli.whole_table import print_whole
 
 
 def sweep(
@@ -51,7 +51,7 @@ def sweep(
         said = {"notes": dataset.notes, "overlap": overlap_object(dataset)}
         typer.echo(json.dumps({**record, **said}, allow_nan=False))
     else:
-        wide_console().print(sweep_table(dataset))
+        print_whole(sweep_table(dataset))
         print_others(dataset)
         if dataset.manifest["versions"] != versions():
             typer.echo("note: made with another version of Glassbench; to measure again, remove the folder")

@@ -14,8 +14,7 @@ WIDE = 110  # characters: with less, the table gives up its spacing
 def summary_table(rows: Sequence[Row], *, title: str, width: int = WIDE) -> Table:
     """The table of `glass compare`: `rows` as in the `arms` of `--json`, for a terminal of `width` characters.
 
-    Numbers are never cut, from 80 characters on: there the labels of the arms are broken instead. An arm that was not
-    measured to its end has its outcome in place of numbers.
+    An arm that was not measured to its end has its outcome in place of numbers.
     """
     padding = 1 if width >= WIDE else 0
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, title_style="bold", padding=(0, padding))

@@ -239,3 +239,26 @@ def test_bad_input_is_one_sentence(glass: Glass, arguments: tuple[str, ...], sen
     code, out, err = glass(*arguments)
     assert (code, out) == (2, "")
     assert err.startswith("error: ") and sentence in err and err.count("\n") == 1
+
+
+def test_at_80_columns_every_name_is_whole(glass: Glass, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("FORCE_COLOR", "1")  # rich takes it for a terminal
+    monkeypatch.setenv("NO_COLOR", "1")
+    arms = ("webtransport-stream-per-frame", "quic-stream:congestion=cubic")
+    fields = (f'"{arms[0]}", "{arms[1]}"', "20ms")
+    a, b = (scenario(f"a-setting-with-a-long-name-{side}", arms=fields[0], delay=fields[1]) for side in "ab")
+    runs = glass("run", a, "--runs", "2", "--workers", "1").out
+    one = glass("run", a, "--workers", "1").out
+    folders = [f"results/a-setting-with-a-long-name-a-seed{end}" for end in ("1", "s1-2")]
+    shown = [glass("results", "show", folder).out for folder in folders]
+    paired = glass("ab", a, b, "--runs", "2", "--workers", "1").out
+    for text in (runs, one, *shown, paired):
+        lines = re.sub(r"\x1b\[[0-9;]*m", "", text).splitlines()
+        rows = [line for line in lines if line.split()[:1] in [[arm] for arm in arms]]
+        assert {line.split()[0] for line in rows} == set(arms), text
+        assert "…" not in text
+        assert max(map(len, rows)) <= 80
+    listed = glass("results", "list").out.splitlines()
+    assert set(folders) <= set(listed)
+    assert any(line.startswith("  dataset, a-setting-with-a-long-name-a, 6, complete, ") for line in listed)
