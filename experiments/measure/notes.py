@@ -15,8 +15,10 @@ from experiments.measure.connection import Connection
 from experiments.measure.ledger import stages
 from experiments.measure.not_shown import count, not_shown, on_the_way
 from experiments.scenario import Scenario
+from experiments.scenario.queue_spec import CoDelSpec
 from experiments.scenario.tracks import VIDEO_TRACK
 
+_LATE_TIME_BASE_MS = 10.0
 _LITTLE = 0.5  # of the frames: an arm that shows less says why
 
 
@@ -106,10 +108,29 @@ def _clocks_too_far_apart(facts: Facts) -> Iterator[str]:
         )
 
 
+def _time_base_of_srt(facts: Facts) -> Iterator[str]:
+    late_ms = facts.stats.get("receiver", {}).get("time_base_late_us", 0) / 1e3
+    if late_ms >= _LATE_TIME_BASE_MS:
+        yield (
+            f"the handshake, which sets the time base of SRT, was {late_ms:.0f} ms longer under way than the fastest "
+            "packet of the media, so each frame is held that much longer (libsrt does the same)"
+        )
+
+
+def _ecn_without_ect(facts: Facts) -> Iterator[str]:
+    if "between" in facts.stats:
+        return  # between hosts the network is not that of the scenario
+    queues = [getattr(element, "queue", None) for path in facts.scenario.network.paths() for element in path]
+    if any(isinstance(queue, CoDelSpec) and queue.ecn for queue in queues):
+        yield "CoDel's ecn = true marks nothing: no transport here sends packets that support ECN, so they are dropped"
+
+
 RULES: tuple[Rule, ...] = (
     _clocks_too_far_apart,
     _never_connected,
     _connected_late,
     _closed,
     _shows_little,
+    _time_base_of_srt,
+    _ecn_without_ect,
 )

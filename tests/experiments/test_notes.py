@@ -114,6 +114,36 @@ def test_frames_that_expire_at_the_sender_are_named_with_the_deadline(notes: Cal
     assert "passed the deadline of 0.1 s unsent" in note
 
 
+def test_a_time_base_that_srt_took_from_a_queue_is_told_with_what_it_costs(
+    notes: Callable[..., list[str]], reuse: Reuse, tmp_path: Path
+) -> None:
+    """Nothing passes from 30 to 630 ms of the trace, when the conclusion of the handshake is under way."""
+    file = tmp_path / "gone.csv"
+    file.write_text("time_s,rate_mbps\n0,12\n0.03,0\n0.63,12\n20,12\n", encoding="utf-8")
+    network = {"trace": str(file), "trace_start": "0s", "delay": "20ms"}
+    [said] = notes(scenario("srt", network=network))
+    late = re.fullmatch(r"the handshake, .* time base of SRT, was (\d+) ms longer under way than .*", said)
+    assert late is not None and 500 < int(late[1]) < 600
+    plan = scenario("srt", duration="3s", network=network)
+    frames = run_arm(plan, plan.arms[0], reuse).ledger
+    assert frames is not None
+    held = (frames["displayed_at"] - frames["captured_at"]).iloc[-20:] * 1e3
+    assert held.to_numpy() == pytest.approx(20 + 120 + int(late[1]), abs=3)
+    assert notes(scenario("srt", network={"delay": "20ms"})) == notes(scenario("rtp", network=network)) == []
+
+
+def test_marks_that_no_packet_can_take_are_told(notes: Callable[..., list[str]]) -> None:
+    def network(**queue: Any) -> dict[str, Any]:
+        return both_ways({"element": "rate", "rate": "5Mbit/s", "queue": {"discipline": "codel", **queue}})
+
+    assert notes(scenario("quic-stream", network=network(ecn=True))) == [
+        "CoDel's ecn = true marks nothing: no transport here sends packets that support ECN, so they are dropped"
+    ]
+    short = {"rate": "5Mbit/s", "delay": "10ms", "queue": {"discipline": "codel", "ecn": True}}
+    assert notes(scenario("udp", network=short)) == notes(scenario("rtp", network=network(ecn=True)))
+    assert notes(scenario("udp", network=network())) == []
+
+
 def test_an_arm_that_shows_most_of_its_frames_is_not_explained(notes: Callable[..., list[str]]) -> None:
     assert notes(scenario("quic-datagram", network={"delay": "10ms", "loss": "1%"})) == []
 

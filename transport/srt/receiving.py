@@ -65,9 +65,13 @@ class ReceiveBuffer:
                 raise DiscrepancyError(f"packet {seq - self._base} numbers ahead of a buffer of {CAPACITY}")
             self._stats["dropped_full"] += 1
             return []
-        due_at = self._clock.instant(timestamp, now=now) + self._latency
-        if due_at > now + self._latency + _MAX_EARLY:
+        expected_at = self._clock.instant(timestamp, now=now)
+        if expected_at > now + _MAX_EARLY:
             raise Malformed("a timestamp from the future")
+        # The handshake that set the clock was under way for so much longer than the fastest packet.
+        if (early_us := round((expected_at - now) * 1e6)) > self._stats["time_base_late_us"]:
+            self._stats["time_base_late_us"] = early_us
+        due_at = expected_at + self._latency
         self._slots[seq & _SLOT] = Message(due_at, now, payload)
         if self._head is None or seq < self._head:
             self._head = seq
