@@ -24,6 +24,10 @@ def shell(
     up: Annotated[
         str | None, typer.Option(metavar="NAME|FILE", help="Another trace for what the command sends.")
     ] = None,
+    trace_start: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Where a recorded trace begins, such as 90s (default: drawn by the seed)."),
+    ] = None,
     rate: Annotated[str | None, typer.Option(metavar="RATE", help="A fixed bottleneck, such as 12Mbit/s.")] = None,
     queue: Annotated[str | None, typer.Option(metavar="SIZE", help="Of the bottleneck, such as 150kB.")] = None,
     delay: Annotated[str | None, typer.Option(metavar="TIME", help="Each way, such as 20ms.")] = None,
@@ -50,12 +54,17 @@ def shell(
     glass shell --trace lte-driving --delay 20ms --far "iperf3 -s" -- iperf3 -c 198.18.1.1
     """
     from experiments.live.behind_link import run_behind
+    from experiments.measure.trace_window import trace_window
 
-    short = {"trace": trace, "rate": rate, "queue": queue, "delay": delay, "jitter": jitter, "loss": loss}
+    short = {"trace": trace, "trace_start": trace_start, "rate": rate, "queue": queue}
+    short |= {"delay": delay, "jitter": jitter, "loss": loss}
     given = {name: value for name, value in short.items() if value is not None}
     if scenario is not None and (given or up):
         raise typer.BadParameter("the scenario has a network; accepted is --scenario, or the options of a link")
-    passed = run_behind(_plan(scenario, given, up, seed), command, far or "")
+    plan = _plan(scenario, given, up, seed)
+    passed = run_behind(plan, command, far or "")
+    if (window := trace_window(plan)) is not None:
+        typer.echo(f"the trace was replayed from {window.start:g} s on", err=True)
     for way, counts in (("to the command", passed.down), ("from the command", passed.up)):
         typer.echo(
             f"{way}: {counts.popped} of {counts.pushed} packets passed, {counts.lost} lost, {counts.dropped} dropped",
@@ -75,7 +84,6 @@ def shell(
 def _plan(scenario: str | None, given: dict[str, str], up: str | None, seed: int) -> "Scenario":
     """A scenario of which only the network counts."""
     from experiments.scenario import build, load
-    from experiments.scenario.network_spec import NetworkSpec
 
     if scenario is not None:
         return load(scenario).model_copy(update={"seed": seed})
@@ -93,8 +101,10 @@ def _plan(scenario: str | None, given: dict[str, str], up: str | None, seed: int
             }
         )
 
-    plan = with_network(given)
     if up is None:
-        return plan
-    other = with_network({**given, "trace": up})
-    return plan.model_copy(update={"network": NetworkSpec(down=plan.network.paths()[0], up=other.network.paths()[1])})
+        return with_network(given)
+    start = {name: given[name] for name in ("trace_start",) if name in given}
+    rest = {name: value for name, value in given.items() if name not in start}
+    down, _ = with_network(rest).network.paths()
+    _, back = with_network({**rest, "trace": up}).network.paths()
+    return with_network({"down": [one.dump() for one in down], "up": [one.dump() for one in back], **start})
