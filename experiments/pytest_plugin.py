@@ -7,9 +7,10 @@
 pytest loads this module whenever it starts, wherever Glassbench is installed, so it imports nothing that takes time.
 """
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest import TestCase
 
 import pytest
 
@@ -31,27 +32,48 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """A budget that nothing holds would pass, whatever it says."""
-    held = "glass" in getattr(item, "fixturenames", ())
-    if not held and any(marker.name == MARKER for marker in item.own_markers):
+    if MARKER in getattr(item, "fixturenames", ()):
+        return
+    markers = [*item.own_markers]
+    remedy = f"write def {item.name}({MARKER}) and call {MARKER}.check() in it"
+    if (suite := item.getparent(pytest.Class)) is not None and issubclass(suite.obj, TestCase):
+        markers += suite.own_markers
+        remedy = (
+            "a method of a unittest.TestCase takes none, but the class may have one that takes it, "
+            f"@pytest.fixture(autouse=True) def budget(self, {MARKER}): self.{MARKER} = {MARKER}; "
+            f"call self.{MARKER}.check() in {item.name}"
+        )
+    if any(marker.name == MARKER for marker in markers):
         pytest.fail(
-            f"{item.name} has the marker {MARKER}, but not the fixture that holds it; "
-            f"write def {item.name}({MARKER}) and call {MARKER}.check() in it",
+            f"{item.name} has the marker {MARKER}, but not the fixture that holds it; {remedy}",
             pytrace=False,
         )
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """A test that had its budget at hand and never held it would pass, too."""
+    done = yield
+    budget = getattr(item, "funcargs", {}).get(MARKER)
+    if isinstance(budget, Glass) and not budget.held:
+        pytest.fail(f"{item.name} ended without {MARKER}.check(), so that nothing was measured", pytrace=False)
+    return done
+
+
 class Glass:
-    """The budget of one test. `report` is there once it was measured."""
+    """The budget of one test. `report` is there once it was measured; `held` says that it was asked for."""
 
     def __init__(self, budgets: "Budgets", baseline: "Baseline | None", results: Path) -> None:
         self._budgets = budgets
         self._baseline = baseline
         self._results = results
         self.report: Report | None = None
+        self.held = False
 
     def check(self) -> "Report":
         """Measure in virtual time, in this process, and fail the test if a limit is broken."""
         __tracebackhide__ = True
+        self.held = True
         from experiments.budgets import check, measure
         from experiments.budgets.text import sentence
 

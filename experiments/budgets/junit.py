@@ -2,6 +2,9 @@
 
 The elements and attributes are those of the schema of Jenkins' xUnit plugin (junit-10.xsd), whose common part others
 read too. A budget that could not be judged is an error, a broken one a failure.
+
+Readers take what is before the last dot of a class name for its package, so that the only dot there parts the scenario
+from the arm, and names have none. They want a number as time: it is 0, since one measurement serves many budgets.
 """
 
 import re
@@ -10,6 +13,7 @@ from xml.etree import ElementTree
 from experiments.budgets.check import Report
 from experiments.budgets.text import answer, sentence
 
+_TIME = "0"
 _FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, 2.2
 
 
@@ -20,13 +24,17 @@ def junit(report: Report) -> bytes:
         "failures": sum(verdict.judgement is not None for verdict in report.broken),
         "errors": sum(verdict.judgement is None for verdict in report.broken),
     }
-    numbers = {name: str(count) for name, count in counts.items()}
+    numbers = {**{name: str(count) for name, count in counts.items()}, "time": _TIME}
     root = ElementTree.Element("testsuites", numbers)
-    suite = ElementTree.SubElement(root, "testsuite", {"name": _clean(f"budgets {report.budgets.file}"), **numbers})
+    suite = ElementTree.SubElement(root, "testsuite", {"name": _name(f"budgets {report.budgets.file}"), **numbers})
     for verdict in report.verdicts:
-        budget = verdict.budget
-        attributes = {"classname": str(budget.target), "name": f"{budget.metric.name} {budget.limit}"}
-        case = ElementTree.SubElement(suite, "testcase", {key: _clean(text) for key, text in attributes.items()})
+        target = verdict.budget.target
+        attributes = {
+            "classname": f"{_name(target.name)}.{_name(f'{target.arm}, {target.track}')}",
+            "name": _name(f"{verdict.budget.metric.name} {verdict.budget.limit}"),
+            "time": _TIME,
+        }
+        case = ElementTree.SubElement(suite, "testcase", attributes)
         said = _clean(sentence(verdict))
         if not verdict.kept:
             kind = "error" if verdict.judgement is None else "failure"
@@ -37,6 +45,10 @@ def junit(report: Report) -> bytes:
     ElementTree.SubElement(suite, "system-out").text = _clean(notes)
     ElementTree.indent(root)
     return bytes(ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)) + b"\n"
+
+
+def _name(text: str) -> str:
+    return _clean(text).replace(".", "_")
 
 
 def _clean(text: str) -> str:

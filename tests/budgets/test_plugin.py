@@ -127,6 +127,45 @@ def test_a_marker_or_a_fixture_alone_is_an_error_not_a_budget_that_passes(run):
     assert "marker glass of test_fixture_alone: is missing" in text
 
 
+def test_a_budget_that_was_never_checked_fails_its_test_and_hides_no_other_reason(run):
+    marker = "@pytest.mark.glass(scenario='call.toml', arm='rtp', p95={'max': '1ms'})\n"
+    ended = run(
+        f"import pytest\nfrom unittest import TestCase\n"
+        f"{marker}def test_forgot(glass): pass\n"
+        f"{marker}def test_read_only(glass): assert glass.report is None\n"
+        f"{marker}def test_skips(glass): pytest.skip('not today')\n"
+        f"{marker}def test_fails(glass): assert False\n"
+        f"{marker}@pytest.mark.usefixtures('glass')\ndef test_used(): pass\n"
+        f"{marker}def test_caught(glass):\n    with pytest.raises(pytest.fail.Exception): glass.check()\n"
+    )
+    ended.assert_outcomes(failed=4, skipped=1, passed=1)
+    text = ended.stdout.str()
+    for name in ("test_forgot", "test_read_only", "test_used"):
+        assert f"{name} ended without glass.check(), so that nothing was measured" in text
+    assert "test_fails ended without" not in text
+
+
+def test_a_testcase_of_unittest_is_told_what_it_can_do_and_can_do_it(run):
+    marker = "@pytest.mark.glass(scenario='call.toml', arm='rtp', p95={'max': '1s'})\n"
+    ended = run(
+        f"import pytest\nfrom unittest import TestCase\n"
+        f"class TestBare(TestCase):\n    {marker}    def test_bare(self): pass\n"
+        f"{marker}class TestMarked(TestCase):\n    def test_of_a_class(self): pass\n"
+        f"class TestTold(TestCase):\n"
+        f"    @pytest.fixture(autouse=True)\n    def budget(self, glass): self.glass = glass\n"
+        f"    {marker}    def test_told(self): self.glass.check()\n"
+        f"    {marker}    def test_forgot(self): pass\n"
+    )
+    ended.assert_outcomes(errors=2, passed=1, failed=1)
+    text = ended.stdout.str()
+    for name in ("test_bare", "test_of_a_class"):
+        assert (
+            f"{name} has the marker glass, but not the fixture that holds it; a method of a unittest.TestCase" in text
+        )
+    assert "@pytest.fixture(autouse=True) def budget(self, glass): self.glass = glass; call self.glass.check()" in text
+    assert "test_forgot ended without glass.check()" in text
+
+
 def test_the_plugin_imports_nothing_that_takes_time():
     program = (
         "import sys, experiments.pytest_plugin; "
