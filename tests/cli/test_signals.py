@@ -191,7 +191,7 @@ def test_stdout_that_takes_nothing(start: Start, stdout: str) -> None:
             pytest.skip("needs /dev/full")
         with Path("/dev/full").open("w") as full:
             process = start("list", "traces", stdout=full)
-        expected = (2, "error: No space left on device\n")
+        expected = (1, "error: cannot write the output: No space left on device\n")
     _, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, err) == expected
 
