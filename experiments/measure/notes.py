@@ -20,6 +20,7 @@ from experiments.scenario.tracks import VIDEO_TRACK
 
 _LATE_TIME_BASE_MS = 10.0
 _LITTLE = 0.5  # of the frames: an arm that shows less says why
+_MUCH_REPAIR = 0.5  # of the media's bytes: an arm that sends more again says how much
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,13 @@ def _shows_little(facts: Facts) -> Iterator[str]:
     yield "; ".join([f"{head}: {reasons}", *on_the_way(facts.stats, facts.impairments)])
 
 
+def _repairs_much(facts: Facts) -> Iterator[str]:
+    sent = facts.stats.get("sender", {})
+    media, repair = sent.get("media_bytes", 0), sent.get("repair_bytes", 0)
+    if repair > _MUCH_REPAIR * media:
+        yield f"its repair was {repair / media:.1f} times its media" if media else "it sent repair and no media"
+
+
 def _clocks_too_far_apart(facts: Facts) -> Iterator[str]:
     """Between hosts: a latency is known no better than the clocks are."""
     bound = facts.stats.get("between", {}).get("clock_bound_ms")
@@ -133,4 +141,5 @@ RULES: tuple[Rule, ...] = (
     _shows_little,
     _time_base_of_srt,
     _ecn_without_ect,
+    _repairs_much,
 )

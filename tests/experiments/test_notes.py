@@ -57,6 +57,48 @@ def notes(reuse: Reuse) -> Callable[..., list[str]]:
     return measured
 
 
+POLICED = both_ways({"element": "policer", "rate": "600kbit/s", "burst": "10kB"})
+
+
+@pytest.mark.parametrize(
+    ("arm", "repairs_much"),
+    [
+        ("srt:latency_ms=500", True),
+        ("srt:maxbw=0,inputbw=125000,oheadbw=25", False),
+        ("rtp", True),
+        ("rtp:rtx_share=0.4", False),
+        ("rtp:nack=false", False),
+        ("udp", False),
+    ],
+)
+def test_an_arm_that_sends_much_again_says_how_often_it_sent_its_media(
+    notes: Callable[..., list[str]], reuse: Reuse, arm: str, repairs_much: bool
+) -> None:
+    """1 Mbit/s over a policer of 0.6."""
+    said = [note for note in notes(scenario(arm, network=POLICED, duration="3s")) if "repair" in note]
+    assert bool(said) is repairs_much
+    if repairs_much:
+        plan = scenario(arm, network=POLICED, duration="3s")
+        sent = run_arm(plan, plan.arms[0], reuse).stats["sender"]
+        assert said == [f"its repair was {sent['repair_bytes'] / sent['media_bytes']:.1f} times its media"]
+        assert sent["repair_bytes"] > 0.5 * sent["media_bytes"]
+
+
+@pytest.mark.parametrize(
+    "arm", ["quic-datagram", "quic-stream", "quic-stream-per-frame", "quic-stream:congestion=reno"]
+)
+def test_quic_counts_what_it_sends_again(reuse: Reuse, arm: str) -> None:
+    """A quarter is lost each time, so that a third of the media is sent again, where none is given up."""
+    plan = scenario(
+        arm, network=both_ways({"element": "random-loss", "probability": "25%"}), duration="2s", bitrate="300kbit/s"
+    )
+    sent = run_arm(plan, plan.arms[0], reuse).stats["sender"]
+    assert 0.15 < sent["repair_bytes"] / sent["media_bytes"] < 1.0
+    plan = scenario(arm)
+    sent = run_arm(plan, plan.arms[0], reuse).stats["sender"]
+    assert sent["repair_bytes"] <= 0.001 * sent["media_bytes"]
+
+
 @pytest.mark.parametrize("arm", ["udp", "rtp", "srt"])
 def test_packets_that_are_larger_than_the_path_takes_are_named_with_its_size(
     notes: Callable[..., list[str]], arm: str

@@ -6,7 +6,12 @@ from typing import Protocol
 from transport.contract import Event, Frame
 
 Emit = Callable[[Event], None]
-CountUp = Callable[[str], None]
+
+
+class CountUp(Protocol):
+    """Adds to a counter of the end."""
+
+    def __call__(self, name: str, by: int = 1) -> None: ...
 
 
 class Carrier(Protocol):
@@ -36,7 +41,7 @@ class Carrier(Protocol):
     def sweep(self) -> None:
         """Forget what the peer has acknowledged."""
 
-    def on_stream_sent(self, stream_id: int, offset: int, *, now: float) -> None:
+    def on_stream_sent(self, stream_id: int, offset: int, size_bytes: int, *, now: float) -> None:
         """See `transport.quic.stack.Reports`."""
 
     def on_datagram_sent(self, token: Hashable, *, now: float) -> None:

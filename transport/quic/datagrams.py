@@ -92,13 +92,17 @@ class DatagramCarrier:
     def sweep(self) -> None:
         pass
 
-    def on_stream_sent(self, stream_id: int, offset: int, *, now: float) -> None:
+    def on_stream_sent(self, stream_id: int, offset: int, size_bytes: int, *, now: float) -> None:
         pass
 
     def on_datagram_sent(self, token: Hashable, *, now: float) -> None:
         assert isinstance(token, _Token)
         outgoing = self._outgoing.get(token.number)
-        if outgoing is None or token.fragment < outgoing.unsent_from:
+        if outgoing is None:
+            return
+        is_new = token.fragment >= outgoing.unsent_from
+        self._count_up("media_bytes" if is_new else "repair_bytes", len(outgoing.fragments[token.fragment]))
+        if not is_new:
             return
         frame = outgoing.frame
         if token.fragment == 0:

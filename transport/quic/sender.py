@@ -16,7 +16,15 @@ from transport.quic.streams import StreamCarrier
 
 CarrierFactory = Callable[[Stack, Session, Emit, CountUp], Carrier]
 
-_COUNTERS = ("dropped_full", "dropped_expired", "repaired", "resets", "keyframe_requests")
+_COUNTERS = (
+    "dropped_full",
+    "dropped_expired",
+    "media_bytes",
+    "repair_bytes",
+    "repaired",
+    "resets",
+    "keyframe_requests",
+)
 _ESTIMATE_SLACK = 0.01  # seconds, for delayed ACKs, late timers and small errors of the rate
 _EVERYTHING = 2**31  # packets
 _LEAST = 2**31  # priority
@@ -52,9 +60,9 @@ class QuicSender(QuicEnd):
         else:
             self._admit(frame, now=now)
 
-    def on_stream_sent(self, stream_id: int, offset: int) -> None:
+    def on_stream_sent(self, stream_id: int, offset: int, size_bytes: int) -> None:
         if self._carrier is not None:
-            self._carrier.on_stream_sent(stream_id, offset, now=self._now)
+            self._carrier.on_stream_sent(stream_id, offset, size_bytes, now=self._now)
 
     def on_datagram_sent(self, token: Hashable) -> None:
         if self._carrier is not None:
@@ -83,8 +91,8 @@ class QuicSender(QuicEnd):
     def _on_stack(self, stack: Stack, session: Session) -> None:
         self._carrier = self._make_carrier(stack, session, self._events.append, self._count_up)
 
-    def _count_up(self, name: str) -> None:
-        self._count[name] += 1
+    def _count_up(self, name: str, by: int = 1) -> None:
+        self._count[name] += by
 
     def _take_stream(self, event: StreamBytes, *, now: float) -> None:
         """A stream of the peer is one keyframe request."""

@@ -55,8 +55,8 @@ QuicStream.__hash__ = _stream_number  # type: ignore[assignment]
 class Reports(Protocol):
     """What a stack tells its end while it builds and acknowledges packets."""
 
-    def on_stream_sent(self, stream_id: int, offset: int) -> None:
-        """The bytes of the stream before `offset` have all been in a packet."""
+    def on_stream_sent(self, stream_id: int, offset: int, size_bytes: int) -> None:
+        """A STREAM frame of this size is in a packet; so have been all bytes of the stream before `offset`, by now."""
 
     def on_datagram_sent(self, token: Hashable) -> None:
         """The DATAGRAM of this token is in a packet."""
@@ -277,10 +277,12 @@ class Stack(QuicConnection):
     def _write_stream_frame(
         self, builder: QuicPacketBuilder, space: QuicPacketSpace, stream: QuicStream, max_offset: int
     ) -> int:
-        used = super()._write_stream_frame(builder, space, stream, max_offset)
-        if used:
-            self._reports.on_stream_sent(_stream_number(stream), stream.sender.highest_offset)
-        return used
+        room = builder.remaining_buffer_space
+        new = super()._write_stream_frame(builder, space, stream, max_offset)
+        size = room - builder.remaining_buffer_space
+        if size:
+            self._reports.on_stream_sent(_stream_number(stream), stream.sender.highest_offset, size)
+        return new
 
     def _write_datagram_frame(self, builder: QuicPacketBuilder, data: bytes, frame_type: QuicFrameType) -> bool:
         """As aioquic's, but with a delivery handler, which its DATAGRAM frames do not have."""

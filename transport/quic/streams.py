@@ -108,10 +108,11 @@ class StreamCarrier:
         lane = self._lanes.get(stream_id)
         return (lane.priority, lane.number) if lane is not None else (-1, stream_id)
 
-    def on_stream_sent(self, stream_id: int, offset: int, *, now: float) -> None:
+    def on_stream_sent(self, stream_id: int, offset: int, size_bytes: int, *, now: float) -> None:
         lane = self._lanes.get(stream_id)
         if lane is None:
             return
+        self._count_up("media_bytes" if offset > lane.sent else "repair_bytes", size_bytes)
         self._unsent[lane.priority] -= offset - lane.sent
         lane.sent = offset
         while lane.frames and lane.frames[0].start < offset:

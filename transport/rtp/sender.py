@@ -84,6 +84,8 @@ class RtpSender:
             datagrams_sent=0,
             datagrams_received=0,
             retransmissions=0,
+            media_bytes=0,
+            repair_bytes=0,
             nacks_received=0,
             keyframe_requests=0,
             malformed=0,
@@ -113,7 +115,9 @@ class RtpSender:
             self._events.append(FrameDropped(frame.track, frame.sequence, now, "dropped"))
             return
         peer = self._config.peer
-        self._queue += [Datagram(packet, peer) for packet in source.packetize(frame, self._room, now=now)]
+        packets = source.packetize(frame, self._room, now=now)
+        self._stats["media_bytes"] += sum(map(len, packets))
+        self._queue += [Datagram(packet, peer) for packet in packets]
         self._queued_bytes += size
         self._leaving.append((frame.track, frame.sequence))
 
@@ -213,6 +217,7 @@ class RtpSender:
             self._queue.append(Datagram(packet, self._config.peer))
             self._queued_bytes += len(packet)
             self._stats["retransmissions"] += 1
+            self._stats["repair_bytes"] += len(packet)
 
     def _compound(self, *, now: float) -> bytes:
         """Reports of the sources that have sent since the last, an empty RR if none has; CNAME; answer to an RRTR."""

@@ -31,6 +31,8 @@ _COUNTERS = [
     "undecryptable",
     "keyframe_requests",
     "retransmissions",
+    "media_bytes",
+    "repair_bytes",
     "packets_sent",
     "packets_received",
     "packets_duplicate",

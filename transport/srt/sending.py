@@ -127,6 +127,7 @@ class SendBuffer:
             datagram = slots[seq & _SLOT]
             assert datagram is not None
             datagrams.append(datagram)
+            self._stats["media_bytes"] += len(datagram[0])
             pace_at += (len(datagram[0]) + IP_UDP_HEADER_BYTES) / rate
             seq += 1
         if seq > self._unsent:
@@ -200,6 +201,7 @@ class SendBuffer:
             self._pace_at += (len(datagram.data) + IP_UDP_HEADER_BYTES) / self._bandwidth.rate
             self._resent_at[seq] = now
             self._stats["retransmissions"] += 1
+            self._stats["repair_bytes"] += len(datagram.data)
 
     def _report_progress(self, now: float) -> None:
         while self._waiting and self._waiting[0].first < self._unsent:
