@@ -73,7 +73,8 @@ def calibrate(
     """Record what encoding and decoding took in live runs, for virtual time.
 
     Writes a line per frame into two files in that folder, and prints what to put
-    into a scenario. Without it, virtual time uses the models of glass list.
+    into a scenario. Without it, virtual time uses the cost models of the scenario
+    (docs/scenarios.md, encode_cost and decode_cost).
     """
     from experiments.live.emulators import LIVE
     from experiments.results import load
