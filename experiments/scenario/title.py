@@ -106,7 +106,7 @@ def _path(path: Elements, direction: Direction) -> dict[str, str]:
 
 def _queue(queue: QueueSpec) -> str:
     if not isinstance(queue, DropTailSpec):
-        return "CoDel"
+        return queue.discipline
     limits = [] if queue.bytes is None else [_spaced(SIZE.format(queue.bytes))]
     return " or ".join([*limits, *([] if queue.packets is None else [f"{queue.packets} packets"])])
 
