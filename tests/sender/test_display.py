@@ -1,7 +1,9 @@
 """What a file says about the display of its pictures is done or noted, and its limits are those of the options."""
 
+import ctypes
 import itertools
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -143,3 +145,19 @@ def test_a_damaged_file_is_used_or_refused_in_one_sentence(make_video, tmp_path,
             pass
     except SourceError as error:
         assert "\n" not in str(error)
+
+
+def test_a_scaled_clip_has_the_same_pixels_on_a_processor_without_simd():
+    def pictures():
+        source = open_source("bikes", SourceRequest(width=400, height=226))
+        return [picture.to_ndarray() for picture in itertools.islice(source.pictures(), 2)]
+
+    maps = Path("/proc/self/maps").read_text().split()
+    library = ctypes.CDLL(next(part for part in maps if "libavutil" in part))
+    with_simd = pictures()
+    library.av_force_cpu_flags(0)
+    try:
+        without = pictures()
+    finally:
+        library.av_force_cpu_flags(-1)
+    assert all(np.array_equal(one, other) for one, other in zip(with_simd, without, strict=True))

@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 
 from netem.schedule import RateSchedule
-from netem.traces.generators.processes import Intervals, decibels, grid, inside, ornstein_uhlenbeck, renewal
+from netem.traces.generators.processes import DIGITS, Intervals, decibels, grid, inside, ornstein_uhlenbeck, renewal
 from netem.traces.trace import FloatArray, Series, Trace, TracePair
 
 NAME = "mmwave-blockage"
@@ -60,7 +60,7 @@ def generate(rng: np.random.Generator, duration: float) -> TracePair:
     times = grid(duration, STEP)
     passers = renewal(duration, lambda: passer_rng.exponential(PASSER_GAP), lambda: _length(passer_rng, PASSER_LENGTH))
     bodies = renewal(duration, lambda: body_rng.exponential(BODY_GAP), lambda: _length(body_rng, BODY_LENGTH))
-    passer_db = np.maximum(0.0, depth_rng.normal(PASSER_DB, PASSER_DB_STD, len(passers)))
+    passer_db = np.maximum(0.0, np.round(depth_rng.normal(PASSER_DB, PASSER_DB_STD, len(passers)), DIGITS))
     snr_db = (
         SNR_DB
         + ornstein_uhlenbeck(shadow_rng, len(times), STEP, SHADOW_TIME, SHADOW_DB)

@@ -1,5 +1,10 @@
-"""Random processes that the generators share, drawn in the order of time: a longer trace starts the same."""
+"""Random processes that the generators share, drawn in the order of time: a longer trace starts the same.
 
+They are the same on every processor, too. exp, log and sin differ in their last bit between processors (AVX-512, FMA)
+and libraries; what comes out of them, draws included, is rounded before anything is computed from it.
+"""
+
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -9,6 +14,7 @@ from netem.traces.trace import FloatArray
 Intervals = list[tuple[float, float]]
 
 WARM_UP = 60.0
+DIGITS = 9  # that are kept behind the point of what exp, log and sin take part in
 
 
 def grid(duration: float, step: float) -> FloatArray:
@@ -20,8 +26,8 @@ def ornstein_uhlenbeck(
     rng: np.random.Generator, count: int, step: float, time_constant: float, std: float
 ) -> FloatArray:
     """A Gaussian process of mean 0 whose autocorrelation is exp(-t / time_constant)."""
-    keep = np.exp(-step / time_constant)
-    noise = rng.normal(0.0, std, count)
+    keep = round(math.exp(-step / time_constant), DIGITS)
+    noise = np.round(rng.normal(0.0, std, count), DIGITS)
     values = np.empty(count)
     value = noise[0]
     for index in range(count):
@@ -38,10 +44,10 @@ def renewal(duration: float, gap: Callable[[], float], length: Callable[[], floa
     intervals: Intervals = []
     end = -WARM_UP
     while True:
-        start = end + gap()
+        start = round(end + gap(), DIGITS)
         if start >= duration:
             return intervals
-        end = start + length()
+        end = round(start + length(), DIGITS)
         if end > 0:
             intervals.append((start, end))
 
@@ -57,4 +63,4 @@ def inside(times: FloatArray, intervals: Intervals) -> np.ndarray[tuple[int], np
 
 def decibels(value: FloatArray) -> FloatArray:
     """The power ratio of a number of decibels."""
-    return np.asarray(10.0 ** (value / 10), dtype=np.float64)
+    return np.asarray(np.round(10.0 ** (value / 10), DIGITS), dtype=np.float64)
