@@ -79,7 +79,7 @@ def _cost(spec: str, table: dict[str, LinearCost], what: str, width: int, height
             raise CostError(f"{what} {spec!r} is over {_MAX_SECONDS:g} s a frame")
         return lambda sequence, keyframe: seconds
     if kind == "recorded" and argument:
-        durations = _read_durations(Path(argument), what)
+        durations = read_durations(Path(argument), what)
         return lambda sequence, keyframe: durations[sequence % len(durations)]
     if spec in table:
         seconds = table[spec].seconds(width, height)
@@ -87,7 +87,8 @@ def _cost(spec: str, table: dict[str, LinearCost], what: str, width: int, height
     raise CostError(f"unknown {what} {spec!r}; accepted are {', '.join(table)}, fixed:2ms, recorded:FILE")
 
 
-def _read_durations(path: Path, what: str) -> list[float]:
+def read_durations(path: Path, what: str = "cost") -> list[float]:
+    """The recorded durations of a file, in seconds. Raises CostError."""
     try:
         content = read_regular_text(path, most_bytes=_MAX_FILE_BYTES)
     except OSError as error:

@@ -70,7 +70,7 @@ class RecordedSizes:
     def __init__(self, path: Path, fps: Fraction) -> None:
         self.name = path.name
         self.fps = fps
-        self._frames = _read_sizes(path)
+        self._frames = read_sizes(path)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -109,7 +109,8 @@ def _whole(size: float) -> int:
     return min(max(MIN_FRAME_BYTES, round(size)), MAX_FRAME_BYTES)
 
 
-def _read_sizes(path: Path) -> list[tuple[int, bool]]:
+def read_sizes(path: Path) -> list[tuple[int, bool]]:
+    """The recorded frames of a file: their bytes, and whether they are keyframes. Raises SourceError."""
     try:
         content = read_regular_text(path, most_bytes=_MAX_FILE_BYTES)
     except OSError as error:

@@ -11,6 +11,7 @@ from experiments.cli.options import (
     Arms,
     AsJson,
     Capture,
+    Columns,
     Duration,
     Live,
     Results,
@@ -54,6 +55,7 @@ def compare(
             help="Where a recorded trace is at the first capture, such as 90s (default: drawn by the seed).",
         ),
     ] = None,
+    columns: Columns = None,
     source: Source = None,
     arm: Arms = None,
     duration: Duration = None,
@@ -74,7 +76,15 @@ def compare(
     """
     from experiments.engine.runner import DELAY, default_with
 
-    scenario = default_with(trace=trace, trace_start=trace_start, source=source, arms=arm, duration=duration, seed=seed)
+    scenario = default_with(
+        trace=trace,
+        trace_start=trace_start,
+        trace_columns=columns,
+        source=source,
+        arms=arm,
+        duration=duration,
+        seed=seed,
+    )
     if scenario.network.delay is not None and not as_json:
         typer.echo(f"note: {trace} records no delay: there are {DELAY} each way (in a scenario file: network.delay)")
     _measure(

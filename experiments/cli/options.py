@@ -24,6 +24,13 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and 
 Source = Annotated[
     str | None, typer.Option(metavar="NAME|FILE", help="The clip: see glass list sources, or a video file.")
 ]
+Columns = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME=COLUMN:UNIT,...",
+        help="Of a trace that is somebody's log: time=Timestamp,rate=DL_bitrate:kbit/s,up=UL_bitrate:kbit/s.",
+    ),
+]
 Arms = Annotated[
     list[str] | None,
     typer.Option(

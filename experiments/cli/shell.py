@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from experiments.cli.options import Columns
 from experiments.cli.output import write_file
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ def shell(
     trace: Annotated[
         str | None, typer.Option(metavar="NAME|FILE", help="The bottleneck, down and up: see glass list traces.")
     ] = None,
+    columns: Columns = None,
     up: Annotated[
         str | None, typer.Option(metavar="NAME|FILE", help="Another trace for what the command sends.")
     ] = None,
@@ -56,7 +58,7 @@ def shell(
     from experiments.live.behind_link import run_behind
     from experiments.measure.trace_window import trace_window
 
-    short = {"trace": trace, "trace_start": trace_start, "rate": rate, "queue": queue}
+    short = {"trace": trace, "trace_columns": columns, "trace_start": trace_start, "rate": rate, "queue": queue}
     short |= {"delay": delay, "jitter": jitter, "loss": loss}
     given = {name: value for name, value in short.items() if value is not None}
     if scenario is not None and (given or up):

@@ -6,15 +6,18 @@ from typing import Annotated, Any
 
 import typer
 
+from experiments.cli.options import Columns
 from experiments.cli.output import write_file
 from netem.traces import FORMATS, GENERATORS, Trace, TraceError, TracePair, generate, load, open_trace
-from netem.traces.format import Format
+from netem.traces.format import Writer
 from netem.traces.trace import OUTAGE, WINDOW
 
 app = typer.Typer(no_args_is_help=True, help="Network traces: what a link could carry over time.")
 
-Seed = Annotated[int, typer.Option(metavar="NUMBER", help="Seed of a generated trace.")]
+Seed = Annotated[int, typer.Option(min=0, metavar="NUMBER", help="Seed of a generated trace.")]
+RunSeed = Annotated[int, typer.Option(min=0, metavar="NUMBER", help="Of a generated trace, or of a run.")]
 Duration = Annotated[float, typer.Option(metavar="SECONDS", help="Length of a generated trace.")]
+RunDuration = Annotated[float, typer.Option(metavar="SECONDS", help="Of a generated trace, or of a run.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on stdout.")]
 
 
@@ -36,24 +39,32 @@ def list_traces(seed: Seed = 1, duration: Duration = 60.0, as_json: AsJson = Fal
 @app.command()
 def inspect(
     trace: Annotated[str, typer.Argument(help="A trace file, or the name of a shipped trace.")],
+    *,
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Where to write the plot (default: trace-NAME.png).")
     ] = None,
-    seed: Seed = 1,
-    duration: Duration = 60.0,
+    columns: Columns = None,
+    seed: RunSeed = 1,
+    duration: RunDuration = 60.0,
     as_json: AsJson = False,
 ) -> None:
     """Say what a trace is: format, duration, rates, outages; and draw a plot.
 
-    A file X.down finds its uplink X.up beside it.
+    A file X.down finds its uplink X.up beside it. A run takes a window of a
+    recorded trace, drawn by its seed: it is told for --seed and --duration.
     """
     from experiments.cli.pictures import draw_file
     from experiments.cli.trace_plot import draw
+    from experiments.measure.trace_window import window_of
+    from experiments.scenario.network_spec import NetworkSpec
 
-    pair = open_trace(trace, seed=seed, duration=duration)
+    pair = open_trace(trace, seed=seed, duration=duration, columns=columns)
+    window = window_of(NetworkSpec(trace=trace, trace_columns=columns), seed=seed, length=duration)
     plot_path = plot or Path(f"trace-{pair.name}.png")
     if as_json:
-        record = {"name": pair.name, "format": pair.down.format, "reason": pair.down.reason, "plot": str(plot_path)}
+        record: dict[str, Any] = {"name": pair.name, "format": pair.down.format, "reason": pair.down.reason}
+        record["plot"] = str(plot_path)
+        record["run"] = None if window is None else {"seed": seed, **window.record()}
         typer.echo(json.dumps(record | _pair_record(pair), indent=2))
         if (said := draw_file(plot_path, lambda: draw(pair), write_file)).startswith("note"):
             typer.echo(said, err=True)
@@ -63,6 +74,9 @@ def inspect(
     typer.echo(
         f"Rates: mean of all, least and most over {WINDOW:g} s. An outage is {OUTAGE:g} s or more without capacity."
     )
+    if window is not None:
+        where = f"from {window.start:.10g} s on; the trace repeats after {window.period:.10g} s"
+        typer.echo(f"A run of {duration:g} s with seed {seed} takes the window {where}.")
     for note in pair.notes:
         typer.echo(f"note: {note}")
     typer.echo(draw_file(plot_path, lambda: draw(pair), write_file))
@@ -75,13 +89,18 @@ def convert(
     to: Annotated[
         str | None, typer.Option(metavar="FORMAT", help="mahimahi, csv or sabre (default: by the ending of OUT).")
     ] = None,
+    columns: Columns = None,
 ) -> None:
-    """Convert a trace file, and say what the other format cannot hold."""
-    trace = load(source)
-    format = _format_named(to) if to else _format_by_ending(target)
+    """Convert a trace file, and say what the other format cannot hold.
+
+    Of a log the column of the rate is written: name that of the uplink so for
+    the other direction.
+    """
+    trace = load(source, columns=columns)
+    format, writer = _writer_named(to) if to else _writer_by_ending(target)
     typer.echo(f"{source}: {_format_of(trace)}")
-    typer.echo(f"{write_file(target, format.write(trace))}, format {format.name}")
-    for loss in format.losses(trace):
+    typer.echo(f"{write_file(target, writer.write(trace))}, format {format}")
+    for loss in writer.losses(trace):
         typer.echo(f"note: {loss}")
 
 
@@ -97,30 +116,33 @@ def generate_files(
 ) -> None:
     """Write a shipped trace to files: OUT.down.csv and OUT.up.csv."""
     pair = generate(name, seed=seed, duration=duration)
-    format = _format_named(to)
+    _, writer = _writer_named(to)
     stem = out or Path(name)
-    ending = "" if ".down" in format.suffixes else format.suffixes[0]
+    ending = "" if ".down" in writer.suffixes else writer.suffixes[0]
     files = [
         (stem.with_name(f"{stem.name}.{end}{ending}"), trace) for end, trace in (("down", pair.down), ("up", pair.up))
     ]
-    contents = [format.write(trace) for _, trace in files]
+    contents = [writer.write(trace) for _, trace in files]
     for (path, trace), content in zip(files, contents, strict=True):
         typer.echo(write_file(path, content))
-        for loss in format.losses(trace):
+        for loss in writer.losses(trace):
             typer.echo(f"note: {loss}")
 
 
-def _format_named(name: str) -> Format:
-    if name not in FORMATS:
-        raise TraceError(f"--to: found {name!a}, but accepted are {', '.join(FORMATS)}")
-    return FORMATS[name]
+_WRITERS = {format.name: format.writer for format in FORMATS.values() if format.writer is not None}
 
 
-def _format_by_ending(path: Path) -> Format:
-    for format in FORMATS.values():
-        if path.name.endswith(format.suffixes):
-            return format
-    endings = ", ".join(f"{' '.join(format.suffixes)} ({format.name})" for format in FORMATS.values())
+def _writer_named(name: str) -> tuple[str, Writer]:
+    if name not in _WRITERS:
+        raise TraceError(f"--to: found {name!a}, but accepted are {', '.join(_WRITERS)}")
+    return name, _WRITERS[name]
+
+
+def _writer_by_ending(path: Path) -> tuple[str, Writer]:
+    for name, writer in _WRITERS.items():
+        if path.name.endswith(writer.suffixes):
+            return name, writer
+    endings = ", ".join(f"{' '.join(writer.suffixes)} ({name})" for name, writer in _WRITERS.items())
     raise TraceError(f"{path}: found no known ending, but accepted are {endings}, or --to with a format")
 
 

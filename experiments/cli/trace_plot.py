@@ -57,7 +57,7 @@ def _panel(axis: "Axes", direction: str, trace: Trace) -> None:
     for start, end in trace.outages():
         axis.axvspan(start, min(end, trace.duration), color=OUTAGE_COLOR, alpha=0.45, linewidth=0, label=label)
         label = "_nolegend_"
-    axis.set_ylim(0, 1.05 * float(rates.max()) / scale)
+    axis.set_ylim(0, 1.05 * float(rates.max()) / scale or 1.0)
     axis.set_ylabel(f"rate ({unit})")
     axis.set_title(f"{direction}: rate over {window:g} s", loc="left", fontsize="medium")
     axis.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2, frameon=False, fontsize="small")

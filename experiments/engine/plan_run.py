@@ -20,7 +20,7 @@ from experiments.results.arm_folder import write_arm
 from experiments.results.dataset import Dataset, load_dataset
 from experiments.results.files import OutputError, ResultsError
 from experiments.results.versions import versions
-from experiments.scenario.named_files import digests, named_files
+from experiments.scenario.named_files import digests
 from experiments.scenario.spec import FLOOR
 from experiments.scenario.title import title
 from netem.live.processors import usable_processors
@@ -56,7 +56,6 @@ def run_plan(
     cluster. `about` goes into the manifest. Raises ResultsError, OSError without the emulator of a live plan, and
     PlanInterrupted after Ctrl-C.
     """
-    files = named_files(cell.scenario.dump() for cell in plan.cells)
     manifest = {
         "name": plan.name,
         "title": title(*(cell.scenario for cell in plan.cells if cell.arm != FLOOR)),
@@ -66,7 +65,7 @@ def run_plan(
         "world": world(plan.live),
         "command": list(command),
         "versions": versions(),
-        "files": digests(files),
+        "files": digests([cell.scenario.dump() for cell in plan.cells]),
         **_windows(plan),
         **(about or {}),
     }

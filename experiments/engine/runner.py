@@ -45,6 +45,7 @@ def compare(
     *,
     trace: str | None = None,
     trace_start: str | None = None,
+    trace_columns: str | None = None,
     source: str | None = None,
     arms: Sequence[str | Mapping[str, object]] | None = None,
     duration: str | float | None = None,
@@ -52,7 +53,15 @@ def compare(
     **options: Any,
 ) -> Run:
     """Run `default_with` these; `options` are those of `run`. Raises ScenarioError for bad input."""
-    plan = default_with(trace=trace, trace_start=trace_start, source=source, arms=arms, duration=duration, seed=seed)
+    plan = default_with(
+        trace=trace,
+        trace_start=trace_start,
+        trace_columns=trace_columns,
+        source=source,
+        arms=arms,
+        duration=duration,
+        seed=seed,
+    )
     return run(plan, **options)
 
 
@@ -60,13 +69,14 @@ def default_with(
     *,
     trace: str | None = None,
     trace_start: str | None = None,
+    trace_columns: str | None = None,
     source: str | None = None,
     arms: Sequence[str | Mapping[str, object]] | None = None,
     duration: str | float | None = None,
     seed: int | None = None,
 ) -> Scenario:
-    """The shipped scenario "default" with another trace, place in a recorded one ('90s') at the first capture, source,
-    list of arms, duration (seconds or '20s') or seed.
+    """The shipped scenario "default" with another trace, place in a recorded one ('90s') at the first capture, columns
+    of one that is a log, source, list of arms, duration (seconds or '20s') or seed.
 
     A trace that records no delay of its own gets DELAY in each direction, as `network.delay`. Raises ScenarioError.
     """
@@ -76,6 +86,8 @@ def default_with(
         content["name"] = _file_name(trace)
     if trace_start is not None:
         content["network"] = {**content["network"], "trace_start": trace_start}
+    if trace_columns is not None:
+        content["network"] = {**content["network"], "trace_columns": trace_columns}
     if source is not None:
         content["video"] = {**content["video"], "source": source}
     if arms is not None:

@@ -35,12 +35,20 @@ def trace_windows(scenarios: Sequence[Scenario]) -> list[TraceWindow | None]:
         network = scenario.network
         if network not in periods:
             periods[network] = network.trace_period()
-        if (period := periods[network]) is None:
-            windows.append(None)
-            continue
-        start = drawn_start(scenario.seed, period) if network.trace_start is None else network.trace_start
-        windows.append(TraceWindow(start, scenario.duration, period))
+        windows.append(_window(network, periods[network], scenario.seed, scenario.duration))
     return windows
+
+
+def window_of(network: NetworkSpec, *, seed: int, length: float) -> TraceWindow | None:
+    """The window of `length` seconds that a run with this seed takes; None if the network has no recorded trace."""
+    return _window(network, network.trace_period(), seed, length)
+
+
+def _window(network: NetworkSpec, period: float | None, seed: int, length: float) -> TraceWindow | None:
+    if period is None:
+        return None
+    start = drawn_start(seed, period) if network.trace_start is None else network.trace_start
+    return TraceWindow(start, length, period)
 
 
 def drawn_start(seed: int, period: float) -> float:

@@ -45,7 +45,7 @@ from netem.elements.scheduled_loss import ScheduledLoss
 from netem.elements.size_limit import SizeLimit
 from netem.elements.trace_driven import trace_driven
 from netem.replay import Replay, replayed
-from netem.traces import GENERATORS, Trace, TracePair, open_trace
+from netem.traces import GENERATORS, Trace, TraceError, TracePair, open_trace
 from netem.traces.files import find, sibling
 
 Direction = Literal["down", "up"]
@@ -278,7 +278,6 @@ class RateSpec(ElementSpec):
 def _check_trace(name: Any) -> Any:
     if not isinstance(name, str):
         raise ValueError(f"a trace is the name of a generator ({', '.join(GENERATORS)}) or a file, found {name!r}")
-    _open(name, 0, 1.0)
     return name
 
 
@@ -288,13 +287,19 @@ TraceName = Annotated[str, checked(_check_trace)]
 class TraceSpec(RandomSpec):
     """A bottleneck that follows a trace, its downlink or uplink as the path does, with the delay and the loss that the
     trace records, if it does. A connection that begins ahead of the first capture meets the same part of the trace as
-    the media do from there on, so what stands before that part decides nothing."""
+    the media do from there on, so what stands before that part decides nothing. `columns` names those of a log."""
 
     element: Literal["trace"] = "trace"
     trace: TraceName
+    columns: str | None = None
     queue: QueueSpec = DEFAULT_QUEUE
     delay: bool = True
     loss: bool = True
+
+    @model_validator(mode="after")
+    def _can_be_built(self) -> Self:
+        check_trace(self.trace, self.columns, fields=("trace", "columns"))
+        return self
 
     def build(self, around: Surroundings, rng: np.random.Generator) -> list[Element]:
         trace, replay = self._replayed(around)
@@ -316,7 +321,7 @@ class TraceSpec(RandomSpec):
 
     def sample(self, direction: Direction) -> Trace:
         """What the trace says of one direction; of a generated one, in one short drive."""
-        pair = _open(self.trace, 0, 1.0)
+        pair = _open(self.trace, self.columns, 0, 1.0)
         return pair.down if direction == "down" else pair.up
 
     def recorded(self, direction: Direction) -> Trace | None:
@@ -327,7 +332,7 @@ class TraceSpec(RandomSpec):
         recorded = self.recorded(around.direction)
         if recorded is not None:
             return recorded.cut(around.trace_period), Replay(around.media_start, around.trace_start, lead)
-        pair = _open(self.trace, around.trace_seed, around.trace_duration)
+        pair = _open(self.trace, self.columns, around.trace_seed, around.trace_duration)
         return pair.down if around.direction == "down" else pair.up, Replay(around.media_start, lead=lead)
 
 
@@ -350,16 +355,25 @@ ELEMENTS: dict[str, type[ElementSpec]] = {
 AnyElement = Annotated[ElementSpec, chosen_by("element", ELEMENTS), dumped]
 
 
-def _open(name: str, seed: int, duration: float) -> TracePair:
+def check_trace(name: str, columns: str | None, *, fields: tuple[str, str]) -> None:
+    """Raises the error of a validator about one of `fields`: that of the trace, or that of its columns."""
+    try:
+        _open(name, columns, 0, 1.0)
+    except TraceError as error:
+        sentence = str(error).removeprefix("columns: ")
+        raise invalid(sentence, fields[sentence != str(error)]) from None
+
+
+def _open(name: str, columns: str | None, seed: int, duration: float) -> TracePair:
     """A trace; files know neither seed nor duration, and one is read once until it changes."""
     if name in GENERATORS:
-        return _open_once(name, seed, duration, ())
-    return _open_once(name, 0, 1.0, _state_of_files(name))
+        return _open_once(name, columns, seed, duration, ())
+    return _open_once(name, columns, 0, 1.0, _state_of_files(name))
 
 
 @lru_cache(maxsize=8)
-def _open_once(name: str, seed: int, duration: float, state: tuple[object, ...]) -> TracePair:
-    return open_trace(name, seed=seed, duration=duration)
+def _open_once(name: str, columns: str | None, seed: int, duration: float, state: tuple[object, ...]) -> TracePair:
+    return open_trace(name, seed=seed, duration=duration, columns=columns)
 
 
 def _state_of_files(name: str) -> tuple[object, ...]:

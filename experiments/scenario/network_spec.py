@@ -4,14 +4,22 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from experiments.scenario.elements import DIRECTIONS, ELEMENTS, AnyElement, ElementSpec, RandomSpec, TraceName
+from experiments.scenario.elements import (
+    DIRECTIONS,
+    ELEMENTS,
+    AnyElement,
+    ElementSpec,
+    RandomSpec,
+    TraceName,
+    check_trace,
+)
 from experiments.scenario.queue_spec import QueueSpec
 from experiments.scenario.schema import Duration, Fraction, PositiveDuration, Rate, Spec, invalid
 from netem.traces import Trace, TraceError
 
 Elements = tuple[AnyElement, ...]
 
-_SHORT = ("trace", "rate", "queue", "delay", "jitter", "loss", "loss_duration")
+_SHORT = ("trace", "trace_columns", "rate", "queue", "delay", "jitter", "loss", "loss_duration")
 
 
 class NetworkSpec(Spec):
@@ -21,10 +29,12 @@ class NetworkSpec(Spec):
     bottleneck (`trace` or `rate`) with its `queue`, `jitter` (mean), `loss` in episodes of `loss_duration` (mean), and
     constant `delay` on top of what the trace records; all of them in both directions, each with its own dice.
     Of the short form those that throw dice are named as its fields, so that they keep them whatever these say.
+    `trace_columns` names the columns of a trace that is a log.
     `trace_start` says where recorded traces are at the first capture, in both forms and directions.
     """
 
     trace: TraceName | None = None
+    trace_columns: str | None = None
     rate: Rate | None = None
     queue: QueueSpec | None = None
     delay: Duration | None = None
@@ -45,6 +55,10 @@ class NetworkSpec(Spec):
             raise invalid(f"{long[0]!r} needs its other direction: both 'down' and 'up' must be listed", long[0])
         if self.trace is not None and self.rate is not None:
             raise invalid("'trace' and 'rate' are both given; a path has one bottleneck", "rate")
+        if self.trace_columns is not None and self.trace is None:
+            raise invalid("'trace_columns' needs 'trace': a log whose columns they are", "trace_columns")
+        if self.trace is not None:
+            check_trace(self.trace, self.trace_columns, fields=("trace", "trace_columns"))
         if self.queue is not None and self.trace is None and self.rate is None:
             raise invalid("a queue needs a bottleneck: 'trace' or 'rate'", "queue")
         if self.loss is not None and self.loss >= 1:
@@ -123,7 +137,8 @@ class NetworkSpec(Spec):
         queue = {"queue": given["queue"]} if "queue" in given else {}
         tables: list[dict[str, object]] = []
         if "trace" in given:
-            tables.append({"element": "trace", "name": "trace", "trace": given["trace"], **queue})
+            columns = {"columns": given["trace_columns"]} if "trace_columns" in given else {}
+            tables.append({"element": "trace", "name": "trace", "trace": given["trace"], **columns, **queue})
         if "rate" in given:
             tables.append({"element": "rate", "rate": given["rate"], **queue})
         if "jitter" in given:

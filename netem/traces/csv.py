@@ -1,8 +1,8 @@
 """CSV traces: a header that names columns and units, then one row per step.
 
 A row holds from its time until the time of the next row. A last row with only a time says where the trace ends; without
-it the last row lasts as long as the one before. Lines that start with # before the header are comments. A time line
-that does not start at 0 (a log with wall clock times) is shifted to 0.
+it the last row lasts as long as the one before. A time line that does not start at 0 (a log with wall clock times) is
+shifted to 0. docs/traces.md describes the form.
 """
 
 import io
@@ -13,7 +13,17 @@ from typing import NamedTuple
 import numpy as np
 
 from netem.schedule import OpportunitySchedule, RateSchedule
-from netem.traces.format import MAX_DELAY, MAX_DURATION, MAX_RATE_BPS, Format, quote, refusal
+from netem.traces.format import (
+    MAX_DELAY,
+    MAX_DURATION,
+    MAX_RATE_BPS,
+    Format,
+    Writer,
+    line_of_row,
+    quote,
+    refusal,
+    without_comments,
+)
 from netem.traces.trace import FloatArray, Series, Trace, TraceError, merged, step_union
 
 
@@ -38,9 +48,8 @@ COLUMNS = {
 }
 ACCEPTED = (
     f"a CSV trace has a header with a time and a rate column and at most one of delay and of loss, out of "
-    f"{', '.join(COLUMNS)}"
+    f"{', '.join(COLUMNS)}; another log is read with --columns"
 )
-MAX_HEADER_LINES = 1000
 MAX_LINE = 1000  # characters
 MAX_LINES = 4_000_000
 
@@ -48,24 +57,34 @@ _LONG_LINE = re.compile(rf"[^\n]{{{MAX_LINE + 1}}}")
 _NUMBER = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?\s*", re.IGNORECASE)
 
 
+class Rows(NamedTuple):
+    """The part of the file after the header, and where it is."""
+
+    text: str
+    first_line: int
+    name: str
+
+    def refusal(self, row: int, found: str, accepted: str) -> TraceError:
+        """The error for one row, counted from 0; empty lines are not rows."""
+        return refusal(self.name, line_of_row(self.text, row, self.first_line), found, accepted)
+
+
 def recognize(line: str) -> str | None:
-    if line.startswith("#"):
-        return "it starts with a # comment"
     return "its first line has commas" if "," in line and line[0] not in "[{" else None
 
 
-def parse(data: bytes, name: str) -> Trace:
-    try:
-        text = data.decode("utf-8-sig").replace("\r\n", "\n")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise refusal(name, line, f"the byte {data[error.start]:#04x}", "a CSV trace is UTF-8 text") from None
+def parse(text: str, name: str) -> Trace:
+    return rate_steps(*_header(without_comments(text), name), format="csv")
+
+
+def rate_steps(columns: list[str], rows: Rows, *, format: str) -> Trace:
+    """The trace of a table whose columns are some of COLUMNS: each row holds until the next. Raises TraceError."""
+    name, text = rows.name, rows.text
     for long_line in islice(_LONG_LINE.finditer(text), 1):
-        line = text.count("\n", 0, long_line.start()) + 1
-        raise refusal(name, line, f"more than {MAX_LINE} characters", "the lines of a CSV trace are shorter")
+        line = text.count("\n", 0, long_line.start()) + rows.first_line
+        raise refusal(name, line, f"more than {MAX_LINE} characters", f"the lines of a {format} trace are shorter")
     if text.count("\n") > MAX_LINES:
         raise refusal(name, None, f"more than {MAX_LINES} lines", "longer traces are not accepted")
-    columns, rows = _header(text, name)
     time_index = next(index for index, column in enumerate(columns) if COLUMNS[column].quantity == "time")
     table, end = _table(rows, len(columns), time_index)
 
@@ -92,13 +111,13 @@ def parse(data: bytes, name: str) -> Trace:
     period = float(end - times[0])
     if period > MAX_DURATION:
         raise refusal(name, None, f"a duration of {period:g} s", f"a trace lasts at most {MAX_DURATION:.0f} s")
-    source = f"CSV trace {name}" + (f", shifted from {times[0]:.15g} s to start at 0" if times[0] else "")
+    source = f"{format} trace {name}" + (f", shifted from {times[0]:.15g} s to start at 0" if times[0] else "")
     times = times - times[0]
     delay, loss = (
         Series(*merged(times, quantities[quantity])) if quantity in quantities else None
         for quantity in ("delay", "loss")
     )
-    return Trace(name, "csv", source, RateSchedule(times, rates, period), delay, loss)
+    return Trace(name, format, source, RateSchedule(times, rates, period), delay, loss)
 
 
 def write(trace: Trace) -> bytes:
@@ -125,31 +144,12 @@ def losses(trace: Trace) -> list[str]:
     return []
 
 
-class _Rows(NamedTuple):
-    """The part of the file after the header, and where it is."""
-
-    text: str
-    first_line: int
-    name: str
-
-    def refusal(self, row: int, found: str, accepted: str) -> TraceError:
-        """The error for one row, counted from 0; empty lines are not rows."""
-        lines = (number for number, line in enumerate(io.StringIO(self.text), self.first_line) if line.strip())
-        return refusal(self.name, next(islice(lines, row, None), None), found, accepted)
-
-
-def _header(text: str, name: str) -> tuple[list[str], _Rows]:
+def _header(text: str, name: str) -> tuple[list[str], Rows]:
     """The names of the columns, and the rows after the header."""
-    position = 0
-    for line_number in range(1, MAX_HEADER_LINES + 1):
-        end = text.find("\n", position)
-        line = text[position:] if end < 0 else text[position:end]
-        position = len(text) if end < 0 else end + 1
-        if line.strip() and not line.startswith("#"):
-            return _columns(line, name, line_number), _Rows(text[position:], line_number + 1, name)
-        if end < 0:
-            break
-    raise refusal(name, None, "no header", ACCEPTED)
+    start = len(text) - len(text.lstrip())
+    header, _, rows = text[start:].partition("\n")
+    line_number = text.count("\n", 0, start) + 1
+    return _columns(header, name, line_number), Rows(rows, line_number + 1, name)
 
 
 def _columns(line: str, name: str, line_number: int) -> list[str]:
@@ -168,7 +168,7 @@ def _columns(line: str, name: str, line_number: int) -> list[str]:
     return columns
 
 
-def _table(rows: _Rows, width: int, time_index: int) -> tuple[FloatArray, float | None]:
+def _table(rows: Rows, width: int, time_index: int) -> tuple[FloatArray, float | None]:
     """The rows as an array (rows, width), and the time of the last row if it has only that."""
     body = rows.text.rstrip()
     last = body[body.rfind("\n") + 1 :]
@@ -189,13 +189,13 @@ def _table(rows: _Rows, width: int, time_index: int) -> tuple[FloatArray, float 
     return table, end
 
 
-def _bad_row(rows: _Rows, width: int) -> TraceError:
+def _bad_row(rows: Rows, width: int) -> TraceError:
     """The error for the first row that is not `width` numbers."""
     for number, line in enumerate(io.StringIO(rows.text), rows.first_line):
         cells = line.split(",")
         if line.strip() and len(cells) != width:
             found = f"{len(cells)} columns ({quote(line.strip())})"
-            return refusal(rows.name, number, found, f"the header has {width}")
+            return refusal(rows.name, number, found, f"each row has {width}")
         for cell in cells:
             if line.strip() and not _NUMBER.fullmatch(cell):
                 return refusal(rows.name, number, quote(cell.strip()), "a value is a number such as 12.5")
@@ -209,9 +209,7 @@ def _shortest(value: float) -> str:
 FORMAT = Format(
     name="csv",
     summary="time and rate, optional one-way delay and loss; the header names the units (time_s,rate_mbps,delay_ms)",
-    suffixes=(".csv",),
     recognize=recognize,
     parse=parse,
-    write=write,
-    losses=losses,
+    writer=Writer((".csv",), write, losses),
 )

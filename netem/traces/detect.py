@@ -1,14 +1,28 @@
-"""Which format a file has: content decides, never the name; and why a file is refused."""
+"""Which format a file has: content decides, never the name; and why a file is refused.
 
+In every format a byte order mark, the kind of line ends, empty lines and lines that start with # say nothing.
+"""
+
+from dataclasses import replace
 from typing import NamedTuple
 
-from netem.traces import csv, mahimahi, sabre
-from netem.traces.format import Format, quote
-from netem.traces.trace import TraceError
+from netem.traces import csv, mahimahi, mm_link, netem_trace, sabre, two_columns
+from netem.traces.format import Format, quote, refusal, without_comments
+from netem.traces.trace import Trace, TraceError
 
-FORMATS: dict[str, Format] = {format.name: format for format in (mahimahi.FORMAT, csv.FORMAT, sabre.FORMAT)}
+FORMATS: dict[str, Format] = {
+    format.name: format
+    for format in (
+        mahimahi.FORMAT,
+        csv.FORMAT,
+        sabre.FORMAT,
+        two_columns.FORMAT,
+        mm_link.FORMAT,
+        netem_trace.FORMAT,
+    )
+}
 
-HEAD_BYTES = 4096
+HEAD_CHARACTERS = 500
 
 
 class Detection(NamedTuple):
@@ -18,20 +32,40 @@ class Detection(NamedTuple):
     reason: str
 
 
-def detect(data: bytes, name: str) -> Detection:
-    """Detect the format from the first line that is not empty. Raises TraceError when it is none of FORMATS."""
-    accepted = "; accepted are " + ", ".join(f"{format.name} ({format.summary})" for format in FORMATS.values())
-    head = data[:HEAD_BYTES]
+def parse(data: bytes, name: str) -> Trace:
+    """The trace of a file of any format; it says which one it was taken for. Raises TraceError."""
+    text = text_of(data, name)
+    format, reason = detect(text, name)
+    return replace(format.parse(text, name), reason=reason)
+
+
+def text_of(data: bytes, name: str) -> str:
+    """The text of a trace file, without a byte order mark and with line ends of one kind. Raises TraceError."""
     if not data:
-        raise TraceError(f"{name}: found an empty file{accepted}")
-    if head.count(0):
-        raise TraceError(f"{name}: found binary data (a zero byte at offset {head.index(0)}){accepted}")
-    lines = enumerate(head.decode("utf-8-sig", "replace").split("\n"), 1)
-    number, line = next(((number, line.strip()) for number, line in lines if line.strip()), (0, ""))
+        raise TraceError(f"{name}: found an empty file{_accepted()}")
+    if 0 in data[:4096]:
+        raise TraceError(f"{name}: found binary data (a zero byte at offset {data.index(0)}){_accepted()}")
+    try:
+        return data.decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise refusal(name, line, f"the byte {data[error.start]:#04x}", "a trace is UTF-8 text") from None
+
+
+def detect(text: str, name: str) -> Detection:
+    """Detect the format from the first line with content. Raises TraceError when it is none of FORMATS."""
+    content = without_comments(text)
+    start = len(content) - len(content.lstrip())
+    line = content[start : start + HEAD_CHARACTERS].split("\n")[0].strip()
     if not line:
-        raise TraceError(f"{name}: found nothing but white space{accepted}")
+        raise TraceError(f"{name}: found nothing but white space and comments{_accepted()}")
     for format in FORMATS.values():
         reason = format.recognize(line)
         if reason is not None:
             return Detection(format, reason)
-    raise TraceError(f"{name}, line {number}: found the text {quote(line)}{accepted}")
+    number = content.count("\n", 0, start) + 1
+    raise TraceError(f"{name}, line {number}: found the text {quote(line)}{_accepted()}")
+
+
+def _accepted() -> str:
+    return f"; accepted are {', '.join(FORMATS)}: glass trace list says what each is"

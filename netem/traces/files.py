@@ -1,39 +1,46 @@
 """Trace files: read within bounds, and the other direction found beside them."""
 
 import stat
-from dataclasses import replace
 from pathlib import Path
 
-from netem.traces.detect import detect
+from netem.traces.columns import Log, parse_columns
+from netem.traces.columns import parse as parse_log
+from netem.traces.detect import parse, text_of
 from netem.traces.trace import Trace, TraceError, TracePair
 
 MAX_FILE_BYTES = 64 * 1024 * 1024
 
 
-def load(path: str | Path) -> Trace:
-    """Read one direction from a file; the trace says which format it was taken for. Raises TraceError."""
-    data = read_bounded(Path(path))
-    detection = detect(data, str(path))
-    return replace(detection.format.parse(data, str(path)), reason=detection.reason)
+def load(path: str | Path, *, columns: str | None = None) -> Trace:
+    """Read one direction from a file, of a log the column of the rate; the trace says which format it was taken for.
+    Raises TraceError."""
+    if columns is not None:
+        return _load_log(Path(path), columns).down
+    return parse(read_bounded(Path(path)), str(path))
 
 
-def load_pair(path: str | Path, up: str | Path | None = None) -> TracePair:
+def load_pair(path: str | Path, up: str | Path | None = None, *, columns: str | None = None) -> TracePair:
     """Both directions of a link. Raises TraceError.
 
-    With `up` given, `path` is the downlink. Otherwise the uplink of `X.down` (or `X.down.csv`) is `X.up` (`X.up.csv`)
+    `columns` names those of a log, as `columns.EXAMPLE` does; one of the uplink makes the other direction. With `up`
+    given, `path` is the downlink. Otherwise the uplink of `X.down` (or `X.down.csv`) is `X.up` (`X.up.csv`)
     beside it, and the other way round; `X` alone finds the two. A file without a sibling serves in both directions, and
     the notes of the pair say so.
     """
     path = Path(path)
     if up is not None:
-        return TracePair(path.name, load(path), load(up))
+        return TracePair(path.name, load(path, columns=columns), load(up, columns=columns))
     path = find(path) or path
     other = sibling(path)
+    log = None if columns is None else _load_log(path, columns)
+    if log is not None and log.up is not None:
+        return TracePair(path.name, log.down, log.up, log.notes)
     if other is None:
-        trace = load(path)
-        return TracePair(path.name, trace, trace, (f"{path} has no sibling, so it is used for both directions",))
+        trace, notes = (load(path), ()) if log is None else (log.down, log.notes)
+        both = f"{path} has no sibling, so it is used for both directions"
+        return TracePair(path.name, trace, trace, (*notes, both))
     down, up = (path, other) if _is_down(path) else (other, path)
-    return TracePair(down.name.replace(".down", "", 1), load(down), load(up))
+    return TracePair(down.name.replace(".down", "", 1), load(down, columns=columns), load(up, columns=columns))
 
 
 def find(path: Path) -> Path | None:
@@ -73,6 +80,11 @@ def read_bounded(path: Path) -> bytes:
         if isinstance(error, TraceError):
             raise
         raise TraceError(f"{str(path)!a}: is not a file name ({error})") from None
+
+
+def _load_log(path: Path, columns: str) -> Log:
+    named = parse_columns(columns)
+    return parse_log(text_of(read_bounded(path), str(path)), str(path), named)
 
 
 _OTHER = {"down": "up", "up": "down"}

@@ -1,7 +1,10 @@
 """What a trace format is, and how a parser refuses bad input: one sentence, the same form everywhere."""
 
+import io
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 
 from netem.traces.trace import Trace, TraceError
 
@@ -9,25 +12,47 @@ MAX_RATE_BPS = 1e12
 MAX_DURATION = 7 * 24 * 3600.0
 MAX_DELAY = 60.0
 
+_COMMENT = re.compile(r"^[ \t]*#.*$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """How a trace becomes a file. `suffixes` are the endings of file names that `glass trace convert` knows it by.
+
+    `write` gives the bytes of a file and raises TraceError when the format cannot hold the trace; `losses` says, a
+    sentence each, what the format cannot hold of it.
+    """
+
+    suffixes: tuple[str, ...]
+    write: Callable[[Trace], bytes]
+    losses: Callable[[Trace], list[str]]
+
 
 @dataclass(frozen=True, slots=True)
 class Format:
     """One trace file format.
 
-    `suffixes` are the file name endings that `glass trace convert` knows it by; content decides when reading.
-    `recognize` gets the first line that is not empty (at most a few hundred characters) and answers why a file that
-    starts so is of this format, or None. `parse` gets the whole file and the name to use in error messages and raises
-    TraceError. `write` gives the bytes of a file and raises TraceError when the format cannot hold the trace; `losses`
-    says, a sentence each, what the format cannot hold of it.
+    `recognize` gets the first line with content (at most a few hundred characters) and answers why a file that starts
+    so is of this format, or None. `parse` gets the text and the name to use in error messages and raises TraceError.
+    `writer` is None where the format is only read.
     """
 
     name: str
     summary: str
-    suffixes: tuple[str, ...]
     recognize: Callable[[str], str | None]
-    parse: Callable[[bytes, str], Trace]
-    write: Callable[[Trace], bytes]
-    losses: Callable[[Trace], list[str]]
+    parse: Callable[[str, str], Trace]
+    writer: Writer | None = None
+
+
+def without_comments(text: str) -> str:
+    """The text with an empty line in the place of each one that starts with #, so that lines keep their numbers."""
+    return _COMMENT.sub("", text) if "#" in text else text
+
+
+def line_of_row(text: str, row: int, first_line: int = 1) -> int | None:
+    """The number of the line that holds a row, counted from 0; empty lines are not rows."""
+    lines = (number for number, line in enumerate(io.StringIO(text), first_line) if line.strip())
+    return next(islice(lines, row, None), None)
 
 
 def refusal(name: str, line: int | None, found: str, accepted: str) -> TraceError:
@@ -36,7 +61,6 @@ def refusal(name: str, line: int | None, found: str, accepted: str) -> TraceErro
     return TraceError(f"{where}: found {found}, but {accepted}")
 
 
-def quote(content: str | bytes, limit: int = 40) -> str:
+def quote(content: str, limit: int = 40) -> str:
     """Content of a file for a message: escaped, in quotes, cut."""
-    text = content[:limit].decode("utf-8", "replace") if isinstance(content, bytes) else content[:limit]
-    return ascii(text) + ("..." if len(content) > limit else "")
+    return ascii(content[:limit]) + ("..." if len(content) > limit else "")

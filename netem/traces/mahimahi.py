@@ -9,13 +9,13 @@ import re
 import numpy as np
 
 from netem.schedule import OPPORTUNITY_BYTES, OpportunitySchedule
-from netem.traces.format import MAX_DURATION, Format, quote, refusal
+from netem.traces.format import MAX_DURATION, Format, Writer, line_of_row, quote, refusal, without_comments
 from netem.traces.trace import Trace, TraceError, cumulative_bytes
 
 MAX_LINES = 8_000_000
 ACCEPTED = "each line of a mahimahi trace is one whole number of milliseconds, not smaller than the line before"
 
-_NOT_A_NUMBER = re.compile(rb"[^0-9\n]|(?:\A|\n)(?=\n)")
+_NOT_A_NUMBER = re.compile(r"[^0-9\n]")
 _NUMBER = re.compile(r"[+-]?[0-9.]+(e[+-]?[0-9]+)?\s*", re.IGNORECASE)
 
 
@@ -23,22 +23,22 @@ def recognize(line: str) -> str | None:
     return "its first line is one number" if _NUMBER.fullmatch(line) else None
 
 
-def parse(data: bytes, name: str) -> Trace:
-    text = data.replace(b"\r\n", b"\n").rstrip(b"\n")
-    if text.translate(None, b"0123456789\n") or text.startswith(b"\n") or b"\n\n" in text:
-        raise _bad_line(text, name)
-    if not text:
-        raise refusal(name, None, "no line at all", ACCEPTED)
-    if text.count(b"\n") >= MAX_LINES:
+def parse(text: str, name: str) -> Trace:
+    text = without_comments(text)
+    if bad := _NOT_A_NUMBER.search(text):
+        raise _bad_line(text, bad.start(), name)
+    if text.count("\n") > MAX_LINES:
         raise refusal(name, None, f"more than {MAX_LINES} lines", "longer traces are not accepted")
     # All is digits and newlines now. A number over 63 bits is clipped and found too large below.
-    times_ms = np.fromstring(text.decode("ascii"), dtype=np.int64, sep="\n")
-    for index in np.flatnonzero(times_ms > MAX_DURATION * 1000)[:1]:
-        raise refusal(name, index + 1, "a later time", f"a trace lasts at most {MAX_DURATION:.0f} s")
-    for index in np.flatnonzero(np.diff(times_ms) < 0)[:1]:
-        raise refusal(name, index + 2, f"{times_ms[index + 1]} after {times_ms[index]}", ACCEPTED)
+    times_ms = np.fromstring(text, dtype=np.int64, sep="\n")
+    for row in np.flatnonzero(times_ms > MAX_DURATION * 1000)[:1]:
+        line = line_of_row(text, row)
+        raise refusal(name, line, "a later time", f"a trace lasts at most {MAX_DURATION:.0f} s")
+    for row in np.flatnonzero(np.diff(times_ms) < 0)[:1] + 1:
+        raise refusal(name, line_of_row(text, row), f"{times_ms[row]} after {times_ms[row - 1]}", ACCEPTED)
     if times_ms[-1] == 0:
-        raise refusal(name, len(times_ms), "0 as the last line", "the last line is how long the trace lasts")
+        line = line_of_row(text, len(times_ms) - 1)
+        raise refusal(name, line, "0 as the last line", "the last line is how long the trace lasts")
     return Trace(name, "mahimahi", f"mahimahi trace {name}", OpportunitySchedule(times_ms))
 
 
@@ -76,23 +76,16 @@ def opportunities(trace: Trace) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     return times_ms if len(times_ms) and times_ms[-1] == end_ms else np.append(times_ms, end_ms)
 
 
-def _bad_line(text: bytes, name: str) -> TraceError:
-    """The error for the first line that is not a number."""
-    bad = _NOT_A_NUMBER.search(text)
-    assert bad is not None
-    at = bad.end() if bad.group() in (b"", b"\n") else bad.start()
-    start = text.rfind(b"\n", 0, at) + 1
-    content = text[start : start + 200].split(b"\n")[0]
-    line = text.count(b"\n", 0, at) + 1
-    return refusal(name, line, quote(content) if content else "an empty line", ACCEPTED)
+def _bad_line(text: str, at: int, name: str) -> TraceError:
+    """The error for the line that holds the character at `at`."""
+    line = text[text.rfind("\n", 0, at) + 1 :][:200].split("\n", maxsplit=1)[0]
+    return refusal(name, text.count("\n", 0, at) + 1, quote(line), ACCEPTED)
 
 
 FORMAT = Format(
     name="mahimahi",
     summary="one line per opportunity to send 1504 bytes, in whole milliseconds; repeats from its last line",
-    suffixes=(".down", ".up", ".mahi"),
     recognize=recognize,
     parse=parse,
-    write=write,
-    losses=losses,
+    writer=Writer((".down", ".up", ".mahi"), write, losses),
 )

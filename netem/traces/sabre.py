@@ -10,7 +10,7 @@ import re
 import numpy as np
 
 from netem.schedule import OpportunitySchedule, RateSchedule
-from netem.traces.format import MAX_DELAY, MAX_DURATION, MAX_RATE_BPS, Format, quote, refusal
+from netem.traces.format import MAX_DELAY, MAX_DURATION, MAX_RATE_BPS, Format, Writer, quote, refusal, without_comments
 from netem.traces.trace import Series, Trace, TraceError, merged, step_union
 
 MAX_BYTES = 8 * 1024 * 1024  # JSON grows about thirtyfold in memory
@@ -21,17 +21,13 @@ _SPACE = re.compile(r"[ \t\r\n]*")
 
 
 def recognize(line: str) -> str | None:
-    return f"it starts with {line[0]}, as JSON does" if line[0] in "[{" else None
+    return "it starts with [, as a JSON list does" if line[0] == "[" else None
 
 
-def parse(data: bytes, name: str) -> Trace:
-    if len(data) > MAX_BYTES:
-        raise refusal(name, None, f"{len(data)} bytes of JSON", f"a sabre trace has at most {MAX_BYTES} bytes")
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        raise refusal(name, line, f"the byte {data[error.start]:#04x}", "a sabre trace is UTF-8 text") from None
+def parse(text: str, name: str) -> Trace:
+    if len(text) > MAX_BYTES:
+        raise refusal(name, None, f"{len(text)} characters of JSON", f"a sabre trace has at most {MAX_BYTES}")
+    text = without_comments(text)
     rows = np.array(_rows(text, name), dtype=np.float64)
     edges = np.append(0.0, np.cumsum(rows[:, 0])) / 1e3
     if edges[-1] > MAX_DURATION:
@@ -133,9 +129,7 @@ def _whole(value: float) -> int | float:
 FORMAT = Format(
     name="sabre",
     summary="JSON list of duration_ms, bandwidth_kbps and latency_ms (round trip)",
-    suffixes=(".json",),
     recognize=recognize,
     parse=parse,
-    write=write,
-    losses=losses,
+    writer=Writer((".json",), write, losses),
 )

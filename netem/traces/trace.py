@@ -104,6 +104,18 @@ class Trace:
         """Bytes that the link can carry in (t0, t1], in seconds from the start; the trace repeats for ever."""
         return self.schedule.capacity_bytes(t0, t1)
 
+    def content(self) -> bytes:
+        """What the trace says, whatever file it stands in: the same for traces that are the same."""
+        schedule, series = self.schedule, (self.delay, self.loss)
+        arrays: list[NDArray[np.float64] | NDArray[np.int64]] = [np.array([self.duration])]
+        if isinstance(schedule, OpportunitySchedule):
+            arrays.append(schedule.opportunities_ms)
+        else:
+            arrays += merged(schedule.times, schedule.rates_bps)
+        arrays += [array for steps in series if steps for array in merged(steps.times, steps.values)]
+        kinds = [type(schedule).__name__, *(steps is not None for steps in series), *map(len, arrays)]
+        return repr(kinds).encode() + b"".join(array.tobytes() for array in arrays)
+
     def rates(self, window: float = WINDOW) -> tuple[FloatArray, FloatArray]:
         """Mean rate (bit/s) over consecutive whole windows: their start times and rates.
 
@@ -169,15 +181,25 @@ def rate_steps(schedule: Schedule) -> tuple[FloatArray, FloatArray]:
     """
     if isinstance(schedule, RateSchedule):
         return schedule.times, schedule.rates_bps
-    marks, counts = np.unique(_within_period(schedule), return_counts=True)
+    marks = _within_period(schedule)
+    return steps_of_milliseconds(marks, np.full(len(marks), OPPORTUNITY_BYTES), schedule.period_ms)
+
+
+def steps_of_milliseconds(
+    marks: NDArray[np.int64], sizes: NDArray[np.int64], period_ms: int
+) -> tuple[FloatArray, FloatArray]:
+    """Times (s) and rates (bit/s) that carry `sizes` bytes within the milliseconds that end at `marks`, which are
+    sorted and from 1 to `period_ms`; equal neighbours are merged."""
+    marks, first = np.unique(marks, return_index=True)
+    carried = np.add.reduceat(sizes, first)
     # Each busy millisecond starts a step at mark - 1 and a step back to zero at mark.
-    ends = marks[marks < schedule.period_ms]
+    ends = marks[marks < period_ms]
     times_ms = np.concatenate([[0], marks - 1, ends])
-    rates = np.concatenate([[0], counts, np.zeros(len(ends), dtype=np.int64)])
+    rates = np.concatenate([[0], carried, np.zeros(len(ends), dtype=np.int64)])
     order = np.lexsort((rates, times_ms))  # of a step down and a step up at the same instant the step up holds
     times_ms, rates = times_ms[order], rates[order]
     last = np.append(times_ms[1:] != times_ms[:-1], True)
-    return merged(times_ms[last] / 1000, rates[last] * OPPORTUNITY_BYTES * 8 * 1000.0)
+    return merged(times_ms[last] / 1000, rates[last] * 8 * 1000.0)
 
 
 def merged(times: FloatArray, values: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from experiments.budgets import BudgetError, load_budgets
 from experiments.budgets.baseline import baseline_text, load_baseline, parse_baseline
 from experiments.budgets.check import require
-from experiments.budgets.fingerprint import fingerprint, named_files
+from experiments.budgets.fingerprint import fingerprint
 from experiments.budgets.spec import parse_budgets, single_budget
+from experiments.scenario.named_files import named_files
 
 GOOD = '[[budget]]\narm = "rtp"\np95 = { max = "100ms" }\n'
 
@@ -327,8 +328,45 @@ def test_another_content_of_a_file_that_the_scenario_names_is_another_content(bu
         seen.add(fingerprint(load_budgets(path).targets[0]))
     assert len(seen) == 3
     Path("sizes.txt").write_text("100\n")
-    assert named_files({"a": ["sizes:sizes.txt", "lte"], "b": {"c": "my"}}) == [
+    assert named_files({"a": ["sizes:sizes.txt", "lte"], "b": {"trace": "my"}}) == [
         Path("sizes.txt"), Path("my.down"), Path("my.up")]  # fmt: skip
+
+
+def test_a_baseline_knows_a_file_by_what_it_says_and_not_by_its_bytes(budgets, call, here):
+    scenario = (here / "call.toml").read_text().replace('rate = "8Mbit/s"', 'trace = "my.down"')
+    scenario = scenario.replace('source = "lognormal"', 'source = "sizes:sizes.txt"\nencode_cost = "recorded:ms.txt"')
+    path = budgets('[[budget]]\narm = "rtp"\np95 = { max = "1s" }')
+
+    def seen() -> str:
+        return fingerprint(load_budgets(path).targets[0])
+
+    files = {"call.toml": scenario, "my.down": "1\n2\n5\n", "my.up": "1\n2\n"}
+    files |= {"sizes.txt": "100 key\n50\n", "ms.txt": "1\n2\n"}
+    for name, text in files.items():
+        Path(name).write_text(text)
+    first = seen()
+    for name, text in files.items():
+        mark = b"" if name == "call.toml" else b"\xef\xbb\xbf"
+        Path(name).write_bytes(mark + f"# a comment\n{text}# another\n".replace("\n", "\r\n").encode())
+    assert seen() == first
+    for name, text in files.items():
+        if name != "call.toml":
+            Path(name).write_text(text.replace("2", "3").replace("50", "60"))
+            assert seen() != first
+            Path(name).write_text(text)
+    assert seen() == first
+
+
+def test_the_columns_of_a_log_decide_what_it_says(budgets, call, here):
+    scenario = (here / "call.toml").read_text()
+    Path("log.csv").write_text("t,down,up\n0,5000,300\n1,6000,400\n")
+    path = budgets('[[budget]]\narm = "rtp"\np95 = { max = "1s" }')
+    seen = set()
+    for columns in ("time=t:s,rate=up:kbit/s", "time=t:s,rate=up:kbit/s,up=down:kbit/s", "time=t:ms,rate=up:kbit/s"):
+        log = f'trace = "log.csv"\ntrace_columns = "{columns}"'
+        (here / "call.toml").write_text(scenario.replace('rate = "8Mbit/s"', log))
+        seen.add(fingerprint(load_budgets(path).targets[0]))
+    assert len(seen) == 3
 
 
 def test_a_limit_against_a_baseline_without_one_or_without_that_entry_is_refused_before_anything_runs(budgets, record):

@@ -12,8 +12,20 @@ import typer
 
 from experiments.cli.errors import run_app
 from experiments.cli.trace import app
+from experiments.measure.trace_window import trace_window
+from experiments.scenario import load as load_scenario
 from netem.traces import load, load_pair
 
+SCENARIO = """\
+name = "calls"
+seed = 5
+duration = "60s"
+arms = ["udp"]
+[video]
+source = "lognormal"
+[network]
+trace = "x.csv"
+"""
 WriteFile = Callable[[str, str | bytes], Path]
 Glass = Callable[..., tuple[int, str, str]]
 
@@ -62,6 +74,31 @@ def test_inspect_json_is_one_object_and_nothing_else(glass: Glass) -> None:
     assert record["up"]["mean_mbps"] == pytest.approx(4.0)
 
 
+def test_inspect_says_the_window_that_a_run_takes(glass: Glass, write: WriteFile) -> None:
+    write("x.csv", "time_s,rate_mbps\n0,1\n30,2\n100,\n")
+    write("calls.toml", SCENARIO)
+    (drawn,) = [line for line in glass("inspect", "x.csv", "--seed", "5")[1].splitlines() if "window" in line]
+    window = trace_window(load_scenario("calls.toml"))
+    assert window is not None
+    assert drawn == (
+        f"A run of 60 s with seed 5 takes the window from {window.start:.10g} s on; the trace repeats after 100 s."
+    )
+    record = json.loads(glass("inspect", "x.csv", "--seed", "5", "--duration", "20", "--json")[1])
+    assert record["run"] == {"seed": 5, "start_s": window.start, "length_s": 20.0, "period_s": 100.0}
+    assert json.loads(glass("inspect", "steps", "--json")[1])["run"] is None
+
+
+def test_a_log_is_inspected_and_converted_by_the_names_of_its_columns(glass: Glass, write: WriteFile) -> None:
+    rows = ["2024-05-01 10:00:00,8000,500", "2024-05-01 10:00:01,-,400", "2024-05-01 10:00:05,4000,"]
+    write("log.csv", "\n".join(["when,down,up", *rows]))
+    columns = "time=when,rate=down:kbit/s,up=up:kbit/s"
+    out = glass("inspect", "log.csv", "--columns", columns)[1]
+    assert "format log, because its rate is the column 'down'" in out
+    assert "note: log.csv: 1 rows without a rate, in which the one before holds" in out
+    assert glass("convert", "log.csv", "up.csv", "--columns", "time=when,rate=up:kbit/s")[0] == 0
+    assert load("up.csv").capacity_bytes(0.0, 1.0) == pytest.approx(62_500)
+
+
 def test_convert_says_what_is_lost_and_reads_back(glass: Glass, write: WriteFile) -> None:
     write("x.csv", "time_s,rate_mbps,delay_ms\n0,12.032,20\n1,6.016,20\n")
     code, out, _ = glass("convert", "x.csv", "x.down")
@@ -106,7 +143,9 @@ def test_a_plot_that_cannot_be_written_does_not_hide_the_numbers(glass: Glass, f
         (["inspect", "no/where"], "no/where: cannot be read (No such file or directory)"),
         (["inspect", "."], ".: found a directory"),
         (["inspect", "bad.csv"], "bad.csv, line 3: found 'x'"),
-        (["inspect", "steps", "--duration", "0.1", "--seed", "-1"], "found -1, but accepted"),
+        (["inspect", "steps", "--seed", "-1"], "Invalid value for '--seed'"),
+        (["inspect", "steps", "--columns", "time=t,rate=r:bps"], "columns: steps is a shipped trace, but columns are"),
+        (["inspect", "good.csv", "--columns", "rate=r"], "columns: found no unit in 'rate=r', but accepted are"),
         (
             ["convert", "good.csv", "out.xyz"],
             "out.xyz: found no known ending, but accepted are .down .up .mahi (mahimahi)",

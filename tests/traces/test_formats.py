@@ -14,6 +14,18 @@ from netem.traces.trace import cumulative_bytes, rate_steps
 WriteFile = Callable[[str, str | bytes], Path]
 
 
+def written(format: str, trace: Trace) -> bytes:
+    writer = FORMATS[format].writer
+    assert writer is not None
+    return writer.write(trace)
+
+
+def losses(format: str, trace: Trace) -> list[str]:
+    writer = FORMATS[format].writer
+    assert writer is not None
+    return writer.losses(trace)
+
+
 def opportunities(trace: Trace) -> list[int]:
     assert isinstance(trace.schedule, OpportunitySchedule)
     return [int(mark) for mark in trace.schedule.opportunities_ms]
@@ -101,7 +113,7 @@ def test_sabre_latency_is_a_round_trip_so_the_delay_is_half_of_it(write: WriteFi
 @pytest.mark.parametrize("name", ["lte-driving", "mmwave-blockage", "wifi-bursts", "satellite", "steps"])
 def test_csv_keeps_a_generated_trace_exactly(write: WriteFile, name: str) -> None:
     trace = generate(name, seed=3, duration=12.0).down
-    back = load(write("x.csv", FORMATS["csv"].write(trace)))
+    back = load(write("x.csv", written("csv", trace)))
     whole_ms = np.arange(12_001) / 1000
     assert cumulative_bytes(back.schedule, whole_ms) == pytest.approx(cumulative_bytes(trace.schedule, whole_ms))
     assert back.duration == trace.duration
@@ -121,7 +133,7 @@ def _times(trace: Trace) -> list[np.ndarray]:
 @pytest.mark.parametrize("name", ["mmwave-blockage", "wifi-bursts", "satellite", "steps"])
 def test_mahimahi_stays_within_one_opportunity_of_a_fluid_trace(write: WriteFile, name: str) -> None:
     trace = generate(name, seed=2, duration=6.0).up
-    back = load(write("x.down", FORMATS["mahimahi"].write(trace)))
+    back = load(write("x.down", written("mahimahi", trace)))
     whole_ms = np.arange(6001) / 1000
     behind = cumulative_bytes(trace.schedule, whole_ms) - cumulative_bytes(back.schedule, whole_ms)
     assert behind[:-1].min() > -1  # never ahead by a byte, rounding aside
@@ -133,13 +145,13 @@ def test_mahimahi_stays_within_one_opportunity_of_a_fluid_trace(write: WriteFile
 @pytest.mark.parametrize("through", ["csv", "sabre"])
 def test_opportunities_come_back_unchanged_through_a_fluid_format(write: WriteFile, through: str) -> None:
     trace = generate("lte-driving", seed=5, duration=20.0).down
-    fluid = load(write(f"x.{through}", FORMATS[through].write(trace)))
-    back = load(write("x.down", FORMATS["mahimahi"].write(fluid)))
+    fluid = load(write(f"x.{through}", written(through, trace)))
+    back = load(write("x.down", written("mahimahi", fluid)))
     assert opportunities(back) == opportunities(trace)
 
 
 def test_sabre_keeps_rate_and_delay_of_a_fluid_trace(write: WriteFile, fluid: Trace) -> None:
-    back = load(write("x.json", FORMATS["sabre"].write(fluid)))
+    back = load(write("x.json", written("sabre", fluid)))
     at = np.linspace(0.0, 3.49, 700)
     assert cumulative_bytes(back.schedule, at) == pytest.approx(cumulative_bytes(fluid.schedule, at), abs=0.01)
     assert back.delay is not None and fluid.delay is not None
@@ -148,26 +160,26 @@ def test_sabre_keeps_rate_and_delay_of_a_fluid_trace(write: WriteFile, fluid: Tr
 
 
 def test_each_writer_says_what_its_format_cannot_hold(fluid: Trace) -> None:
-    assert FORMATS["csv"].losses(fluid) == []
-    assert [loss for loss in FORMATS["sabre"].losses(fluid) if "loss" in loss]
-    said = " / ".join(FORMATS["mahimahi"].losses(fluid))
+    assert losses("csv", fluid) == []
+    assert [loss for loss in losses("sabre", fluid) if "loss" in loss]
+    said = " / ".join(losses("mahimahi", fluid))
     assert "1504" in said and "delay" in said and "loss" in said
     opportunity = generate("lte-driving", seed=1, duration=5.0).down
-    assert "millisecond" in FORMATS["csv"].losses(opportunity)[0]
-    assert FORMATS["mahimahi"].losses(opportunity) == ["the delay was left out"]
+    assert "millisecond" in losses("csv", opportunity)[0]
+    assert losses("mahimahi", opportunity) == ["the delay was left out"]
 
 
 def test_a_trace_that_ends_in_an_outage_keeps_its_duration_as_mahimahi(write: WriteFile) -> None:
     trace = load(write("x.csv", "time_s,rate_mbps\n0,12.032\n1,0\n3,\n"))
-    back = load(write("x.down", FORMATS["mahimahi"].write(trace)))
+    back = load(write("x.down", written("mahimahi", trace)))
     assert opportunities(back) == [*range(1, 1001), 3000]
-    assert any("3000 ms" in loss for loss in FORMATS["mahimahi"].losses(trace))
+    assert any("3000 ms" in loss for loss in losses("mahimahi", trace))
 
 
 def test_a_trace_too_large_for_mahimahi_is_refused_before_memory_is_spent(write: WriteFile) -> None:
     trace = load(write("x.csv", "time_s,rate_mbps\n0,1000000\n3600,1000000\n"))
     with pytest.raises(TraceError, match="more than the 8000000 opportunities"):
-        FORMATS["mahimahi"].write(trace)
+        written("mahimahi", trace)
 
 
 def test_opportunities_at_zero_belong_to_the_end_of_the_period(write: WriteFile) -> None:
