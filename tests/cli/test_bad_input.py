@@ -39,7 +39,7 @@ def refused(glass: Glass, *arguments: str) -> str:
         ("x.down", "1\n-2\n", "x.down, line 2: found '-2', but each line of a mahimahi trace"),
         ("x.down", "5\n3\n", "x.down, line 2: found 3 after 5, but"),
         ("x.down", "", "x.down: found an empty file; accepted are mahimahi"),
-        ("x.down", " \n\n", "x.down: found nothing but white space; accepted are mahimahi"),
+        ("x.down", " \n\n", "x.down: found nothing but white space and comments; accepted are mahimahi"),
         ("x.down", "0\n0\n", "x.down, line 2: found 0 as the last line"),
         ("x.csv", "time_s,rate_mbps\n", "x.csv: found no row after the header"),
         ("x.csv", "time_s,rate_mbps\n0,0\n1,0\n", "x.csv: found a rate of 0 in every row"),
