@@ -1,5 +1,6 @@
 """Decoders: one access unit in, one picture out, nothing concealed."""
 
+import math
 from typing import Protocol
 
 import av
@@ -13,6 +14,8 @@ DECODERS: dict[str, tuple[str, dict[str, str]]] = {
     "vp9": ("vp9", {}),
     "av1": ("libdav1d", {"max_frame_delay": "1"}),
 }
+
+_LARGEST_BLOCK = 128  # pixels, of AV1
 
 
 class DecodeError(Exception):
@@ -29,9 +32,12 @@ class Decoder(Protocol):
 
 class VideoDecoder:
     """Decodes the real bytes of one codec with FFmpeg. The caller keeps the reference chain whole, so that FFmpeg has
-    nothing to conceal; what it still marks as corrupt is an error."""
+    nothing to conceal; what it still marks as corrupt is an error.
 
-    def __init__(self, media: str) -> None:
+    With a `size`, width and height, a picture of another one is an error, and of a larger one before it takes memory.
+    """
+
+    def __init__(self, media: str, size: tuple[int, int] | None = None) -> None:
         if media not in DECODERS:
             raise ValueError(f"no decoder for {media!r}; accepted are {', '.join(DECODERS)}")
         name, options = DECODERS[media]
@@ -41,7 +47,9 @@ class VideoDecoder:
         self._context.thread_count = 1
         self._context.thread_type = ThreadType.NONE
         self._context.flags |= Flags.low_delay
-        self._context.options = {"err_detect": "explode", **options}
+        self._size = size
+        limit = {} if size is None else {"max_pixels": str(math.prod(_padded(side) for side in size))}
+        self._context.options = {"err_detect": "explode", **limit, **options}
 
     def decode(self, payload: bytes) -> av.VideoFrame:
         """The picture of one access unit. Raises DecodeError."""
@@ -53,7 +61,16 @@ class VideoDecoder:
         if len(pictures) != 1 or pictures[0].is_corrupt:
             self._context.flush_buffers()
             raise DecodeError(f"a frame of {len(payload)} bytes gave {len(pictures)} pictures, or a corrupt one")
-        return pictures[0]
+        picture = pictures[0]
+        if self._size not in (None, (picture.width, picture.height)):
+            self._context.flush_buffers()
+            raise DecodeError(f"a picture of {picture.width}x{picture.height} is not of the size that was agreed")
+        return picture
+
+
+def _padded(side: int) -> int:
+    """Pixels of a side as codecs keep it, in whole blocks."""
+    return -(-side // _LARGEST_BLOCK) * _LARGEST_BLOCK
 
 
 class NullDecoder:

@@ -41,7 +41,8 @@ class ReceiverPipeline:
     `outcome` stays None for one that waits in the buffer, until `finish`. A frame that is ready after its deadline is
     late: it is decoded and not displayed. `decoded` has the pictures in order, if `keep_decoded`. `stamp_errors` counts
     pictures whose stamp names another frame, `stamp_unreadable` those without a readable stamp. `connected_at` and
-    `closed` say when the connection stood, and how it ended.
+    `closed` say when the connection stood, and how it ended. `announced` is how many frames each track has:
+    others, which nobody captured, are dropped and counted in `unannounced`, so that they take no memory.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class ReceiverPipeline:
         decode_cost: Callable[[int, bool], float],
         worker: Worker[av.VideoFrame | None] | None = None,
         keep_decoded: bool = True,
+        announced: Mapping[int, int] | None = None,
         keyframe_retry: float = 0.2,
     ) -> None:
         self.records: dict[tuple[int, int], ReceivedRecord] = {}
@@ -63,6 +65,7 @@ class ReceiverPipeline:
         self.keyframe_requests = 0
         self.stamp_errors = 0
         self.stamp_unreadable = 0
+        self.unannounced = 0
         self._transport = transport
         self._decoder = decoder
         self._video = video
@@ -73,6 +76,7 @@ class ReceiverPipeline:
         self._decoder_free_at = -math.inf
         self._worker = worker
         self._keep_decoded = keep_decoded
+        self._announced = announced
         self._to_decode: deque[Frame] = deque()  # for the worker, the first one being at work
         self._keyframe_retry = keyframe_retry
         self._request_at: float | None = None  # when to ask (again) for a keyframe; None while the chain is whole
@@ -158,6 +162,9 @@ class ReceiverPipeline:
 
     def _receive(self, event: FrameReceived) -> None:
         frame = event.frame
+        if self._announced is not None and frame.sequence >= self._announced.get(frame.track, 0):
+            self.unannounced += 1
+            return
         if (frame.track, frame.sequence) in self.records:
             return
         record = ReceivedRecord(frame.track, frame.sequence, event.first_arrival_at, event.complete_at, event.at)

@@ -1,155 +1,155 @@
-"""The receiving host: one TCP port for control, and while a sender is admitted the UDP port of the same number."""
+"""One arm on the receiving host, for a sender that has shown the key.
 
-import hmac
+Media comes to the UDP port with the number of the TCP port, at the address at which the sender found us.
+"""
+
 import socket
-import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import asdict
 from typing import Any
 
-from experiments.between.control import MAX_REQUEST, Control, ControlError
-from experiments.between.key import Key
+from experiments.between.asked import Limits, asked_for
+from experiments.between.control import Control, ControlError
+from experiments.between.door import Guest, Say
+from experiments.between.messages import MAX_RECORDS, VERSION, Answer, Counts, End, Record, Report, Start, Started
+from experiments.between.printable import printable
 from experiments.between.shared_socket import SharedSocket
 from experiments.live.end import LiveReceiver, Session
 from experiments.live.undisturbed import undisturbed
 from experiments.measure.ends import Ends, Place
-from experiments.scenario import Scenario, ScenarioError, build
-from experiments.scenario.named_files import named_files
 from netem.live.alignment_messages import TOKEN_BYTES, Answerer
 from netem.live.clock import LiveClock, monotonic_ns
 from netem.live.driver import drive
 from netem.live.lateness import Lateness
+from netem.live.socket_address import from_kernel
 from netem.live.udp_socket import UdpSocket, open_socket
 from netem.packet import Address
+from netem.simulator import START_AT
+from receiver.record import ReceivedRecord
 from transport.contract import Unsupported
 
-VERSION = 1
-PATIENCE = 5.0  # seconds for a stranger to say who it is; others wait for so long
-AFTER = 60.0  # seconds after the end of an arm in which the sender has to ask for what was received
+PATIENCE = 20.0  # seconds for one step of the sender: to align the clocks, and to take what was received
+AFTER = 30.0  # seconds after the end of an arm in which the sender has to ask for what was received
 
-Say = Callable[[str], None]
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """A TCP socket on an address of this host. Raises OSError."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    plain = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        plain.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        plain.bind((host, port))
-        plain.listen(8)
-    except OSError as error:
-        plain.close()
-        raise OSError(error.errno, f"cannot listen on {host} port {port}: {error.strerror}") from None
-    return plain
+_SOON = 10.0  # seconds from now to the start of a session, at most
 
 
-def serve(
-    listener: socket.socket, key: Key, context: ssl.SSLContext, *, draw: Callable[[int], bytes], say: Say
-) -> None:
-    """Receive arm after arm until interrupted. `draw` gives so many unguessable bytes; `say` is told what happens.
+def receive_arm(guest: Guest, limits: Limits, draw: Callable[[int], bytes], say: Say) -> None:
+    """Receive the arm that a sender asks for, and report it. Whatever the sender does ends in a sentence to `say`.
 
-    Nothing that a sender or a stranger says ends it.
+    `draw` gives so many unguessable bytes.
     """
-    while True:
-        plain, peer = listener.accept()
-        with plain:
-            try:
-                plain.settimeout(PATIENCE)
-                with context.wrap_socket(plain, server_side=True) as connection:
-                    control = Control(connection, MAX_REQUEST)
-                    if (hello := control.hello(PATIENCE)) is None:
-                        continue  # it only looked who is there
-                    if not hmac.compare_digest(str(hello.get("token")).encode(), key.token.hex().encode()):
-                        raise ControlError("it has not the key")
-                    _admitted(control, hello, listener.getsockname()[:2], draw, say)
-            except OSError as error:
-                say(f"{peer[0]}: refused or ended: {error}")
-
-
-def _admitted(control: Control, hello: dict[str, Any], here: Address, draw: Callable[[int], bytes], say: Say) -> None:
     try:
-        scenario, arm = _asked_for(hello)
-    except (ValueError, KeyError, Unsupported) as error:
-        sentence = str(error) if not isinstance(error, KeyError) else f"the scenario has no arm {error}"
-        control.send({"error": sentence, "unsupported": isinstance(error, Unsupported)})
-        say(f"refused an arm: {sentence}")
-        return
-    with open_socket(*here) as plain:
-        secret = draw(TOKEN_BYTES)
-        control.send({"alignment": secret.hex()})
-        say(f"receiving {arm}, {scenario.duration:g} s")
-        _receive(control, scenario, arm, plain, secret)
-        say(f"received {arm}")
+        ends = _asked_for(guest, limits, say)
+        if ends is not None:
+            say(f"receiving {printable(ends.arm.label)}, {ends.scenario.duration:g} s")
+            _receive(guest, ends, draw(TOKEN_BYTES))
+            say(f"received {printable(ends.arm.label)}")
+    except MemoryError:
+        _give_up(guest, say, f"it needs more than the {limits.memory / 1e6:g} MB of --max-memory")
+    except OSError as error:
+        say(f"{guest.peer[0]}: ended: {printable(str(error))}")
+    except Exception as error:  # a defect that a sender found; the next arm has a process of its own
+        _give_up(guest, say, f"{type(error).__name__}: {printable(str(error))}")
 
 
-def _asked_for(hello: dict[str, Any]) -> tuple[Scenario, str]:
-    """Raises ValueError, KeyError and Unsupported."""
-    if hello.get("version") != VERSION:
-        raise ValueError(f"version: found {str(hello.get('version'))[:20]}, this receiver speaks {VERSION}")
-    content = hello.get("scenario")
-    if not isinstance(content, dict) or named_files(content):
-        raise ScenarioError("a receiver opens no files; accepted are scenarios that name none")
-    scenario, arm = build(content), str(hello.get("arm"))
-    ends = Ends(scenario, scenario.arm(arm))
-    nowhere: Address = ("192.0.2.1", 9)
-    ends.transport("receiver", ends.config("receiver", Place(nowhere, nowhere)))
-    return scenario, arm
+def _asked_for(guest: Guest, limits: Limits, say: Say) -> Ends | None:
+    """None, if it is refused; then the sender knows why. Raises ControlError."""
+    try:
+        if guest.hello.version != VERSION:
+            raise ValueError(f"version: found {guest.hello.version}; this receiver speaks {VERSION}")
+        ends = asked_for(guest.hello.scenario, limits)
+        nowhere: Address = ("192.0.2.1", 9)
+        ends.transport("receiver", ends.config("receiver", Place(nowhere, nowhere)))
+    except (ValueError, Unsupported) as error:
+        sentence = printable(str(error))
+        say(f"{guest.peer[0]}: refused an arm: {sentence}")
+        guest.control.send(Answer(error=sentence, unsupported=isinstance(error, Unsupported)), PATIENCE)
+        return None
+    return ends
 
 
-def _receive(control: Control, scenario: Scenario, arm: str, plain: socket.socket, secret: bytes) -> None:
-    start, peer, origin = _align_first(control, plain, secret)
-    clock = LiveClock(origin + round(start * 1e9))
-    ends = Ends(scenario, scenario.arm(arm))
-    here = plain.getsockname()[:2]
-    transport = ends.transport("receiver", ends.config("receiver", Place((here[0], here[1]), peer)))
-    end, answerer = LiveReceiver(ends, transport, keep_decoded=False), Answerer(secret)
-    shared: list[SharedSocket] = []
-    asked: list[dict[str, Any]] = []
-
-    def around(media: Any) -> SharedSocket:
-        shared.append(SharedSocket(media, answerer, peer))
-        return shared[0]
-
-    def over(now: float) -> bool:
-        if message := control.poll():
-            asked.append(message)
-        return bool(asked)
-
-    control.send({"started": True})
-    with undisturbed():
-        known = end.run(Session(UdpSocket(plain, clock), clock, over, around))
-    udp = UdpSocket(plain, clock)
-    if not asked:  # the arm is over here; the last questions of the alignment may still come
-        drive(answerer, udp, clock, until=clock.now() + AFTER, done=over, lateness=Lateness())
-    records = [asdict(record) for record in known.pop("records")]
-    del known["decoded"]
-    counted = {"sent": shared[0].sent_bytes, "received": shared[0].received_bytes}
-    counts = {"foreign": shared[0].foreign, "moves": shared[0].moves, "strangers": answerer.strangers}
-    control.send({"records": records, "known": {**known, **counts}, "bytes": counted})
+def _give_up(guest: Guest, say: Say, reason: str) -> None:
+    say(f"{guest.peer[0]}: ended: {reason}")
     with suppress(ControlError):
-        control.receive(PATIENCE)  # until the sender has it and closes
+        guest.control.send(Report(error=reason), 1.0)
+
+
+def _receive(guest: Guest, ends: Ends, secret: bytes) -> None:
+    """Raises ControlError, and OSError without the port."""
+    with open_socket(*guest.here) as plain:
+        control = guest.control
+        control.send(Answer(alignment=secret.hex()), PATIENCE)
+        start, peer, origin = _align_first(control, plain, secret)
+        clock = LiveClock(origin + round(start * 1e9))
+        transport = ends.transport("receiver", ends.config("receiver", Place(from_kernel(plain.getsockname()), peer)))
+        end, answerer = LiveReceiver(ends, transport, keep_decoded=False), Answerer(secret)
+        shared: list[SharedSocket] = []
+        asked: list[End] = []
+
+        def around(media: Any) -> SharedSocket:
+            shared.append(SharedSocket(media, answerer, peer))
+            return shared[0]
+
+        def over(now: float) -> bool:
+            if message := control.poll(End):
+                asked.append(message)
+            return bool(asked)
+
+        control.send(Started(), PATIENCE)
+        with undisturbed():
+            known = end.run(Session(UdpSocket(plain, clock), clock, over, around))
+        udp = UdpSocket(plain, clock)
+        if not asked:  # the arm is over here; the last questions of the alignment may still come
+            drive(answerer, udp, clock, until=clock.now() + AFTER, done=over, lateness=Lateness())
+        for report in _reports(known.pop("records"), _counts(known, shared[0], answerer)):
+            control.send(report, PATIENCE)
+        with suppress(ControlError):
+            control.receive(End, PATIENCE)  # it closes when it has all
+
+
+def _counts(known: dict[str, Any], shared: SharedSocket, answerer: Answerer) -> Counts:
+    told = {name: value for name, value in known.items() if name in Counts.model_fields}
+    return Counts.model_validate(
+        {
+            **told,
+            "foreign": shared.foreign,
+            "moves": shared.moves,
+            "strangers": answerer.strangers,
+            "sent_bytes": shared.sent_bytes,
+            "received_bytes": shared.received_bytes,
+        }
+    )
+
+
+def _reports(records: list[ReceivedRecord], counts: Counts) -> Iterator[Report]:
+    last = max(0, (len(records) - 1) // MAX_RECORDS * MAX_RECORDS)
+    for first in range(0, last + 1, MAX_RECORDS):
+        part = tuple(
+            Record.model_validate(record, from_attributes=True) for record in records[first : first + MAX_RECORDS]
+        )
+        yield Report(records=part, counts=counts if first == last else None)
 
 
 def _align_first(control: Control, plain: socket.socket, secret: bytes) -> tuple[float, Address, int]:
     """Answer questions until the sender knows our clock: how much later its session begins than ours, where it sends
-    from, and the origin of our session."""
+    from, and the origin of our session. Raises ControlError."""
     origin = monotonic_ns()
     clock, answerer = LiveClock(origin), Answerer(secret)
     udp = UdpSocket(plain, clock)
     peer: Address | None = None
-    end = clock.now() + AFTER
+    end = clock.now() + PATIENCE
     while clock.now() < end:
-        if message := control.poll():
-            start = message.get("start")
-            if peer is None or not isinstance(start, int | float) or abs(start) > 1e9:
+        if message := control.poll(Start):
+            if peer is None:
                 raise ControlError("its clock was not aligned")
-            return float(start), peer, origin
+            if not abs(START_AT + message.start - clock.now()) <= _SOON:
+                raise ControlError(f"it wants to start more than {_SOON:g} s from now")
+            return message.start, peer, origin
         udp.wait(0.02)
         for data, source, ecn, at in udp.receive():
             answerer.receive_datagram(data, source, ecn, now=at)
             for answer in answerer.datagrams_to_send(now=at):
                 peer = answer[1]
                 udp.send([answer])
-    raise ControlError("no datagram of it arrives: is UDP blocked on the way?")
+    raise ControlError("no datagram of it arrives: is UDP blocked on the way?" if peer is None else "it does not start")

@@ -11,6 +11,7 @@ from experiments.cli.options import Arms, AsJson, Capture, Duration, Results, So
 
 if TYPE_CHECKING:
     from experiments.results import Run
+    from experiments.scenario.units import Quantity
 
 DEFAULT_PORT = 4400
 
@@ -21,24 +22,43 @@ def receive(
     address: Annotated[
         str, typer.Argument(metavar=_ADDRESS, help="Where to listen: an address of this host, or 0.0.0.0 for all.")
     ],
+    *,
+    max_duration: Annotated[str, typer.Option(metavar="TIME", help="Of the media of an arm.")] = "600s",
+    max_side: Annotated[int, typer.Option(min=1, metavar="PIXELS", help="Width and height of pictures.")] = 4096,
+    max_rate: Annotated[str, typer.Option(metavar="RATE", help="Of the media of an arm.")] = "100Mbit/s",
+    max_memory: Annotated[str, typer.Option(metavar="SIZE", help="For what an arm receives.")] = "256MB",
 ) -> None:
     """Receive what another host sends, until Ctrl-C.
 
     Prints the key that the sender needs, anew each time. Listens on one TCP port,
     and while an arm runs on the UDP port of the same number; both have to be
-    reachable. No file of this host is read for a sender.
+    reachable. No file of this host is opened for a sender, and none can ask for
+    more than the options grant.
     """
+    from experiments.between.address import written
+    from experiments.between.asked import Limits
+    from experiments.between.door import listen
     from experiments.between.key import TOKEN_BYTES, make_identity
-    from experiments.between.receiving import listen, serve
+    from experiments.between.serving import serve
+    from experiments.scenario.units import DURATION, RATE, SIZE
+
+    limits = Limits(
+        duration=_quantity("--max-duration", DURATION, max_duration),
+        side=max_side,
+        rate=_quantity("--max-rate", RATE, max_rate),
+        memory=int(_quantity("--max-memory", SIZE, max_memory)),
+    )
 
     host, port = _parse(address)
     key, context = make_identity(secrets.token_bytes(TOKEN_BYTES))
     with listen(host, port) as listener:
         port = listener.getsockname()[1]
         typer.echo(f"listening on {host} port {port}, TCP and UDP; on the sending host:")
-        typer.echo(f"glass send {'THIS-HOST' if host in ('0.0.0.0', '::') else host}:{port} --key {key}")
+        typer.echo(f"glass send {written(('THIS-HOST' if host in ('0.0.0.0', '::') else host, port))} --key {key}")
+        if zone := host.partition("%")[2]:
+            typer.echo(f"({zone} is the interface of this host; there, name the one that leads here)")
         with suppress(KeyboardInterrupt):
-            serve(listener, key, context, draw=secrets.token_bytes, say=lambda line: typer.echo(line, err=True))
+            serve(listener, key, context, limits, draw=secrets.token_bytes, say=lambda line: typer.echo(line, err=True))
 
 
 def send(
@@ -61,7 +81,7 @@ def send(
     have the packets as this host sees them.
     """
     from experiments.between.key import Key
-    from experiments.between.sending import Remote
+    from experiments.between.remote import Remote
     from experiments.cli.compare import run_and_show
     from experiments.engine.runner import default_with, run
     from experiments.scenario import build
@@ -92,15 +112,20 @@ def _say_bound(run: "Run") -> None:
 
 def _parse(address: str) -> tuple[str, int]:
     """Raises BadParameter."""
-    host, port = address, str(DEFAULT_PORT)
-    if address.startswith("["):
-        host, _, rest = address[1:].partition("]")
-        port = rest.removeprefix(":") or port
-    elif address.count(":") == 1:
-        host, port = address.split(":")
-    if not host or not port.isdecimal() or not 0 <= int(port) <= 65_535:
-        raise typer.BadParameter(f"found {address!r}; accepted are HOST, HOST:PORT and [IPV6-ADDRESS]:PORT")
-    return host, int(port)
+    from experiments.between.address import parse
+
+    try:
+        return parse(address, DEFAULT_PORT)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def _quantity(option: str, kind: "Quantity", text: str) -> float:
+    """Raises BadParameter."""
+    try:
+        return kind.parse(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{option}: {error}") from None
 
 
 def _file_name(host: str) -> str:

@@ -19,7 +19,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from experiments.between.sending import Remote, run_arm_between
+from experiments.between.remote import Remote
+from experiments.between.sending import run_arm_between
 from experiments.live.arm import run_arm_live
 from experiments.live.emulators import Emulator
 from experiments.measure.arm_result import ArmResult, Outcome

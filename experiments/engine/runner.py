@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from experiments import scenario
-from experiments.between.sending import Remote, check_receiver
+from experiments.between.remote import Remote
+from experiments.between.sending import check_receiver
 from experiments.engine.jobs import Done, Job, Progress, run_jobs
 from experiments.live.emulators import BETWEEN, Emulator, world
 from experiments.live.kernel_commands import NotInKernel

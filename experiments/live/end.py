@@ -82,6 +82,7 @@ class LiveReceiver:
             "keyframe_requests": pipeline.keyframe_requests,
             "stamp_errors": pipeline.stamp_errors,
             "stamp_unreadable": pipeline.stamp_unreadable,
+            "unannounced": pipeline.unannounced,
             **known,
         }
 

@@ -8,13 +8,15 @@ import av
 from experiments.measure import dice
 from experiments.scenario import Scenario
 from experiments.scenario.arm_spec import ArmSpec
+from experiments.scenario.tracks import CHAT_TRACK, VIDEO_TRACK
 from netem.simulator import START_AT
 from receiver.decoder import Decoder, NullDecoder, VideoDecoder
 from receiver.pipeline import ReceiverPipeline
 from receiver.playout import parse_playout
 from sender.cost import Cost
 from sender.encoder import Encoded, FrameEncoder
-from sender.pipeline import SenderPipeline
+from sender.messages import Messages
+from sender.pipeline import SenderPipeline, capture_count
 from sender.size_model import SizeSource
 from transport import registry
 from transport.contract import Address, Observer, Transport, TransportConfig
@@ -85,10 +87,6 @@ class Ends:
     ) -> SenderPipeline:
         """The sender end over its transport."""
         scenario = self.scenario
-        messages = None
-        if scenario.chat is not None:
-            rng = dice.generator(scenario.seed, "chat")
-            messages = scenario.chat.messages(start_at=MEDIA_START, duration=scenario.duration, rng=rng)
         return SenderPipeline(
             transport,
             encoder,
@@ -98,7 +96,7 @@ class Ends:
             duration=scenario.duration,
             encode_cost=encode_cost,
             worker=worker,
-            messages=messages,
+            messages=self._messages(),
             keep_newest=scenario.connect == "with-media",
         )
 
@@ -121,8 +119,26 @@ class Ends:
             decode_cost=decode_cost,
             worker=worker,
             keep_decoded=keep_decoded,
+            announced=self.announced(),
         )
+
+    def announced(self) -> dict[int, int]:
+        """How many frames and messages the sender numbers at most, by track."""
+        messages = self._messages()
+        return {
+            VIDEO_TRACK: capture_count(self.scenario.duration, self.source.fps),
+            CHAT_TRACK: 0 if messages is None else len(messages.instants),
+        }
 
     def decoder(self) -> Decoder:
         """What decodes the arm's video; for frames of a size model nothing does."""
-        return NullDecoder() if isinstance(self.source, SizeSource) else VideoDecoder(self.scenario.video.codec)
+        if isinstance(self.source, SizeSource):
+            return NullDecoder()
+        return VideoDecoder(self.scenario.video.codec, self.picture_size)
+
+    def _messages(self) -> Messages | None:
+        chat = self.scenario.chat
+        if chat is None:
+            return None
+        rng = dice.generator(self.scenario.seed, "chat")
+        return chat.messages(start_at=MEDIA_START, duration=self.scenario.duration, rng=rng)

@@ -10,15 +10,16 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from experiments import load, run
 from experiments.between.control import ControlError
-from experiments.between.sending import Remote, check_receiver
+from experiments.between.remote import Remote
+from experiments.between.sending import check_receiver
 from experiments.measure.ends import MEDIA_START
 from experiments.scenario import build
 from netem.live.lan import open_lan
@@ -29,56 +30,10 @@ GLASS = [sys.executable, "-c", "import sys; from experiments.cli.main import mai
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
-class Receiver:
-    """A process of `glass receive` on loopback."""
-
-    def __init__(self, folder: Path) -> None:
-        self._log = folder / "receive.log"
-        self.said = ""
-        with self._log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [*GLASS, "receive", "127.0.0.1:0"],
-                env=ENVIRONMENT,
-                cwd=folder,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-                process_group=0,
-            )
-        assert self.process.stdout is not None
-        self.process.stdout.readline()
-        found = re.search(r"127\.0\.0\.1:(\d+) --key (\w+)", self.process.stdout.readline())
-        assert found is not None
-        self.port, self.key = int(found[1]), found[2]
-
-    def log(self) -> str:
-        return self._log.read_text()
-
-    def end(self) -> int:
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)
-        code = self.process.wait(30)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
-        return code
-
-
-@pytest.fixture
-def receiver(tmp_path: Path) -> Iterator[Receiver]:
-    made = Receiver(tmp_path)
-    yield made
-    made.end()
-
-
-def send(folder: Path, port: int, key: str, *options: str) -> "subprocess.CompletedProcess[str]":
-    command = [*GLASS, "send", f"127.0.0.1:{port}", "--key", key, "--source", "lognormal", *options]
-    return subprocess.run(
-        command, env=ENVIRONMENT, cwd=folder, capture_output=True, text=True, check=False, timeout=200
-    )
-
-
-def test_arms_are_measured_one_after_the_other_with_a_bound_of_the_clocks(receiver: Receiver, tmp_path: Path) -> None:
-    done = send(tmp_path, receiver.port, receiver.key, "--arm", "udp", "--arm", "quic-datagram", "--duration", "1s")
+def test_arms_are_measured_one_after_the_other_with_a_bound_of_the_clocks(
+    receiver: Any, tmp_path: Path, send: Any
+) -> None:
+    done = send(receiver.port, receiver.key, "--arm", "udp", "--arm", "quic-datagram", "--duration", "1s")
     assert done.returncode == 0, done.stderr
     assert "clocks of both hosts: aligned to" in done.stdout
     (folder,) = (tmp_path / "results").iterdir()
@@ -103,11 +58,13 @@ def test_arms_are_measured_one_after_the_other_with_a_bound_of_the_clocks(receiv
     assert receiver.end() == 0
 
 
-def test_a_capture_has_every_packet_that_the_sender_saw_and_tshark_reads_it(receiver: Receiver, tmp_path: Path) -> None:
+def test_a_capture_has_every_packet_that_the_sender_saw_and_tshark_reads_it(
+    receiver: Any, tmp_path: Path, send: Any
+) -> None:
     if shutil.which("tshark") is None:
         pytest.skip("no tshark here: apt install tshark")
     arms = ("--arm", "rtp", "--arm", "quic-datagram")
-    done = send(tmp_path, receiver.port, receiver.key, *arms, "--duration", "1s", "--capture")
+    done = send(receiver.port, receiver.key, *arms, "--duration", "1s", "--capture")
     assert done.returncode == 0, done.stderr
     (folder,) = (tmp_path / "results").iterdir()
     run = load(folder)
@@ -136,7 +93,7 @@ def dissect(file: Path) -> list[dict[str, str]]:
     return [dict(zip(fields, line.split("\t"), strict=True)) for line in lines]
 
 
-def test_an_arm_that_is_not_supported_leaves_no_capture(receiver: Receiver, tmp_path: Path) -> None:
+def test_an_arm_that_is_not_supported_leaves_no_capture(receiver: Any, tmp_path: Path) -> None:
     video = {"source": "lognormal", "codec": "av1", "bitrate": "1Mbit/s"}
     plan = build({"name": "far", "duration": "1s", "arms": ["rtp"], "video": video, "network": {}})
     done = run(plan, results=tmp_path / "results", live=Remote("127.0.0.1", receiver.port, receiver.key), capture=True)
@@ -149,7 +106,9 @@ def test_packets_of_a_receiver_by_ipv6_are_refused_before_anything_is_sent() -> 
         check_receiver(Remote("::1", 1, "key"), capture=True)
 
 
-def test_a_wrong_key_another_certificate_and_nobody_are_said_in_a_sentence(receiver: Receiver, tmp_path: Path) -> None:
+def test_a_wrong_key_another_certificate_and_nobody_are_said_in_a_sentence(
+    receiver: Any, tmp_path: Path, send: Any
+) -> None:
     wrong_token = ("b" if receiver.key[0] == "a" else "a") + receiver.key[1:]
     other_host = receiver.key[:-4] + ("bbbb" if receiver.key.endswith("aaaa") else "aaaa")
     for port, key, sentence in (
@@ -157,18 +116,18 @@ def test_a_wrong_key_another_certificate_and_nobody_are_said_in_a_sentence(recei
         (receiver.port, other_host, "it has another certificate"),
         (1, receiver.key, "Connection refused"),
     ):
-        done = send(tmp_path, port, key, "--arm", "udp", "--duration", "1s")
+        done = send(port, key, "--arm", "udp", "--duration", "1s")
         assert (done.returncode, done.stdout) == (2, ""), done.stderr
         assert sentence in " ".join(done.stderr.split())
         assert "Traceback" not in done.stderr
         assert not (tmp_path / "results").exists()
-    done = send(tmp_path, receiver.port, wrong_token, "--arm", "udp", "--duration", "1s")
+    done = send(receiver.port, wrong_token, "--arm", "udp", "--duration", "1s")
     assert done.returncode == 1
     assert "went away" in done.stdout
     assert "it has not the key" in receiver.log()
 
 
-def test_a_port_that_is_taken_is_said_in_a_sentence(receiver: Receiver, tmp_path: Path) -> None:
+def test_a_port_that_is_taken_is_said_in_a_sentence(receiver: Any, tmp_path: Path) -> None:
     command = [*GLASS, "receive", f"127.0.0.1:{receiver.port}"]
     done = subprocess.run(command, env=ENVIRONMENT, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
@@ -176,7 +135,7 @@ def test_a_port_that_is_taken_is_said_in_a_sentence(receiver: Receiver, tmp_path
 
 
 def test_strangers_and_garbage_on_the_media_port_are_counted_and_change_nothing(
-    receiver: Receiver, tmp_path: Path
+    receiver: Any, tmp_path: Path, send: Any
 ) -> None:
     for greeting in (b"GET / HTTP/1.1\r\n\r\n", b"", os.urandom(5000)):
         with socket.create_connection(("127.0.0.1", receiver.port), 10) as stranger:
@@ -192,7 +151,7 @@ def test_strangers_and_garbage_on_the_media_port_are_counted_and_change_nothing(
     thread = threading.Thread(target=flood)
     thread.start()
     try:
-        done = send(tmp_path, receiver.port, receiver.key, "--arm", "rtp", "--duration", "1s")
+        done = send(receiver.port, receiver.key, "--arm", "rtp", "--duration", "1s")
     finally:
         over.set()
         thread.join()
@@ -203,7 +162,9 @@ def test_strangers_and_garbage_on_the_media_port_are_counted_and_change_nothing(
     assert run.arms[0]["stats"]["between"]["receiver"]["foreign"] > 100
 
 
-def test_a_receiver_that_is_killed_fails_its_arm_and_a_new_one_serves_again(receiver: Receiver, tmp_path: Path) -> None:
+def test_a_receiver_that_is_killed_fails_its_arm_and_a_new_one_serves_again(
+    receiver: Any, tmp_path: Path, send: Any, make_receiver: Any
+) -> None:
     def kill() -> None:
         end = time.monotonic() + 60
         while "receiving" not in receiver.log() and time.monotonic() < end:
@@ -213,17 +174,17 @@ def test_a_receiver_that_is_killed_fails_its_arm_and_a_new_one_serves_again(rece
 
     killer = threading.Thread(target=kill)
     killer.start()
-    done = send(tmp_path, receiver.port, receiver.key, "--arm", "udp", "--duration", "20s")
+    done = send(receiver.port, receiver.key, "--arm", "udp", "--duration", "20s")
     killer.join()
     assert done.returncode == 1
     assert re.search(r"udp: failed: ControlError: the (other end went away|receiver ended)", done.stdout)
-    again = Receiver(tmp_path)
-    done = send(tmp_path, again.port, again.key, "--arm", "udp", "--duration", "500ms")
+    again = make_receiver()
+    done = send(again.port, again.key, "--arm", "udp", "--duration", "500ms")
     assert (done.returncode, again.end()) == (0, 0)
 
 
 def test_an_interrupted_sender_keeps_what_was_measured_and_the_receiver_goes_on(
-    receiver: Receiver, tmp_path: Path
+    receiver: Any, tmp_path: Path, send: Any
 ) -> None:
     options = ["--key", receiver.key, "--source", "lognormal", "--arm", "udp", "--duration", "10min", "--json"]
     sender = subprocess.Popen(
@@ -244,7 +205,7 @@ def test_an_interrupted_sender_keeps_what_was_measured_and_the_receiver_goes_on(
     assert json.loads(out)["arms"][0]["outcome"] == "incomplete"
     (folder,) = (tmp_path / "results").iterdir()
     assert (load(folder).ledger["fate"] == "displayed").sum() > 10
-    done = send(tmp_path, receiver.port, receiver.key, "--arm", "udp", "--duration", "500ms")
+    done = send(receiver.port, receiver.key, "--arm", "udp", "--duration", "500ms")
     assert done.returncode == 0, done.stderr
 
 

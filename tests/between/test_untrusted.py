@@ -2,24 +2,26 @@
 
 import json
 import struct
+from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments.between.control import MAX_REQUEST, Control, ControlError
+from experiments.between.asked import Limits, ask_for, asked_for
+from experiments.between.control import Control, ControlError
 from experiments.between.key import Key, make_identity, matches
 from experiments.between.link_bytes import link_bytes
-from experiments.between.receiving import VERSION, _asked_for
-from experiments.between.sending import _counters, _record
+from experiments.between.messages import MAX_MESSAGE, Answer, Counts, Hello, Report, Start
+from experiments.between.printable import printable
 from experiments.between.shared_socket import SharedSocket
-from experiments.engine.runner import default_with
-from experiments.measure.connection import Connection
-from netem.live.alignment import Exchange, align
+from experiments.measure.ends import Ends, Place
+from experiments.scenario import ScenarioError, build
 from netem.live.alignment_messages import Answerer
-from transport.contract import Unsupported
+from transport.registry import TRANSPORTS
 
-ALIGNMENT = align([Exchange(1000.0, 2000.0, 2000.0, 1000.001), Exchange(1001.0, 2001.0, 2001.0, 1001.001)])
+TOKEN = "0123456789abcdef" * 2
+NOWHERE = Place(("192.0.2.1", 9), ("192.0.2.1", 9))
 
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
@@ -28,82 +30,163 @@ anything = st.recursive(
 )
 
 
-class Peer:
+class Connection:
     """Says what it is given, in pieces, and then closes."""
 
     def __init__(self, data: bytes, piece: int) -> None:
         self._data, self._piece = data, piece
 
-    def settimeout(self, seconds: float | None) -> None: ...
+    def setblocking(self, blocking: bool) -> None: ...
+
+    def pending(self) -> int:
+        return 1
 
     def recv(self, size: int) -> bytes:
         said, self._data = self._data[: self._piece], self._data[self._piece :]
         return said
 
 
-@given(data=st.binary(max_size=300), piece=st.integers(1, 300))
-def test_bytes_of_anybody_are_a_message_or_a_control_error(data: bytes, piece: int) -> None:
-    control = Control(Peer(data, piece), MAX_REQUEST)  # type: ignore[arg-type]
-    try:
-        while True:
-            assert isinstance(control.receive(1.0), dict)
-    except ControlError:
-        pass
+def control(data: bytes, piece: int = 64) -> Control:
+    return Control(Connection(data, piece))  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("length", [MAX_REQUEST + 1, 2**32 - 1])
+def framed(*texts: str | bytes) -> bytes:
+    data = [text.encode() if isinstance(text, str) else text for text in texts]
+    return b"".join(struct.pack("!I", len(each)) + each for each in data)
+
+
+@given(data=st.binary(max_size=300), piece=st.integers(1, 300), kind=st.sampled_from([Hello, Answer, Start, Report]))
+def test_bytes_of_anybody_are_a_message_or_a_control_error(data: bytes, piece: int, kind: Any) -> None:
+    for said in (data, framed(data)):
+        end = control(said, piece)
+        with pytest.raises(ControlError):
+            while True:
+                assert isinstance(end.receive(kind, 1.0), kind)
+
+
+@pytest.mark.parametrize("length", [MAX_MESSAGE + 1, 2**32 - 1])
 def test_a_message_that_is_too_long_is_refused_by_its_length_alone(length: int) -> None:
-    control = Control(Peer(struct.pack("!I", length) + b"{}", 64), MAX_REQUEST)  # type: ignore[arg-type]
     with pytest.raises(ControlError, match="accepted are 1000000"):
-        control.receive(1.0)
+        control(struct.pack("!I", length) + b"{}").receive(Answer, 1.0)
 
 
 def test_messages_come_out_as_they_went_in_however_they_are_cut() -> None:
-    texts = [json.dumps({"number": number}).encode() for number in range(3)]
-    data = b"".join(struct.pack("!I", len(text)) + text for text in texts)
+    data = framed(*(json.dumps({"start": number}) for number in range(3)))
     for piece in (1, 3, 1000):
-        control = Control(Peer(data, piece), MAX_REQUEST)  # type: ignore[arg-type]
-        assert [control.receive(1.0)["number"] for _ in range(3)] == [0, 1, 2]
+        end = control(data, piece)
+        assert [end.receive(Start, 1.0).start for _ in range(3)] == [0, 1, 2]
 
 
-@given(hello=st.dictionaries(st.sampled_from(["version", "scenario", "arm", "x"]), anything))
-def test_a_hello_of_anybody_is_refused_in_a_sentence(hello: dict[str, object]) -> None:
-    with pytest.raises((ValueError, KeyError, Unsupported)):
-        _asked_for({**hello, "version": VERSION})
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        (Start, '{"start": NaN}'),
+        (Start, '{"start": Infinity}'),
+        (Start, '{"start": 1e999}'),
+        (Start, '{"start": 9e99}'),
+        (Start, '{"start": "1"}'),
+        (Start, "[" * 100_000),
+        (Hello, '{"token": "\\ud800"}'),
+        (Hello, f'{{"token": "{TOKEN}", "version": 1e9, "scenario": {{}}}}'),
+        (Report, f'{{"records": [{",".join(["{}"] * 300_000)}]}}'),
+        (Report, '{"records": [{"track": 0, "sequence": 1e20}]}'),
+        (Report, '{"records": [{"track": 0, "sequence": 1, "complete_at": NaN}]}'),
+        (Report, '{"records": [{"track": 0, "sequence": 1, "outcome": "\\u001b"}]}'),
+        (Report, '{"counts": {"stats": {"\\u001b[2J": 1}}}'),
+        (Report, '{"counts": {"overflows": -1}}'),
+        (Report, '{"counts": {"sent_bytes": {"-1": 1}}}'),
+    ],
+)
+def test_fields_are_checked_where_they_come_in(kind: Any, text: str) -> None:
+    with pytest.raises(ControlError) as refused:
+        control(framed(text), 10**6).receive(kind, 5.0)
+    assert len(str(refused.value)) < 300
 
 
-@pytest.mark.parametrize("field", ["source", "encode_cost"])
-def test_a_receiver_opens_no_file_for_a_sender(field: str, tmp_path) -> None:
-    secret = tmp_path / "secret.mp4"
-    secret.write_bytes(b"secret")
-    content = default_with(arms=["rtp"]).dump()
-    named = str(secret) if field == "source" else f"recorded:{secret}"
-    content = {**content, "network": {}, "video": {**content["video"], field: named}}
-    with pytest.raises(ValueError, match="a receiver opens no files"):
-        _asked_for({"version": VERSION, "scenario": content, "arm": "rtp"})
+def test_a_sentence_of_the_other_end_steers_no_terminal() -> None:
+    said = "\x1b]0;title\x07\x1b[2J\r\n\x9b1m\u202eabc\u2028 fine, b\u00fccher\ud7ff"
+    answer = control(framed(json.dumps({"error": said}))).receive(Answer, 1.0)
+    assert answer.error is not None and answer.error.isprintable()
+    assert "fine, b\u00fccher" in answer.error
+    assert printable("\ud800") == "\N{REPLACEMENT CHARACTER}"
+    assert len(printable("x" * 10**6)) < 1010
 
 
-@given(content=anything)
-def test_records_of_anybody_are_records_or_a_control_error(content: object) -> None:
-    with pytest.raises(ControlError):
-        _record(content, ALIGNMENT)
+def ends(**fields: Any) -> Ends:
+    content = {"name": "far", "duration": "2s", "arms": ["udp", "rtp"], "network": {}, **fields}
+    plan = build({"video": {"source": "lognormal", "bitrate": "1Mbit/s"}, **content})
+    return Ends(plan, plan.arms[-1])
 
 
-@given(content=anything | st.fixed_dictionaries({"connected_at": anything, "closed_at": anything, "error": anything}))
-@example(content={"connected_at": 10**400, "closed_at": float("nan"), "error": "\x1b[2J" + "long" * 1000})
-def test_what_anybody_says_of_the_connection_is_instants_and_a_printable_sentence(content: object) -> None:
-    said = Connection.parse(content)
-    assert all(at is None or abs(at) < 1e9 for at in (said.connected_at, said.closed_at))
-    assert said.error is None or (said.error.isprintable() and len(said.error) <= 300)
+def test_what_a_sender_asks_for_is_what_the_receiver_builds() -> None:
+    own = ends(video={"source": "synthetic", "width": 322, "height": 182, "fps": 24.5}, chat={}, playout="fixed:150ms")
+    far = asked_for(ask_for(own), Limits())
+    assert (far.arm, far.picture_size, far.announced()) == (own.arm, (322, 182), own.announced())
+    assert (far.last, far.source.fps) == (own.last, own.source.fps)
+    assert far.config("receiver", NOWHERE) == own.config("receiver", NOWHERE)
 
 
-@given(content=anything | st.dictionaries(st.text(max_size=8), anything, max_size=4))
-def test_counters_of_anybody_are_counts(content: object) -> None:
-    assert all(type(number) is int and number >= 0 for number in _counters(content).values())
+@settings(max_examples=200)
+@given(scenario=st.dictionaries(st.sampled_from(["video", "arms", "network", "duration", "name", "x"]), anything))
+def test_a_scenario_of_anybody_is_refused_in_a_sentence(scenario: dict[str, object]) -> None:
+    with pytest.raises(ScenarioError):
+        asked_for(scenario, Limits())
+    with pytest.raises(ScenarioError):
+        asked_for({**ask_for(ends()), "video": scenario}, Limits())
 
 
-@given(said=anything)
-def test_counts_of_anybody_make_a_link_table(said: object) -> None:
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("source", "sizes:/dev/zero"),
+        ("source", "/dev/zero"),
+        ("source", "recorded.mp4"),
+        ("source", "bikes"),
+        ("encode_cost", "recorded:/dev/zero"),
+        ("decode_cost", "recorded:/dev/zero"),
+    ],
+)
+def test_a_receiver_opens_no_file_and_no_device_for_a_sender(
+    field: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = ask_for(ends())
+    monkeypatch.setattr("builtins.open", None)
+    monkeypatch.setattr("pathlib.Path.open", None)
+    monkeypatch.setattr("pathlib.Path.exists", None)
+    with pytest.raises(ScenarioError, match=rf"opens no files of its host: video.{field}"):
+        asked_for({**asked, "video": {**asked["video"], field: value}}, Limits())
+    for network in ({"trace": "/dev/zero"}, {"down": [{"element": "trace", "trace": "/dev/zero"}], "up": []}):
+        with pytest.raises(ScenarioError, match="opens no files of its host: network"):
+            asked_for({**asked, "network": network}, Limits())
+
+
+@pytest.mark.parametrize(
+    ("fields", "limits", "sentence"),
+    [
+        ({"duration": "601s"}, {"duration": 700.0}, "duration: found 601s; this receiver accepts 600s"),
+        ({"video": {"source": "synthetic", "height": 4098}}, {"side": 5000}, "video.height: found 4098 pixels"),
+        ({"video": {"source": "synthetic", "width": 4098}}, {"side": 5000}, "video.width: found 4098 pixels"),
+        ({"video": {"source": "lognormal", "bitrate": "101Mbit/s"}}, {"rate": 2e8}, "found 101Mbit/s; this receiver"),
+        ({"chat": {"size": "15kB", "interval": "1ms"}}, {"rate": 2e8}, "found 121Mbit/s; this receiver accepts"),
+    ],
+)
+def test_what_a_sender_may_ask_for_has_limits_that_the_receiver_sets(
+    fields: dict[str, Any], limits: dict[str, Any], sentence: str
+) -> None:
+    asked = ask_for(ends(**fields))
+    with pytest.raises(ScenarioError, match=sentence):
+        asked_for(asked, Limits())
+    assert asked_for(asked, Limits(**limits)).arm.label == "rtp"
+
+
+@pytest.mark.parametrize("name", TRANSPORTS)
+def test_what_every_transport_counts_can_be_reported(name: str) -> None:
+    own = ends(arms=[name])
+    receiver = own.transport("receiver", own.config("receiver", NOWHERE))
+    assert Counts(stats=dict(receiver.stats())).stats == receiver.stats()
+
+
+def test_counts_that_are_reported_make_a_link_table() -> None:
     class Nothing:
         def receive_datagram(self, data, peer, ecn=0, *, now): ...
 
@@ -116,8 +199,9 @@ def test_counts_of_anybody_make_a_link_table(said: object) -> None:
         def handle_timer(self, *, now): ...
 
     shared = SharedSocket(Nothing(), Answerer(bytes(16)), ("10.0.0.1", 1))
-    table = link_bytes(shared, {"sent": said, "received": said}, 1003.0)
-    assert (table["sent_bytes"] >= 0).all()
+    table = link_bytes(shared, Counts(sent_bytes={10025: 700}, received_bytes={10021: 100, 9: 5}), 1003.0)
+    sums = table.groupby("direction")[["sent_bytes", "delivered_bytes"]].sum()
+    assert sums.loc["up", "sent_bytes"] == 700 and sums.loc["down", "delivered_bytes"] == 100
 
 
 def test_a_key_is_read_back_and_fits_its_certificate_alone() -> None:
