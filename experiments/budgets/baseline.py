@@ -5,23 +5,23 @@ compared. Other versions of the program are what a baseline is for: they are com
 """
 
 import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
 from experiments.budgets.measure import EXACT_WORLD, Measured, TargetNumbers
 from experiments.budgets.metrics import METRICS, Value
 from experiments.budgets.profile import Profile
 from experiments.budgets.spec import BudgetError, Target
 from experiments.measure.ledger import FATES, STAGES
+from experiments.results.json_form import json_text, no_number, number_of
 from experiments.scenario.schema import Spec, invalid, unknown
 from experiments.scenario.toml_file import MAX_FILE_BYTES, first_sentence, read_text
 
-SCHEMA = 1
+SCHEMA = 2
 KIND = "budget baseline"
 
 
@@ -68,7 +68,7 @@ def baseline_text(measured: Measured, *, command: Sequence[str]) -> str:
         "versions": measured.versions,
         "entries": entries,
     }
-    text = json.dumps(content, indent=2, allow_nan=False) + "\n"
+    text = json_text(content, indent=2) + "\n"
     if len(text) > MAX_FILE_BYTES:
         raise BudgetError(
             f"a baseline of {len(entries)} targets with so many seeds has {len(text)} bytes, and only {MAX_FILE_BYTES} "
@@ -90,7 +90,7 @@ def load_baseline(path: str | Path) -> Baseline:
 def parse_baseline(text: str, file: str) -> Baseline:
     """Read the text of a baseline; `file` is its name in messages. Raises BudgetError."""
     try:
-        content = json.loads(text)
+        content = json.loads(text, parse_constant=no_number)
     except (ValueError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else error
         raise BudgetError(f"{file} is not valid JSON: {reason}") from None
@@ -128,7 +128,7 @@ def _known(what: str, names: Iterable[str]) -> AfterValidator:
     return AfterValidator(check)
 
 
-_Number = Annotated[float, Field(ge=0)] | None  # None is infinite
+_Number = Annotated[float, Field(ge=0, allow_inf_nan=True), BeforeValidator(number_of)]
 _Stages = Annotated[dict[str, Annotated[float, Field(ge=0)]], _known("stage", STAGES)]
 _Count = Annotated[int, Field(ge=0, lt=2**53)]
 
@@ -162,10 +162,7 @@ class _EntrySpec(Spec):
         return TargetNumbers(
             fingerprint=self.fingerprint,
             fates={fate: self.fates.get(fate, 0) for fate in FATES},
-            values={
-                name: Value(_infinite(metric.value), tuple(map(_infinite, metric.runs)))
-                for name, metric in self.metrics.items()
-            },
+            values={name: Value(metric.value, metric.runs) for name, metric in self.metrics.items()},
             profiles={name: metric.stages_ms.profile() for name, metric in self.metrics.items() if metric.stages_ms},
             shown=self.stages_ms.profile(),
         )
@@ -185,8 +182,8 @@ def _entry_object(target: Target, numbers: TargetNumbers) -> dict[str, Any]:
     for name, value in numbers.values.items():
         metrics[name] = {
             "unit": METRICS[name].unit,
-            "value": _finite(value.pooled),
-            "runs": [_finite(run) for run in value.runs],
+            "value": value.pooled,
+            "runs": list(value.runs),
         }
         if name in numbers.profiles:
             metrics[name]["stages_ms"] = vars(numbers.profiles[name])
@@ -200,11 +197,3 @@ def _entry_object(target: Target, numbers: TargetNumbers) -> dict[str, Any]:
         "stages_ms": vars(numbers.shown),
         "metrics": metrics,
     }
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
-
-
-def _infinite(value: float | None) -> float:
-    return math.inf if value is None else value

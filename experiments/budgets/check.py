@@ -1,7 +1,7 @@
 """The check itself: each budget judged, and each broken one explained."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from experiments.budgets.baseline import Baseline
 from experiments.budgets.blame import Blame, blame
@@ -9,6 +9,7 @@ from experiments.budgets.fingerprint import fingerprint
 from experiments.budgets.judge import Judgement, judge
 from experiments.budgets.measure import Measured, TargetNumbers
 from experiments.budgets.spec import Budget, BudgetError, Budgets
+from experiments.measure.metrics import too_few
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,8 @@ def _verdict(budget: Budget, measured: Measured, baseline: Baseline | None) -> V
         lower_is_better=metric.lower_is_better,
         exact=measured.exact,
     )
+    if metric.share is not None and metric.share < 1 and (few := too_few(now.captured, [metric.share])):
+        judgement = replace(judgement, note="; ".join(filter(None, (judgement.note, few))))
     return Verdict(budget, judgement, blame=None if judgement.kept else blame(metric, now, before))
 
 

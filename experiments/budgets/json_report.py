@@ -1,6 +1,5 @@
-"""A report as one JSON object: null stands for infinite."""
+"""A report as one JSON object."""
 
-import math
 from typing import Any
 
 from experiments.budgets.check import Report, Verdict
@@ -31,14 +30,10 @@ def _verdict_object(verdict: Verdict) -> dict[str, Any]:
         "unit": budget.metric.unit,
         "limit": {"name": budget.limit.name, "text": budget.limit.text},
         "verdict": word(verdict),
-        "value": None if judgement is None else _finite(judgement.value),
-        "bound": None if judgement is None else _finite(judgement.bound),
-        "excess": None if judgement is None else _finite(judgement.excess),
-        "baseline": None if judgement is None or judgement.reference is None else _finite(judgement.reference),
+        "value": None if judgement is None else round(judgement.value, 6),
+        "bound": None if judgement is None else round(judgement.bound, 6),
+        "excess": None if judgement is None else round(judgement.excess, 6),
+        "baseline": None if judgement is None or judgement.reference is None else round(judgement.reference, 6),
         "blame": None if blame is None else vars(blame),
         "sentence": sentence(verdict),
     }
-
-
-def _finite(value: float) -> float | None:
-    return round(value, 6) if math.isfinite(value) else None

@@ -3,15 +3,16 @@ us say. Pure functions of numbers, in the unit of the metric.
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
 
 from experiments.budgets.limits import Limit
 from experiments.budgets.metrics import Value
-from experiments.statistics.order_statistics import lower_bound, runs_needed
+from experiments.measure.metrics import values_needed
+from experiments.statistics.order_statistics import lower_bound
 
 CONFIDENCE = 0.95
-LEAST_RUNS = runs_needed(0.5, confidence=CONFIDENCE)  # of which the best bounds the median
+LEAST_RUNS = values_needed(0.5, confidence=CONFIDENCE)  # of which the best bounds the median
 
 _GRAIN = 1e-6  # values are rounded to this; a limit that is met to the last digit is kept
 
@@ -45,7 +46,7 @@ def judge(
     sign = 1.0 if lower_is_better else -1.0
     runs = [sign * run for run in value.runs or (value.pooled,)]
     good = sign * lower_bound(runs, confidence=CONFIDENCE)
-    middle = sign * _median(runs)
+    middle = sign * median(runs)
     base = None
     if reference is not None:
         base = -sign * lower_bound(
@@ -77,8 +78,3 @@ def _excess(value: float, bound: float, *, lower_is_better: bool) -> float:
     if value == bound:  # both may be infinite
         return 0.0
     return value - bound if lower_is_better else bound - value
-
-
-def _median(values: Sequence[float]) -> float:
-    """By nearest rank, because values may be infinite."""
-    return sorted(values)[(len(values) - 1) // 2]

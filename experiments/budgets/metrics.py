@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from experiments.measure.metrics import freezes, glass_to_glass, percentile
+from experiments.measure.metrics import floor_ratio, freezes, glass_to_glass, percentile
 
 Frames = Sequence[pd.DataFrame]
 """The ledger of one track, run by run."""
@@ -51,10 +51,10 @@ METRICS = {
 
 
 def value(metric: Metric, runs: Frames, floor: Frames | None = None) -> float:
-    """The metric over all captured frames of all runs together; NaN if no frame was captured.
+    """The metric over all captured frames of all runs together; NaN if it is undefined, as where none was captured.
 
     Percentiles are nearest rank, and a frame that was never shown is infinite. `floor_ratio` needs the frames of the
-    `floor`; it is infinite if the arm's p95 is, and NaN if the floor's is too.
+    `floor`, and is undefined if the floor's p95 is infinite.
     """
     if metric.name == "freezes":
         return float(sum(len(freezes(frames)) for frames in runs))
@@ -66,7 +66,8 @@ def value(metric: Metric, runs: Frames, floor: Frames | None = None) -> float:
     if metric.name != "floor_ratio":
         return latency
     assert floor is not None
-    return round(latency / floor_ms, 6) if math.isfinite(floor_ms := _percentile_ms(floor, metric.share)) else math.nan
+    ratio = floor_ratio(latency, _percentile_ms(floor, metric.share))
+    return math.nan if ratio is None else ratio
 
 
 def _percentile_ms(runs: Frames, share: float) -> float:

@@ -123,7 +123,7 @@ def ladders(data: Datasets) -> dict[str, Ladder]:
 
 
 def _numbers(data: Dataset, codec: str, name: str) -> tuple[float, ...]:
-    return tuple(data.where(codec=codec)[name].to_numpy(dtype=np.float64, na_value=math.inf).tolist())
+    return tuple(data.where(codec=codec)[name].to_numpy(dtype=np.float64, na_value=math.nan).tolist())
 
 
 def _checks(data: Datasets) -> list[Check]:

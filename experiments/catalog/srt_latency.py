@@ -123,7 +123,7 @@ def _checks(data: Datasets) -> list[Check]:
 
 
 def _delay_is_constant(table: Points) -> Check:
-    seen = [point for point in table if not math.isnan(point.p50_ms)]
+    seen = [point for point in table if math.isfinite(point.p50_ms)]
     off = max(abs(point.p50_ms - 1000 * point.rtt * (0.5 + point.multiplier)) for point in seen)
     return Check(
         claim="A frame is delivered the one-way delay plus the SRT latency after it was sent, repaired or not",

@@ -100,7 +100,7 @@ def times(data: Dataset, axis: str) -> Times:
     """Seconds to the first frame, by setup and the other axis; infinite if there was none."""
     columns = data.summary[["axis.setup", f"axis.{axis}", "first_frame_ms"]]
     return {
-        (name, value): math.inf if np.isnan(ms) else ms / 1e3
+        (name, value): ms / 1e3
         for name, value, ms in columns.astype({"first_frame_ms": "float64"}).itertuples(index=False)
     }
 

@@ -1,6 +1,5 @@
 """`glass ab`: two settings over the same seeds, metric by metric, with a verdict that chance cannot explain."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +11,7 @@ from experiments.cli.progress import cell_progress
 from experiments.cli.show_dataset import overlap_object
 from experiments.cli.whole_table import print_whole
 from experiments.results.evidence import sizing
+from experiments.results.json_form import json_text
 
 if TYPE_CHECKING:
     from experiments.scenario import Scenario
@@ -50,7 +50,7 @@ def ab(
         record = {"dataset": str(dataset.path), "runs": runs, "rows": [row_object(row) for row in rows]}
         record |= {"notes": dataset.notes, "overlap": overlap_object(dataset)}
         aa = None if alarms is None else {**vars(alarms), "too_often": alarms.too_often}
-        typer.echo(json.dumps({**record, "a_against_itself": aa}, allow_nan=False))
+        typer.echo(json_text({**record, "a_against_itself": aa}))
         return
     heading = f"{runs} runs each, in virtual time\nA: {_named(settings.a)}\nB: {_named(settings.b)}"
     print_whole(paired_table(heading, rows))

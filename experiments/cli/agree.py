@@ -1,7 +1,5 @@
 """`glass agree` and `glass calibrate`: virtual time against real sockets, and what the codecs take here."""
 
-import json
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,9 +7,11 @@ import typer
 from rich import box
 from rich.table import Table
 
+from experiments.cli.numbers import number_text
 from experiments.cli.options import AsJson, Results, WithEmulator, command_line
 from experiments.cli.progress import cell_progress
 from experiments.cli.whole_table import print_whole
+from experiments.results.json_form import json_text
 
 if TYPE_CHECKING:
     from experiments.engine.agreement import Agreement
@@ -52,7 +52,7 @@ def agree(
             command=command_line(),
         )
     if as_json:
-        typer.echo(json.dumps(_object(found), allow_nan=False))
+        typer.echo(json_text(_object(found)))
         return
     heading = f"{scenario}, {runs} runs, live less virtual\n{dataset_subject(found.live)}"
     print_whole(_table(heading, found))
@@ -101,9 +101,9 @@ def _table(title: str, found: "Agreement") -> Table:
         table.add_row(
             "" if one.arm == before else one.arm,
             one.measure.label,
-            _number(one.virtual),
-            _number(one.live),
-            f"{_number(spread.difference)} [{_number(spread.low)}, {_number(spread.high)}]",
+            number_text(one.virtual),
+            number_text(one.live),
+            f"{number_text(spread.difference)} [{number_text(spread.low)}, {number_text(spread.high)}]",
             one.measure.stated,
             "yes" if one.within else "NO",
         )
@@ -116,10 +116,10 @@ def _object(found: "Agreement") -> dict[str, Any]:
         {
             "arm": one.arm,
             "measure": one.measure.name,
-            "virtual": _finite(one.virtual),
-            "live": _finite(one.live),
-            "difference": _finite(one.difference.difference),
-            "interval": [_finite(one.difference.low), _finite(one.difference.high)],
+            "virtual": round(one.virtual, 6),
+            "live": round(one.live, 6),
+            "difference": round(one.difference.difference, 6),
+            "interval": [round(one.difference.low, 6), round(one.difference.high, 6)],
             "within": one.within,
         }
         for one in found.compared
@@ -127,11 +127,3 @@ def _object(found: "Agreement") -> dict[str, Any]:
     folders = {"live": str(found.live.path), "virtual": str(found.virtual.path)}
     notes = {"live": found.live.notes, "virtual": found.virtual.notes}
     return {**folders, "rows": rows, "not_measured": found.not_measured, "notes": notes}
-
-
-def _number(value: float) -> str:
-    return f"{value:.4g}" if math.isfinite(value) else ("∞" if value > 0 else "-∞")
-
-
-def _finite(value: float) -> float | None:
-    return round(value, 6) if math.isfinite(value) else None

@@ -1,6 +1,5 @@
 """`glass budget`: hold latency budgets in CI, and record the baseline they are held against."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +11,7 @@ from experiments.cli.output import write_file
 from experiments.cli.progress import cell_progress
 from experiments.cli.whole_table import wide_console
 from experiments.results.files import ResultsError
+from experiments.results.json_form import json_text
 
 app = typer.Typer(no_args_is_help=True, help="Latency budgets for CI: checked, and recorded as a baseline.")
 
@@ -57,7 +57,7 @@ def check(
         measured = measure(wanted, results, workers=workers, progress=progress, command=command_line())
     report = judge_all(wanted, measured, before)
     if as_json:
-        typer.echo(json.dumps(json_report(report), allow_nan=False))
+        typer.echo(json_text(json_report(report)))
     else:
         wide_console().print(budget_table(report))
         for note in report.notes:

@@ -14,6 +14,7 @@ from experiments.cli.pictures import draw_file
 from experiments.cli.progress import cell_progress
 from experiments.cli.show_dataset import median_rows, medians_table
 from experiments.cli.whole_table import print_whole, wide_console
+from experiments.results.json_form import json_text
 from experiments.scenario.schema import unknown
 
 app = typer.Typer(no_args_is_help=True, help="The catalog of experiments: questions, and what was found.")
@@ -63,7 +64,7 @@ def run(
         points: dict[str, Any] = {plan: median_rows(data) for plan, data in outcome.datasets.items()}
         checks = [check_object(check) for check in outcome.checks]
         record = {"experiment": name, "folder": str(outcome.path), "picture": str(outcome.picture)}
-        typer.echo(json.dumps({**record, "checks": checks, "points": points}, allow_nan=False))
+        typer.echo(json_text({**record, "checks": checks, "points": points}))
         if (said := draw_file(outcome.picture, lambda: draw(outcome))).startswith("note"):
             typer.echo(said, err=True)
         return

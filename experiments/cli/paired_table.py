@@ -1,12 +1,12 @@
 """Two sets of runs side by side, metric by metric: the table of `glass ab` and `glass results compare`."""
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 from rich import box
 from rich.table import Table
 
+from experiments.cli.numbers import number_text
 from experiments.results.paired_metrics import Row
 from experiments.statistics.comparison import NOT_DISTINGUISHABLE
 
@@ -23,9 +23,9 @@ def paired_table(title: str, rows: Sequence[Row]) -> Table:
         table.add_row(
             row.arm,
             f"{row.metric.label}, {row.metric.unit}" if row.metric.unit else row.metric.label,
-            _number(row.a),
-            _number(row.b),
-            _number(paired.difference) + _interval(row),
+            number_text(row.a),
+            number_text(row.b),
+            number_text(paired.difference) + _interval(row),
             "" if row.p_value is None else f"{row.p_value:.2g}",
             row.verdict,
         )
@@ -33,7 +33,7 @@ def paired_table(title: str, rows: Sequence[Row]) -> Table:
 
 
 def _interval(row: Row) -> str:
-    return "" if row.p_value is None else f" [{_number(row.paired.low)}, {_number(row.paired.high)}]"
+    return "" if row.p_value is None else f" [{number_text(row.paired.low)}, {number_text(row.paired.high)}]"
 
 
 def answer(rows: Sequence[Row], dependent: str = "") -> str:
@@ -48,31 +48,23 @@ def answer(rows: Sequence[Row], dependent: str = "") -> str:
             alike.append(row.arm)
             continue
         bounds = sorted((abs(row.paired.low), abs(row.paired.high)))
-        size = f"{_number(abs(row.paired.difference))} ms [{_number(bounds[0])}, {_number(bounds[1])}]"
+        size = f"{number_text(abs(row.paired.difference))} ms [{number_text(bounds[0])}, {number_text(bounds[1])}]"
         parts.append(f"{row.arm}: {row.verdict}, by {size} in a typical run")
     if alike:
         parts.append(f"{', '.join(alike)}: A and B are {NOT_DISTINGUISHABLE}")
     return f"At p95, {'; '.join(parts)}."
 
 
-def _number(value: float) -> str:
-    return f"{value:.4g}" if math.isfinite(value) else ("∞" if value > 0 else "-∞")
-
-
-def _finite(value: float) -> float | None:
-    return round(value, 6) if math.isfinite(value) else None
-
-
 def row_object(row: Row) -> dict[str, Any]:
-    """What `--json` prints of a row: null stands for infinite."""
+    """What `--json` prints of a row."""
     return {
         "arm": row.arm,
         "metric": row.metric.name,
         "unit": row.metric.unit,
-        "a": _finite(row.a),
-        "b": _finite(row.b),
-        "difference": _finite(row.paired.difference),
-        "interval": None if row.p_value is None else [_finite(row.paired.low), _finite(row.paired.high)],
+        "a": round(row.a, 6),
+        "b": round(row.b, 6),
+        "difference": round(row.paired.difference, 6),
+        "interval": None if row.p_value is None else [round(row.paired.low, 6), round(row.paired.high, 6)],
         "p_holm": row.p_value,
         "verdict": row.verdict,
     }

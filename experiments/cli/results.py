@@ -15,6 +15,7 @@ from experiments.cli.options import AsJson
 from experiments.cli.whole_table import fits, print_whole, wide_console
 from experiments.results import store
 from experiments.results.files import ResultsError, read_json
+from experiments.results.json_form import json_text
 from experiments.results.store import Entry
 from experiments.results.summary_table import AXIS
 
@@ -71,7 +72,7 @@ def show(
     if entry.kind == "run":
         run = load(folder)
         if as_json:
-            typer.echo(json.dumps(json_object(run), allow_nan=False))
+            typer.echo(json_text(json_object(run)))
         else:
             print_run(run)
         return
@@ -99,7 +100,7 @@ def compare(
     dependent = next((overlap.dependent for overlap in overlaps if overlap.dependent), "")
     rows = paired_rows(pairs, rng=dice.generator(0, "compare"), independent=not dependent)
     if as_json:
-        typer.echo(json.dumps({"a": str(a), "b": str(b), "rows": [row_object(row) for row in rows]}, allow_nan=False))
+        typer.echo(json_text({"a": str(a), "b": str(b), "rows": [row_object(row) for row in rows]}))
         return
     count = max(row.paired.blocks for row in rows)
     subjects = [f"{name}: {entry.path}: {_subject(entry)}" for name, entry in zip("AB", entries, strict=True)]

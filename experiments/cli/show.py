@@ -1,6 +1,5 @@
 """What the commands show of a run: table, answer in a sentence, and where the pictures are; or one JSON object."""
 
-import json
 from typing import Any
 
 import typer
@@ -10,6 +9,7 @@ from experiments.cli.table import summary_table
 from experiments.cli.whole_table import print_whole, wide_console
 from experiments.results import Run
 from experiments.results.captures import CAPTURES
+from experiments.results.json_form import json_text
 from experiments.results.run_answer import answer
 from experiments.results.subject import run_subject
 
@@ -37,7 +37,7 @@ _JSON_FIELDS = (
 def show_run(run: Run, *, as_json: bool) -> None:
     """Print the table, or one JSON object and nothing else; then draw the pictures into the run's folder."""
     if as_json:
-        typer.echo(json.dumps(json_object(run), allow_nan=False))
+        typer.echo(json_text(json_object(run)))
     else:
         print_run(run)
     for line in draw_run(run):
@@ -46,11 +46,12 @@ def show_run(run: Run, *, as_json: bool) -> None:
 
 
 def json_object(run: Run) -> dict[str, Any]:
-    """What `--json` prints: null stands for infinite and for undefined."""
+    """What `--json` prints."""
     return {
         "run": str(run.path),
         "complete": run.complete,
         "scenario": run.manifest["scenario"],
+        "floor": {name: run.floor.get(name) for name in ("outcome", "g2g_p95_ms")},
         "arms": [_row(arm) for arm in run.arms],
     }
 

@@ -1,19 +1,20 @@
 """What the commands show of a dataset of runs: what is known of each arm, the verdict, and how sure that is."""
 
-import json
-import math
 from typing import Any
 
+import pandas as pd
 import typer
 from rich import box
 from rich.table import Table
 
+from experiments.cli.numbers import number_text
 from experiments.cli.whole_table import print_whole
 from experiments.results.dataset import Dataset
 from experiments.results.evidence import evidence, sizing
+from experiments.results.json_form import json_text
 from experiments.results.subject import dataset_subject
 from experiments.scenario.spec import FLOOR
-from experiments.statistics import ArmEvidence, Comparison
+from experiments.statistics import ArmEvidence, Comparison, Interval, Paired
 
 _MEDIANS = {
     "g2g_p50_ms": ".1f",
@@ -32,7 +33,7 @@ def show_dataset(dataset: Dataset, *, as_json: bool) -> None:
         return
     compared = evidence(dataset)
     if as_json:
-        typer.echo(json.dumps(evidence_object(dataset, compared), allow_nan=False))
+        typer.echo(json_text(evidence_object(dataset, compared)))
         return
     print_whole(_table(dataset, compared))
     print_others(dataset)
@@ -47,7 +48,7 @@ def show_medians(dataset: Dataset, *, as_json: bool) -> None:
     if as_json:
         record = {"dataset": str(dataset.path), "points": median_rows(dataset)}
         said = {"notes": dataset.notes, "overlap": overlap_object(dataset)}
-        typer.echo(json.dumps({**record, **said}, allow_nan=False))
+        typer.echo(json_text({**record, **said}))
         return
     print_whole(medians_table(dataset))
     print_others(dataset)
@@ -55,9 +56,11 @@ def show_medians(dataset: Dataset, *, as_json: bool) -> None:
 
 
 def median_rows(dataset: Dataset) -> list[dict[str, Any]]:
-    """The medians as `--json` prints them: null stands for infinite and for undefined."""
-    rows: list[dict[str, Any]] = json.loads(dataset.medians().to_json(orient="records"))
-    return rows
+    """The medians as `--json` prints them."""
+    return [
+        {str(name): None if pd.isna(value) else value for name, value in row.items()}
+        for row in dataset.medians().to_dict("records")
+    ]
 
 
 def medians_table(dataset: Dataset) -> Table:
@@ -74,18 +77,13 @@ def medians_table(dataset: Dataset) -> Table:
         table.add_column(heading, justify="right")
     medians = dataset.medians()
     for row in medians[medians["arm"] != FLOOR].to_dict("records"):
-        numbers = [_number(row[name], form) for name, form in _MEDIANS.items()]
+        numbers = [number_text(row[name], form) for name, form in _MEDIANS.items()]
         table.add_row(*(str(row[axis]) for axis in dataset.axes), str(row["arm"]), str(row["runs"]), *numbers)
     return table
 
 
-def _number(value: Any, form: str) -> str:
-    """A number of a summary: what is missing is infinite."""
-    return format(value, form) if isinstance(value, int | float) and math.isfinite(value) else "∞"
-
-
 def evidence_object(dataset: Dataset, compared: Comparison) -> dict[str, Any]:
-    """What `--json` prints: null stands for infinite."""
+    """What `--json` prints."""
     return {
         "dataset": str(dataset.path),
         "blocks": compared.blocks,
@@ -135,11 +133,15 @@ def _difference(arm: ArmEvidence) -> str:
 
 
 def _ms(seconds: float) -> str:
-    return f"{1e3 * seconds:.1f}" if math.isfinite(seconds) else ("∞" if seconds > 0 else "-∞")
+    return number_text(1e3 * seconds, ".1f")
 
 
-def _finite_ms(seconds: float) -> float | None:
-    return round(1e3 * seconds, 6) if math.isfinite(seconds) else None
+def _rounded_ms(seconds: float) -> float:
+    return round(1e3 * seconds, 6)
+
+
+def _bounds_ms(bounds: Interval | Paired) -> list[float]:
+    return [_rounded_ms(bounds.low), _rounded_ms(bounds.high)]
 
 
 def _arm_object(arm: ArmEvidence) -> dict[str, Any]:
@@ -147,12 +149,12 @@ def _arm_object(arm: ArmEvidence) -> dict[str, Any]:
     return {
         "arm": arm.arm,
         "shown": round(arm.shown, 6),
-        "p50_ms": _finite_ms(arm.median),
-        "pooled_ms": _finite_ms(arm.pooled),
-        "typical_ms": _finite_ms(arm.typical),
-        "interval_ms": None if arm.interval is None else [_finite_ms(arm.interval.low), _finite_ms(arm.interval.high)],
-        "later_ms": None if paired is None else _finite_ms(paired.difference),
-        "later_interval_ms": None if paired is None else [_finite_ms(paired.low), _finite_ms(paired.high)],
+        "p50_ms": _rounded_ms(arm.median),
+        "pooled_ms": _rounded_ms(arm.pooled),
+        "typical_ms": _rounded_ms(arm.typical),
+        "interval_ms": None if arm.interval is None else _bounds_ms(arm.interval),
+        "later_ms": None if paired is None else _rounded_ms(paired.difference),
+        "later_interval_ms": None if paired is None else _bounds_ms(paired),
         "p_holm": arm.p_value,
         "verdict": arm.verdict,
     }

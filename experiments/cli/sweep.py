@@ -1,6 +1,5 @@
 """`glass sweep`: a grid over fields of a scenario, arms and seeds, here or on a cluster."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +11,7 @@ from experiments.cli.progress import cell_progress
 from experiments.cli.show_dataset import median_rows, overlap_object, print_others
 from experiments.cli.sweep_table import sweep_table
 from experiments.cli.whole_table import print_whole
+from experiments.results.json_form import json_text
 
 
 def sweep(
@@ -49,7 +49,7 @@ def sweep(
     if as_json:
         record = {"dataset": str(path), "cells": outcomes, "points": median_rows(dataset)}
         said = {"notes": dataset.notes, "overlap": overlap_object(dataset)}
-        typer.echo(json.dumps({**record, **said}, allow_nan=False))
+        typer.echo(json_text({**record, **said}))
     else:
         print_whole(sweep_table(dataset))
         print_others(dataset)

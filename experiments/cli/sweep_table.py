@@ -1,11 +1,10 @@
 """What a terminal shows of a sweep: as much of the grid as a person reads, medians over the rest."""
 
-from typing import Any
-
 import pandas as pd
 from rich import box
 from rich.table import Table
 
+from experiments.cli.numbers import number_text
 from experiments.cli.show_dataset import medians_table
 from experiments.results.dataset import Dataset
 from experiments.results.subject import dataset_subject
@@ -15,7 +14,8 @@ MAX_ROWS = 48
 
 
 def sweep_table(dataset: Dataset) -> Table:
-    """A row per point and arm if those are few; else a row per value of one axis and arm, or else per arm."""
+    """A row per point and arm if those are few; else a row per value of one axis and arm, or else per arm: medians over
+    the points in which a number is defined."""
     medians = dataset.medians()
     arms = medians[medians["arm"] != FLOOR] if len(medians) else medians
     if len(arms) <= MAX_ROWS:
@@ -31,7 +31,7 @@ def sweep_table(dataset: Dataset) -> Table:
     for heading in ("points", "p50 ms", "p95 ms", "shown", "p95 /\nfloor"):
         table.add_column(heading, justify="right")
     for axis, value, arm, rows in groups:
-        numbers = (_median(rows[name], form) for name, form in _NUMBERS.items())
+        numbers = (number_text(rows[name].median(), form) for name, form in _NUMBERS.items())
         table.add_row(axis, value, arm, str(len(rows)), *numbers)
     return table
 
@@ -45,10 +45,3 @@ def _by(rows: pd.DataFrame, axis: str | None) -> list[tuple[str, str, pd.DataFra
         ("" if axis is None else str(place[0]), str(place[-1]), group)
         for place, group in rows.groupby(keys, sort=False)
     ]
-
-
-def _median(values: Any, form: str) -> str:
-    """Nearest rank; what is missing is infinite."""
-    ranked = sorted(float("inf") if pd.isna(value) else float(value) for value in values)
-    middle = ranked[(len(ranked) - 1) // 2]
-    return format(middle, form) if middle < float("inf") else "∞"

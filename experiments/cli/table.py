@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from rich import box
 from rich.table import Table
 
+from experiments.cli.numbers import number_text
+
 Row = Mapping[str, object]
 
 WIDE = 110  # characters: with less, the table gives up its spacing
@@ -38,11 +40,14 @@ def summary_table(rows: Sequence[Row], *, title: str, width: int = WIDE) -> Tabl
         table.add_row(
             str(row["arm"]),
             f"{row['displayed']}/{row['captured']}",
-            *(_ms(row[column]) for column in ("g2g_p50_ms", "g2g_p95_ms", "g2g_p99_ms", "signal_p95_ms")),
+            *(
+                number_text(row[column], ".1f")
+                for column in ("g2g_p50_ms", "g2g_p95_ms", "g2g_p99_ms", "signal_p95_ms")
+            ),
             str(row["freezes"]),
-            _number(row["ssim"], ".3f"),
-            _number(row["sent_mbps"], ".2f"),
-            _number(row["floor_ratio"], ".2f"),
+            number_text(row["ssim"], ".3f"),
+            number_text(row["sent_mbps"], ".2f"),
+            number_text(row["floor_ratio"], ".2f"),
         )
     return table
 
@@ -55,11 +60,3 @@ def _soonest_first(row: Row) -> tuple[bool, float, float, float, str]:
 
 def _or_infinite(value: object) -> float:
     return float(value) if isinstance(value, int | float) else math.inf
-
-
-def _ms(value: object) -> str:
-    return _number(value, ".1f") if value is not None else "∞"
-
-
-def _number(value: object, form: str) -> str:
-    return format(value, form) if isinstance(value, int | float) else "-"

@@ -9,13 +9,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from experiments.engine.plan_run import CellProgress
 from experiments.engine.repeat import repeat
 from experiments.live.emulators import Emulator
 from experiments.measure import dice
-from experiments.measure.metrics import percentile
 from experiments.results.codec_costs import write_codec_costs
 from experiments.results.dataset import Dataset
 from experiments.results.paired_metrics import values_of
@@ -102,7 +102,7 @@ def agree(
             difference = compare_paired(a, b, rng=rng)
             if live.dependent:
                 difference = replace(difference, low=-math.inf, high=math.inf)
-            compared.append(Compared(arm, measure, percentile(b, 0.5), percentile(a, 0.5), difference))
+            compared.append(Compared(arm, measure, float(np.median(b)), float(np.median(a)), difference))
     return Agreement(live, virtual, tuple(compared), missing)
 
 

@@ -76,9 +76,10 @@ def join(captured: Iterable[SentRecord], received: Iterable[ReceivedRecord], *, 
 
 
 def stages(ledger: pd.DataFrame) -> pd.DataFrame:
-    """Each stage of each frame in ms (`wait_ms` ... `decode_ms`) and `g2g_ms`; NaN where the frame did not get to."""
+    """Each stage of each frame in ms (`wait_ms` ... `decode_ms`), NaN where the frame did not get to; and `g2g_ms` from
+    capture to display, infinite if it was never shown."""
     columns = {f"{name}_ms": (ledger[end] - ledger[start]) * 1e3 for name, (start, end) in STAGES.items()}
-    return pd.DataFrame({**columns, "g2g_ms": (ledger["displayed_at"] - ledger["captured_at"]) * 1e3})
+    return pd.DataFrame({**columns, "g2g_ms": (ledger["displayed_at"].fillna(np.inf) - ledger["captured_at"]) * 1e3})
 
 
 def check(ledger: pd.DataFrame) -> None:

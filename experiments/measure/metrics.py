@@ -1,10 +1,11 @@
 """The numbers of the table, all from the ledger and the link table, each by a stated rule.
 
 A frame that was never shown has infinite latency: percentiles are over all captured frames, so no arm gets better by
-losing its slow frames. Infinite is `math.inf` here and null in JSON.
+losing its slow frames. What is undefined is None.
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from experiments.measure.ledger import FATES, STAGES, stages
 
 FloatArray = NDArray[np.float64]
 
+PERCENTILES = (0.5, 0.95, 0.99)  # of latency, in the summary
 FREEZE_WINDOW = 30  # gaps between displayed frames whose mean is "the mean gap"
 FREEZE_FACTOR = 3.0
 FREEZE_MARGIN = 0.150  # seconds
@@ -28,6 +30,33 @@ def percentile(values: FloatArray, share: float) -> float:
         return math.nan
     # A grain of tolerance: 0.95 * 20 is 19, not the 20 that the next float above would make of it.
     return float(np.sort(values)[max(0, math.ceil(share * len(values) - 1e-9) - 1)])
+
+
+def values_needed(share: float, *, confidence: float = 0.95) -> int:
+    """How many independent values bound a percentile on one side: 59 for the 95th at 95 %.
+
+    The largest of n values (or the smallest, for a share below one half) is beyond the percentile with probability
+    1 - share^n (Wilks 1941; Jacob et al., "TriScale: A Framework Supporting Replicable Performance Evaluations in
+    Networking", 2021). Raises ValueError.
+    """
+    for name, value in (("share", share), ("confidence", confidence)):
+        if not 0 < value < 1:
+            raise ValueError(f"{name} must be between 0 and 1, found {value}")
+    return math.ceil(math.log(1 - confidence) / math.log(max(share, 1 - share)) - 1e-9)
+
+
+def too_few(count: int, shares: Sequence[float], what: str = "frame") -> str:
+    """The sentence about percentiles of which so few frames tell little, whatever their number; empty without any."""
+    found = [share for share in shares if count < values_needed(share)]
+    if not found:
+        return ""
+    names = ", ".join(f"p{100 * share:g}" for share in found)
+    needed = ", ".join(str(values_needed(share)) for share in found)
+    says, them = ("says", "it") if len(found) == 1 else ("say", "them")
+    return (
+        f"{names} of {count} {what}{'' if count == 1 else 's'} {says} little: it takes {needed} until the slowest "
+        f"bounds {them} with 95 % confidence"
+    )
 
 
 def glass_to_glass(frames: pd.DataFrame) -> FloatArray:
@@ -48,8 +77,8 @@ def signal_delay(frames: pd.DataFrame) -> FloatArray:
 
 
 def first_frame(frames: pd.DataFrame) -> float:
-    """Seconds from the first capture until anything was shown: the signal delay of the first capture."""
-    return float(signal_delay(frames)[0]) if len(frames) else math.inf
+    """Seconds from the first capture until anything was shown: its signal delay; NaN without a capture."""
+    return float(signal_delay(frames)[0]) if len(frames) else math.nan
 
 
 def freezes(frames: pd.DataFrame) -> list[tuple[float, float]]:
@@ -86,14 +115,14 @@ def sent_mbps(links: pd.DataFrame, duration: float) -> float:
 
 
 def summarize(frames: pd.DataFrame, links: pd.DataFrame, *, duration: float) -> dict[str, object]:
-    """The numbers of one arm for one track: a row of the summary. Times in ms; infinite and undefined are None."""
+    """The numbers of one arm for one track: a row of the summary. Times are in ms, those that never came infinite."""
     delays = glass_to_glass(frames)
     still = freezes(frames)
     fates = frames["fate"].value_counts()
     return {
         "captured": len(frames),
         "displayed": int(fates.get("displayed", 0)),
-        **{f"g2g_p{q}_ms": _ms(percentile(delays, q / 100)) for q in (50, 95, 99)},
+        **{f"g2g_p{100 * share:g}_ms": _ms(percentile(delays, share)) for share in PERCENTILES},
         "g2g_max_ms": _ms(percentile(delays, 1)),
         "first_frame_ms": _ms(first_frame(frames)),
         "signal_p95_ms": _ms(percentile(signal_delay(frames), 0.95)),
@@ -105,6 +134,14 @@ def summarize(frames: pd.DataFrame, links: pd.DataFrame, *, duration: float) -> 
         "fates": {fate: int(fates.get(fate, 0)) for fate in FATES},
         "stages_ms": mean_stages(frames),
     }
+
+
+def floor_ratio(p95: float | None, floor: float | None) -> float | None:
+    """The p95 of an arm over that of the floor, both in ms: infinite if only the arm's is, undefined if the floor's is,
+    or if one is not known."""
+    if p95 is None or floor is None or not 0 < floor < math.inf:
+        return None
+    return round(p95 / floor, 6)
 
 
 def mean_stages(frames: pd.DataFrame) -> dict[str, float | None]:
@@ -120,13 +157,13 @@ def summarize_messages(messages: pd.DataFrame) -> dict[str, object]:
     return {
         "sent": len(messages),
         "delivered": int((messages["fate"] == "displayed").sum()),
-        **{f"delay_p{q}_ms": _ms(percentile(delays, q / 100)) for q in (50, 95, 99)},
+        **{f"delay_p{100 * share:g}_ms": _ms(percentile(delays, share)) for share in PERCENTILES},
         "delay_max_ms": _ms(percentile(delays, 1)),
     }
 
 
 def _ms(seconds: float) -> float | None:
-    return round(seconds * 1e3, 6) if math.isfinite(seconds) else None
+    return None if math.isnan(seconds) else round(seconds * 1e3, 6)
 
 
 def _mean(frames: pd.DataFrame, column: str) -> float | None:

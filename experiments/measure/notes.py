@@ -13,6 +13,7 @@ import pandas as pd
 from experiments.measure.arm_result import ArmResult
 from experiments.measure.connection import Connection
 from experiments.measure.ledger import stages
+from experiments.measure.metrics import PERCENTILES, too_few
 from experiments.measure.not_shown import count, not_shown, on_the_way
 from experiments.scenario import Scenario
 from experiments.scenario.queue_spec import CoDelSpec
@@ -25,10 +26,12 @@ _MUCH_REPAIR = 0.5  # of the media's bytes: an arm that sends more again says ho
 
 @dataclass(frozen=True)
 class Facts:
-    """What rules look at: the scenario, the video frames of the ledger, `stats` and `impairments` of the arm."""
+    """What rules look at: the scenario, the video frames of the ledger, the number of messages, `stats` and
+    `impairments` of the arm."""
 
     scenario: Scenario
     frames: pd.DataFrame
+    messages: int
     stats: Mapping[str, Any]
     impairments: Mapping[str, Any]
 
@@ -50,7 +53,7 @@ def with_notes(result: ArmResult, scenario: Scenario) -> ArmResult:
     if result.ledger is None:
         return result
     video = result.ledger[result.ledger["track"] == VIDEO_TRACK]
-    facts = Facts(scenario, video, result.stats, result.impairments)
+    facts = Facts(scenario, video, len(result.ledger) - len(video), result.stats, result.impairments)
     return replace(result, notes=(*result.notes, *(sentence for rule in RULES for sentence in rule(facts))))
 
 
@@ -103,12 +106,18 @@ def _repairs_much(facts: Facts) -> Iterator[str]:
         yield f"its repair was {repair / media:.1f} times its media" if media else "it sent repair and no media"
 
 
+def _too_few_frames(facts: Facts) -> Iterator[str]:
+    for number, what in ((len(facts.frames), "frame"), (facts.messages, "message")):
+        if number and (said := too_few(number, PERCENTILES, what)):
+            yield said
+
+
 def _clocks_too_far_apart(facts: Facts) -> Iterator[str]:
     """Between hosts: a latency is known no better than the clocks are."""
     bound = facts.stats.get("between", {}).get("clock_bound_ms")
     if bound is None or not facts.shown:
         return
-    latency = float(stages(facts.frames)["g2g_ms"].median())
+    latency = float(stages(facts.frames)["g2g_ms"][facts.frames["fate"] == "displayed"].median())
     if bound >= latency:
         yield (
             f"INVALID: its clocks are aligned to {bound:.1f} ms, which is no better than the latency that it shows "
@@ -142,4 +151,5 @@ RULES: tuple[Rule, ...] = (
     _time_base_of_srt,
     _ecn_without_ect,
     _repairs_much,
+    _too_few_frames,
 )

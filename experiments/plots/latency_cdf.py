@@ -41,7 +41,7 @@ def draw_cdf(axes: Axes, video: Mapping[str, pd.DataFrame]) -> None:
     left, right = _limits(video)
     for arm in by_p95(video):
         x, within = _curve(video[arm], left, right)
-        _draw(axes, x, within, styles[arm], f"{arm}  ({video[arm]['g2g_ms'].notna().mean():.1%} shown)")
+        _draw(axes, x, within, styles[arm], f"{arm}  ({np.isfinite(video[arm]['g2g_ms']).mean():.1%} shown)")
     axes.set_ylim(0, 101)
     _latency_axis(axes, left, right)
 
@@ -63,18 +63,20 @@ def draw_tail(axes: Axes, video: Mapping[str, pd.DataFrame]) -> None:
 
 def by_p95(video: Mapping[str, pd.DataFrame]) -> list[str]:
     """The arms in the order of a legend: by the 95th percentile over captured frames, never shown being infinite."""
-    return sorted(video, key=lambda arm: percentile(video[arm]["g2g_ms"].fillna(np.inf).to_numpy(), 0.95))
+    return sorted(video, key=lambda arm: percentile(video[arm]["g2g_ms"].to_numpy(), 0.95))
 
 
 def _limits(video: Mapping[str, pd.DataFrame]) -> tuple[float, float]:
     """Ends of the latency axis, in ms."""
-    shown = pd.concat([frames["g2g_ms"].dropna() for frames in video.values()])
+    latencies = pd.concat([frames["g2g_ms"] for frames in video.values()])
+    shown = latencies[np.isfinite(latencies)]
     return (0.9 * float(shown.min()), 1.1 * float(shown.max())) if len(shown) else (9.0, 1100.0)
 
 
 def _curve(frames: pd.DataFrame, left: float, right: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Latency in ms, and the share of captured frames in percent that were shown within it."""
-    values = np.sort(frames["g2g_ms"].dropna().to_numpy(dtype=np.float64))
+    latencies = frames["g2g_ms"].to_numpy(dtype=np.float64)
+    values = np.sort(latencies[np.isfinite(latencies)])
     within = 100 * np.arange(1, len(values) + 1) / len(frames)
     last = within[-1:] if len(within) else np.zeros(1)
     return np.concatenate(([left], values, [right])), np.concatenate(([0.0], within, last))

@@ -47,7 +47,7 @@ def stage_breakdown(run: Run) -> Figure:
     draw_stages(slow, video, SLOW)
     usual.set_title("usual frames (middle half of those shown)", loc="left", fontsize=9, color=INK)
     slow.set_title("slowest 5 % of those shown", loc="left", fontsize=9, color=INK)
-    shares = [frames["g2g_ms"].notna().mean() for frames in video.values()]
+    shares = [np.isfinite(frames["g2g_ms"]).mean() for frames in video.values()]
     usual.set_yticks(
         range(len(video)), [f"{arm}  ({share:.0%} shown)" for arm, share in zip(video, shares, strict=True)]
     )
@@ -64,11 +64,12 @@ def draw_stages(axes: Axes, video: Mapping[str, pd.DataFrame], between: tuple[fl
 
 def mean_between(frames: pd.DataFrame, low: float, high: float) -> pd.Series:
     """Mean of each stage in ms over the shown frames between two quantiles of latency; zeros if none was shown."""
-    shown = frames.dropna(subset=["g2g_ms"])
+    shown = frames[np.isfinite(frames["g2g_ms"])]
     if shown.empty:
         return pd.Series(0.0, index=[f"{stage}_ms" for stage in STAGES])
     lower, upper = shown["g2g_ms"].quantile([low, high])
-    return shown.loc[shown["g2g_ms"].between(lower, upper), [f"{stage}_ms" for stage in STAGES]].mean()
+    means: pd.Series = shown.loc[shown["g2g_ms"].between(lower, upper), [f"{stage}_ms" for stage in STAGES]].mean()
+    return means
 
 
 def _draw_panel(axes: Axes, means: dict[str, pd.Series]) -> None:

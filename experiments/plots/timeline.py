@@ -26,7 +26,7 @@ def timeline(run: Run) -> Figure:
     bottom, top = latency_limits(video)
     for axes, (arm, frames) in zip(rows[1:], video.items(), strict=True):
         draw_arm(axes, frames, styles[arm].color, bottom, top)
-        never = int(frames["g2g_ms"].isna().sum())
+        never = int(np.isinf(frames["g2g_ms"]).sum())
         axes.set_title(f"{arm}: {never} of {len(frames)} frames never shown", loc="left", fontsize=8, color=INK, pad=2)
     rows[-1].set_xlabel("capture time, s")
     rows[-1].set_xlim(time_limits(video))
@@ -37,7 +37,8 @@ def timeline(run: Run) -> Figure:
 
 def latency_limits(video: Mapping[str, pd.DataFrame]) -> tuple[float, float]:
     """Ends of the latency axis that all arms share, in ms."""
-    shown = pd.concat([frames["g2g_ms"].dropna() for frames in video.values()])
+    latencies = pd.concat([frames["g2g_ms"] for frames in video.values()])
+    shown = latencies[np.isfinite(latencies)]
     return (0.7 * float(shown.min()), 1.6 * float(shown.max())) if len(shown) else (10.0, 1000.0)
 
 
@@ -76,8 +77,9 @@ def draw_arm(axes: Axes, frames: pd.DataFrame, color: str, bottom: float, top: f
     axes.set_yscale("log")
     axes.set_ylim(bottom, top)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.plot(frames["captured_at"], frames["g2g_ms"], ".", markersize=2.4, color=color)
-    never = frames.loc[frames["g2g_ms"].isna(), "captured_at"].to_numpy()
+    shown = np.isfinite(frames["g2g_ms"])
+    axes.plot(frames.loc[shown, "captured_at"], frames.loc[shown, "g2g_ms"], ".", markersize=2.4, color=color)
+    never = frames.loc[~shown, "captured_at"].to_numpy()
     axes.vlines(
         never, np.full(len(never), 0.86), 1.0, transform=axes.get_xaxis_transform(), color=_NOT_SHOWN_INK, linewidth=0.8
     )

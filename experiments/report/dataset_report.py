@@ -9,7 +9,7 @@ import pandas as pd
 from experiments.measure.ledger import FATES
 from experiments.report.content import Cell, Report, Row, Section, Table
 from experiments.report.impairment import impairment_section
-from experiments.report.numbers import bound, latency, number
+from experiments.report.numbers import number
 from experiments.report.provenance import provenance_section
 from experiments.report.run_report import fate_section, picture_sections
 from experiments.report.tables import interval_table, verdict_table
@@ -145,7 +145,8 @@ def _medians(dataset: Dataset) -> Table:
         for row in medians[medians["arm"] != FLOOR].to_dict("records")
     ]
     return Table(
-        caption="The median over seeds at each point of the sweep; ∞ stands for frames never shown.",
+        caption="The median at each point of the sweep, over the seeds in which a number is defined; ∞ stands for "
+        "frames never shown.",
         corner="point and arm",
         columns=("runs", *(heading for _, heading, _ in _MEDIANS)),
         rows=tuple(rows),
@@ -153,9 +154,9 @@ def _medians(dataset: Dataset) -> Table:
 
 
 def _median(value: Any, name: str, form: str) -> str:
-    if name == "shown":
-        return bound(100 * float(value), form) if isinstance(value, float) else number(None)
-    return latency(None if pd.isna(value) else value, form) if name.startswith("g2g") else number(value, form)
+    if pd.isna(value):
+        return number(None)
+    return number(100 * float(value) if name == "shown" else float(value), form)
 
 
 def _count(count: int, what: str) -> str:

@@ -19,27 +19,17 @@ def finite(value: object) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def number(value: object, form: str = ".2f") -> str:
-    """A number, or a dash if it is undefined."""
+def number(value: object, form: str = ".1f") -> str:
+    """A number, which may be infinite, or a dash if it is undefined."""
+    if isinstance(value, float) and math.isinf(value):
+        return INFINITE if value > 0 else f"-{INFINITE}"
     found = finite(value)
     return NOTHING if found is None else format(found, form)
 
 
-def latency(value: object, form: str = ".1f") -> str:
-    """A latency in ms: null stands for infinite."""
-    return INFINITE if value is None else number(value, form)
-
-
-def bound(value: float, form: str = ".1f") -> str:
-    """A number of the statistics, which may be infinite."""
-    if math.isinf(value):
-        return INFINITE if value > 0 else f"-{INFINITE}"
-    return number(value, form)
-
-
 def interval(bounds: Interval, form: str = ".1f") -> str:
     """The bounds of an interval in brackets."""
-    return f"[{bound(bounds.low, form)}, {bound(bounds.high, form)}]"
+    return f"[{number(bounds.low, form)}, {number(bounds.high, form)}]"
 
 
 def share(part: float, whole: float) -> str:

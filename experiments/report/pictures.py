@@ -3,6 +3,7 @@ that a phone shows whole, with the key beside them as text."""
 
 from collections.abc import Callable, Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 from markupsafe import Markup
 from matplotlib.axes import Axes
@@ -24,7 +25,7 @@ _WIDTH = 4.6  # inches; one inch is 72 units of the drawing
 def latency_figure(video: Frames, *, of: str) -> Figure:
     """The CDF and its complement; `of` says whose frames these are."""
     styles = arm_styles(list(video))
-    shown = {arm: int(frames["g2g_ms"].notna().sum()) for arm, frames in video.items()}
+    shown = {arm: int(np.isfinite(frames["g2g_ms"]).sum()) for arm, frames in video.items()}
     order = by_p95(video)
     said = ", ".join(f"{plain(arm)} {share(shown[arm], len(video[arm]))} shown" for arm in order)
     return Figure(

@@ -89,7 +89,6 @@ def picture_sections(run: Run, order: Sequence[str], *, pooled: Run, of: str, po
 
 
 def _floor(run: Run) -> str:
-    floor = run.manifest.get("floor")
-    p95 = floor.get("g2g_p95_ms") if isinstance(floor, dict) else None
+    p95 = run.floor.get("g2g_p95_ms")
     text = "The floor is plain UDP on the same path without what loses packets by itself."
     return f"{text} Its p95 is {number(p95, '.1f')} ms." if p95 is not None else f"{text} It was not measured."

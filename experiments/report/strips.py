@@ -43,7 +43,7 @@ def timeline_figure(run: Run, order: Sequence[str], *, of: str) -> Figure:
     ]
     for number, arm in enumerate(order):
         frames = video[arm]
-        never = int(frames["g2g_ms"].isna().sum())
+        never = int(np.isinf(frames["g2g_ms"]).sum())
 
         def draw(axes: Axes, arm: str = arm, frames: pd.DataFrame = frames) -> None:
             _backlog(axes, run, arm, deepest)

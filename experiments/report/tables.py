@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from experiments.measure.ledger import FATES
-from experiments.measure.metrics import freezes, percentile
+from experiments.measure.metrics import freezes
 from experiments.report.content import Cell, Row, Table
-from experiments.report.numbers import NOTHING, bound, finite, interval, latency, number, share
+from experiments.report.numbers import NOTHING, finite, interval, number, share
 from experiments.results.paired_metrics import values_of
 from experiments.statistics import Comparison, quantile_interval
 
@@ -49,13 +49,13 @@ def _run_row(arm: Mapping[str, Any]) -> Row:
     return Row(
         arm["arm"],
         (
-            Cell(latency(numbers.get("g2g_p50_ms")), note),
-            *(Cell(latency(numbers.get(name))) for name in ("g2g_p95_ms", "g2g_p99_ms")),
+            Cell(number(numbers.get("g2g_p50_ms")), note),
+            *(Cell(number(numbers.get(name))) for name in ("g2g_p95_ms", "g2g_p99_ms")),
             Cell(share(shown, captured), f"{shown:.0f} of {captured:.0f}"),
-            Cell(number(numbers.get("freezes"), ".0f"), f"{number(numbers.get('freeze_s'))} s"),
+            Cell(number(numbers.get("freezes"), ".0f"), f"{number(numbers.get('freeze_s'), '.2f')} s"),
             Cell(number(numbers.get("ssim"), ".3f")),
-            Cell(number(numbers.get("sent_mbps"))),
-            Cell(number(numbers.get("floor_ratio"))),
+            Cell(number(numbers.get("sent_mbps"), ".2f")),
+            Cell(number(numbers.get("floor_ratio"), ".2f")),
         ),
     )
 
@@ -74,8 +74,8 @@ def interval_table(summary: pd.DataFrame, arms: Sequence[str], *, intervals: boo
         "for frames never shown)"
     )
     return Table(
-        caption=f"In a typical run: the median over the measured runs{within if intervals else ''}. Latencies are "
-        "glass to glass over all captured frames of a run.",
+        caption="In a typical run: the median over the measured runs in which a number is defined"
+        f"{within if intervals else ''}. Latencies are glass to glass over all captured frames of a run.",
         corner="arm",
         columns=("runs", *(heading for _, heading, _ in _NUMBERS)),
         rows=tuple(_interval_row(arm, summary[summary["arm"] == arm], intervals=intervals) for arm in arms),
@@ -91,10 +91,11 @@ def _interval_row(arm: str, rows: pd.DataFrame, *, intervals: bool) -> Row:
 
 
 def _typical(measured: pd.DataFrame, name: str, form: str, *, within: bool) -> Cell:
-    if name != "shown" and not name.startswith("g2g") and measured[name].isna().any():
-        return Cell(NOTHING)  # undefined without pictures or without a floor, not infinite
     values = values_of(measured, name)
-    return Cell(bound(percentile(values, 0.5), form), interval(quantile_interval(values), form) if within else "")
+    defined = values[~np.isnan(values)]
+    if not len(defined):
+        return Cell(NOTHING)
+    return Cell(number(float(np.median(defined)), form), interval(quantile_interval(defined), form) if within else "")
 
 
 def verdict_table(compared: Comparison) -> Table:
@@ -173,4 +174,4 @@ def freeze_table(video: Mapping[str, pd.DataFrame], order: Sequence[str], *, of:
 
 
 def _ms(seconds: float) -> str:
-    return bound(1e3 * seconds)
+    return number(1e3 * seconds)

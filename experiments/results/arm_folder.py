@@ -12,6 +12,7 @@ import pandas as pd
 
 from experiments.measure.arm_result import ArmResult
 from experiments.results.files import make_folder, read_json, write_json, write_table
+from experiments.results.json_form import numbers_of
 
 FILES = ("ledger.parquet", "links.parquet", "arm.json")
 """In the order in which they are written: the last one says that the others are whole."""
@@ -29,7 +30,10 @@ def write_arm(place: Path, result: ArmResult) -> None:
 
 def read_record(place: Path) -> dict[str, Any] | None:
     """What `arm.json` says; None if the arm did not end. Raises ResultsError."""
-    return read_json(place / "arm.json") if (place / "arm.json").exists() else None
+    if not (place / "arm.json").exists():
+        return None
+    record = read_json(place / "arm.json")
+    return record | {"summary": numbers_of(record["summary"])} if isinstance(record.get("summary"), dict) else record
 
 
 def _with_arm(table: pd.DataFrame, arm: str) -> pd.DataFrame:

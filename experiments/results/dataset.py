@@ -14,9 +14,9 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from experiments.measure.metrics import glass_to_glass, percentile
+from experiments.measure.metrics import floor_ratio, glass_to_glass
 from experiments.results.files import ResultsError, read_json, read_table
-from experiments.results.notes import told
+from experiments.results.notes import NO_FLOOR, told
 from experiments.results.schema import check_schema
 from experiments.results.summary_table import AXIS, IDENTITY, NUMBERS
 from experiments.results.trace_windows import overlap_of
@@ -29,7 +29,7 @@ Kind = TypeVar("Kind", dict[str, Any], list[Any])
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Many cells: arms over seeds and axes. Times in the summary are in ms, missing where infinite."""
+    """Many cells: arms over seeds and axes. Times in the summary are in ms, infinite for what never came."""
 
     path: Path
     manifest: dict[str, Any]
@@ -86,18 +86,17 @@ class Dataset:
     def medians(self) -> pd.DataFrame:
         """A row per point of the axes and arm (the floor's too), in the order of the plan.
 
-        Columns: each axis by its name, `arm`, `runs` (measured ones), the median over seeds of each number (nearest
-        rank, missing counts as infinite), and of `shown`, the share of frames that were displayed.
+        Columns: each axis by its name, `arm`, `runs` (measured ones), and the median over seeds of each number and of
+        `shown`, the share of frames that were displayed. It is pandas' own: the mean of the middle two of an even
+        number of runs, infinite if one of them is; runs in which a number is undefined are left out.
         """
         table = self.summary[self.summary["outcome"] == "measured"]
         table = table.rename(columns={f"{AXIS}{axis}": axis for axis in self.axes})
         table = table.assign(shown=(table["displayed"] / table["captured"]).astype("Float64"))
-        keys = [*self.axes, "arm"]
-        rows: list[dict[str, Any]] = []
-        for place, group in table.groupby(keys, sort=False, dropna=False):
-            numbers = {name: _median(group[name]) for name in (*NUMBERS, "floor_ratio", "shown")}
-            rows.append({**dict(zip(keys, place, strict=True)), "runs": len(group), **numbers})
-        return pd.DataFrame(rows)
+        groups = table.groupby([*self.axes, "arm"], sort=False, dropna=False)
+        medians = groups[[*NUMBERS, "floor_ratio", "shown"]].median()
+        medians.insert(0, "runs", groups.size())
+        return medians.reset_index()
 
     def ledger(self, cells: Sequence[int] | None = None) -> pd.DataFrame:
         """The ledgers of these cells (all by default): `cell, arm` and the columns of a run's ledger."""
@@ -131,7 +130,7 @@ class Dataset:
         of the floor."""
         cells = self.summary[(self.summary["arm"] != FLOOR) & (self.summary["outcome"] == "measured")]
         of_arms = told((arm, self.notes_by_cell[cell]) for arm, cell in zip(cells["arm"], cells["cell"], strict=True))
-        return [*self.overlap_notes, *of_arms]
+        return [*self.overlap_notes, *of_arms, *self._floor_notes()]
 
     @cached_property
     def notes_by_cell(self) -> dict[int, list[str]]:
@@ -153,6 +152,13 @@ class Dataset:
         if isinstance(kept, dict):
             return kept
         return _parsed(self.scenario(int(self.summary["cell"].iloc[0])), dict) if len(self.summary) else {}
+
+    def _floor_notes(self) -> list[str]:
+        floors = self.summary.loc[self.summary["arm"] == FLOOR, "g2g_p95_ms"]
+        without = int((floors == np.inf).sum())
+        if not without:
+            return []
+        return [f"in {without} of {len(floors)} runs {NO_FLOOR}; p95 / floor is the median over the others"]
 
     def _texts(self, name: str) -> pa.Table:
         file = self.path / "summary.parquet"
@@ -198,11 +204,6 @@ def load_dataset(path: str | Path) -> Dataset:
     return Dataset(path, manifest)
 
 
-def _median(values: pd.Series) -> float | None:
-    median = percentile(values.to_numpy(dtype=np.float64, na_value=np.inf), 0.5)
-    return median if np.isfinite(median) else None
-
-
 def _command(manifest: dict[str, Any]) -> str:
     command = manifest.get("command")
     return " ".join(map(str, command)) if isinstance(command, list) and command else "run it again"
@@ -221,5 +222,10 @@ def _with_floor_ratio(table: pd.DataFrame) -> pd.DataFrame:
     if floors.empty:
         return table.assign(floor_ratio=pd.Series([None] * len(table), dtype="Float64"))
     merged = table.merge(floors, on=keys, how="left", sort=False)
-    ratio = (merged["g2g_p95_ms"] / merged["_floor"]).round(6)
-    return merged.drop(columns="_floor").assign(floor_ratio=ratio)
+    pairs = zip(_nullable(merged["g2g_p95_ms"]), _nullable(merged["_floor"]), strict=True)
+    ratios = pd.Series([floor_ratio(p95, floor) for p95, floor in pairs], index=merged.index, dtype="Float64")
+    return merged.drop(columns="_floor").assign(floor_ratio=ratios)
+
+
+def _nullable(column: pd.Series) -> list[float | None]:
+    return [None if pd.isna(value) else float(value) for value in column]

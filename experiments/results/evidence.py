@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.measure import dice
-from experiments.measure.metrics import glass_to_glass
+from experiments.measure.metrics import glass_to_glass, values_needed
 from experiments.results.dataset import Dataset
 from experiments.results.files import ResultsError
 from experiments.scenario.tracks import VIDEO_TRACK
-from experiments.statistics import Comparison, compare_arms, runs_needed
+from experiments.statistics import Comparison, compare_arms
 from experiments.statistics.blocks import time_blocks
 
 MEASURED = ("measured",)
@@ -40,7 +40,7 @@ def sizing(runs: int) -> str:
     share = 0.05 ** (1 / runs)
     return (
         f"The worst of {runs} runs bounds {share:.0%} of all runs with 95 % confidence; "
-        f"the 95th percentile of runs needs {runs_needed(0.95)}."
+        f"the 95th percentile of runs needs {values_needed(0.95)}."
     )
 
 

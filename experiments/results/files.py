@@ -12,6 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from experiments.results.json_form import json_text, no_number
 from sender.regular_file import open_regular, read_regular_text
 
 _MOST_DIGITS = 100
@@ -65,15 +66,15 @@ def read_table(path: Path, types: Mapping[str, str], *, columns: list[str] | Non
 
 
 def write_json(path: Path, content: object) -> None:
-    """Write JSON; NaN and infinity are a defect, because JSON has neither. Raises ResultsError."""
-    write_bytes(path, (json.dumps(content, indent=2, allow_nan=False) + "\n").encode())
+    """Write JSON. Raises ResultsError."""
+    write_bytes(path, (json_text(content, indent=2) + "\n").encode())
 
 
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object. Raises ResultsError."""
     try:
         content = json.loads(
-            read_regular_text(path, most_bytes=_MAX_JSON_BYTES), parse_constant=_no_number, parse_int=_whole
+            read_regular_text(path, most_bytes=_MAX_JSON_BYTES), parse_constant=no_number, parse_int=_whole
         )
     except FileNotFoundError:
         raise ResultsError(f"{path} is missing; is this the folder of a run?") from None
@@ -84,10 +85,6 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ResultsError(f"{path} must hold a JSON object, found {type(content).__name__}")
     return content
-
-
-def _no_number(text: str) -> float:
-    raise ValueError(f"{text} is not a number of JSON")
 
 
 def _whole(digits: str) -> int:

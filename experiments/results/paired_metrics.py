@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from experiments.measure.metrics import percentile
 from experiments.results.files import ResultsError
 from experiments.statistics import Paired, compare_paired
 from experiments.statistics.comparison import NO_VERDICT, NOT_DISTINGUISHABLE
@@ -77,7 +76,7 @@ def paired_rows(
         for metric in METRICS:
             values_a, values_b = values_of(a[both], metric.name), values_of(b[both], metric.name)
             paired = compare_paired(values_a, values_b, rng=rng)
-            found.append((name, metric, percentile(values_a, 0.5), percentile(values_b, 0.5), paired))
+            found.append((name, metric, float(np.median(values_a)), float(np.median(values_b)), paired))
     if not independent:
         return [Row(*columns, None) for columns in found]
     adjusted = holm([paired.p_value for *_, paired in found])
@@ -85,7 +84,7 @@ def paired_rows(
 
 
 def values_of(rows: pd.DataFrame, name: str) -> NDArray[np.float64]:
-    """A number per run; what is missing is infinite."""
+    """A number per run, which may be infinite."""
     if name == "shown":
         return (100 * rows["displayed"] / rows["captured"]).to_numpy(dtype=np.float64)
-    return rows[name].to_numpy(dtype=np.float64, na_value=np.inf)
+    return rows[name].to_numpy(dtype=np.float64, na_value=np.nan)

@@ -1,5 +1,6 @@
 """Opening a run: `load(path)` gives its tables as pandas frames. `results/README.md` documents the columns."""
 
+import math
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,9 +12,11 @@ from experiments.measure.arm_result import LEDGER_TYPES, LINK_TYPES, ArmResult
 from experiments.measure.ledger import stages
 from experiments.measure.links import LINK_WINDOW
 from experiments.results.files import ResultsError, read_json, read_table
-from experiments.results.notes import notes_of_run
+from experiments.results.json_form import numbers_of
+from experiments.results.notes import NO_FLOOR, notes_of_run
 from experiments.results.run_folder import collect
 from experiments.results.schema import check_schema
+from experiments.results.summary_table import NUMBERS
 from experiments.scenario.tracks import VIDEO_TRACK
 
 if TYPE_CHECKING:
@@ -43,17 +46,32 @@ class Run:
 
     @cached_property
     def summary(self) -> pd.DataFrame:
-        """A row per arm: `arm, outcome, reason` and the numbers of the table; None where infinite or undefined."""
+        """A row per arm: `arm, outcome, reason`, the numbers of the table, and the tables `fates`, `stages_ms` and
+        `chat`. What never came is infinite, what is undefined is missing. Raises ResultsError."""
         rows = [
             {"arm": arm["arm"], "outcome": arm["outcome"], "reason": arm.get("reason"), **arm["summary"]}
             for arm in self.arms
         ]
-        return pd.DataFrame(rows)
+        table = pd.DataFrame(rows)
+        kinds = {"floor_ratio": "Float64", **NUMBERS}
+        try:
+            return table.astype({name: kind for name, kind in kinds.items() if name in table})
+        except (TypeError, ValueError) as error:
+            raise ResultsError(f"{self.path / 'summary.json'} has a number that is none: {error}") from None
 
     @property
     def notes(self) -> list[str]:
         """What has to be said of the arms beside their numbers."""
-        return notes_of_run(self.arms)
+        notes = notes_of_run(self.arms)
+        if self.floor.get("g2g_p95_ms") == math.inf:
+            notes.append(f"{NO_FLOOR}, so p95 / floor is undefined")
+        return notes
+
+    @property
+    def floor(self) -> dict[str, Any]:
+        """Outcome and numbers of plain udp without loss on the same path; empty if there is none."""
+        floor = self.manifest.get("floor")
+        return floor if isinstance(floor, dict) else {}
 
     @cached_property
     def stages(self) -> pd.DataFrame:
@@ -105,6 +123,8 @@ def load(path: str | Path) -> Run:
     _check(path / "manifest.json", "", manifest, {"scenario": dict, "complete": bool, "arms": dict})
     _check(path / "manifest.json", "scenario.", manifest["scenario"], {"name": str, "duration": str, "seed": int})
     _check(path / "manifest.json", "scenario.", manifest["scenario"], {"video": dict, "network": dict})
+    if isinstance(manifest.get("floor"), dict):
+        manifest["floor"] = numbers_of(manifest["floor"])
     if not (path / "summary.json").exists() and (path / "arms").is_dir():  # it broke off before the tables were merged
         found = collect(path)
         return Run(path, manifest, _with_missing(found.arms, manifest), found.ledger, found.links)
@@ -116,6 +136,7 @@ def load(path: str | Path) -> Run:
         fields: dict[str, type] = {"arm": str, "outcome": str, "summary": dict}
         fields |= {name: dict for name in ("stats", "impairments") if name in record}
         _check(path / "summary.json", f"arms[{number}].", record, fields)
+        arm["summary"] = numbers_of(arm["summary"])
     ledger = read_table(path / "ledger.parquet", LEDGER_TYPES)
     return Run(path, manifest, arms, ledger, read_table(path / "links.parquet", LINK_TYPES))
 

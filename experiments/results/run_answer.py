@@ -4,25 +4,31 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from experiments.measure.metrics import values_needed
+
 # Percentiles of one run this near to the least are not ranked: another seed puts them in another order.
 _TOO_CLOSE = 1.05
 
 
 def answer(arms: Sequence[Mapping[str, Any]]) -> str:
-    """The soonest arms by their 95th percentile; `arms` has `arm`, `outcome`, `g2g_p50_ms` and `g2g_p95_ms` of each."""
+    """The soonest arms by their 95th percentile; `arms` has `arm`, `outcome`, `captured`, `g2g_p50_ms` and `g2g_p95_ms`
+    of each."""
     ended = [arm for arm in arms if arm["outcome"] == "measured"]
     if not ended:
         return "No arm was measured to its end, so there is nothing to compare."
-    ranked = sorted((_ms(arm["g2g_p95_ms"]), _ms(arm["g2g_p50_ms"]), str(arm["arm"])) for arm in ended)
+    ranked = sorted((_number(arm["g2g_p95_ms"]), _number(arm["g2g_p50_ms"]), str(arm["arm"])) for arm in ended)
     least = ranked[0][0]
     if math.isinf(least):
         return "No arm showed 95 % of its frames, so none has a 95th percentile; compare the p95 signal delays."
     close = [f"{arm} ({p95:.0f} ms)" for p95, _, arm in ranked if p95 <= _TOO_CLOSE * least]
+    frames = min(_number(arm.get("captured")) for arm in ended)
+    if frames < (needed := values_needed(0.95)):
+        return f"Too few frames for a verdict ({frames:.0f}; it takes {needed}); soonest of these: {', '.join(close)}."
     if len(close) == 1:
         return f"Soonest for 95 % of all captured frames, in this one run: {close[0]}."
     return f"Soonest for 95 % of all captured frames, too close for one run to tell apart: {', '.join(close)}."
 
 
-def _ms(value: object) -> float:
-    """Null stands for infinite; so does what is no number."""
+def _number(value: object) -> float:
+    """What is no number ranks as infinite."""
     return float(value) if isinstance(value, int | float) and not math.isnan(value) else math.inf

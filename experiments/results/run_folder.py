@@ -19,6 +19,7 @@ from typing import Any
 import pandas as pd
 
 from experiments.measure.arm_result import LEDGER_TYPES, LINK_TYPES
+from experiments.measure.metrics import floor_ratio
 from experiments.results.arm_folder import read_record
 from experiments.results.files import ResultsError, make_folder, read_json, read_table, write_json, write_table
 from experiments.results.ownership import MARK, locked
@@ -76,7 +77,7 @@ def finish(folder: Path, *, complete: bool, floor: Mapping[str, Any]) -> None:
     collected = collect(folder)
     for arm in collected.arms:
         if arm["summary"]:
-            arm["summary"]["floor_ratio"] = _ratio(arm["summary"]["g2g_p95_ms"], floor.get("g2g_p95_ms"))
+            arm["summary"]["floor_ratio"] = floor_ratio(arm["summary"]["g2g_p95_ms"], floor.get("g2g_p95_ms"))
     write_table(folder / "ledger.parquet", collected.ledger)
     write_table(folder / "links.parquet", collected.links)
     write_json(folder / "summary.json", {"arms": collected.arms})
@@ -104,11 +105,6 @@ def kept(folder: Path) -> str:
     except ResultsError:
         return "nothing"
     return ", ".join(names) or "nothing"
-
-
-def _ratio(p95: float | None, floor: float | None) -> float | None:
-    """None if one of them is infinite: a ratio of what was never shown says nothing."""
-    return None if p95 is None or not floor else round(p95 / floor, 6)
 
 
 def _concatenate(tables: list[pd.DataFrame], types: Mapping[str, str]) -> pd.DataFrame:

@@ -19,6 +19,7 @@ from pyarrow import fs
 
 from experiments.results.dataset import Dataset
 from experiments.results.files import ResultsError, read_json
+from experiments.results.json_form import numbers_of
 from experiments.results.ownership import is_ours, locked
 from experiments.results.summary_table import IDENTITY, NUMBERS, flat_numbers
 
@@ -170,7 +171,7 @@ def _run_rows(entry: Entry) -> list[dict[str, Any]]:
                 "cell": index,
                 "seed": entry.seed,
                 **{name: arm.get(name) for name in ("arm", "outcome", "reason")},
-                **flat_numbers(arm["summary"]),
+                **flat_numbers(numbers_of(arm["summary"])),
             }
             for index, arm in enumerate(arms)
         ]

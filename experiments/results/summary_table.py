@@ -10,7 +10,9 @@ from experiments.measure.ledger import FATES, STAGES
 
 AXIS = "axis."  # in front of the names of columns
 
-# What describes a cell besides its axes, in this order; long texts are last, and left out by readers of numbers.
+# What describes a cell besides its axes, in this order; long texts are last, and left out by readers of numbers. Of
+# NUMBERS, latencies (`first_frame_ms`, `signal_p95_ms` and the g2g and chat_delay ones) are infinite where nothing was
+# shown in time; any is missing where it is undefined, as `results/README.md` says.
 IDENTITY = {"cell": "int64", "arm": "string", "seed": "int64", "outcome": "string", "reason": "string"}
 NUMBERS = {
     "captured": "Int64",
@@ -40,8 +42,7 @@ def axis_types(axes: Sequence[Mapping[str, Any]]) -> dict[str, str]:
 def summary_table(records: Sequence[Mapping[str, Any]], axes: Mapping[str, str]) -> pd.DataFrame:
     """A row per record of `cell, axes, arm, seed, scenario, outcome, reason, summary, notes, stats, impairments`.
 
-    `axes` has the type of each axis. Columns: IDENTITY, an `axis.NAME` per axis, NUMBERS (missing where undefined or
-    infinite), TEXTS (JSON).
+    `axes` has the type of each axis. Columns: IDENTITY, an `axis.NAME` per axis, NUMBERS, TEXTS (JSON).
     """
     table = {name: pd.Series([record[name] for record in records], dtype=kind) for name, kind in IDENTITY.items()}
     for axis, kind in axes.items():

@@ -4,8 +4,9 @@ The unit of chance is a block: a run (one seed), or at least ten seconds of one;
 time share their fate. An observation is a number per block, such as its 95th percentile; infinite is a number here.
 """
 
+from experiments.measure.metrics import values_needed
 from experiments.statistics.comparison import ArmEvidence, Comparison, compare_arms
-from experiments.statistics.order_statistics import Interval, quantile_interval, runs_needed
+from experiments.statistics.order_statistics import Interval, quantile_interval
 from experiments.statistics.paired import Paired, compare_paired
 
 __all__ = [
@@ -16,5 +17,5 @@ __all__ = [
     "compare_arms",
     "compare_paired",
     "quantile_interval",
-    "runs_needed",
+    "values_needed",
 ]

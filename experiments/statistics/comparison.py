@@ -7,7 +7,7 @@ from itertools import combinations
 
 import numpy as np
 
-from experiments.measure.metrics import percentile
+from experiments.measure.metrics import percentile, too_few
 from experiments.statistics.holm import holm
 from experiments.statistics.order_statistics import Interval, quantile_interval
 from experiments.statistics.paired import Paired, compare_paired
@@ -42,8 +42,8 @@ class ArmEvidence:
 @dataclass(frozen=True)
 class Comparison:
     """All arms, soonest first. `percentile` is a share, `level` the chance of any false verdict, `unit` what a block is
-    called. `blocks_needed` is how many could tell so many arms apart at all. `dependent` says why the blocks are not
-    independent of each other, if they are not."""
+    called. `blocks_needed` is how many could tell so many arms apart at all, `frames` how many the smallest block has.
+    `dependent` says why the blocks are not independent of each other, if they are not."""
 
     percentile: float
     blocks: int
@@ -51,6 +51,7 @@ class Comparison:
     level: float
     arms: tuple[ArmEvidence, ...]
     blocks_needed: int
+    frames: int
     dependent: str = ""
 
     @property
@@ -61,6 +62,11 @@ class Comparison:
     @property
     def answer(self) -> str:
         """One sentence, true for a single block too."""
+        few = too_few(self.frames, [self.percentile])
+        return f"{self._verdict} In each {self.unit}, {few}." if few else self._verdict
+
+    @property
+    def _verdict(self) -> str:
         name = f"p{100 * self.percentile:g}"
         blocks = f"one {self.unit}" if self.blocks == 1 else f"{self.blocks} {self.unit}s"
         if math.isinf(self.best.typical):
@@ -124,7 +130,7 @@ def compare_arms(
         }
     )
     adjusted = dict(zip(pairs, holm([pair.p_value for pair in pairs.values()]), strict=True))
-    typical = {arm: percentile(values, 0.5) for arm, values in observed.items()}
+    typical = {arm: float(np.median(values)) for arm, values in observed.items()}
     frames = {arm: np.concatenate(list(parts)) for arm, parts in latencies.items()}
     pooled = {arm: percentile(values, share) for arm, values in frames.items()}
     against = {
@@ -151,7 +157,8 @@ def compare_arms(
             verdict = "soonest" if paired is None or p_value is None else _verdict(_told(paired, p_value, level))
         evidence.append(ArmEvidence(arm, shown, median, pooled[arm], typical[arm], interval, paired, p_value, verdict))
     needed = blocks_needed(level, len(pairs)) if pairs else 1
-    return Comparison(share, blocks, unit, level, tuple(evidence), needed, dependent)
+    least = min(len(block) for parts in latencies.values() for block in parts)
+    return Comparison(share, blocks, unit, level, tuple(evidence), needed, least, dependent)
 
 
 def _told(paired: Paired, p_value: float, level: float) -> int:

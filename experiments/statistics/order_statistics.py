@@ -62,18 +62,6 @@ def lower_bound(
     return float(values[rank - 1]) if rank >= 1 else -math.inf
 
 
-def runs_needed(quantile: float, *, confidence: float = 0.95) -> int:
-    """How many independent runs bound a quantile on one side: 59 for the 95th percentile at 95 %.
-
-    The largest of n runs (or the smallest, for a quantile below one half) is beyond the quantile with probability
-    1 - q^n (Wilks 1941; Jacob et al., "TriScale: A Framework Supporting Replicable Performance Evaluations in
-    Networking", 2021). Raises ValueError.
-    """
-    _check(quantile, confidence)
-    far = max(quantile, 1 - quantile)
-    return math.ceil(math.log(1 - confidence) / math.log(far) - 1e-9)
-
-
 def binomial_quantile(share: float, n: int, probability: float) -> int:
     """The least k with P(B <= k) >= share, for B binomial(n, probability)."""
     near = max(0, math.floor(bdtrik(share, n, probability)))  # P is interpolated between whole k

@@ -232,15 +232,17 @@ def test_a_baseline_damaged_anywhere_is_one_sentence(recorded):
         ("[" * 100_000, "x.json is not valid JSON: "),
         ("[]", "x.json is not a baseline of budgets; make one with glass budget record"),
         ("{}", "x.json is not a baseline of budgets"),
-        (put(recorded, "schema", value=7), "x.json has schema 7; this version of Glassbench reads 1"),
+        (put(recorded, "schema", value=7), "x.json has schema 7; this version of Glassbench reads 2"),
         (put(recorded, "world", value="live"), "x.json: world: must be 'virtual time', found 'live'"),
         (put(recorded, "entries", value=3), "x.json: entries: "),
         (put(recorded, "entries", 0, "fates", value={"gone": 1}), "x.json: entries[0].fates.gone: unknown fate 'gone'"),
         (put(recorded, "entries", 0, "fates", "lost", value=-1), "x.json: entries[0].fates.lost: "),
         (put(recorded, "entries", 0, "metrics", "p42", value={}), "x.json: entries[0].metrics.p42: "),
         (put(recorded, *value, value="61"), "x.json: entries[0].metrics.p95.value: "),
-        (put(recorded, *value, value=float("nan")), "x.json: entries[0].metrics.p95.value: "),
-        (put(recorded, *value, value=float("inf")), "x.json: entries[0].metrics.p95.value: "),
+        (put(recorded, *value, value=float("nan")), "x.json is not valid JSON: NaN is not a number of JSON"),
+        (put(recorded, *value, value=float("inf")), "x.json is not valid JSON: Infinity is not a number of JSON"),
+        (put(recorded, *value, value=None), "x.json: entries[0].metrics.p95.value: "),
+        (put(recorded, *value, value="-Infinity"), "x.json: entries[0].metrics.p95.value: "),
         (put(recorded, *value, value=-5), "x.json: entries[0].metrics.p95.value: "),
         (
             put(recorded, "entries", 0, "stages_ms", value={}),
@@ -264,10 +266,10 @@ def test_a_baseline_cut_short_at_any_place_is_refused(recorded):
             parse_baseline(recorded[:end], "x.json")
 
 
-SKELETON = {"schema": 1, "kind": "budget baseline", "world": "virtual time", "command": [], "versions": {}}
+SKELETON = {"schema": 2, "kind": "budget baseline", "world": "virtual time", "command": [], "versions": {}}
 ENTRY = {
     "scenario": "a", "arm": "b", "track": "video", "seeds": [1], "fingerprint": "c", "fates": {},
-    "stages_ms": {"mean": {}, "error": {}}, "metrics": {"p95": {"unit": "ms", "value": None, "runs": []}},
+    "stages_ms": {"mean": {}, "error": {}}, "metrics": {"p95": {"unit": "ms", "value": "Infinity", "runs": []}},
 }  # fmt: skip
 
 

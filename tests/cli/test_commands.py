@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import re
 import subprocess
 import sys
@@ -71,17 +72,20 @@ def test_json_is_one_object_with_every_promised_field_for_every_arm(glass: Glass
     assert one_object(glass("report", "results/lte-driving-seed20", "--json")[1]) == content
 
 
-def test_infinite_is_null_in_json_and_a_sign_in_the_table(glass: Glass) -> None:
-    Path("x.csv").write_text("time_s,rate_mbps\n0,0\n10,0\n20,1\n")  # nothing arrives while the media last
+def test_infinite_is_a_text_in_json_undefined_is_null_and_both_have_a_sign_in_the_table(glass: Glass) -> None:
+    Path("x.csv").write_text("time_s,rate_mbps\n0,0\n1000,0\n1001,1\n")  # nothing arrives while the media last
     code, out, _ = glass(*SHORT, "--arm", "udp", "--trace", "x.csv", "--json")
     (arm,) = one_object(out)["arms"]
     assert code == 0
-    assert (arm["displayed"], arm["g2g_p50_ms"], arm["signal_p95_ms"], arm["floor_ratio"]) == (0, None, None, None)
+    assert arm["displayed"] == 0
+    assert (arm["g2g_p50_ms"], arm["signal_p95_ms"], arm["floor_ratio"]) == ("Infinity", "Infinity", None)
+    assert one_object(out)["floor"] == {"outcome": "measured", "g2g_p95_ms": "Infinity"}
     _, out, _ = glass(*SHORT, "--arm", "udp", "--trace", "x.csv")
     assert out.startswith("note: x.csv records no delay: there are 20ms each way")
     _, out, _ = glass("report", "results/x-seed20")
     assert "20 ms each way" in " ".join(out.split())
-    assert re.search(r"udp +0/12 +∞ +∞ +∞ +∞ ", out)
+    assert re.search(r"udp +0/12 +∞ +∞ +∞ +∞ +1 .* - *$", out, re.MULTILINE)
+    assert "does not show 95 % of its frames either, so p95 / floor is undefined" in " ".join(out.split())
     assert "No arm showed 95 % of its frames" in out
 
 
@@ -111,7 +115,7 @@ def test_a_failed_arm_is_named_with_exit_code_1_and_the_others_are_shown(
     code, out, err = glass(*SHORT, "--arm", "rtp", "--arm", "udp")
     assert (code, err) == (1, "error: 1 of 2 arms failed: rtp\n")
     assert "rtp: failed: ZeroDivisionError: a defect" in out
-    assert "Soonest for 95 % of all captured frames, in this one run: udp" in out
+    assert "Too few frames for a verdict (12; it takes 59); soonest of these: udp" in out
 
 
 def test_the_table_comes_with_answer_notes_pictures_and_folder(glass: Glass) -> None:
@@ -188,7 +192,7 @@ def test_lists_are_readable_in_narrow_and_wide_terminals(
 def test_no_name_and_no_number_of_the_table_is_cut(width: int) -> None:
     row = {
         **{"outcome": "measured", "reason": None, "displayed": 743, "captured": 750, "freezes": 12, "ssim": 0.974},
-        **{"g2g_p50_ms": 1234.5, "g2g_p95_ms": 2345.6, "g2g_p99_ms": None, "signal_p95_ms": 2345.6},
+        **{"g2g_p50_ms": 1234.5, "g2g_p95_ms": 2345.6, "g2g_p99_ms": math.inf, "signal_p95_ms": 2345.6},
         **{"sent_mbps": 12.34, "floor_ratio": 10.01},
     }
     rows = [{**row, "arm": name} for name in ("webtransport-stream-per-frame", "udp")]

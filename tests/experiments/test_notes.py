@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -16,13 +17,16 @@ from experiments.engine.runner import run
 from experiments.measure.arm_result import ArmResult
 from experiments.measure.ends import MEDIA_START
 from experiments.measure.ledger import join
+from experiments.measure.metrics import PERCENTILES, too_few
 from experiments.measure.notes import with_notes
 from experiments.measure.virtual import Reuse, run_arm
 from experiments.report import dataset_report, page, run_report
 from experiments.results import load
 from experiments.results.evidence import evidence
 from experiments.results.notes import told
+from experiments.results.run_answer import answer
 from experiments.scenario import Scenario, build
+from experiments.statistics import compare_arms
 from receiver.record import ReceivedRecord
 from sender.record import SentRecord
 
@@ -47,12 +51,12 @@ def both_ways(*elements: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture
 def notes(reuse: Reuse) -> Callable[..., list[str]]:
-    """What is said of the first arm, without what its source says."""
+    """What is said of the first arm, without what its source says, and the number of its frames."""
 
     def measured(plan: Scenario) -> list[str]:
         result = run_arm(plan, plan.arms[0], reuse)
         assert result.outcome == "measured"
-        return [note for note in result.notes if "sizes are drawn from a model" not in note]
+        return [note for note in result.notes if "sizes are drawn from a model" not in note and "say" not in note]
 
     return measured
 
@@ -146,6 +150,11 @@ def test_the_end_of_a_connection_by_silence_is_told_with_who_when_and_why(notes:
     assert re.match(r"only \d+ of 210 frames were shown: 1\d\d never arrived whole, \d+ came after the conn", little)
 
 
+def test_an_arm_that_holds_frames_until_their_deadline_has_passed_says_so(notes: Callable[..., list[str]]) -> None:
+    (note,) = notes(scenario("srt:latency_ms=900", deadline="500ms"))
+    assert note == "none of 30 frames was shown: 30 arrived after the deadline of 0.5 s"
+
+
 def test_a_busy_encoder_is_named(notes: Callable[..., list[str]]) -> None:
     (note,) = notes(scenario("rtp", encode_cost="fixed:30s"))
     assert note == "none of 30 frames was shown: 29 found the encoder busy, 1 still waited at the sender at the end"
@@ -211,7 +220,7 @@ def arrived(sequence: int, delay: float, outcome: str) -> ReceivedRecord:
 
 def test_frames_that_arrive_after_their_deadline_say_so() -> None:
     received = [arrived(0, 0.7, "late"), arrived(1, 0.6, "late"), arrived(2, 0.1, "late")]
-    (note,) = result({"connection": CONNECTED}, received, deadline="500ms").notes
+    note, _ = result({"connection": CONNECTED}, received, deadline="500ms").notes
     assert note == (
         "none of 3 frames was shown: 2 arrived after the deadline of 0.5 s, 1 arrived too late for their turn"
     )
@@ -219,8 +228,8 @@ def test_frames_that_arrive_after_their_deadline_say_so() -> None:
 
 def test_a_refused_handshake_is_told_in_its_own_words() -> None:
     refused = {"connected_at": None, "closed_at": -1.9, "error": "the certificate is not the pinned one"}
-    assert result({"connection": {"sender": refused}}).notes == (
-        "never connected: the certificate is not the pinned one",
+    assert result({"connection": {"sender": refused}}).notes[0] == (
+        "never connected: the certificate is not the pinned one"
     )
 
 
@@ -251,7 +260,7 @@ def test_notes_are_kept_and_shown_wherever_the_numbers_are(tmp_path: Path) -> No
     plan = scenario("udp", "srt", duration="500ms", network={"delay": "20s"})
     sentence = "never connected: its handshake was not over at the end"
     done = load(run(plan, results=tmp_path, workers=1).path)
-    assert json_object(done)["arms"][1]["notes"][-1].startswith(sentence)
+    assert any(note.startswith(sentence) for note in json_object(done)["arms"][1]["notes"])
     assert f"Note: srt: {sentence}" in page(run_report(done))
     data = repeat(plan, 2, results=tmp_path, workers=1)
     (note,) = (note for note in evidence_object(data, evidence(data))["notes"] if sentence in note)
@@ -259,3 +268,25 @@ def test_notes_are_kept_and_shown_wherever_the_numbers_are(tmp_path: Path) -> No
     assert f"Note: srt: {sentence}" in page(dataset_report(data))
     assert isinstance(data.summary, pd.DataFrame) and "notes" not in data.summary
     assert json.loads(json.dumps(data.notes_by_cell)) and len(data.notes_by_cell) == 6
+
+
+def test_percentiles_of_few_frames_are_named_with_what_they_take() -> None:
+    assert result({"connection": CONNECTED}).notes[-1] == (
+        "p50, p95, p99 of 3 frames say little: it takes 5, 59, 299 until the slowest bounds them with 95 % confidence"
+    )
+    assert too_few(30, PERCENTILES).startswith("p95, p99 of 30 frames say little: it takes 59, 299 until ")
+    assert too_few(1, [0.95], "message").startswith("p95 of 1 message says little: it takes 59 until ")
+    assert too_few(299, PERCENTILES) == ""
+
+
+def test_a_verdict_of_few_frames_says_so() -> None:
+    arm = {"arm": "rtp", "outcome": "measured", "g2g_p50_ms": 20.0, "g2g_p95_ms": 30.0}
+    assert answer([{**arm, "captured": 1}]) == (
+        "Too few frames for a verdict (1; it takes 59); soonest of these: rtp (30 ms)."
+    )
+    assert answer([{**arm, "captured": 59}]) == "Soonest for 95 % of all captured frames, in this one run: rtp (30 ms)."
+    compared = compare_arms({"rtp": [np.full(20, 0.1)] * 9}, rng=np.random.default_rng(1))
+    assert compared.answer == (
+        "rtp has a p95 of 100 ms in a typical run of 9 runs. In each run, p95 of 20 frames says little: it takes 59 "
+        "until the slowest bounds it with 95 % confidence."
+    )

@@ -39,7 +39,7 @@ def folder(glass, small_run, monkeypatch) -> Path:
 def test_the_page_is_written_into_the_folder_and_the_table_is_printed(glass, folder):
     code, out, err = glass("report", "run")
     assert (code, err) == (0, "")
-    assert "Soonest for 95 %" in out and out.splitlines()[-1] == "report: wrote run/report.html"
+    assert "soonest of these: " in out and out.splitlines()[-1] == "report: wrote run/report.html"
     assert (folder / "report.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
     assert glass("report", "run")[1].splitlines()[-1].endswith("(it replaced a file of that name)")
 
@@ -87,7 +87,7 @@ def test_a_page_that_cannot_be_written(glass, folder, file, sentence):
     Path("taken").mkdir()
     code, out, err = glass("report", "run", "-o", file)
     assert (code, err) == (2, f"error: cannot write {sentence}\n")
-    assert "Soonest for 95 %" in out and not list(Path().rglob("*.part"))
+    assert "soonest of these: " in out and not list(Path().rglob("*.part"))
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")

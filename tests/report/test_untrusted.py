@@ -1,6 +1,7 @@
 """Result files are not to be trusted: whatever is in them is text on the page, or a sentence."""
 
 import json
+import math
 import os
 import shutil
 from typing import Any
@@ -17,13 +18,14 @@ from experiments.cli.errors import run_app
 from experiments.report import dataset_report, page, run_report
 from experiments.report.content import Report
 from experiments.report.impairment import impairment_section
-from experiments.report.numbers import finite, latency, number, plain
+from experiments.report.numbers import finite, number, plain
 from experiments.report.provenance import provenance_section
 from experiments.report.run_report import fate_section
 from experiments.report.tables import run_table, soonest_first
 from experiments.results import Run, load
 from experiments.results.dataset import load_dataset
 from experiments.results.files import ResultsError, write_table
+from experiments.results.json_form import json_text
 from experiments.results.notes import notes_of_run
 from experiments.results.run_answer import answer
 
@@ -60,8 +62,8 @@ def renamed(run: Run, folder: Any, label: str) -> Run:
     manifest |= {"command": [HOSTILE], "versions": {HOSTILE: HOSTILE}, "files": {HOSTILE: HOSTILE}, "world": HOSTILE}
     manifest["arms"] = {record["arm"]: "measured" for record in arms}
     folder.mkdir()
-    (folder / "manifest.json").write_text(json.dumps(manifest))
-    (folder / "summary.json").write_text(json.dumps({"arms": arms}))
+    (folder / "manifest.json").write_text(json_text(manifest))
+    (folder / "summary.json").write_text(json_text({"arms": arms}))
     for name, table in (("ledger", run.ledger), ("links", run.links)):
         write_table(folder / f"{name}.parquet", table.assign(arm=table["arm"].replace(first, label)))
     return load(folder)
@@ -91,7 +93,8 @@ def test_only_finite_numbers_are_numbers(value, found):
 
 
 def test_infinite_and_undefined_look_different():
-    assert (latency(None), latency("x"), number(None), latency(3.14159)) == ("∞", "–", "–", "3.1")  # noqa: RUF001
+    found = [number(value) for value in (math.inf, -math.inf, None, math.nan, "x", 3.14159)]
+    assert found == ["∞", "-∞", "–", "–", "–", "3.1"]  # noqa: RUF001
 
 
 def test_a_label_in_a_drawing_is_printable_and_short():
@@ -147,14 +150,14 @@ def test_numbers_and_nesting_that_no_reader_stands_are_refused(one_run, tmp_path
 def test_records_of_another_type_are_refused(one_run, tmp_path, name):
     (tmp_path / "manifest.json").write_bytes((one_run.path / "manifest.json").read_bytes())
     arms = [{**arm, name: 5} for arm in one_run.arms]
-    (tmp_path / "summary.json").write_text(json.dumps({"arms": arms}))
+    (tmp_path / "summary.json").write_text(json_text({"arms": arms}))
     with pytest.raises(ResultsError, match=rf"arms\[0\].{name}' must be of type dict, found int"):
         load(tmp_path)
 
 
 def test_a_dataset_without_cells_is_refused_in_a_sentence(many_runs, tmp_path):
     manifest = {name: value for name, value in many_runs.manifest.items() if name != "scenario"}
-    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    (tmp_path / "manifest.json").write_text(json_text(manifest))
     pq.write_table(pq.read_table(many_runs.path / "summary.parquet").slice(0, 0), tmp_path / "summary.parquet")
     with pytest.raises(ResultsError, match="has no arm that was measured with every seed"):
         dataset_report(load_dataset(tmp_path))

@@ -51,7 +51,7 @@ def test_one_run_decides_nothing_and_says_how_many_would() -> None:
 
 
 def test_a_single_arm_is_described_not_ranked() -> None:
-    assert compare_arms({"a": [np.full(10, 0.1)] * 3}, rng=rng()).answer == (
+    assert compare_arms({"a": [np.full(60, 0.1)] * 3}, rng=rng()).answer == (
         "a has a p95 of 100 ms in a typical run of 3 runs."
     )
 
@@ -65,8 +65,8 @@ def test_no_arm_is_soonest_that_another_one_is_told_to_be_sooner_than() -> None:
 
 
 def test_arms_that_differ_in_some_runs_only_are_said_to() -> None:
-    late = [np.full(5, 0.1)] * 11 + [np.full(5, 0.15)] * 9
-    found = compare_arms({"even": [np.full(5, 0.1)] * 20, "late": late}, rng=rng())
+    late = [np.full(60, 0.1)] * 11 + [np.full(60, 0.15)] * 9
+    found = compare_arms({"even": [np.full(60, 0.1)] * 20, "late": late}, rng=rng())
     assert found.answer == "Soonest at p95: even, 100 ms in a typical run of 20 runs; late is later in some runs."
 
 

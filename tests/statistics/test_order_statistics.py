@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from experiments.statistics.order_statistics import binomial_quantile, lower_bound, quantile_interval, runs_needed
+from experiments.measure.metrics import values_needed
+from experiments.statistics.order_statistics import binomial_quantile, lower_bound, quantile_interval
 
 
 @pytest.mark.parametrize(
@@ -20,7 +21,7 @@ from experiments.statistics.order_statistics import binomial_quantile, lower_bou
     ],
 )
 def test_so_many_runs_bound_a_quantile(quantile: float, confidence: float, runs: int) -> None:
-    assert runs_needed(quantile, confidence=confidence) == runs
+    assert values_needed(quantile, confidence=confidence) == runs
 
 
 @given(st.floats(0.001, 0.999), st.integers(1, 500), st.floats(0.001, 0.999))
