@@ -45,7 +45,9 @@ def list_results(results: Folder = Path("results"), as_json: AsJson = False) -> 
         table.add_column(heading, no_wrap=True)
     for entry in entries:
         written = datetime.fromtimestamp(entry.modified_at).strftime("%Y-%m-%d %H:%M")  # for people: local time
-        state = "complete" if entry.complete else (entry.damage and "damaged") or "incomplete"
+        state = "complete" if entry.complete else "incomplete"
+        if entry.damage:
+            state = "damaged" if entry.kind == "damaged" else "other schema"
         name = entry.name if entry.seed is None else f"{entry.name}, seed {entry.seed}"
         table.add_row(str(entry.path), entry.kind, name, str(entry.arms), state, written, entry.source[:8])
     console = wide_console()

@@ -21,6 +21,7 @@ from experiments.results.dataset import Dataset
 from experiments.results.files import ResultsError, read_json
 from experiments.results.json_form import numbers_of
 from experiments.results.ownership import is_ours, locked
+from experiments.results.schema import check_schema
 from experiments.results.summary_table import IDENTITY, NUMBERS, flat_numbers
 
 MAX_DEPTH = 3  # results/EXPERIMENT/PLAN is two
@@ -30,7 +31,7 @@ MAX_DEPTH = 3  # results/EXPERIMENT/PLAN is two
 class Entry:
     """A folder with a manifest. `arms` counts the arms of a run or the cells of a dataset; `modified_at` is when the
     manifest was last written, in seconds since the epoch. `ours`: this program says in it that it made the folder.
-    `damage` is one sentence if the manifest cannot be read."""
+    `damage` is one sentence if the manifest cannot be read, or is of another version of the results."""
 
     path: Path
     kind: Literal["run", "dataset", "damaged"]
@@ -144,12 +145,17 @@ def _entry(path: Path) -> Entry:
         return Entry(path, "damaged", path.name, None, 0, False, "", modified_at, is_ours(manifest), sentence)
     source = str(versions.get("source", "")) if isinstance(versions, Mapping) else ""
     seed = seed if isinstance(seed, int) else None
-    return Entry(path, kind, name, seed, arms, bool(manifest.get("complete")), source, modified_at, is_ours(manifest))
+    complete, ours, damage = bool(manifest.get("complete")), is_ours(manifest), None
+    try:
+        check_schema(path / "manifest.json", manifest)
+    except ResultsError as error:
+        damage = str(error)
+    return Entry(path, kind, name, seed, arms, complete, source, modified_at, ours, damage)
 
 
 def _summary(entry: Entry) -> pd.DataFrame | None:
     """The cells of a dataset."""
-    if entry.kind != "dataset" or not entry.complete:
+    if entry.kind != "dataset" or not entry.complete or entry.damage:
         return None
     try:
         table = Dataset(entry.path, {"name": entry.name}).summary
@@ -161,7 +167,7 @@ def _summary(entry: Entry) -> pd.DataFrame | None:
 
 def _run_rows(entry: Entry) -> list[dict[str, Any]]:
     """The arms of a run."""
-    if entry.kind != "run" or not entry.complete:
+    if entry.kind != "run" or not entry.complete or entry.damage:
         return []
     try:
         arms = read_json(entry.path / "summary.json")["arms"]

@@ -149,6 +149,23 @@ def test_damaged_results_are_listed_as_such_and_disturb_no_others(glass: Glass) 
     assert (code, err.count("\n")) == (2, 1)
 
 
+def test_results_of_another_schema_are_listed_and_kept_and_their_numbers_are_not_read(glass: Glass) -> None:
+    glass(*RUNS)
+    folder = Path("results/lte-driving-seed20")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps({**manifest, "schema": 1}))
+    sentence = (
+        "has schema 1; this version of Glassbench reads 2: measure again, or read it with the version that made it"
+    )
+    out = " ".join(glass("results", "list").out.split())
+    assert sentence in out and "other schema" in out
+    for command in (("show", str(folder)), ("compare", str(folder), str(folder))):
+        code, out, err = glass("results", *command)
+        assert (code, out) == (2, "") and sentence in " ".join(err.split())
+    assert store.summaries(store.runs(Path("results"))).empty
+    assert glass("results", "prune", "--incomplete").out == "nothing to prune\n"
+
+
 def test_prune_removes_only_what_says_that_glassbench_made_it(glass: Glass) -> None:
     glass(*RUNS)
     results, made = Path("results"), Path("results/lte-driving-seed20")
