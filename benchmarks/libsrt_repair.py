@@ -69,6 +69,13 @@ def lossy(share: float, delay: float) -> Callable[[int], Sequence[Element]]:
 CASES = {
     "400 kbit/s over 250": Case(400e3, policed(250e3, 10e3, 0.01), 0.01, {}),
     "the same, latency 2 s": Case(400e3, policed(250e3, 10e3, 0.01), 0.01, {"latency_ms": 2000}),
+    "the same, oheadbw 25": Case(
+        400e3,
+        policed(250e3, 10e3, 0.01),
+        0.01,
+        {"latency_ms": 2000, "maxbw": 0, "inputbw": 55_000, "oheadbw": 25},
+    ),
+    "the same, input measured": Case(400e3, policed(250e3, 10e3, 0.01), 0.01, {"latency_ms": 2000, "maxbw": 0}),
     "2 Mbit/s over 1.5": Case(2e6, policed(1.5e6, 20e3, 0.03), 0.03, {}),
     "2 Mbit/s over 1.5, latency 500 ms": Case(2e6, policed(1.5e6, 20e3, 0.03), 0.03, {"latency_ms": 500}),
     "2 Mbit/s over 1": Case(2e6, policed(1e6, 20e3, 0.03), 0.03, {}),
@@ -158,8 +165,8 @@ def libsrt(case: Case, seconds: float, seed: int) -> Counted:
         clock = LiveClock(monotonic_ns())
         there, back = CountingPath(case.network(seed)), Path([Delay(case.back)])
         ports = [
-            RelayPort(UdpSocket(to_caller, clock), end=(LOCAL, caller_port), other=(LOCAL, listener_port)),
-            RelayPort(UdpSocket(to_listener, clock), end=(LOCAL, listener_port), other=(LOCAL, caller_port)),
+            RelayPort(UdpSocket(to_caller, clock, peer=(LOCAL, caller_port)), other=(LOCAL, listener_port)),
+            RelayPort(UdpSocket(to_listener, clock, peer=(LOCAL, listener_port)), other=(LOCAL, caller_port)),
         ]
         now = clock.now()
         directions = (

@@ -49,7 +49,7 @@ def test_media_and_repair_together_keep_to_the_input_and_its_overhead(make_call:
     call = over_a_policer(make_call, maxbw=0, inputbw=INPUT, oheadbw=overhead)
     media, repair = sent(call, 1002.0, 1002.0 + SECONDS)
     assert media == pytest.approx(SECONDS * INPUT, rel=0.02)  # no media had to wait for repair
-    assert media + repair == pytest.approx(SECONDS * INPUT * (1 + overhead / 100), rel=0.02)
+    assert 0.95 < (media + repair) / (SECONDS * INPUT * (1 + overhead / 100)) < 1.01
 
 
 def test_the_input_is_measured_where_it_is_not_given(make_call: Any) -> None:
@@ -71,11 +71,11 @@ def test_a_limit_below_the_media_paces_what_is_new(make_call: Any) -> None:
     call.run(1004.0)
     at = [at for at, data in call.sender.sent if not data[0] & 0x80]
     assert len(at) == 10
-    assert at[-1] - at[0] == pytest.approx(9 / 10, abs=0.02)
+    assert at[-1] - at[0] == pytest.approx(9 / 10, abs=0.03)  # the average is still a little above the packets
 
 
 def test_a_measured_rate_comes_after_half_a_second_and_then_each_second() -> None:
-    bandwidth = Bandwidth(SrtOptions(maxbw=0, oheadbw=50))
+    bandwidth = Bandwidth(SrtOptions(maxbw=0, oheadbw=50), max_payload_bytes=1456)
     rates = []
     for tick in range(26):  # 10 messages of 956 bytes a second, then 20
         bandwidth.on_input([bytes(956)] * (1 if tick < 11 else 2), now=1000.0 + tick / 10 + 1e-6)
@@ -87,19 +87,27 @@ def test_a_measured_rate_comes_after_half_a_second_and_then_each_second() -> Non
 
 
 def test_a_measured_rate_is_not_below_the_least_input() -> None:
-    bandwidth = Bandwidth(SrtOptions(maxbw=0, mininputbw=40_000))
+    bandwidth = Bandwidth(SrtOptions(maxbw=0, mininputbw=40_000), max_payload_bytes=1456)
     for tick in range(8):
         bandwidth.on_input([bytes(956)], now=1000.0 + tick / 10)
     assert bandwidth.rate == 50_000
 
 
 def test_a_burst_at_one_instant_is_no_rate() -> None:
-    bandwidth = Bandwidth(SrtOptions(maxbw=0))
+    bandwidth = Bandwidth(SrtOptions(maxbw=0), max_payload_bytes=1456)
     bandwidth.on_input([b""], now=1000.0)
     bandwidth.on_input([bytes(956)] * 3000, now=1000.0)
     assert bandwidth.rate == UNLIMITED
     bandwidth.on_input([bytes(956)], now=1000.1)
     assert bandwidth.rate == pytest.approx(3001 * 1000 / 0.1 * 1.25)
+
+
+def test_packets_are_paced_by_their_average_size_from_the_largest_on() -> None:
+    bandwidth = Bandwidth(SrtOptions(maxbw=100_000), max_payload_bytes=1456)
+    intervals = [bandwidth.interval(16 + 456) for _ in range(1000)]
+    assert intervals[0] == pytest.approx((1456 - 1000 / 128 + 44) / 100_000)
+    assert intervals[127] == pytest.approx((456 + 1000 / 2.718 + 44) / 100_000, rel=0.01)
+    assert intervals[-1] == pytest.approx(500 / 100_000, rel=0.01)
 
 
 @pytest.mark.parametrize(

@@ -212,7 +212,7 @@ def make_send_buffer(
         window=window,
         latency=latency,
         drops_late=True,
-        bandwidth=Bandwidth(options),
+        bandwidth=Bandwidth(options, max_payload_bytes=1),
         answers_all=options.retransmitalgo == 0,
         started_at=1000.0,
         round_trip=RoundTrip(),

@@ -10,14 +10,22 @@ UNLIMITED = 125e6  # "infinite" of libsrt: 1 Gbit/s
 _FIRST_PERIOD = 0.5  # seconds over which the input is measured at first
 _MAX_FIRST_PACKETS = 2000  # or so many packets, if they come sooner
 _PERIOD = 1.0
+_OVERHEAD_BYTES = HEADER_BYTES + IP_UDP_HEADER_BYTES
+_AVERAGED = 128  # packets over which the payload is averaged, exponentially
 
 
 class Bandwidth:
-    """The limit for media and repair together. Where it is relative to the input, it measures that too."""
+    """The limit for media and repair together. Where it is relative to the input, it measures that too.
 
-    __slots__ = ("_began_at", "_bytes", "_measures", "_overhead", "_packets", "_period", "_slowest", "rate")
+    As in libsrt all packets are paced alike, by their average size, which begins with the largest that there can be.
+    """
 
-    def __init__(self, options: SrtOptions) -> None:
+    __slots__ = (
+        "_average", "_began_at", "_bytes", "_measures", "_overhead", "_packets", "_period", "_slowest", "rate",
+    )  # fmt: skip
+
+    def __init__(self, options: SrtOptions, *, max_payload_bytes: int) -> None:
+        self._average = float(max_payload_bytes)
         self._overhead = 1 + options.oheadbw / 100
         self._slowest = options.mininputbw
         self._measures = options.maxbw == options.inputbw == 0
@@ -30,6 +38,11 @@ class Bandwidth:
         elif options.inputbw:
             self.rate = options.inputbw * self._overhead
 
+    def interval(self, size_bytes: int) -> float:
+        """Seconds from a datagram of this size, which leaves now, to the next."""
+        self._average += (size_bytes - HEADER_BYTES - self._average) / _AVERAGED
+        return (self._average + _OVERHEAD_BYTES) / self.rate
+
     def on_input(self, messages: list[bytes], *, now: float) -> None:
         """Messages were handed in, to be sent."""
         if not self._measures:
@@ -38,7 +51,7 @@ class Bandwidth:
             self._began_at = now
             return
         self._packets += len(messages)
-        self._bytes += sum(map(len, messages)) + len(messages) * (HEADER_BYTES + IP_UDP_HEADER_BYTES)
+        self._bytes += sum(map(len, messages)) + len(messages) * _OVERHEAD_BYTES
         elapsed = now - self._began_at
         is_early = self._period < _PERIOD and self._packets > _MAX_FIRST_PACKETS and elapsed > 0
         if is_early or elapsed > self._period:

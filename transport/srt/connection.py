@@ -240,7 +240,7 @@ class Connection:
             latency=agreed.send_latency,
             drops_late=agreed.peer_drops_late,
             started_at=self._started_at,
-            bandwidth=Bandwidth(self._options),
+            bandwidth=Bandwidth(self._options, max_payload_bytes=agreed.max_payload_bytes),
             answers_all=self._options.retransmitalgo == 0,
             round_trip=self._round_trip,
             events=self._events,

@@ -14,7 +14,6 @@ from transport.srt.bandwidth import Bandwidth
 from transport.srt.timing import RoundTrip
 from transport.srt.wire import (
     HEADER,
-    IP_UDP_HEADER_BYTES,
     MESSAGE_NUMBER_MASK,
     SEQUENCE_MASK,
     SOLO_IN_ORDER,
@@ -122,13 +121,13 @@ class SendBuffer:
             self._pace_at = max(self._pace_at, now - _BURST)
         end = min(self._end, self._window_end)
         seq, pace_at = self._unsent, self._pace_at
-        slots, rate = self._slots, self._bandwidth.rate
+        slots, interval = self._slots, self._bandwidth.interval
         while seq < end and pace_at <= now:
             datagram = slots[seq & _SLOT]
             assert datagram is not None
             datagrams.append(datagram)
             self._stats["media_bytes"] += len(datagram[0])
-            pace_at += (len(datagram[0]) + IP_UDP_HEADER_BYTES) / rate
+            pace_at += interval(len(datagram[0]))
             seq += 1
         if seq > self._unsent:
             self._stats["packets_sent"] += seq - self._unsent
@@ -198,7 +197,7 @@ class SendBuffer:
             datagram = self._slots[seq & _SLOT]
             assert datagram is not None
             datagrams.append(Datagram(retransmission(datagram.data), self._peer))
-            self._pace_at += (len(datagram.data) + IP_UDP_HEADER_BYTES) / self._bandwidth.rate
+            self._pace_at += self._bandwidth.interval(len(datagram.data))
             self._resent_at[seq] = now
             self._stats["retransmissions"] += 1
             self._stats["repair_bytes"] += len(datagram.data)
