@@ -46,11 +46,12 @@ def show_run(run: Run, *, as_json: bool) -> None:
 
 
 def json_object(run: Run) -> dict[str, Any]:
-    """What `--json` prints."""
+    """What `--json` prints; `trace_window` is null without a recorded trace."""
     return {
         "run": str(run.path),
         "complete": run.complete,
         "scenario": run.manifest["scenario"],
+        "trace_window": run.manifest.get("trace_window"),
         "floor": {name: run.floor.get(name) for name in ("outcome", "g2g_p95_ms")},
         "arms": [_row(arm) for arm in run.arms],
     }

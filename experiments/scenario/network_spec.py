@@ -76,7 +76,6 @@ class NetworkSpec(Spec):
                     continue
                 if (element.kind, element.name) in named:
                     sentence = f"two elements {element.kind!r} are named {element.name!r}; give one another name"
-
                     raise invalid(sentence, direction, index, "name")
                 named.add((element.kind, element.name))
         return self

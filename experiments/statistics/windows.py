@@ -21,7 +21,7 @@ class Overlap:
         if not self.overlapping:
             return ""
         said = f"{self.overlapping} of {self.runs} runs share a part of the recorded trace with another run"
-        return f"{said} (each replays {self.length:g} of its {self.period:g} s)"
+        return f"{said} ({self.length:g} s each, of {self.period:g} s)"
 
     @property
     def dependent(self) -> str:
