@@ -63,6 +63,8 @@ def draw(seed: int, index: int) -> Table:
     }
     if rng.random() < 0.3:
         content["chat"] = _chat(rng)
+    if "deadline" in content["video"] and content["playout"].startswith("fixed"):
+        content["playout"] = "immediate"  # a target after the deadline is refused
     return content
 
 
