@@ -32,6 +32,9 @@ class _Partial:
 class Reassembler:
     """Collects fragments per (track, sequence). Duplicates and fragments of finished frames change nothing.
 
+    A frame that comes in more fragments than before was cut anew, since the path carries less: what there was of it is
+    forgotten, and what still comes of it changes nothing.
+
     At most `max_partial` frames and `max_held_bytes` (payload and its bookkeeping) are open at once: what does not fit
     evicts the oldest by arrival, which is counted.
     """
@@ -62,13 +65,17 @@ class Reassembler:
         if key in self._finished:
             return header, None
         partial = self._partial.get(key)
+        first_arrival_at = now if partial is None else partial.first_arrival_at
+        if partial is not None and count > partial.count and partial.header == header:
+            self.held_bytes -= self._partial.pop(key).held
+            partial = None
         if partial is None:
             if len(self._partial) >= self._max_partial:
                 self._evict_oldest()
-            partial = self._partial[key] = _Partial(header, count, now)
-        if partial.count != count or partial.header != header:
+            partial = self._partial[key] = _Partial(header, count, first_arrival_at)
+        if partial.header != header:
             raise Malformed(f"fragments of track {header.track} frame {header.sequence} disagree")
-        if index in partial.parts:
+        if count < partial.count or index in partial.parts:
             return header, None
         if partial.size + len(payload) > MAX_FRAME_BYTES:
             raise Malformed(f"frame over {MAX_FRAME_BYTES} bytes")

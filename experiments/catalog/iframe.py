@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 RTT = 0.1  # seconds
-PACKET_BYTES = 1452
+PACKET_BYTES = 1200  # RFC 9000, 14.1; aioquic as it is never sends larger ones
 WINDOW_BYTES = 10 * PACKET_BYTES  # RFC 9002, 7.2
 HANDSHAKE_PACKETS = 5  # whose ACKs may have added to the window, at most
 SIZES = (7_000, 14_000, 25_000, 50_000, 90_000, 160_000, 300_000, 550_000, 1_000_000)  # bytes, about
@@ -146,8 +146,8 @@ def _our_start_is_no_slower(first: Sequence[First]) -> Check:
     rows = [frame for frame in first if frame.arm in ("ours, stream", "ours")]
     late = [f for f in rows if f.took > rounds(f.size_bytes * 1.05)]
     return Check(
-        claim="Our control starts no slower than slow start: its window doubles each round trip too",
-        source="closed form with RFC 9002, 7.2 and 7.3.1; transport/congestion/realtime.py: ten packets, doubled",
+        claim="Our control starts no slower than slow start: its window at least doubles each round trip",
+        source="closed form with RFC 9002, 7.2 and 7.3.1; our control: ten packets, then threefold",
         kind="value",
         expected="complete within n round trips at each size, stream and datagrams",
         measured=_texts([f for f in rows if f.arm == "ours"]) + (f"; late: {_texts(late)}" if late else ""),
@@ -168,9 +168,12 @@ def _larger_takes_longer(first: Sequence[First]) -> Check:
         source="closed form: log2(S / W + 1)",
         kind="value",
         expected=f"{wanted[0]:.2f} round trips for each doubling from two windows on, within 0.2 (each frame ends "
-        "anywhere within its last one: half a round trip at either end of four doublings)",
+        "anywhere within its last one: half a round trip at either end of four doublings); ours no more than that",
         measured=", ".join(f"{arm} {slope:.2f}" for arm, slope in slopes.items()),
-        holds=all(abs(slope - want) <= 0.2 for slope, want in zip(slopes.values(), wanted, strict=True)),
+        holds=all(
+            slope <= want + 0.2 and (arm != "stock reno" or slope >= want - 0.2)
+            for (arm, slope), want in zip(slopes.items(), wanted, strict=True)
+        ),
     )
 
 
@@ -184,7 +187,7 @@ def _one_window_takes_no_round_trip(first: Sequence[First]) -> Check:
         expected="complete within less than one round trip beyond the propagation",
         measured=f"at most {most:.2f} RTT ({len(rows)} frames up to {max(f.size_bytes for f in rows) / 1e3:.1f} kB)",
         holds=most < 1,
-        note="what there is comes from pacing",
+        note="what there is comes from pacing, which ours does not do before it has met a limit",
     )
 
 

@@ -68,6 +68,14 @@ def send(
     source: Source = None,
     arm: Arms = None,
     duration: Duration = None,
+    mtu: Annotated[
+        int,
+        typer.Option(
+            metavar="BYTES",
+            help="The largest packet to send, IP header included: 1280 to 9000. quic-* and webtransport-* find out "
+            "what passes up to it; udp, rtp and srt send what it says.",
+        ),
+    ] = 1500,
     results: Results = Path("results"),
     capture: Capture = False,
     as_json: AsJson = False,
@@ -89,7 +97,7 @@ def send(
     host, port = _parse(address)
     Key.parse(key)
     content = default_with(source=source, arms=arm, duration=duration).dump()
-    scenario = build({**content, "name": f"to-{_file_name(host)}", "network": {}})
+    scenario = build({**content, "name": f"to-{_file_name(host)}", "mtu": mtu, "network": {}})
     run_and_show(
         lambda progress: run(
             scenario,

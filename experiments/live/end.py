@@ -105,7 +105,7 @@ def _run(
     if isinstance(pipeline, ReceiverPipeline):
         pipeline.finish(now=ended_at)
     return {
-        "stats": dict(pipeline.stats()),
+        "stats": {**pipeline.stats(), "too_large": session.udp.too_large},
         "connection": asdict(Connection.of(pipeline)),
         "ended_at": ended_at,
         "overflows": session.udp.overflows,

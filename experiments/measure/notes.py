@@ -112,6 +112,28 @@ def _too_few_frames(facts: Facts) -> Iterator[str]:
             yield said
 
 
+def _path_carries_less(facts: Facts) -> Iterator[str]:
+    """Than the scenario's MTU: what an end found out, or what it lost where it does not look."""
+    sender = facts.stats.get("sender", {})
+    found, allowed = sender.get("max_datagram_bytes"), facts.scenario.max_datagram_bytes
+    if found is not None:
+        if found < allowed and facts.connection("sender").connected_at is not None:
+            holes = sender.get("black_holes", 0)
+            when = f", after larger ones had stopped to pass ({count(holes, 'time')})" if holes else ""
+            yield f"found that the path carries datagrams of {found} bytes, not of {allowed}{when}"
+    elif lost := sender.get("too_large", 0) + _over_size_limits(facts.impairments):
+        yield (
+            f"{count(lost, 'packet')} were larger than the path carries: this arm does not find out what passes, it "
+            f"sends what mtu says ({facts.scenario.mtu} bytes)"
+        )
+
+
+def _over_size_limits(impairments: Mapping[str, Any]) -> int:
+    elements = impairments.get("down", {}).get("elements", [])
+    limits = [element for element in elements if element["commanded"]["element"] == "size-limit"]
+    return sum(int(counts["dropped"]) for limit in limits for counts in limit["applied"])
+
+
 def _clocks_too_far_apart(facts: Facts) -> Iterator[str]:
     """Between hosts: a latency is known no better than the clocks are."""
     bound = facts.stats.get("between", {}).get("clock_bound_ms")
@@ -152,4 +174,5 @@ RULES: tuple[Rule, ...] = (
     _ecn_without_ect,
     _repairs_much,
     _too_few_frames,
+    _path_carries_less,
 )

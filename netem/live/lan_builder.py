@@ -18,6 +18,8 @@ SENDER_HARDWARE, RECEIVER_HARDWARE = "02:00:00:00:00:01", "02:00:00:00:00:02"
 DEVICES = ("to-sender", "to-receiver")
 PORT = 5004  # of both ends: RTP's (RFC 3551); it names no protocol to Wireshark, which guesses by port
 
+_MTU = 9000  # the largest of a scenario: nothing is fragmented, and how much an end sends is its transport's choice
+
 Family = Literal["ipv4", "ipv6"]
 # Addresses for tests of interconnected devices: RFC 2544 and RFC 5180.
 HOSTS: dict[Family, tuple[str, str]] = {
@@ -53,7 +55,8 @@ def _build(family: Family, commands: list[str]) -> list[socket.socket]:
         start_loopback()
         addresses = tuple(f"{pair[own]}/{30 if name == 'ipv4' else 64}" for name, pair in HOSTS.items())
         neighbours = tuple(pair[other] for pair in HOSTS.values())
-        lay_wire(host, emulator, device, Attachment("eth0", hardware, addresses, other_hardware, neighbours))
+        wire = Attachment("eth0", hardware, addresses, other_hardware, neighbours, mtu=_MTU)
+        lay_wire(host, emulator, device, wire)
         enter_network(host)
         hosts.append(open_socket(HOSTS[family][own], PORT))
     enter_network(emulator)

@@ -4,6 +4,7 @@ import select
 import socket
 import struct
 from collections.abc import Iterable, Iterator
+from errno import EMSGSIZE
 from typing import NamedTuple
 
 from netem.live.clock import LiveClock
@@ -11,6 +12,7 @@ from netem.live.socket_address import family_of, from_kernel, to_kernel
 from netem.packet import Address
 
 SO_TIMESTAMPNS, SO_RXQ_OVFL = 35, 40  # asm-generic/socket.h; Python 3.11 does not name them
+_IP_MTU_DISCOVER, _IPV6_MTU_DISCOVER, _PMTUDISC_PROBE = 10, 23, 3  # linux/in.h, linux/in6.h
 _BUFFER_BYTES = 4 * 2**20
 _MAX_DATAGRAM = 65_535
 _AT_ONCE = 1024  # datagrams taken before anything else is done: a flood cannot keep the owner from its timers
@@ -32,12 +34,14 @@ class Arrival(NamedTuple):
 
 class UdpSocket:
     """Around a socket of `open_socket`; does not block. `overflows` counts what the kernel dropped for lack of room,
-    `unsent` what it would not take. With a `peer`, what comes from anybody else is dropped, and counted in `foreign`:
-    any program of this host can send to a port on loopback."""
+    `unsent` what it would not take, `too_large` the part of that which is more than the device carries. With a `peer`,
+    what comes from anybody else is dropped, and counted in `foreign`: any program of this host can send to a port on
+    loopback."""
 
     def __init__(self, plain: socket.socket, clock: LiveClock, *, peer: Address | None = None) -> None:
         self.overflows = 0
         self.unsent = 0
+        self.too_large = 0
         self.foreign = 0
         self.peer = peer
         self._socket = plain
@@ -91,8 +95,9 @@ class UdpSocket:
             for data in train:
                 try:
                     self._socket.sendmsg([data], marks, 0, to)
-                except OSError:
+                except OSError as error:
                     self.unsent += 1
+                    self.too_large += error.errno == EMSGSIZE
 
     def close(self) -> None:
         self._socket.close()
@@ -112,6 +117,10 @@ class UdpSocket:
 def open_socket(host: str = "127.0.0.1", port: int = 0) -> socket.socket:
     """A UDP socket bound to an address of this host, with all that a UdpSocket reads. Raises OSError.
 
+    What it sends is not fragmented, neither here nor on the way (RFC 9000 section 14): what the path does not carry is
+    lost, in every world and for every transport, and a transport that can finds out. IP_PMTUDISC_PROBE, because what
+    the kernel learnt from ICMP, which anybody can send, is not to change what is measured.
+
     Open it well before the first packet: the kernel begins to stamp arrivals some milliseconds after the first socket
     asks for it, and gives those before the time at which they are read.
     """
@@ -127,7 +136,9 @@ def open_socket(host: str = "127.0.0.1", port: int = 0) -> socket.socket:
         ):
             plain.setsockopt(socket.SOL_SOCKET, option, value)
         level, _ = _ecn_option(plain)
-        plain.setsockopt(level, socket.IPV6_RECVTCLASS if level == socket.IPPROTO_IPV6 else socket.IP_RECVTOS, 1)
+        ipv6 = level == socket.IPPROTO_IPV6
+        plain.setsockopt(level, socket.IPV6_RECVTCLASS if ipv6 else socket.IP_RECVTOS, 1)
+        plain.setsockopt(level, _IPV6_MTU_DISCOVER if ipv6 else _IP_MTU_DISCOVER, _PMTUDISC_PROBE)
     except OSError:
         plain.close()
         raise

@@ -19,7 +19,7 @@ from pyroute2.netlink.exceptions import NetlinkError
 
 from netem.live.namespaces import enter_network, this_network
 
-MTU = 1500
+_MTU = 1500
 
 _SIOCETHTOOL = 0x8946
 _OFFLOADS = (0x1F, 0x24, 0x2C, 0x21, 0x19, 0x17, 0x15)  # TSO, GSO, GRO, UFO, SG, TX and RX checksums (ethtool.h)
@@ -41,6 +41,7 @@ class Attachment:
     peer_hardware: str
     neighbours: tuple[str, ...]
     routes: tuple[tuple[str, str], ...] = ()
+    mtu: int = _MTU
 
 
 def lay_wire(end: int, emulator: int, port: str, attachment: Attachment) -> None:
@@ -53,7 +54,7 @@ def lay_wire(end: int, emulator: int, port: str, attachment: Attachment) -> None
         enter_network(emulator)
         with IPRoute() as ip:
             ip.link("add", ifname=port, kind="veth", peer={"ifname": attachment.device, "net_ns_fd": end})
-            _bring_up(ip, port)
+            _bring_up(ip, port, attachment.mtu)
         enter_network(end)
         with IPRoute() as ip:
             _attach(ip, attachment)
@@ -102,7 +103,7 @@ def bridge(ports: Iterable[str]) -> None:
 def _attach(ip: IPRoute, attachment: Attachment) -> None:
     index = ip.link_lookup(ifname=attachment.device)[0]
     ip.link("set", index=index, address=attachment.hardware)
-    _bring_up(ip, attachment.device)
+    _bring_up(ip, attachment.device, attachment.mtu)
     for address in map(ip_interface, _usable(attachment.addresses)):
         no_dad = {"flags": _NO_DAD} if address.version == 6 else {}
         ip.addr("add", index=index, address=str(address.ip), prefixlen=address.network.prefixlen, **no_dad)
@@ -124,9 +125,9 @@ def _family(address: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in address else socket.AF_INET
 
 
-def _bring_up(ip: IPRoute, device: str) -> None:
+def _bring_up(ip: IPRoute, device: str, mtu: int) -> None:
     _without_offloads(device)
-    ip.link("set", index=ip.link_lookup(ifname=device)[0], mtu=MTU, state="up")
+    ip.link("set", index=ip.link_lookup(ifname=device)[0], mtu=mtu, state="up")
 
 
 def _without_offloads(device: str) -> None:

@@ -35,7 +35,7 @@ def test_the_increase_of_rfc_9438_gives_cubic_the_window_of_reno():
 
 
 def test_a_window_a_round_trip():
-    assert rate_mbps(10, 0.1) == pytest.approx(10 * 1452 * 8 / 0.1 / 1e6)
+    assert rate_mbps(10, 0.1) == pytest.approx(10 * 1200 * 8 / 0.1 / 1e6)
 
 
 def test_every_loss_model_and_arm_is_a_cell_of_its_own():

@@ -6,8 +6,8 @@ from experiments.catalog.start_up import (
     BITRATES,
     CHAIN,
     EXPERIMENT,
+    FIRST_DATAGRAM,
     LOST_RTTS,
-    MTU_PAYLOAD,
     REPEATED,
     RTTS,
     SETUPS,
@@ -57,7 +57,7 @@ def test_a_chain_that_costs_nothing_or_two_round_trips_breaks_its_check():
     assert not _chain_is_no_faster_than_tcp(begun(**{name: -1})).holds
 
 
-@pytest.mark.parametrize(("sent", "holds"), [(3 * MTU_PAYLOAD, True), (3 * MTU_PAYLOAD + 1, False), (0, False)])
+@pytest.mark.parametrize(("sent", "holds"), [(3 * FIRST_DATAGRAM, True), (3 * FIRST_DATAGRAM + 1, False), (0, False)])
 def test_the_amplification_limit_is_met_to_the_byte(sent, holds):
     assert _answer_is_three_times(sent).holds == holds
 

@@ -56,7 +56,11 @@ def notes(reuse: Reuse) -> Callable[..., list[str]]:
     def measured(plan: Scenario) -> list[str]:
         result = run_arm(plan, plan.arms[0], reuse)
         assert result.outcome == "measured"
-        return [note for note in result.notes if "sizes are drawn from a model" not in note and "say" not in note]
+        return [
+            note
+            for note in result.notes
+            if "sizes are drawn from a model" not in note and not re.search("says? little", note)
+        ]
 
     return measured
 
@@ -108,7 +112,8 @@ def test_packets_that_are_larger_than_the_path_takes_are_named_with_its_size(
     notes: Callable[..., list[str]], arm: str
 ) -> None:
     small = {"down": [{"element": "size-limit", "largest": "700B"}, DELAY], "up": [DELAY]}
-    (note,) = notes(scenario(arm, network=small))
+    note, why = notes(scenario(arm, network=small))
+    assert " were larger than the path carries: this arm does not find out" in why
     assert note.startswith("none of 30 frames was shown: ")
     assert " never arrived whole" in note
     assert "; size-limit (largest 700B, start 0s) took " in note
@@ -290,3 +295,33 @@ def test_a_verdict_of_few_frames_says_so() -> None:
         "rtp has a p95 of 100 ms in a typical run of 9 runs. In each run, p95 of 20 frames says little: it takes 59 "
         "until the slowest bounds it with 95 % confidence."
     )
+
+
+def limited(largest: str) -> dict[str, Any]:
+    return {"down": [{"element": "size-limit", "largest": largest}, DELAY], "up": [DELAY]}
+
+
+@pytest.mark.parametrize("arm", ["udp", "rtp", "srt"])
+def test_an_arm_that_does_not_find_out_what_passes_says_so_and_how_much_it_lost(
+    notes: Callable[..., list[str]], arm: str
+) -> None:
+    *_, note = notes(scenario(arm, network=limited("1400B")))
+    count = int(note.split()[0])
+    assert count > 5
+    assert note == (
+        f"{count} packets were larger than the path carries: this arm does not find out what passes, it sends what mtu "
+        "says (1500 bytes)"
+    )
+    assert notes(scenario(arm, network=limited("1500B"))) == []
+
+
+@pytest.mark.parametrize("arm", ["quic-datagram", "webtransport-stream-per-frame"])
+def test_an_arm_that_finds_out_what_passes_says_what_it_found(notes: Callable[..., list[str]], arm: str) -> None:
+    (note,) = notes(scenario(arm, duration="3s", network=limited("1400B")))
+    assert re.fullmatch(
+        r"found that the path carries datagrams of 13\d\d bytes, not of 1452, after larger ones had stopped to pass "
+        r"\(1 time\)",
+        note,
+    )
+    assert notes(scenario(arm, network=limited("1500B"))) == []
+    assert notes(scenario(f"{arm}:congestion=reno", network=limited("1400B"))) == []

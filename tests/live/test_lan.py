@@ -133,3 +133,12 @@ def test_the_hosts_have_no_way_to_anybody_else(lan: Running) -> None:
             lan.sender.send([(b"x", outside.getsockname(), 0)])
             with pytest.raises(TimeoutError):
                 outside.recv(10)
+
+
+def test_packets_up_to_9000_bytes_pass_whole_and_larger_ones_are_counted_and_lost(lan: Running) -> None:
+    headers = 48 if ":" in lan.hosts[0] else 28
+    to = (lan.hosts[1], PORT)
+    lan.sender.send([(bytes(9000 - headers), to, 0), (bytes(9001 - headers), to, 0), (b"last", to, 0)])
+    assert [len(data) for data, _, _ in received(lan.receiver, 2)] == [9000 - headers, 4]
+    assert (lan.sender.unsent, lan.sender.too_large) == (1, 1)
+    assert lan.down.path.counts().pushed == 2

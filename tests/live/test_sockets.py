@@ -134,6 +134,17 @@ def test_what_the_kernel_does_not_take_is_counted_and_nothing_is_raised(pair: tu
     assert received(b, 1) == [(b"small", 0)]
 
 
+@pytest.mark.parametrize(("host", "level", "option"), [("127.0.0.1", 0, 10), ("::1", 41, 23)])
+def test_what_a_socket_sends_is_not_fragmented_whatever_the_kernel_was_told(host: str, level: int, option: int) -> None:
+    """IP_MTU_DISCOVER and IPV6_MTU_DISCOVER of ip(7) and ipv6(7) are 3, "probe": the DF bit, and no cached path MTU."""
+    try:
+        plain = open_socket(host)
+    except OSError as error:
+        pytest.skip(f"no {host} here: {error.strerror}")
+    with plain:
+        assert plain.getsockopt(level, option) == 3
+
+
 def test_a_message_that_a_port_is_closed_is_no_error(clock: LiveClock) -> None:
     a = UdpSocket(open_socket(), clock)
     gone = open_socket()

@@ -32,7 +32,7 @@ class Media:
     def __init__(self, transport: Transport, calls: Sequence[tuple[float, Callable[[float], None]]] = ()) -> None:
         self.transport = transport
         self.events: list[Event] = []
-        self.sent_bytes = 0
+        self.wire: list[bytes] = []
         self._calls = sorted(calls, key=lambda call: call[0])
 
     def receive_datagram(self, data: bytes, peer: tuple[str, int], ecn: int = 0, *, now: float) -> None:
@@ -41,7 +41,7 @@ class Media:
 
     def datagrams_to_send(self, *, now: float) -> list[tuple[bytes, tuple[str, int], int]]:
         datagrams = list(self.transport.datagrams_to_send(now=now))
-        self.sent_bytes += sum(len(datagram.data) for datagram in datagrams)
+        self.wire += [datagram.data for datagram in datagrams]
         self._drain()
         return datagrams
 

@@ -28,8 +28,8 @@ for arm in {arms!r}:
         session = Call(arm, options={{"congestion": congestion}}, tracks=tracks, forward=forward, backward=backward)
         frames = make_video(45, 14_000, deadline=0.3) + make_video(20, 300, interval=0.1, track=CHAT)
         session.run(frames, until=MEDIA_AT + 4, requests=[(1002.7, 1)])
-        story = repr((session.sender.events, session.receiver.events, session.sender.sent_bytes))
-        print(arm, congestion, hashlib.sha256(story.encode()).hexdigest())
+        story = repr((session.sender.events, session.receiver.events)).encode()
+        print(arm, congestion, hashlib.sha256(b"".join([story, *session.sender.wire])).hexdigest())
 """
 ARMS = ["quic-stream", "quic-stream-per-gop", "quic-stream-per-frame", "quic-datagram", "webtransport-stream-per-frame"]
 

@@ -1,6 +1,7 @@
 """Framing and reassembly: what goes in comes out, bad bytes are refused, memory is bounded."""
 
 import contextlib
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -64,10 +65,24 @@ def test_random_bytes_are_refused_or_parsed_but_never_anything_else(data):
 def test_fragments_that_disagree_are_refused():
     reassembler = Reassembler((TRACK,))
     first = framing.split_frame(make_frame(b"x" * 5000), 1400)
-    other = framing.split_frame(make_frame(b"x" * 9000), 1400)
+    other = framing.split_frame(replace(make_frame(b"x" * 9000), group=8), 1400)
     reassembler.add(first[0], now=1.0)
     with pytest.raises(framing.Malformed, match="disagree"):
         reassembler.add(other[1], now=1.0)
+
+
+def test_a_frame_that_is_cut_anew_is_put_together_from_the_smaller_fragments_alone():
+    reassembler = Reassembler((TRACK,))
+    frame = make_frame(bytes(range(250)) * 20)
+    larger, smaller = framing.split_frame(frame, 1400), framing.split_frame(frame, 1200)
+    assert len(larger) < len(smaller)
+    for fragment in larger[:-1]:
+        reassembler.add(fragment, now=1.0)
+    whole = [reassembler.add(fragment, now=2.0)[1] for fragment in [smaller[0], larger[-1], *smaller[1:]]]
+    assert whole[:-1] == [None] * len(smaller)
+    assert whole[-1].frame.payload == frame.payload
+    assert (whole[-1].first_arrival_at, whole[-1].complete_at) == (1.0, 2.0)
+    assert reassembler.held_bytes == 0
 
 
 def test_open_frames_are_bounded_in_number():

@@ -17,6 +17,10 @@ class Pacer:
         self._credit = float(_MIN_BURST_PACKETS * max_datagram_bytes)
         self._counted_at: float | None = None
 
+    def resize(self, max_datagram_bytes: int) -> None:
+        """Packets may have another size from now on."""
+        self._packet = max_datagram_bytes
+
     def packets(self, rate: float, *, now: float) -> int:
         """Whole packets that may leave at `now` when the rate since the last call was `rate` bytes per second."""
         if self._counted_at is not None:

@@ -14,15 +14,21 @@ as one train of packets per frame, and bytes per round trip say little about the
   is taken for twice as much at most, and the window will soon tell.
 
 Congestion is a standing queue over the target (the minimum of the recent round-trip times, as in Copa, NSDI 2018, so
-that delayed ACKs do not count), or over 10 % of loss in a round; fewer losses are the radio's and change nothing. The
-target is 25 ms, and up to twice that where the first packets of trains, which meet no queue of ours, show jitter.
+that delayed ACKs do not count; back to the first packet of a train that the window did not hold back), or over 10 % of
+loss in a round; fewer losses are the radio's and change nothing. The target is 25 ms, and up to twice that where the
+first packets of trains, which meet no queue of ours, show jitter.
 
 While the queue is short (under half of the target) packets leave at twice the rate, so that the next train can show a
-higher one; the window, which only grows by `target / base` per round, bounds what this can do to the delay. Until the
-first congestion the window doubles per round instead (slow start). The target queue delay is the idea of SCReAM (RFC
-8298) and LEDBAT (RFC 6817).
+higher one; the window, which grows by `target / base` per round and by a packet at least (RFC 9002 7.3.3), bounds what
+this can do to the delay. The target queue delay is the idea of SCReAM (RFC 8298) and LEDBAT (RFC 6817).
+
+Until the first congestion the path has shown no limit, and what was measured says how much the application sent, not
+what the path can carry. So no rate holds packets back then, only the window of RFC 9002: ten packets, which grow by
+what is acknowledged (7.3.1) as long as they are used (7.8), to twice what was in flight at most. A burst that fits has
+therefore a precedent of half its size, which passed without a queue (7.7).
 """
 
+import math
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -31,11 +37,14 @@ from typing import NamedTuple
 from transport.congestion.pacer import Pacer
 
 _INITIAL_PACKETS = 10  # RFC 9002 7.2
+_USED_FACTOR = 2  # a window is used if half of it was in flight, and then grows by what is acknowledged
+_FAST_FACTOR = 3  # where the window was full and no queue shows: it grows by twice what is acknowledged
 _MIN_PACKETS = 4  # with fewer in flight there is nothing to reduce
 _INITIAL_RTT = 0.1  # seconds, as all times
 _PROBE_GAIN = 2.0
 _TRAIN_GAP = 0.004  # a longer pause starts a new train; over the 2 ms between releases of a pacer with 1 ms timers
 _TRAIN_RESOLUTION = 0.002  # no train is said to have passed faster: jitter of that size is everywhere
+_RTT_RESOLUTION = 0.002  # within so much of the base, the base was seen again
 _BASE_EPOCH = 2.5  # how long a base round trip is believed without being seen again
 _RATE_WINDOW = 0.03  # the least over which acknowledged bytes are a rate: several delayed ACKs
 _STANDING_WINDOW = 0.01
@@ -73,9 +82,13 @@ class RealtimeController:
         self._sent: dict[int, _Sent] = {}
         self._rate = 0.0  # bytes per second, as measured
         self._slow_start = True
+        self._slow_start_window = _INITIAL_PACKETS * max_datagram_bytes
         self._base_rtt: float | None = None
         self._epoch_at = 0.0
-        self._epoch_min: float | None = None
+        self._epoch_min = math.inf  # of clean samples
+        self._epoch_least = math.inf  # of all samples
+        self._limited_at = -1.0  # when the window last was full
+        self._most_in_flight = self._last_most_in_flight = 0  # of this round, and of the one before
         self._draining = False
         self._jitter: float | None = None  # of round trips over the base, where it cannot be our queue
         self._idle_at = -1.0
@@ -84,11 +97,15 @@ class RealtimeController:
         self._acks: deque[tuple[float, int, float]] = deque()  # (at, delivered, sent_at of the newest), one round trip
         self._train_at = 0.0
         self._train_bytes = 0
+        self._acked_train_at = -1.0  # the train of the newest packet that was acknowledged
+        self._train_seen_at = -1.0  # when the first of it was
         self._last_sent_at = -1.0
+        self._round_at = self._last_round_at = 0.0
         self._round_ends_at = 0.0
         self._round_acked = 0
         self._round_lost = 0
         self._lossy = False
+        self._before_loss: tuple[bool, float] | None = None  # slow start and rate, ahead of rounds with little but loss
 
     @property
     def base_rtt(self) -> float:
@@ -103,8 +120,8 @@ class RealtimeController:
     @property
     def rate(self) -> float:
         """What the path is believed to deliver, in bytes per second."""
-        packets = _INITIAL_PACKETS if self._slow_start else _MIN_PACKETS
-        return max(self._rate, packets * self._packet / self.base_rtt)
+        window = self._slow_start_window if self._slow_start else _MIN_PACKETS * self._packet
+        return max(self._rate, window / self.base_rtt)
 
     @property
     def standing_queue(self) -> float:
@@ -127,31 +144,31 @@ class RealtimeController:
         if self._draining:
             return max(2 * self._packet, int(self.rate * self.base_rtt / 2))
         if self._slow_start:
-            return max(_INITIAL_PACKETS * self._packet, int(self._rate * 2 * self.base_rtt))
+            return self._slow_start_window
         return max(_MIN_PACKETS * self._packet, int(self._rate * (self.base_rtt + self.target)))
 
     @property
     def pacing_rate(self) -> float:
-        """Bytes per second."""
+        """Bytes per second, once the path has shown a limit."""
         probing = self.standing_queue < self.target / 2 and not self._lossy
         return self.rate * (_PROBE_GAIN if probing else 1.0)
 
     def packets_allowed(self, *, now: float) -> int:
-        """Full packets that may leave at `now`.
-
-        Before the first round trip is measured (early data) there is nothing to pace by, and the initial window may
-        leave at once (RFC 9002 7.7).
-        """
-        room = (self.window - self.bytes_in_flight) // self._packet
-        if self._base_rtt is None:
-            return max(0, room)
-        return max(0, min(room, self._pacer.packets(self.pacing_rate, now=now)))
+        """Full packets that may leave at `now`."""
+        room = max(0, (self.window - self.bytes_in_flight) // self._packet)
+        return room if self._slow_start else min(room, max(0, self._pacer.packets(self.pacing_rate, now=now)))
 
     def next_send_at(self) -> float | None:
         """When pacing lets the next packets go, if the window has room; else only an ACK can help, and it is None."""
-        if self.window - self.bytes_in_flight < self._packet:
+        if self._slow_start or self.window - self.bytes_in_flight < self._packet:
             return None
         return self._pacer.next_at(self.pacing_rate)
+
+    def resize(self, max_datagram_bytes: int) -> None:
+        """Packets may have another size from now on; the initial window is of packets (RFC 9002 7.2)."""
+        self._packet = max_datagram_bytes
+        self._pacer.resize(max_datagram_bytes)
+        self._slow_start_window = max(self._slow_start_window, _INITIAL_PACKETS * max_datagram_bytes)
 
     def on_idle(self, *, now: float) -> None:
         """Everything that the application had to send has left."""
@@ -159,21 +176,26 @@ class RealtimeController:
 
     def on_sent(self, number: int, size: int, *, now: float) -> None:
         """A packet left."""
-        if now - self._last_sent_at > max(_TRAIN_GAP, 2.5 * self._packet / self.pacing_rate):
+        paced = 0.0 if self._slow_start else 2.5 * self._packet / self.pacing_rate
+        if now - self._last_sent_at > max(_TRAIN_GAP, paced):
             self._train_at = now
             self._train_bytes = 0
         else:
             self._train_bytes += size
         self._last_sent_at = now
         clean = self.bytes_in_flight <= max(2 * self._packet, self.rate * self.base_rtt / 2)
-        loaded = self.bytes_in_flight + size >= _MIN_PACKETS * self._packet
-        self._sent[number] = _Sent(size, now, self._train_at, self._train_bytes, clean, loaded, self._idle_at)
         self.bytes_in_flight += size
-        if self._base_rtt is not None:
+        self._most_in_flight = max(self._most_in_flight, self.bytes_in_flight)
+        if self.bytes_in_flight + self._packet > self.window:
+            self._limited_at = now
+        loaded = self.bytes_in_flight >= _MIN_PACKETS * self._packet
+        self._sent[number] = _Sent(size, now, self._train_at, self._train_bytes, clean, loaded, self._idle_at)
+        if not self._slow_start:
             self._pacer.spend(size)
 
     def on_acked(self, numbers: Iterable[int], rtt: float | None, *, now: float) -> None:
         """One ACK: the packets that are new in it, and the round-trip time of the newest, without the ACK delay."""
+        acked = 0
         newest: _Sent | None = None
         first: _Sent | None = None  # of a train, with nothing of ours before it on the path
         for number in numbers:
@@ -181,7 +203,7 @@ class RealtimeController:
             if packet is None:
                 continue
             self.bytes_in_flight -= packet.size
-            self._delivered += packet.size
+            acked += packet.size
             self._round_acked += 1
             if newest is None or packet.at >= newest.at:
                 newest = packet
@@ -193,8 +215,10 @@ class RealtimeController:
             self._update_delay(rtt, newest, now=now)
             if first is not None:
                 self._update_jitter(rtt + newest.at - first.at)
+        self._delivered += acked
         self._acks.append((now, self._delivered, newest.at))
         self._update_rate(newest, rtt, now=now)
+        self._grow(acked)
         self._update_round(now=now)
 
     def on_lost(self, numbers: Iterable[int], *, now: float) -> None:
@@ -205,6 +229,14 @@ class RealtimeController:
                 self.bytes_in_flight -= packet.size
                 self._round_lost += 1
         self._update_round(now=now)
+
+    def on_narrowed(self) -> None:
+        """What was lost of late was lost by its size: what was concluded from it does not hold."""
+        if self._before_loss is not None:
+            self._slow_start, self._rate = self._before_loss
+            self._before_loss = None
+        self._lossy = False
+        self._round_lost = 0
 
     def on_discarded(self, numbers: Iterable[int]) -> None:
         """Packets no longer followed, which says nothing about the path (keys discarded, data probed with)."""
@@ -220,25 +252,46 @@ class RealtimeController:
     def _update_delay(self, rtt: float, newest: _Sent, *, now: float) -> None:
         """The base is lowered by any sample, and raised at the end of an epoch to the least of its clean ones.
 
-        When an epoch had none, because the queue never emptied, the window is halved until one arrives (BBR's
-        ProbeRTT).
+        An epoch may have none. If the window was never full in it, the application is the limit and its pauses empty
+        the queue: the least of all samples is the base. If the base was seen again, it stands. Else the queue may be
+        ours and never empty, and the window is halved until a clean sample arrives (BBR's ProbeRTT).
         """
         if self._base_rtt is None or rtt < self._base_rtt:
             self._base_rtt = rtt
+        self._epoch_least = min(self._epoch_least, rtt)
         if newest.clean:
-            self._epoch_min = min(self._epoch_min or rtt, rtt)
+            self._epoch_min = min(self._epoch_min, rtt)
         if now - self._epoch_at >= _BASE_EPOCH:
-            self._draining = self._epoch_min is None
-            if self._epoch_min is not None:
+            if self._epoch_min == math.inf and self._limited_at < self._epoch_at:
+                self._epoch_min = self._epoch_least
+            if self._epoch_min == math.inf and self._epoch_least <= self._base_rtt + _RTT_RESOLUTION:
+                self._epoch_min = self._base_rtt
+            self._draining = self._epoch_min == math.inf
+            if not self._draining:
                 self._base_rtt = self._epoch_min
-                self._epoch_min = None
+                self._epoch_min = self._epoch_least = math.inf
                 self._epoch_at = now
         while self._recent_rtts and self._recent_rtts[-1][1] >= rtt:
             self._recent_rtts.pop()
         self._recent_rtts.append((now, rtt))
+        if newest.train_at != self._acked_train_at:
+            self._acked_train_at, self._train_seen_at = newest.train_at, now
         oldest = now - max(self._base_rtt / 2, _STANDING_WINDOW)
+        if self._limited_at < newest.train_at:  # what a frame meets of its own is over before the next one
+            oldest = min(oldest, self._train_seen_at)
         while self._recent_rtts[0][0] < oldest:
             self._recent_rtts.popleft()
+
+    def _grow(self, acked_bytes: int) -> None:
+        """The window's own growth, beside that by a measured rate: only as far as what there is of it is used."""
+        limited = self._limited_at >= self._last_round_at
+        if self._slow_start:
+            factor = _FAST_FACTOR if limited and self.standing_queue < _RTT_RESOLUTION else _USED_FACTOR
+            most = factor * max(self._most_in_flight, self._last_most_in_flight)
+            if self._slow_start_window < most:
+                self._slow_start_window = min(self._slow_start_window + (factor - 1) * acked_bytes, most)
+        elif limited and self.standing_queue < self.target and not self._lossy:  # a packet for each window acknowledged
+            self._rate += acked_bytes * self._packet / self.window / (self.base_rtt + self.target)
 
     def _update_rate(self, newest: _Sent, rtt: float | None, *, now: float) -> None:
         sample = self._acked_sample(now=now)
@@ -275,9 +328,14 @@ class RealtimeController:
         total = self._round_acked + self._round_lost
         self._lossy = self._round_lost >= _MIN_PACKETS and self._round_lost > _LOSS_THRESHOLD * total
         if self._lossy:
+            self._before_loss = self._before_loss or (self._slow_start, self._rate)
             self._slow_start = False
             sample = self._acked_sample(now=now) if self._acks else None
             acked = sample.size / sample.acked_in if sample is not None else 0.0
             self._rate = max(self._rate * _LOSS_FACTOR, acked)
+        elif self._round_acked >= _MIN_PACKETS:
+            self._before_loss = None
         self._round_acked = self._round_lost = 0
+        self._last_most_in_flight, self._most_in_flight = self._most_in_flight, self.bytes_in_flight
+        self._last_round_at, self._round_at = self._round_at, now
         self._round_ends_at = now + self.base_rtt + max(0.0, self.standing_queue)

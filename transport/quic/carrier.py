@@ -41,11 +41,14 @@ class Carrier(Protocol):
     def sweep(self) -> None:
         """Forget what the peer has acknowledged."""
 
+    def on_path_narrowed(self) -> None:
+        """See `transport.quic.observed.Reports`."""
+
     def on_stream_sent(self, stream_id: int, offset: int, size_bytes: int, *, now: float) -> None:
-        """See `transport.quic.stack.Reports`."""
+        """See `transport.quic.observed.Reports`."""
 
     def on_datagram_sent(self, token: Hashable, *, now: float) -> None:
-        """See `transport.quic.stack.Reports`."""
+        """See `transport.quic.observed.Reports`."""
 
     def on_datagram_settled(self, token: Hashable, acknowledged: bool, *, now: float) -> None:
-        """See `transport.quic.stack.Reports`."""
+        """See `transport.quic.observed.Reports`."""

@@ -9,6 +9,7 @@ from aioquic.quic.packet_builder import QuicSentPacket
 
 from transport.congestion import CONTROLLERS
 from transport.congestion.realtime import RealtimeController
+from transport.quic.path_mtu import PathMtu, SentSize
 
 
 class ControlAdapter(QuicCongestionControl):
@@ -21,9 +22,10 @@ class ControlAdapter(QuicCongestionControl):
         super().__init__(max_datagram_size=max_datagram_size)
         self.controller = controller(max_datagram_bytes=max_datagram_size)
         self.lost_packets = 0
+        self.path_mtu: PathMtu | None = None  # told of every packet too, and its probes are no congestion
         self._packet = max_datagram_size
-        self._acked: list[int] = []
-        self._lost: list[int] = []
+        self._acked: list[SentSize] = []
+        self._lost: list[SentSize] = []
         self._rtt_sampled = False
 
     def permit(self, packets: int) -> None:
@@ -32,17 +34,37 @@ class ControlAdapter(QuicCongestionControl):
 
     def flush(self, latest_rtt: float, *, now: float) -> None:
         """Report what the last call into aioquic brought. `latest_rtt` is the sample without the peer's ACK delay."""
-        if self._acked:
-            self.controller.on_acked(self._acked, latest_rtt if self._rtt_sampled else None, now=now)
+        acked, lost = self._acked, self._lost
+        if acked:
             self._acked = []
+            numbers = [packet.number for packet in acked]
+            self.controller.on_acked(numbers, latest_rtt if self._rtt_sampled else None, now=now)
             self._rtt_sampled = False
-        if self._lost:
-            self.controller.on_lost(self._lost, now=now)
+        if lost:
             self._lost = []
+            self._report_lost([packet.number for packet in lost], now=now)
+        if self.path_mtu is not None and (acked or lost):
+            self.path_mtu.on_packets(acked, lost, now=now)
+
+    def resize(self, max_datagram_size: int) -> None:
+        """Packets may have another size from now on."""
+        if max_datagram_size < self._packet:
+            self.controller.on_narrowed()
+        self._packet = max_datagram_size
+        self.controller.resize(max_datagram_size)
+
+    def _report_lost(self, numbers: list[int], *, now: float) -> None:
+        """The loss of a probe says something about its size and nothing about congestion (RFC 9000 14.4)."""
+        probes = [number for number in numbers if self.path_mtu is not None and self.path_mtu.is_probe(number)]
+        self.controller.on_discarded(probes)
+        lost = [number for number in numbers if number not in probes]
+        self.lost_packets += len(lost)
+        if lost:
+            self.controller.on_lost(lost, now=now)
 
     def on_packet_acked(self, *, now: float, packet: QuicSentPacket) -> None:
         self.bytes_in_flight -= packet.sent_bytes
-        self._acked.append(packet.packet_number)
+        self._acked.append(SentSize(packet.packet_number, packet.sent_bytes))
 
     def on_packet_sent(self, *, packet: QuicSentPacket) -> None:
         assert packet.sent_time is not None
@@ -53,12 +75,14 @@ class ControlAdapter(QuicCongestionControl):
         expired = list(packets)
         self.bytes_in_flight -= sum(packet.sent_bytes for packet in expired)
         self.controller.on_discarded([packet.packet_number for packet in expired])
+        if self.path_mtu is not None:
+            probes = [packet for packet in expired if self.path_mtu.is_probe(packet.packet_number)]
+            self._lost += [SentSize(packet.packet_number, packet.sent_bytes) for packet in probes]
 
     def on_packets_lost(self, *, now: float, packets: Iterable[QuicSentPacket]) -> None:
         lost = list(packets)
         self.bytes_in_flight -= sum(packet.sent_bytes for packet in lost)
-        self.lost_packets += len(lost)
-        self._lost += [packet.packet_number for packet in lost]
+        self._lost += [SentSize(packet.packet_number, packet.sent_bytes) for packet in lost]
 
     def on_persistent_congestion(self) -> None:
         """Nothing: an outage of the link is not congestion, and a standing queue shows by its delay."""

@@ -16,22 +16,41 @@ from transport.quic.stack import Stack
 
 class _Token(NamedTuple):
     number: int
+    cuts: int
     fragment: int
 
 
 class _Outgoing:
     """A frame of which fragments are to be sent or may have to be sent again."""
 
-    __slots__ = ("expires_at", "fragments", "frame", "number", "settled", "to_send", "unsent_from")
+    __slots__ = ("cuts", "expires_at", "fragments", "frame", "number", "settled", "started", "to_send", "unsent_from")
 
-    def __init__(self, frame: Frame, number: int, fragments: list[bytes]) -> None:
+    def __init__(self, frame: Frame, number: int, room: int) -> None:
         self.frame = frame
         self.number = number
-        self.fragments = fragments
-        self.to_send = deque(range(len(fragments)))
+        self.cuts = 0
+        self.started = False
         self.unsent_from = 0  # fragments leave for the first time in order
-        self.settled = 0
         self.expires_at = math.inf if frame.expires_at is None else frame.expires_at
+        self._cut(room)
+
+    def unsent_bytes(self) -> int:
+        return sum(map(len, self.fragments[self.unsent_from :]))
+
+    def fits(self, room: int) -> bool:
+        return len(self.fragments[0]) <= room  # of equal fragments the first is the longest
+
+    def cut_anew(self, room: int) -> None:
+        """The path carries less than it did: what the receiver has of the frame is of no use, all of it is sent."""
+        all_sent = self.unsent_from == len(self.fragments)
+        self.cuts += 1
+        self._cut(room)
+        self.unsent_from = len(self.fragments) if all_sent else 0
+
+    def _cut(self, room: int) -> None:
+        self.fragments = split_frame(self.frame, room)
+        self.to_send = deque(range(len(self.fragments)))
+        self.settled = 0
 
     def __lt__(self, other: "_Outgoing") -> bool:
         return (self.frame.priority, self.number) < (other.frame.priority, other.number)
@@ -55,19 +74,17 @@ class DatagramCarrier:
         return True
 
     def start(self, frame: Frame) -> None:
-        room = self._stack.max_datagram_payload() - self._session.datagram_prefix_bytes
-        outgoing = _Outgoing(frame, next(self._numbers), split_frame(frame, room))
+        outgoing = _Outgoing(frame, next(self._numbers), self._room())
         self._outgoing[outgoing.number] = outgoing
         insort(self._to_send, outgoing)
-        size = sum(map(len, outgoing.fragments))
-        self._unsent[frame.priority] = self._unsent.get(frame.priority, 0) + size
+        self._unsent[frame.priority] = self._unsent.get(frame.priority, 0) + outgoing.unsent_bytes()
 
     def fill(self, packets: int) -> None:
         while self._to_send and self._stack.pending_datagrams() < packets:
             outgoing = self._to_send[0]
             index = outgoing.to_send.popleft()
             data = self._session.datagram(outgoing.fragments[index])
-            self._stack.send_datagram(data, _Token(outgoing.number, index))
+            self._stack.send_datagram(data, _Token(outgoing.number, outgoing.cuts, index))
             if not outgoing.to_send:
                 del self._to_send[0]
 
@@ -82,7 +99,7 @@ class DatagramCarrier:
         for outgoing in [each for each in self._outgoing.values() if each.expires_at <= now]:
             if outgoing.unsent_from < len(outgoing.fragments):
                 unfinished.append(outgoing.frame)
-                self._unsent[outgoing.frame.priority] -= sum(map(len, outgoing.fragments[outgoing.unsent_from :]))
+                self._unsent[outgoing.frame.priority] -= outgoing.unsent_bytes()
             self._forget(outgoing)
         return unfinished
 
@@ -97,7 +114,7 @@ class DatagramCarrier:
 
     def on_datagram_sent(self, token: Hashable, *, now: float) -> None:
         assert isinstance(token, _Token)
-        outgoing = self._outgoing.get(token.number)
+        outgoing = self._of(token)
         if outgoing is None:
             return
         is_new = token.fragment >= outgoing.unsent_from
@@ -105,7 +122,8 @@ class DatagramCarrier:
         if not is_new:
             return
         frame = outgoing.frame
-        if token.fragment == 0:
+        if not outgoing.started:
+            outgoing.started = True
             self._emit(FrameStarted(frame.track, frame.sequence, now))
         self._unsent[frame.priority] -= len(outgoing.fragments[token.fragment])
         outgoing.unsent_from = token.fragment + 1
@@ -116,18 +134,47 @@ class DatagramCarrier:
 
     def on_datagram_settled(self, token: Hashable, acknowledged: bool, *, now: float) -> None:
         assert isinstance(token, _Token)
-        outgoing = self._outgoing.get(token.number)
+        outgoing = self._of(token)
         if outgoing is None or not self._repair:
             return
         if not acknowledged and now + self._stack.rtt / 2 < outgoing.expires_at:
             self._count_up("repaired")
-            outgoing.to_send.appendleft(token.fragment)
-            if len(outgoing.to_send) == 1:
-                insort(self._to_send, outgoing)
+            self._send_again(outgoing, token.fragment)
             return
         outgoing.settled += 1
         if outgoing.settled == len(outgoing.fragments):
             self._forget(outgoing)
+
+    def on_path_narrowed(self) -> None:
+        """What waits is cut for the smaller size; what is on its way is, if it has to be repaired."""
+        for token in reversed(self._stack.take_back()):
+            assert isinstance(token, _Token)
+            outgoing = self._of(token)
+            if outgoing is not None:
+                self._send_again(outgoing, token.fragment)
+        for outgoing in self._to_send:
+            self._fit(outgoing)
+
+    def _room(self) -> int:
+        return self._stack.max_datagram_payload() - self._session.datagram_prefix_bytes
+
+    def _of(self, token: _Token) -> _Outgoing | None:
+        """What a token stands for, if that is still to be sent or may have to be sent again."""
+        outgoing = self._outgoing.get(token.number)
+        return outgoing if outgoing is not None and outgoing.cuts == token.cuts else None
+
+    def _send_again(self, outgoing: _Outgoing, fragment: int) -> None:
+        if not outgoing.to_send:
+            insort(self._to_send, outgoing)
+        outgoing.to_send.appendleft(fragment)
+        self._fit(outgoing)
+
+    def _fit(self, outgoing: _Outgoing) -> None:
+        room = self._room()
+        if not outgoing.fits(room):
+            unsent = outgoing.unsent_bytes()
+            outgoing.cut_anew(room)
+            self._unsent[outgoing.frame.priority] += outgoing.unsent_bytes() - unsent
 
     def _forget(self, outgoing: _Outgoing) -> None:
         del self._outgoing[outgoing.number]

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Mapping
 from typing import TextIO, cast
 
 from aioquic._buffer import Buffer
-from aioquic.quic.configuration import SMALLEST_MAX_DATAGRAM_SIZE, QuicConfiguration
+from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.packet import QuicErrorCode, QuicPacketType, pull_quic_header
 from aioquic.tls import SessionTicket
 
@@ -16,6 +16,7 @@ from transport.contract import Address, Closed, Connected, Datagram, Event, Tran
 from transport.quic.certificate import SERVER_NAME, certificate, filler, private_key
 from transport.quic.chance import Chance
 from transport.quic.options import QuicOptions
+from transport.quic.path_mtu import BASE_BYTES, PathMtu
 from transport.quic.qlog import KeyLog, Qlog
 from transport.quic.session import Message, Session, SessionEvent, StreamAborted, StreamBytes
 from transport.quic.stack import Stack
@@ -45,10 +46,9 @@ class QuicEnd:
         calls: bool,
         counters: tuple[str, ...],
     ) -> None:
-        if config.max_datagram_bytes < SMALLEST_MAX_DATAGRAM_SIZE:
+        if config.max_datagram_bytes < BASE_BYTES:
             raise ValueError(
-                f"max_datagram_bytes must be at least {SMALLEST_MAX_DATAGRAM_SIZE} for QUIC, "
-                f"got {config.max_datagram_bytes}"
+                f"max_datagram_bytes must be at least {BASE_BYTES} for QUIC, got {config.max_datagram_bytes}"
             )
         if options.zero_rtt and session.no_early_data is not None:
             raise Unsupported(session.no_early_data)
@@ -75,7 +75,13 @@ class QuicEnd:
     def connect(self, *, now: float) -> None:
         self._now = now
         if self._calls and self._stack is None and not self._closed:
-            self._stack = Stack(self, configuration=self._configuration, chance=self._chance, live=self._live)
+            self._stack = Stack(
+                self,
+                configuration=self._configuration,
+                chance=self._chance,
+                live=self._live,
+                path_mtu=PathMtu(self._config.max_datagram_bytes) if self._live else None,
+            )
             self._session = self._session_type(self._stack, self._config.peer)
             self._on_stack(self._stack, self._session)
             self._stack.call(self._config.peer, now=now)
@@ -131,7 +137,7 @@ class QuicEnd:
     def stats(self) -> Mapping[str, int]:
         return dict(self._count)
 
-    # What aioquic reports while it works (`transport.quic.stack.Reports`); each end overrides what it needs.
+    # What aioquic reports while it works (`transport.quic.observed.Reports`); each end overrides what it needs.
 
     def on_stream_sent(self, stream_id: int, offset: int, size_bytes: int) -> None:
         pass
@@ -143,6 +149,9 @@ class QuicEnd:
         pass
 
     def on_stream_arrived(self, stream_id: int, start: int, stop: int, at: float) -> None:
+        pass
+
+    def on_path_narrowed(self) -> None:
         pass
 
     # What the two ends fill in.
@@ -172,7 +181,7 @@ class QuicEnd:
             idle_timeout=_IDLE_TIMEOUT,
             max_data=2 * _FLOW_CONTROL_BYTES,
             max_stream_data=_FLOW_CONTROL_BYTES,
-            max_datagram_size=self._config.max_datagram_bytes,
+            max_datagram_size=BASE_BYTES,
             max_datagram_frame_size=65535,
             # The listener sends ACKs and requests: our control is for media, and the callers'.
             congestion_control_algorithm=options.congestion if self._calls or not self._live else "reno",
@@ -200,7 +209,7 @@ class QuicEnd:
             self._calls
             or header.packet_type is not QuicPacketType.INITIAL
             or header.version not in self._configuration.supported_versions
-            or len(data) < SMALLEST_MAX_DATAGRAM_SIZE
+            or len(data) < BASE_BYTES
         ):
             self._count["malformed"] += 1
             return

@@ -8,10 +8,10 @@ from transport.framing import FrameHeader, Malformed, keyframe_request
 from transport.quic.arrivals import Arrivals
 from transport.quic.end import QuicEnd
 from transport.quic.missing import MissingFrames
+from transport.quic.observed import MAX_BUFFERED_BYTES
 from transport.quic.options import DatagramOptions, QuicOptions
 from transport.quic.records import RecordReader
 from transport.quic.session import REFUSED, Message, Session, StreamAborted, StreamBytes
-from transport.quic.stack import MAX_BUFFERED_BYTES
 from transport.reassembly import Reassembler
 
 Unit = Literal["track", "group", "frame", "datagram"]

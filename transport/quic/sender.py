@@ -9,6 +9,7 @@ from transport.framing import MAX_FRAME_BYTES, Malformed, keyframe_request, pars
 from transport.quic.carrier import Carrier, CountUp, Emit
 from transport.quic.end import QuicEnd
 from transport.quic.options import QuicOptions
+from transport.quic.path_mtu import BASE_BYTES
 from transport.quic.queue import FrameQueue
 from transport.quic.session import REFUSED, Message, Session, StreamAborted, StreamBytes
 from transport.quic.stack import Stack
@@ -71,6 +72,10 @@ class QuicSender(QuicEnd):
     def on_datagram_settled(self, token: Hashable, acknowledged: bool) -> None:
         if self._carrier is not None:
             self._carrier.on_datagram_settled(token, acknowledged, now=self._now)
+
+    def on_path_narrowed(self) -> None:
+        if self._carrier is not None:
+            self._carrier.on_path_narrowed()
 
     def receive_datagram(self, data: bytes, peer: Address, ecn: int = 0, *, now: float) -> None:
         super().receive_datagram(data, peer, ecn, now=now)
@@ -178,7 +183,13 @@ class LiveSender(QuicSender):
 
     def stats(self) -> dict[str, int]:
         control = self._stack.control if self._stack is not None else None
-        return dict(self._count) | {"lost_packets": control.lost_packets if control is not None else 0}
+        path = control.path_mtu if control is not None else None
+        return dict(self._count) | {
+            "lost_packets": control.lost_packets if control is not None else 0,
+            "mtu_probes": path.probes if path is not None else 0,
+            "black_holes": path.black_holes if path is not None else 0,
+            "max_datagram_bytes": path.size_bytes if path is not None else BASE_BYTES,
+        }
 
     def _admit(self, frame: Frame, *, now: float) -> None:
         self._expire(now=now)
@@ -207,6 +218,8 @@ class LiveSender(QuicSender):
             datagrams += [Datagram(data, peer) for data, peer in sent]
             if not self._queue and not carrier.waiting():
                 control.on_idle(now=now)
+                if control.packets_allowed(now=now):  # a probe delays nobody, and is subject to the window
+                    datagrams += [Datagram(data, peer) for data, peer in stack.probe_path(now=now)]
                 break
             if not packets:
                 self._send_at = control.next_send_at()
@@ -222,7 +235,8 @@ class LiveSender(QuicSender):
         overload nearly every frame would be sent in part and arrive never. It is dropped, unless it is the last one:
         something must be sent, or a rate once believed too low would stay.
         """
-        room = packets * self._config.max_datagram_bytes
+        assert self._stack is not None
+        room = packets * self._stack.datagram_bytes
         while self._queue:
             frame = self._queue.first()
             if carrier.unsent_bytes(frame.priority) >= room or not carrier.accepts(frame):

@@ -125,6 +125,9 @@ class StreamCarrier:
             lane.frames.popleft()
             self._emit(FrameSent(placed.frame.track, placed.frame.sequence, now))
 
+    def on_path_narrowed(self) -> None:
+        """Nothing: aioquic cuts what it repeats anew."""
+
     def on_datagram_sent(self, token: Hashable, *, now: float) -> None:
         pass
 
