@@ -7,8 +7,8 @@ from dataclasses import dataclass
 class SentRecord:
     """One captured frame or message. Instants in seconds of the driver's clock; None where it did not happen.
 
-    `given_up` is "dropped" (no room: encoder or send queue) or "expired" (deadline passed before it was sent), else
-    None. A capture that never got to the encoder has `sequence` -1: sequences count encoded frames, without gaps.
+    `given_up` is "dropped" (no room: encoder or send queue) or "expired" (it could not meet its deadline any more),
+    else None. A capture that never got to the encoder has `sequence` -1: sequences count encoded frames, without gaps.
     """
 
     track: int

@@ -84,7 +84,7 @@ class FrameSent:
 
 @dataclass(frozen=True, slots=True)
 class FrameDropped:
-    """Sender: given up. "dropped": no room in the send queue; "expired": its deadline passed first."""
+    """Sender: given up. "dropped": no room in the send queue; "expired": it cannot meet its deadline any more."""
 
     track: int
     sequence: int

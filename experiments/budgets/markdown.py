@@ -3,7 +3,7 @@
 import re
 
 from experiments.budgets.check import Report, Verdict
-from experiments.budgets.text import answer, distance, explanation, limit_text, quantity, word
+from experiments.budgets.text import answer, distance, explanation, limit_text, quantity, subjects, word
 
 _SPECIAL = re.compile(r"[\\`*_\[\]<>|~&#]")
 
@@ -12,6 +12,8 @@ def markdown(report: Report) -> str:
     """A sentence, a table with the broken budgets first, and notes."""
     lines = [
         f"### Latency budgets: {_escaped(answer(report))}",
+        "",
+        *(f"{_escaped(subject)}  " for subject in subjects(report.budgets)),
         "",
         "| verdict | scenario | arm | track | metric | measured | limit | by | why |",
         "|---|---|---|---|---|--:|---|--:|---|",

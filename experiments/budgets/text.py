@@ -5,6 +5,8 @@ import math
 from experiments.budgets.check import Report, Verdict
 from experiments.budgets.judge import Judgement
 from experiments.budgets.metrics import Metric
+from experiments.budgets.spec import Budgets
+from experiments.scenario.title import title
 
 
 def quantity(metric: Metric, value: float) -> str:
@@ -65,6 +67,12 @@ def sentence(verdict: Verdict) -> str:
     does = "keeps" if verdict.kept else "breaks"
     said = f"{measured} {does} {limit_text(verdict)} ({distance(budget.metric, judgement, brackets=False)})"
     return f"{said}: {why}" if (why := explanation(verdict)) else said
+
+
+def subjects(budgets: Budgets) -> list[str]:
+    """What each scenario of the file holds, by what the file calls it."""
+    scenarios = {target.name: target.scenario for target in budgets.targets}
+    return [f"{name}: {title(scenario)}" for name, scenario in scenarios.items()]
 
 
 def answer(report: Report) -> str:

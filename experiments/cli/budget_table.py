@@ -5,14 +5,13 @@ from rich.table import Table
 from rich.text import Text
 
 from experiments.budgets.check import Report, Verdict
-from experiments.budgets.text import distance, explanation, limit_text, quantity, word
+from experiments.budgets.text import distance, explanation, limit_text, quantity, subjects, word
 
 
 def budget_table(report: Report) -> Table:
     """A row a budget, in the order of the file. The verdict is a word, not only a colour."""
-    table = Table(
-        title=f"Budgets of {report.budgets.file}", title_justify="left", title_style="bold", box=box.SIMPLE_HEAD
-    )
+    title = "\n".join([f"Budgets of {report.budgets.file}", *subjects(report.budgets)])
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
     table.add_column("scenario, arm, track", overflow="fold")
     table.add_column("metric", no_wrap=True)
     table.add_column("measured", justify="right", no_wrap=True)

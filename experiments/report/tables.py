@@ -144,8 +144,8 @@ def fate_table(fates: Mapping[str, Mapping[str, Any]]) -> Table:
             Row(arm, tuple(Cell(str(found[fate]), share(found[fate], total) if found[fate] else "") for fate in FATES))
         )
     return Table(
-        caption="Video frames by fate. undecodable: its reference was missing. late: whole, but too late. dropped, "
-        "expired: given up by the sender. lost: it never arrived whole.",
+        caption="Video frames by fate. undecodable: its reference was missing. late: whole, but after its deadline "
+        "or its turn. dropped, expired: given up by the sender. lost: it never arrived whole.",
         corner="arm",
         columns=tuple(FATES),
         rows=tuple(rows),

@@ -122,6 +122,9 @@ def test_markdown_has_broken_budgets_first_and_a_table_that_stays_one(glass, bud
     assert glass("check", "budgets.toml", "--workers", "1", "--markdown", "x.md")[0] == 1
     lines = Path("x.md").read_text().splitlines()
     assert lines[0] == "### Latency budgets: 1 of 3 budgets is broken."
+    assert lines[2].rstrip() == (
+        "call.toml: lognormal, 4 s, 2 Mbit/s over 8 Mbit/s, no deadline, loss 2 %, 20 ms each way, 150 kB"
+    )
     rows = [line for line in lines if line.startswith("| ")][1:]
     assert rows[0].startswith(r"| **broken** | call.toml | a\|b \<i\> \`x\` | video | p50 | 141.6 ms | max 100ms |")
     assert len({line.replace("\\|", "").count("|") for line in lines if line.startswith("|")}) == 1
