@@ -10,7 +10,7 @@ from transport.contract import Closed, Connected, Frame, FrameReceived
 from transport.framing import RECORD_HEADER_BYTES, record, split_frame
 from transport.quic import certificate, end
 from transport.quic import receiver as receiver_module
-from transport.quic import stack as stack_module
+from transport.quic import observed
 
 SENDER, RECEIVER = ("10.0.0.1", 4000), ("10.0.0.2", 4433)
 few = settings(max_examples=40, deadline=None)
@@ -113,7 +113,7 @@ def test_unfinished_records_on_many_streams_are_held_up_to_a_cap(hostile, events
 
 
 def test_a_gap_of_megabytes_in_a_stream_ends_the_connection(hostile, events, monkeypatch):
-    monkeypatch.setattr(stack_module, "MAX_BUFFERED_BYTES", 100_000)
+    monkeypatch.setattr(observed, "MAX_BUFFERED_BYTES", 100_000)
     hostile = hostile()
     stream_id = hostile.stream(b"x", end=False)
     hostile.pair.step(5)
