@@ -47,8 +47,10 @@ def receive_arm(guest: Guest, limits: Limits, draw: Callable[[int], bytes], say:
             say(f"received {printable(ends.arm.label)}")
     except MemoryError:
         _give_up(guest, say, f"it needs more than the {limits.memory / 1e6:g} MB of --max-memory")
-    except OSError as error:
+    except ControlError as error:
         say(f"{guest.peer[0]}: ended: {printable(str(error))}")
+    except OSError as error:
+        _give_up(guest, say, printable(str(error)))
     except Exception as error:  # a defect that a sender found; the next arm has a process of its own
         _give_up(guest, say, f"{type(error).__name__}: {printable(str(error))}")
 
@@ -77,7 +79,7 @@ def _give_up(guest: Guest, say: Say, reason: str) -> None:
 
 def _receive(guest: Guest, ends: Ends, secret: bytes) -> None:
     """Raises ControlError, and OSError without the port."""
-    with open_socket(*guest.here) as plain:
+    with _media_socket(guest.here) as plain:
         control = guest.control
         control.send(Answer(alignment=secret.hex()), PATIENCE)
         start, peer, origin = _align_first(control, plain, secret)
@@ -106,6 +108,13 @@ def _receive(guest: Guest, ends: Ends, secret: bytes) -> None:
             control.send(report, PATIENCE)
         with suppress(ControlError):
             control.receive(End, PATIENCE)  # it closes when it has all
+
+
+def _media_socket(here: Address) -> socket.socket:
+    try:
+        return open_socket(*here)
+    except OSError as error:
+        raise OSError(f"it has no UDP port {here[1]} for media: {error.strerror}") from None
 
 
 def _counts(known: dict[str, Any], shared: SharedSocket, answerer: Answerer) -> Counts:

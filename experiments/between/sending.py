@@ -11,7 +11,7 @@ from experiments.between.asked import ask_for
 from experiments.between.control import Control, ControlError
 from experiments.between.key import Key
 from experiments.between.link_bytes import link_bytes
-from experiments.between.messages import VERSION, Answer, Counts, End, Hello, Record, Report, Start, Started
+from experiments.between.messages import VERSION, Answer, Counts, End, Hello, Report, Start, Started
 from experiments.between.remote import Remote, connect
 from experiments.between.shared_socket import SharedSocket
 from experiments.between.tap import Tap
@@ -161,17 +161,17 @@ def _start(control: Control, plain: socket.socket, secret: bytes, address: Addre
 class Received(NamedTuple):
     """What the receiver reports, its instants by its own clock."""
 
-    records: list[Record]
+    records: list[ReceivedRecord]
     counts: Counts
 
 
 def take_reports(control: Control, captured: int) -> Received:
     """What the receiver reports of so many captured frames, all in the time of one message. Raises ControlError."""
     until = monotonic_ns() + round(PATIENCE * 1e9)
-    records: list[Record] = []
+    records: list[ReceivedRecord] = []
     while True:
         report = control.receive(Report, (until - monotonic_ns()) * 1e-9)
-        records += report.records
+        records += [record.received() for record in report.records]
         if report.error is not None:
             raise ControlError(f"the receiver has nothing to report: {report.error}")
         if len(records) > captured:
@@ -192,7 +192,8 @@ def _result(
     interrupted: bool,
 ) -> ArmResult:
     sent: list[SentRecord] = known["captured"]
-    records = [_record(each, alignment) for each in received.records]
+    records = received.records
+    _put_on_our_clock(records, alignment)
     first = MEDIA_START
     bound = alignment.bound(first, max(first, known["ended_at"]))
     shift = _not_before_sent(sent, records)
@@ -235,13 +236,11 @@ def _result(
     return with_notes(result, ends.scenario)
 
 
-def _record(reported: Record, alignment: Alignment) -> ReceivedRecord:
-    """With its instants on our clock."""
-    record = reported.received()
-    for name in _INSTANTS:
-        if (at := getattr(record, name)) is not None:
-            setattr(record, name, alignment.to_local(at))
-    return record
+def _put_on_our_clock(records: list[ReceivedRecord], alignment: Alignment) -> None:
+    for record in records:
+        for name in _INSTANTS:
+            if (at := getattr(record, name)) is not None:
+                setattr(record, name, alignment.to_local(at))
 
 
 def _not_before_sent(sent: list[SentRecord], records: list[ReceivedRecord]) -> float:

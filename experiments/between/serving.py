@@ -72,7 +72,7 @@ class _Reception:
         for number, (until, guest) in enumerate(list(self._waiting)):
             if until <= now or number >= _MOST_WAITING:
                 self._waiting.remove((until, guest))
-                self._send_away(guest)
+                self._send_away(guest, "it is busy with an arm of another sender; try again later")
 
     def close(self) -> None:
         if self._arm is not None:
@@ -81,9 +81,13 @@ class _Reception:
         self._let_go()
 
     def _begin_arm(self, guest: Guest) -> None:
-        self._arm = _FORK.Process(target=self._be_arm, args=(guest,), daemon=True)
-        self._arm.start()
-        self._arm_until = _now() + self._limits.patience
+        arm = _FORK.Process(target=self._be_arm, args=(guest,), daemon=True)
+        try:
+            arm.start()
+        except OSError as error:
+            self._send_away(guest, f"this host has no room for a process: {error.strerror}")
+            return
+        self._arm, self._arm_until = arm, _now() + self._limits.patience
         guest.close()  # it is the child's
 
     def _end_arm(self) -> None:
@@ -94,8 +98,8 @@ class _Reception:
             self._arm.kill()
             self._arm.join()
         if (code := self._arm.exitcode) is not None:
-            if code < 0:
-                self._say(f"an arm was ended by {signal.Signals(-code).name}")
+            if code:
+                self._say(f"an arm was ended by signal {-code}" if code < 0 else f"an arm ended with code {code}")
             self._arm.close()
             self._arm = None
 
@@ -107,10 +111,10 @@ class _Reception:
         _limit_memory(self._limits.memory)
         receive_arm(guest, self._limits, self._draw, self._say)
 
-    def _send_away(self, guest: Guest) -> None:
+    def _send_away(self, guest: Guest, reason: str) -> None:
         with suppress(ControlError):
-            guest.control.send(Answer(error="it is busy with an arm of another sender; try again later"), 0.0)
-        self._say(f"{guest.peer[0]}: sent away: another sender has its arm")
+            guest.control.send(Answer(error=reason), 0.0)
+        self._say(f"{guest.peer[0]}: sent away: {reason}")
         guest.close()
 
     def _let_go(self) -> None:

@@ -5,6 +5,8 @@ benchmarks/hostile_peers.py has the random messages, and sends 200,000 of them t
 
 import importlib.util
 import multiprocessing
+import os
+import signal
 import socket
 import struct
 import threading
@@ -19,6 +21,7 @@ from experiments.between.asked import ask_for
 from experiments.between.control import Control, ControlError
 from experiments.between.door import MAX_STRANGERS, PATIENCE
 from experiments.between.messages import VERSION, Answer, Hello, Start, Started
+from experiments.between.sending import run_arm_between
 from experiments.between.serving import _limit_memory
 from experiments.measure.ends import Ends
 from experiments.scenario import build
@@ -63,6 +66,24 @@ def test_random_reports_and_datagrams_end_a_sender_in_a_sentence() -> None:
     before = hostile.memory("self")
     hostile.admitting_receiver(MESSAGES, SEED)
     assert hostile.memory("self") - before < hostile.MOST_GROWTH
+
+
+def test_a_receiver_that_answers_byte_by_byte_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("experiments.between.sending.PATIENCE", 1.0)
+    over = threading.Event()
+
+    def drip(control: Control, _: socket.socket) -> None:
+        control._connection.send(struct.pack("!I", 10_000))
+        while not over.wait(0.1):
+            control._connection.send(b" ")
+
+    ends = hostile.ends_of("udp")
+    with hostile.service(drip) as remote:
+        begun = time.monotonic()
+        with pytest.raises(ControlError, match="says no whole message"):
+            run_arm_between(ends.scenario, ends.arm, remote)
+        assert time.monotonic() - begun < SERVED
+        over.set()
 
 
 def test_slow_and_silent_strangers_keep_nobody_waiting_and_are_sent_away(attacked: Any) -> None:
@@ -122,6 +143,22 @@ def test_who_comes_during_an_arm_is_told_so_at_once(attacked: Any) -> None:
         control.close()
         assert answer.error is not None and "busy" in answer.error
         assert time.monotonic() - begun < SERVED
+
+
+def test_a_media_port_that_is_taken_is_said_to_the_sender(attacked: Any) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind(("127.0.0.1", attacked.remote.port))
+        control, answer = attacked.ask(ask_for(hostile.ends_of("udp")))
+        control.close()
+    assert answer.error == f"it has no UDP port {attacked.remote.port} for media: Address already in use"
+
+
+def test_an_arm_whose_process_is_killed_is_the_only_one_that_ends(attacked: Any) -> None:
+    with Admitted(attacked, hostile.ends_of("udp")):
+        children = Path(f"/proc/{attacked.process.pid}/task/{attacked.process.pid}/children").read_text().split()
+        os.kill(int(children[0]), signal.SIGSEGV)
+    with Admitted(attacked, hostile.ends_of("udp")) as next_one:
+        next_one.begin()
 
 
 def test_an_arm_that_fills_its_memory_is_ended_and_nothing_else(make_receiver: Any) -> None:
