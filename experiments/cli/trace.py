@@ -53,13 +53,20 @@ def inspect(
     A file X.down finds its uplink X.up beside it. A run takes a window of a
     recorded trace, drawn by its seed: it is told for --seed and --duration.
     """
+    from pydantic import ValidationError
+
     from experiments.cli.pictures import draw_file
     from experiments.cli.trace_plot import draw
     from experiments.measure.trace_window import window_of
     from experiments.scenario.network_spec import NetworkSpec
+    from experiments.scenario.toml_file import first_sentence
 
     pair = open_trace(trace, seed=seed, duration=duration, columns=columns)
-    window = window_of(NetworkSpec(trace=trace, trace_columns=columns), seed=seed, length=duration)
+    try:
+        network = NetworkSpec(trace=trace, trace_columns=columns)
+    except ValidationError as error:
+        raise TraceError(f"{trace}: no run can replay it: {first_sentence(error)}") from None
+    window = window_of(network, seed=seed, length=duration)
     plot_path = plot or Path(f"trace-{pair.name}.png")
     if as_json:
         record: dict[str, Any] = {"name": pair.name, "format": pair.down.format, "reason": pair.down.reason}

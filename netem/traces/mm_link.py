@@ -15,9 +15,9 @@ from netem.traces.trace import Trace, steps_of_milliseconds
 
 ACCEPTED = "each line of a log of mm-link is a time in ms, one of # + - d, and numbers, no time before the line above"
 
-_EVENT = re.compile(r"[0-9]{1,12} [#+d-]( [0-9]{1,12})+")
-_OPPORTUNITY = re.compile(r"^([0-9]{1,12}) # ([0-9]{1,12})$", re.MULTILINE)
+_EVENT = re.compile(r"[0-9]{1,12} (# [0-9]{1,12}|[+d-]( [0-9]{1,12})+)")
 _BASE = re.compile(r"^# base timestamp: ([0-9]{1,12})$", re.MULTILINE)
+_NONE = np.empty((0, 2), dtype=np.int64)
 _OTHER_EVENT = re.compile(r"^[0-9]+ [+d-].*$", re.MULTILINE)
 _NO_EVENT = re.compile(rf"^(?!{_EVENT.pattern}$|$)[^\n]*", re.MULTILINE)
 
@@ -32,10 +32,11 @@ def parse(text: str, name: str) -> Trace:
     if bad := _NO_EVENT.search(events):
         raise refusal(name, events.count("\n", 0, bad.start()) + 1, quote(bad.group()), ACCEPTED)
     start = int(base[1]) if base else 0
-    opportunities = np.array(_OPPORTUNITY.findall(events), dtype=np.int64).reshape(-1, 2)
+    of_opportunities = _OTHER_EVENT.sub("", events)
+    numbers = of_opportunities.replace("#", " ").strip()
+    opportunities = np.fromstring(numbers, dtype=np.int64, sep=" ").reshape(-1, 2) if numbers else _NONE
     times_ms, sizes = opportunities[:, 0] - start, opportunities[:, 1]
     for row in np.flatnonzero(np.diff(times_ms, prepend=0) < 0)[:1]:
-        of_opportunities = _OTHER_EVENT.sub("", events)
         found = f"{opportunities[row, 0]} ms, before the line above or the base timestamp"
         raise refusal(name, line_of_row(of_opportunities, row), found, ACCEPTED)
     period_ms = int(events.rstrip().rsplit("\n", 1)[-1].split()[0]) - start

@@ -143,6 +143,7 @@ def test_a_plot_that_cannot_be_written_does_not_hide_the_numbers(glass: Glass, f
         (["inspect", "no/where"], "no/where: cannot be read (No such file or directory)"),
         (["inspect", "."], ".: found a directory"),
         (["inspect", "bad.csv"], "bad.csv, line 3: found 'x'"),
+        (["inspect", "apart.down"], "apart.down: no run can replay it: apart.down carries nothing in its first 1 s"),
         (["inspect", "steps", "--seed", "-1"], "Invalid value for '--seed'"),
         (["inspect", "steps", "--columns", "time=t,rate=r:bps"], "columns: steps is a shipped trace, but columns are"),
         (["inspect", "good.csv", "--columns", "rate=r"], "columns: found no unit in 'rate=r', but accepted are"),
@@ -166,6 +167,8 @@ def test_bad_input_is_one_sentence_on_stderr_and_exit_code_2(
 ) -> None:
     write("bad.csv", "time_s,rate_mbps\n0,1\n1,x\n")
     write("good.csv", "time_s,rate_mbps\n0,1\n1,2\n")
+    write("apart.down", "2000\n3000\n")
+    write("apart.up", "1\n1000\n")
     Path("folder").mkdir()
     code, out, err = glass(*arguments)
     assert (code, out) == (2, "")
