@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 
 from transport.contract import Closed, Connected, Frame, FrameReceived
 from transport.framing import RECORD_HEADER_BYTES, record, split_frame
-from transport.quic import certificate, end
+from transport.quic import certificate, end, observed
 from transport.quic import receiver as receiver_module
-from transport.quic import observed
 
 SENDER, RECEIVER = ("10.0.0.1", 4000), ("10.0.0.2", 4433)
 few = settings(max_examples=40, deadline=None)
