@@ -98,11 +98,20 @@ class Connection(_Message):
     error: _Sentence | None = None
 
 
+class Pauses(_Message):
+    """The summary of `netem.live.pauses.Pauses`."""
+
+    count: _Count = 0
+    total_ms: Annotated[float, Field(ge=0, le=MAX_STAMP)] = 0.0
+    longest_ms: Annotated[float, Field(ge=0, le=MAX_STAMP)] = 0.0
+
+
 class Counts(_Message):
     """What the receiver counted; bytes of media on the wire are by the number of the window (`shared_socket`)."""
 
     stats: Annotated[dict[_Name, _Count], Field(max_length=200)] = {}
     lateness: Annotated[dict[_Name, Annotated[float, Field(ge=0, le=MAX_STAMP)]], Field(max_length=20)] = {}
+    pauses: Pauses = Pauses()
     connection: Connection = Connection()
     overflows: _Count = 0
     unsent: _Count = 0

@@ -20,7 +20,6 @@ from experiments.measure.ends import Ends, Place
 from netem.live.alignment_messages import TOKEN_BYTES, Answerer
 from netem.live.clock import LiveClock, monotonic_ns
 from netem.live.driver import drive
-from netem.live.lateness import Lateness
 from netem.live.socket_address import from_kernel
 from netem.live.udp_socket import UdpSocket, open_socket
 from netem.packet import Address
@@ -103,7 +102,7 @@ def _receive(guest: Guest, ends: Ends, secret: bytes) -> None:
             known = end.run(Session(UdpSocket(plain, clock), clock, over, around))
         udp = UdpSocket(plain, clock)
         if not asked:  # the arm is over here; the last questions of the alignment may still come
-            drive(answerer, udp, clock, until=clock.now() + AFTER, done=over, lateness=Lateness())
+            drive(answerer, udp, clock, until=clock.now() + AFTER, done=over)
         for report in _reports(known.pop("records"), _counts(known, shared[0], answerer)):
             control.send(report, PATIENCE)
         with suppress(ControlError):

@@ -31,7 +31,6 @@ from netem.live.alignment import Alignment, align
 from netem.live.alignment_messages import BURST, Asker
 from netem.live.clock import LiveClock, monotonic_ns
 from netem.live.driver import drive
-from netem.live.lateness import Lateness
 from netem.live.recording import Recording
 from netem.live.socket_address import from_kernel
 from netem.live.udp_socket import UdpSocket, open_socket
@@ -108,7 +107,7 @@ def run_arm_between(
             with undisturbed():
                 known = end.run(Session(udp, clock, over, around))
             asker.finish(now=clock.now())
-            drive(asker, udp, clock, until=clock.now() + PATIENCE, done=lambda now: asker.done, lateness=Lateness())
+            drive(asker, udp, clock, until=clock.now() + PATIENCE, done=lambda now: asker.done)
             control.send(End(), PATIENCE)
             received = take_reports(control, len(known["captured"]))
         except OSError:
@@ -147,7 +146,6 @@ def _start(control: Control, plain: socket.socket, secret: bytes, address: Addre
         before,
         until=before.now() + PATIENCE,
         done=aligned,
-        lateness=Lateness(),
     )
     if not asker.exchanges:
         raise ControlError("the receiver answers by TCP and not by UDP: is UDP blocked on the way?")
@@ -227,7 +225,7 @@ def _result(
                 "clock_drift_ppm": round(alignment.drift * 1e6, 3),
                 "clocks_linear": alignment.linear,
                 "moved_ms": round(shift * 1e3, 6),
-                "sender": {name: known[name] for name in ("lateness", "overflows", "unsent")},
+                "sender": {name: known[name] for name in ("lateness", "pauses", "overflows", "unsent")},
                 "receiver": received.counts.model_dump(exclude={"stats", "connection", "sent_bytes", "received_bytes"}),
             },
         },

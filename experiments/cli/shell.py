@@ -72,10 +72,11 @@ def shell(
             f"{way}: {counts.popped} of {counts.pushed} packets passed, {counts.lost} lost, {counts.dropped} dropped",
             err=True,
         )
-    if passed.late_ms > MOST_LATE_MS or passed.overflows:
+    if passed.late_ms > MOST_LATE_MS or passed.overflows or passed.pause_ms:
         typer.echo(
             f"warning: the machine was busy, so this was another link: 1 % of the packets left more than "
-            f"{passed.late_ms:.1f} ms late, {passed.overflows} were dropped by the kernel",
+            f"{passed.late_ms:.1f} ms late, {passed.overflows} were dropped by the kernel, and its longest pause took "
+            f"{passed.pause_ms:.0f} ms",
             err=True,
         )
     if log is not None:

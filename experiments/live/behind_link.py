@@ -27,12 +27,14 @@ _WAYS: tuple[Literal["down", "up"], ...] = ("down", "up")
 @dataclass(frozen=True)
 class Passed:
     """What passed the link until the command ended with `code`. Down is to the command; 99 % of the packets left
-    `late_ms` later than commanded at most; `links` has a row per direction and WINDOW."""
+    `late_ms` later than commanded at most, and its longest pause took `pause_ms`; `links` has a row per direction and
+    WINDOW."""
 
     code: int
     down: Counts
     up: Counts
     late_ms: float
+    pause_ms: float
     overflows: int
     links: pd.DataFrame
 
@@ -53,12 +55,13 @@ def run_behind(scenario: Scenario, command: Sequence[str], far_command: str = ""
         links = [open_link(scenario, way, start_at=START_AT, media_start=START_AT, window=WINDOW) for way in _WAYS]
         down, up = _direction(far, near, links[0]), _direction(near, far, links[1])
         shell.start(far_command)
-        ended_at = emulate((down, up), clock, until=float("inf"), done=shell.ended)
+        ended_at, pauses = emulate((down, up), clock, until=float("inf"), done=shell.ended)
         return Passed(
             shell.exit_code(),
             down.path.counts(),
             up.path.counts(),
             max(way.lateness.percentile(0.99) for way in (down, up)) * 1e3,
+            pauses.longest * 1e3,
             far.overflows + near.overflows,
             link_table(link_rows((links[0], links[1]), ended_at, media_start=START_AT)),
         )

@@ -12,7 +12,6 @@ from experiments.measure.ends import Ends
 from netem.endpoint import Endpoint
 from netem.live.clock import LiveClock
 from netem.live.driver import drive
-from netem.live.lateness import Lateness
 from netem.live.scheduling import stay_off
 from netem.live.udp_socket import UdpSocket
 from receiver.pipeline import ReceiverPipeline
@@ -91,27 +90,27 @@ def _run(
     ends: Ends, pipeline: SenderPipeline | ReceiverPipeline, session: Session, thread: CodecThread[Any]
 ) -> dict[str, Any]:
     """Drive the end to the end; what both kinds of ends know then."""
-    late = Lateness()
     endpoint = session.around(pipeline)
     stay_off(session.off)  # not sooner: a thread begins on the processors of its maker
     session.clock.wait_until(ends.start_at)
+    begun_at = session.clock.now()
     try:
-        pipeline.connect(now=session.clock.now())
-        ended_at = drive(
-            endpoint, session.udp, session.clock, until=ends.last, wakes=[thread], done=session.done, lateness=late
-        )
+        pipeline.connect(now=begun_at)
+        driven = drive(endpoint, session.udp, session.clock, until=ends.last, wakes=[thread], done=session.done)
     finally:
         thread.close()
+    driven.pauses.add(begun_at - ends.start_at)
     if isinstance(pipeline, ReceiverPipeline):
-        pipeline.finish(now=ended_at)
+        pipeline.finish(now=driven.ended_at)
     return {
         "stats": {**pipeline.stats(), "too_large": session.udp.too_large},
         "connection": asdict(Connection.of(pipeline)),
-        "ended_at": ended_at,
+        "ended_at": driven.ended_at,
         "overflows": session.udp.overflows,
         "unsent": session.udp.unsent,
         "foreign": session.udp.foreign,
-        "lateness": late.summary(),
+        "lateness": driven.lateness.summary(),
+        "pauses": driven.pauses.summary(),
     }
 
 

@@ -37,6 +37,7 @@ def by_kernel(
             link.direction: _impairments(link, counts, plug) for link, counts in zip(links, directions, strict=True)
         },
         "lateness": {},
+        "pauses": {},
         "overflows": 0,
         "unsent": 0,
         "foreign": 0,

@@ -44,19 +44,19 @@ def main() -> None:
         os.nice(_END_NICENESS)
         run_patiently()  # threads of an encoder begin as their maker is
     part = {"sender": _sender, "receiver": _receiver, "emulator": _emulator}[task.role](task)
-    print("ready", flush=True)
-    origin = sys.stdin.readline()
-    if not origin:
-        return
-    stop = threading.Event()
-    threading.Thread(target=_listen, args=(stop,), daemon=True).start()
-    if task.role == "emulator":
-        turn: str = run_first()
-        turn += f" on processor {task.processor}" if stay_on(task.processor) else ""
-    else:
-        run_as_others()
-        turn = f"nice {_END_NICENESS}"
-    with undisturbed():
+    with undisturbed():  # whatever takes long comes before the word that we are ready
+        print("ready", flush=True)
+        origin = sys.stdin.readline()
+        if not origin:
+            return
+        stop = threading.Event()
+        threading.Thread(target=_listen, args=(stop,), daemon=True).start()
+        if task.role == "emulator":
+            turn: str = run_first()
+            turn += f" on processor {task.processor}" if stay_on(task.processor) else ""
+        else:
+            run_as_others()
+            turn = f"nice {_END_NICENESS}"
         known = part(LiveClock(int(origin)), stop)
     usage = resource.getrusage(resource.RUSAGE_SELF)
     known["processor_s"] = round(usage.ru_utime + usage.ru_stime, 3)
@@ -116,7 +116,9 @@ def _emulator(task: Task) -> Part:
         down = Direction(to_sender, to_receiver, links[0].path, links[0].log, "down", recording)
         up = Direction(to_receiver, to_sender, links[1].path, links[1].log, "up", recording)
         clock.wait_until(start_at)
-        ended_at = emulate((down, up), clock, until=until, done=stop.is_set)
+        begun_at = clock.now()
+        ended_at, pauses = emulate((down, up), clock, until=until, done=stop.is_set)
+        pauses.add(begun_at - start_at)
         for link, direction in zip(links, (down, up), strict=True):
             check_conservation(link, direction.sent_packets)
         counted = [port.udp if isinstance(port, RelayPort) else port for port in (to_sender, to_receiver)]
@@ -127,6 +129,7 @@ def _emulator(task: Task) -> Part:
                 "up": _impairments(links[1], up, to_receiver.foreign),
             },
             "lateness": {"down": down.lateness.summary(), "up": up.lateness.summary()},
+            "pauses": pauses.summary(),
             "overflows": sum(port.overflows for port in counted),
             "unsent": sum(port.unsent for port in counted),
             "foreign": sum(port.foreign for port in counted),

@@ -147,6 +147,21 @@ def _clocks_too_far_apart(facts: Facts) -> Iterator[str]:
         )
 
 
+def _paused(facts: Facts) -> Iterator[str]:
+    """In real time: what happened while a process stood still has waited for the machine, not for the network."""
+    parts = facts.stats.get("live") or facts.stats.get("between") or {}
+    said = []
+    for role, name in (("sender", "the sender"), ("emulator", "the link"), ("receiver", "the receiver")):
+        pauses = parts.get(role, {}).get("pauses") or {"count": 0}
+        if pauses["count"]:
+            said.append(
+                f"{name} {count(pauses['count'], 'time')} for {pauses['total_ms']:.0f} ms in all, the longest "
+                f"{pauses['longest_ms']:.0f} ms"
+            )
+    if said:
+        yield f"the machine stood still: {'; '.join(said)}"
+
+
 def _time_base_of_srt(facts: Facts) -> Iterator[str]:
     late_ms = facts.stats.get("receiver", {}).get("time_base_late_us", 0) / 1e3
     if late_ms >= _LATE_TIME_BASE_MS:
@@ -170,6 +185,7 @@ RULES: tuple[Rule, ...] = (
     _connected_late,
     _closed,
     _shows_little,
+    _paused,
     _time_base_of_srt,
     _ecn_without_ect,
     _repairs_much,

@@ -4,15 +4,14 @@ Packets enter a path at the instant the kernel saw them, and leave it at an inst
 late they were really sent is counted.
 """
 
-import select
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from netem.link_log import LinkLog
 from netem.live.clock import LiveClock
-from netem.live.driver import SPIN
 from netem.live.lateness import Lateness
+from netem.live.pauses import Pauses
 from netem.live.recording import Recording, Way
 from netem.packet import Packet
 from netem.path import Path
@@ -48,11 +47,12 @@ class Direction:
     refused: int = 0  # beyond _MAX_INSIDE
     lateness: Lateness = field(default_factory=Lateness)
 
-    def take(self, now: float) -> float:
+    def take(self, now: float, pauses: Pauses) -> float:
         """All that has arrived goes into the path; the time now is that of the last arrival."""
         arrivals = self.entry.receive()
         if not arrivals:
             return now
+        pauses.arrived(arrivals[0].at)
         room = _MAX_INSIDE - self.path.counts().inside
         self.refused += max(0, len(arrivals) - room)
         for packet in arrivals[: max(0, room)]:
@@ -83,19 +83,26 @@ class Direction:
         return self.path.get_timer()
 
 
+class Emulated(NamedTuple):
+    """When the emulation ended (session time), and what pauses the process had."""
+
+    ended_at: float
+    pauses: Pauses
+
+
 def emulate(
     directions: tuple[Direction, Direction], clock: LiveClock, *, until: float, done: Callable[[], bool]
-) -> float:
-    """Move packets both ways until session time `until`, or until `done`; returns when that was."""
+) -> Emulated:
+    """Move packets both ways until session time `until`, or until `done`."""
+    pauses = Pauses(clock)
     times = [clock.now(), clock.now()]  # of each path, which never goes back
     ports = [direction.entry for direction in directions]
     while (now := clock.now()) < until and not done():
         due = [at for direction in directions if (at := direction.due_at) is not None]
-        wait = min([*due, now + LOOK, until]) - now
-        select.select(ports, [], [], max(0.0, wait - SPIN))
+        pauses.wait(ports, min([*due, now + LOOK, until]))
         for index, direction in enumerate(directions):
             before = clock.now()  # what comes while we look is for the next round
-            times[index] = direction.take(times[index])
+            times[index] = direction.take(times[index], pauses)
             times[index] = max(times[index], before)
             direction.forward(times[index], clock)
-    return clock.now()
+    return Emulated(clock.now(), pauses)

@@ -23,7 +23,6 @@ from netem.live.driver import drive
 from netem.live.emulator import Direction, emulate
 from netem.live.lan import open_lan
 from netem.live.lan_builder import HOSTS, PORT
-from netem.live.lateness import Lateness
 from netem.live.namespaces import NamespacesRefused
 from netem.live.udp_socket import UdpSocket
 from netem.path import Path
@@ -88,14 +87,14 @@ def exchange(own, other, here, there, token):
     """What an arm of a tenth of a second gives."""
     begin = here.now()
     asker, answerer, over = Asker(token, (HOSTS["ipv4"][1], PORT), start_at=begin), Answerer(token), threading.Event()
-    options = {"until": 1e12, "done": lambda now: over.is_set(), "lateness": Lateness()}
+    options = {"until": 1e12, "done": lambda now: over.is_set()}
     thread = threading.Thread(target=drive, args=(answerer, UdpSocket(other, there), there), kwargs=options)
     thread.start()
     try:
         udp = UdpSocket(own, here)
-        drive(asker, udp, here, until=begin + 0.35, done=lambda now: False, lateness=Lateness())
+        drive(asker, udp, here, until=begin + 0.35, done=lambda now: False)
         asker.finish(now=here.now())
-        drive(asker, udp, here, until=begin + 10, done=lambda now: asker.done, lateness=Lateness())
+        drive(asker, udp, here, until=begin + 10, done=lambda now: asker.done)
     finally:
         over.set()
         thread.join()

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -275,6 +276,7 @@ def test_notes_are_kept_and_shown_wherever_the_numbers_are(tmp_path: Path) -> No
     assert json.loads(json.dumps(data.notes_by_cell)) and len(data.notes_by_cell) == 6
 
 
+<<<<<<< HEAD
 def test_percentiles_of_few_frames_are_named_with_what_they_take() -> None:
     assert result({"connection": CONNECTED}).notes[-1] == (
         "p50, p95, p99 of 3 frames say little: it takes 5, 59, 299 until the slowest bounds them with 95 % confidence"
@@ -325,3 +327,23 @@ def test_an_arm_that_finds_out_what_passes_says_what_it_found(notes: Callable[..
     )
     assert notes(scenario(arm, network=limited("1500B"))) == []
     assert notes(scenario(f"{arm}:congestion=reno", network=limited("1400B"))) == []
+=======
+def test_pauses_of_the_machine_are_said_of_each_process_between_hosts_too(reuse: Reuse) -> None:
+    plan = scenario("udp")
+    measured = replace(run_arm(plan, plan.arms[0], reuse), notes=())
+    one = {"pauses": {"count": 1, "total_ms": 30.0, "longest_ms": 30.0}}
+    other = {"pauses": {"count": 2, "total_ms": 2010.4, "longest_ms": 2000.0}}
+    none = {"pauses": {"count": 0, "total_ms": 0.0, "longest_ms": 0.0}}
+    for stats, said in (
+        ({"between": {"clock_bound_ms": 0.1, "sender": one, "receiver": other}}, ["sender", "receiver"]),
+        ({"live": {"sender": none, "emulator": other, "receiver": none}}, ["link"]),
+        ({"live": {"sender": none, "emulator": {"pauses": {}}, "receiver": none}}, []),
+        ({"between": {"clock_bound_ms": 0.1, "sender": none, "receiver": {"pauses": None}}}, []),
+    ):
+        notes = with_notes(replace(measured, stats={**measured.stats, **stats}), plan).notes
+        wanted = {"sender": "the sender 1 time for 30 ms in all, the longest 30 ms"}
+        parts = [wanted.get(name, f"the {name} 2 times for 2010 ms in all, the longest 2000 ms") for name in said]
+        assert [note for note in notes if "still" in note] == (
+            [f"the machine stood still: {'; '.join(parts)}"] if said else []
+        )
+>>>>>>> 3f03568 (A live run in which a process stood still is repeated, or noted: each part and both hosts count their pauses)

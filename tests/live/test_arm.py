@@ -48,6 +48,8 @@ def emulator(request: pytest.FixtureRequest) -> Emulator:
 def however_late(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests share their machine with others."""
     monkeypatch.setattr("experiments.live.arm.MOST_LATE_MS", 1e6)
+    monkeypatch.setattr("experiments.live.arm.LONGEST_PAUSE", 1e6)
+    monkeypatch.setattr("experiments.live.arm.MOST_PAUSED", 1e6)
 
 
 def parts() -> list[int]:

@@ -40,6 +40,8 @@ def test_a_live_arm_has_its_packets_keys_and_qlogs(
     emulator: Emulator, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("experiments.live.arm.MOST_LATE_MS", 1e6)
+    monkeypatch.setattr("experiments.live.arm.LONGEST_PAUSE", 1e6)
+    monkeypatch.setattr("experiments.live.arm.MOST_PAUSED", 1e6)
     found = run(scenario(name), results=tmp_path, live=emulator, capture=True)
     (arm,) = found.arms
     assert arm["outcome"] == "measured"

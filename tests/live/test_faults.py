@@ -26,6 +26,8 @@ VIDEO = {"source": "lognormal", "bitrate": "1Mbit/s", "deadline": "1s", "keyfram
 def however_late(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests share their machine with others."""
     monkeypatch.setattr("experiments.live.arm.MOST_LATE_MS", 1e6)
+    monkeypatch.setattr("experiments.live.arm.LONGEST_PAUSE", 1e6)
+    monkeypatch.setattr("experiments.live.arm.MOST_PAUSED", 1e6)
 
 
 def scenario(arm: str, duration: str, down: list[dict[str, Any]], **fields: Any) -> Scenario:

@@ -185,7 +185,7 @@ class Echo:
 
 def test_the_driver_answers_keeps_timers_and_never_goes_back_in_time(clock: LiveClock) -> None:
     served, asking = UdpSocket(open_socket(), clock), UdpSocket(open_socket(), clock)
-    echo, late = Echo(), Lateness()
+    echo = Echo()
     until = clock.now() + 1.0
 
     def ask() -> None:
@@ -195,7 +195,7 @@ def test_the_driver_answers_keeps_timers_and_never_goes_back_in_time(clock: Live
 
     thread = threading.Thread(target=ask)
     thread.start()
-    ended_at = drive(echo, served, clock, until=until, done=lambda now: False, lateness=late)
+    ended_at, late, _ = drive(echo, served, clock, until=until, done=lambda now: False)
     thread.join()
     assert until <= ended_at < until + 1
     assert echo.calls == sorted(echo.calls)

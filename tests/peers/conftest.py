@@ -29,7 +29,6 @@ from experiments.measure.ends import Ends
 from experiments.scenario import build
 from netem.live.clock import LiveClock
 from netem.live.driver import drive
-from netem.live.lateness import Lateness
 from netem.live.udp_socket import UdpSocket, open_socket
 from netem.packet import Address
 from receiver.pipeline import ReceiverPipeline
@@ -175,14 +174,13 @@ class Running:
         pipeline, udp, now = self._pipeline, self._udp, self._clock.now()
         pipeline.connect(now=now)
         until = now + SECONDS + 3 * _PATIENCE
-        now = drive(
+        now, _, _ = drive(
             pipeline,
             udp,
             self._clock,
             until=until,
             wakes=[self._codec],
             done=lambda now: self._over.is_set(),
-            lateness=Lateness(),
         )
         pipeline.close(now=now)
         udp.send(pipeline.datagrams_to_send(now=now))
