@@ -18,7 +18,7 @@ from experiments.between.key import Key
 from experiments.between.messages import MAX_HELLO, MAX_MESSAGE, Hello
 from experiments.between.printable import printable
 from netem.live.clock import monotonic_ns
-from netem.live.driver import HasFileno
+from netem.live.pauses import HasFileno
 from netem.live.socket_address import family_of, from_kernel, to_kernel
 from netem.packet import Address
 

@@ -276,7 +276,6 @@ def test_notes_are_kept_and_shown_wherever_the_numbers_are(tmp_path: Path) -> No
     assert json.loads(json.dumps(data.notes_by_cell)) and len(data.notes_by_cell) == 6
 
 
-<<<<<<< HEAD
 def test_percentiles_of_few_frames_are_named_with_what_they_take() -> None:
     assert result({"connection": CONNECTED}).notes[-1] == (
         "p50, p95, p99 of 3 frames say little: it takes 5, 59, 299 until the slowest bounds them with 95 % confidence"
@@ -327,7 +326,8 @@ def test_an_arm_that_finds_out_what_passes_says_what_it_found(notes: Callable[..
     )
     assert notes(scenario(arm, network=limited("1500B"))) == []
     assert notes(scenario(f"{arm}:congestion=reno", network=limited("1400B"))) == []
-=======
+
+
 def test_pauses_of_the_machine_are_said_of_each_process_between_hosts_too(reuse: Reuse) -> None:
     plan = scenario("udp")
     measured = replace(run_arm(plan, plan.arms[0], reuse), notes=())
@@ -346,4 +346,3 @@ def test_pauses_of_the_machine_are_said_of_each_process_between_hosts_too(reuse:
         assert [note for note in notes if "still" in note] == (
             [f"the machine stood still: {'; '.join(parts)}"] if said else []
         )
->>>>>>> 3f03568 (A live run in which a process stood still is repeated, or noted: each part and both hosts count their pauses)
