@@ -279,11 +279,11 @@ GIVES_NOTHING_UP = ["udp", "rtp", "srt", *STOCK]
 def test_a_deadline_means_the_same_for_every_arm(
     make_scenario: MakeScenario, reuse: Reuse, tmp_path: Path, label: str
 ) -> None:
-    trace = tmp_path / "stall.csv"  # half a second in which hardly anything arrives, and everything later
-    trace.write_text("time_s,rate_mbps\n0,6\n0.8,0.1\n1.3,6\n10,6\n")
+    trace = tmp_path / "stall.csv"  # a second in which hardly anything arrives, and everything later
+    trace.write_text("time_s,rate_mbps\n0,6\n0.8,0.1\n1.8,6\n10,6\n")
     scenario = make_scenario(
         arms=[label],
-        duration="2s",
+        duration="3s",
         video={"source": "lognormal", "bitrate": "1500kbit/s", "deadline": "300ms"},
         chat={"interval": "100ms", "deadline": "100ms"},
         network={"trace": str(trace), "trace_start": "0s", "queue": "1MB", "delay": "10ms"},
