@@ -175,7 +175,7 @@ def scenario() -> Scenario:
             "duration": "2s",
             "arms": ARMS,
             "video": {"source": "bikes", "bitrate": "1500kbit/s", "keyframe_interval": 30, "deadline": "600ms"},
-            "chat": {"interval": "100ms"},
+            "chat": {"interval": "30ms"},
             "network": {"trace": "lte-driving", "queue": "60kB", "loss": "4%", "loss_duration": "10ms"},
         }
     )

@@ -134,7 +134,7 @@ def test_the_document_has_every_option_of_every_transport() -> None:
         hints = get_type_hints(entry.options)
         for field in fields(entry.options):
             hint = hints[field.name]
-            kind = "text" if get_origin(hint) is Literal else kinds[hint]
+            kind = kinds[type(get_args(hint)[0]) if get_origin(hint) is Literal else hint]
             real.add((entry.name, field.name, kind, option_text(field.default)))
             if get_origin(hint) is Literal:
                 assert all(f"`{choice}`" in SCENARIOS for choice in get_args(hint))
