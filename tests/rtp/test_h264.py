@@ -162,3 +162,44 @@ def encode(options, count=20):
         frame.pts = index
         access_units += [bytes(packet) for packet in context.encode(frame)]
     return access_units
+
+
+@given(st.binary(max_size=40))
+def test_what_a_payload_holds_can_be_asked_of_any_bytes(payload):
+    asked = (
+        h264.begins_access_unit,
+        h264.precedes_picture,
+        h264.holds_slice,
+        h264.continues_picture,
+        h264.is_idr,
+        h264.is_payload,
+    )
+    found = {function.__name__: function(payload) for function in asked}
+    assert not (found["continues_picture"] and not found["holds_slice"])
+    assert not (found["is_idr"] and not found["holds_slice"])
+    assert not (found["precedes_picture"] and found["continues_picture"])
+
+
+@pytest.mark.parametrize(
+    ("payload", "precedes", "holds", "continues"),
+    [
+        (b"\x67\x42", True, False, False),
+        (b"\x09\x10", True, False, False),
+        (b"\x0c\xff\xff", False, False, False),  # filler
+        (b"\x65\x88\x01", False, True, False),
+        (b"\x41\x44\x01", False, True, True),  # not the first macroblock
+        (b"\x5c\x81\x9a", False, True, False),  # FU-A, the beginning of the first slice
+        (b"\x5c\x81\x44", False, True, True),
+        (b"\x5c\x01\x9a", False, True, True),
+        (b"\x7c\x86\x05", True, False, False),  # FU-A, the beginning of SEI
+        (b"\x7c\x06\x05", False, False, False),
+        (b"\x18\x00\x02\x67\x42\x00\x03\x65\x88\x01", True, True, False),  # STAP-A of a set and a slice
+        (b"\x18\x00\x99\x67", True, False, False),  # cut off
+    ],
+)
+def test_payloads_say_where_in_a_picture_they_stand(payload, precedes, holds, continues):
+    assert (h264.precedes_picture(payload), h264.holds_slice(payload), h264.continues_picture(payload)) == (
+        precedes,
+        holds,
+        continues,
+    )
