@@ -7,9 +7,10 @@ of the same code finds its results, and a change of the code never meets those o
 import hashlib
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -20,6 +21,7 @@ from experiments.budgets.spec import TRACKS, Budgets, Target
 from experiments.engine.plan import Cell, Plan, checked
 from experiments.engine.plan_run import CellProgress, run_plan
 from experiments.measure.ledger import FATES
+from experiments.measure.metrics import PERCENTILES, too_few
 from experiments.results.dataset import Dataset
 from experiments.results.notes import told
 from experiments.results.versions import versions
@@ -104,7 +106,7 @@ def read(dataset: Dataset, budgets: Budgets) -> Measured:
         if lacking := [sentence for table in rows.values() if (sentence := _not_measured(table))]:
             missing[target] = lacking[0]
             continue
-        notes += [(str(target), dataset.notes_by_cell[cell]) for cell in rows[target.arm]["cell"]]
+        notes += [(str(target), _notes(dataset, row)) for row in rows[target.arm].to_dict("records")]
         runs, *floor = (_frames(dataset, table, target) for table in rows.values())
         numbers[target] = count(target, runs, floor[0] if floor else None)
     exact = dataset.manifest.get("world") == EXACT_WORLD
@@ -147,6 +149,16 @@ def _not_measured(rows: pd.DataFrame) -> str | None:
         if row["outcome"] != "measured":
             return f"{row['arm']} with seed {row['seed']}: {row['outcome']}: {row['reason']}"
     return None
+
+
+def _notes(dataset: Dataset, row: Mapping[Any, Any]) -> list[str]:
+    """What is said of a run, but not that its frames are few: a budget is about those of all its runs together."""
+    few = [
+        too_few(int(row[name]), PERCENTILES, what)
+        for name, what in (("captured", "frame"), ("chat_sent", "message"))
+        if not pd.isna(row[name])
+    ]
+    return [note for note in dataset.notes_by_cell[int(row["cell"])] if note not in few]
 
 
 def _frames(dataset: Dataset, rows: pd.DataFrame, target: Target) -> list[pd.DataFrame]:
