@@ -12,6 +12,7 @@ ACCEPTED = "HOST, HOST:PORT and [IPV6-ADDRESS]:PORT"
 _MAX_NAME = 253  # characters; RFC 1035, section 2.3.4
 _MAX_LABEL = 63
 _MAX_PORT = 65_535
+_ZONE = re.compile("[!-$&-.0-9;-~]{0,15}")  # the name of an interface has no :, / or %, and is short (dev_valid_name)
 _PORT = "(?::(?P<port>[0-9]{1,5}))?"
 _FORMS = [  # a bracketed address, a name or an IPv4 address, a bare IPv6 address
     re.compile(form)
@@ -63,7 +64,7 @@ def resolve(host: str, port: int) -> list[Address]:
 def _is_host(host: str) -> bool:
     if ":" in host:
         try:
-            return ":" not in (IPv6Address(host).scope_id or "")
+            return _ZONE.fullmatch(IPv6Address(host).scope_id or "") is not None
         except ValueError:
             return False
     labels = host.removesuffix(".").split(".")

@@ -19,7 +19,7 @@ from experiments.between.messages import MAX_HELLO, MAX_MESSAGE, Hello
 from experiments.between.printable import printable
 from netem.live.clock import monotonic_ns
 from netem.live.pauses import HasFileno
-from netem.live.socket_address import family_of, from_kernel, to_kernel
+from netem.live.socket_address import family_of, from_kernel, to_kernel, unmapped
 from netem.packet import Address
 
 PATIENCE = 5.0  # seconds
@@ -118,12 +118,12 @@ class Door:
                 self._refuse(self._strangers[0], "this host has no more sockets for strangers")
             return
         try:
-            here = from_kernel(plain.getsockname())
+            here = unmapped(from_kernel(plain.getsockname()))
             connection = self._context.wrap_socket(plain, server_side=True, do_handshake_on_connect=False)
         except OSError:  # it is gone again
             plain.close()
             return
-        self._strangers.append(_Stranger(Control(connection, MAX_HELLO), from_kernel(name), here))
+        self._strangers.append(_Stranger(Control(connection, MAX_HELLO), unmapped(from_kernel(name)), here))
 
     def _refuse(self, stranger: "_Stranger", reason: str) -> None:
         self._strangers.remove(stranger)

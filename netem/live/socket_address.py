@@ -5,6 +5,7 @@ An IPv6 address such as fe80::1 means another host behind each interface. So it 
 """
 
 import socket
+from ipaddress import IPv6Address
 from typing import Any
 
 from netem.packet import Address
@@ -24,6 +25,13 @@ def to_kernel(address: Address) -> tuple[str, int] | tuple[str, int, int, int]:
     if not zone:
         return address
     return host, address[1], 0, int(zone) if zone.isdecimal() else socket.if_nametoindex(zone)
+
+
+def unmapped(address: Address) -> Address:
+    """An IPv4 address as itself, also where a socket of IPv6 has it as ::ffff:192.0.2.7 (RFC 4291, section 2.5.5.2)."""
+    host, port = address
+    mapped = IPv6Address(host).ipv4_mapped if ":" in host else None
+    return (str(mapped), port) if mapped else address
 
 
 def family_of(host: str) -> socket.AddressFamily:

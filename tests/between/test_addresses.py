@@ -15,7 +15,7 @@ from experiments.cli.app import app
 from experiments.cli.errors import run_app
 from experiments.scenario import build
 from netem.live.clock import LiveClock, monotonic_ns
-from netem.live.socket_address import from_kernel, to_kernel
+from netem.live.socket_address import from_kernel, to_kernel, unmapped
 from netem.live.udp_socket import UdpSocket, open_socket
 
 
@@ -42,7 +42,18 @@ def test_a_host_and_a_port_are_read_and_written_back(text: str, host: str, port:
 
 NO_HOST = ["", "-a", "a b", "a..b", "x" * 64, "\x1b[2J", "4400", "1.2.3", "256.1.1.1", "1.2.3.4.", "user@host"]
 NO_PORT = [":80", "host:", "host:99999", "host:-1", "host:\u0663", "host:80:90", "host:80\n", "http://host"]
-NO_IPV6 = ["[1.2.3.4]:80", "[::1", "::1]", "[::1]80", "[::1]:", "[]", "1:2:3", "fe80::1%", "fe80::1%eth0:80"]
+NO_IPV6 = [
+    "[1.2.3.4]:80",
+    "[::1",
+    "::1]",
+    "[::1]80",
+    "[::1]:",
+    "[]",
+    "1:2:3",
+    "fe80::1%",
+    "fe80::1%eth0:80",
+    "[fe80::1%\x1b]:80",
+]
 
 
 @pytest.mark.parametrize("text", [*NO_HOST, *NO_PORT, *NO_IPV6])
@@ -69,6 +80,12 @@ def test_a_zone_goes_through_the_kernel_and_back() -> None:
     assert to_kernel(("fe80::1%1", 80)) == to_kernel(("fe80::1%lo", 80)) == ("fe80::1", 80, 0, 1)
     assert from_kernel(("::1", 80, 0, 0)) == ("::1", 80) == to_kernel(("::1", 80))
     assert from_kernel(("192.0.2.7", 80)) == ("192.0.2.7", 80)
+
+
+def test_an_ipv4_address_is_itself_also_on_a_socket_of_ipv6() -> None:
+    assert unmapped(("::ffff:192.0.2.7", 80)) == ("192.0.2.7", 80)
+    for address in (("192.0.2.7", 80), ("fe80::1%2", 80)):
+        assert unmapped(address) == address
 
 
 def test_datagrams_pass_between_link_local_addresses() -> None:
