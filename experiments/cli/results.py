@@ -135,19 +135,19 @@ def prune(
         for entry in store.runs(results)
         if (not incomplete or not entry.complete) and (before is None or entry.modified_at < before)
     ]
-    ours = [entry for entry in chosen if entry.ours]
-    sizes = [entry.size_bytes() for entry in ours]
-    for entry, size in zip(ours, sizes, strict=True):
+    kept = {entry.path: reason for entry in chosen if (reason := store.why_kept(entry)) is not None}
+    going = [entry for entry in chosen if entry.path not in kept]
+    sizes = [entry.size_bytes() for entry in going]
+    for entry, size in zip(going, sizes, strict=True):
         typer.echo(f"{'to be removed:' if yes else 'would remove'} {entry.path} ({size / 1e6:.1f} MB)")
-    for entry in chosen:
-        if not entry.ours:
-            typer.echo(f"kept {entry.path}: its manifest does not say that Glassbench made it")
-    if not ours:
+    for path, reason in kept.items():
+        typer.echo(f"kept {path}: {reason}")
+    if not going:
         typer.echo("nothing to prune")
     elif not yes:
-        typer.echo(f"{len(ours)} of them, {sum(sizes) / 1e6:.1f} MB; give --yes to remove them")
+        typer.echo(f"{len(going)} of them, {sum(sizes) / 1e6:.1f} MB; give --yes to remove them")
     else:
-        _remove(ours)
+        _remove(going)
 
 
 def _remove(entries: list[Entry]) -> None:

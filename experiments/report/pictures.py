@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
 
 from experiments.measure.ledger import STAGES
 from experiments.plots.latency_cdf import by_p95, draw_cdf, draw_tail
@@ -14,7 +15,7 @@ from experiments.plots.stage_breakdown import LOOKS, MEANING, SLOW, USUAL, draw_
 from experiments.plots.style import LineStyle, arm_styles, new_figure
 from experiments.report.content import Figure, Picture
 from experiments.report.numbers import plain, share
-from experiments.report.svg import colour, drawing, swatch, to_svg
+from experiments.report.svg import colour, drawn, swatch
 
 Frames = Mapping[str, pd.DataFrame]
 """Video frames by arm, as from `Run.video_by_arm`; not empty."""
@@ -68,10 +69,12 @@ def stage_figure(video: Frames, order: Sequence[str], *, of: str) -> Figure:
 
 
 def _panel(name: str, height: float, draw: Callable[[Axes], None], label: str) -> Markup:
-    with drawing(name):
+    def make() -> Canvas:
         figure = new_figure(_WIDTH, height)
         draw(figure.subplots())
-        return to_svg(figure, name=name, label=label)
+        return figure
+
+    return drawn(make, name=name, label=label)
 
 
 def _stages(axes: Axes, video: Frames, part: tuple[float, float]) -> None:

@@ -14,7 +14,7 @@ from experiments.plots.style import FAINT, INK, PALETTE, arm_styles, tidy
 from experiments.plots.timeline import draw_arm, draw_capacity, latency_limits, time_limits
 from experiments.report.content import Figure, Picture
 from experiments.report.numbers import plain
-from experiments.report.svg import drawing, swatch, to_svg
+from experiments.report.svg import drawn, swatch
 from experiments.results import Run
 
 Frames = Mapping[str, pd.DataFrame]
@@ -106,7 +106,7 @@ def screen_figure(run: Run, order: Sequence[str], *, of: str) -> Figure:
 
 
 def _strip(name: str, height: int, ends: tuple[float, float], draw: Callable[[Axes], None], label: str) -> Markup:
-    with drawing(name):
+    def make() -> Canvas:
         canvas = Canvas(figsize=(_WIDTH / 72, height / 72))
         axes = canvas.add_axes(
             (
@@ -118,7 +118,9 @@ def _strip(name: str, height: int, ends: tuple[float, float], draw: Callable[[Ax
         )
         draw(axes)
         axes.set_xlim(ends)
-        return to_svg(canvas, name=name, label=label)
+        return canvas
+
+    return drawn(make, name=name, label=label)
 
 
 def _capacity(axes: Axes, run: Run) -> None:

@@ -8,7 +8,7 @@ becomes one path.
 import io
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -42,9 +42,19 @@ _GRID = 0.5  # units of the drawing within which two dots are one
 _LONG = 400  # characters of a path from which on a tenth of a unit is enough
 
 
+def drawn(make: Callable[[], Figure], *, name: str, label: str) -> Markup:
+    """The figure that `make` makes, as an <svg> element, or a note that it could not be drawn. `name` is unique in its
+    page; `label` says what is seen to whoever does not see it."""
+    try:
+        with _settings(name):
+            return _to_svg(make(), name=name, label=label)
+    except Exception as error:  # of the fonts or the library here; the numbers beside it are right
+        reason = " ".join(str(error).split()) or type(error).__name__
+        return Markup("<p>Note: this picture could not be drawn ({}).</p>").format(reason)
+
+
 @contextmanager
-def drawing(name: str) -> Iterator[None]:
-    """Settings under which figures for `to_svg` are made; `name` is unique in its page."""
+def _settings(name: str) -> Iterator[None]:
     settings: Any = {
         "svg.fonttype": "none",  # text stays text
         "svg.hashsalt": name,
@@ -61,9 +71,7 @@ def drawing(name: str) -> Iterator[None]:
         yield
 
 
-def to_svg(figure: Figure, *, name: str, label: str) -> Markup:
-    """A figure as an <svg> element, to be called inside of `drawing(name)`. `label` says what is seen to whoever does
-    not see it."""
+def _to_svg(figure: Figure, *, name: str, label: str) -> Markup:
     figure.patch.set_visible(False)
     for axes in figure.axes:
         axes.patch.set_visible(False)

@@ -95,6 +95,17 @@ def frames(root: Path, entries: Sequence[Entry]) -> ds.Dataset:
     return ds.FileSystemDataset(fragments, schema, format, system)
 
 
+def why_kept(entry: Entry) -> str | None:
+    """Why a folder is not to be removed; None if it may be."""
+    if not entry.ours:
+        return "its manifest does not say that Glassbench made it"
+    try:
+        with locked(entry.path):
+            return None
+    except ResultsError as error:
+        return str(error)
+
+
 def remove(entry: Entry) -> None:
     """Delete the folder of a run or dataset. Raises ResultsError, and leaves it as it is, if it is not ours, or if a
     process writes into it or has done so since `entry` was read."""

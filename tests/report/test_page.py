@@ -195,3 +195,14 @@ def test_the_template_and_the_style_are_files_of_the_package():
 
     names = {Path(str(file)).name for file in (files("experiments.report") / "templates").iterdir()}
     assert {"report.html.jinja", "report.css"} <= names
+
+
+def test_a_picture_that_cannot_be_drawn_is_a_note_on_a_page_with_all_the_others(one_run, take_apart, monkeypatch):
+    def fail(*_: object) -> None:
+        raise RuntimeError("no <font> here")
+
+    whole = page(run_report(one_run)).count('role="img"')
+    monkeypatch.setattr("experiments.report.pictures.draw_tail", fail)
+    html = page(run_report(one_run))
+    assert "<p>Note: this picture could not be drawn (no &lt;font&gt; here).</p>" in html
+    assert html.count('role="img"') == whole - 1

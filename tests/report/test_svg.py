@@ -7,11 +7,11 @@ import pytest
 from matplotlib.figure import Figure
 
 from experiments.plots.style import INK, PALETTE
-from experiments.report.svg import drawing, to_svg
+from experiments.report.svg import drawn
 
 
 def draw(name="d", **kinds):
-    with drawing(name):
+    def make():
         figure = Figure(figsize=(4, 2))
         axes = figure.add_axes((0, 0, 1, 1))
         axes.set_axis_off()
@@ -19,7 +19,9 @@ def draw(name="d", **kinds):
         axes.set_ylim(144, 0)  # as in the drawing: one unit is one unit, downwards
         for kind, (x, y, keywords) in kinds.items():
             getattr(axes, kind)(x, y, **keywords)
-        return str(to_svg(figure, name=name, label='a <label> "quoted"'))
+        return figure
+
+    return str(drawn(make, name=name, label='a <label> "quoted"'))
 
 
 def test_dots_become_one_path_and_those_on_top_of_each_other_one_dot():
@@ -42,19 +44,23 @@ def test_a_slope_keeps_every_point():
 
 
 def test_a_label_is_escaped_and_dollars_are_dollars():
-    with drawing("t"):
+    def make():
         figure = Figure(figsize=(4, 2))
         figure.text(0.5, 0.5, r"$\frac$ <b>")
-        svg = str(to_svg(figure, name="t", label='a <label> "quoted"'))
+        return figure
+
+    svg = str(drawn(make, name="t", label='a <label> "quoted"'))
     assert r"$\frac$ &lt;b&gt;" in svg
     assert 'aria-label="a &lt;label&gt; &quot;quoted&quot;"' in svg
 
 
 def test_letters_that_matplotlib_cannot_draw_are_left_to_the_browser():
-    with drawing("t"):
+    def make():
         figure = Figure(figsize=(4, 2), layout="constrained")
         figure.suptitle("遅延")
-        assert "遅延" in str(to_svg(figure, name="t", label="x"))
+        return figure
+
+    assert "遅延" in str(drawn(make, name="t", label="x"))
 
 
 def test_the_same_figure_is_the_same_text_and_names_keep_figures_apart():
