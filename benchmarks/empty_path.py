@@ -79,7 +79,8 @@ def excess_ms(arm: str, rtt: float, size: int, fps: float, headroom: float | Non
     count = math.ceil((start + seconds) * fps)
     wire = size + math.ceil(size / (PACKET - OVERHEAD + 28)) * OVERHEAD
     rate = None if headroom is None else headroom * wire * fps * 8
-    down = [] if rate is None else [{"element": "rate", "rate": f"{rate:.0f}bit/s", "queue": f"{2 * wire + 100_000}B"}]
+    queue = 100_000 + 2 * max(wire, round(wire * fps * rtt))
+    down = [] if rate is None else [{"element": "rate", "rate": f"{rate:.0f}bit/s", "queue": f"{queue}B"}]
     delay = {"element": "delay", "delay": f"{rtt / 2 * 1e3!r}ms"}
     with tempfile.TemporaryDirectory() as folder, EncodeCache(None) as cache:
         file = Path(folder) / "sizes.txt"

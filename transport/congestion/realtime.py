@@ -24,8 +24,9 @@ this can do to the delay. The target queue delay is the idea of SCReAM (RFC 8298
 
 Until the first congestion the path has shown no limit, and what was measured says how much the application sent, not
 what the path can carry. So no rate holds packets back then, only the window of RFC 9002: ten packets, which grow by
-what is acknowledged (7.3.1) as long as they are used (7.8), to twice what was in flight at most. A burst that fits has
-therefore a precedent of half its size, which passed without a queue (7.7).
+what is acknowledged (7.3.1) as long as they are used (7.8), to twice what was in flight at most; and where the window
+was full and no queue shows, by twice that, to three times (SUSS, SIGCOMM 2024, allows four), because a live source goes
+on while it waits. A burst that fits has therefore a precedent of a third of its size, which met no queue (7.7).
 """
 
 import math
