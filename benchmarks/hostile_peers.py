@@ -10,6 +10,7 @@ is not served within --served seconds, or if an honest arm is not measured after
 
 import argparse
 import json
+import math
 import os
 import re
 import socket
@@ -34,7 +35,7 @@ from experiments.between.control import Control, ControlError
 from experiments.between.key import Key, make_identity, pinning_context
 from experiments.between.messages import VERSION, Answer, Hello, Start, Started
 from experiments.between.remote import Remote
-from experiments.between.sending import run_arm_between, take_reports
+from experiments.between.sending import LEAD, run_arm_between, take_reports
 from experiments.measure.ends import Ends, Place
 from experiments.scenario import build
 from netem.live.alignment_messages import ANSWER, QUESTION, Answerer, Message, decode, encode
@@ -67,10 +68,11 @@ RAW = ['"\\ud800"', "NaN", "-Infinity", "1e999", "[" * 5000, '{"x":' * 5000, "9"
 
 
 class Random:
-    """What somebody says who means no good; `rng` decides."""
+    """What somebody says who means no good; `rng` decides. `arms` counts those that got all of its datagrams."""
 
     def __init__(self, seed: int) -> None:
         self.rng = np.random.default_rng(seed)
+        self.arms = 0
 
     def message(self, honest: dict[str, Any], *, framed: bool = False) -> bytes:
         """An honest message with something wrong in it, or, if not `framed`, its frame wrong, or no message at all."""
@@ -196,8 +198,8 @@ def strangers(receiver: Attacked, count: int, seed: int) -> None:
         each.close()
 
 
-def admitted(receiver: Attacked, count: int, seed: int) -> None:
-    """With the key."""
+def admitted(receiver: Attacked, count: int, seed: int) -> int:
+    """With the key; how many arms got datagrams."""
     said, left, waits = Random(seed), count, 0
     while left > 0:
         ends = ends_of(said.one(ARMS))
@@ -213,6 +215,7 @@ def admitted(receiver: Attacked, count: int, seed: int) -> None:
         there = "127.0.0.1", receiver.remote.port
         left -= _sender(said, control, bytes.fromhex(answer.alignment), there, datagrams(ends))
         control.close()
+    return said.arms
 
 
 def _sender(said: Random, control: Control, token: bytes, there: Address, honest: list[bytes]) -> int:
@@ -234,6 +237,7 @@ def _sender(said: Random, control: Control, token: bytes, there: Address, honest
                 (stranger if number % 5 == 0 else media).sendto(said.datagram(honest), there)
                 if number % 50 == 0:
                     time.sleep(0.01)
+        said.arms += 1
         connection.send(said.message({"end": True}))
     return DATAGRAMS + 1
 
@@ -251,8 +255,9 @@ def refusing_receiver(count: int, seed: int) -> float:
     return slowest
 
 
-def admitting_receiver(count: int, seed: int) -> None:
-    """A receiver that begins well. Most messages are reports, which are taken one after the other."""
+def admitting_receiver(count: int, seed: int) -> int:
+    """A receiver that begins well; how many arms got datagrams. The other half of the messages are reports, which are
+    taken one after the other."""
     said = Random(seed)
     for _ in range(max(1, count // 2 // DATAGRAMS)):
         ends = ends_of(said.one(ARMS))
@@ -278,6 +283,7 @@ def admitting_receiver(count: int, seed: int) -> None:
                     with suppress(ControlError):
                         take_reports(control, 30)
                 control.close()
+    return said.arms
 
 
 def _receiver(said: Random, honest: list[bytes], control: Control, plain: socket.socket) -> None:
@@ -285,24 +291,25 @@ def _receiver(said: Random, honest: list[bytes], control: Control, plain: socket
     answerer = Answerer(secret)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as media:
         media.bind(plain.getsockname())
-        media.settimeout(0.05)
+        media.settimeout(0.01)
         control.send(Answer(alignment=secret.hex()), 5)
-        started, sender = False, None
-        until = time.monotonic() + 3.0
-        while time.monotonic() < until:
-            now = time.monotonic()
+        session, left, sender = math.inf, DATAGRAMS, None  # when its session has begun
+        until = time.monotonic() + 10.0
+        while left > 0 and time.monotonic() < until:
             with suppress(TimeoutError):
                 data, sender = media.recvfrom(2000)
-                answerer.receive_datagram(data, sender, now=now)
+                answerer.receive_datagram(data, sender, now=time.monotonic())
                 honest = [*honest[-50:], data]
-            for data, peer, _ in answerer.datagrams_to_send(now=now):
+            for data, peer, _ in answerer.datagrams_to_send(now=time.monotonic()):
                 media.sendto(data, peer)
                 honest = [*honest[-50:], data]
-            if not started and control.poll(Start):
+            if session == math.inf and control.poll(Start):
                 control.send(Started(), 5)
-                started = True
-            for _ in range(20 if started and sender else 0):
+                session = time.monotonic() + LEAD + 0.2
+            for _ in range(40 if sender and time.monotonic() > session else 0):
                 media.sendto(said.datagram(honest), sender)
+                left -= 1
+        said.arms += left <= 0
         control._connection.send(said.message({"error": "x", "records": []}))
 
 
@@ -369,11 +376,11 @@ def main() -> None:
     def report(what: str, pid: int | str, slowest: Callable[[], float], attack: Callable[[int], object]) -> None:
         attack(max(AT_ONCE * 20, options.messages // 20))  # what is loaded once is loaded
         before, begun = memory(pid), time.monotonic()
-        attack(options.messages)
+        arms = attack(options.messages)
         growth, wait = memory(pid) - before, slowest()
         print(f"{what}: {options.messages} messages in {time.monotonic() - begun:.0f} s, growth {growth} kB, ", end="")
         print(f"the longest wait of somebody else {wait:.2f} s", flush=True)
-        if growth > MOST_GROWTH or wait > options.served:
+        if growth > MOST_GROWTH or wait > options.served or arms == 0:
             failures.append(what)
 
     with tempfile.TemporaryDirectory() as folder, attacked_receiver(Path(folder)) as receiver:
