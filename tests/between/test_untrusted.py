@@ -126,7 +126,7 @@ def test_what_a_sender_asks_for_is_what_the_receiver_builds() -> None:
     assert far.config("receiver", NOWHERE) == own.config("receiver", NOWHERE)
 
 
-@settings(max_examples=200)
+@settings(max_examples=50)
 @given(scenario=st.dictionaries(st.sampled_from(["video", "arms", "network", "duration", "name", "x"]), anything))
 def test_a_scenario_of_anybody_is_refused_in_a_sentence(scenario: dict[str, object]) -> None:
     with pytest.raises(ScenarioError):
