@@ -151,8 +151,12 @@ class RealtimeController:
     @property
     def pacing_rate(self) -> float:
         """Bytes per second, once the path has shown a limit."""
-        probing = self.standing_queue < self.target / 2 and not self._lossy
-        return self.rate * (_PROBE_GAIN if probing else 1.0)
+        return self.rate * (_PROBE_GAIN if self._probing else 1.0)
+
+    @property
+    def _probing(self) -> bool:
+        """Whether the path may carry more than the rate: there is hardly a queue, and few losses."""
+        return self.standing_queue < self.target / 2 and not self._lossy
 
     def packets_allowed(self, *, now: float) -> int:
         """Full packets that may leave at `now`."""
@@ -291,7 +295,7 @@ class RealtimeController:
             most = factor * max(self._most_in_flight, self._last_most_in_flight)
             if self._slow_start_window < most:
                 self._slow_start_window = min(self._slow_start_window + (factor - 1) * acked_bytes, most)
-        elif limited and self.standing_queue < self.target and not self._lossy:  # a packet for each window acknowledged
+        elif limited and self._probing:  # a packet for each window acknowledged (7.3.3)
             self._rate += acked_bytes * self._packet / self.window / (self.base_rtt + self.target)
 
     def _update_rate(self, newest: _Sent, rtt: float | None, *, now: float) -> None:
