@@ -8,7 +8,8 @@ What is judged, besides what a run checks by itself (the ledger and the packets 
 - the arm is measured, or says why it cannot be;
 - no frame is complete before propagation and serialisation let it be;
 - the dice of elements do not move each other: with an element more that does nothing, the ledger is the same;
-- repair stays within its budget where the arm has one, and is noted where it is more than half of the media;
+- repair stays within its budget where the arm has one (rtp's `rtx_share`, the limits of srt), and is noted where it is
+  more than half of the media: counted from the packets, where they can be read;
 - an arm that shows nothing says why.
 
 A quarter of a second of processor time each. Ends with 1 if one of them does not hold.
@@ -18,12 +19,12 @@ import argparse
 import os
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from typing import Any
 
-import numpy as np
+from drawn_scenarios import Table, draw
 
 from experiments import scenario
 from experiments.measure.arm_result import ArmResult
@@ -32,55 +33,69 @@ from experiments.measure.links import open_link
 from experiments.measure.virtual import Reuse, run_arm
 from experiments.scenario import Scenario
 from experiments.scenario.toml_text import to_toml
+from netem.packet import Packet
 from netem.simulator import START_AT
 from receiver.quality import QualityMemo
 from sender.encode_cache import EncodeCache
-
-Table = dict[str, Any]
+from transport.contract import TransportConfig
 
 SLACK = 1e-6  # seconds
 OPPORTUNITY_BYTES = 1504  # a delivery opportunity of a trace may have begun before the frame came
 
-STREAMS = ("quic-stream", "quic-stream-per-gop", "quic-stream-per-frame", "webtransport-stream-per-frame")
-DATAGRAMS = ("quic-datagram", "webtransport-datagram")
-TRACES = ("lte-driving", "mmwave-blockage", "wifi-bursts", "satellite", "steps")
-
-
-def draw(seed: int, index: int) -> Table:
-    """Scenario number `index`, as it would stand in a file; the same for the same seed."""
-    rng = np.random.default_rng([seed, index])
-    content: Table = {
-        "name": f"random-{index}",
-        "seed": int(rng.integers(0, 2**31)),
-        "duration": _ms(rng.uniform(300, 2500)),
-        "arms": [_arm(rng)],
-        "playout": _choice(rng, "immediate", "immediate", "adaptive", f"fixed:{_ms(rng.uniform(0, 300))}"),
-        "timer": _choice(rng, "exact", "exact", "1ms"),
-        "connect": _choice(rng, "before", "before", "with-media"),
-        "mtu": int(_choice(rng, 1500, 1500, 1280, rng.integers(1280, 9001))),
-        "video": _video(rng),
-        "network": _network(rng),
-    }
-    if rng.random() < 0.3:
-        content["chat"] = _chat(rng)
-    if "deadline" in content["video"] and content["playout"].startswith("fixed"):
-        content["playout"] = "immediate"  # a target after the deadline is refused
-    return content
+_RTP_TYPES = range(96, 100)  # our payload types: of a track's media and of its repair (RTX), and those of another track
+_RTP_LEAST_REPAIR = 4000  # bytes a second
+_SRT_RESENT = 0x04  # the R flag, in the fifth byte of a data packet (draft-sharabayko-srt-01, 3.1)
+_IP_UDP_BYTES = 28
+_MOST_OVERHEAD, _HEADER_BYTES = 1.05, 64  # of the framing: a share of what was captured, and bytes for each frame
 
 
 def judge(content: Table) -> list[str]:
     """What does not hold for this scenario, in sentences."""
     checked = scenario.build(content)
-    result = _run(checked)
+    packets = _Packets()
+    result = _run(checked, packets)
     if result.outcome == "unsupported":
         return [] if result.reason else ["unsupported without a reason"]
     if result.outcome != "measured":
         return [f"{result.outcome}: {result.reason}"]
-    return [*_too_early(checked, result), *_repair(result), *_silence(result), *_moved_dice(content, result)]
+    return [
+        *_too_early(checked, result),
+        *_repair(checked, result, packets.down),
+        *_silence(result),
+        *_moved_dice(content, result),
+    ]
 
 
-def _run(checked: Scenario) -> ArmResult:
-    return run_arm(checked, checked.arms[0], Reuse(EncodeCache(None), QualityMemo()), quality=False)
+def _run(checked: Scenario, packets: "_Packets | None" = None) -> ArmResult:
+    return run_arm(checked, checked.arms[0], Reuse(EncodeCache(None), QualityMemo()), quality=False, capture=packets)
+
+
+class _Packets:
+    """A capture that keeps in memory what the sender sent: the instant and the bytes of each datagram."""
+
+    def __init__(self) -> None:
+        self.down: list[tuple[float, bytes]] = []
+
+    def link(self, direction: str) -> "_Packets":
+        return self if direction == "down" else _Packets()
+
+    def sent(self, packets: Sequence[Packet], *, now: float) -> None:
+        self.down += [(now, packet.data) for packet in packets]
+
+    def delivered(self, packets: Sequence[Packet], *, now: float) -> None:
+        pass
+
+    def observer(self, end: str) -> None:
+        return None
+
+    def describe(self, transport: str, sender: TransportConfig, *, now: float) -> None:
+        pass
+
+    def check(self) -> None:
+        pass
+
+    def remove(self) -> None:
+        pass
 
 
 def _too_early(checked: Scenario, result: ArmResult) -> Iterator[str]:
@@ -108,8 +123,71 @@ def _silence(result: ArmResult) -> Iterator[str]:
         yield f"nothing is shown and nothing says why: {result.summary['fates']}"
 
 
-def _repair(result: ArmResult) -> Iterator[str]:
-    return iter(())
+def _repair(checked: Scenario, result: ArmResult, sent: list[tuple[float, bytes]]) -> Iterator[str]:
+    sender, transport = result.stats["sender"], checked.arms[0].transport
+    options = dict(checked.arms[0].options)
+    if transport == "rtp":
+        types = {kind: [(at, len(data)) for at, data in sent if _rtp_type(data) == kind] for kind in _RTP_TYPES}
+        for kind in _RTP_TYPES[::2]:
+            yield from _over_the_share(types[kind], types[kind + 1], float(options.get("rtx_share", 1.0)))
+        media, repair = ([each for kind in _RTP_TYPES[role::2] for each in types[kind]] for role in (0, 1))
+    elif transport == "srt":
+        data_packets = [(at, data) for at, data in sent if data and not data[0] & 0x80]
+        media = [(at, len(data)) for at, data in data_packets if not data[4] & _SRT_RESENT]
+        repair = [(at, len(data)) for at, data in data_packets if data[4] & _SRT_RESENT]
+        yield from _over_the_rate([(at, len(data) + _IP_UDP_BYTES) for at, data in data_packets], options)
+    else:  # encrypted: what the sender itself counted
+        media, repair = [(0.0, sender.get("media_bytes", 0))], [(0.0, sender.get("repair_bytes", 0))]
+        assert result.ledger is not None
+        captured = int(result.ledger["size_bytes"].sum())
+        if media[0][1] > _MOST_OVERHEAD * captured + _HEADER_BYTES * len(result.ledger):
+            yield f"the sender counts {media[0][1]} B of media, {captured} B were captured"
+    media_bytes, repair_bytes = sum(size for _, size in media), sum(size for _, size in repair)
+    if repair_bytes > media_bytes / 2 and not any("repair" in note for note in result.notes):
+        yield f"repair of {repair_bytes} B for {media_bytes} B of media has no note"
+
+
+def _over_the_share(media: list[tuple[float, int]], repair: list[tuple[float, int]], share: float) -> Iterator[str]:
+    """In no second is more sent again than that share of the media in it, or than the least that is always allowed."""
+    within = (_LastSecond(repair), _LastSecond(media))
+    for at, _ in repair:
+        again, first = (sizes.until(at) for sizes in within)
+        if again > max(share * first, _RTP_LEAST_REPAIR):
+            yield f"in the second before {at:.3f} s {again} B are sent again, for {first} B of media"
+            return
+
+
+def _over_the_rate(sizes: list[tuple[float, int]], options: Mapping[str, Any]) -> Iterator[str]:
+    """Over half a second and more, media and repair together are held to the rate; what it averages, it may exceed."""
+    rate = float(options.get("maxbw", -1)) or float(options.get("inputbw", 0)) * (1 + options.get("oheadbw", 25) / 100)
+    if rate <= 0:
+        return
+    total = 0
+    for at, size in sizes:
+        total += size
+        if total > rate * (at - sizes[0][0] + 0.5) * 1.1 + 20 * 1500:
+            yield f"{total} B are sent within {at - sizes[0][0]:.3f} s at {rate:.0f} B/s at most"
+            return
+
+
+class _LastSecond:
+    """The bytes of the second before an instant; instants are asked for in order."""
+
+    def __init__(self, sizes: list[tuple[float, int]]) -> None:
+        self._sizes, self._total, self._first, self._next = sizes, 0, 0, 0
+
+    def until(self, at: float) -> int:
+        while self._next < len(self._sizes) and self._sizes[self._next][0] <= at:
+            self._total += self._sizes[self._next][1]
+            self._next += 1
+        while self._first < self._next and self._sizes[self._first][0] <= at - 1 + SLACK:
+            self._total -= self._sizes[self._first][1]
+            self._first += 1
+        return self._total
+
+
+def _rtp_type(data: bytes) -> int:
+    return data[1] & 0x7F if len(data) > 1 else -1
 
 
 def _moved_dice(content: Table, result: ArmResult) -> Iterator[str]:
@@ -124,150 +202,6 @@ def _moved_dice(content: Table, result: ArmResult) -> Iterator[str]:
     again = _run(scenario.build(more))
     if again.ledger is None or result.ledger is None or not again.ledger.equals(result.ledger):
         yield "an element that does nothing changes the ledger"
-
-
-def _arm(rng: np.random.Generator) -> str | Table:
-    kind = _choice(rng, "udp", "rtp", "srt", "stream", "datagram", "stream", "datagram")
-    if kind == "rtp":
-        return {"transport": "rtp", "nack": bool(rng.random() < 0.8), "max_retries": int(rng.integers(1, 20))}
-    if kind == "srt":
-        return {
-            "transport": "srt",
-            "latency_ms": int(_choice(rng, 120, 0, 20, rng.integers(0, 1000))),
-            "caller": _choice(rng, "sender", "receiver"),
-        }
-    if kind == "udp":
-        return {"transport": "udp", "reorder_window": float(_choice(rng, 0.02, 0.0, rng.uniform(0, 0.2)))}
-    options: Table = {"congestion": _choice(rng, "realtime", "realtime", "reno", "cubic")}
-    if rng.random() < 0.2:
-        options["queue_bytes"] = int(10 ** rng.uniform(3, 6))
-    if kind == "stream":
-        return {"transport": _choice(rng, *STREAMS), **options}
-    return {"transport": _choice(rng, *DATAGRAMS), **options, "repair": bool(rng.random() < 0.8)}
-
-
-def _video(rng: np.random.Generator) -> Table:
-    video: Table = {
-        "source": "lognormal",
-        "fps": float(_choice(rng, 30, 25, 60, 1, 240, round(rng.uniform(1, 120), 3))),
-        "bitrate": f"{10 ** rng.uniform(4.5, 7.2):.0f}bit/s",
-        "encode_cost": _choice(rng, "none", "x264-ultrafast", "vp9-realtime", _cost(rng)),
-        "decode_cost": _choice(rng, "none", "h264", _cost(rng)),
-    }
-    if rng.random() < 0.6:
-        video["keyframe_interval"] = int(rng.integers(1, 200))
-    if rng.random() < 0.6:
-        video["deadline"] = _ms(10 ** rng.uniform(1.3, 3.7))
-    return video
-
-
-def _chat(rng: np.random.Generator) -> Table:
-    chat: Table = {
-        "interval": _ms(10 ** rng.uniform(0, 3)),
-        "spacing": _choice(rng, "periodic", "poisson"),
-        "size": f"{int(10 ** rng.uniform(1, 3.5))}B",
-    }
-    if rng.random() < 0.5:
-        chat["deadline"] = _ms(10 ** rng.uniform(1, 3.5))
-    return chat
-
-
-def _network(rng: np.random.Generator) -> Table:
-    if rng.random() < 0.3:
-        network: Table = {"delay": _ms(rng.uniform(0, 200))}
-        bottleneck = _choice(rng, "none", "rate", "trace")
-        if bottleneck == "rate":
-            network["rate"] = _rate(rng)
-        if bottleneck == "trace":
-            network["trace"] = _choice(rng, *TRACES)
-        if bottleneck != "none" and rng.random() < 0.7:
-            network["queue"] = _queue(rng)
-        if rng.random() < 0.5:
-            network["loss"] = _percent(rng, 20)
-        if rng.random() < 0.3:
-            network["jitter"] = _ms(rng.uniform(0.1, 30))
-        return network
-    far = rng.random() < 0.05
-    return {"down": _path(rng, far), "up": _path(rng, far) if rng.random() < 0.8 else []}
-
-
-def _path(rng: np.random.Generator, far: bool) -> list[Table]:
-    """Some elements in a random order; at most one bottleneck, so that the judge knows what it carried."""
-    kinds = ["random-delay", "jitter", "reordering", "duplication", "random-loss", "gilbert-elliott"]
-    kinds += ["loss-episodes", "outage", "policer", "size-limit", "delay", "delay"]
-    chosen = [str(kind) for kind in rng.choice(kinds, size=rng.integers(0, 4), replace=True)]
-    if rng.random() < 0.6:
-        chosen.append(_choice(rng, "rate", "rate", "trace"))
-    elements = [_element(rng, kind) for kind in chosen]
-    if far:
-        elements.append({"element": "delay", "delay": _ms(rng.uniform(1000, 20000))})
-    rng.shuffle(elements)  # type: ignore[arg-type]
-    return elements
-
-
-def _element(rng: np.random.Generator, kind: str) -> Table:
-    fields: Table = {}
-    match kind:
-        case "delay":
-            fields = {"delay": _ms(10 ** rng.uniform(-1, 2.5))}
-        case "random-delay":
-            fields = {
-                "mean": _ms(rng.uniform(1, 50)),
-                "deviation": _ms(rng.uniform(0, 20)),
-                "reorder": bool(rng.random() < 0.5),
-            }
-        case "jitter":
-            fields = {"mean": _ms(rng.uniform(0.1, 30))}
-        case "reordering":
-            fields = {"probability": _percent(rng, 50), "lateness": _ms(rng.uniform(1, 50))}
-        case "duplication" | "random-loss":
-            fields = {"probability": _percent(rng, 60)}
-        case "gilbert-elliott":
-            fields = {"mean_loss": _percent(rng, 30), "mean_burst": float(rng.uniform(1.5, 20))}
-        case "loss-episodes":
-            fields = {"mean_loss": _percent(rng, 30), "mean_duration": _ms(rng.uniform(1, 200))}
-        case "outage":
-            fields = {"windows": [{"start": _ms(rng.uniform(0, 2000)), "duration": _ms(rng.uniform(1, 8000))}]}
-        case "policer":
-            fields = {"rate": _rate(rng), "burst": f"{int(10 ** rng.uniform(3.2, 5))}B"}
-        case "size-limit":
-            fields = {
-                "largest": f"{int(rng.integers(600, 1600))}B",
-                "start": _ms(_choice(rng, 0, rng.uniform(0, 2000))),
-            }
-        case "rate":
-            fields = {"rate": _rate(rng), "queue": _queue(rng)}
-        case "trace":
-            fields = {"trace": _choice(rng, *TRACES), "queue": _queue(rng)}
-    return {"element": kind, **fields}
-
-
-def _queue(rng: np.random.Generator) -> Table:
-    if rng.random() < 0.3:
-        return {"discipline": "codel", "target": _ms(rng.uniform(1, 50)), "ecn": bool(rng.random() < 0.5)}
-    if rng.random() < 0.2:
-        return {"packets": int(rng.integers(1, 500))}
-    return {"bytes": f"{int(10 ** rng.uniform(3.3, 6))}B"}
-
-
-def _rate(rng: np.random.Generator) -> str:
-    return f"{10 ** rng.uniform(4.7, 8):.0f}bit/s"
-
-
-def _cost(rng: np.random.Generator) -> str:
-    return f"fixed:{_ms(rng.uniform(0, 60))}"
-
-
-def _percent(rng: np.random.Generator, most: float) -> str:
-    return f"{rng.uniform(0, most):.3f}%"
-
-
-def _ms(value: float) -> str:
-    return f"{float(value):.3f}ms"
-
-
-def _choice(rng: np.random.Generator, *values: Any) -> Any:
-    return values[int(rng.integers(len(values)))]
 
 
 def _judged(seed: int, index: int) -> list[str]:

@@ -188,6 +188,15 @@ def test_frames_cut_for_the_larger_path_are_cut_anew_within_their_deadline(call,
 
 
 @pytest.mark.parametrize("arm", DATAGRAMS)
+def test_a_frame_that_is_cut_anew_is_counted_as_media_once(call, video, arm):
+    session = narrow(call, arm, 1372, 2.5, tracks=(Track(1, "video", "h264", 2, 0.6), Track(2, "chat", "data", 0)))
+    session.run(video(40, 30_000, deadline=0.6), until=MEDIA_AT + 3)
+    stats = session.sender.transport.stats()
+    assert stats["repair_bytes"] > 30_000
+    assert 1 < stats["media_bytes"] / (40 * 30_000) < 1.03
+
+
+@pytest.mark.parametrize("arm", DATAGRAMS)
 def test_without_repair_a_narrower_path_costs_only_what_was_sent_before_it_was_known(call, video, arm):
     session = narrow(call, arm, 1372, 2.5, options={"repair": False})
     session.run(video(50, lambda n: 8000 if n % 3 else 600), until=MEDIA_AT + 3)

@@ -23,7 +23,18 @@ class _Token(NamedTuple):
 class _Outgoing:
     """A frame of which fragments are to be sent or may have to be sent again."""
 
-    __slots__ = ("cuts", "expires_at", "fragments", "frame", "number", "settled", "started", "to_send", "unsent_from")
+    __slots__ = (
+        "cuts",
+        "expires_at",
+        "fragments",
+        "frame",
+        "number",
+        "sent_to",
+        "settled",
+        "started",
+        "to_send",
+        "unsent_from",
+    )  # fmt: skip
 
     def __init__(self, frame: Frame, number: int, room: int) -> None:
         self.frame = frame
@@ -31,11 +42,20 @@ class _Outgoing:
         self.cuts = 0
         self.started = False
         self.unsent_from = 0  # fragments leave for the first time in order
+        self.sent_to = 0  # so many bytes of the frame have left, however they were cut
         self.expires_at = math.inf if frame.expires_at is None else frame.expires_at
         self._cut(room)
 
     def unsent_bytes(self) -> int:
         return sum(map(len, self.fragments[self.unsent_from :]))
+
+    def new_bytes(self, fragment: int) -> int:
+        """A fragment leaves: how many of its bytes do so for the first time."""
+        size = len(self.fragments[fragment])
+        end = fragment * len(self.fragments[0]) + size
+        new = max(0, min(size, end - self.sent_to))
+        self.sent_to = max(self.sent_to, end)
+        return new
 
     def fits(self, room: int) -> bool:
         return len(self.fragments[0]) <= room  # of equal fragments the first is the longest
@@ -117,9 +137,10 @@ class DatagramCarrier:
         outgoing = self._of(token)
         if outgoing is None:
             return
-        is_new = token.fragment >= outgoing.unsent_from
-        self._count_up("media_bytes" if is_new else "repair_bytes", len(outgoing.fragments[token.fragment]))
-        if not is_new:
+        new_bytes = outgoing.new_bytes(token.fragment)
+        self._count_up("media_bytes", new_bytes)
+        self._count_up("repair_bytes", len(outgoing.fragments[token.fragment]) - new_bytes)
+        if token.fragment < outgoing.unsent_from:
             return
         frame = outgoing.frame
         if not outgoing.started:
