@@ -21,15 +21,15 @@ PTO = 0.09
 
 
 def recovery(arm: str, seconds: float) -> Recovery:
-    arrival, fresh, shown = 0.05, 0.1, 0.9
+    arrival, fresh, complete = 0.05, 0.1, 0.9
     if arm == "stock reno":
         probe = next(at for at in probe_times(PTO, 20) if at >= seconds)
         arrival = probe - seconds + RTT / 2
         fresh = arrival + 0.3
     elif arm == "srt":
         fresh = 0.5 if seconds > SRT_LIFETIME else 0.15
-        shown = 1.0 if seconds <= 1 else 0.6
-    return Recovery(arm, seconds, arrival, fresh, 0.0, shown)
+        complete = 1.0 if seconds <= 1 else 0.6
+    return Recovery(arm, seconds, arrival, fresh, 0.0, complete)
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ CHECKS = {
     outage._stock_recovery_is_bounded: ("stock reno", {"arrival": 4.5}),
     outage._our_probes: ("ours, stream", {"arrival": 0.4}),
     outage._ours_is_sooner_after_long_outages: ("ours, datagrams", {"fresh": 3.0}),
-    outage._srt_repairs_what_it_kept: ("srt", {"shown": 0.99}),
+    outage._srt_repairs_what_it_kept: ("srt", {"complete": 0.99}),
     outage._no_state_no_wait: ("udp", {"arrival": 0.2}),
 }
 
