@@ -7,6 +7,10 @@ import pytest
 
 from experiments.catalog import EXPERIMENTS, priority
 from experiments.catalog.priority import BITRATE, FIRST, LANES, LOADS, QUEUE_BYTES, RTT, Point
+from experiments.measure.virtual import Reuse, run_arm
+from experiments.scenario.tracks import CHAT_TRACK
+from receiver.quality import QualityMemo
+from sender.encode_cache import EncodeCache
 
 MESSAGES = 400
 
@@ -47,6 +51,18 @@ CHECKS = {
     priority._video_pays_for_the_messages_only: ("chat first", {"frame": np.full(600, 1.0)}),
     priority._the_last_one_starves: ("chat last", {"message": FAST}),
 }
+
+
+@pytest.mark.parametrize("lane", FIRST)
+def test_beside_more_video_than_the_link_takes_an_urgent_message_waits_for_one_packet(lane: str) -> None:
+    cell = priority._cell(lane, 1.1)
+    result = run_arm(cell.scenario, cell.scenario.arms[0], Reuse(EncodeCache(None), QualityMemo()), quality=False)
+    assert result.ledger is not None
+    messages = result.ledger[
+        (result.ledger["track"] == CHAT_TRACK) & (result.ledger["captured_at"] >= priority._WARM_UP)
+    ]
+    waited = messages["first_sent_at"] - messages["captured_at"]
+    assert waited.quantile(0.95) <= point(lane, 1.1).packet + priority.ACK_DELAY
 
 
 @pytest.mark.parametrize("check", CHECKS)
