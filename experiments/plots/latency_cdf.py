@@ -6,16 +6,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import NDArray
 
 from experiments.measure.metrics import percentile
-from experiments.plots.style import INK, LineStyle, arm_styles, headline, new_figure, tidy
+from experiments.plots.style import INK, LEAST_MS, LineStyle, arm_styles, headline, log_scale, new_figure, tidy
 from experiments.results import Run
 from experiments.results.subject import run_subject
-
-_TICKS_MS = (10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000)
-_TICKS_PERCENT = (100, 50, 20, 10, 5, 2, 1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01)
 
 
 def latency_cdf(run: Run) -> Figure:
@@ -53,11 +49,7 @@ def draw_tail(axes: Axes, video: Mapping[str, pd.DataFrame]) -> None:
     for arm in by_p95(video):
         x, within = _curve(video[arm], left, right)
         _draw(axes, x, 100 - within, styles[arm], None)
-    axes.set_yscale("log")
-    axes.set_ylim(60 / max(map(len, video.values())), 100)
-    axes.yaxis.set_major_locator(FixedLocator(_TICKS_PERCENT))
-    axes.yaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    log_scale(axes, axes.yaxis, 60 / max(map(len, video.values())), 100, most=13)
     _latency_axis(axes, left, right)
 
 
@@ -69,7 +61,7 @@ def by_p95(video: Mapping[str, pd.DataFrame]) -> list[str]:
 def _limits(video: Mapping[str, pd.DataFrame]) -> tuple[float, float]:
     """Ends of the latency axis, in ms."""
     latencies = pd.concat([frames["g2g_ms"] for frames in video.values()])
-    shown = latencies[np.isfinite(latencies)]
+    shown = latencies[np.isfinite(latencies)].clip(lower=LEAST_MS)
     return (0.9 * float(shown.min()), 1.1 * float(shown.max())) if len(shown) else (9.0, 1100.0)
 
 
@@ -83,11 +75,7 @@ def _curve(frames: pd.DataFrame, left: float, right: float) -> tuple[NDArray[np.
 
 
 def _latency_axis(axes: Axes, left: float, right: float) -> None:
-    axes.set_xscale("log")
-    axes.set_xlim(left, right)
-    axes.xaxis.set_major_locator(FixedLocator([tick for tick in _TICKS_MS if left <= tick <= right]))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    log_scale(axes, axes.xaxis, left, right, most=10)
     axes.set_xlabel("glass-to-glass latency, ms (log scale)")
     tidy(axes)
 

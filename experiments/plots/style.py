@@ -1,6 +1,7 @@
 """One look for all pictures: colours that colour-blind readers tell apart, and dashes and hatches for print in grey."""
 
 import io
+import math
 import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,7 +10,9 @@ from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 # Okabe and Ito, "Color Universal Design", 2008; black is kept for text and capacity.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F")
@@ -23,6 +26,8 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 INK = "#222222"
 FAINT = "#B8B8B8"
+
+LEAST_MS = 0.1  # what is faster, or takes no time in a simulation, is drawn here: a logarithmic axis has no zero
 
 _LETTERS_PER_INCH = 11  # of a title
 
@@ -81,6 +86,29 @@ def footline(figure: Figure, lines: Sequence[str]) -> None:
     width = int(figure.get_figwidth() * _LETTERS_PER_INCH * 11 / 7)
     wrapped = [part for line in lines for part in textwrap.wrap(line, width)]
     figure.supxlabel("\n".join(wrapped), x=0.01, ha="left", fontsize=7, color=INK)
+
+
+def log_ticks(low: float, high: float, most: int) -> list[float]:
+    """At most so many round numbers between the ends of a logarithmic axis: 1, 2 and 5 of each decade, or fewer; where
+    the ends are too close for two of them, numbers of one distance."""
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for digits in ((1, 2, 5), (1, 3), (1,)):
+        ticks = [tick for decade in decades for digit in digits if low <= (tick := digit * 10.0**decade) <= high]
+        if 2 <= len(ticks) <= most:
+            return ticks
+    if len(ticks) > most:
+        return ticks[:: math.ceil(len(ticks) / most)]
+    return [tick for tick in map(float, MaxNLocator(most - 1).tick_values(low, high)) if low <= tick <= high]
+
+
+def log_scale(axes: Axes, axis: Axis, low: float, high: float, most: int) -> None:
+    """A logarithmic axis of these ends with at most so many ticks, labelled with plain numbers."""
+    across = axis is axes.xaxis
+    (axes.set_xscale if across else axes.set_yscale)("log")
+    (axes.set_xlim if across else axes.set_ylim)(low, high)
+    axis.set_major_locator(FixedLocator(log_ticks(low, high, most)))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
 def tidy(axes: Axes) -> None:

@@ -6,9 +6,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
 
-from experiments.plots.style import FAINT, INK, arm_styles, headline, new_figure, tidy
+from experiments.plots.style import FAINT, INK, LEAST_MS, arm_styles, headline, log_scale, new_figure, tidy
 from experiments.results import Run
 from experiments.results.subject import run_subject
 
@@ -38,7 +37,7 @@ def timeline(run: Run) -> Figure:
 def latency_limits(video: Mapping[str, pd.DataFrame]) -> tuple[float, float]:
     """Ends of the latency axis that all arms share, in ms."""
     latencies = pd.concat([frames["g2g_ms"] for frames in video.values()])
-    shown = latencies[np.isfinite(latencies)]
+    shown = latencies[np.isfinite(latencies)].clip(lower=LEAST_MS)
     return (0.7 * float(shown.min()), 1.6 * float(shown.max())) if len(shown) else (10.0, 1000.0)
 
 
@@ -53,6 +52,7 @@ def draw_capacity(axes: Axes, run: Run) -> None:
     capacity = run.capacity()
     if capacity is None:
         axes.text(0.01, 0.5, "no bottleneck on the downlink", transform=axes.transAxes, fontsize=8)
+        axes.set_yticks([])
     else:
         axes.fill_between(capacity["at"], capacity["mbps"], step="post", color=FAINT, linewidth=0)
         axes.step(capacity["at"], capacity["mbps"], where="post", color=INK, linewidth=0.7)
@@ -74,11 +74,10 @@ def draw_capacity(axes: Axes, run: Run) -> None:
 
 def draw_arm(axes: Axes, frames: pd.DataFrame, color: str, bottom: float, top: float) -> None:
     """Latency in ms of each shown frame over its capture time, and a tick for each that was never shown."""
-    axes.set_yscale("log")
-    axes.set_ylim(bottom, top)
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    log_scale(axes, axes.yaxis, bottom, top, most=5)
     shown = np.isfinite(frames["g2g_ms"])
-    axes.plot(frames.loc[shown, "captured_at"], frames.loc[shown, "g2g_ms"], ".", markersize=2.4, color=color)
+    latency = frames.loc[shown, "g2g_ms"].clip(lower=LEAST_MS)
+    axes.plot(frames.loc[shown, "captured_at"], latency, ".", markersize=2.4, color=color)
     never = frames.loc[~shown, "captured_at"].to_numpy()
     axes.vlines(
         never, np.full(len(never), 0.86), 1.0, transform=axes.get_xaxis_transform(), color=_NOT_SHOWN_INK, linewidth=0.8

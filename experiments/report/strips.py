@@ -7,7 +7,7 @@ import pandas as pd
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
-from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from experiments.measure.metrics import freezes
 from experiments.plots.style import FAINT, INK, PALETTE, arm_styles, tidy
@@ -48,7 +48,6 @@ def timeline_figure(run: Run, order: Sequence[str], *, of: str) -> Figure:
         def draw(axes: Axes, arm: str = arm, frames: pd.DataFrame = frames) -> None:
             _backlog(axes, run, arm, deepest)
             draw_arm(axes, frames, styles[arm].color, *limits)
-            axes.yaxis.set_minor_formatter(NullFormatter())
 
         heading = f"{arm}: {never} of {len(frames)} frames never shown"
         strips.append(Picture(_strip(f"arm{number}", 84, ends, draw, plain(heading, 120)), heading))

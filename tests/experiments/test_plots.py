@@ -1,5 +1,7 @@
 """The pictures of a run: drawn for whatever a run can be, and no two arms alike."""
 
+import io
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +10,7 @@ import pytest
 
 from experiments.measure.ledger import STAGES
 from experiments.plots import PLOTS, latency_cdf, stage_breakdown, timeline
-from experiments.plots.style import arm_styles
+from experiments.plots.style import arm_styles, own_style
 from experiments.results import Run
 
 FRAMES = 50
@@ -50,6 +52,26 @@ def test_every_run_can_be_drawn(tmp_path, name, arms, bottleneck):
     figure = PLOTS[name](make_run(arms, bottleneck=bottleneck))
     figure.savefig(tmp_path / "plot.png")
     assert (tmp_path / "plot.png").stat().st_size > 5000
+
+
+@pytest.mark.parametrize("name", ["latency-cdf", "timeline"])
+@pytest.mark.parametrize(
+    "latencies",
+    [(0.0, 0.0), (0.0, 0.02), (0.0115, 0.0115), (0.0213, 0.0871), (0.0999, 0.1001), (0.003, 9.7), (0.0005, 500.0)],
+    ids=str,
+)
+def test_latencies_of_any_range_have_labels_that_are_plain_numbers_and_fit(name, latencies, recwarn):
+    arms = {f"arm {index}": (latency, FRAMES) for index, latency in enumerate(latencies)}
+    with own_style({"text.parse_math": False}):
+        figure = PLOTS[name](make_run(arms))
+        figure.savefig(io.BytesIO(), format="png")
+        axis = figure.axes[0].xaxis if name == "latency-cdf" else figure.axes[1].yaxis
+        labels = [label for label in axis.get_ticklabels(which="both") if label.get_text()]
+        boxes = [label.get_window_extent() for label in labels]
+    assert len(labels) >= 2
+    assert all(float(label.get_text()) > 0 for label in labels)
+    assert not any(one.overlaps(other) for one, other in itertools.pairwise(boxes))
+    assert not recwarn.list
 
 
 @pytest.mark.parametrize("name", PLOTS)
