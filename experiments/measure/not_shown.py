@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from experiments.measure.connection import Connection
+from experiments.scenario.elements import ELEMENTS
 
 
 def not_shown(frames: pd.DataFrame, connection: Connection, deadline: float | None) -> str:
@@ -28,6 +29,11 @@ def count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
+def were(number: int) -> str:
+    """The verb of a number of things."""
+    return "was" if number == 1 else "were"
+
+
 def _reason(frame: Mapping[Any, Any], connection: Connection, deadline: float | None) -> str:
     if frame["sequence"] < 0:
         if connection.connected_at is None or frame["captured_at"] < connection.connected_at:
@@ -43,13 +49,13 @@ def _reason(frame: Mapping[Any, Any], connection: Connection, deadline: float | 
         case "lost":
             return "never arrived whole"
         case "undecodable":
-            return "lacked a frame that they refer to"
+            return "lacked a reference"
     if np.isnan(frame["complete_at"]):
         return "still waited at the sender at the end"
     ready = np.nanmax([frame[name] for name in ("complete_at", "delivered_at", "decoded_at")])
     if deadline is not None and ready - frame["captured_at"] > deadline:
         return f"arrived after the deadline of {deadline:g} s"
-    return "arrived too late for their turn"
+    return "arrived too late to be shown in order"
 
 
 def _arrived(stats: Mapping[str, Any]) -> Iterator[str]:
@@ -69,14 +75,17 @@ def _taken(impairments: Mapping[str, Any]) -> Iterator[str]:
             if gone := counts["lost"] + counts["dropped"]:
                 yield f"{name} took {gone} of {count(counts['pushed'], 'packet')} {direction}"
         if path["inside"]:
-            yield f"{path['inside']} of {count(path['pushed'], 'packet')} {direction} were on their way at the end"
+            inside = path["inside"]
+            yield f"{inside} of {count(path['pushed'], 'packet')} {direction} {were(inside)} on the way at the end"
 
 
 def _named(commanded: Mapping[str, Any]) -> str:
-    """An element with its settings, as it stands in a scenario file."""
-    settings = [f"{name} {value}" for name, value in commanded.items() if name != "element" and _is_plain(value)]
-    return f"{commanded['element']} ({', '.join(settings)})" if settings else str(commanded["element"])
-
-
-def _is_plain(value: Any) -> bool:
-    return isinstance(value, str | int | float)
+    """An element with what a scenario file has to say of it; its name only tells its dice from those of others."""
+    element = str(commanded["element"])
+    default = ELEMENTS[element].model_construct().dump()
+    settings = [
+        f"{name} {value}"
+        for name, value in commanded.items()
+        if isinstance(value, str | int | float) and value != default.get(name) and name != "name"
+    ]
+    return f"{element} ({', '.join(settings)})" if settings else element

@@ -14,7 +14,7 @@ from experiments.measure.arm_result import ArmResult
 from experiments.measure.connection import Connection
 from experiments.measure.ledger import stages
 from experiments.measure.metrics import PERCENTILES, too_few
-from experiments.measure.not_shown import count, not_shown, on_the_way
+from experiments.measure.not_shown import count, not_shown, on_the_way, were
 from experiments.scenario import Scenario
 from experiments.scenario.queue_spec import CoDelSpec
 from experiments.scenario.tracks import VIDEO_TRACK
@@ -69,7 +69,14 @@ def _connected_late(facts: Facts) -> Iterator[str]:
     if at is None or facts.scenario.connect == "with-media":
         return
     if before := int((facts.frames["captured_at"] < at).sum()):
-        yield f"connected {at:.1f} s after the first capture: the {count(before, 'frame')} before that were dropped"
+        lost = f"{count(before, 'frame')} before that {were(before)} dropped"
+        yield f"connected {_span(at)} after the first capture: {lost}"
+
+
+def _span(seconds: float) -> str:
+    """Short ones in ms, so that none looks like nothing."""
+    ms = seconds * 1e3
+    return f"{seconds:.1f} s" if ms >= 999.5 else f"{ms:.0f} ms" if ms >= 9.5 else f"{ms:.2g} ms"
 
 
 def _closed(facts: Facts) -> Iterator[str]:
@@ -82,7 +89,7 @@ def _closed(facts: Facts) -> Iterator[str]:
         if known.error is None and known.closed_at >= facts.scenario.duration:
             continue  # that is how a connection ends
         reason = known.error or "in an orderly way, while there was media to come"
-        by_reason.setdefault(reason, []).append(f"by the {end} at {known.closed_at:.1f} s")
+        by_reason.setdefault(reason, []).append(f"by the {end} at {known.closed_at:z.1f} s")
     for reason, ends in by_reason.items():
         yield f"closed {' and '.join(ends)}: {reason}"
 
@@ -94,7 +101,8 @@ def _shows_little(facts: Facts) -> Iterator[str]:
     sender = facts.connection("sender")
     if sender.connected_at is None:
         return  # it is said that it never connected
-    head = f"only {shown} of {count(captured, 'frame')} were shown" if shown else f"none of {captured} frames was shown"
+    of = f"of {count(captured, 'frame')}"
+    head = f"only {shown} {of} {were(shown)} shown" if shown else f"none {of} was shown"
     reasons = not_shown(facts.frames, sender, facts.scenario.video.deadline)
     yield "; ".join([f"{head}: {reasons}", *on_the_way(facts.stats, facts.impairments)])
 
@@ -121,9 +129,9 @@ def _path_carries_less(facts: Facts) -> Iterator[str]:
             holes = sender.get("black_holes", 0)
             when = f", after larger ones had stopped to pass ({count(holes, 'time')})" if holes else ""
             yield f"found that the path carries datagrams of {found} bytes, not of {allowed}{when}"
-    elif lost := sender.get("too_large", 0) + _over_size_limits(facts.impairments):
+    elif sender.get("too_large", 0) + _over_size_limits(facts.impairments):
         yield (
-            f"{count(lost, 'packet')} were larger than the path carries: this arm does not find out what passes, it "
+            "packets that were larger than the path carries were lost: this arm does not find out what passes, it "
             f"sends what mtu says ({facts.scenario.mtu} bytes)"
         )
 
