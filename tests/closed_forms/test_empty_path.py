@@ -57,6 +57,9 @@ def test_no_frame_waits_once_the_window_holds_what_a_round_trip_carries(run_size
         (0.1, 14_000, 60, 4),
         (0.3, 900, 60, 1.3),
         (0.3, 20_000, 30, 10),
+        (0.1, 25_000, 60, 1.5),
+        (0.3, 25_000, 30, 2),
+        (0.6, 8000, 30, 1.5),
     ],
 )
 def test_behind_a_link_that_holds_the_source_a_frame_takes_its_bytes_over_the_rate(

@@ -144,13 +144,14 @@ class RealtimeController:
         """Bytes that may be in flight."""
         if self._draining:
             return max(2 * self._packet, int(self.rate * self.base_rtt / 2))
-        if self._slow_start:
-            return self._slow_start_window
-        return max(_MIN_PACKETS * self._packet, int(self._rate * (self.base_rtt + self.target)))
+        measured = int(self._rate * (self.base_rtt + self.target))
+        return max(self._slow_start_window if self._slow_start else _MIN_PACKETS * self._packet, measured)
 
     @property
     def pacing_rate(self) -> float:
-        """Bytes per second, once the path has shown a limit."""
+        """Bytes per second; in slow start for what is beyond its window."""
+        if self._slow_start:
+            return max(self._rate, 1.0)  # nothing is measured at first
         return self.rate * (_PROBE_GAIN if self._probing else 1.0)
 
     @property
@@ -161,11 +162,14 @@ class RealtimeController:
     def packets_allowed(self, *, now: float) -> int:
         """Full packets that may leave at `now`."""
         room = max(0, (self.window - self.bytes_in_flight) // self._packet)
-        return room if self._slow_start else min(room, max(0, self._pacer.packets(self.pacing_rate, now=now)))
+        paced = min(room, max(0, self._pacer.packets(self.pacing_rate, now=now)))
+        if not self._slow_start:
+            return paced
+        return max(paced, (self._slow_start_window - self.bytes_in_flight) // self._packet)  # the latter is not paced
 
     def next_send_at(self) -> float | None:
         """When pacing lets the next packets go, if the window has room; else only an ACK can help, and it is None."""
-        if self._slow_start or self.window - self.bytes_in_flight < self._packet:
+        if self.window - self.bytes_in_flight < self._packet:
             return None
         return self._pacer.next_at(self.pacing_rate)
 
@@ -195,7 +199,7 @@ class RealtimeController:
             self._limited_at = now
         loaded = self.bytes_in_flight >= _MIN_PACKETS * self._packet
         self._sent[number] = _Sent(size, now, self._train_at, self._train_bytes, clean, loaded, self._idle_at)
-        if not self._slow_start:
+        if not self._slow_start or self.bytes_in_flight > self._slow_start_window:
             self._pacer.spend(size)
 
     def on_acked(self, numbers: Iterable[int], rtt: float | None, *, now: float) -> None:
