@@ -81,16 +81,18 @@ def test_an_arm_that_cannot_connect_shows_nothing_and_its_run_ends(reuse: Reuse)
 
 
 FIRST_DATAGRAM = 1200  # of the caller, padded to what every path carries (RFC 9000, 14.1)
-CERTIFICATES = {0: 0, 1000: 0, 2500: 0, 3300: 1, 8000: 1}  # bytes of the chain -> further round trips
+CERTIFICATES = {0: 0, 1000: 0, 2500: 0, 3300: 1, 8000: 1, 12_000: 1}  # bytes of the chain -> further round trips
 
 
 @pytest.mark.parametrize("arm", ["quic-stream", "quic-datagram", "webtransport-datagram"])
 @pytest.mark.parametrize(("size", "further"), CERTIFICATES.items())
 def test_certificates_beyond_three_times_the_first_datagram_cost_a_round_trip(run_sizes, video_of, arm, size, further):
     """RFC 9000, 8.1: before the caller's address is validated a listener sends at most three times what it received."""
-    result = run_sizes(f"{arm}:chain_bytes={size}", [800] * 20, fps=30, network=network(0.31), connect="with-media")
-    assert first_frame(video_of(result)) == pytest.approx((ROUND_TRIPS[arm] + 0.5 + further) * 0.31, abs=1e-6)
-    answer = result.links[(result.links["direction"] == "up") & (result.links["at"] < 0.3)]
+    # Over aioquic's first PTO of 200 ms probes take the window that the longest chain needs, which costs one PTO more.
+    rtt = 0.31 if size < 12_000 else 0.19
+    result = run_sizes(f"{arm}:chain_bytes={size}", [800] * 20, fps=30, network=network(rtt), connect="with-media")
+    assert first_frame(video_of(result)) == pytest.approx((ROUND_TRIPS[arm] + 0.5 + further) * rtt, abs=1e-6)
+    answer = result.links[(result.links["direction"] == "up") & (result.links["at"] < rtt - 0.01)]
     sent, limit = answer["sent_bytes"].sum(), 3 * (FIRST_DATAGRAM + 28)  # three packets, with their headers
     assert sent == limit if further else sent <= limit
 

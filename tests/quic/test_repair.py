@@ -9,6 +9,7 @@ from netem.elements.random_loss import RandomLoss
 from netem.elements.scheduled_delay import ScheduledDelay
 from netem.replay import Replay
 from transport.contract import FrameLost, Track
+from transport.framing import RECORD_HEADER_BYTES
 
 MEDIA_AT = 1002.0
 both_timer_modes = pytest.mark.parametrize("timer_resolution", [0.0, 0.001])
@@ -99,3 +100,15 @@ def test_random_loss_does_not_slow_the_sender_down(call, video, loss):
     delays = sorted(event.at - event.frame.captured_at for event in session.received().values())
     assert delays[150] < 0.07
     assert delays[-1] < 0.25
+
+
+@pytest.mark.parametrize("arm", ["quic-stream", "quic-stream-per-frame"])
+@pytest.mark.parametrize("congestion", ["realtime", "reno"])
+def test_bytes_of_a_stream_that_are_repeated_are_repair_and_no_media(call, video, arm, congestion):
+    lossy = [RandomLoss(0.1, np.random.default_rng(3)), Delay(0.02)]
+    session = call(arm, delay=0.02, forward=lossy, options={"congestion": congestion})
+    session.run(video(40, 8000), until=MEDIA_AT + 6)
+    stats = session.sender.transport.stats()
+    assert len(session.received()) == 40
+    assert stats["media_bytes"] == 40 * (8000 + RECORD_HEADER_BYTES)
+    assert stats["repair_bytes"] > 0.05 * stats["media_bytes"]

@@ -112,7 +112,9 @@ class StreamCarrier:
         lane = self._lanes.get(stream_id)
         if lane is None:
             return
-        self._count_up("media_bytes" if offset > lane.sent else "repair_bytes", size_bytes)
+        new_bytes = max(0, min(size_bytes, offset - lane.sent))  # a packet may repeat some and go on with new ones
+        self._count_up("media_bytes", new_bytes)
+        self._count_up("repair_bytes", size_bytes - new_bytes)
         self._unsent[lane.priority] -= offset - lane.sent
         lane.sent = offset
         while lane.frames and lane.frames[0].start < offset:
