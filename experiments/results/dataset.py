@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.dataset as ds
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from experiments.measure.metrics import floor_ratio, glass_to_glass
-from experiments.results.files import ResultsError, read_json, read_table
+from experiments.results.files import ResultsError, parquet_errors, read_json, read_table
 from experiments.results.notes import NO_FLOOR, told
+from experiments.results.parquet import column_names, read_columns
 from experiments.results.schema import check_schema
 from experiments.results.summary_table import AXIS, IDENTITY, NUMBERS
 from experiments.results.trace_windows import overlap_of
@@ -162,20 +162,16 @@ class Dataset:
 
     def _texts(self, name: str) -> pa.Table:
         file = self.path / "summary.parquet"
-        try:
-            return pq.read_table(file, columns=["cell", name], partitioning=None)
-        except (pa.ArrowException, OSError) as error:
-            raise ResultsError(f"{file} is not a readable Parquet file: {error}") from None
+        with parquet_errors(file):
+            return read_columns(file, ["cell", name])
 
     def _frames(self, name: str, cells: Sequence[int] | None, columns: list[str] | None = None) -> pd.DataFrame:
         file = self.path / f"{name}.parquet"
         if not file.is_file():
             raise ResultsError(f"{self.path} keeps no frames of its cells, only their summaries")
-        try:
-            chosen = None if cells is None else ds.field("cell").isin([int(cell) for cell in cells])
-            table: pd.DataFrame = ds.dataset(file).to_table(columns=columns, filter=chosen).to_pandas()
-        except (pa.ArrowException, OSError) as error:
-            raise ResultsError(f"{file} is not a readable Parquet file: {error}") from None
+        chosen = None if cells is None else ds.field("cell").isin([int(cell) for cell in cells])
+        with parquet_errors(file):
+            table: pd.DataFrame = read_columns(file, columns, rows=chosen).to_pandas()
         return table
 
 
@@ -210,10 +206,8 @@ def _command(manifest: dict[str, Any]) -> str:
 
 
 def _columns(file: Path) -> list[str]:
-    try:
-        return list(pq.read_schema(file).names)
-    except (pa.ArrowException, OSError) as error:
-        raise ResultsError(f"{file} is not a readable Parquet file: {error}") from None
+    with parquet_errors(file):
+        return column_names(file)
 
 
 def _with_floor_ratio(table: pd.DataFrame) -> pd.DataFrame:

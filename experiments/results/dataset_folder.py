@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from experiments.results.arm_folder import read_record
 from experiments.results.files import ResultsError, make_folder, read_json, whole_file, write_json
 from experiments.results.ownership import LOCK, MARK, locked
+from experiments.results.parquet import RefusedTable, read_columns
 from experiments.results.schema import SCHEMA, check_schema
 from experiments.results.summary_table import axis_types, summary_table
 
@@ -182,9 +183,8 @@ def _joined(path: Path, name: str, count: int) -> Iterator[pa.Table]:
 def _read_cell(file: Path) -> pa.Table:
     """A table of a cell. A damaged one is removed, so that the cell is run again by the next attempt."""
     try:
-        with pq.ParquetFile(file) as opened:
-            return opened.read(use_threads=False)
-    except (pa.ArrowException, OSError):
+        return read_columns(file)
+    except (pa.ArrowException, OSError, RefusedTable):
         with suppress(OSError):
             file.unlink()
         raise ResultsError(f"{file} is damaged; the same command runs that cell again") from None

@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from experiments.results.json_form import json_text, no_number
-from sender.regular_file import open_regular, read_regular_text
+from experiments.results.parquet import RefusedTable, read_columns
+from sender.regular_file import read_regular_text
 
 _MOST_DIGITS = 100
 _MAX_JSON_BYTES = 64 * 2**20
@@ -47,15 +48,8 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
 def read_table(path: Path, types: Mapping[str, str], *, columns: list[str] | None = None) -> pd.DataFrame:
     """Read Parquet that has at least the columns of `types`, as these types; only `columns` of it, if they are given.
     Raises ResultsError."""
-    try:
-        with open_regular(path) as file:
-            table: pd.DataFrame = pq.read_table(file, columns=columns).to_pandas()
-    except FileNotFoundError:
-        raise ResultsError(f"{path} is missing; the run cannot be read without it") from None
-    except OSError as error:
-        raise ResultsError(f"{path} cannot be read: {_reason(error)}") from None
-    except (pa.ArrowException, UnicodeDecodeError) as error:
-        raise ResultsError(f"{path} is not a readable Parquet file: {_first_line(error)}") from None
+    with parquet_errors(path):
+        table: pd.DataFrame = read_columns(path, columns).to_pandas()
     missing = [name for name in types if name not in table]
     if missing:
         raise ResultsError(f"{path} has no column {', '.join(missing)}; found are {', '.join(map(str, table.columns))}")
@@ -63,6 +57,21 @@ def read_table(path: Path, types: Mapping[str, str], *, columns: list[str] | Non
         return table.astype(dict(types))
     except (TypeError, ValueError) as error:
         raise ResultsError(f"{path} has a column of another type than expected: {_first_line(error)}") from None
+
+
+@contextmanager
+def parquet_errors(path: Path) -> Iterator[None]:
+    """What reading a Parquet file raises, as ResultsError."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise ResultsError(f"{path} is missing; the results cannot be read without it") from None
+    except OSError as error:
+        raise ResultsError(f"{path} cannot be read: {_reason(error)}") from None
+    except (pa.ArrowException, UnicodeDecodeError) as error:
+        raise ResultsError(f"{path} is not a readable Parquet file: {_first_line(error)}") from None
+    except RefusedTable as error:
+        raise ResultsError(f"{path} {error}") from None
 
 
 def write_json(path: Path, content: object) -> None:

@@ -78,7 +78,7 @@ def frames(root: Path, entries: Sequence[Entry]) -> ds.Dataset:
     Its columns are those of the first ledger: keep runs and datasets apart. Raises ResultsError if there is none.
     """
     files = [(entry, entry.path / "ledger.parquet") for entry in entries]
-    files = [(entry, file) for entry, file in files if file.exists()]
+    files = [(entry, file) for entry, file in files if file.is_file()]
     if not files:
         raise ResultsError(f"nothing below {root} keeps the frames of its arms")
     try:

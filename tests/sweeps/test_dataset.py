@@ -332,7 +332,7 @@ def test_a_summary_in_pieces_is_the_same_table(make_plan: MakePlan, monkeypatch:
     ("change", "sentence"),
     [
         (lambda: (here / "summary.parquet").write_bytes(b"PAR1"), "summary.parquet is not a readable Parquet file"),
-        ((here / "summary.parquet").unlink, "summary.parquet is not a readable Parquet file"),
+        ((here / "summary.parquet").unlink, "summary.parquet is missing; the results cannot be read without it"),
         (lambda: (here / "ledger.parquet").write_bytes(b"PAR1"), "ledger.parquet is not a readable Parquet file"),
         (lambda: (here / "manifest.json").write_text('{"kind": "dataset", "schema": 2, "complete": true}'), "'name'"),
         (lambda: (here / "manifest.json").write_text("{}"), "holds a run, not a dataset"),
