@@ -2,13 +2,16 @@
 PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(shell command -v $(name) 2>/dev/null)))
 VENV := .venv
 BIN := $(VENV)/bin
-PACKAGES := transport sender receiver netem experiments
 
-.PHONY: help compare test tools format-check format lint types imports tests clean
+# The tests start hundreds of processes; each would compile all our source again.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: help compare test test-long tools format-check format lint types imports tests clean
 
 help:
 	@echo "make compare   set up and compare all transports (ARGS='--duration 10s' passes options to glass compare)"
 	@echo "make test      set up and run all checks: format, lint, types, import rules, tests"
+	@echo "make test-long run the tests that make test leaves out because they take long"
 	@echo "make format    rewrite the code in the project's format"
 	@echo "make clean     remove the virtual environment and all caches; results/ is kept"
 
@@ -36,8 +39,11 @@ imports: $(VENV)/.ready-dev
 # Tests that send and wait in real time come on their own: beside others that compute they would wait too long.
 REAL_TIME := tests/live tests/between tests/peers
 tests: $(VENV)/.ready-dev
-	$(BIN)/pytest -n 3 --dist worksteal $(REAL_TIME:%=--ignore=%) $(ARGS)
-	$(BIN)/pytest -n 2 --dist worksteal $(REAL_TIME) $(ARGS)
+	$(BIN)/pytest -m 'not long' -n 3 --dist worksteal $(REAL_TIME:%=--ignore=%) $(ARGS)
+	$(BIN)/pytest -m 'not long' -n 2 --dist worksteal $(REAL_TIME) $(ARGS)
+
+test-long: $(VENV)/.ready-dev tools
+	$(BIN)/pytest -m long -n 2 --dist worksteal $(ARGS)
 
 $(VENV)/.ready: pyproject.toml constraints.txt | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import bdtr, bdtrik  # scipy.stats has the same, but takes a second to import
 
 _ROUNDING = 1e-12
 
@@ -64,11 +63,15 @@ def lower_bound(
 
 def binomial_quantile(share: float, n: int, probability: float) -> int:
     """The least k with P(B <= k) >= share, for B binomial(n, probability)."""
+    from scipy.special import bdtrik
+
     near = max(0, math.floor(bdtrik(share, n, probability)))  # P is interpolated between whole k
     return next(k for k in range(max(0, near - 1), n + 1) if k == n or _cdf(k, n, probability) >= share - _ROUNDING)
 
 
 def _cdf(count: int, n: int, quantile: float) -> float:
+    from scipy.special import bdtr  # scipy.stats has the same, but takes a second to import
+
     return float(bdtr(count, n, quantile)) if count >= 0 else 0.0
 
 

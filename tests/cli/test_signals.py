@@ -80,7 +80,7 @@ def none_left(workers: list[int]) -> bool:
     return not any(Path(f"/proc/{pid}").exists() for pid in workers)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.long)])
 def test_an_interrupt_shows_and_keeps_what_was_measured(start: Start, tmp_path: Path, number: signal.Signals) -> None:
     process = start(*LONG, "--json")
     workers = wait_for(lambda: working(process))

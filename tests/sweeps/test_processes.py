@@ -124,6 +124,7 @@ def tables(files: dict[str, bytes]) -> dict[str, bytes]:
     return {**files, "manifest.json": json.dumps({**manifest, "command": None}).encode()}
 
 
+@pytest.mark.long
 def test_a_sweep_that_is_killed_again_and_again_ends_with_the_same_bytes(
     start: Start, read_folder: ReadFolder, here: Path, wanted: dict[str, bytes]
 ) -> None:
@@ -210,6 +211,7 @@ def test_a_cluster_that_loses_a_worker_gives_the_same_bytes(
     assert tables(read_folder(folder)) == wanted
 
 
+@pytest.mark.long
 def test_an_interrupt_frees_the_cluster_and_the_sweep_is_completed_here(
     start: Start, read_folder: ReadFolder, here: Path, wanted: dict[str, bytes], scheduler: Scheduler
 ) -> None:
@@ -241,6 +243,7 @@ def test_a_worker_of_another_version_is_refused(start: Start, scheduler: Schedul
     )
 
 
+@pytest.mark.long
 def test_a_scheduler_that_dies_ends_the_sweep_with_one_sentence(start: Start, here: Path, scheduler: Scheduler) -> None:
     worker = start_worker(start, scheduler.address)
     process = start(GLASS, "sweep", "s.toml", "--cluster", scheduler.address)
