@@ -1,8 +1,8 @@
 """Glassbench's own framing: what udp, QUIC, WebTransport and SRT carry, where no standard payload format exists.
 
-A datagram carries one *fragment* of a frame; a stream carries *records*, each a whole frame with its length; the way
-back carries *keyframe requests*. All integers are big-endian. The ideas are those of MoQ object headers
-(draft-ietf-moq-transport) with fixed-size fields, so that overhead does not depend on the values.
+A datagram carries one *fragment* of a frame; a stream carries *records*, each a whole frame with its length, or the word
+that a frame was dropped; the way back carries *keyframe requests*. All integers are big-endian. The ideas are those of
+MoQ object headers (draft-ietf-moq-transport) with fixed-size fields, so that overhead does not depend on the values.
 """
 
 import struct
@@ -23,6 +23,7 @@ FRAGMENT_HEADER_BYTES = _COMMON.size + _FRAGMENT_TAIL.size
 RECORD_HEADER_BYTES = _COMMON.size + _RECORD_TAIL.size
 MAX_FRAME_BYTES = 8 * 2**20
 _KEYFRAME_FLAG = 1
+_DROPPED_FLAG = 2
 
 
 class Malformed(ValueError):
@@ -39,6 +40,7 @@ class FrameHeader:
     captured_at: float
     keyframe: bool
     layer: int
+    dropped: bool = False  # the sender had no room for it: a record without payload says that it will not come
 
     def frame(self, payload: bytes, tracks: dict[int, Track]) -> Frame:
         """The received frame. Raises Malformed for a track that was not agreed on."""
@@ -98,6 +100,11 @@ def record(frame: Frame) -> bytes:
     return _pack_common(RECORD, frame) + _RECORD_TAIL.pack(len(frame.payload)) + frame.payload
 
 
+def dropped_record(frame: Frame) -> bytes:
+    """What stands on a stream instead of a frame that will not come."""
+    return _pack_common(RECORD, frame, _DROPPED_FLAG) + _RECORD_TAIL.pack(0)
+
+
 def parse_record_header(data: bytes | bytearray) -> tuple[FrameHeader, int]:
     """Header and payload length from the first RECORD_HEADER_BYTES of a record. Raises Malformed."""
     if len(data) < RECORD_HEADER_BYTES:
@@ -106,6 +113,8 @@ def parse_record_header(data: bytes | bytearray) -> tuple[FrameHeader, int]:
     (length,) = _RECORD_TAIL.unpack_from(data, _COMMON.size)
     if length > MAX_FRAME_BYTES:
         raise Malformed(f"record of {length} payload bytes, at most {MAX_FRAME_BYTES} are accepted")
+    if header.dropped and length:
+        raise Malformed(f"record of a dropped frame with {length} payload bytes")
     return header, length
 
 
@@ -121,12 +130,12 @@ def parse_keyframe_request(data: bytes) -> int:
     return data[1]
 
 
-def _pack_common(kind: int, frame: Frame) -> bytes:
+def _pack_common(kind: int, frame: Frame, flags: int = 0) -> bytes:
     return _COMMON.pack(
         kind,
         frame.track,
         frame.layer,
-        _KEYFRAME_FLAG if frame.keyframe else 0,
+        flags | (_KEYFRAME_FLAG if frame.keyframe else 0),
         frame.group,
         frame.sequence,
         round(frame.captured_at * 1e6),
@@ -144,4 +153,5 @@ def _unpack_common(kind: int, data: bytes | bytearray) -> FrameHeader:
         captured_at=captured_us / 1e6,
         keyframe=bool(flags & _KEYFRAME_FLAG),
         layer=layer,
+        dropped=bool(flags & _DROPPED_FLAG),
     )

@@ -93,6 +93,17 @@ def test_without_repair_a_later_frame_starts_the_wait():
     assert missing.due(now=1.12) == [(1, 0), (1, 1)]
 
 
+def test_the_word_that_a_frame_was_dropped_may_overtake_those_before_it() -> None:
+    missing = MissingFrames((Track(1, "v", "h264", 0, None),), reorder_window=0.02)
+    assert missing.dropped(1, 2)
+    assert not missing.dropped(1, 2)
+    for sequence in (0, 1, 3):
+        assert missing.seen(header(sequence), now=1.0) == []
+        assert missing.settle(1, sequence)
+    assert missing.due(now=9.0) == []
+    assert not missing.dropped(1, 5000), "nothing is kept of what no sender can have reached"
+
+
 def test_a_jump_of_the_sequence_is_not_remembered_frame_by_frame():
     missing = MissingFrames((Track(1, "v", "h264", 0, None),), reorder_window=None)
     missing.seen(header(2**32 - 1), now=1.0)

@@ -8,7 +8,7 @@ from netem.elements.outage import Outage
 from netem.elements.random_loss import RandomLoss
 from netem.elements.scheduled_delay import ScheduledDelay
 from netem.replay import Replay
-from transport.contract import FrameLost, Track
+from transport.contract import FrameDropped, FrameLost, Track
 from transport.framing import RECORD_HEADER_BYTES
 
 MEDIA_AT = 1002.0
@@ -112,3 +112,29 @@ def test_bytes_of_a_stream_that_are_repeated_are_repair_and_no_media(call, video
     assert len(session.received()) == 40
     assert stats["media_bytes"] == 40 * (8000 + RECORD_HEADER_BYTES)
     assert stats["repair_bytes"] > 0.05 * stats["media_bytes"]
+
+
+@pytest.mark.parametrize(
+    ("arm", "congestion"),
+    [
+        ("quic-stream", "realtime"),
+        ("quic-stream-per-gop", "reno"),
+        ("quic-stream-per-frame", "realtime"),
+        ("webtransport-stream-per-frame", "reno"),
+        ("quic-datagram", "realtime"),
+    ],
+)
+def test_without_a_deadline_the_receiver_waits_for_no_frame_that_the_sender_had_no_room_for(
+    call, video, arm, congestion
+):
+    options = {"congestion": congestion, "queue_bytes": 40_000}
+    tracks = (Track(1, "video", "h264", 2, None), Track(2, "chat", "data", 0))
+    gone = [Outage([(3.0, 1.5)], epoch=1000.0), Delay(0.02)]
+    session = call(arm, delay=0.02, forward=gone, options=options, tracks=tracks)
+    session.run(video(120, 6000, deadline=None), until=MEDIA_AT + 8)
+    dropped = {event.sequence for event in session.of(FrameDropped)}
+    lost = {event.sequence for event in session.of(FrameLost)}
+    assert len(dropped) > 10
+    assert dropped <= lost
+    assert lost | session.received().keys() == set(range(120))
+    assert not lost & session.received().keys()

@@ -30,7 +30,9 @@ class MissingFrames:
             if at > overtaken_until:
                 state.awaited[sequence] = overtaken_until
         for sequence in range(max(state.next, header.sequence - _MAX_AWAITED), header.sequence):
-            state.awaited[sequence] = overtaken_until
+            if sequence not in state.dropped:
+                state.awaited[sequence] = overtaken_until
+        state.dropped = {sequence for sequence in state.dropped if sequence > header.sequence}
         state.awaited[header.sequence] = math.inf
         state.next = header.sequence + 1
         lost = []
@@ -38,6 +40,16 @@ class MissingFrames:
             lost.append((header.track, next(iter(state.awaited))))
             del state.awaited[lost[-1][1]]
         return lost
+
+    def dropped(self, track: int, sequence: int) -> bool:
+        """The sender says that a frame will not come, which may overtake those before it: whether that is new."""
+        state = self._states[track]
+        if sequence < state.next:
+            return self.settle(track, sequence)
+        if sequence in state.dropped or sequence >= state.next + _MAX_AWAITED:
+            return False
+        state.dropped.add(sequence)
+        return True
 
     def settle(self, track: int, sequence: int) -> bool:
         """A frame was received, or is known to be lost: whether it was awaited (else it is late, or a copy)."""
@@ -64,8 +76,9 @@ class MissingFrames:
 
 
 class _TrackState:
-    __slots__ = ("awaited", "next")
+    __slots__ = ("awaited", "dropped", "next")
 
     def __init__(self) -> None:
         self.next = 0  # all before it were seen, received or given up
         self.awaited: dict[int, float] = {}  # sequence -> when to give it up; ascending
+        self.dropped: set[int] = set()  # from `next` on

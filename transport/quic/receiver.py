@@ -24,7 +24,8 @@ class QuicReceiver(QuicEnd):
     """Delivers each frame once, in the order in which the transport completes them.
 
     What is known to be lost depends on what a frame travels in (`unit`). On an ordered stream a gap in the sequence is
-    final. A reset loses the frame on it. Of what is repaired nothing more is known here: it may still come.
+    final. A reset loses the frame on it. The sender says what it had no room for. Of what is repaired nothing more is
+    known here: it may still come.
     """
 
     def __init__(
@@ -100,6 +101,12 @@ class QuicReceiver(QuicEnd):
         if assembled is not None:
             self._deliver(assembled.frame, assembled.first_arrival_at, assembled.complete_at, now=now)
 
+    def _take_dropped(self, header: FrameHeader, *, now: float) -> None:
+        if header.track not in self._tracks:
+            raise Malformed(f"unknown track {header.track}")
+        if self._missing.dropped(header.track, header.sequence):
+            self._lose(header.track, header.sequence, now=now)
+
     def _see(self, header: FrameHeader, *, now: float) -> None:
         if header.track not in self._tracks:
             raise Malformed(f"unknown track {header.track}")
@@ -123,10 +130,13 @@ class QuicReceiver(QuicEnd):
     def _read(self, stream: "_Inbound", data: bytes, *, now: float) -> None:
         for record in stream.reader.feed(data):
             first_at, complete_at = stream.arrivals.take(record.start, record.stop, now)
+            if record.header.dropped:
+                self._take_dropped(record.header, now=now)
+                continue
             self._see(record.header, now=now)
             self._lose_gap(stream, record.header, now=now)
             self._deliver(record.header.frame(record.payload, self._tracks), first_at, complete_at, now=now)
-        if stream.reader.header is not None:
+        if stream.reader.header is not None and not stream.reader.header.dropped:
             self._see(stream.reader.header, now=now)
 
     def _lose_gap(self, stream: "_Inbound", header: FrameHeader, *, now: float) -> None:

@@ -1,11 +1,12 @@
 """The sending ends: our scheduler, and aioquic's own as the baseline."""
 
 import math
+from collections import deque
 from collections.abc import Callable, Hashable
 
 from transport.congestion.realtime import RealtimeController
 from transport.contract import Address, Datagram, Frame, FrameDropped, KeyframeRequested, TransportConfig
-from transport.framing import MAX_FRAME_BYTES, Malformed, keyframe_request, parse_keyframe_request
+from transport.framing import MAX_FRAME_BYTES, Malformed, dropped_record, keyframe_request, parse_keyframe_request
 from transport.quic.carrier import Carrier, CountUp, Emit
 from transport.quic.end import QuicEnd
 from transport.quic.options import QuicOptions
@@ -29,6 +30,7 @@ _COUNTERS = (
 _ESTIMATE_SLACK = 0.01  # seconds, for delayed ACKs, late timers and small errors of the rate
 _EVERYTHING = 2**31  # packets
 _LEAST = 2**31  # priority
+_MOST_UNTOLD = 4096  # dropped frames of which the peer can be told later; a jitter buffer holds fewer
 _REQUEST_BYTES = len(keyframe_request(0))
 
 
@@ -48,6 +50,7 @@ class QuicSender(QuicEnd):
         self._max_bytes = options.queue_bytes
         self._queue = FrameQueue(options.queue_bytes)
         self._requests: dict[int, bytes] = {}  # by stream
+        self._untold: deque[bytes] = deque(maxlen=_MOST_UNTOLD)  # records of dropped frames, for the peer
 
     def request_keyframe(self, track: int, *, now: float) -> None:
         raise TypeError("the sender end of QUIC does not request keyframes")
@@ -87,7 +90,18 @@ class QuicSender(QuicEnd):
 
     def _drop_full(self, frame: Frame) -> None:
         self._count["dropped_full"] += 1
+        self._untold.append(dropped_record(frame))
         self._events.append(FrameDropped(frame.track, frame.sequence, self._now, "dropped"))
+
+    def _transmit(self, stack: Stack, *, now: float) -> list[Datagram]:
+        self._tell_dropped(stack)
+        return super()._transmit(stack, now=now)
+
+    def _tell_dropped(self, stack: Stack) -> None:
+        """On a stream of its own. Without a deadline the peer would wait for those frames."""
+        if self._untold and self._connected and self._session is not None and stack.may_open_stream():
+            stack.send_stream_data(self._session.open_stream(), b"".join(self._untold), end_stream=True)
+            self._untold.clear()
 
     def _drop_expired(self, frame: Frame) -> None:
         self._count["dropped_expired"] += 1
@@ -207,6 +221,7 @@ class LiveSender(QuicSender):
         if carrier is None or stack.control is None or not self._connected:
             return super()._transmit(stack, now=now)
         control = stack.control.controller
+        self._tell_dropped(stack)
         self._expire(now=now)
         datagrams: list[Datagram] = []
         while True:
