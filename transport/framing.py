@@ -1,8 +1,9 @@
 """Glassbench's own framing: what udp, QUIC, WebTransport and SRT carry, where no standard payload format exists.
 
-A datagram carries one *fragment* of a frame; a stream carries *records*, each a whole frame with its length, or the word
-that a frame was dropped; the way back carries *keyframe requests*. All integers are big-endian. The ideas are those of
-MoQ object headers (draft-ietf-moq-transport) with fixed-size fields, so that overhead does not depend on the values.
+A datagram carries one *fragment* of a frame; a stream carries *records*, each a whole frame with its length, or the
+word that a frame was dropped; the way back carries *keyframe requests*. All integers are big-endian. The ideas are
+those of MoQ object headers (draft-ietf-moq-transport) with fixed-size fields, so that overhead does not depend on the
+values.
 """
 
 import struct
