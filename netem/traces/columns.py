@@ -2,7 +2,8 @@
 
 `time=Timestamp,rate=DL_bitrate:kbit/s,up=UL_bitrate:kbit/s` names columns of the header, each with its unit. A time
 without a unit is a date and a time of day, year first, such as 2019.12.14_10.16.30. Lines that start with # say
-nothing; cells are separated by commas, semicolons or tabs.
+nothing; cells are separated by commas, semicolons or tabs, and where it is not by commas, a comma in a number stands
+before its decimals.
 
 A row holds until the next one, also over a gap. Rows of one time are one, with the mean of what they say. A cell that
 is empty or `-` says nothing, so that what stood before it still holds. Where the time steps back, as in logs that were
@@ -91,7 +92,8 @@ def parse_columns(text: str) -> dict[str, Column]:
         elif key == "time":
             columns[key] = Column(column, None)
         else:
-            raise TraceError(f"columns: found no unit in {quote(part)}, but accepted are {_form(key, column)}")
+            found = f"the unit {quote(unit)}" if name else "no unit"
+            raise TraceError(f"columns: found {found} in {quote(part)}, but accepted are {_form(key, name or column)}")
     if "time" not in columns or "rate" not in columns:
         raise _unaccepted(f"no {'rate' if 'time' in columns else 'time'}")
     if "delay" in columns and "rtt" in columns:
@@ -107,7 +109,7 @@ def parse(text: str, name: str, columns: dict[str, Column]) -> Log:
     times = times[first:] - times[first]
     unknown = int(np.isnan(table.values["rate"][first:]).sum())
     if unknown:
-        notes.append(f"{unknown} rows without a rate, in which the one before holds")
+        notes.append(f"rows without a rate, in which the one before holds: {unknown}")
     duration = float(times[-1] + step)
     if duration > MAX_DURATION:
         raise refusal(name, None, f"a duration of {duration:g} s", f"a trace lasts at most {MAX_DURATION:.0f} s")
@@ -177,8 +179,10 @@ def _rows(text: str, name: str) -> tuple[list[str], Iterator[tuple[int, list[str
             raise refusal(name, reader.line_num, str(error), "cells of a log are short texts") from None
 
     found = rows()
-    header = next(found, (0, []))[1]
-    return [cell.strip() for cell in header], found
+    header = [cell.strip() for cell in next(found, (0, []))[1]]
+    if delimiter == ",":
+        return header, found
+    return header, ((line, [cell.replace(",", ".") for cell in row]) for line, row in found)
 
 
 def _value(cell: str, key: str, unit: str | None, name: str, line: int) -> float:

@@ -46,7 +46,7 @@ def text_of(data: bytes, name: str) -> str:
     if 0 in data[:4096]:
         raise TraceError(f"{name}: found binary data (a zero byte at offset {data.index(0)}){_accepted()}")
     try:
-        return data.decode("utf-8-sig").replace("\r\n", "\n")
+        return data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise refusal(name, line, f"the byte {data[error.start]:#04x}", "a trace is UTF-8 text") from None
@@ -68,4 +68,4 @@ def detect(text: str, name: str) -> Detection:
 
 
 def _accepted() -> str:
-    return f"; accepted are {', '.join(FORMATS)}: glass trace list says what each is"
+    return f"; accepted are {', '.join(FORMATS)} (glass trace list), and with --columns any CSV that has a header"

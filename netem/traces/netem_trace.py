@@ -3,8 +3,9 @@
 An object names models: `RepeatedBwPatternConfig`, `StaticBwConfig` or `TraceBwConfig`, and if they are given
 `RepeatedDelayPatternConfig` or `StaticDelayConfig`, and the same with `Loss`; the ending `Config` may be left out. A
 duration is {"secs": 1, "nanos": 0} or "1s 500ms", a bandwidth {"gbps": 0, "bps": 12000000} or "12Mbps", and what is
-left out has the crate's default. The trace is the bandwidth once through, which repeats; delay and loss repeat until
-then. A loss of several probabilities, each for a packet after so many lost ones, becomes its mean.
+left out has the crate's default; a pattern without a count, or of 0, is for ever. The trace is the bandwidth once
+through, which repeats; delay and loss repeat until then. A loss of several probabilities, each for a packet after so
+many lost ones, becomes its mean.
 """
 
 import json
@@ -110,11 +111,21 @@ def _steps(model: object, quantity: str, depth: int) -> list[Step]:
     count = content.get("count", 0)
     if isinstance(count, bool) or not isinstance(count, int) or count < 0:
         raise _FaultError(f"the count {_shown(count)}")
+    if any(len(pattern) > 1 and _is_endless(inner) for inner in pattern):
+        raise _FaultError("a pattern for ever (its count is 0) beside others, which never come")
     once: list[Step] = []
     for inner in pattern:
         once = _bounded(once + _steps(inner, quantity, depth + 1), 1)
     # 0 is for ever; and at the top the trace repeats anyway.
     return _bounded(once, max(1, count) if depth else 1)
+
+
+def _is_endless(model: object) -> bool:
+    """Whether it is a pattern that never ends."""
+    if not isinstance(model, dict) or len(model) != 1:
+        return False
+    ((key, content),) = model.items()
+    return key.startswith("Repeated") and isinstance(content, dict) and content.get("count", 0) == 0
 
 
 def _entry(entry: object) -> list[Step]:

@@ -88,6 +88,15 @@ BAD = {
         ' "count": 9000000}}]}}',
         "found more than 1000000 steps",
     ),
+    "netem-trace sawtooth": (
+        '{"RepeatedBwPatternConfig": {"pattern": [{"SawtoothBwConfig": {"bottom": "1Mbps"}}]}}',
+        "in the place of a model of Bw, but a netem-trace file is a JSON object of models: RepeatedBwPattern",
+    ),
+    "netem-trace for ever": (
+        '{"RepeatedBwPattern": {"pattern": [{"StaticBw": {}},'
+        ' {"RepeatedBwPattern": {"pattern": [{"StaticBw": {}}]}}]}}',
+        "found a pattern for ever (its count is 0) beside others",
+    ),
     "json empty list": ("[]", "line 1: found ']'"),
     "json of numbers": ("[1, 2]", "line 1: found '1' in the list"),
     "json cut": (SABRE, "line 1: found the end of the file"),

@@ -94,7 +94,7 @@ def test_a_log_is_inspected_and_converted_by_the_names_of_its_columns(glass: Gla
     columns = "time=when,rate=down:kbit/s,up=up:kbit/s"
     out = glass("inspect", "log.csv", "--columns", columns)[1]
     assert "format log, because its rate is the column 'down'" in out
-    assert "note: log.csv: 1 rows without a rate, in which the one before holds" in out
+    assert "note: log.csv: rows without a rate, in which the one before holds: 1" in out
     assert glass("convert", "log.csv", "up.csv", "--columns", "time=when,rate=up:kbit/s")[0] == 0
     assert load("up.csv").capacity_bytes(0.0, 1.0) == pytest.approx(62_500)
 

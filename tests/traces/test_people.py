@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from experiments.scenario import ScenarioError, build
 from netem.schedule import OpportunitySchedule, RateSchedule
 from netem.traces import Series, Trace, TraceError, load, load_pair
+from netem.traces.columns import Column, parse_columns
 from netem.traces.columns import parse as parse_log
-from netem.traces.columns import parse_columns
 
 WriteFile = Callable[[str, str | bytes], Path]
 
@@ -24,6 +24,9 @@ FILES = {
     "mm-link": "1 # 1504\n2 + 80\n5 # 1504\n",
     "netem-trace": '{"StaticBwConfig":\n{"bw": "5Mbps"}}\n',
 }
+
+
+COMMA = {"time": Column("Zeit", "s"), "rate": Column("Rate", "Mbit/s")}
 
 
 def steps(trace: Trace) -> tuple[list[float], list[float], float]:
@@ -42,9 +45,10 @@ def test_a_byte_order_mark_comments_empty_lines_and_line_ends_say_nothing(write:
     assert plain.format == format
     lines = FILES[format].splitlines()
     commented = "\r\n".join(["# recorded on a train", "", lines[0], "  # in a tunnel", *lines[1:], "# the end", ""])
-    other = load(write("other", b"\xef\xbb\xbf" + commented.encode()))
-    assert other.format == format
-    assert other.content() == plain.content()
+    for content in (commented, commented.replace("\r\n", "\r")):
+        other = load(write("other", b"\xef\xbb\xbf" + content.encode()))
+        assert other.format == format
+        assert other.content() == plain.content()
 
 
 def test_comments_longer_than_any_head_are_comments(write: WriteFile) -> None:
@@ -131,7 +135,17 @@ def test_a_log_of_g_nettrack_may_have_repeated_times_gaps_and_dashes(write: Writ
     assert series(pair.down.delay) == series(pair.up.delay) == ([0.0, 7.0], [0.025, 0.01])
     assert len(pair.notes) == 2
     assert "g.csv: 5 s without a row, in which the one before holds" in pair.notes[0]
-    assert "g.csv: 1 rows without a rate" in pair.notes[1]
+    assert "g.csv: rows without a rate, in which the one before holds: 1" in pair.notes[1]
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_a_comma_stands_before_decimals_where_it_does_not_separate_cells(write: WriteFile, separator: str) -> None:
+    rows = ["Zeit", "0,0", "0,5", "2"], ["Rate", "1,5", "-", ",25"]
+    log = write("log", "".join(f"{separator.join(row)}\r\n" for row in zip(*rows, strict=True)))
+    assert steps(parse_log(log.read_text(), "log", COMMA).down) == ([0.0, 2.0], [1.5e6, 0.25e6], 3.0)
+    quoted = 'Zeit,Rate\n"0,5","1"\n'
+    with pytest.raises(TraceError, match="line 2: found '0,5' as time"):
+        parse_log(quoted, "log", parse_columns("time=Zeit:s,rate=Rate:Mbit/s"))
 
 
 def test_where_the_time_of_a_log_steps_back_the_rest_is_appended(write: WriteFile) -> None:
@@ -170,6 +184,11 @@ def test_a_time_of_a_log_is_a_number_with_a_unit_or_a_date(write: WriteFile, tim
             "time=t:s,rate=r",
             "t,r\n",
             "columns: found no unit in 'rate=r', but accepted are rate=r:bit/s, ",
+        ),
+        (
+            "time=t:s,rate=r:mbps",
+            "t,r\n",
+            "columns: found the unit 'mbps' in 'rate=r:mbps', but accepted are rate=r:bit/s, ",
         ),
         ("time=t:s,speed=r:bps", "t,r\n", "columns: found 'speed=r:bps', but accepted are a time and a rate"),
         ("time=t:s,rate=r:bps,rate=q:bps", "t,r\n", "columns: found rate twice"),
