@@ -185,7 +185,7 @@ class VideoFileSource:
         if stored < min(promised, _MAX_COUNTED):
             self._note(f"{self.name} is truncated: {stored} of {promised} frames are there")
         self._note_uneven(instants, stream.time_base)
-        self._note(f"{self.name} is looped after {self._frames} frames")
+        self._note(f"{self.name} is looped after {self._frames} frame{'' if self._frames == 1 else 's'}")
 
     def _note_uneven(self, instants: list[int | None], unit: Fraction | None) -> None:
         """`instants` of pictures in `unit` seconds, in the order in which they are stored."""
@@ -194,7 +194,8 @@ class VideoFileSource:
             return
         gaps = [later - earlier for earlier, later in pairwise(known)]
         mean = sum(gaps) / len(gaps)
-        if max(gaps) > max(_UNEVEN * mean, mean + 1):  # a container that counts milliseconds says 33, 33, 34
+        # A container that counts milliseconds says 33, 33, 34.
+        if max(gaps) > max(_UNEVEN * mean, mean + 1) or min(gaps) < min(mean / _UNEVEN, mean - 1):
             least, most = (float(gap * unit * 1000) for gap in (min(gaps), max(gaps)))
             self._note(
                 f"{self.name} has a variable frame rate, {least:.0f} to {most:.0f} ms from picture to picture: here "

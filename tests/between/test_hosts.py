@@ -21,6 +21,7 @@ from experiments.between.control import ControlError
 from experiments.between.remote import Remote
 from experiments.between.sending import check_receiver
 from experiments.measure.ends import MEDIA_START
+from experiments.report import page, run_report
 from experiments.scenario import build
 from netem.live.lan import open_lan
 from netem.live.namespaces import NamespacesRefused
@@ -56,6 +57,22 @@ def test_arms_are_measured_one_after_the_other_with_a_bound_of_the_clocks(
     assert down["delivered_bytes"].sum() <= down["sent_bytes"].sum()
     assert "receiving udp" in receiver.log() and "received quic-datagram" in receiver.log()
     assert receiver.end() == 0
+
+
+def test_an_arm_that_shows_nothing_keeps_and_says_why(receiver: Any, tmp_path: Path, send: Any) -> None:
+    """SRT holds each frame for longer than the deadline of 1 s allows."""
+    done = send(receiver.port, receiver.key, "--arm", "srt:latency_ms=1500", "--duration", "1s")
+    assert done.returncode == 0, done.stderr
+    said = r"none of 30 frames was shown: \d+ arrived after the deadline of 1 s"
+    assert re.search(f"note: {said}", " ".join(done.stdout.split()))
+    (folder,) = (tmp_path / "results").iterdir()
+    run = load(folder)
+    (arm,) = run.arms
+    assert arm["outcome"] == "measured"
+    assert arm["stats"]["connection"]["sender"]["connected_at"] < 0
+    assert [note for note in arm["notes"] if re.match(said, note)]
+    assert not [note for note in arm["notes"] if "INVALID" in note or "nan" in note]
+    assert re.search(f"Note: {said}", page(run_report(run)))
 
 
 def test_a_capture_has_every_packet_that_the_sender_saw_and_tshark_reads_it(

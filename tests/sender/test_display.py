@@ -84,6 +84,15 @@ def test_a_variable_frame_rate_is_noted_with_the_even_one_in_its_place(make_vide
     assert source.notes[0].endswith("at 10.42 fps")
 
 
+def test_some_pictures_that_follow_sooner_are_a_variable_frame_rate_too(make_video):
+    """Each fifth comes after 16 ms, the others after 38 ms, in ticks of 1/90000 s."""
+    path = make_video(
+        "clip.mp4", codec="libx264", rate=Fraction(90_000), instants=lambda index: 3000 * index + 400 * (index % 5)
+    )
+    (uneven, _) = open_source(str(path)).notes
+    assert uneven.startswith("clip.mp4 has a variable frame rate, 16 to 38 ms from picture to picture: ")
+
+
 @pytest.mark.parametrize("name", ["clip.mkv", "clip.mp4", "clip.webm"])
 def test_a_constant_rate_counted_in_milliseconds_is_constant(make_video, name):
     codec = "libvpx" if name.endswith("webm") else "libx264"
@@ -107,9 +116,17 @@ def test_an_edit_list_is_not_damage(make_video):
     assert source.notes == ("clip.mp4 is looped after 12 frames",)
 
 
-@pytest.mark.parametrize("rate", [Fraction(1, 10), Fraction(300), Fraction(960)])
-def test_a_frame_rate_beyond_the_limits_of_fps_is_refused_unless_fps_is_given(make_video, rate):
-    path = make_video("clip.avi", rate=rate, frames=3, codec="ffv1")
+@pytest.mark.parametrize(
+    ("name", "rate"),
+    [
+        ("clip.avi", Fraction(1, 10)),
+        ("clip.avi", Fraction(300)),
+        ("clip.avi", Fraction(960)),
+        ("clip.mp4", Fraction(90_000)),
+    ],
+)
+def test_a_frame_rate_beyond_the_limits_of_fps_is_refused_unless_fps_is_given(make_video, name, rate):
+    path = make_video(name, rate=rate, frames=3, codec="ffv1")
     with pytest.raises(SourceError, match=rf"has {float(rate):g} frames per second; accepted are 1 to 240: give fps"):
         open_source(str(path))
     assert open_source(str(path), SourceRequest(fps=Fraction(25))).fps == 25
