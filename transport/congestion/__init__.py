@@ -1,6 +1,6 @@
 """Congestion control for our scheduler: one file a controller, and this table. Sans-IO, and nothing of QUIC in it.
 
-To add one: a class with the methods of `RealtimeController` in a file of its own, a line here, and its name in
+To add one: a subclass of `RealtimeController` in a file of its own, a line here, and its name in
 `transport.quic.options.Congestion`.
 """
 
