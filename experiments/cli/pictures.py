@@ -42,7 +42,7 @@ def draw_file(path: Path, draw: Callable[[], bytes], write: Callable[[Path, byte
     try:
         with no_window():
             picture = draw()
-    except Exception as error:
+    except Exception as error:  # of matplotlib or the fonts: the numbers are out already
         return f"note: {path} was not drawn: {' '.join(str(error).split()) or type(error).__name__}"
     return write(path, picture)
 
