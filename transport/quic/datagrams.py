@@ -34,7 +34,7 @@ class _Outgoing:
         "started",
         "to_send",
         "unsent_from",
-    )  # fmt: skip
+    )
 
     def __init__(self, frame: Frame, number: int, room: int) -> None:
         self.frame = frame
