@@ -43,7 +43,8 @@ tests: $(VENV)/.ready-dev
 	$(BIN)/pytest -m 'not long' -n 2 --dist worksteal $(REAL_TIME) $(ARGS)
 
 test-long: $(VENV)/.ready-dev tools
-	$(BIN)/pytest -m long -n 2 --dist worksteal $(ARGS)
+	$(BIN)/pytest -m long -n 2 --dist worksteal $(REAL_TIME:%=--ignore=%) $(ARGS)
+	$(BIN)/pytest -m long -n 2 --dist worksteal $(REAL_TIME) $(ARGS)
 
 $(VENV)/.ready: pyproject.toml constraints.txt | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .

@@ -1,6 +1,8 @@
 """Two ends of a transport over a simulated path: what the contract test, and tests of one transport, run on."""
 
+import fcntl
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -162,6 +164,26 @@ def annex_b(size: int, keyframe: bool, salt: int) -> bytes:
     pattern = bytes((value * (2 * salt + 3)) % 255 + 1 for value in range(255))
     head = b"\x00\x00\x00\x01" + (b"\x65" if keyframe else b"\x41")
     return head + (pattern * (size // 255 + 1))[: size - len(head)]
+
+
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], object]], Path]:
+    """A folder that the first worker of pytest-xdist that asks for it fills, and all of them read."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def folder_of(name: str, fill: Callable[[Path], object]) -> Path:
+        folder = shared / name
+        with (shared / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not folder.exists():
+                begun = shared / f"{name}.begun"
+                shutil.rmtree(begun, ignore_errors=True)
+                fill(begun)
+                begun.rename(folder)
+        return folder
+
+    return folder_of
 
 
 @pytest.fixture

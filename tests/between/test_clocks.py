@@ -46,6 +46,7 @@ class OtherClock(LiveClock):
         return self.offset + START_AT + (true - START_AT) * (1 + self.drift)
 
 
+@pytest.mark.long
 def test_the_bound_holds_the_true_error_of_shifted_and_drifting_clocks(capsys: pytest.CaptureFixture[str]) -> None:
     rng = np.random.default_rng(SEED)
     print(f"seed {SEED}, {RUNS} runs")

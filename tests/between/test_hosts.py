@@ -179,6 +179,7 @@ def test_strangers_and_garbage_on_the_media_port_are_counted_and_change_nothing(
     assert run.arms[0]["stats"]["between"]["receiver"]["foreign"] > 100
 
 
+@pytest.mark.long
 def test_a_receiver_that_is_killed_fails_its_arm_and_a_new_one_serves_again(
     receiver: Any, tmp_path: Path, send: Any, make_receiver: Any
 ) -> None:

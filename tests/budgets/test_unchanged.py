@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from experiments.budgets import Budgets, check, load_budgets, measure
 from experiments.budgets.measure import count
 from experiments.measure.virtual import Reuse, run_arm
@@ -30,6 +32,7 @@ def without_room(here, arm: str, duration: str) -> Budgets:
     return load_budgets("budgets.toml")
 
 
+@pytest.mark.long
 def test_a_hundred_re_runs_without_any_room_are_all_kept(call, here, record, measure_file):
     """Each simulates, counts and judges anew; what is written to files in between is left out."""
     budgets = without_room(here, "rtp", "500ms")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from experiments import run
-from experiments.results import Run
+from experiments.results import Run, load
 from experiments.scenario import Scenario, build
 from transport.registry import TRANSPORTS
 
@@ -182,9 +182,10 @@ def scenario() -> Scenario:
 
 
 @pytest.fixture(scope="session")
-def captured(scenario: Scenario, tmp_path_factory: pytest.TempPathFactory) -> Run:
+def captured(scenario: Scenario, made_once: Callable[..., Path]) -> Run:
     """A run with captures, made in worker processes."""
-    return run(scenario, results=tmp_path_factory.mktemp("results"), workers=2, capture=True)
+    folder = made_once("captured", lambda results: run(scenario, results=results, workers=2, capture=True))
+    return load(folder / "test-seed3")
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from markupsafe import Markup
 
 from experiments.cli.app import app
 from experiments.cli.errors import run_app
@@ -19,6 +20,14 @@ class Ended(NamedTuple):
 
 
 Glass = Callable[..., Ended]
+
+
+@pytest.fixture
+def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is drawn: pictures take most of the time of a short run, and other tests are about them."""
+    monkeypatch.setattr("experiments.cli.show.draw_run", lambda run: [])
+    for module in ("pictures", "strips"):
+        monkeypatch.setattr(f"experiments.report.{module}.drawn", lambda make, **_: Markup())
 
 
 @pytest.fixture

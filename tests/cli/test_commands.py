@@ -56,6 +56,7 @@ def one_object(out: str) -> dict[str, Any]:
     return content
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_json_is_one_object_with_every_promised_field_for_every_arm(glass: Glass) -> None:
     arms = [*TRANSPORTS, "quic-stream:congestion=cubic"]
     code, out, err = glass(*SHORT, *(part for arm in arms for part in ("--arm", arm)), "--json")
@@ -72,6 +73,7 @@ def test_json_is_one_object_with_every_promised_field_for_every_arm(glass: Glass
     assert one_object(glass("report", "results/lte-driving-seed20", "--json")[1]) == content
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_infinite_is_a_text_in_json_undefined_is_null_and_both_have_a_sign_in_the_table(glass: Glass) -> None:
     Path("x.csv").write_text("time_s,rate_mbps\n0,0\n1000,0\n1001,1\n")  # nothing arrives while the media last
     code, out, _ = glass(*SHORT, "--arm", "udp", "--trace", "x.csv", "--json")
@@ -89,6 +91,7 @@ def test_infinite_is_a_text_in_json_undefined_is_null_and_both_have_a_sign_in_th
     assert "No arm showed 95 % of its frames" in out
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_an_unsupported_arm_is_an_answer_and_the_comparison_succeeds(glass: Glass) -> None:
     Path("x.toml").write_text(UNSUPPORTED)
     code, out, err = glass("run", "x.toml", "--workers", "1", "--json")
@@ -101,6 +104,7 @@ def test_an_unsupported_arm_is_an_answer_and_the_comparison_succeeds(glass: Glas
     assert f"rtp: unsupported: {rtp['reason']}" in out
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_a_failed_arm_is_named_with_exit_code_1_and_the_others_are_shown(
     glass: Glass, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -147,6 +151,7 @@ def test_pictures_that_cannot_be_written_do_not_hide_the_numbers(glass: Glass, a
         assert "results: results/lte-driving-seed20 (complete)" in out and note in out and err == ""
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_arms_that_did_not_end_are_not_ranked(glass: Glass) -> None:
     glass(*SHORT, "--arm", "rtp", "--arm", "udp")
     path = Path("results/lte-driving-seed20/summary.json")

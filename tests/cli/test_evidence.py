@@ -17,6 +17,8 @@ from experiments.results.files import ResultsError
 
 Glass = Callable[..., Any]
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
+
 RUNS = ("compare", "--source", "lognormal", "--duration", "1s", "--arm", "udp", "--arm", "srt", "--workers", "1")
 
 

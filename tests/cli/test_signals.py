@@ -17,7 +17,7 @@ from experiments.results import load
 ROOT = Path(__file__).parents[2]
 PROGRAM = "import sys; from experiments.cli.main import main; sys.exit(main())"
 TWO_ARMS = ("compare", "--source", "lognormal", "--arm", "quic-stream", "--arm", "quic-datagram", "--workers", "2")
-LONG = (*TWO_ARMS, "--duration", "60min")
+LONG = (*TWO_ARMS, "--duration", "60min", "--capture")
 PATIENCE = 90.0
 
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -66,14 +66,10 @@ def children(process: "subprocess.Popen[str]") -> list[int]:
     return [int(pid) for task in tasks.iterdir() for pid in (task / "children").read_text().split()]
 
 
-def working(process: "subprocess.Popen[str]") -> list[int]:
-    """Both workers, once they have spent some time on their arms."""
-
-    def busy(pid: int) -> bool:
-        ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11]
-        return int(ticks) / os.sysconf("SC_CLK_TCK") > 4
-
-    return workers if len(workers := children(process)) == 2 and all(map(busy, workers)) else []
+def working(process: "subprocess.Popen[str]", folder: Path) -> list[int]:
+    """Both workers, once each has captured more packets of its arm below `folder` than there are before the media."""
+    sizes = [file.stat().st_size for file in folder.rglob("link.pcapng")]
+    return workers if len(workers := children(process)) == len(sizes) == 2 and min(sizes) > 300_000 else []
 
 
 def none_left(workers: list[int]) -> bool:
@@ -83,7 +79,7 @@ def none_left(workers: list[int]) -> bool:
 @pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.long)])
 def test_an_interrupt_shows_and_keeps_what_was_measured(start: Start, tmp_path: Path, number: signal.Signals) -> None:
     process = start(*LONG, "--json")
-    workers = wait_for(lambda: working(process))
+    workers = wait_for(lambda: working(process, tmp_path))
     os.killpg(process.pid, number)
     out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, err) == (130, "error: interrupted\n")
@@ -101,7 +97,7 @@ def test_an_interrupt_shows_and_keeps_what_was_measured(start: Start, tmp_path: 
 
 def test_a_second_interrupt_ends_at_once_and_the_arms_are_kept_all_the_same(start: Start, tmp_path: Path) -> None:
     process = start(*LONG)
-    workers = wait_for(lambda: working(process))
+    workers = wait_for(lambda: working(process, tmp_path))
     for _ in range(3):
         os.killpg(process.pid, signal.SIGINT)
         time.sleep(0.05)
@@ -157,7 +153,7 @@ def test_a_worker_that_is_killed_fails_its_arm_and_the_other_goes_on(start: Star
 
 def test_workers_end_when_their_parent_is_killed_and_keep_their_arms(start: Start, tmp_path: Path) -> None:
     process = start(*LONG)
-    workers = wait_for(lambda: working(process))
+    workers = wait_for(lambda: working(process, tmp_path))
     process.kill()
     process.communicate(timeout=PATIENCE)
     wait_for(lambda: none_left(workers))

@@ -1,6 +1,7 @@
 """Real runs of an arm against real runs of the same arm, with other seeds, are called different at the stated rate."""
 
 import numpy as np
+import pytest
 
 from experiments.measure.virtual import Reuse, run_arm
 from experiments.scenario import build
@@ -9,6 +10,7 @@ from experiments.statistics.false_positives import split_against_itself
 RUNS = 240
 
 
+@pytest.mark.long
 def test_the_false_positive_rate_of_200_pairs_of_real_runs_is_in_its_binomial_interval(reuse: Reuse) -> None:
     """Pairs share runs here; `benchmarks/false_positives.py` makes 3200 runs, of which no two pairs share one."""
     network = {"rate": "3Mbit/s", "delay": "5ms"}

@@ -81,7 +81,12 @@ def live(plan: Scenario, **options: Any) -> ArmResult:
 @pytest.mark.usefixtures("however_late")
 @pytest.mark.parametrize(
     ("emulator", "arm"),
-    [("netns", "udp"), ("netns", "srt"), ("netns", "webtransport-datagram"), ("relay", "rtp")],
+    [
+        pytest.param("netns", "udp", marks=pytest.mark.long),
+        ("netns", "srt"),
+        ("netns", "webtransport-datagram"),
+        ("relay", "rtp"),
+    ],
     indirect=["emulator"],
 )
 def test_every_frame_is_accounted_for_and_shown_over_a_link_without_loss(arm: str, emulator: Emulator) -> None:

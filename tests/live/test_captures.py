@@ -35,7 +35,11 @@ def emulator(request: pytest.FixtureRequest) -> Emulator:
     return found
 
 
-@pytest.mark.parametrize(("emulator", "name"), [("netns", "quic-datagram"), ("relay", "rtp")], indirect=["emulator"])
+@pytest.mark.parametrize(
+    ("emulator", "name"),
+    [("netns", "quic-datagram"), pytest.param("relay", "rtp", marks=pytest.mark.long)],
+    indirect=["emulator"],
+)
 def test_a_live_arm_has_its_packets_keys_and_qlogs(
     emulator: Emulator, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -39,6 +39,7 @@ def live(plan: Scenario) -> ArmResult:
     return run_arm_live(plan, plan.arms[0], None, emulator="relay")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("arm", ["quic-datagram"])
 def test_frames_are_shown_again_after_five_seconds_without_a_network(arm: str) -> None:
     outage = {"element": "outage", "windows": [{"start": "500ms", "duration": "5s"}]}
@@ -52,6 +53,7 @@ def test_frames_are_shown_again_after_five_seconds_without_a_network(arm: str) -
     assert (frames[frames["captured_at"] > 7.0]["fate"] == "displayed").mean() > 0.5
 
 
+@pytest.mark.long
 def test_srt_ends_its_connection_after_five_seconds_of_silence_and_says_so() -> None:
     outage = {"element": "outage", "windows": [{"start": "500ms", "duration": "6s"}]}
     result = live(scenario("srt", "7s", [outage, {"element": "delay", "delay": "20ms"}]))
@@ -75,7 +77,10 @@ def test_a_smaller_mtu_that_nobody_is_told_of_is_a_loss_with_a_fate_for_every_fr
     assert result.impairments["down"]["path"]["dropped"] > 0
 
 
-@pytest.mark.parametrize(("arm", "flooded"), [("rtp", (0, 2)), ("quic-datagram", (1, 3)), ("srt", (0, 3))])
+@pytest.mark.parametrize(
+    ("arm", "flooded"),
+    [("rtp", (0, 2)), ("quic-datagram", (1, 3)), pytest.param("srt", (0, 3), marks=pytest.mark.long)],
+)
 def test_a_flood_of_garbage_on_any_port_changes_no_outcome(
     arm: str, flooded: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:

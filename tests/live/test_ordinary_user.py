@@ -134,7 +134,7 @@ def test_a_command_behind_a_link_keeps_its_user_and_may_capture_and_nest(user: U
 
 @pytest.mark.usefixtures("with_namespaces")
 def test_an_arm_whose_part_is_killed_fails_and_the_next_ones_are_measured(user: User) -> None:
-    arms = ("udp", "srt", "webtransport-datagram", "rtp", "quic-datagram")
+    arms = ("udp", "srt", "webtransport-datagram", "quic-datagram")
     named = [word for arm in arms for word in ("--arm", arm)]
     process = user.start("compare", "--live", *named, "--duration", "1s", "--json")
     for which in range(3):

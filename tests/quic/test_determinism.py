@@ -42,6 +42,7 @@ def events(seed: int, hash_seed: int) -> list[str]:
     return run.stdout.splitlines()
 
 
+@pytest.mark.long
 def test_two_processes_see_the_same_and_another_seed_something_else():
     first = events(seed=7, hash_seed=1)
     assert len(first) == 2 * len(ARMS)

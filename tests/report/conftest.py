@@ -11,8 +11,8 @@ import pytest
 from experiments.engine.repeat import repeat
 from experiments.engine.runner import run
 from experiments.report import dataset_report, page, run_report
-from experiments.results import Run
-from experiments.results.dataset import Dataset
+from experiments.results import Run, load
+from experiments.results.dataset import Dataset, load_dataset
 from experiments.scenario import Scenario, build
 
 SCENARIO: dict[str, Any] = {
@@ -43,9 +43,9 @@ def scenario() -> Scenario:
 
 
 @pytest.fixture(scope="session")
-def one_run(tmp_path_factory: pytest.TempPathFactory, measure: Callable[..., Run]) -> Run:
+def one_run(made_once: Callable[..., Path], measure: Callable[..., Run]) -> Run:
     """One seed. Not to be written to: `copied` makes a copy."""
-    return measure(tmp_path_factory.mktemp("run"))
+    return load(made_once("one run", measure) / "test-seed3")
 
 
 @pytest.fixture(scope="session")
@@ -55,10 +55,11 @@ def small_run(tmp_path_factory: pytest.TempPathFactory, measure: Callable[..., R
 
 
 @pytest.fixture(scope="session")
-def many_runs(tmp_path_factory: pytest.TempPathFactory, scenario: Scenario) -> Dataset:
+def many_runs(made_once: Callable[..., Path], scenario: Scenario) -> Dataset:
     """Eight seeds of two of its arms, one second each: as many as tell two arms apart."""
     small = scenario.model_copy(update={"arms": scenario.arms[:2], "duration": 1.0})
-    return repeat(small, 8, results=tmp_path_factory.mktemp("dataset"), workers=1)
+    folder = made_once("many runs", lambda results: repeat(small, 8, results=results, workers=1))
+    return load_dataset(folder / "test-seeds3-10")
 
 
 @pytest.fixture(scope="session")

@@ -30,14 +30,14 @@ SWEEP = """\
 name = "tiny"
 scenario = "loss"
 arms = ["rtp", "quic-datagram"]
-seeds = 4
+seeds = 3
 frames = true
 [grid]
 duration = ["900ms"]
 video.source = ["lognormal"]
 network.delay = ["5ms", "25ms", "50ms"]
 """
-CELLS = 36
+CELLS = 27
 
 Start = Callable[..., "subprocess.Popen[str]"]
 ReadFolder = Callable[[Path], dict[str, bytes]]
@@ -103,9 +103,14 @@ def ended(process: "subprocess.Popen[str]") -> tuple[int, str, str]:
 
 
 @pytest.fixture(scope="session")
-def wanted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+def wanted(made_once: Callable[..., Path]) -> dict[str, bytes]:
     """The dataset of an undisturbed run on one process."""
-    root = tmp_path_factory.mktemp("undisturbed")
+    folder = made_once("undisturbed", undisturbed) / "results/tiny"
+    return tables({str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()})
+
+
+def undisturbed(root: Path) -> None:
+    root.mkdir()
     (root / "s.toml").write_text(SWEEP)
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(root / "cache")}
     command = [sys.executable, "-c", GLASS, "sweep", "s.toml", "--workers", "1"]
@@ -114,8 +119,6 @@ def wanted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert f"results: results/tiny (complete, {CELLS} cells)" in done.stdout
-    folder = root / "results/tiny"
-    return tables({str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()})
 
 
 def tables(files: dict[str, bytes]) -> dict[str, bytes]:
@@ -165,7 +168,7 @@ def test_an_interrupt_says_what_is_kept_and_a_dead_worker_costs_nothing(
     code, out, err = ended(process)
     assert (code, out) == (130, "")
     (said,) = re.findall(
-        r"^error: interrupted; (\d+) of 36 cells are kept in results/tiny, the same command goes on\n$", err
+        rf"^error: interrupted; (\d+) of {CELLS} cells are kept in results/tiny, the same command goes on\n$", err
     )
     assert int(said) == len(kept(folder)) < CELLS
     assert ended(start(GLASS, "sweep", "s.toml", "--workers", "2"))[0] == 0
@@ -222,7 +225,7 @@ def test_an_interrupt_frees_the_cluster_and_the_sweep_is_completed_here(
     os.killpg(process.pid, signal.SIGINT)
     code, _, err = ended(process)
     assert code == 130
-    assert f"error: interrupted; {len(kept(folder))} of 36 cells are kept in results/tiny" in err
+    assert f"error: interrupted; {len(kept(folder))} of {CELLS} cells are kept in results/tiny" in err
     from distributed import Client
 
     with Client(scheduler.address, set_as_default=False) as client:
