@@ -15,6 +15,8 @@ from experiments.scenario import Scenario, build
 from transport.registry import TRANSPORTS
 
 ARMS = [*TRANSPORTS, "quic-stream:congestion=reno"]
+PLAIN = {"udp", "rtp", "srt", "quic-datagram", "webtransport-stream-per-frame"}  # one of each kind of packet
+PARAMS = [pytest.param(arm, marks=[] if arm in PLAIN else [pytest.mark.long]) for arm in ARMS]
 
 
 @dataclass(frozen=True)
@@ -153,13 +155,13 @@ def read_qlog() -> Callable[[Path], tuple[dict[str, Any], list[dict[str, Any]]]]
     return parse_qlog
 
 
-@pytest.fixture(params=ARMS)
+@pytest.fixture(params=PARAMS)
 def arm(request: pytest.FixtureRequest) -> str:
     """Each arm."""
     return str(request.param)
 
 
-@pytest.fixture(params=[arm for arm in ARMS if arm.startswith(("quic", "webtransport"))])
+@pytest.fixture(params=[param for param in PARAMS if str(param.values[0]).startswith(("quic", "webtransport"))])
 def quic_arm(request: pytest.FixtureRequest) -> str:
     """Each arm over QUIC."""
     return str(request.param)

@@ -152,6 +152,23 @@ def test_pictures_that_cannot_be_written_do_not_hide_the_numbers(glass: Glass, a
 
 
 @pytest.mark.usefixtures("no_pictures")
+@pytest.mark.parametrize("cache", ["unwritable", "broken"])
+def test_a_cache_that_cannot_be_used_costs_time_only(glass: Glass, tmp_path: Path, cache: str) -> None:
+    folder = tmp_path / "cache" / "glassbench"
+    if cache == "unwritable":
+        folder.parent.mkdir()
+        folder.write_text("in the way")
+    else:
+        folder.mkdir(parents=True)
+        for name in ("encodes-1.sqlite", "encodes-2.sqlite"):
+            (folder / name).write_bytes(b"not a database" * 1000)
+    options = ("--source", "synthetic", "--arm", "udp", "--duration", "200ms", "--workers", "1", "--json")
+    code, out, err = glass("compare", *options)
+    assert (code, err) == (0, "")
+    assert one_object(out)["arms"][0]["captured"] == 6
+
+
+@pytest.mark.usefixtures("no_pictures")
 def test_arms_that_did_not_end_are_not_ranked(glass: Glass) -> None:
     glass(*SHORT, "--arm", "rtp", "--arm", "udp")
     path = Path("results/lte-driving-seed20/summary.json")

@@ -190,21 +190,3 @@ def test_stdout_that_takes_nothing(start: Start, stdout: str) -> None:
         expected = (1, "error: cannot write the output: No space left on device\n")
     _, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, err) == expected
-
-
-@pytest.mark.parametrize("cache", ["unwritable", "broken"])
-def test_a_cache_that_cannot_be_used_costs_time_only(start: Start, tmp_path: Path, cache: str) -> None:
-    folder = tmp_path / "cache" / "glassbench"
-    if cache == "unwritable":
-        folder.parent.mkdir()
-        folder.write_text("in the way")
-    else:
-        folder.mkdir(parents=True)
-        for name in ("encodes-1.sqlite", "encodes-2.sqlite"):
-            (folder / name).write_bytes(b"not a database" * 1000)
-    process = start(
-        "compare", "--source", "synthetic", "--arm", "udp", "--duration", "200ms", "--workers", "1", "--json"
-    )
-    out, err = process.communicate(timeout=PATIENCE)
-    assert (process.returncode, err) == (0, "")
-    assert json.loads(out)["arms"][0]["captured"] == 6

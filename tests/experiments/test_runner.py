@@ -152,12 +152,12 @@ def test_an_interrupt_keeps_finished_arms_and_what_the_running_ones_measured(
     pressed: list[float] = []
 
     def interrupt(arm: str, share: float) -> None:
-        if arm == "quic-stream" and 0.02 < share < 1 and not pressed:
+        if arm == "quic-stream" and 0.03 < share < 1 and not pressed:
             pressed.append(share)
             os.kill(os.getpid(), signal.SIGINT)
 
     # Long enough that the arm cannot end before the signal reaches it.
-    scenario = make_scenario(arms=["udp", "quic-stream", "quic-datagram", "rtp", "srt"], duration="600s")
+    scenario = make_scenario(arms=["udp", "quic-stream", "quic-datagram", "rtp", "srt"], duration="200s")
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(Interrupted) as interrupted:
         run(scenario, results=tmp_path, workers=workers, progress=interrupt)
@@ -169,7 +169,7 @@ def test_an_interrupt_keeps_finished_arms_and_what_the_running_ones_measured(
     assert outcomes["quic-stream"] == "incomplete"
     assert outcomes["srt"] == "not run"
     frames = found.ledger[found.ledger["arm"] == "quic-stream"]
-    assert 150 < len(frames) < 15_000  # of 18,000
+    assert 150 < len(frames) < 5000  # of 6000
     if workers == 1:
         assert outcomes["udp"] == "measured"
 

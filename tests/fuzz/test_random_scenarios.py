@@ -15,7 +15,9 @@ LOSSY = {
 }
 
 
-@pytest.mark.parametrize("index", range(60))
+@pytest.mark.parametrize(
+    "index", [*range(25), *(pytest.param(index, marks=pytest.mark.long) for index in range(25, 60))]
+)
 def test_a_random_scenario_adds_up_and_explains_itself(index: int) -> None:
     findings = judge(draw(SEED, index))
     assert not findings, f"python benchmarks/random_scenarios.py --seed {SEED} --only {index}"

@@ -74,7 +74,9 @@ def test_a_late_frame_is_not_sent_at_all(call, video):
 
 
 @both_timer_modes
-@pytest.mark.parametrize("arm", ["quic-stream-per-frame", "webtransport-stream-per-frame"])
+@pytest.mark.parametrize(
+    "arm", ["quic-stream-per-frame", pytest.param("webtransport-stream-per-frame", marks=pytest.mark.long)]
+)
 def test_the_connection_survives_hundreds_of_resets(call, video, arm, timer_resolution):
     """What was sent into an outage is not acknowledged before its deadline, and given up."""
     tracks = (Track(1, "video", "h264", 2, 0.06), Track(2, "chat", "data", 0))
@@ -99,7 +101,7 @@ def test_more_frames_than_the_peer_allows_streams_wait_or_expire_and_the_connect
     assert set(range(500, 900)) <= session.received().keys()
 
 
-@pytest.mark.parametrize("congestion", ["realtime", "reno"])
+@pytest.mark.parametrize("congestion", ["realtime", pytest.param("reno", marks=pytest.mark.long)])
 @pytest.mark.parametrize("arm", ["quic-stream", "quic-stream-per-frame", "quic-datagram"])
 def test_ten_times_the_capacity_for_a_minute_stays_under_the_cap(call, video, arm, congestion):
     cap = 200_000

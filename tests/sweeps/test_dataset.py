@@ -4,6 +4,7 @@ import errno
 import fcntl
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -28,6 +29,7 @@ from experiments.scenario.spec import FLOOR
 MakeScenario = Callable[..., Scenario]
 MakePlan = Callable[..., Plan]
 ReadFolder = Callable[[Path], dict[str, bytes]]
+Complete = Callable[..., Path]
 
 here = Path("results")
 
@@ -46,6 +48,17 @@ class Counting:
 
         one = plan_run._on_this_machine(1)
         return one(list(jobs)[: self._most], count) and len(jobs) <= self._most
+
+
+@pytest.fixture
+def complete(made_once: Callable[..., Path], make_plan: MakePlan) -> Complete:
+    """The folder of a dataset that ran in one go; it is read only."""
+
+    def folder_of(*seeds: int) -> Path:
+        plan = make_plan(seeds=list(seeds))
+        return made_once(f"dataset of {seeds}", lambda folder: run_plan(plan, folder, workers=1))
+
+    return folder_of
 
 
 def begun(plan: Plan, cells: int) -> None:
@@ -113,21 +126,22 @@ def test_numbers_of_an_axis_stay_numbers_and_arms_that_cannot_are_in_it(make_pla
 
 
 def test_the_bytes_do_not_depend_on_the_process_the_workers_or_a_break(
-    make_plan: MakePlan, read_folder: ReadFolder
+    make_plan: MakePlan, complete: Complete, read_folder: ReadFolder
 ) -> None:
-    run_plan(make_plan(), Path("one"), workers=1)
     run_plan(make_plan(), Path("three"), workers=3)
     begun(make_plan(), 5)
     rest = Counting()
     run_plan(make_plan(), here, run_cells=rest)
     assert rest.ran == list(range(5, 12))
-    wanted = read_folder(Path("one"))
+    wanted = read_folder(complete(3, 4))
     assert read_folder(Path("three")) == wanted
     assert read_folder(here) == wanted
 
 
-def test_a_complete_dataset_is_opened_and_nothing_runs(make_plan: MakePlan, read_folder: ReadFolder) -> None:
-    run_plan(make_plan(), here, workers=1)
+def test_a_complete_dataset_is_opened_and_nothing_runs(
+    make_plan: MakePlan, complete: Complete, read_folder: ReadFolder
+) -> None:
+    shutil.copytree(complete(3, 4), here)
     before = read_folder(here)
     again = Counting()
     run_plan(make_plan(), here, run_cells=again, command=["other"])
@@ -135,8 +149,9 @@ def test_a_complete_dataset_is_opened_and_nothing_runs(make_plan: MakePlan, read
     assert read_folder(here) == before
 
 
-def test_what_killed_processes_leave_behind_does_not_disturb(make_plan: MakePlan, read_folder: ReadFolder) -> None:
-    run_plan(make_plan(), Path("undisturbed"), workers=1)
+def test_what_killed_processes_leave_behind_does_not_disturb(
+    make_plan: MakePlan, complete: Complete, read_folder: ReadFolder
+) -> None:
     here.mkdir()
     (here / "manifest.json.77.part").write_text("{")  # killed before it had a manifest
     (here / ".lock").touch()
@@ -151,16 +166,15 @@ def test_what_killed_processes_leave_behind_does_not_disturb(make_plan: MakePlan
     (here / "cells/000003").mkdir(parents=True)  # killed before it had cleaned up
     (here / "cells/000003/arm.json").write_text("{}")
     run_plan(make_plan(), here, run_cells=rest)
-    assert read_folder(here) == read_folder(Path("undisturbed"))
+    assert read_folder(here) == read_folder(complete(3, 4))
 
 
 @pytest.mark.parametrize("file", ["arm.json", "ledger.parquet", "links.parquet"])
 @pytest.mark.parametrize("damage", ["empty", "half", "gone", "text"])
 def test_a_cell_with_a_damaged_file_is_run_again(
-    make_plan: MakePlan, read_folder: ReadFolder, file: str, damage: str
+    make_plan: MakePlan, complete: Complete, read_folder: ReadFolder, file: str, damage: str
 ) -> None:
     plan = make_plan(seeds=[3])
-    run_plan(plan, Path("undisturbed"), workers=1)
     begun(plan, 4)
     path = here / "cells/000002" / file
     if damage == "gone":
@@ -171,14 +185,13 @@ def test_a_cell_with_a_damaged_file_is_run_again(
     rest = Counting()
     run_plan(plan, here, run_cells=rest)
     assert rest.ran == [2, 4, 5]
-    assert read_folder(here) == read_folder(Path("undisturbed"))
+    assert read_folder(here) == read_folder(complete(3))
 
 
 def test_a_table_damaged_inside_is_one_sentence_and_the_next_attempt_runs_that_cell(
-    make_plan: MakePlan, read_folder: ReadFolder
+    make_plan: MakePlan, complete: Complete, read_folder: ReadFolder
 ) -> None:
     plan = make_plan(seeds=[3])
-    run_plan(plan, Path("undisturbed"), workers=1)
     begun(plan, 4)
     path = here / "cells/000001/ledger.parquet"
     content = bytearray(path.read_bytes())
@@ -189,7 +202,7 @@ def test_a_table_damaged_inside_is_one_sentence_and_the_next_attempt_runs_that_c
     rest = Counting()
     run_plan(plan, here, run_cells=rest)
     assert rest.ran == [1]
-    assert read_folder(here) == read_folder(Path("undisturbed"))
+    assert read_folder(here) == read_folder(complete(3))
 
 
 def test_a_folder_of_something_else_is_refused(make_plan: MakePlan, make_scenario: MakeScenario) -> None:
@@ -220,8 +233,10 @@ def test_a_folder_of_something_else_is_refused(make_plan: MakePlan, make_scenari
     assert "manifest.json is not valid JSON" in refused(make_plan(), here)
 
 
-def test_a_complete_dataset_of_another_version_is_not_taken_for_a_measurement_of_this_one(make_plan: MakePlan) -> None:
-    run_plan(make_plan(), here, workers=1)
+def test_a_complete_dataset_of_another_version_is_not_taken_for_a_measurement_of_this_one(
+    make_plan: MakePlan, complete: Complete
+) -> None:
+    shutil.copytree(complete(3, 4), here)
     manifest = json.loads((here / "manifest.json").read_text())
     (here / "manifest.json").write_text(json.dumps({**manifest, "versions": {**manifest["versions"], "source": "0"}}))
     with pytest.raises(ResultsError, match=r"was made with another version of source, so .* remove that folder"):
@@ -280,9 +295,8 @@ def test_a_lock_that_was_taken_on_a_removed_file_is_none(make_plan: MakePlan, mo
 
 @pytest.mark.parametrize("file", ["arm.json", "ledger.parquet", "summary.parquet"])
 def test_a_full_disk_is_one_sentence_and_keeps_cells(
-    make_plan: MakePlan, read_folder: ReadFolder, monkeypatch: pytest.MonkeyPatch, file: str
+    make_plan: MakePlan, complete: Complete, read_folder: ReadFolder, monkeypatch: pytest.MonkeyPatch, file: str
 ) -> None:
-    run_plan(make_plan(), Path("undisturbed"), workers=1)
     real, writes = Path.replace, iter(range(100))
 
     def replace(self: Path, target: Path) -> Path:
@@ -298,7 +312,7 @@ def test_a_full_disk_is_one_sentence_and_keeps_cells(
     rest = Counting()
     run_plan(make_plan(), here, run_cells=rest)
     assert rest.ran == list(range(kept, 12))
-    assert read_folder(here) == read_folder(Path("undisturbed"))
+    assert read_folder(here) == read_folder(complete(3, 4))
 
 
 def test_a_cell_whose_process_died_is_run_once_more_and_then_failed(make_plan: MakePlan) -> None:
@@ -320,8 +334,10 @@ def test_a_cell_whose_process_died_is_run_once_more_and_then_failed(make_plan: M
     assert data.latencies([3])[0].size == 0
 
 
-def test_a_summary_in_pieces_is_the_same_table(make_plan: MakePlan, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = run_plan(make_plan(), here, workers=1)
+def test_a_summary_in_pieces_is_the_same_table(
+    make_plan: MakePlan, complete: Complete, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = load_dataset(complete(3, 4))
     monkeypatch.setattr(dataset_folder, "_SUMMARY_ROWS", 5)
     pieces = run_plan(make_plan(), Path("pieces"), workers=1)
     assert pq.ParquetFile("pieces/summary.parquet").num_row_groups == 3
@@ -338,8 +354,8 @@ def test_a_summary_in_pieces_is_the_same_table(make_plan: MakePlan, monkeypatch:
         (lambda: (here / "manifest.json").write_text("{}"), "holds a run, not a dataset"),
     ],
 )
-def test_a_damaged_dataset_is_one_sentence(make_plan: MakePlan, change: Callable[[], Any], sentence: str) -> None:
-    run_plan(make_plan(seeds=[3]), here, workers=1)
+def test_a_damaged_dataset_is_one_sentence(complete: Complete, change: Callable[[], Any], sentence: str) -> None:
+    shutil.copytree(complete(3), here)
     change()
     with pytest.raises(ResultsError) as error:
         data = load_dataset(here)
@@ -348,6 +364,7 @@ def test_a_damaged_dataset_is_one_sentence(make_plan: MakePlan, change: Callable
     assert sentence in str(error.value) and "\n" not in str(error.value)
 
 
+@pytest.mark.long
 def test_a_dataset_is_the_same_in_another_process_with_another_hash_seed(
     make_plan: MakePlan, read_folder: ReadFolder
 ) -> None:

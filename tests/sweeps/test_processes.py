@@ -200,6 +200,7 @@ def start_worker(start: Start, address: str, program: str = DASK) -> "subprocess
     return start(program, "worker", address, *options, **SILENT)
 
 
+@pytest.mark.long
 def test_a_cluster_that_loses_a_worker_gives_the_same_bytes(
     start: Start, read_folder: ReadFolder, here: Path, wanted: dict[str, bytes], scheduler: Scheduler
 ) -> None:
@@ -234,6 +235,7 @@ def test_an_interrupt_frees_the_cluster_and_the_sweep_is_completed_here(
     assert tables(read_folder(folder)) == wanted
 
 
+@pytest.mark.long
 def test_a_worker_of_another_version_is_refused(start: Start, scheduler: Scheduler) -> None:
     other = f"import experiments.results.versions as v\nv._source_digest = lambda: 'other'\n{DASK}"
     start_worker(start, scheduler.address, other)
