@@ -17,6 +17,7 @@ from collections.abc import Callable, Hashable
 from typing import Protocol, cast
 
 from aioquic._buffer import Buffer
+from aioquic.buffer import size_uint_var
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.connection import QuicConnection, QuicConnectionError, QuicReceiveContext
 from aioquic.quic.packet import QuicErrorCode, QuicFrameType
@@ -40,7 +41,8 @@ class Reports(Protocol):
     """What a connection tells its end while it builds and acknowledges packets."""
 
     def on_stream_sent(self, stream_id: int, offset: int, size_bytes: int) -> None:
-        """A STREAM frame of this size is in a packet; so have been all bytes of the stream before `offset`, by now."""
+        """A STREAM frame with so many bytes (or up to eight more) is in a packet; so have been all of the stream before
+        `offset`, by now."""
 
     def on_datagram_sent(self, token: Hashable) -> None:
         """The DATAGRAM of this token is in a packet."""
@@ -124,7 +126,9 @@ class ObservedConnection(QuicConnection):
         new = super()._write_stream_frame(builder, space, stream, max_offset)
         size = room - builder.remaining_buffer_space
         if size:
-            self._reports.on_stream_sent(_stream_number(stream), stream.sender.highest_offset, size)
+            number, highest = _stream_number(stream), stream.sender.highest_offset
+            header = 3 + size_uint_var(number) + size_uint_var(highest)  # at most: its offset may be shorter
+            self._reports.on_stream_sent(number, highest, max(0, size - header))
         return new
 
     def _write_datagram_frame(self, builder: QuicPacketBuilder, data: bytes, frame_type: QuicFrameType) -> bool:

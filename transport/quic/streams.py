@@ -112,10 +112,10 @@ class StreamCarrier:
         lane = self._lanes.get(stream_id)
         if lane is None:
             return
-        new_bytes = max(0, min(size_bytes, offset - lane.sent))  # a packet may repeat some and go on with new ones
+        new_bytes = offset - lane.sent
         self._count_up("media_bytes", new_bytes)
-        self._count_up("repair_bytes", size_bytes - new_bytes)
-        self._unsent[lane.priority] -= offset - lane.sent
+        self._count_up("repair_bytes", max(0, size_bytes - new_bytes))  # it may repeat some and go on
+        self._unsent[lane.priority] -= new_bytes
         lane.sent = offset
         while lane.frames and lane.frames[0].start < offset:
             placed = lane.frames[0]
