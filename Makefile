@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # The tests start hundreds of processes; each would compile all our source again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help compare test test-long tools format-check format lint types imports tests clean
+.PHONY: help compare test test-long setup tools format-check format lint types imports tests clean
 
 help:
 	@echo "make compare   set up and compare all transports (ARGS='--duration 10s' passes options to glass compare)"
@@ -18,7 +18,11 @@ help:
 compare: $(VENV)/.ready
 	$(BIN)/glass compare $(ARGS)
 
-test: $(VENV)/.ready-dev tools format-check lint types imports tests
+test: setup format-check lint types imports tests
+
+# Packages of Python and programs of others come side by side.
+setup: $(BIN)/python
+	@$(MAKE) --no-print-directory -j2 $(VENV)/.ready-dev tools
 
 format-check: $(VENV)/.ready-dev
 	$(BIN)/ruff format --check .
@@ -40,9 +44,9 @@ imports: $(VENV)/.ready-dev
 REAL_TIME := tests/live tests/between tests/peers
 tests: $(VENV)/.ready-dev
 	$(BIN)/pytest -m 'not long' -n 3 --dist worksteal $(REAL_TIME:%=--ignore=%) $(ARGS)
-	$(BIN)/pytest -m 'not long' -n 2 --dist worksteal $(REAL_TIME) $(ARGS)
+	$(BIN)/pytest -m 'not long' -n 3 --dist worksteal $(REAL_TIME) $(ARGS)
 
-test-long: $(VENV)/.ready-dev tools
+test-long: setup
 	$(BIN)/pytest -m long -n 2 --dist worksteal $(REAL_TIME:%=--ignore=%) $(ARGS)
 	$(BIN)/pytest -m long -n 2 --dist worksteal $(REAL_TIME) $(ARGS)
 

@@ -156,6 +156,7 @@ def test_a_sweep_that_is_killed_again_and_again_ends_with_the_same_bytes(
     assert tables(read_folder(folder)) == wanted
 
 
+@pytest.mark.long
 def test_an_interrupt_says_what_is_kept_and_a_dead_worker_costs_nothing(
     start: Start, read_folder: ReadFolder, here: Path, wanted: dict[str, bytes]
 ) -> None:
