@@ -171,7 +171,7 @@ def _over_the_rate(sizes: list[tuple[float, int]], options: Mapping[str, Any]) -
 
 
 class _LastSecond:
-    """The bytes of the second before an instant; instants are asked for in order."""
+    """The bytes of the second before an instant, both ends with it; instants are asked for in order."""
 
     def __init__(self, sizes: list[tuple[float, int]]) -> None:
         self._sizes, self._total, self._first, self._next = sizes, 0, 0, 0
@@ -180,7 +180,7 @@ class _LastSecond:
         while self._next < len(self._sizes) and self._sizes[self._next][0] <= at:
             self._total += self._sizes[self._next][1]
             self._next += 1
-        while self._first < self._next and self._sizes[self._first][0] <= at - 1 + SLACK:
+        while self._first < self._next and self._sizes[self._first][0] < at - 1 - SLACK:
             self._total -= self._sizes[self._first][1]
             self._first += 1
         return self._total
