@@ -149,7 +149,7 @@ def _repair(checked: Scenario, result: ArmResult, sent: list[tuple[float, bytes]
 
 def _over_the_share(media: list[tuple[float, int]], repair: list[tuple[float, int]], share: float) -> Iterator[str]:
     """In no second is more sent again than that share of the media in it, or than the least that is always allowed."""
-    within = (_LastSecond(repair), _LastSecond(media))
+    within = (_LastSecond(repair, 1 - SLACK), _LastSecond(media, 1 + SLACK))  # what is on the edge may count or not
     for at, _ in repair:
         again, first = (sizes.until(at) for sizes in within)
         if again > max(share * first, _RTP_LEAST_REPAIR):
@@ -171,16 +171,17 @@ def _over_the_rate(sizes: list[tuple[float, int]], options: Mapping[str, Any]) -
 
 
 class _LastSecond:
-    """The bytes of the second before an instant, both ends with it; instants are asked for in order."""
+    """The bytes of the second before an instant, or a little more or less; instants are asked for in order."""
 
-    def __init__(self, sizes: list[tuple[float, int]]) -> None:
-        self._sizes, self._total, self._first, self._next = sizes, 0, 0, 0
+    def __init__(self, sizes: list[tuple[float, int]], seconds: float) -> None:
+        self._sizes, self._seconds = sizes, seconds
+        self._total = self._first = self._next = 0
 
     def until(self, at: float) -> int:
         while self._next < len(self._sizes) and self._sizes[self._next][0] <= at:
             self._total += self._sizes[self._next][1]
             self._next += 1
-        while self._first < self._next and self._sizes[self._first][0] < at - 1 - SLACK:
+        while self._first < self._next and self._sizes[self._first][0] < at - self._seconds:
             self._total -= self._sizes[self._first][1]
             self._first += 1
         return self._total
