@@ -83,19 +83,19 @@ class _Packets:
         self.down += [(now, packet.data) for packet in packets]
 
     def delivered(self, packets: Sequence[Packet], *, now: float) -> None:
-        pass
+        """Nothing to keep."""
 
     def observer(self, end: str) -> None:
         return None
 
     def describe(self, transport: str, sender: TransportConfig, *, now: float) -> None:
-        pass
+        """Nothing to keep."""
 
     def check(self) -> None:
-        pass
+        """Nothing to keep."""
 
     def remove(self) -> None:
-        pass
+        """Nothing to keep."""
 
 
 def _too_early(checked: Scenario, result: ArmResult) -> Iterator[str]:
