@@ -1,0 +1,148 @@
+"""Digests of what was measured: every instant and fate of every arm of the shipped scenarios, and of the catalog.
+
+A change of structure must change no measurement. `digests.json` holds what the code measured when it was recorded:
+
+    python tests/measurements/recorder.py            # compares all of them, and names those that differ
+    python tests/measurements/recorder.py --record   # writes them anew; say in the commit what changed, and why
+"""
+
+import argparse
+import hashlib
+import json
+import multiprocessing
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from experiments import scenario as scenarios
+from experiments.catalog import EXPERIMENTS
+from experiments.measure.virtual import Reuse, run_arm
+from experiments.scenario import Scenario, build
+from experiments.scenario.shipped import SCENARIOS
+from receiver.quality import QualityMemo
+from sender.encode_cache import EncodeCache
+from sender.encoder import ENCODERS, EncoderSettings, SourceEncoder
+from sender.sources import SourceRequest, open_source
+
+RECORDED = Path(__file__).with_name("digests.json")
+SEEDS = 3
+
+NUMBERS = (
+    *("track", "sequence", "group", "keyframe", "layer", "size_bytes", "captured_at"),
+    *("encode_start_at", "encode_end_at", "queued_at", "first_sent_at", "last_sent_at"),
+    *("first_arrival_at", "complete_at", "delivered_at", "released_at", "decoded_at", "displayed_at"),
+)
+"""The columns of the ledger that a digest covers, as float64 with NaN for what never was; and the fates."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One arm of one scenario with one seed, and the name under which its digest is recorded."""
+
+    name: str
+    scenario: Scenario
+    arm: str
+
+
+def shipped(name: str) -> Iterator[Measured]:
+    """Every arm of a shipped scenario, with its own seed and the ones after it."""
+    content = scenarios.shipped(name).dump()
+    for seed in range(content["seed"], content["seed"] + SEEDS):
+        scenario = build({**content, "seed": seed})
+        for arm in scenario.arms:
+            yield Measured(f"{name} / seed {seed} / {arm.label}", scenario, arm.label)
+
+
+def catalog(name: str) -> Iterator[Measured]:
+    """Every point of an experiment of the catalog, with the first of its seeds."""
+    points: set[str] = set()
+    for plan in EXPERIMENTS[name].plans():
+        for cell in plan.cells:
+            axes = ", ".join(f"{axis}={value}" for axis, value in sorted(cell.axes.items()))
+            point = f"{name} / {plan.name} / {axes} / {cell.arm}"
+            if point not in points:
+                points.add(point)
+                yield Measured(point, cell.scenario, cell.arm)
+
+
+def everything() -> Iterator[Measured]:
+    """All that is recorded."""
+    for name in SCENARIOS:
+        yield from shipped(name)
+    for name in EXPERIMENTS:
+        yield from catalog(name)
+
+
+def measure(measured: Measured) -> str:
+    """The digest of what an arm gives now; of its reason, where it gives no ledger."""
+    arm = measured.scenario.arm(measured.arm)
+    result = run_arm(measured.scenario, arm, Reuse(_encoded(), QualityMemo()), quality=False)
+    return digest(result.ledger) if result.ledger is not None else f"{result.outcome}: {result.reason}"
+
+
+def digest(ledger: pd.DataFrame) -> str:
+    """The same for ledgers whose instants and fates are the same to the last bit."""
+    numbers = b"".join(ledger[column].to_numpy("<f8", na_value=np.nan).tobytes() for column in NUMBERS)
+    return _short(numbers + " ".join(ledger["fate"]).encode())
+
+
+def machine() -> dict[str, str]:
+    """Digests of what may differ between processors and builds of libraries though our code is the same: the bytes of
+    each codec, and draws and functions of numpy."""
+    draws = np.random.default_rng(1)
+    parts = (draws.lognormal(size=1000), draws.exponential(size=1000), np.cbrt(draws.random(1000)))
+    digests = {"numbers": _short(b"".join(values.astype("<f8").tobytes() for values in parts))}
+    for codec in ENCODERS:
+        source = open_source("synthetic", SourceRequest())
+        encoder = SourceEncoder(source, EncoderSettings(codec))
+        frames = [encoder.encode(capture, capture / 30, force_keyframe=False).payload for capture in range(10)]
+        digests[codec] = _short(b"".join(frames))
+    return digests
+
+
+def recorded() -> dict[str, dict[str, str]]:
+    """What was recorded: `machine`, and the `measured` digests by name."""
+    content: dict[str, dict[str, str]] = json.loads(RECORDED.read_text())
+    return content
+
+
+@cache
+def _encoded() -> EncodeCache:
+    return EncodeCache(None)
+
+
+def _short(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def _named(measured: Measured) -> tuple[str, str]:
+    return measured.name, measure(measured)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--record", action="store_true", help="write what is measured now")
+    arguments = parser.parse_args()
+    found: dict[str, str] = {}
+    with multiprocessing.get_context("spawn").Pool(os.cpu_count()) as pool:
+        for name, value in pool.imap(_named, everything(), chunksize=4):
+            found[name] = value
+            if len(found) % 50 == 0:
+                print(f"{len(found)} measured", file=sys.stderr, flush=True)
+    if arguments.record:
+        RECORDED.write_text(json.dumps({"machine": machine(), "measured": found}, indent=1) + "\n")
+        return
+    before = recorded()["measured"]
+    differing = [name for name in before.keys() | found.keys() if before.get(name) != found.get(name)]
+    print("\n".join(sorted(differing)) or f"{len(found)} digests, all equal")
+    sys.exit(1 if differing else 0)
+
+
+if __name__ == "__main__":
+    main()

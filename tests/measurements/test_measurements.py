@@ -1,0 +1,77 @@
+"""No change of structure changes a measurement: every instant and fate is what it was when it was recorded.
+
+A change that is meant to change them records them anew, and says so: `python tests/measurements/recorder.py --record`.
+"""
+
+import importlib.util
+import sys
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from experiments.catalog import EXPERIMENTS
+from experiments.scenario.shipped import SCENARIOS
+
+
+def _load_recorder() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("measurements_recorder", Path(__file__).with_name("recorder.py"))
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+recorder = _load_recorder()
+
+
+# A third of the arms for each seed: all of them take minutes, and `recorder.py` compares them.
+@pytest.mark.parametrize(
+    "offset", [0, *(pytest.param(offset, marks=pytest.mark.long) for offset in range(1, recorder.SEEDS))]
+)
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_arms_of_a_shipped_scenario_measure_what_was_recorded(name: str, offset: int) -> None:
+    seed = recorder.scenarios.shipped(name).seed + offset
+    of_this_seed = [item for item in recorder.shipped(name) if item.scenario.seed == seed]
+    first = list(SCENARIOS).index(name) + offset
+    assert_as_recorded(of_this_seed[first % 3 :: 3])
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_points_of_an_experiment_measure_what_was_recorded(name: str) -> None:
+    assert_as_recorded(list(recorder.catalog(name))[::16])
+
+
+def test_what_is_recorded_is_all_that_there_is() -> None:
+    assert {item.name for item in recorder.everything()} == recorder.recorded()["measured"].keys()
+
+
+def test_a_digest_covers_every_instant_and_every_fate() -> None:
+    ledger = pd.DataFrame({name: [1.0, 2.0, np.nan] for name in recorder.NUMBERS} | {"fate": ["displayed"] * 3})
+    digests = {recorder.digest(ledger)}
+    for name in recorder.NUMBERS:
+        digests.add(recorder.digest(ledger.assign(**{name: [1.0, np.nextafter(2.0, 3.0), np.nan]})))
+    digests.add(recorder.digest(ledger.assign(fate=["displayed", "late", "displayed"])))
+    assert len(digests) == len(recorder.NUMBERS) + 2
+
+
+def assert_as_recorded(items: list[Any]) -> None:
+    recorded = recorder.recorded()
+    alike = {name for name, digest in _machine().items() if recorded["machine"][name] == digest}
+    items = [item for item in items if {"numbers", item.scenario.video.codec} <= alike]
+    if not items:
+        pytest.skip(f"this processor, or this build of a library, gives other bytes; alike are only {sorted(alike)}")
+    found = {item.name: recorder.measure(item) for item in items}
+    assert found == {name: recorded["measured"][name] for name in found}
+
+
+@cache
+def _machine() -> dict[str, str]:
+    found: dict[str, str] = recorder.machine()
+    return found
