@@ -15,9 +15,9 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from experiments.live.arm import run_arm_live
-from experiments.live.emulators import EMULATORS
-from experiments.scenario import build, shipped
+from glassbench.experiments.scenario import build, shipped
+from glassbench.experiments.worlds.live.arm import run_arm_live
+from glassbench.experiments.worlds.live.emulators import EMULATORS
 
 FLOOR = "udp"
 SPANS = {

@@ -9,10 +9,10 @@ import itertools
 import statistics
 import time
 
-from receiver.decoder import VideoDecoder
-from sender.encoder import ENCODERS, EncoderSettings, PictureEncoder
-from sender.size_model import SizeSource
-from sender.sources import SourceRequest, open_source
+from glassbench.receiver.decoder import VideoDecoder
+from glassbench.sender.encoder import ENCODERS, EncoderSettings, PictureEncoder
+from glassbench.sender.size_model import SizeSource
+from glassbench.sender.sources import SourceRequest, open_source
 
 CLIPS = (("bikes", 320, 136), ("bigbuckbunny", 1280, 720))
 PRESETS = {"h264": ("ultrafast", "superfast"), "hevc": ("ultrafast",)}

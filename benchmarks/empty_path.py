@@ -17,11 +17,11 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.measure.virtual import Reuse, run_arm
-from experiments.scenario import build
-from experiments.scenario.tracks import VIDEO_TRACK
-from receiver.quality import QualityMemo
-from sender.encode_cache import EncodeCache
+from glassbench.experiments.scenario import build
+from glassbench.experiments.scenario.tracks import VIDEO_TRACK
+from glassbench.experiments.worlds.virtual import Reuse, run_arm
+from glassbench.receiver.quality import QualityMemo
+from glassbench.sender.encode_cache import EncodeCache
 
 ARMS = (
     "quic-datagram",

@@ -23,18 +23,18 @@ from typing import Any
 
 import numpy as np
 
-from experiments.live.task import EndPlug, RelayPlug
-from experiments.live.wiring import wire
-from experiments.measure.links import open_link
-from experiments.scenario import Scenario, build
-from netem.live.clock import LiveClock, monotonic_ns
-from netem.live.device_port import DevicePort, OpenPort
-from netem.live.emulator import Direction, emulate
-from netem.live.relay_port import RelayPort
-from netem.live.scheduling import run_first, wake_up_exactly
-from netem.live.udp_socket import UdpSocket
-from netem.packet import Packet
-from netem.simulator import START_AT
+from glassbench.experiments.scenario import Scenario, build
+from glassbench.experiments.worlds.links import open_link
+from glassbench.experiments.worlds.live.task import EndPlug, RelayPlug
+from glassbench.experiments.worlds.live.wiring import wire
+from glassbench.netem.live.clock import LiveClock, monotonic_ns
+from glassbench.netem.live.device_port import DevicePort, OpenPort
+from glassbench.netem.live.emulator import Direction, emulate
+from glassbench.netem.live.relay_port import RelayPort
+from glassbench.netem.live.scheduling import run_first, wake_up_exactly
+from glassbench.netem.live.udp_socket import UdpSocket
+from glassbench.netem.packet import Packet
+from glassbench.netem.simulator import START_AT
 
 PROBE_BYTES = 200  # at 5000 a second 9 Mbit/s with headers
 SECONDS = 10.0
@@ -201,7 +201,11 @@ def bulk() -> None:
         for per_ms in (1, 4, 8):
             trace = here / f"{per_ms}.down"
             trace.write_text("".join(f"{ms}\n" * per_ms for ms in range(1, 1001)))
-            glass = [sys.executable, "-c", "import sys; from experiments.cli.main import main; sys.exit(main())"]
+            glass = [
+                sys.executable,
+                "-c",
+                "import sys; from glassbench.experiments.cli.main import main; sys.exit(main())",
+            ]
             options = ["--trace", str(trace), "--delay", "10ms", "--queue", f"{per_ms * 100}kB"]
             command = [
                 *glass,

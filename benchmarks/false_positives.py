@@ -14,11 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments import run_plan, scenario
-from experiments.engine.plan import grid
-from experiments.results.paired_metrics import values_of
-from experiments.statistics.false_positives import false_positives
-from experiments.statistics.paired import compare_paired
+from glassbench import run_plan
+from glassbench.experiments import scenario
+from glassbench.experiments.engine.plan import grid
+from glassbench.experiments.results.paired_metrics import values_of
+from glassbench.experiments.results.statistics.false_positives import false_positives
+from glassbench.experiments.results.statistics.paired import compare_paired
 
 METRICS = ("g2g_p50_ms", "g2g_p95_ms")
 

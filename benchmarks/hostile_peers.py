@@ -30,18 +30,18 @@ from typing import Any
 
 import numpy as np
 
-from experiments.between.asked import ask_for
-from experiments.between.control import Control, ControlError
-from experiments.between.key import Key, make_identity, pinning_context
-from experiments.between.messages import VERSION, Answer, Hello, Start, Started
-from experiments.between.remote import Remote
-from experiments.between.sending import LEAD, run_arm_between, take_reports
-from experiments.measure.ends import Ends, Place
-from experiments.scenario import build
-from netem.live.alignment_messages import ANSWER, QUESTION, Answerer, Message, decode, encode
-from netem.packet import Address
-from netem.simulator import START_AT
-from transport.contract import Frame
+from glassbench.experiments.scenario import build
+from glassbench.experiments.worlds.ends import Ends, Place
+from glassbench.experiments.worlds.hosts.asked import ask_for
+from glassbench.experiments.worlds.hosts.control import Control, ControlError
+from glassbench.experiments.worlds.hosts.key import Key, make_identity, pinning_context
+from glassbench.experiments.worlds.hosts.messages import VERSION, Answer, Hello, Start, Started
+from glassbench.experiments.worlds.hosts.remote import Remote
+from glassbench.experiments.worlds.hosts.sending import LEAD, run_arm_between, take_reports
+from glassbench.netem.live.alignment_messages import ANSWER, QUESTION, Answerer, Message, decode, encode
+from glassbench.netem.packet import Address
+from glassbench.netem.simulator import START_AT
+from glassbench.transport.contract import Frame
 
 ARMS = ["udp", "rtp", "srt", "quic-datagram", "quic-stream", "webtransport-datagram"]
 MOST_GROWTH = 32_000  # kB, of either end
@@ -156,7 +156,7 @@ class Attacked:
 @contextmanager
 def attacked_receiver(folder: Path) -> Iterator[Attacked]:
     """Started, and ended."""
-    command = [sys.executable, "-c", "import sys; from experiments.cli.main import main; sys.exit(main())"]
+    command = [sys.executable, "-c", "import sys; from glassbench.experiments.cli.main import main; sys.exit(main())"]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     with (folder / "receive.log").open("wb") as log:
         process = subprocess.Popen(

@@ -23,24 +23,24 @@ from typing import NamedTuple
 
 import numpy as np
 
-from netem.element import Element
-from netem.elements.delay import Delay
-from netem.elements.policer import Policer
-from netem.elements.random_loss import RandomLoss
-from netem.link_log import LinkLog
-from netem.live.clock import LiveClock, monotonic_ns
-from netem.live.emulator import Direction, emulate
-from netem.live.relay_port import RelayPort
-from netem.live.udp_socket import UdpSocket, open_socket
-from netem.packet import Packet
-from netem.path import Path
-from netem.simulator import Simulator
-from sender.encoder import EncoderSettings
-from sender.size_model import LognormalSizes, SizeEncoder
-from transport.contract import Frame, Track, TransportConfig
-from transport.framing import split_frame
-from transport.srt import SrtReceiver, SrtSender
-from transport.srt.wire import CONTROL_BIT, RETRANSMITTED_BIT
+from glassbench.netem.element import Element
+from glassbench.netem.elements.delay import Delay
+from glassbench.netem.elements.policer import Policer
+from glassbench.netem.elements.random_loss import RandomLoss
+from glassbench.netem.link_log import LinkLog
+from glassbench.netem.live.clock import LiveClock, monotonic_ns
+from glassbench.netem.live.emulator import Direction, emulate
+from glassbench.netem.live.relay_port import RelayPort
+from glassbench.netem.live.udp_socket import UdpSocket, open_socket
+from glassbench.netem.packet import Packet
+from glassbench.netem.path import Path
+from glassbench.netem.simulator import Simulator
+from glassbench.sender.encoder import EncoderSettings
+from glassbench.sender.size_model import LognormalSizes, SizeEncoder
+from glassbench.transport.contract import Frame, Track, TransportConfig
+from glassbench.transport.framing import split_frame
+from glassbench.transport.srt import SrtReceiver, SrtSender
+from glassbench.transport.srt.wire import CONTROL_BIT, RETRANSMITTED_BIT
 
 FPS = 30
 TRACK = Track(id=1, name="video", media="h264", priority=0)

@@ -14,11 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.live.arm import run_arm_live
-from experiments.measure.ledger import STAGES
-from experiments.scenario import build
+from glassbench.experiments.account.ledger import STAGES
+from glassbench.experiments.scenario import build
+from glassbench.experiments.worlds.live.arm import run_arm_live
 
 EVERY = 30.0  # seconds
+PART = b"glassbench.experiments.worlds.live.part"
 
 
 def memory() -> dict[str, int]:
@@ -26,7 +27,7 @@ def memory() -> dict[str, int]:
     found = {}
     for process in Path("/proc").iterdir():
         try:
-            if process.name.isdigit() and b"experiments.live.part" in (process / "cmdline").read_bytes():
+            if process.name.isdigit() and PART in (process / "cmdline").read_bytes():
                 pages = int((process / "statm").read_text().split()[1])
                 found[process.name] = pages * 4096 // 2**20
         except OSError:

@@ -11,20 +11,20 @@ from collections.abc import Callable
 
 import numpy as np
 
-from netem.element import Element
-from netem.elements.delay import Delay
-from netem.elements.fixed_rate import FixedRate
-from netem.elements.jitter import Jitter
-from netem.elements.loss_episodes import LossEpisodes
-from netem.elements.trace_driven import trace_driven
-from netem.link_log import LinkLog
-from netem.packet import Address, Packet
-from netem.path import Path
-from netem.queues.codel import CoDel
-from netem.queues.drop_tail import DropTail
-from netem.replay import Replay, replayed
-from netem.schedule import OpportunitySchedule, RateSchedule
-from netem.simulator import START_AT, Simulator
+from glassbench.netem.element import Element
+from glassbench.netem.elements.delay import Delay
+from glassbench.netem.elements.fixed_rate import FixedRate
+from glassbench.netem.elements.jitter import Jitter
+from glassbench.netem.elements.loss_episodes import LossEpisodes
+from glassbench.netem.elements.trace_driven import trace_driven
+from glassbench.netem.link_log import LinkLog
+from glassbench.netem.packet import Address, Packet
+from glassbench.netem.path import Path
+from glassbench.netem.queues.codel import CoDel
+from glassbench.netem.queues.drop_tail import DropTail
+from glassbench.netem.replay import Replay, replayed
+from glassbench.netem.schedule import OpportunitySchedule, RateSchedule
+from glassbench.netem.simulator import START_AT, Simulator
 
 PACKETS = 50_000
 GAP = 0.002  # seconds between packets: 1200 bytes each, 4.9 Mbit/s

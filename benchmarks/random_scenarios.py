@@ -26,18 +26,18 @@ from typing import Any
 
 from drawn_scenarios import Table, draw
 
-from experiments import scenario
-from experiments.measure.arm_result import ArmResult
-from experiments.measure.ends import MEDIA_START
-from experiments.measure.links import open_link
-from experiments.measure.virtual import Reuse, run_arm
-from experiments.scenario import Scenario
-from experiments.scenario.toml_text import to_toml
-from netem.packet import Packet
-from netem.simulator import START_AT
-from receiver.quality import QualityMemo
-from sender.encode_cache import EncodeCache
-from transport.contract import TransportConfig
+from glassbench.experiments import scenario
+from glassbench.experiments.account.arm_result import ArmResult
+from glassbench.experiments.scenario import Scenario
+from glassbench.experiments.scenario.session_time import MEDIA_START
+from glassbench.experiments.scenario.toml_text import to_toml
+from glassbench.experiments.worlds.links import open_link
+from glassbench.experiments.worlds.virtual import Reuse, run_arm
+from glassbench.netem.packet import Packet
+from glassbench.netem.simulator import START_AT
+from glassbench.receiver.quality import QualityMemo
+from glassbench.sender.encode_cache import EncodeCache
+from glassbench.transport.contract import TransportConfig
 
 SLACK = 1e-6  # seconds
 OPPORTUNITY_BYTES = 1504  # a delivery opportunity of a trace may have begun before the frame came

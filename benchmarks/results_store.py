@@ -13,9 +13,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from experiments import scenario
-from experiments.engine.runner import run
-from experiments.results import store
+from glassbench.experiments import scenario
+from glassbench.experiments.engine.runner import run
+from glassbench.experiments.results import store
 
 
 def main() -> None:

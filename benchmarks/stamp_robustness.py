@@ -16,13 +16,13 @@ from typing import NamedTuple
 import av
 import numpy as np
 
-from receiver.decoder import VideoDecoder
-from receiver.stamp import read_stamp
-from sender.encoder import ENCODERS
-from sender.size_model import SizeSource
-from sender.sources import SourceRequest, open_source
-from sender.stamp import write_stamp
-from transport.stamp_code import MIN_HEIGHT, Stamp
+from glassbench.receiver.decoder import VideoDecoder
+from glassbench.receiver.stamp import read_stamp
+from glassbench.sender.encoder import ENCODERS
+from glassbench.sender.size_model import SizeSource
+from glassbench.sender.sources import SourceRequest, open_source
+from glassbench.sender.stamp import write_stamp
+from glassbench.transport.stamp_code import MIN_HEIGHT, Stamp
 
 
 class Clip(NamedTuple):

@@ -54,9 +54,9 @@ def main() -> None:
 
 def sweep(path: Path, workers: int, duration: str) -> None:
     """504 cells into a folder."""
-    from experiments import scenario
-    from experiments.engine.plan import grid
-    from experiments.engine.plan_run import run_plan
+    from glassbench.experiments import scenario
+    from glassbench.experiments.engine.plan import grid
+    from glassbench.experiments.engine.plan_run import run_plan
 
     video = {"source": "lognormal", "bitrate": "3Mbit/s", "deadline": "1s"}
     network = {"rate": "8Mbit/s", "queue": "150kB", "delay": "5ms", "loss": "0%"}
@@ -98,7 +98,7 @@ def child(folder: Path, workers: int, duration: str, *, kill_after: float | None
     """Run the sweep in a process of its own; after `kill_after` seconds all its processes are killed."""
     command = [sys.executable, __file__, "--child", str(folder), str(workers), "--duration", duration]
     started = time.perf_counter()
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
     process = subprocess.Popen(command, start_new_session=True, env=environment)
     measured = Measured()
     while True:

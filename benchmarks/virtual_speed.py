@@ -77,10 +77,10 @@ def cpu_seconds(arm: str, source: str, duration: float) -> float:
 
 def simulate(arm: str, source: str, duration: float) -> None:
     """Run one arm over a link that is wide enough, with 1 % of loss episodes."""
-    from experiments import scenario
-    from experiments.measure.virtual import Reuse, run_arm
-    from receiver.quality import QualityMemo
-    from sender.encode_cache import EncodeCache
+    from glassbench.experiments import scenario
+    from glassbench.experiments.worlds.virtual import Reuse, run_arm
+    from glassbench.receiver.quality import QualityMemo
+    from glassbench.sender.encode_cache import EncodeCache
 
     video: dict[str, object] = {"source": source, "bitrate": "4Mbit/s", "fps": 30, "deadline": "1s"}
     plan = scenario.build(

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from netem.packet import Packet
-from netem.pcapng import Pcapng
+from glassbench.netem.packet import Packet
+from glassbench.netem.pcapng import Pcapng
 
 
 class LinkCapture:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from netem.packet import Address
+from glassbench.netem.packet import Address
 
 
 class Endpoint(Protocol):

@@ -2,8 +2,8 @@
 
 from collections import deque
 
-from netem.element import Counts
-from netem.packet import Packet
+from glassbench.netem.element import Counts
+from glassbench.netem.packet import Packet
 
 
 class Line:

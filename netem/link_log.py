@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from netem.checks import positive
-from netem.packet import Packet
-from netem.path import Path
+from glassbench.netem.checks import positive
+from glassbench.netem.packet import Packet
+from glassbench.netem.path import Path
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,8 +1,8 @@
 """What all losses share: a packet passes at once, or is lost by the medium."""
 
-from netem.element import Counts
-from netem.line import Line
-from netem.packet import Packet
+from glassbench.netem.element import Counts
+from glassbench.netem.line import Line
+from glassbench.netem.packet import Packet
 
 
 class LossyMedium(Line):

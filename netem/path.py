@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from math import inf
 from operator import add
 
-from netem.element import Counts, Element
-from netem.line import Line
-from netem.packet import Packet
+from glassbench.netem.element import Counts, Element
+from glassbench.netem.line import Line
+from glassbench.netem.packet import Packet
 
 
 class Path(Line):

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import cache
 from ipaddress import IPv4Address
 
-from netem.packet import IP_UDP_HEADER_BYTES, Packet
+from glassbench.netem.packet import IP_UDP_HEADER_BYTES, Packet
 
 MAX_PAYLOAD_BYTES = 65535 - IP_UDP_HEADER_BYTES
 

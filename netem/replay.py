@@ -8,7 +8,7 @@ is where the trace begins, and not what stands before that or at the end of the 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from netem.schedule import OpportunitySchedule, RateSchedule
+from glassbench.netem.schedule import OpportunitySchedule, RateSchedule
 
 
 @dataclass(frozen=True, slots=True)

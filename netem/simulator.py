@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from math import ceil, inf
 
-from netem.capture import LinkCapture
-from netem.endpoint import Endpoint
-from netem.link_log import LinkLog
-from netem.packet import IP_UDP_HEADER_BYTES, Address, Packet
-from netem.path import Path
+from glassbench.netem.capture import LinkCapture
+from glassbench.netem.endpoint import Endpoint
+from glassbench.netem.link_log import LinkLog
+from glassbench.netem.packet import IP_UDP_HEADER_BYTES, Address, Packet
+from glassbench.netem.path import Path
 
 START_AT = 1000.0  # not 0.0, which some protocol code takes for "no time"
 

@@ -11,8 +11,8 @@ import math
 from collections.abc import Callable
 from typing import NamedTuple
 
-from receiver.playout import Playout
-from transport.contract import Frame, FrameReceived
+from glassbench.receiver.playout import Playout
+from glassbench.transport.contract import Frame, FrameReceived
 
 _MAX_GAP = 4096
 

@@ -11,13 +11,13 @@ from functools import partial
 
 import av
 
-from receiver.decoded import Decoded
-from receiver.decoder import DecodeError, Decoder
-from receiver.jitter_buffer import JitterBuffer
-from receiver.playout import Playout
-from receiver.record import ReceivedRecord
-from receiver.stamp import read_stamp
-from transport.contract import (
+from glassbench.receiver.decoded import Decoded
+from glassbench.receiver.decoder import DecodeError, Decoder
+from glassbench.receiver.jitter_buffer import JitterBuffer
+from glassbench.receiver.playout import Playout
+from glassbench.receiver.record import ReceivedRecord
+from glassbench.receiver.stamp import read_stamp
+from glassbench.transport.contract import (
     Address,
     Closed,
     Connected,
@@ -29,7 +29,7 @@ from transport.contract import (
     Track,
     Transport,
 )
-from transport.worker import Worker
+from glassbench.transport.worker import Worker
 
 
 class ReceiverPipeline:

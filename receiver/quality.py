@@ -22,8 +22,8 @@ import av
 import numpy as np
 from av.filter.context import FilterContext
 
-from receiver.decoded import Decoded
-from receiver.decoder import VideoDecoder
+from glassbench.receiver.decoded import Decoded
+from glassbench.receiver.decoder import VideoDecoder
 
 PSNR_CAP_DB = 100.0  # in the place of infinity, for identical pictures
 

@@ -7,7 +7,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from transport.stamp_code import (
+from glassbench.transport.stamp_code import (
     CELLS_PER_HEIGHT,
     CELLS_PER_WIDTH,
     COLUMNS,

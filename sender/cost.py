@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sender.regular_file import read_regular_text
+from glassbench.sender.regular_file import read_regular_text
 
 Cost = Callable[[int, bool], float]
 """Seconds of work for a frame: (sequence, keyframe) -> seconds."""

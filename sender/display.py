@@ -10,7 +10,7 @@ import numpy as np
 from av.sidedata.sidedata import SideData
 from av.video.reformatter import Interpolation
 
-from sender.planes import plane
+from glassbench.sender.planes import plane
 
 # The same pixels on every processor: without these flags, SIMD code rounds in its own way.
 _SCALING = Interpolation.BICUBIC | Interpolation.BITEXACT | Interpolation.ACCURATE_RND

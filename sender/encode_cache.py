@@ -25,8 +25,8 @@ from typing import Self, TypeVar
 
 import av
 
-from sender.encoder import ENCODERS, Encoded, EncoderSettings, SourceEncoder
-from sender.source import PixelSource
+from glassbench.sender.encoder import ENCODERS, Encoded, EncoderSettings, SourceEncoder
+from glassbench.sender.source import PixelSource
 
 FORMAT = 1  # of keys, rows and the stamp's layout
 MAX_BYTES = 2 * 2**30

@@ -13,10 +13,10 @@ import av
 from av.codec.codec import UnknownCodecError
 from av.video.frame import PictureType
 
-from sender.source import PixelSource
-from sender.stamp import write_stamp
-from sender.thread_priority import same_priority
-from transport.stamp_code import Stamp
+from glassbench.sender.source import PixelSource
+from glassbench.sender.stamp import write_stamp
+from glassbench.sender.thread_priority import same_priority
+from glassbench.transport.stamp_code import Stamp
 
 _NO_INTERVAL = 1_000_000  # frames: longer than any run
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from transport.contract import Track
+from glassbench.transport.contract import Track
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,11 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from functools import partial
 
-from sender.cost import Cost
-from sender.encoder import Encoded, FrameEncoder
-from sender.messages import Messages
-from sender.record import SentRecord
-from transport.contract import (
+from glassbench.sender.cost import Cost
+from glassbench.sender.encoder import Encoded, FrameEncoder
+from glassbench.sender.messages import Messages
+from glassbench.sender.record import SentRecord
+from glassbench.transport.contract import (
     Address,
     Closed,
     Connected,
@@ -30,7 +30,7 @@ from transport.contract import (
     Track,
     Transport,
 )
-from transport.worker import Worker
+from glassbench.transport.worker import Worker
 
 NO_SEQUENCE = -1
 

@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sender.encoder import Encoded, EncoderSettings
-from sender.regular_file import read_regular_text
-from sender.source import SourceError
-from transport.framing import MAX_FRAME_BYTES
+from glassbench.sender.encoder import Encoded, EncoderSettings
+from glassbench.sender.regular_file import read_regular_text
+from glassbench.sender.source import SourceError
+from glassbench.transport.framing import MAX_FRAME_BYTES
 
 MIN_FRAME_BYTES = 16
 _MAX_FILE_BYTES = 8 * 2**20

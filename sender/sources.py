@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from sender.size_model import LognormalSizes, RecordedSizes, SizeSource
-from sender.source import MAX_FPS, MAX_SIDE, MIN_FPS, PixelSource, SourceError
-from sender.synthetic import SyntheticSource
-from sender.video_file import VideoFileSource
+from glassbench.sender.size_model import LognormalSizes, RecordedSizes, SizeSource
+from glassbench.sender.source import MAX_FPS, MAX_SIDE, MIN_FPS, PixelSource, SourceError
+from glassbench.sender.synthetic import SyntheticSource
+from glassbench.sender.video_file import VideoFileSource
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from sender.planes import plane
-from transport.stamp_code import (
+from glassbench.sender.planes import plane
+from glassbench.transport.stamp_code import (
     BITS,
     BLACK,
     BORDER_CELLS,

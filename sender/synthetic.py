@@ -8,9 +8,9 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from sender.planes import plane
-from sender.source import SourceError
-from transport.stamp_code import MIN_HEIGHT, MIN_WIDTH
+from glassbench.sender.planes import plane
+from glassbench.sender.source import SourceError
+from glassbench.transport.stamp_code import MIN_HEIGHT, MIN_WIDTH
 
 _TILE = 512  # pixels; textures repeat after this, by construction without a seam
 _Level = TypeVar("_Level", np.uint8, np.bool_)

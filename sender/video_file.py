@@ -12,10 +12,10 @@ from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from sender.display import Display, Orientation, Size, chosen_size, orientation_of, square_size
-from sender.regular_file import open_regular
-from sender.source import MAX_FPS, MAX_SIDE, MIN_FPS, SourceError
-from transport.stamp_code import MIN_HEIGHT, MIN_WIDTH
+from glassbench.sender.display import Display, Orientation, Size, chosen_size, orientation_of, square_size
+from glassbench.sender.regular_file import open_regular
+from glassbench.sender.source import MAX_FPS, MAX_SIDE, MIN_FPS, SourceError
+from glassbench.transport.stamp_code import MIN_HEIGHT, MIN_WIDTH
 
 _ACCEPTED = "a video file that FFmpeg can read is accepted"
 _REFUSED_FORMATS = {"tty"}  # FFmpeg renders any .txt as a terminal session

@@ -11,13 +11,22 @@ from typing import TypeVar
 
 import pytest
 
-from experiments.scenario.arm_spec import parse_arm
-from netem.element import Element
-from netem.elements.delay import Delay
-from netem.path import Path as NetworkPath
-from netem.simulator import Simulator
-from transport import registry
-from transport.contract import Address, Datagram, Event, Frame, FrameReceived, Track, Transport, TransportConfig
+from glassbench.experiments.scenario.arm_spec import parse_arm
+from glassbench.netem.element import Element
+from glassbench.netem.elements.delay import Delay
+from glassbench.netem.path import Path as NetworkPath
+from glassbench.netem.simulator import Simulator
+from glassbench.transport import registry
+from glassbench.transport.contract import (
+    Address,
+    Datagram,
+    Event,
+    Frame,
+    FrameReceived,
+    Track,
+    Transport,
+    TransportConfig,
+)
 
 # A shell that starts the tests in the background makes them, and what they start, ignore Ctrl-C; some tests send it.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -9,7 +9,7 @@ values.
 import struct
 from dataclasses import dataclass
 
-from transport.contract import Frame, Track
+from glassbench.transport.contract import Frame, Track
 
 FRAGMENT = 1
 RECORD = 2

@@ -1,8 +1,8 @@
 """quic-datagram: fragments in QUIC DATAGRAMs (RFC 9221), repaired within the deadline by our own retransmission."""
 
-from transport.contract import Transport, TransportConfig
-from transport.quic.arms import datagram_receiver, datagram_sender
-from transport.quic.session import BareSession
+from glassbench.transport.contract import Transport, TransportConfig
+from glassbench.transport.quic.arms import datagram_receiver, datagram_sender
+from glassbench.transport.quic.session import BareSession
 
 
 def make_sender(config: TransportConfig) -> Transport:

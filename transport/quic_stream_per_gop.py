@@ -1,10 +1,10 @@
 """quic-stream-per-gop: one QUIC stream per group of pictures. A lost packet holds back the rest of its group only."""
 
-from transport.contract import Transport, TransportConfig
-from transport.quic.arms import stream_receiver, stream_sender
-from transport.quic.options import QuicOptions
-from transport.quic.session import BareSession
-from transport.quic.streams import StreamPer
+from glassbench.transport.contract import Transport, TransportConfig
+from glassbench.transport.quic.arms import stream_receiver, stream_sender
+from glassbench.transport.quic.options import QuicOptions
+from glassbench.transport.quic.session import BareSession
+from glassbench.transport.quic.streams import StreamPer
 
 
 def make_sender(config: TransportConfig) -> Transport:

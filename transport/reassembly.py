@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from transport.contract import Frame, Track
-from transport.framing import MAX_FRAME_BYTES, FrameHeader, Malformed, parse_fragment
+from glassbench.transport.contract import Frame, Track
+from glassbench.transport.framing import MAX_FRAME_BYTES, FrameHeader, Malformed, parse_fragment
 
 _PART_OVERHEAD_BYTES = 128  # a bytes object and its place in a dict: empty fragments are not free
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, get_args, get_type_hints
 
-from transport import (
+from glassbench.transport import (
     quic_datagram,
     quic_stream,
     quic_stream_per_frame,
@@ -16,12 +16,12 @@ from transport import (
     webtransport_datagram,
     webtransport_stream_per_frame,
 )
-from transport.contract import Transport, TransportConfig
-from transport.quic.options import DatagramOptions, QuicOptions
-from transport.rtp import MEDIA as RTP_MEDIA
-from transport.rtp import RtpOptions, RtpReceiver, RtpSender
-from transport.srt import SrtOptions, SrtReceiver, SrtSender
-from transport.udp import UdpOptions, UdpReceiver, UdpSender
+from glassbench.transport.contract import Transport, TransportConfig
+from glassbench.transport.quic.options import DatagramOptions, QuicOptions
+from glassbench.transport.rtp import MEDIA as RTP_MEDIA
+from glassbench.transport.rtp import RtpOptions, RtpReceiver, RtpSender
+from glassbench.transport.srt import SrtOptions, SrtReceiver, SrtSender
+from glassbench.transport.udp import UdpOptions, UdpReceiver, UdpSender
 
 ANY_MEDIA = frozenset({"h264", "hevc", "vp8", "vp9", "av1", "data"})
 

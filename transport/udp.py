@@ -8,7 +8,7 @@ from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from transport.contract import (
+from glassbench.transport.contract import (
     Address,
     Closed,
     Connected,
@@ -23,7 +23,7 @@ from transport.contract import (
     KeyframeRequested,
     TransportConfig,
 )
-from transport.framing import (
+from glassbench.transport.framing import (
     FRAGMENT_HEADER_BYTES,
     MAX_FRAME_BYTES,
     FrameHeader,
@@ -32,8 +32,8 @@ from transport.framing import (
     parse_keyframe_request,
     split_frame,
 )
-from transport.keyframe_requests import KeyframeRequests
-from transport.reassembly import Reassembler
+from glassbench.transport.keyframe_requests import KeyframeRequests
+from glassbench.transport.reassembly import Reassembler
 
 _MAX_QUEUED_BYTES = 2 * MAX_FRAME_BYTES  # between two drains of `datagrams_to_send`
 _MAX_GAP = 3000  # frames; RFC 3550 A.1 calls it MAX_DROPOUT

@@ -2,9 +2,9 @@
 datagram.
 """
 
-from transport.contract import Transport, TransportConfig
-from transport.quic.arms import datagram_receiver, datagram_sender
-from transport.quic.webtransport import WebTransportSession
+from glassbench.transport.contract import Transport, TransportConfig
+from glassbench.transport.quic.arms import datagram_receiver, datagram_sender
+from glassbench.transport.quic.webtransport import WebTransportSession
 
 
 def make_sender(config: TransportConfig) -> Transport:

@@ -1,10 +1,10 @@
 """webtransport-stream-per-frame: one unidirectional WebTransport stream per frame, as a browser can take them."""
 
-from transport.contract import Transport, TransportConfig
-from transport.quic.arms import stream_receiver, stream_sender
-from transport.quic.options import QuicOptions
-from transport.quic.streams import StreamPer
-from transport.quic.webtransport import WebTransportSession
+from glassbench.transport.contract import Transport, TransportConfig
+from glassbench.transport.quic.arms import stream_receiver, stream_sender
+from glassbench.transport.quic.options import QuicOptions
+from glassbench.transport.quic.streams import StreamPer
+from glassbench.transport.quic.webtransport import WebTransportSession
 
 
 def make_sender(config: TransportConfig) -> Transport:

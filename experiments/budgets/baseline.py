@@ -12,14 +12,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
-from experiments.budgets.measure import EXACT_WORLD, Measured, TargetNumbers
-from experiments.budgets.metrics import METRICS, Value
-from experiments.budgets.profile import Profile
-from experiments.budgets.spec import BudgetError, Target
-from experiments.measure.ledger import FATES, STAGES
-from experiments.results.json_form import json_text, no_number, number_of
-from experiments.scenario.schema import Spec, invalid, unknown
-from experiments.scenario.toml_file import MAX_FILE_BYTES, first_sentence, read_text
+from glassbench.experiments.account.ledger import FATES, STAGES
+from glassbench.experiments.budgets.measure import EXACT_WORLD, Measured, TargetNumbers
+from glassbench.experiments.budgets.metrics import METRICS, Value
+from glassbench.experiments.budgets.profile import Profile
+from glassbench.experiments.budgets.spec import BudgetError, Target
+from glassbench.experiments.results.json_form import json_text, no_number, number_of
+from glassbench.experiments.scenario.schema import Spec, invalid, unknown
+from glassbench.experiments.scenario.toml_file import MAX_FILE_BYTES, first_sentence, read_text
 
 SCHEMA = 2
 KIND = "budget baseline"

@@ -12,9 +12,9 @@ error, from how much the frames differ among themselves.
 import math
 from dataclasses import dataclass
 
-from experiments.budgets.measure import TargetNumbers
-from experiments.budgets.metrics import Metric
-from experiments.budgets.profile import Profile
+from glassbench.experiments.budgets.measure import TargetNumbers
+from glassbench.experiments.budgets.metrics import Metric
+from glassbench.experiments.budgets.profile import Profile
 
 _NOTICEABLE = 0.25  # of the largest: what grew less than this beside it is not named
 _LEAST_MS = 0.001  # a change below is rounding

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from experiments.budgets.baseline import Baseline
-from experiments.budgets.blame import Blame, blame
-from experiments.budgets.fingerprint import fingerprint
-from experiments.budgets.judge import Judgement, judge
-from experiments.budgets.measure import Measured, TargetNumbers
-from experiments.budgets.spec import Budget, BudgetError, Budgets
-from experiments.measure.metrics import too_few
+from glassbench.experiments.account.metrics import too_few
+from glassbench.experiments.budgets.baseline import Baseline
+from glassbench.experiments.budgets.blame import Blame, blame
+from glassbench.experiments.budgets.fingerprint import fingerprint
+from glassbench.experiments.budgets.judge import Judgement, judge
+from glassbench.experiments.budgets.measure import Measured, TargetNumbers
+from glassbench.experiments.budgets.spec import Budget, BudgetError, Budgets
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,8 @@
 import hashlib
 import json
 
-from experiments.budgets.spec import BudgetError, Target
-from experiments.scenario.named_files import digests
+from glassbench.experiments.budgets.spec import BudgetError, Target
+from glassbench.experiments.scenario.named_files import digests
 
 
 def fingerprint(target: Target) -> str:

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from experiments.budgets.check import Report, Verdict
-from experiments.budgets.text import sentence, word
+from glassbench.experiments.budgets.check import Report, Verdict
+from glassbench.experiments.budgets.text import sentence, word
 
 
 def json_report(report: Report) -> dict[str, Any]:

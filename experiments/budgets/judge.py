@@ -6,10 +6,10 @@ import math
 from dataclasses import dataclass
 from statistics import median
 
-from experiments.budgets.limits import Limit
-from experiments.budgets.metrics import Value
-from experiments.measure.metrics import values_needed
-from experiments.statistics.order_statistics import lower_bound
+from glassbench.experiments.account.metrics import values_needed
+from glassbench.experiments.budgets.limits import Limit
+from glassbench.experiments.budgets.metrics import Value
+from glassbench.experiments.results.statistics.order_statistics import lower_bound
 
 CONFIDENCE = 0.95
 LEAST_RUNS = values_needed(0.5, confidence=CONFIDENCE)  # of which the best bounds the median

@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
-from experiments.budgets.metrics import Metric
-from experiments.scenario.schema import invalid, unknown
-from experiments.scenario.units import DURATION, FRACTION, UnitError
+from glassbench.experiments.budgets.metrics import Metric
+from glassbench.experiments.scenario.schema import invalid, unknown
+from glassbench.experiments.scenario.units import DURATION, FRACTION, UnitError
 
 LimitName = Literal["max", "min", "max_increase", "max_decrease"]
 

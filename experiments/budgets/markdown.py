@@ -2,8 +2,8 @@
 
 import re
 
-from experiments.budgets.check import Report, Verdict
-from experiments.budgets.text import answer, distance, explanation, limit_text, quantity, subjects, word
+from glassbench.experiments.budgets.check import Report, Verdict
+from glassbench.experiments.budgets.text import answer, distance, explanation, limit_text, quantity, subjects, word
 
 _SPECIAL = re.compile(r"[\\`*_\[\]<>|~&#]")
 

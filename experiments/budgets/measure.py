@@ -14,18 +14,18 @@ from typing import Any
 
 import pandas as pd
 
-from experiments.budgets.fingerprint import fingerprint
-from experiments.budgets.metrics import METRICS, Frames, Metric, Value, value
-from experiments.budgets.profile import Profile, percentile_profile, shown_profile
-from experiments.budgets.spec import TRACKS, Budgets, Target
-from experiments.engine.plan import Cell, Plan, checked
-from experiments.engine.plan_run import CellProgress, run_plan
-from experiments.measure.ledger import FATES
-from experiments.measure.metrics import PERCENTILES, too_few
-from experiments.results.dataset import Dataset
-from experiments.results.notes import told
-from experiments.results.versions import versions
-from experiments.scenario.spec import FLOOR
+from glassbench.experiments.account.ledger import FATES
+from glassbench.experiments.account.metrics import PERCENTILES, too_few
+from glassbench.experiments.budgets.fingerprint import fingerprint
+from glassbench.experiments.budgets.metrics import METRICS, Frames, Metric, Value, value
+from glassbench.experiments.budgets.profile import Profile, percentile_profile, shown_profile
+from glassbench.experiments.budgets.spec import TRACKS, Budgets, Target
+from glassbench.experiments.engine.plan import Cell, Plan, checked
+from glassbench.experiments.engine.plan_run import CellProgress, run_plan
+from glassbench.experiments.results.dataset import Dataset
+from glassbench.experiments.results.notes import told
+from glassbench.experiments.results.versions import versions
+from glassbench.experiments.scenario.spec import FLOOR
 
 SCENARIO_AXIS = "scenario"
 EXACT_WORLD = "virtual time"

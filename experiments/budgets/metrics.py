@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from experiments.measure.metrics import floor_ratio, freezes, glass_to_glass, percentile
+from glassbench.experiments.account.metrics import floor_ratio, freezes, glass_to_glass, percentile
 
 Frames = Sequence[pd.DataFrame]
 """The ledger of one track, run by run."""

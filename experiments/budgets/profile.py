@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from experiments.measure.ledger import STAGES, stages
-from experiments.measure.metrics import glass_to_glass
+from glassbench.experiments.account.ledger import STAGES, stages
+from glassbench.experiments.account.metrics import glass_to_glass
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,12 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, PlainValidator, ValidationError, model_validator
 
-from experiments.budgets.limits import Limit, parse_limits
-from experiments.budgets.metrics import METRICS, Metric
-from experiments.scenario import Scenario, ScenarioError, load
-from experiments.scenario.schema import Spec, invalid, unknown
-from experiments.scenario.toml_file import first_sentence, parse_model, read_text
-from experiments.scenario.tracks import CHAT_TRACK, VIDEO_TRACK
+from glassbench.experiments.budgets.limits import Limit, parse_limits
+from glassbench.experiments.budgets.metrics import METRICS, Metric
+from glassbench.experiments.scenario import Scenario, ScenarioError, load
+from glassbench.experiments.scenario.schema import Spec, invalid, unknown
+from glassbench.experiments.scenario.toml_file import first_sentence, parse_model, read_text
+from glassbench.experiments.scenario.tracks import CHAT_TRACK, VIDEO_TRACK
 
 MAX_BUDGETS = 100
 MAX_SEEDS = 1000

@@ -2,11 +2,11 @@
 
 import math
 
-from experiments.budgets.check import Report, Verdict
-from experiments.budgets.judge import Judgement
-from experiments.budgets.metrics import Metric
-from experiments.budgets.spec import Budgets
-from experiments.scenario.title import title
+from glassbench.experiments.budgets.check import Report, Verdict
+from glassbench.experiments.budgets.judge import Judgement
+from glassbench.experiments.budgets.metrics import Metric
+from glassbench.experiments.budgets.spec import Budgets
+from glassbench.experiments.scenario.title import title
 
 
 def quantity(metric: Metric, value: float) -> str:

@@ -1,6 +1,6 @@
 """The catalog of experiments: one file each, and a line here."""
 
-from experiments.catalog import (
+from glassbench.experiments.catalog import (
     bufferbloat,
     codecs,
     congestion_control,
@@ -15,7 +15,7 @@ from experiments.catalog import (
     start_up,
     stream_vs_datagram,
 )
-from experiments.catalog.experiment import Check, Datasets, Experiment
+from glassbench.experiments.catalog.experiment import Check, Datasets, Experiment
 
 _ALL: tuple[Experiment, ...] = (
     bufferbloat.EXPERIMENT,

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from experiments.catalog.experiment import Check, Datasets, Experiment
-from experiments.engine.plan_run import CellProgress, run_plan
-from experiments.live.emulators import Emulator
-from experiments.results.subject import dataset_subject
+from glassbench.experiments.catalog.experiment import Check, Datasets, Experiment
+from glassbench.experiments.engine.plan_run import CellProgress, run_plan
+from glassbench.experiments.results.subject import dataset_subject
+from glassbench.experiments.worlds.live.emulators import Emulator
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def carry_out(
 
 def draw(outcome: Outcome) -> bytes:
     """The picture of an experiment, a PNG."""
-    from experiments.plots.style import footline, own_style, png
+    from glassbench.experiments.results.plots.style import footline, own_style, png
 
     several = len(outcome.datasets) > 1
     with own_style({}):

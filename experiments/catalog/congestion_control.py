@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from experiments import scenario
-from experiments.catalog.experiment import Check, Datasets, Experiment
-from experiments.engine.plan import Cell, Plan, checked
-from experiments.plots.style import FAINT, INK, arm_styles, new_figure, tidy
-from experiments.results.dataset import Dataset
-from netem.packet import IP_UDP_HEADER_BYTES
+from glassbench.experiments import scenario
+from glassbench.experiments.catalog.experiment import Check, Datasets, Experiment
+from glassbench.experiments.engine.plan import Cell, Plan, checked
+from glassbench.experiments.results.dataset import Dataset
+from glassbench.experiments.results.plots.style import FAINT, INK, arm_styles, new_figure, tidy
+from glassbench.netem.packet import IP_UDP_HEADER_BYTES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

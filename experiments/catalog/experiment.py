@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from experiments.engine.plan import Plan
-from experiments.results.dataset import Dataset
+from glassbench.experiments.engine.plan import Plan
+from glassbench.experiments.results.dataset import Dataset
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from experiments.results.dataset import Dataset
-from experiments.scenario.tracks import VIDEO_TRACK
+from glassbench.experiments.results.dataset import Dataset
+from glassbench.experiments.scenario.tracks import VIDEO_TRACK
 
 FloatArray = NDArray[np.float64]
 

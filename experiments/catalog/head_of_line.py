@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from experiments import scenario
-from experiments.catalog.experiment import Check, Datasets, Experiment
-from experiments.catalog.frames import FRAME_INTERVAL, FloatArray, column, delay, frames, instants, video
-from experiments.engine.plan import Cell, Plan, checked
-from experiments.plots.style import INK, arm_styles, new_figure, tidy
-from experiments.results.dataset import Dataset
+from glassbench.experiments import scenario
+from glassbench.experiments.catalog.experiment import Check, Datasets, Experiment
+from glassbench.experiments.catalog.frames import FRAME_INTERVAL, FloatArray, column, delay, frames, instants, video
+from glassbench.experiments.engine.plan import Cell, Plan, checked
+from glassbench.experiments.results.dataset import Dataset
+from glassbench.experiments.results.plots.style import INK, arm_styles, new_figure, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from experiments import scenario
-from experiments.catalog.experiment import Check, Datasets, Experiment
-from experiments.engine.plan import Cell, Plan, checked
-from experiments.measure.metrics import percentile
-from experiments.plots.style import FAINT, INK, arm_styles, new_figure, tidy
-from experiments.results.dataset import Dataset
-from netem.packet import IP_UDP_HEADER_BYTES
-from transport.framing import FRAGMENT_HEADER_BYTES
+from glassbench.experiments import scenario
+from glassbench.experiments.account.metrics import percentile
+from glassbench.experiments.catalog.experiment import Check, Datasets, Experiment
+from glassbench.experiments.engine.plan import Cell, Plan, checked
+from glassbench.experiments.results.dataset import Dataset
+from glassbench.experiments.results.plots.style import FAINT, INK, arm_styles, new_figure, tidy
+from glassbench.netem.packet import IP_UDP_HEADER_BYTES
+from glassbench.transport.framing import FRAGMENT_HEADER_BYTES
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from experiments import scenario
-from experiments.catalog.experiment import Check, Datasets, Experiment
-from experiments.catalog.frames import FRAME_INTERVAL, column, delay, frames, instants, video
-from experiments.engine.plan import Cell, Plan, checked
-from experiments.measure.metrics import percentile, signal_delay
-from experiments.plots.style import FAINT, INK, arm_styles, new_figure, tidy
-from experiments.results.dataset import Dataset
+from glassbench.experiments import scenario
+from glassbench.experiments.account.metrics import percentile, signal_delay
+from glassbench.experiments.catalog.experiment import Check, Datasets, Experiment
+from glassbench.experiments.catalog.frames import FRAME_INTERVAL, column, delay, frames, instants, video
+from glassbench.experiments.engine.plan import Cell, Plan, checked
+from glassbench.experiments.results.dataset import Dataset
+from glassbench.experiments.results.plots.style import FAINT, INK, arm_styles, new_figure, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.ticker import FuncFormatter
 
-from experiments import scenario
-from experiments.catalog.experiment import Check, Datasets, Experiment
-from experiments.engine.plan import Cell, Plan, checked
-from experiments.plots.style import FAINT, INK, arm_styles, new_figure, tidy
-from experiments.results.dataset import Dataset
+from glassbench.experiments import scenario
+from glassbench.experiments.catalog.experiment import Check, Datasets, Experiment
+from glassbench.experiments.engine.plan import Cell, Plan, checked
+from glassbench.experiments.results.dataset import Dataset
+from glassbench.experiments.results.plots.style import FAINT, INK, arm_styles, new_figure, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

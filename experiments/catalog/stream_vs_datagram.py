@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from experiments import scenario
-from experiments.catalog.experiment import Check, Datasets, Experiment
-from experiments.catalog.frames import FRAME_INTERVAL, FloatArray, column, frames, video
-from experiments.engine.plan import Cell, Plan, checked
-from experiments.measure import dice
-from experiments.measure.metrics import percentile, signal_delay
-from experiments.plots.style import INK, arm_styles, new_figure, tidy
-from experiments.results.dataset import Dataset
-from experiments.statistics import Comparison, compare_arms
+from glassbench.experiments import scenario
+from glassbench.experiments.account.metrics import percentile, signal_delay
+from glassbench.experiments.catalog.experiment import Check, Datasets, Experiment
+from glassbench.experiments.catalog.frames import FRAME_INTERVAL, FloatArray, column, frames, video
+from glassbench.experiments.engine.plan import Cell, Plan, checked
+from glassbench.experiments.results.dataset import Dataset
+from glassbench.experiments.results.plots.style import INK, arm_styles, new_figure, tidy
+from glassbench.experiments.results.statistics import Comparison, compare_arms
+from glassbench.experiments.scenario import dice
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

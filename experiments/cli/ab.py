@@ -5,16 +5,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from experiments.cli.options import AsJson, Results, Workers, command_line
-from experiments.cli.paired_table import answer, paired_table, row_object
-from experiments.cli.progress import cell_progress
-from experiments.cli.show_dataset import overlap_object
-from experiments.cli.whole_table import print_whole
-from experiments.results.evidence import sizing
-from experiments.results.json_form import json_text
+from glassbench.experiments.cli.options import AsJson, Results, Workers, command_line
+from glassbench.experiments.cli.paired_table import answer, paired_table, row_object
+from glassbench.experiments.cli.progress import cell_progress
+from glassbench.experiments.cli.show_dataset import overlap_object
+from glassbench.experiments.cli.whole_table import print_whole
+from glassbench.experiments.results.evidence import sizing
+from glassbench.experiments.results.json_form import json_text
 
 if TYPE_CHECKING:
-    from experiments.scenario import Scenario
+    from glassbench.experiments.scenario import Scenario
 
 
 def ab(
@@ -36,8 +36,8 @@ def ab(
     so at 5 %. A is also compared with itself, which shows the rate of false
     alarms.
     """
-    from experiments.engine.ab import Settings, false_alarms, paired_metrics, run_settings
-    from experiments.scenario import load
+    from glassbench.experiments.engine.ab import Settings, false_alarms, paired_metrics, run_settings
+    from glassbench.experiments.scenario import load
 
     settings = Settings.of(load(a), load(b))
     with cell_progress(quiet=as_json) as progress:
@@ -71,6 +71,6 @@ def ab(
 
 
 def _named(scenario: "Scenario") -> str:
-    from experiments.scenario.title import title
+    from glassbench.experiments.scenario.title import title
 
     return f"{scenario.name}: {title(scenario)}"

@@ -7,14 +7,14 @@ import typer
 from rich import box
 from rich.table import Table
 
-from experiments.cli.numbers import number_text
-from experiments.cli.options import AsJson, Results, WithEmulator, command_line
-from experiments.cli.progress import cell_progress
-from experiments.cli.whole_table import print_whole
-from experiments.results.json_form import json_text
+from glassbench.experiments.cli.numbers import number_text
+from glassbench.experiments.cli.options import AsJson, Results, WithEmulator, command_line
+from glassbench.experiments.cli.progress import cell_progress
+from glassbench.experiments.cli.whole_table import print_whole
+from glassbench.experiments.results.json_form import json_text
 
 if TYPE_CHECKING:
-    from experiments.engine.agreement import Agreement
+    from glassbench.experiments.engine.agreement import Agreement
 
 
 def agree(
@@ -34,10 +34,10 @@ def agree(
     time is what it took live. A difference is that of a typical run, with a 95 %
     interval if there are enough runs for one.
     """
-    from experiments.engine.agreement import MEASURES
-    from experiments.engine.agreement import agree as both
-    from experiments.results.subject import dataset_subject
-    from experiments.scenario import build, load
+    from glassbench.experiments.engine.agreement import MEASURES
+    from glassbench.experiments.engine.agreement import agree as both
+    from glassbench.experiments.results.subject import dataset_subject
+    from glassbench.experiments.scenario import build, load
 
     plan = load(scenario)
     if duration is not None:
@@ -76,10 +76,10 @@ def calibrate(
     into a scenario. Without it, virtual time uses the cost models of the scenario
     (docs/scenarios.md, encode_cost and decode_cost).
     """
-    from experiments.live.emulators import LIVE
-    from experiments.results import load
-    from experiments.results.codec_costs import write_codec_costs
-    from experiments.results.dataset import load_dataset
+    from glassbench.experiments.results.codec_costs import write_codec_costs
+    from glassbench.experiments.results.dataset import load_dataset
+    from glassbench.experiments.results.run import load
+    from glassbench.experiments.worlds.live.emulators import LIVE
 
     found: Any = load_dataset(folder) if (folder / "summary.parquet").exists() else load(folder)
     if found.manifest.get("world") not in LIVE.values():

@@ -5,20 +5,20 @@ from typing import Annotated
 
 import typer
 
-from experiments.cli.ab import ab
-from experiments.cli.agree import agree, calibrate
-from experiments.cli.between import receive, send
-from experiments.cli.budget import app as budget_app
-from experiments.cli.compare import compare, run
-from experiments.cli.doctor import doctor
-from experiments.cli.experiment import app as experiment_app
-from experiments.cli.listing import list_things
-from experiments.cli.literature import literature
-from experiments.cli.report import report
-from experiments.cli.results import app as results_app
-from experiments.cli.shell import SETTINGS, shell
-from experiments.cli.sweep import sweep
-from experiments.cli.trace import app as trace_app
+from glassbench.experiments.cli.ab import ab
+from glassbench.experiments.cli.agree import agree, calibrate
+from glassbench.experiments.cli.between import receive, send
+from glassbench.experiments.cli.budget import app as budget_app
+from glassbench.experiments.cli.compare import compare, run
+from glassbench.experiments.cli.doctor import doctor
+from glassbench.experiments.cli.experiment import app as experiment_app
+from glassbench.experiments.cli.listing import list_things
+from glassbench.experiments.cli.literature import literature
+from glassbench.experiments.cli.report import report
+from glassbench.experiments.cli.results import app as results_app
+from glassbench.experiments.cli.shell import SETTINGS, shell
+from glassbench.experiments.cli.sweep import sweep
+from glassbench.experiments.cli.trace import app as trace_app
 
 app = typer.Typer(
     name="glass",

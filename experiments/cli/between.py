@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from experiments.cli.options import Arms, AsJson, Capture, Duration, Results, Source, command_line
+from glassbench.experiments.cli.options import Arms, AsJson, Capture, Duration, Results, Source, command_line
 
 if TYPE_CHECKING:
-    from experiments.results import Run
-    from experiments.scenario.units import Quantity
+    from glassbench.experiments.results.run import Run
+    from glassbench.experiments.scenario.units import Quantity
 
 DEFAULT_PORT = 4400
 
@@ -35,12 +35,12 @@ def receive(
     reachable. No file of this host is opened for a sender, and none can ask for
     more than the options grant.
     """
-    from experiments.between.address import written
-    from experiments.between.asked import Limits
-    from experiments.between.door import listen
-    from experiments.between.key import TOKEN_BYTES, make_identity
-    from experiments.between.serving import serve
-    from experiments.scenario.units import DURATION, RATE, SIZE
+    from glassbench.experiments.scenario.units import DURATION, RATE, SIZE
+    from glassbench.experiments.worlds.hosts.address import written
+    from glassbench.experiments.worlds.hosts.asked import Limits
+    from glassbench.experiments.worlds.hosts.door import listen
+    from glassbench.experiments.worlds.hosts.key import TOKEN_BYTES, make_identity
+    from glassbench.experiments.worlds.hosts.serving import serve
 
     limits = Limits(
         duration=_quantity("--max-duration", DURATION, max_duration),
@@ -88,11 +88,11 @@ def send(
     the transport does it, which is not against who reads this program. Captures
     have the packets as this host sees them.
     """
-    from experiments.between.key import Key
-    from experiments.between.remote import Remote
-    from experiments.cli.compare import run_and_show
-    from experiments.engine.runner import default_with, run
-    from experiments.scenario import build
+    from glassbench.experiments.cli.compare import run_and_show
+    from glassbench.experiments.engine.runner import default_with, run
+    from glassbench.experiments.scenario import build
+    from glassbench.experiments.worlds.hosts.key import Key
+    from glassbench.experiments.worlds.hosts.remote import Remote
 
     host, port = _parse(address)
     Key.parse(key)
@@ -120,7 +120,7 @@ def _say_bound(run: "Run") -> None:
 
 def _parse(address: str) -> tuple[str, int]:
     """Raises BadParameter."""
-    from experiments.between.address import parse
+    from glassbench.experiments.worlds.hosts.address import parse
 
     try:
         return parse(address, DEFAULT_PORT)

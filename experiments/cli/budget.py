@@ -5,13 +5,13 @@ from typing import Annotated
 
 import typer
 
-from experiments.cli.errors import FAILED
-from experiments.cli.options import AsJson, Results, Workers, command_line
-from experiments.cli.output import write_file
-from experiments.cli.progress import cell_progress
-from experiments.cli.whole_table import wide_console
-from experiments.results.files import ResultsError
-from experiments.results.json_form import json_text
+from glassbench.experiments.cli.errors import FAILED
+from glassbench.experiments.cli.options import AsJson, Results, Workers, command_line
+from glassbench.experiments.cli.output import write_file
+from glassbench.experiments.cli.progress import cell_progress
+from glassbench.experiments.cli.whole_table import wide_console
+from glassbench.experiments.results.files import ResultsError
+from glassbench.experiments.results.json_form import json_text
 
 app = typer.Typer(no_args_is_help=True, help="Latency budgets for CI: checked, and recorded as a baseline.")
 
@@ -39,16 +39,16 @@ def check(
     ate it. What was measured stays in the results folder: the same check of the
     same code does not run again.
     """
-    from experiments.budgets.baseline import load_baseline
-    from experiments.budgets.check import check as judge_all
-    from experiments.budgets.check import require
-    from experiments.budgets.json_report import json_report
-    from experiments.budgets.junit import junit as junit_xml
-    from experiments.budgets.markdown import markdown as markdown_text
-    from experiments.budgets.measure import measure
-    from experiments.budgets.spec import load_budgets
-    from experiments.budgets.text import answer
-    from experiments.cli.budget_table import budget_table
+    from glassbench.experiments.budgets.baseline import load_baseline
+    from glassbench.experiments.budgets.check import check as judge_all
+    from glassbench.experiments.budgets.check import require
+    from glassbench.experiments.budgets.json_report import json_report
+    from glassbench.experiments.budgets.junit import junit as junit_xml
+    from glassbench.experiments.budgets.markdown import markdown as markdown_text
+    from glassbench.experiments.budgets.measure import measure
+    from glassbench.experiments.budgets.spec import load_budgets
+    from glassbench.experiments.budgets.text import answer
+    from glassbench.experiments.cli.budget_table import budget_table
 
     wanted = load_budgets(budgets)
     before = None if baseline is None else load_baseline(baseline)
@@ -81,9 +81,9 @@ def record(
     workers: Workers = None,
 ) -> None:
     """Measure what the budgets are about and write it as a baseline, to be committed beside them."""
-    from experiments.budgets.baseline import baseline_text
-    from experiments.budgets.measure import measure
-    from experiments.budgets.spec import load_budgets
+    from glassbench.experiments.budgets.baseline import baseline_text
+    from glassbench.experiments.budgets.measure import measure
+    from glassbench.experiments.budgets.spec import load_budgets
 
     wanted = load_budgets(budgets)
     with cell_progress() as progress:

@@ -4,8 +4,8 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from experiments.budgets.check import Report, Verdict
-from experiments.budgets.text import distance, explanation, limit_text, quantity, subjects, word
+from glassbench.experiments.budgets.check import Report, Verdict
+from glassbench.experiments.budgets.text import distance, explanation, limit_text, quantity, subjects, word
 
 
 def budget_table(report: Report) -> Table:

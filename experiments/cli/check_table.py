@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:  # the catalog imports matplotlib
-    from experiments.catalog.experiment import Check
+    from glassbench.experiments.catalog.experiment import Check
 
 Checks: TypeAlias = "Mapping[str, Sequence[Check]]"
 """Checks by the name of their experiment."""

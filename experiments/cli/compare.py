@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from experiments.cli.errors import FAILED
-from experiments.cli.options import (
+from glassbench.experiments.cli.errors import FAILED
+from glassbench.experiments.cli.options import (
     Arms,
     AsJson,
     Capture,
@@ -21,14 +21,14 @@ from experiments.cli.options import (
     command_line,
     world_of,
 )
-from experiments.cli.progress import Callback, arm_progress, cell_progress
-from experiments.cli.show import show_run
-from experiments.cli.show_dataset import show_dataset
-from experiments.live.emulators import Emulator
-from experiments.results import Run
+from glassbench.experiments.cli.progress import Callback, arm_progress, cell_progress
+from glassbench.experiments.cli.show import show_run
+from glassbench.experiments.cli.show_dataset import show_dataset
+from glassbench.experiments.results.run import Run
+from glassbench.experiments.worlds.live.emulators import Emulator
 
 if TYPE_CHECKING:
-    from experiments.scenario import Scenario
+    from glassbench.experiments.scenario import Scenario
 
 Runs = Annotated[
     int,
@@ -74,7 +74,7 @@ def compare(
     each option changes one thing of it. For everything else there are scenario
     files: glass run.
     """
-    from experiments.engine.runner import DELAY, default_with
+    from glassbench.experiments.engine.runner import DELAY, default_with
 
     scenario = default_with(
         trace=trace,
@@ -110,7 +110,7 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Run a scenario file, in virtual time or --live: docs/scenarios.md describes its fields."""
-    from experiments.scenario import load
+    from glassbench.experiments.scenario import load
 
     _measure(
         load(scenario),
@@ -133,8 +133,8 @@ def _measure(
     live: Emulator | None,
     as_json: bool,
 ) -> None:
-    from experiments.engine.repeat import repeat
-    from experiments.engine.runner import run
+    from glassbench.experiments.engine.repeat import repeat
+    from glassbench.experiments.engine.runner import run
 
     if runs == 1:
         run_and_show(
@@ -164,7 +164,7 @@ def run_and_show(
 ) -> None:
     """Run one run with progress, and show it, also what an interrupt left; `after` may say more. Exit code 1 if
     an arm failed."""
-    from experiments.engine.runner import Interrupted
+    from glassbench.experiments.engine.runner import Interrupted
 
     try:
         with arm_progress(quiet=as_json) as progress:

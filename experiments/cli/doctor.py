@@ -12,11 +12,11 @@ from importlib.util import find_spec
 
 import typer
 
-from experiments.cli.options import AsJson
-from netem.live.lan import open_kernel_lan, open_lan
-from netem.live.lan_builder import DEVICES
-from netem.live.pauses import pauses
-from netem.live.processors import usable_processors
+from glassbench.experiments.cli.options import AsJson
+from glassbench.netem.live.lan import open_kernel_lan, open_lan
+from glassbench.netem.live.lan_builder import DEVICES
+from glassbench.netem.live.pauses import pauses
+from glassbench.netem.live.processors import usable_processors
 
 _PATIENCE = 10.0  # seconds for a question to the kernel, asked in a process of its own
 _RUN_FIRST = "import os; os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))"

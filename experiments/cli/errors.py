@@ -12,8 +12,8 @@ from typing import Any
 
 import typer
 
-from experiments.cli.terminal import speak_plainly
-from experiments.results.files import NOT_TAKEN, OutputError
+from glassbench.experiments.cli.terminal import speak_plainly
+from glassbench.experiments.results.files import NOT_TAKEN, OutputError
 
 FAILED = 1
 USAGE = 2

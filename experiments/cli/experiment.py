@@ -8,14 +8,14 @@ import typer
 from rich import box
 from rich.table import Table
 
-from experiments.cli.check_table import check_object, check_table
-from experiments.cli.options import AsJson, Live, Results, WithEmulator, Workers, command_line, world_of
-from experiments.cli.pictures import draw_file
-from experiments.cli.progress import cell_progress
-from experiments.cli.show_dataset import median_rows, medians_table
-from experiments.cli.whole_table import print_whole, wide_console
-from experiments.results.json_form import json_text
-from experiments.scenario.schema import unknown
+from glassbench.experiments.cli.check_table import check_object, check_table
+from glassbench.experiments.cli.options import AsJson, Live, Results, WithEmulator, Workers, command_line, world_of
+from glassbench.experiments.cli.pictures import draw_file
+from glassbench.experiments.cli.progress import cell_progress
+from glassbench.experiments.cli.show_dataset import median_rows, medians_table
+from glassbench.experiments.cli.whole_table import print_whole, wide_console
+from glassbench.experiments.results.json_form import json_text
+from glassbench.experiments.scenario.schema import unknown
 
 app = typer.Typer(no_args_is_help=True, help="The catalog of experiments: questions, and what was found.")
 
@@ -23,7 +23,7 @@ app = typer.Typer(no_args_is_help=True, help="The catalog of experiments: questi
 @app.command("list")
 def list_experiments(as_json: AsJson = False) -> None:
     """List the experiments: the question of each, the expected outcome, and its source."""
-    from experiments.catalog import EXPERIMENTS
+    from glassbench.experiments.catalog import EXPERIMENTS
 
     if as_json:
         names = ("name", "question", "expectation", "source")
@@ -50,8 +50,8 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Run one experiment, in virtual time or --live: numbers, picture, and the checks of what came out."""
-    from experiments.catalog import EXPERIMENTS
-    from experiments.catalog.carry_out import carry_out, draw
+    from glassbench.experiments.catalog import EXPERIMENTS
+    from glassbench.experiments.catalog.carry_out import carry_out, draw
 
     if name not in EXPERIMENTS:
         raise ValueError(unknown("experiment", name, EXPERIMENTS))

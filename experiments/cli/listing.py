@@ -34,8 +34,8 @@ def list_things(kind: Annotated[Kind, typer.Argument(help="What to list.")]) -> 
 def _transports() -> list[tuple[str, str]]:
     from dataclasses import fields
 
-    from experiments.scenario.arm_spec import option_text
-    from transport.registry import TRANSPORTS
+    from glassbench.experiments.scenario.arm_spec import option_text
+    from glassbench.transport.registry import TRANSPORTS
 
     rows = []
     for entry in TRANSPORTS.values():
@@ -46,19 +46,19 @@ def _transports() -> list[tuple[str, str]]:
 
 
 def _traces() -> list[tuple[str, str]]:
-    from netem.traces import GENERATORS
+    from glassbench.netem.traces import GENERATORS
 
     return [(name, generator.summary) for name, generator in GENERATORS.items()]
 
 
 def _sources() -> list[tuple[str, str]]:
-    from sender.sources import SOURCES
+    from glassbench.sender.sources import SOURCES
 
     return [(name, f"{entry.summary}\n{entry.attribution}".rstrip()) for name, entry in SOURCES.items()]
 
 
 def _scenarios() -> list[tuple[str, str]]:
-    from experiments.scenario.shipped import SCENARIOS
+    from glassbench.experiments.scenario.shipped import SCENARIOS
 
     return [(name, question) for name, question in SCENARIOS.items()]
 

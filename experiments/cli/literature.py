@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from experiments.cli.check_table import check_object, check_table, markdown
-from experiments.cli.options import AsJson, Results, Workers, command_line
-from experiments.cli.output import write_file
-from experiments.cli.progress import cell_progress
-from experiments.cli.whole_table import wide_console
+from glassbench.experiments.cli.check_table import check_object, check_table, markdown
+from glassbench.experiments.cli.options import AsJson, Results, Workers, command_line
+from glassbench.experiments.cli.output import write_file
+from glassbench.experiments.cli.progress import cell_progress
+from glassbench.experiments.cli.whole_table import wide_console
 
 
 def literature(
@@ -28,8 +28,8 @@ def literature(
     source, expected, measured, verdict. A check that does not hold is a finding,
     not an error: docs/literature.md explains each.
     """
-    from experiments.catalog import EXPERIMENTS
-    from experiments.catalog.carry_out import carry_out
+    from glassbench.experiments.catalog import EXPERIMENTS
+    from glassbench.experiments.catalog.carry_out import carry_out
 
     checks = {}
     for name, experiment in EXPERIMENTS.items():

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from experiments.live.emulators import Emulator
+from glassbench.experiments.worlds.live.emulators import Emulator
 
 Results = Annotated[Path, typer.Option(metavar="FOLDER", help="Where the folder of the run is made.")]
 Workers = Annotated[

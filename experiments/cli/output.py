@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import TextIO
 
-from experiments.results.files import unwritable, whole_file
+from glassbench.experiments.results.files import unwritable, whole_file
 
 
 def write_file(path: Path, data: bytes, *, follow: bool = True) -> str:

@@ -6,9 +6,9 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
-from experiments.cli.numbers import number_text
-from experiments.results.paired_metrics import Row
-from experiments.statistics.comparison import NOT_DISTINGUISHABLE
+from glassbench.experiments.cli.numbers import number_text
+from glassbench.experiments.results.paired_metrics import Row
+from glassbench.experiments.results.statistics.comparison import NOT_DISTINGUISHABLE
 
 
 def paired_table(title: str, rows: Sequence[Row]) -> Table:

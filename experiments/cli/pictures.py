@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from experiments.results import Run
-from experiments.results.files import ResultsError, write_bytes
+from glassbench.experiments.results.files import ResultsError, write_bytes
+from glassbench.experiments.results.run import Run
 
 
 def draw_run(run: Run) -> list[str]:
@@ -18,8 +18,8 @@ def draw_run(run: Run) -> list[str]:
         return []
 
     def draw(name: str) -> bytes:
-        from experiments.plots import PLOTS
-        from experiments.plots.style import own_style, png
+        from glassbench.experiments.results.plots.figures import PLOTS
+        from glassbench.experiments.results.plots.style import own_style, png
 
         with own_style({"text.parse_math": False}):  # a label is a label, whatever dollars are in it
             return png(PLOTS[name](run))

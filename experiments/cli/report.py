@@ -5,12 +5,12 @@ from typing import Annotated
 
 import typer
 
-from experiments.cli.output import write_file
-from experiments.cli.pictures import no_window
-from experiments.cli.show import show_run
-from experiments.results import Run, load
-from experiments.results.dataset import Dataset, load_dataset
-from experiments.results.files import read_json
+from glassbench.experiments.cli.output import write_file
+from glassbench.experiments.cli.pictures import no_window
+from glassbench.experiments.cli.show import show_run
+from glassbench.experiments.results.dataset import Dataset, load_dataset
+from glassbench.experiments.results.files import read_json
+from glassbench.experiments.results.run import Run, load
 
 
 def report(
@@ -29,7 +29,7 @@ def report(
     found = _open(folder)
     _show(found, as_json=as_json)
     with no_window():
-        from experiments.report import dataset_report, page, run_report
+        from glassbench.experiments.results.report import dataset_report, page, run_report
 
     html = page(run_report(found) if isinstance(found, Run) else dataset_report(found)).encode()
     done = write_file(output or folder / "report.html", html, follow=output is not None)
@@ -46,6 +46,6 @@ def _show(found: Run | Dataset, *, as_json: bool) -> None:
     if isinstance(found, Run):
         show_run(found, as_json=as_json)
         return
-    from experiments.cli.show_dataset import show_dataset
+    from glassbench.experiments.cli.show_dataset import show_dataset
 
     show_dataset(found, as_json=as_json)

@@ -11,13 +11,13 @@ import typer
 from rich import box
 from rich.table import Table
 
-from experiments.cli.options import AsJson
-from experiments.cli.whole_table import fits, print_whole, wide_console
-from experiments.results import store
-from experiments.results.files import ResultsError, read_json
-from experiments.results.json_form import json_text
-from experiments.results.store import Entry
-from experiments.results.summary_table import AXIS
+from glassbench.experiments.cli.options import AsJson
+from glassbench.experiments.cli.whole_table import fits, print_whole, wide_console
+from glassbench.experiments.results import store
+from glassbench.experiments.results.files import ResultsError, read_json
+from glassbench.experiments.results.json_form import json_text
+from glassbench.experiments.results.store import Entry
+from glassbench.experiments.results.summary_table import AXIS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,8 +67,8 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show the numbers of one run or dataset, without drawing anything (glass report draws)."""
-    from experiments.cli.show import json_object, print_run
-    from experiments.results import load
+    from glassbench.experiments.cli.show import json_object, print_run
+    from glassbench.experiments.results.run import load
 
     entry = one(folder)
     if entry.kind == "run":
@@ -78,8 +78,8 @@ def show(
         else:
             print_run(run)
         return
-    from experiments.cli.show_dataset import show_dataset
-    from experiments.results.dataset import load_dataset
+    from glassbench.experiments.cli.show_dataset import show_dataset
+    from glassbench.experiments.results.dataset import load_dataset
 
     show_dataset(load_dataset(folder), as_json=as_json)
 
@@ -91,10 +91,10 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Compare two results, pair by pair of the same arm, seed and point of a sweep; and say what else differs."""
-    from experiments.cli.paired_table import answer, paired_table, row_object
-    from experiments.measure import dice
-    from experiments.results.paired_metrics import paired_rows
-    from experiments.results.trace_windows import overlap_of
+    from glassbench.experiments.cli.paired_table import answer, paired_table, row_object
+    from glassbench.experiments.results.paired_metrics import paired_rows
+    from glassbench.experiments.results.trace_windows import overlap_of
+    from glassbench.experiments.scenario import dice
 
     entries = one(a), one(b)
     pairs = pairs_of(*entries)
@@ -201,9 +201,9 @@ def differences(a: Path, b: Path) -> list[str]:
 
 
 def _subject(entry: Entry) -> str:
-    from experiments.results import load
-    from experiments.results.dataset import load_dataset
-    from experiments.results.subject import dataset_subject, run_subject
+    from glassbench.experiments.results.dataset import load_dataset
+    from glassbench.experiments.results.run import load
+    from glassbench.experiments.results.subject import dataset_subject, run_subject
 
     if entry.kind == "run":
         return run_subject(load(entry.path).manifest)

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from experiments.cli.options import Columns
-from experiments.cli.output import write_file
+from glassbench.experiments.cli.options import Columns
+from glassbench.experiments.cli.output import write_file
 
 if TYPE_CHECKING:
-    from experiments.scenario import Scenario
+    from glassbench.experiments.scenario import Scenario
 
 _TRACE_LENGTH = "10min"  # of generated traces, which then repeat
 MOST_LATE_MS = 1.0
@@ -55,8 +55,8 @@ def shell(
 
     glass shell --trace lte-driving --delay 20ms --far "iperf3 -s" -- iperf3 -c 198.18.1.1
     """
-    from experiments.live.behind_link import run_behind
-    from experiments.measure.trace_window import trace_window
+    from glassbench.experiments.scenario.trace_window import trace_window
+    from glassbench.experiments.worlds.live.behind_link import run_behind
 
     short = {"trace": trace, "trace_columns": columns, "trace_start": trace_start, "rate": rate, "queue": queue}
     short |= {"delay": delay, "jitter": jitter, "loss": loss}
@@ -86,7 +86,7 @@ def shell(
 
 def _plan(scenario: str | None, given: dict[str, str], up: str | None, seed: int) -> "Scenario":
     """A scenario of which only the network counts."""
-    from experiments.scenario import build, load
+    from glassbench.experiments.scenario import build, load
 
     if scenario is not None:
         return load(scenario).model_copy(update={"seed": seed})

@@ -4,14 +4,14 @@ from typing import Any
 
 import typer
 
-from experiments.cli.pictures import draw_run
-from experiments.cli.table import summary_table
-from experiments.cli.whole_table import print_whole, wide_console
-from experiments.results import Run
-from experiments.results.captures import CAPTURES
-from experiments.results.json_form import json_text
-from experiments.results.run_answer import answer
-from experiments.results.subject import run_subject
+from glassbench.experiments.cli.pictures import draw_run
+from glassbench.experiments.cli.table import summary_table
+from glassbench.experiments.cli.whole_table import print_whole, wide_console
+from glassbench.experiments.results.captures import CAPTURES
+from glassbench.experiments.results.json_form import json_text
+from glassbench.experiments.results.run import Run
+from glassbench.experiments.results.run_answer import answer
+from glassbench.experiments.results.subject import run_subject
 
 _JSON_FIELDS = (
     "captured",

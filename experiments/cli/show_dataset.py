@@ -7,14 +7,14 @@ import typer
 from rich import box
 from rich.table import Table
 
-from experiments.cli.numbers import number_text
-from experiments.cli.whole_table import print_whole
-from experiments.results.dataset import Dataset
-from experiments.results.evidence import evidence, sizing
-from experiments.results.json_form import json_text
-from experiments.results.subject import dataset_subject
-from experiments.scenario.spec import FLOOR
-from experiments.statistics import ArmEvidence, Comparison, Interval, Paired
+from glassbench.experiments.cli.numbers import number_text
+from glassbench.experiments.cli.whole_table import print_whole
+from glassbench.experiments.results.dataset import Dataset
+from glassbench.experiments.results.evidence import evidence, sizing
+from glassbench.experiments.results.json_form import json_text
+from glassbench.experiments.results.statistics import ArmEvidence, Comparison, Interval, Paired
+from glassbench.experiments.results.subject import dataset_subject
+from glassbench.experiments.scenario.spec import FLOOR
 
 _MEDIANS = {
     "g2g_p50_ms": ".1f",

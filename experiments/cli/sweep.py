@@ -5,13 +5,13 @@ from typing import Annotated
 
 import typer
 
-from experiments.cli.errors import FAILED
-from experiments.cli.options import AsJson, Results, Workers, command_line
-from experiments.cli.progress import cell_progress
-from experiments.cli.show_dataset import median_rows, overlap_object, print_others
-from experiments.cli.sweep_table import sweep_table
-from experiments.cli.whole_table import print_whole
-from experiments.results.json_form import json_text
+from glassbench.experiments.cli.errors import FAILED
+from glassbench.experiments.cli.options import AsJson, Results, Workers, command_line
+from glassbench.experiments.cli.progress import cell_progress
+from glassbench.experiments.cli.show_dataset import median_rows, overlap_object, print_others
+from glassbench.experiments.cli.sweep_table import sweep_table
+from glassbench.experiments.cli.whole_table import print_whole
+from glassbench.experiments.results.json_form import json_text
 
 
 def sweep(
@@ -30,16 +30,16 @@ def sweep(
     Each finished cell is kept at once. After Ctrl-C, a crash or a full disk the
     same command goes on where it stopped; what is finished never runs again.
     """
-    from experiments.engine.plan_run import run_plan
-    from experiments.engine.sweep import load_sweep
-    from experiments.results.versions import versions
+    from glassbench.experiments.engine.plan_run import run_plan
+    from glassbench.experiments.engine.sweep import load_sweep
+    from glassbench.experiments.results.versions import versions
 
     if cluster is not None and workers is not None:
         raise typer.BadParameter("a cluster has its own workers; accepted is --cluster or --workers")
     plan = load_sweep(file)
     run_cells = None
     if cluster is not None:
-        from experiments.engine.cluster import on_cluster
+        from glassbench.experiments.engine.cluster import on_cluster
 
         run_cells = on_cluster(cluster)
     path = results / plan.name
@@ -56,7 +56,7 @@ def sweep(
         if dataset.manifest["versions"] != versions():
             typer.echo("note: made with another version of Glassbench; to measure again, remove the folder")
         typer.echo(f"results: {path} (complete, {len(dataset.summary)} cells)")
-        typer.echo(f'a row per cell: experiments.load_dataset("{path}").summary')
+        typer.echo(f'a row per cell: glassbench.load_dataset("{path}").summary')
     if failed := outcomes.get("failed", 0):
         typer.echo(f"error: {failed} of {len(dataset.summary)} cells failed", err=True)
         raise typer.Exit(FAILED)

@@ -4,11 +4,11 @@ import pandas as pd
 from rich import box
 from rich.table import Table
 
-from experiments.cli.numbers import number_text
-from experiments.cli.show_dataset import medians_table
-from experiments.results.dataset import Dataset
-from experiments.results.subject import dataset_subject
-from experiments.scenario.spec import FLOOR
+from glassbench.experiments.cli.numbers import number_text
+from glassbench.experiments.cli.show_dataset import medians_table
+from glassbench.experiments.results.dataset import Dataset
+from glassbench.experiments.results.subject import dataset_subject
+from glassbench.experiments.scenario.spec import FLOOR
 
 MAX_ROWS = 48
 

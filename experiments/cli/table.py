@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from rich import box
 from rich.table import Table
 
-from experiments.cli.numbers import number_text
+from glassbench.experiments.cli.numbers import number_text
 
 Row = Mapping[str, object]
 

@@ -6,11 +6,11 @@ from typing import Annotated, Any
 
 import typer
 
-from experiments.cli.options import Columns
-from experiments.cli.output import write_file
-from netem.traces import FORMATS, GENERATORS, Trace, TraceError, TracePair, generate, load, open_trace
-from netem.traces.format import Writer
-from netem.traces.trace import OUTAGE, WINDOW
+from glassbench.experiments.cli.options import Columns
+from glassbench.experiments.cli.output import write_file
+from glassbench.netem.traces import FORMATS, GENERATORS, Trace, TraceError, TracePair, generate, load, open_trace
+from glassbench.netem.traces.format import Writer
+from glassbench.netem.traces.trace import OUTAGE, WINDOW
 
 app = typer.Typer(no_args_is_help=True, help="Network traces: what a link could carry over time.")
 
@@ -55,11 +55,11 @@ def inspect(
     """
     from pydantic import ValidationError
 
-    from experiments.cli.pictures import draw_file
-    from experiments.cli.trace_plot import draw
-    from experiments.measure.trace_window import window_of
-    from experiments.scenario.network_spec import NetworkSpec
-    from experiments.scenario.toml_file import first_sentence
+    from glassbench.experiments.cli.pictures import draw_file
+    from glassbench.experiments.cli.trace_plot import draw
+    from glassbench.experiments.scenario.network_spec import NetworkSpec
+    from glassbench.experiments.scenario.toml_file import first_sentence
+    from glassbench.experiments.scenario.trace_window import window_of
 
     pair = open_trace(trace, seed=seed, duration=duration, columns=columns)
     try:

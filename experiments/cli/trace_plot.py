@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from netem.traces import Trace, TracePair
-from netem.traces.trace import OUTAGE
+from glassbench.netem.traces import Trace, TracePair
+from glassbench.netem.traces.trace import OUTAGE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,7 +23,7 @@ UNITS = ((1e9, "Gbit/s"), (1e6, "Mbit/s"), (1e3, "kbit/s"), (1.0, "bit/s"))
 
 def draw(pair: TracePair) -> bytes:
     """A PNG of both directions of a link, or of one when they are the same."""
-    from experiments.plots.style import own_style, png
+    from glassbench.experiments.results.plots.style import own_style, png
 
     with own_style({"text.parse_math": False}):
         return png(_figure(pair))

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from experiments.engine.plan import Cell, Plan, PlanError, checked
-from experiments.engine.plan_run import CellProgress, run_plan
-from experiments.measure import dice
-from experiments.results.dataset import Dataset
-from experiments.results.paired_metrics import Row, paired_rows, values_of
-from experiments.scenario import Scenario
-from experiments.statistics.false_positives import LEAST_RUNS, FalsePositives, split_against_itself
+from glassbench.experiments.engine.plan import Cell, Plan, PlanError, checked
+from glassbench.experiments.engine.plan_run import CellProgress, run_plan
+from glassbench.experiments.results.dataset import Dataset
+from glassbench.experiments.results.paired_metrics import Row, paired_rows, values_of
+from glassbench.experiments.results.statistics.false_positives import LEAST_RUNS, FalsePositives, split_against_itself
+from glassbench.experiments.scenario import Scenario, dice
 
 
 @dataclass(frozen=True)

@@ -12,15 +12,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from experiments.engine.plan_run import CellProgress
-from experiments.engine.repeat import repeat
-from experiments.live.emulators import Emulator
-from experiments.measure import dice
-from experiments.results.codec_costs import write_codec_costs
-from experiments.results.dataset import Dataset
-from experiments.results.paired_metrics import values_of
-from experiments.scenario import Scenario
-from experiments.statistics import Paired, compare_paired
+from glassbench.experiments.engine.plan_run import CellProgress
+from glassbench.experiments.engine.repeat import repeat
+from glassbench.experiments.results.codec_costs import write_codec_costs
+from glassbench.experiments.results.dataset import Dataset
+from glassbench.experiments.results.paired_metrics import values_of
+from glassbench.experiments.results.statistics import Paired, compare_paired
+from glassbench.experiments.scenario import Scenario, dice
+from glassbench.experiments.worlds.live.emulators import Emulator
 
 
 @dataclass(frozen=True)

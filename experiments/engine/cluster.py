@@ -20,11 +20,11 @@ from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
-from experiments.engine.jobs import Done, Job, execute, interrupts, reuse_on_disk
-from experiments.engine.plan_run import RunCells
-from experiments.results.arm_folder import FILES
-from experiments.results.files import make_folder, write_bytes
-from experiments.results.versions import versions
+from glassbench.experiments.engine.jobs import Done, Job, execute, interrupts, reuse_on_disk
+from glassbench.experiments.engine.plan_run import RunCells
+from glassbench.experiments.results.arm_folder import FILES
+from glassbench.experiments.results.files import make_folder, write_bytes
+from glassbench.experiments.results.versions import versions
 
 if TYPE_CHECKING:
     from distributed import Client, Future

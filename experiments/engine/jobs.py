@@ -19,20 +19,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from experiments.between.remote import Remote
-from experiments.between.sending import run_arm_between
-from experiments.live.arm import run_arm_live
-from experiments.live.emulators import Emulator
-from experiments.measure.arm_result import ArmResult, Outcome
-from experiments.measure.ends import MEDIA_START
-from experiments.measure.virtual import Reuse, run_arm
-from experiments.results.arm_folder import write_arm
-from experiments.results.captures import ArmCapture, open_capture
-from experiments.results.files import ResultsError
-from experiments.scenario import Scenario, build
-from netem.live.isolated_python import python_command
-from receiver.quality import QualityMemo
-from sender.encode_cache import EncodeCache, default_directory
+from glassbench.experiments.account.arm_result import ArmResult, Outcome
+from glassbench.experiments.results.arm_folder import write_arm
+from glassbench.experiments.results.captures import ArmCapture, open_capture
+from glassbench.experiments.results.files import ResultsError
+from glassbench.experiments.scenario import Scenario, build
+from glassbench.experiments.scenario.session_time import MEDIA_START
+from glassbench.experiments.worlds.hosts.remote import Remote
+from glassbench.experiments.worlds.hosts.sending import run_arm_between
+from glassbench.experiments.worlds.live.arm import run_arm_live
+from glassbench.experiments.worlds.live.emulators import Emulator
+from glassbench.experiments.worlds.virtual import Reuse, run_arm
+from glassbench.netem.live.isolated_python import python_command
+from glassbench.receiver.quality import QualityMemo
+from glassbench.sender.encode_cache import EncodeCache, default_directory
 
 STOP_PATIENCE = 60.0  # seconds for workers to write what they measured, once asked to stop
 
@@ -281,7 +281,7 @@ class _Server(threading.Thread):
                 self._end()
             if self._process is None:
                 self._process = subprocess.Popen(
-                    python_command("experiments.engine.worker"),
+                    python_command("glassbench.experiments.engine.worker"),
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     text=True,

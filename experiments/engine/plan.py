@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from experiments.live.emulators import Emulator
-from experiments.scenario import Scenario, ScenarioError, build
-from experiments.scenario.arm_spec import ArmSpec
+from glassbench.experiments.scenario import Scenario, ScenarioError, build
+from glassbench.experiments.scenario.arm_spec import ArmSpec
+from glassbench.experiments.worlds.live.emulators import Emulator
 
 MAX_CELLS = 100_000
 

@@ -9,21 +9,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from experiments.engine.jobs import Done, Job, run_jobs
-from experiments.engine.plan import Plan
-from experiments.live.emulators import world
-from experiments.live.wiring import check_emulator
-from experiments.measure.arm_result import ArmResult
-from experiments.measure.trace_window import trace_windows
-from experiments.results import dataset_folder as folder
-from experiments.results.arm_folder import write_arm
-from experiments.results.dataset import Dataset, load_dataset
-from experiments.results.files import OutputError, ResultsError
-from experiments.results.versions import versions
-from experiments.scenario.named_files import digests
-from experiments.scenario.spec import FLOOR
-from experiments.scenario.title import title
-from netem.live.processors import usable_processors
+from glassbench.experiments.account.arm_result import ArmResult
+from glassbench.experiments.engine.jobs import Done, Job, run_jobs
+from glassbench.experiments.engine.plan import Plan
+from glassbench.experiments.results import dataset_folder as folder
+from glassbench.experiments.results.arm_folder import write_arm
+from glassbench.experiments.results.dataset import Dataset, load_dataset
+from glassbench.experiments.results.files import OutputError, ResultsError
+from glassbench.experiments.results.versions import versions
+from glassbench.experiments.scenario.named_files import digests
+from glassbench.experiments.scenario.spec import FLOOR
+from glassbench.experiments.scenario.title import title
+from glassbench.experiments.scenario.trace_window import trace_windows
+from glassbench.experiments.worlds.live.emulators import world
+from glassbench.experiments.worlds.live.wiring import check_emulator
+from glassbench.netem.live.processors import usable_processors
 
 CellProgress = Callable[[int, int, str], None]
 """(cells finished, cells in all, the cell that finished last)"""

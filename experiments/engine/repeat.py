@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from experiments.engine.plan import grid
-from experiments.engine.plan_run import CellProgress, run_plan
-from experiments.live.emulators import Emulator
-from experiments.results.dataset import Dataset
-from experiments.scenario import Scenario
+from glassbench.experiments.engine.plan import grid
+from glassbench.experiments.engine.plan_run import CellProgress, run_plan
+from glassbench.experiments.results.dataset import Dataset
+from glassbench.experiments.scenario import Scenario
+from glassbench.experiments.worlds.live.emulators import Emulator
 
 
 def repeat(

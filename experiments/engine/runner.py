@@ -1,7 +1,7 @@
 """Running a scenario: every arm over the same network, into one run folder.
 
-run = experiments.compare(trace="lte-driving", arms=["rtp", "quic-datagram"], duration=10)
-run = experiments.run("scenario.toml")
+run = glassbench.compare(trace="lte-driving", arms=["rtp", "quic-datagram"], duration=10)
+run = glassbench.run("scenario.toml")
 """
 
 import re
@@ -9,26 +9,27 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments import scenario
-from experiments.between.remote import Remote
-from experiments.between.sending import check_receiver
-from experiments.engine.jobs import Done, Job, Progress, run_jobs
-from experiments.live.emulators import BETWEEN, Emulator, world
-from experiments.live.kernel_commands import NotInKernel
-from experiments.live.wiring import check_emulator
-from experiments.measure.arm_result import ArmResult
-from experiments.measure.trace_window import trace_window
-from experiments.results import Run, load, run_folder
-from experiments.results.arm_folder import write_arm
-from experiments.results.captures import CAPTURES
-from experiments.results.files import OutputError, ResultsError
-from experiments.results.run_folder import arm_place
-from experiments.results.versions import versions
-from experiments.scenario import Scenario
-from experiments.scenario.elements import DIRECTIONS, TraceSpec
-from experiments.scenario.spec import FLOOR
-from experiments.scenario.title import title
-from netem.live.processors import usable_processors
+from glassbench.experiments import scenario
+from glassbench.experiments.account.arm_result import ArmResult
+from glassbench.experiments.engine.jobs import Done, Job, Progress, run_jobs
+from glassbench.experiments.results import run_folder
+from glassbench.experiments.results.arm_folder import write_arm
+from glassbench.experiments.results.captures import CAPTURES
+from glassbench.experiments.results.files import OutputError, ResultsError
+from glassbench.experiments.results.run import Run, load
+from glassbench.experiments.results.run_folder import arm_place
+from glassbench.experiments.results.versions import versions
+from glassbench.experiments.scenario import Scenario
+from glassbench.experiments.scenario.elements import DIRECTIONS, TraceSpec
+from glassbench.experiments.scenario.spec import FLOOR
+from glassbench.experiments.scenario.title import title
+from glassbench.experiments.scenario.trace_window import trace_window
+from glassbench.experiments.worlds.hosts.remote import Remote
+from glassbench.experiments.worlds.hosts.sending import check_receiver
+from glassbench.experiments.worlds.live.emulators import BETWEEN, Emulator, world
+from glassbench.experiments.worlds.live.kernel_commands import NotInKernel
+from glassbench.experiments.worlds.live.wiring import check_emulator
+from glassbench.netem.live.processors import usable_processors
 
 RESULTS = Path("results")
 DELAY = "20ms"  # of propagation, each way, where a trace of somebody else's network does not say it

@@ -7,12 +7,12 @@ from typing import Annotated, Any
 
 from pydantic import Field, PlainValidator
 
-from experiments.engine.plan import MAX_CELLS, Plan, PlanError, WrongField, grid, with_fields
-from experiments.scenario import Scenario, ScenarioError, load
-from experiments.scenario.arm_spec import Arm
-from experiments.scenario.schema import Spec, invalid
-from experiments.scenario.toml_file import parse_model, placed, read_text
-from experiments.scenario.toml_lines import KeyPath
+from glassbench.experiments.engine.plan import MAX_CELLS, Plan, PlanError, WrongField, grid, with_fields
+from glassbench.experiments.scenario import Scenario, ScenarioError, load
+from glassbench.experiments.scenario.arm_spec import Arm
+from glassbench.experiments.scenario.schema import Spec, invalid
+from glassbench.experiments.scenario.toml_file import parse_model, placed, read_text
+from glassbench.experiments.scenario.toml_lines import KeyPath
 
 
 class SweepError(ValueError):

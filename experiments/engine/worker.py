@@ -11,7 +11,7 @@ import sys
 import threading
 from dataclasses import asdict
 
-from experiments.engine.jobs import Job, execute, reuse_on_disk
+from glassbench.experiments.engine.jobs import Job, execute, reuse_on_disk
 
 REPORT_STEP = 0.01  # share of an arm between two reports
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pandas as pd
 
-from experiments.measure.arm_result import ArmResult
-from experiments.results.files import make_folder, read_json, write_json, write_table
-from experiments.results.json_form import numbers_of
+from glassbench.experiments.account.arm_result import ArmResult
+from glassbench.experiments.results.files import make_folder, read_json, write_json, write_table
+from glassbench.experiments.results.json_form import numbers_of
 
 FILES = ("ledger.parquet", "links.parquet", "arm.json")
 """In the order in which they are written: the last one says that the others are whole."""

@@ -15,12 +15,12 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from experiments.results.dissection_hints import hint
-from experiments.results.files import ResultsError, make_folder
-from experiments.results.stream_file import StreamFile
-from netem.capture import LinkCapture
-from netem.pcapng import Pcapng
-from transport.contract import TransportConfig
+from glassbench.experiments.results.dissection_hints import hint
+from glassbench.experiments.results.files import ResultsError, make_folder
+from glassbench.experiments.results.stream_file import StreamFile
+from glassbench.netem.capture import LinkCapture
+from glassbench.netem.pcapng import Pcapng
+from glassbench.transport.contract import TransportConfig
 
 CAPTURES = "captures"  # in the folder of a run, with a folder for each arm
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from experiments.results.files import ResultsError, write_bytes
-from experiments.scenario.tracks import VIDEO_TRACK
+from glassbench.experiments.results.files import ResultsError, write_bytes
+from glassbench.experiments.scenario.tracks import VIDEO_TRACK
 
 ENCODE, DECODE = "encode-cost.txt", "decode-cost.txt"
 

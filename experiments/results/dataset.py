@@ -13,16 +13,16 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 from numpy.typing import NDArray
 
-from experiments.measure.metrics import floor_ratio, glass_to_glass
-from experiments.results.files import ResultsError, parquet_errors, read_json, read_table
-from experiments.results.notes import NO_FLOOR, told
-from experiments.results.parquet import column_names, read_columns
-from experiments.results.schema import check_schema
-from experiments.results.summary_table import AXIS, IDENTITY, NUMBERS
-from experiments.results.trace_windows import overlap_of
-from experiments.scenario.spec import FLOOR
-from experiments.scenario.tracks import VIDEO_TRACK
-from experiments.statistics.windows import Overlap
+from glassbench.experiments.account.metrics import floor_ratio, glass_to_glass
+from glassbench.experiments.results.files import ResultsError, parquet_errors, read_json, read_table
+from glassbench.experiments.results.notes import NO_FLOOR, told
+from glassbench.experiments.results.parquet import column_names, read_columns
+from glassbench.experiments.results.schema import check_schema
+from glassbench.experiments.results.statistics.windows import Overlap
+from glassbench.experiments.results.summary_table import AXIS, IDENTITY, NUMBERS
+from glassbench.experiments.results.trace_windows import overlap_of
+from glassbench.experiments.scenario.spec import FLOOR
+from glassbench.experiments.scenario.tracks import VIDEO_TRACK
 
 Kind = TypeVar("Kind", dict[str, Any], list[Any])
 

@@ -19,12 +19,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from experiments.results.arm_folder import read_record
-from experiments.results.files import ResultsError, make_folder, read_json, whole_file, write_json
-from experiments.results.ownership import LOCK, MARK, locked
-from experiments.results.parquet import RefusedTable, read_columns
-from experiments.results.schema import SCHEMA, check_schema
-from experiments.results.summary_table import axis_types, summary_table
+from glassbench.experiments.results.arm_folder import read_record
+from glassbench.experiments.results.files import ResultsError, make_folder, read_json, whole_file, write_json
+from glassbench.experiments.results.ownership import LOCK, MARK, locked
+from glassbench.experiments.results.parquet import RefusedTable, read_columns
+from glassbench.experiments.results.schema import SCHEMA, check_schema
+from glassbench.experiments.results.summary_table import axis_types, summary_table
 
 FINISHED = ("measured", "unsupported", "failed")
 

@@ -11,10 +11,10 @@ import struct
 from ipaddress import IPv4Address
 from typing import NamedTuple
 
-from netem.packet import IP_UDP_HEADER_BYTES, Packet
-from transport.contract import Address, TransportConfig
-from transport.rtp.sdp import sdp
-from transport.srt import handshake_packet
+from glassbench.netem.packet import IP_UDP_HEADER_BYTES, Packet
+from glassbench.transport.contract import Address, TransportConfig
+from glassbench.transport.rtp.sdp import sdp
+from glassbench.transport.srt import handshake_packet
 
 _SAP: Address = ("224.2.127.254", 9875)
 _SAP_HEAD = struct.Struct("!BBH4s")  # version and type, length of authentication, message id, source

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.measure import dice
-from experiments.measure.metrics import glass_to_glass, values_needed
-from experiments.results.dataset import Dataset
-from experiments.results.files import ResultsError
-from experiments.scenario.tracks import VIDEO_TRACK
-from experiments.statistics import Comparison, compare_arms
-from experiments.statistics.blocks import time_blocks
+from glassbench.experiments.account.metrics import glass_to_glass, values_needed
+from glassbench.experiments.results.dataset import Dataset
+from glassbench.experiments.results.files import ResultsError
+from glassbench.experiments.results.statistics import Comparison, compare_arms
+from glassbench.experiments.results.statistics.blocks import time_blocks
+from glassbench.experiments.scenario import dice
+from glassbench.experiments.scenario.tracks import VIDEO_TRACK
 
 MEASURED = ("measured",)
 

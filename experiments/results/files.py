@@ -12,9 +12,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from experiments.results.json_form import json_text, no_number
-from experiments.results.parquet import RefusedTable, read_columns
-from sender.regular_file import read_regular_text
+from glassbench.experiments.results.json_form import json_text, no_number
+from glassbench.experiments.results.parquet import RefusedTable, read_columns
+from glassbench.sender.regular_file import read_regular_text
 
 _MOST_DIGITS = 100
 _MAX_JSON_BYTES = 64 * 2**20

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from experiments.results.files import ResultsError, unwritable
+from glassbench.experiments.results.files import ResultsError, unwritable
 
 MARK = {"program": "glassbench"}
 """In every manifest. Other programs have files of that name, too."""

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from experiments.results.files import ResultsError
-from experiments.statistics import Paired, compare_paired
-from experiments.statistics.comparison import NO_VERDICT, NOT_DISTINGUISHABLE
-from experiments.statistics.holm import holm
+from glassbench.experiments.results.files import ResultsError
+from glassbench.experiments.results.statistics import Paired, compare_paired
+from glassbench.experiments.results.statistics.comparison import NO_VERDICT, NOT_DISTINGUISHABLE
+from glassbench.experiments.results.statistics.holm import holm
 
 LEVEL = 0.05
 

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from sender.regular_file import open_regular
+from glassbench.sender.regular_file import open_regular
 
 MOST_BYTES = 4 * 2**30  # that a table takes in memory
 

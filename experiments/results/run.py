@@ -4,23 +4,20 @@ import math
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
-from experiments.measure.arm_result import LEDGER_TYPES, LINK_TYPES, ArmResult
-from experiments.measure.ledger import stages
-from experiments.measure.links import LINK_WINDOW
-from experiments.results.files import ResultsError, read_json, read_table
-from experiments.results.json_form import numbers_of
-from experiments.results.notes import NO_FLOOR, notes_of_run
-from experiments.results.run_folder import collect
-from experiments.results.schema import check_schema
-from experiments.results.summary_table import NUMBERS
-from experiments.scenario.tracks import VIDEO_TRACK
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from glassbench.experiments.account.arm_result import LEDGER_TYPES, LINK_TYPES, ArmResult
+from glassbench.experiments.account.ledger import stages
+from glassbench.experiments.results.files import ResultsError, read_json, read_table
+from glassbench.experiments.results.json_form import numbers_of
+from glassbench.experiments.results.notes import NO_FLOOR, notes_of_run
+from glassbench.experiments.results.run_folder import collect
+from glassbench.experiments.results.schema import check_schema
+from glassbench.experiments.results.summary_table import NUMBERS
+from glassbench.experiments.scenario.tracks import VIDEO_TRACK
+from glassbench.experiments.worlds.links import LINK_WINDOW
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,15 +74,6 @@ class Run:
     def stages(self) -> pd.DataFrame:
         """`arm, track, sequence` and the time spent in each stage in ms, for all rows of the ledger."""
         return pd.concat([self.ledger[["arm", "track", "sequence"]], stages(self.ledger)], axis=1)
-
-    def figures(self) -> dict[str, "Figure"]:
-        """The pictures of the run by name, as matplotlib figures: `latency-cdf`, `timeline`, `stage-breakdown`."""
-        from experiments.plots import PLOTS, own_style
-
-        if not self.video_by_arm():
-            return {}
-        with own_style({"text.parse_math": False}):  # a label is a label, whatever dollars are in it
-            return {name: plot(self) for name, plot in PLOTS.items()}
 
     def video_by_arm(self) -> dict[str, pd.DataFrame]:
         """The video frames of each arm that ran: its ledger beside its stages (`wait_ms` ... `decode_ms`, `g2g_ms`)."""

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from experiments.measure.metrics import values_needed
+from glassbench.experiments.account.metrics import values_needed
 
 # Percentiles of one run this near to the least are not ranked: another seed puts them in another order.
 _TOO_CLOSE = 1.05

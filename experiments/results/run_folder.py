@@ -18,12 +18,19 @@ from typing import Any
 
 import pandas as pd
 
-from experiments.measure.arm_result import LEDGER_TYPES, LINK_TYPES
-from experiments.measure.metrics import floor_ratio
-from experiments.results.arm_folder import read_record
-from experiments.results.files import ResultsError, make_folder, read_json, read_table, write_json, write_table
-from experiments.results.ownership import MARK, locked
-from experiments.results.schema import SCHEMA
+from glassbench.experiments.account.arm_result import LEDGER_TYPES, LINK_TYPES
+from glassbench.experiments.account.metrics import floor_ratio
+from glassbench.experiments.results.arm_folder import read_record
+from glassbench.experiments.results.files import (
+    ResultsError,
+    make_folder,
+    read_json,
+    read_table,
+    write_json,
+    write_table,
+)
+from glassbench.experiments.results.ownership import MARK, locked
+from glassbench.experiments.results.schema import SCHEMA
 
 
 @dataclass(frozen=True)

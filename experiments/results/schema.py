@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from experiments.results.files import ResultsError
+from glassbench.experiments.results.files import ResultsError
 
 SCHEMA = 2
 

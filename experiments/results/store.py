@@ -17,12 +17,12 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 from pyarrow import fs
 
-from experiments.results.dataset import Dataset
-from experiments.results.files import ResultsError, read_json
-from experiments.results.json_form import numbers_of
-from experiments.results.ownership import is_ours, locked
-from experiments.results.schema import check_schema
-from experiments.results.summary_table import IDENTITY, NUMBERS, flat_numbers
+from glassbench.experiments.results.dataset import Dataset
+from glassbench.experiments.results.files import ResultsError, read_json
+from glassbench.experiments.results.json_form import numbers_of
+from glassbench.experiments.results.ownership import is_ours, locked
+from glassbench.experiments.results.schema import check_schema
+from glassbench.experiments.results.summary_table import IDENTITY, NUMBERS, flat_numbers
 
 MAX_DEPTH = 3  # results/EXPERIMENT/PLAN is two
 

@@ -5,7 +5,7 @@ from io import FileIO
 from itertools import accumulate
 from pathlib import Path
 
-from experiments.results.files import unwritable
+from glassbench.experiments.results.files import unwritable
 
 _BUFFER_BYTES = 64 * 2**10
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from experiments.results.dataset import Dataset
-from experiments.results.trace_windows import words
+from glassbench.experiments.results.dataset import Dataset
+from glassbench.experiments.results.trace_windows import words
 
 
 def run_subject(manifest: Mapping[str, Any]) -> str:

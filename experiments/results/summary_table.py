@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from experiments.measure.ledger import FATES, STAGES
+from glassbench.experiments.account.ledger import FATES, STAGES
 
 AXIS = "axis."  # in front of the names of columns
 

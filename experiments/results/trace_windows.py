@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from experiments.statistics.windows import Overlap, overlap
+from glassbench.experiments.results.statistics.windows import Overlap, overlap
 
 _FIELDS = ("start_s", "length_s", "period_s")
 

@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 from pydantic import PlainSerializer, PlainValidator
 
-from experiments.scenario.schema import Spec, invalid, unknown
-from transport.registry import TRANSPORTS, validate_options
+from glassbench.experiments.scenario.schema import Spec, invalid, unknown
+from glassbench.transport.registry import TRANSPORTS, validate_options
 
 Option = bool | int | float | str
 

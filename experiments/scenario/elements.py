@@ -14,8 +14,8 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from experiments.scenario.queue_spec import DropTailSpec, QueueSpec
-from experiments.scenario.schema import (
+from glassbench.experiments.scenario.queue_spec import DropTailSpec, QueueSpec
+from glassbench.experiments.scenario.schema import (
     Count,
     Duration,
     Fraction,
@@ -28,25 +28,25 @@ from experiments.scenario.schema import (
     dumped,
     invalid,
 )
-from netem.element import Element
-from netem.elements.delay import Delay
-from netem.elements.duplication import Duplication
-from netem.elements.fixed_rate import FixedRate
-from netem.elements.gilbert_elliott import GilbertElliottLoss
-from netem.elements.jitter import Jitter
-from netem.elements.loss_episodes import LossEpisodes
-from netem.elements.outage import Outage
-from netem.elements.policer import Policer
-from netem.elements.random_delay import RandomDelay
-from netem.elements.random_loss import RandomLoss
-from netem.elements.reordering import Reordering
-from netem.elements.scheduled_delay import ScheduledDelay
-from netem.elements.scheduled_loss import ScheduledLoss
-from netem.elements.size_limit import SizeLimit
-from netem.elements.trace_driven import trace_driven
-from netem.replay import Replay, replayed
-from netem.traces import GENERATORS, Trace, TraceError, TracePair, open_trace
-from netem.traces.files import find, sibling
+from glassbench.netem.element import Element
+from glassbench.netem.elements.delay import Delay
+from glassbench.netem.elements.duplication import Duplication
+from glassbench.netem.elements.fixed_rate import FixedRate
+from glassbench.netem.elements.gilbert_elliott import GilbertElliottLoss
+from glassbench.netem.elements.jitter import Jitter
+from glassbench.netem.elements.loss_episodes import LossEpisodes
+from glassbench.netem.elements.outage import Outage
+from glassbench.netem.elements.policer import Policer
+from glassbench.netem.elements.random_delay import RandomDelay
+from glassbench.netem.elements.random_loss import RandomLoss
+from glassbench.netem.elements.reordering import Reordering
+from glassbench.netem.elements.scheduled_delay import ScheduledDelay
+from glassbench.netem.elements.scheduled_loss import ScheduledLoss
+from glassbench.netem.elements.size_limit import SizeLimit
+from glassbench.netem.elements.trace_driven import trace_driven
+from glassbench.netem.replay import Replay, replayed
+from glassbench.netem.traces import GENERATORS, Trace, TraceError, TracePair, open_trace
+from glassbench.netem.traces.files import find, sibling
 
 Direction = Literal["down", "up"]
 DIRECTIONS: tuple[Direction, Direction] = ("down", "up")

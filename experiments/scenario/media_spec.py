@@ -6,15 +6,15 @@ from typing import Annotated, Any, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from experiments.scenario.schema import Count, PositiveDuration, Rate, Size, Spec, checked, invalid, unknown
-from experiments.scenario.tracks import CHAT_TRACK, VIDEO_TRACK
-from sender.cost import decode_cost, encode_cost
-from sender.encoder import ENCODERS, EncoderSettings
-from sender.messages import Messages, periodic_instants, poisson_instants
-from sender.size_model import SizeSource
-from sender.source import PixelSource
-from sender.sources import SourceRequest, open_source
-from transport.contract import Track
+from glassbench.experiments.scenario.schema import Count, PositiveDuration, Rate, Size, Spec, checked, invalid, unknown
+from glassbench.experiments.scenario.tracks import CHAT_TRACK, VIDEO_TRACK
+from glassbench.sender.cost import decode_cost, encode_cost
+from glassbench.sender.encoder import ENCODERS, EncoderSettings
+from glassbench.sender.messages import Messages, periodic_instants, poisson_instants
+from glassbench.sender.size_model import SizeSource
+from glassbench.sender.source import PixelSource
+from glassbench.sender.sources import SourceRequest, open_source
+from glassbench.transport.contract import Track
 
 # The model of what a codec costs that is meant when a scenario names none: that of the encoder behind `codec`.
 _ENCODE_COST = {

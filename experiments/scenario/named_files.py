@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from netem.traces import GENERATORS, load_pair
-from netem.traces.files import find, sibling
-from sender.cost import read_durations
-from sender.regular_file import open_regular
-from sender.size_model import read_sizes
+from glassbench.netem.traces import GENERATORS, load_pair
+from glassbench.netem.traces.files import find, sibling
+from glassbench.sender.cost import read_durations
+from glassbench.sender.regular_file import open_regular
+from glassbench.sender.size_model import read_sizes
 
 
 class _Named(NamedTuple):

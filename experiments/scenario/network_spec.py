@@ -4,7 +4,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from experiments.scenario.elements import (
+from glassbench.experiments.scenario.elements import (
     DIRECTIONS,
     ELEMENTS,
     AnyElement,
@@ -13,9 +13,9 @@ from experiments.scenario.elements import (
     TraceName,
     check_trace,
 )
-from experiments.scenario.queue_spec import QueueSpec
-from experiments.scenario.schema import Duration, Fraction, PositiveDuration, Rate, Spec, invalid
-from netem.traces import Trace, TraceError
+from glassbench.experiments.scenario.queue_spec import QueueSpec
+from glassbench.experiments.scenario.schema import Duration, Fraction, PositiveDuration, Rate, Spec, invalid
+from glassbench.netem.traces import Trace, TraceError
 
 Elements = tuple[AnyElement, ...]
 

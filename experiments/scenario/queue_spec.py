@@ -4,10 +4,10 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, model_validator
 
-from experiments.scenario.schema import Count, PositiveDuration, Size, Spec, chosen_by, dumped, invalid
-from netem.queues.codel import CoDel
-from netem.queues.drop_tail import DropTail
-from netem.queues.queue import Queue
+from glassbench.experiments.scenario.schema import Count, PositiveDuration, Size, Spec, chosen_by, dumped, invalid
+from glassbench.netem.queues.codel import CoDel
+from glassbench.netem.queues.drop_tail import DropTail
+from glassbench.netem.queues.queue import Queue
 
 
 class DropTailSpec(Spec):

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, PlainValidator, model_validator
 from pydantic_core import PydanticCustomError
 
-from experiments.scenario.units import DURATION, FRACTION, RATE, SIZE, Quantity, UnitError
+from glassbench.experiments.scenario.units import DURATION, FRACTION, RATE, SIZE, Quantity, UnitError
 
 
 class Spec(BaseModel):

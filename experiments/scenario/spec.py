@@ -11,14 +11,14 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from experiments.scenario.arm_spec import Arm, ArmSpec
-from experiments.scenario.media_spec import ChatSpec, VideoSpec
-from experiments.scenario.network_spec import NetworkSpec
-from experiments.scenario.schema import PositiveDuration, Spec, checked, invalid
-from experiments.scenario.shipped import SCENARIOS
-from experiments.scenario.toml_file import first_sentence, parse_model, read_text
-from receiver.playout import parse_playout
-from transport.contract import Track
+from glassbench.experiments.scenario.arm_spec import Arm, ArmSpec
+from glassbench.experiments.scenario.media_spec import ChatSpec, VideoSpec
+from glassbench.experiments.scenario.network_spec import NetworkSpec
+from glassbench.experiments.scenario.schema import PositiveDuration, Spec, checked, invalid
+from glassbench.experiments.scenario.shipped import SCENARIOS
+from glassbench.experiments.scenario.toml_file import first_sentence, parse_model, read_text
+from glassbench.receiver.playout import parse_playout
+from glassbench.transport.contract import Track
 
 FLOOR = "floor (udp, no loss)"
 
@@ -121,7 +121,7 @@ def shipped(name: str) -> Scenario:
     """A scenario of `experiments/scenario/shipped`. Raises KeyError."""
     if name not in SCENARIOS:
         raise KeyError(name)
-    file = files("experiments.scenario.shipped").joinpath(f"{name}.toml")
+    file = files("glassbench.experiments.scenario.shipped").joinpath(f"{name}.toml")
     return parse(file.read_text(encoding="utf-8"), f"{name}.toml")
 
 

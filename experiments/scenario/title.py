@@ -6,11 +6,18 @@ bikes, 30 s, 2 Mbit/s over lte-driving, deadline 1 s, loss 1 %, 20 ms each way, 
 import re
 from pathlib import Path
 
-from experiments.scenario.elements import DelaySpec, Direction, OutageSpec, RandomDelaySpec, RateSpec, TraceSpec
-from experiments.scenario.network_spec import Elements, NetworkSpec
-from experiments.scenario.queue_spec import DropTailSpec, QueueSpec
-from experiments.scenario.spec import Scenario
-from experiments.scenario.units import DURATION, RATE, SIZE
+from glassbench.experiments.scenario.elements import (
+    DelaySpec,
+    Direction,
+    OutageSpec,
+    RandomDelaySpec,
+    RateSpec,
+    TraceSpec,
+)
+from glassbench.experiments.scenario.network_spec import Elements, NetworkSpec
+from glassbench.experiments.scenario.queue_spec import DropTailSpec, QueueSpec
+from glassbench.experiments.scenario.spec import Scenario
+from glassbench.experiments.scenario.units import DURATION, RATE, SIZE
 
 _SUBJECTS = ("bottleneck", "policer", "size", "outage", "loss", "duplication", "reordering", "delay", "jitter", "queue")
 

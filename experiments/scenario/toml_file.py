@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from experiments.scenario.schema import Spec
-from experiments.scenario.toml_lines import KeyPath, key_lines, line_of
-from sender.regular_file import read_regular_text
+from glassbench.experiments.scenario.schema import Spec
+from glassbench.experiments.scenario.toml_lines import KeyPath, key_lines, line_of
+from glassbench.sender.regular_file import read_regular_text
 
 MAX_FILE_BYTES = 2**20
 

@@ -1,9 +1,9 @@
 """The bottleneck: one packet at a time on the wire, the others in a queue."""
 
-from netem.element import Counts
-from netem.line import Line
-from netem.packet import Packet
-from netem.queues.queue import Queue
+from glassbench.netem.element import Counts
+from glassbench.netem.line import Line
+from glassbench.netem.packet import Packet
+from glassbench.netem.queues.queue import Queue
 
 
 class Bottleneck(Line):

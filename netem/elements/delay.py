@@ -1,8 +1,8 @@
 """Constant propagation delay."""
 
-from netem.checks import not_negative
-from netem.line import Line
-from netem.packet import Packet
+from glassbench.netem.checks import not_negative
+from glassbench.netem.line import Line
+from glassbench.netem.packet import Packet
 
 
 class Delay(Line):

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from netem.checks import fraction
-from netem.element import Counts
-from netem.line import Line
-from netem.packet import Packet
+from glassbench.netem.checks import fraction
+from glassbench.netem.element import Counts
+from glassbench.netem.line import Line
+from glassbench.netem.packet import Packet
 
 
 class Duplication(Line):

@@ -1,8 +1,8 @@
 """A link of constant rate."""
 
-from netem.checks import positive
-from netem.elements.bottleneck import Bottleneck
-from netem.queues.queue import Queue
+from glassbench.netem.checks import positive
+from glassbench.netem.elements.bottleneck import Bottleneck
+from glassbench.netem.queues.queue import Queue
 
 
 class FixedRate(Bottleneck):

@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 
-from netem.checks import positive
-from netem.line import Line
-from netem.packet import Packet
+from glassbench.netem.checks import positive
+from glassbench.netem.line import Line
+from glassbench.netem.packet import Packet
 
 _STEPS = 8  # points of the process per correlation time, joined by straight lines
 _BLOCK = 256  # points drawn at once

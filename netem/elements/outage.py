@@ -3,9 +3,9 @@
 from bisect import bisect_right
 from collections.abc import Sequence
 
-from netem.checks import not_negative, positive
-from netem.medium import LossyMedium
-from netem.packet import Packet
+from glassbench.netem.checks import not_negative, positive
+from glassbench.netem.medium import LossyMedium
+from glassbench.netem.packet import Packet
 
 
 class Outage(LossyMedium):

@@ -1,9 +1,9 @@
 """Token-bucket policer: traffic over the contract is dropped, not queued."""
 
-from netem.checks import positive
-from netem.element import Counts
-from netem.line import Line
-from netem.packet import Packet
+from glassbench.netem.checks import positive
+from glassbench.netem.element import Counts
+from glassbench.netem.line import Line
+from glassbench.netem.packet import Packet
 
 _GRAIN_BYTES = 1e-3  # rounding of times: a stream of exactly the contracted rate passes
 

@@ -6,9 +6,9 @@ from heapq import heappop, heappush
 import numpy as np
 from numpy.typing import NDArray
 
-from netem.checks import not_negative, positive
-from netem.element import Counts
-from netem.packet import Packet
+from glassbench.netem.checks import not_negative, positive
+from glassbench.netem.element import Counts
+from glassbench.netem.packet import Packet
 
 FloatArray = NDArray[np.float64]
 Sampler = Callable[[np.random.Generator, float, float, int], FloatArray]  # generator, mean, deviation, how many

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from netem.checks import fraction
-from netem.medium import LossyMedium
-from netem.packet import Packet
+from glassbench.netem.checks import fraction
+from glassbench.netem.medium import LossyMedium
+from glassbench.netem.packet import Packet
 
 
 class RandomLoss(LossyMedium):

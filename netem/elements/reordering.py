@@ -4,10 +4,10 @@ from collections import deque
 
 import numpy as np
 
-from netem.checks import fraction, positive
-from netem.element import Counts
-from netem.line import Line
-from netem.packet import Packet
+from glassbench.netem.checks import fraction, positive
+from glassbench.netem.element import Counts
+from glassbench.netem.line import Line
+from glassbench.netem.packet import Packet
 
 _BLOCK = 256  # dice thrown at once
 

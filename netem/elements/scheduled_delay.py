@@ -3,10 +3,10 @@
 from bisect import bisect_right
 from collections.abc import Sequence
 
-from netem.checks import not_negative
-from netem.line import Line
-from netem.packet import Packet
-from netem.replay import Replay
+from glassbench.netem.checks import not_negative
+from glassbench.netem.line import Line
+from glassbench.netem.packet import Packet
+from glassbench.netem.replay import Replay
 
 
 class ScheduledDelay(Line):

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from netem.checks import fraction
-from netem.medium import LossyMedium
-from netem.packet import Packet
-from netem.replay import Replay
+from glassbench.netem.checks import fraction
+from glassbench.netem.medium import LossyMedium
+from glassbench.netem.packet import Packet
+from glassbench.netem.replay import Replay
 
 _BLOCK = 256  # dice thrown at once
 

@@ -2,10 +2,10 @@
 
 import math
 
-from netem.checks import positive
-from netem.element import Counts
-from netem.line import Line
-from netem.packet import Packet
+from glassbench.netem.checks import positive
+from glassbench.netem.element import Counts
+from glassbench.netem.line import Line
+from glassbench.netem.packet import Packet
 
 
 class SizeLimit(Line):

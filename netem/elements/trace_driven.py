@@ -1,12 +1,12 @@
 """A link whose capacity follows a trace."""
 
-from netem.element import Counts
-from netem.elements.bottleneck import Bottleneck
-from netem.line import Line
-from netem.packet import Packet
-from netem.queues.queue import Queue
-from netem.replay import ReplayedOpportunities, ReplayedRates
-from netem.schedule import OPPORTUNITY_BYTES
+from glassbench.netem.element import Counts
+from glassbench.netem.elements.bottleneck import Bottleneck
+from glassbench.netem.line import Line
+from glassbench.netem.packet import Packet
+from glassbench.netem.queues.queue import Queue
+from glassbench.netem.replay import ReplayedOpportunities, ReplayedRates
+from glassbench.netem.schedule import OPPORTUNITY_BYTES
 
 
 def trace_driven(capacity: ReplayedRates | ReplayedOpportunities, queue: Queue) -> "FluidLink | OpportunityLink":

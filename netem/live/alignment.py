@@ -17,7 +17,7 @@ from math import inf
 import numpy as np
 from numpy.typing import NDArray
 
-from netem.checks import positive
+from glassbench.netem.checks import positive
 
 MAX_DRIFT = 500e-6  # of one clock against the other: the frequency tolerance of RFC 5905, appendix A (MAXFREQ)
 TOLERANCE = 1e-6  # seconds: stamps of 1 ns, doubles up to 2^32 s, and wander of 10 ns/s over 100 s

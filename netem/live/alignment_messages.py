@@ -13,8 +13,8 @@ from collections import deque
 from math import inf
 from typing import NamedTuple
 
-from netem.live.alignment import MAX_DRIFT, TOLERANCE, Exchange
-from netem.packet import Address
+from glassbench.netem.live.alignment import MAX_DRIFT, TOLERANCE, Exchange
+from glassbench.netem.packet import Address
 
 MAGIC = b"\x0cALN"  # RFC 9443: no protocol that shares a port with QUIC or RTP begins with 4..15
 VERSION = 1

@@ -2,7 +2,7 @@
 
 import time
 
-from netem.simulator import START_AT
+from glassbench.netem.simulator import START_AT
 
 _MAX_AGE = 5.0  # seconds; an older stamp is from before a step of the wall clock
 

@@ -4,10 +4,10 @@ import socket
 import struct
 from dataclasses import dataclass
 
-from netem.live.clock import LiveClock
-from netem.live.udp_socket import SO_RXQ_OVFL, SO_TIMESTAMPNS, read_stamp
-from netem.packet import Packet
-from netem.pcapng import checksum
+from glassbench.netem.live.clock import LiveClock
+from glassbench.netem.live.udp_socket import SO_RXQ_OVFL, SO_TIMESTAMPNS, read_stamp
+from glassbench.netem.packet import Packet
+from glassbench.netem.pcapng import checksum
 
 _PACKET_IGNORE_OUTGOING, _SOL_PACKET = 23, 263
 _PACKET_OTHERHOST = 3  # unicast to an address that is not the device's own: the other end's

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from netem.endpoint import Endpoint
-from netem.live.clock import LiveClock
-from netem.live.lateness import Lateness
-from netem.live.pauses import HasFileno, Pauses
-from netem.live.udp_socket import UdpSocket
+from glassbench.netem.endpoint import Endpoint
+from glassbench.netem.live.clock import LiveClock
+from glassbench.netem.live.lateness import Lateness
+from glassbench.netem.live.pauses import HasFileno, Pauses
+from glassbench.netem.live.udp_socket import UdpSocket
 
 LOOK = 0.1  # seconds between two looks at `done`, at most
 

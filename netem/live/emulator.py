@@ -8,13 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from netem.link_log import LinkLog
-from netem.live.clock import LiveClock
-from netem.live.lateness import Lateness
-from netem.live.pauses import Pauses
-from netem.live.recording import Recording, Way
-from netem.packet import Packet
-from netem.path import Path
+from glassbench.netem.link_log import LinkLog
+from glassbench.netem.live.clock import LiveClock
+from glassbench.netem.live.lateness import Lateness
+from glassbench.netem.live.pauses import Pauses
+from glassbench.netem.live.recording import Recording, Way
+from glassbench.netem.packet import Packet
+from glassbench.netem.path import Path
 
 LOOK = 0.1
 _MAX_INSIDE = 100_000  # packets in a path; those above are dropped, so that a flood fills no memory

@@ -8,7 +8,9 @@ import os
 import sys
 from collections.abc import Sequence
 
-_HOME = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))  # from where we are imported
+_HOME = os.path.abspath(__file__)  # of `glassbench/netem/live/isolated_python.py`: the folder that we are imported from
+for _ in __name__.split("."):
+    _HOME = os.path.dirname(_HOME)
 
 _START = (
     "import json, sys; from importlib import import_module; "

@@ -11,7 +11,7 @@ from typing import Any
 
 from pyroute2.netlink.rtnl.marshal import MarshalRtnl
 
-from netem.live.clock import LiveClock
+from glassbench.netem.live.clock import LiveClock
 
 _GET_LINK, _GET_QDISC = 18, 38  # RTM_GETLINK, RTM_GETQDISC
 _ERROR, _DONE = 2, 3  # NLMSG_ERROR, NLMSG_DONE

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from netem.live.device_port import OpenPort
-from netem.live.isolated_python import python_command
-from netem.live.lan_builder import DEVICES, RECEIVER_HARDWARE, SENDER_HARDWARE, Family
-from netem.live.namespaces import NamespacesRefused
+from glassbench.netem.live.device_port import OpenPort
+from glassbench.netem.live.isolated_python import python_command
+from glassbench.netem.live.lan_builder import DEVICES, RECEIVER_HARDWARE, SENDER_HARDWARE, Family
+from glassbench.netem.live.namespaces import NamespacesRefused
 
 _PATIENCE = 30.0
 
@@ -57,7 +57,7 @@ def _build(cleanup: ExitStack, count: int, *arguments: str) -> list[socket.socke
     with ours, theirs:
         ours.settimeout(_PATIENCE)
         builder = subprocess.Popen(
-            python_command("netem.live.lan_builder", str(theirs.fileno()), *arguments),
+            python_command("glassbench.netem.live.lan_builder", str(theirs.fileno()), *arguments),
             pass_fds=[theirs.fileno()],
             stderr=subprocess.PIPE,
         )

@@ -12,7 +12,7 @@ import subprocess
 import sys
 from typing import Literal
 
-from netem.live.namespaces import NamespacesRefused, enter_network, new_network
+from glassbench.netem.live.namespaces import NamespacesRefused, enter_network, new_network
 
 SENDER_HARDWARE, RECEIVER_HARDWARE = "02:00:00:00:00:01", "02:00:00:00:00:02"
 DEVICES = ("to-sender", "to-receiver")
@@ -41,9 +41,9 @@ def main() -> None:
 
 def _build(family: Family, commands: list[str]) -> list[socket.socket]:
     emulator = new_network()
-    from netem.live.device_port import open_port
-    from netem.live.udp_socket import open_socket
-    from netem.live.veth import Attachment, bridge, lay_wire, send_nothing_unasked, start_loopback
+    from glassbench.netem.live.device_port import open_port
+    from glassbench.netem.live.udp_socket import open_socket
+    from glassbench.netem.live.veth import Attachment, bridge, lay_wire, send_nothing_unasked, start_loopback
 
     send_nothing_unasked()
     hosts = []

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import Protocol
 
-from netem.live.clock import LiveClock
+from glassbench.netem.live.clock import LiveClock
 
 LEAST = 5e-3  # seconds; shorter ones come all the time on some machines (docs/live.md), and move little
 SPIN = 100e-6  # seconds before an instant in which a loop does not sleep any more: waking up takes so long

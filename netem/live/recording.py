@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from netem.packet import Packet
+from glassbench.netem.packet import Packet
 
 MAX_BYTES = 500_000_000  # of packets, each wherever it is seen; from there on nothing is kept, and `left_out` counts
 _PACKET_BYTES = 200  # what else a packet takes

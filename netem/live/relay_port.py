@@ -1,7 +1,7 @@
 """A port of the emulator that is a UDP socket: a relay on loopback, without any privilege."""
 
-from netem.live.udp_socket import UdpSocket
-from netem.packet import IP_UDP_HEADER_BYTES, Address, Packet
+from glassbench.netem.live.udp_socket import UdpSocket
+from glassbench.netem.packet import IP_UDP_HEADER_BYTES, Address, Packet
 
 _IPV6_EXTRA_BYTES = 20  # its header is so much longer than that of IPv4
 

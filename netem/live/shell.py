@@ -5,10 +5,10 @@ import subprocess
 from collections.abc import Sequence
 from contextlib import ExitStack
 
-from netem.live.device_port import OpenPort
-from netem.live.isolated_python import python_command
-from netem.live.namespaces import NamespacesRefused
-from netem.live.shell_builder import FAR_HARDWARE, NEAR_HARDWARE, PORTS
+from glassbench.netem.live.device_port import OpenPort
+from glassbench.netem.live.isolated_python import python_command
+from glassbench.netem.live.namespaces import NamespacesRefused
+from glassbench.netem.live.shell_builder import FAR_HARDWARE, NEAR_HARDWARE, PORTS
 
 _PATIENCE = 30.0  # seconds for the namespaces to be made
 
@@ -23,7 +23,7 @@ class Shell:
         self._channel.settimeout(_PATIENCE)
         with theirs:
             self._process = subprocess.Popen(
-                python_command("netem.live.shell_builder", str(theirs.fileno()), *command),
+                python_command("glassbench.netem.live.shell_builder", str(theirs.fileno()), *command),
                 pass_fds=[theirs.fileno()],
             )
         cleanup.callback(self._end)

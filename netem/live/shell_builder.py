@@ -15,7 +15,7 @@ import sys
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING
 
-from netem.live.namespaces import (
+from glassbench.netem.live.namespaces import (
     end_with_parent,
     enter_network,
     keep_rights,
@@ -25,7 +25,7 @@ from netem.live.namespaces import (
 )
 
 if TYPE_CHECKING:
-    from netem.live.veth import Attachment
+    from glassbench.netem.live.veth import Attachment
 
 FAR_HARDWARE, NEAR_HARDWARE = "02:00:00:00:01:{:02x}", "02:00:00:00:02:{:02x}"
 PORTS = ("to-far", "to-near")
@@ -61,8 +61,8 @@ def _build() -> tuple[int, int, int, list[socket.socket]]:
     far = this_network() if nested else new_network()
     emulator = new_network()
     near = new_network()
-    from netem.live.device_port import open_port
-    from netem.live.veth import addresses, forward_packets, lay_wire, start_loopback
+    from glassbench.netem.live.device_port import open_port
+    from glassbench.netem.live.veth import addresses, forward_packets, lay_wire, start_loopback
 
     enter_network(far)
     if not nested:
@@ -84,7 +84,7 @@ def _build() -> tuple[int, int, int, list[socket.socket]]:
 
 def far_attachment(level: int) -> "Attachment":
     """The far end of the link: it knows that the links inside of this one are behind the near end."""
-    from netem.live.veth import Attachment
+    from glassbench.netem.live.veth import Attachment
 
     inside = [
         (network.format(deeper), near)
@@ -103,7 +103,7 @@ def far_attachment(level: int) -> "Attachment":
 
 def near_attachment(level: int) -> "Attachment":
     """The near end of the link: everybody is behind the far end."""
-    from netem.live.veth import Attachment
+    from glassbench.netem.live.veth import Attachment
 
     return Attachment(
         f"{_OURS}near{level}",

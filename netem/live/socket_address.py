@@ -8,7 +8,7 @@ import socket
 from ipaddress import IPv6Address
 from typing import Any
 
-from netem.packet import Address
+from glassbench.netem.packet import Address
 
 
 def from_kernel(name: Any) -> Address:

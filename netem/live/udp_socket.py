@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from errno import EMSGSIZE
 from typing import NamedTuple
 
-from netem.live.clock import LiveClock
-from netem.live.socket_address import family_of, from_kernel, to_kernel
-from netem.packet import Address
+from glassbench.netem.live.clock import LiveClock
+from glassbench.netem.live.socket_address import family_of, from_kernel, to_kernel
+from glassbench.netem.packet import Address
 
 SO_TIMESTAMPNS, SO_RXQ_OVFL = 35, 40  # asm-generic/socket.h; Python 3.11 does not name them
 _IP_MTU_DISCOVER, _IPV6_MTU_DISCOVER, _PMTUDISC_PROBE = 10, 23, 3  # linux/in.h, linux/in6.h

@@ -17,7 +17,7 @@ from pathlib import Path
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
-from netem.live.namespaces import enter_network, this_network
+from glassbench.netem.live.namespaces import enter_network, this_network
 
 _MTU = 1500
 

@@ -3,9 +3,9 @@
 import math
 from typing import NamedTuple
 
-from netem.checks import positive
-from netem.packet import Packet
-from netem.queues.drop_tail import DropTail
+from glassbench.netem.checks import positive
+from glassbench.netem.packet import Packet
+from glassbench.netem.queues.drop_tail import DropTail
 
 NOT_ECT, CE = 0, 3  # RFC 3168
 

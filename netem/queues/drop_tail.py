@@ -2,8 +2,8 @@
 
 from collections import deque
 
-from netem.checks import positive
-from netem.packet import Packet
+from glassbench.netem.checks import positive
+from glassbench.netem.packet import Packet
 
 
 class DropTail:

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from netem.packet import Packet
+from glassbench.netem.packet import Packet
 
 
 class Queue(Protocol):

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from netem.traces.detect import FORMATS
-from netem.traces.files import find, load, load_pair
-from netem.traces.generators import GENERATORS, generate
-from netem.traces.trace import Series, Statistics, Trace, TraceError, TracePair
+from glassbench.netem.traces.detect import FORMATS
+from glassbench.netem.traces.files import find, load, load_pair
+from glassbench.netem.traces.generators import GENERATORS, generate
+from glassbench.netem.traces.trace import Series, Statistics, Trace, TraceError, TracePair
 
 __all__ = [
     "FORMATS",

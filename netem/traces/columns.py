@@ -20,9 +20,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from netem.schedule import RateSchedule
-from netem.traces.format import MAX_DELAY, MAX_DURATION, MAX_RATE_BPS, quote, refusal, without_comments
-from netem.traces.trace import FloatArray, Series, Trace, TraceError, merged
+from glassbench.netem.schedule import RateSchedule
+from glassbench.netem.traces.format import MAX_DELAY, MAX_DURATION, MAX_RATE_BPS, quote, refusal, without_comments
+from glassbench.netem.traces.trace import FloatArray, Series, Trace, TraceError, merged
 
 EXAMPLE = "time=Timestamp,rate=DL_bitrate:kbit/s,up=UL_bitrate:kbit/s"
 MAX_ROWS = 1_000_000

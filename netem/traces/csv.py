@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from netem.schedule import OpportunitySchedule, RateSchedule
-from netem.traces.format import (
+from glassbench.netem.schedule import OpportunitySchedule, RateSchedule
+from glassbench.netem.traces.format import (
     MAX_DELAY,
     MAX_DURATION,
     MAX_RATE_BPS,
@@ -24,7 +24,7 @@ from netem.traces.format import (
     refusal,
     without_comments,
 )
-from netem.traces.trace import FloatArray, Series, Trace, TraceError, merged, step_union
+from glassbench.netem.traces.trace import FloatArray, Series, Trace, TraceError, merged, step_union
 
 
 class Column(NamedTuple):

@@ -6,9 +6,9 @@ In every format a byte order mark, the kind of line ends, empty lines and lines 
 from dataclasses import replace
 from typing import NamedTuple
 
-from netem.traces import csv, mahimahi, mm_link, netem_trace, sabre, two_columns
-from netem.traces.format import Format, quote, refusal, without_comments
-from netem.traces.trace import Trace, TraceError
+from glassbench.netem.traces import csv, mahimahi, mm_link, netem_trace, sabre, two_columns
+from glassbench.netem.traces.format import Format, quote, refusal, without_comments
+from glassbench.netem.traces.trace import Trace, TraceError
 
 FORMATS: dict[str, Format] = {
     format.name: format

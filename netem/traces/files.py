@@ -3,10 +3,10 @@
 import stat
 from pathlib import Path
 
-from netem.traces.columns import Log, parse_columns
-from netem.traces.columns import parse as parse_log
-from netem.traces.detect import parse, text_of
-from netem.traces.trace import Trace, TraceError, TracePair
+from glassbench.netem.traces.columns import Log, parse_columns
+from glassbench.netem.traces.columns import parse as parse_log
+from glassbench.netem.traces.detect import parse, text_of
+from glassbench.netem.traces.trace import Trace, TraceError, TracePair
 
 MAX_FILE_BYTES = 64 * 1024 * 1024
 

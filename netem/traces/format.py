@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
 
-from netem.traces.trace import Trace, TraceError
+from glassbench.netem.traces.trace import Trace, TraceError
 
 MAX_RATE_BPS = 1e12
 MAX_DURATION = 7 * 24 * 3600.0

@@ -8,9 +8,9 @@ import re
 
 import numpy as np
 
-from netem.schedule import OPPORTUNITY_BYTES, OpportunitySchedule
-from netem.traces.format import MAX_DURATION, Format, Writer, line_of_row, quote, refusal, without_comments
-from netem.traces.trace import Trace, TraceError, cumulative_bytes
+from glassbench.netem.schedule import OPPORTUNITY_BYTES, OpportunitySchedule
+from glassbench.netem.traces.format import MAX_DURATION, Format, Writer, line_of_row, quote, refusal, without_comments
+from glassbench.netem.traces.trace import Trace, TraceError, cumulative_bytes
 
 MAX_LINES = 8_000_000
 ACCEPTED = "each line of a mahimahi trace is one whole number of milliseconds, not smaller than the line before"

@@ -9,9 +9,17 @@ import re
 
 import numpy as np
 
-from netem.schedule import OPPORTUNITY_BYTES, OpportunitySchedule, RateSchedule
-from netem.traces.format import MAX_DURATION, MAX_RATE_BPS, Format, line_of_row, quote, refusal, without_comments
-from netem.traces.trace import Trace, steps_of_milliseconds
+from glassbench.netem.schedule import OPPORTUNITY_BYTES, OpportunitySchedule, RateSchedule
+from glassbench.netem.traces.format import (
+    MAX_DURATION,
+    MAX_RATE_BPS,
+    Format,
+    line_of_row,
+    quote,
+    refusal,
+    without_comments,
+)
+from glassbench.netem.traces.trace import Trace, steps_of_milliseconds
 
 ACCEPTED = "each line of a log of mm-link is a time in ms, one of # + - d, and numbers, no time before the line above"
 

@@ -16,9 +16,17 @@ from typing import Any
 
 import numpy as np
 
-from netem.schedule import RateSchedule
-from netem.traces.format import MAX_DELAY, MAX_DURATION, MAX_RATE_BPS, Format, quote, refusal, without_comments
-from netem.traces.trace import FloatArray, Series, Trace, merged
+from glassbench.netem.schedule import RateSchedule
+from glassbench.netem.traces.format import (
+    MAX_DELAY,
+    MAX_DURATION,
+    MAX_RATE_BPS,
+    Format,
+    quote,
+    refusal,
+    without_comments,
+)
+from glassbench.netem.traces.trace import FloatArray, Series, Trace, merged
 
 MAX_CHARACTERS = 8 * 1024 * 1024  # JSON grows about thirtyfold in memory
 MAX_STEPS = 1_000_000

@@ -9,9 +9,18 @@ import re
 
 import numpy as np
 
-from netem.schedule import OpportunitySchedule, RateSchedule
-from netem.traces.format import MAX_DELAY, MAX_DURATION, MAX_RATE_BPS, Format, Writer, quote, refusal, without_comments
-from netem.traces.trace import Series, Trace, TraceError, merged, step_union
+from glassbench.netem.schedule import OpportunitySchedule, RateSchedule
+from glassbench.netem.traces.format import (
+    MAX_DELAY,
+    MAX_DURATION,
+    MAX_RATE_BPS,
+    Format,
+    Writer,
+    quote,
+    refusal,
+    without_comments,
+)
+from glassbench.netem.traces.trace import Series, Trace, TraceError, merged, step_union
 
 MAX_BYTES = 8 * 1024 * 1024  # JSON grows about thirtyfold in memory
 LIMITS = {"duration_ms": MAX_DURATION * 1e3, "bandwidth_kbps": MAX_RATE_BPS / 1e3, "latency_ms": 2 * MAX_DELAY * 1e3}

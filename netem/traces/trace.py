@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from netem.schedule import OPPORTUNITY_BYTES, OpportunitySchedule, RateSchedule
+from glassbench.netem.schedule import OPPORTUNITY_BYTES, OpportunitySchedule, RateSchedule
 
 FloatArray = NDArray[np.float64]
 Schedule = OpportunitySchedule | RateSchedule

@@ -5,9 +5,9 @@ The columns are separated by blanks. A row holds until the next, and the last as
 
 import re
 
-from netem.traces import csv
-from netem.traces.format import Format, without_comments
-from netem.traces.trace import Trace
+from glassbench.netem.traces import csv
+from glassbench.netem.traces.format import Format, without_comments
+from glassbench.netem.traces.trace import Trace
 
 _ROW = re.compile(r"[0-9.]+(e[+-]?[0-9]+)?[ \t]+[+-]?[0-9.]+(e[+-]?[0-9]+)?", re.IGNORECASE)
 _MARGIN = re.compile(r"^[ \t]+|[ \t]+$", re.MULTILINE)

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-GLASS = [sys.executable, "-c", "import sys; from experiments.cli.main import main; sys.exit(main())"]
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
+GLASS = [sys.executable, "-c", "import sys; from glassbench.experiments.cli.main import main; sys.exit(main())"]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
 
 Send = Callable[..., "subprocess.CompletedProcess[str]"]
 

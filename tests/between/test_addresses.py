@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from experiments.between.address import parse, resolve, written
-from experiments.between.control import ControlError
-from experiments.between.remote import Remote, connect
-from experiments.between.sending import run_arm_between
-from experiments.cli.app import app
-from experiments.cli.errors import run_app
-from experiments.scenario import build
-from netem.live.clock import LiveClock, monotonic_ns
-from netem.live.socket_address import from_kernel, to_kernel, unmapped
-from netem.live.udp_socket import UdpSocket, open_socket
+from glassbench.experiments.cli.app import app
+from glassbench.experiments.cli.errors import run_app
+from glassbench.experiments.scenario import build
+from glassbench.experiments.worlds.hosts.address import parse, resolve, written
+from glassbench.experiments.worlds.hosts.control import ControlError
+from glassbench.experiments.worlds.hosts.remote import Remote, connect
+from glassbench.experiments.worlds.hosts.sending import run_arm_between
+from glassbench.netem.live.clock import LiveClock, monotonic_ns
+from glassbench.netem.live.socket_address import from_kernel, to_kernel, unmapped
+from glassbench.netem.live.udp_socket import UdpSocket, open_socket
 
 
 @pytest.mark.parametrize(

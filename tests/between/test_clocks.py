@@ -11,22 +11,22 @@ from contextlib import ExitStack
 import numpy as np
 import pytest
 
-from experiments.between.shared_socket import SharedSocket
-from netem.elements.delay import Delay
-from netem.elements.jitter import Jitter
-from netem.link_log import LinkLog
-from netem.live.alignment import align
-from netem.live.alignment_messages import QUESTION, TOKEN_BYTES, Answerer, Asker, Message, encode
-from netem.live.clock import LiveClock, monotonic_ns
-from netem.live.device_port import DevicePort
-from netem.live.driver import drive
-from netem.live.emulator import Direction, emulate
-from netem.live.lan import open_lan
-from netem.live.lan_builder import HOSTS, PORT
-from netem.live.namespaces import NamespacesRefused
-from netem.live.udp_socket import UdpSocket
-from netem.path import Path
-from netem.simulator import START_AT
+from glassbench.experiments.worlds.hosts.shared_socket import SharedSocket
+from glassbench.netem.elements.delay import Delay
+from glassbench.netem.elements.jitter import Jitter
+from glassbench.netem.link_log import LinkLog
+from glassbench.netem.live.alignment import align
+from glassbench.netem.live.alignment_messages import QUESTION, TOKEN_BYTES, Answerer, Asker, Message, encode
+from glassbench.netem.live.clock import LiveClock, monotonic_ns
+from glassbench.netem.live.device_port import DevicePort
+from glassbench.netem.live.driver import drive
+from glassbench.netem.live.emulator import Direction, emulate
+from glassbench.netem.live.lan import open_lan
+from glassbench.netem.live.lan_builder import HOSTS, PORT
+from glassbench.netem.live.namespaces import NamespacesRefused
+from glassbench.netem.live.udp_socket import UdpSocket
+from glassbench.netem.path import Path
+from glassbench.netem.simulator import START_AT
 
 RUNS = int(os.environ.get("GLASS_CLOCK_RUNS", "20"))
 SEED = 20

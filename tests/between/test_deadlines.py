@@ -2,10 +2,10 @@
 
 import pytest
 
-from experiments.between.sending import _decide_again
-from experiments.scenario import build
-from receiver.record import ReceivedRecord
-from sender.record import SentRecord
+from glassbench.experiments.scenario import build
+from glassbench.experiments.worlds.hosts.sending import _decide_again
+from glassbench.receiver.record import ReceivedRecord
+from glassbench.sender.record import SentRecord
 
 
 @pytest.mark.parametrize(

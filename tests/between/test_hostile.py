@@ -17,16 +17,16 @@ from typing import Any
 
 import pytest
 
-from experiments.between.asked import ask_for
-from experiments.between.control import Control, ControlError
-from experiments.between.door import MAX_STRANGERS, PATIENCE
-from experiments.between.messages import VERSION, Answer, Hello, Start, Started
-from experiments.between.sending import run_arm_between
-from experiments.between.serving import _limit_memory
-from experiments.measure.ends import Ends
-from experiments.scenario import build
-from netem.live.alignment_messages import ANSWER, QUESTION, Message, decode, encode
-from netem.simulator import START_AT
+from glassbench.experiments.scenario import build
+from glassbench.experiments.worlds.ends import Ends
+from glassbench.experiments.worlds.hosts.asked import ask_for
+from glassbench.experiments.worlds.hosts.control import Control, ControlError
+from glassbench.experiments.worlds.hosts.door import MAX_STRANGERS, PATIENCE
+from glassbench.experiments.worlds.hosts.messages import VERSION, Answer, Hello, Start, Started
+from glassbench.experiments.worlds.hosts.sending import run_arm_between
+from glassbench.experiments.worlds.hosts.serving import _limit_memory
+from glassbench.netem.live.alignment_messages import ANSWER, QUESTION, Message, decode, encode
+from glassbench.netem.simulator import START_AT
 
 SEED = 20
 MESSAGES = 500  # to each end, before and after admission
@@ -69,7 +69,7 @@ def test_random_reports_and_datagrams_end_a_sender_in_a_sentence() -> None:
 
 
 def test_a_receiver_that_answers_byte_by_byte_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("experiments.between.sending.PATIENCE", 1.0)
+    monkeypatch.setattr("glassbench.experiments.worlds.hosts.sending.PATIENCE", 1.0)
     over = threading.Event()
 
     def drip(control: Control, _: socket.socket) -> None:

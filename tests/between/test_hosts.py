@@ -16,19 +16,19 @@ from typing import Any
 
 import pytest
 
-from experiments import load, run
-from experiments.between.control import ControlError
-from experiments.between.remote import Remote
-from experiments.between.sending import check_receiver
-from experiments.measure.ends import MEDIA_START
-from experiments.report import page, run_report
-from experiments.scenario import build
-from netem.live.lan import open_lan
-from netem.live.namespaces import NamespacesRefused
+from glassbench import load, run
+from glassbench.experiments.results.report import page, run_report
+from glassbench.experiments.scenario import build
+from glassbench.experiments.scenario.session_time import MEDIA_START
+from glassbench.experiments.worlds.hosts.control import ControlError
+from glassbench.experiments.worlds.hosts.remote import Remote
+from glassbench.experiments.worlds.hosts.sending import check_receiver
+from glassbench.netem.live.lan import open_lan
+from glassbench.netem.live.namespaces import NamespacesRefused
 
 ROOT = Path(__file__).parents[2]
-GLASS = [sys.executable, "-c", "import sys; from experiments.cli.main import main; sys.exit(main())"]
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
+GLASS = [sys.executable, "-c", "import sys; from glassbench.experiments.cli.main import main; sys.exit(main())"]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
 
 
 def test_arms_are_measured_one_after_the_other_with_a_bound_of_the_clocks(
@@ -233,7 +233,9 @@ def test_two_hosts_behind_an_emulated_link_see_its_delay(tmp_path: Path) -> None
             open_lan(cleanup)
     except NamespacesRefused as error:
         pytest.skip(str(error))
-    glass = " ".join([sys.executable, "-c", '"import sys; from experiments.cli.main import main; sys.exit(main())"'])
+    glass = " ".join(
+        [sys.executable, "-c", '"import sys; from glassbench.experiments.cli.main import main; sys.exit(main())"']
+    )
     far = f"{glass} receive 198.18.1.1 > key.txt 2> log.txt"
     near = (
         "while ! grep -q -- --key key.txt; do sleep 0.1; done; "

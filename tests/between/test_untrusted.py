@@ -8,17 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments.between.asked import Limits, ask_for, asked_for
-from experiments.between.control import Control, ControlError
-from experiments.between.key import Key, make_identity, matches
-from experiments.between.link_bytes import link_bytes
-from experiments.between.messages import MAX_MESSAGE, Answer, Counts, Hello, Report, Start
-from experiments.between.printable import printable
-from experiments.between.shared_socket import SharedSocket
-from experiments.measure.ends import Ends, Place
-from experiments.scenario import ScenarioError, build
-from netem.live.alignment_messages import Answerer
-from transport.registry import TRANSPORTS
+from glassbench.experiments.scenario import ScenarioError, build
+from glassbench.experiments.worlds.ends import Ends, Place
+from glassbench.experiments.worlds.hosts.asked import Limits, ask_for, asked_for
+from glassbench.experiments.worlds.hosts.control import Control, ControlError
+from glassbench.experiments.worlds.hosts.key import Key, make_identity, matches
+from glassbench.experiments.worlds.hosts.link_bytes import link_bytes
+from glassbench.experiments.worlds.hosts.messages import MAX_MESSAGE, Answer, Counts, Hello, Report, Start
+from glassbench.experiments.worlds.hosts.printable import printable
+from glassbench.experiments.worlds.hosts.shared_socket import SharedSocket
+from glassbench.netem.live.alignment_messages import Answerer
+from glassbench.transport.registry import TRANSPORTS
 
 TOKEN = "0123456789abcdef" * 2
 NOWHERE = Place(("192.0.2.1", 9), ("192.0.2.1", 9))

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from experiments.budgets import Report, check, load_budgets, measure
-from experiments.budgets.baseline import Baseline, baseline_text, parse_baseline
-from experiments.budgets.measure import Measured
+from glassbench.experiments.budgets.baseline import Baseline, baseline_text, parse_baseline
+from glassbench.experiments.budgets.check import Report, check
+from glassbench.experiments.budgets.measure import Measured, measure
+from glassbench.experiments.budgets.spec import load_budgets
 
 CALL = """\
 name = "call"

@@ -3,11 +3,11 @@
 import pandas as pd
 import pytest
 
-from experiments.budgets.blame import blame
-from experiments.budgets.measure import TargetNumbers
-from experiments.budgets.metrics import METRICS
-from experiments.budgets.profile import Profile, percentile_profile, shown_profile
-from experiments.measure.ledger import FATES, STAGES
+from glassbench.experiments.account.ledger import FATES, STAGES
+from glassbench.experiments.budgets.blame import blame
+from glassbench.experiments.budgets.measure import TargetNumbers
+from glassbench.experiments.budgets.metrics import METRICS
+from glassbench.experiments.budgets.profile import Profile, percentile_profile, shown_profile
 
 NAMES = ("p50", "p95", "p99", "max")
 

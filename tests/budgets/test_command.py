@@ -12,8 +12,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from experiments.cli.app import app
-from experiments.cli.errors import run_app
+from glassbench.experiments.cli.app import app
+from glassbench.experiments.cli.errors import run_app
 
 ROOT = Path(__file__).parents[2]
 KEPT = '[[budget]]\narm = "rtp"\np95 = { max = "1s" }\ndelivered = { min = "90%" }\n'
@@ -69,7 +69,7 @@ def test_a_second_check_of_the_same_code_finds_what_the_first_measured(glass, bu
 def test_another_version_of_the_code_does_not_find_results_of_before(glass, budgets, monkeypatch):
     budgets(KEPT)
     glass("check", "budgets.toml", "--workers", "1")
-    monkeypatch.setattr("experiments.results.versions._source_digest", lambda: "another")
+    monkeypatch.setattr("glassbench.experiments.results.versions._source_digest", lambda: "another")
     glass("check", "budgets.toml", "--workers", "1")
     assert len(list(Path("results").iterdir())) == 2
 
@@ -144,7 +144,7 @@ def test_an_arm_that_cannot_be_measured_keeps_nothing_and_is_an_error_in_junit(g
 
 
 def test_characters_that_xml_has_not_are_replaced(glass, budgets, monkeypatch):
-    from experiments.budgets import junit
+    from glassbench.experiments.budgets import junit
 
     assert junit._clean("a\x00b\x1b[31m\ud800é\n") == "a�b�[31m�é\n"
 
@@ -232,9 +232,9 @@ def test_an_interrupt_is_130_and_the_same_command_goes_on(budgets, call, here, t
     (here / "call.toml").write_text(scenario.replace('"4s"', '"15s"'))
     path = budgets(KEPT)
     path.write_text(path.read_text().replace("[1, 2]", "[1, 2, 3, 4]"))
-    program = "import sys; from experiments.cli.main import main; sys.exit(main())"
+    program = "import sys; from glassbench.experiments.cli.main import main; sys.exit(main())"
     command = [sys.executable, "-c", program, "budget", "check", "budgets.toml", "--workers", "1"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
     process = subprocess.Popen(
         command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
     )

@@ -4,9 +4,9 @@ import re
 import shlex
 from pathlib import Path
 
-from experiments.budgets.metrics import METRICS
-from experiments.cli.app import app
-from experiments.cli.errors import run_app
+from glassbench.experiments.budgets.metrics import METRICS
+from glassbench.experiments.cli.app import app
+from glassbench.experiments.cli.errors import run_app
 
 DOCUMENT = (Path(__file__).parents[2] / "docs/budgets.md").read_text()
 

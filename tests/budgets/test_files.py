@@ -7,12 +7,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from experiments.budgets import BudgetError, load_budgets
-from experiments.budgets.baseline import baseline_text, load_baseline, parse_baseline
-from experiments.budgets.check import require
-from experiments.budgets.fingerprint import fingerprint
-from experiments.budgets.spec import parse_budgets, single_budget
-from experiments.scenario.named_files import named_files
+from glassbench.experiments.budgets.baseline import baseline_text, load_baseline, parse_baseline
+from glassbench.experiments.budgets.check import require
+from glassbench.experiments.budgets.fingerprint import fingerprint
+from glassbench.experiments.budgets.spec import BudgetError, load_budgets, parse_budgets, single_budget
+from glassbench.experiments.scenario.named_files import named_files
 
 GOOD = '[[budget]]\narm = "rtp"\np95 = { max = "100ms" }\n'
 

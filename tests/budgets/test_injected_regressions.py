@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from experiments.budgets.text import sentence
-from experiments.measure import virtual
-from netem.elements.delay import Delay
-from receiver.playout import FixedPlayout
-from transport import registry
-from transport.contract import Frame, Transport
-from transport.rtp.receiver import RtpReceiver
-from transport.srt.receiving import ReceiveBuffer
+from glassbench.experiments.budgets.text import sentence
+from glassbench.experiments.worlds import virtual
+from glassbench.netem.elements.delay import Delay
+from glassbench.receiver.playout import FixedPlayout
+from glassbench.transport import registry
+from glassbench.transport.contract import Frame, Transport
+from glassbench.transport.rtp.receiver import RtpReceiver
+from glassbench.transport.srt.receiving import ReceiveBuffer
 
 EXTRA = 0.010  # seconds
 

@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from experiments.budgets.judge import LEAST_RUNS, judge
-from experiments.budgets.limits import parse_limits
-from experiments.budgets.metrics import METRICS, Value
+from glassbench.experiments.budgets.judge import LEAST_RUNS, judge
+from glassbench.experiments.budgets.limits import parse_limits
+from glassbench.experiments.budgets.metrics import METRICS, Value
 
 INF = math.inf
 

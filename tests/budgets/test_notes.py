@@ -1,6 +1,6 @@
 """What a check says beside its verdicts: of few frames, and of arms that show nothing."""
 
-from experiments.budgets.text import explanation, sentence
+from glassbench.experiments.budgets.text import explanation, sentence
 
 
 def test_a_verdict_about_a_percentile_counts_the_frames_of_all_runs_and_says_if_they_are_few(

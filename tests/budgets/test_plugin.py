@@ -52,7 +52,7 @@ def test_a_broken_budget_says_which_metric_by_how_much_and_which_stage(run):
 
 
 def test_a_test_adds_to_the_marker_of_its_module_and_reads_a_baseline(run, pytester, budgets, measure_file):
-    from experiments.budgets.baseline import baseline_text
+    from glassbench.experiments.budgets.baseline import baseline_text
 
     measured = measure_file(budgets('[[budget]]\narm = "rtp"\np95 = { max = "1s" }'))
     (pytester.path / "base.json").write_text(baseline_text(measured, command=[]))
@@ -98,7 +98,7 @@ def test_two_workers_of_xdist_hold_budgets_side_by_side(run):
 )
 def test_bad_arguments_of_the_marker_are_one_sentence(pytester, call, here, marker, sentence, monkeypatch):
     monkeypatch.chdir(here)
-    from experiments.pytest_plugin import glass
+    from glassbench.experiments.budgets.pytest_plugin import glass
 
     class Node:
         name = "test_x"
@@ -170,12 +170,13 @@ def test_a_testcase_of_unittest_is_told_what_it_can_do_and_can_do_it(run):
 
 def test_the_plugin_imports_nothing_that_takes_time():
     program = (
-        "import sys, experiments.pytest_plugin; "
+        "import sys, glassbench.experiments.budgets.pytest_plugin; "
         "print([name for name in sys.modules if name.split('.')[0] in ('numpy', 'pandas', 'pydantic', 'av', 'aioquic', "
-        "'pyarrow', 'matplotlib', 'scipy', 'typer', 'rich', 'transport', 'sender', 'receiver', 'netem')])"
+        "'pyarrow', 'matplotlib', 'scipy', 'typer', 'rich') or name.startswith(('glassbench.transport', "
+        "'glassbench.sender', 'glassbench.receiver', 'glassbench.netem'))])"
     )
     ended = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", program], cwd=ROOT / "src", capture_output=True, text=True, timeout=60, check=True
     )
     assert ended.stdout == "[]\n"
 
@@ -184,4 +185,4 @@ def test_the_plugin_is_an_entry_point_of_pytest():
     import tomllib
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert project["entry-points"]["pytest11"] == {"glassbench": "experiments.pytest_plugin"}
+    assert project["entry-points"]["pytest11"] == {"glassbench": "glassbench.experiments.budgets.pytest_plugin"}

@@ -3,8 +3,8 @@
 import shlex
 from pathlib import Path
 
-from experiments.cli.app import app
-from experiments.cli.errors import run_app
+from glassbench.experiments.cli.app import app
+from glassbench.experiments.cli.errors import run_app
 
 ROOT = Path(__file__).parents[2]
 

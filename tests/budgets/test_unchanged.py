@@ -4,12 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from experiments.budgets import Budgets, check, load_budgets, measure
-from experiments.budgets.measure import count
-from experiments.measure.virtual import Reuse, run_arm
-from experiments.scenario.tracks import VIDEO_TRACK
-from receiver.quality import QualityMemo
-from sender.encode_cache import EncodeCache
+from glassbench.experiments.budgets.check import check
+from glassbench.experiments.budgets.measure import count, measure
+from glassbench.experiments.budgets.spec import Budgets, load_budgets
+from glassbench.experiments.scenario.tracks import VIDEO_TRACK
+from glassbench.experiments.worlds.virtual import Reuse, run_arm
+from glassbench.receiver.quality import QualityMemo
+from glassbench.sender.encode_cache import EncodeCache
 
 RERUNS = 100
 NO_ROOM = """\

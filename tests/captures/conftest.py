@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from experiments import run
-from experiments.results import Run, load
-from experiments.scenario import Scenario, build
-from transport.registry import TRANSPORTS
+from glassbench import run
+from glassbench.experiments.results.run import Run, load
+from glassbench.experiments.scenario import Scenario, build
+from glassbench.transport.registry import TRANSPORTS
 
 ARMS = [*TRANSPORTS, "quic-stream:congestion=reno"]
 PLAIN = {"udp", "rtp", "srt", "quic-datagram", "webtransport-stream-per-frame"}  # one of each kind of packet

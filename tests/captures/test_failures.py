@@ -13,19 +13,19 @@ from typing import Any
 
 import pytest
 
-import experiments
-from experiments.measure import virtual
-from experiments.results import load
-from experiments.results.captures import ArmCapture
-from experiments.results.files import ResultsError
-from experiments.results.stream_file import StreamFile
+import glassbench
+from glassbench.experiments.results.captures import ArmCapture
+from glassbench.experiments.results.files import ResultsError
+from glassbench.experiments.results.run import load
+from glassbench.experiments.results.stream_file import StreamFile
+from glassbench.experiments.worlds import virtual
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = """
 import resource, sys
 limit = int(sys.argv.pop(1))
 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-from experiments.cli.main import main
+from glassbench.experiments.cli.main import main
 sys.exit(main())
 """
 PATIENCE = 60.0
@@ -45,7 +45,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(tmp_path / "cache")},
+            env={**os.environ, "PYTHONPATH": str(ROOT / "src"), "XDG_CACHE_HOME": str(tmp_path / "cache")},
             text=True,
             start_new_session=True,
         )
@@ -125,9 +125,9 @@ def test_a_process_that_is_killed_leaves_whole_blocks_but_for_the_last(
 
 
 def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("experiments.engine.runner.CAPTURES", "manifest.json")  # a file is in the way
+    monkeypatch.setattr("glassbench.experiments.engine.runner.CAPTURES", "manifest.json")  # a file is in the way
     with pytest.raises(ResultsError) as caught:
-        experiments.compare(
+        glassbench.compare(
             source="lognormal", arms=["udp"], duration=1, results=tmp_path, run_id="a", workers=1, capture=True
         )
     folder = tmp_path / "a"

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netem.capture import LinkCapture
-from netem.elements.delay import Delay
-from netem.packet import Packet
-from netem.path import Path
-from netem.pcapng import MAX_PAYLOAD_BYTES, Pcapng, checksum, ip_packet
-from netem.simulator import Simulator
+from glassbench.netem.capture import LinkCapture
+from glassbench.netem.elements.delay import Delay
+from glassbench.netem.packet import Packet
+from glassbench.netem.path import Path
+from glassbench.netem.pcapng import MAX_PAYLOAD_BYTES, Pcapng, checksum, ip_packet
+from glassbench.netem.simulator import Simulator
 
 A, B = ("192.0.2.1", 5004), ("198.51.100.200", 65535)
 

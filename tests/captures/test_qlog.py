@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from experiments.results import Run
-from transport.quic.qlog import Qlog
+from glassbench.experiments.results.run import Run
+from glassbench.transport.quic.qlog import Qlog
 
 FolderOf = Callable[[str], Path]
 ReadQlog = Callable[[Path], tuple[dict[str, Any], list[dict[str, Any]]]]

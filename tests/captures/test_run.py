@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from experiments import load, run
-from experiments.results import Run
-from experiments.results.captures import ArmCapture
-from experiments.scenario import Scenario, build
-from netem.packet import Packet
+from glassbench import load, run
+from glassbench.experiments.results.captures import ArmCapture
+from glassbench.experiments.results.run import Run
+from glassbench.experiments.scenario import Scenario, build
+from glassbench.netem.packet import Packet
 
 FolderOf = Callable[[str], Path]
 Read = Callable[[bytes], Any]

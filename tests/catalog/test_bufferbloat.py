@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from experiments.catalog.bufferbloat import (
+from glassbench.experiments.catalog.bufferbloat import (
     BDP,
     CODEL,
     EXPERIMENT,

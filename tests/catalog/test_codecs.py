@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from experiments.catalog.codecs import (
+from glassbench.experiments.catalog.codecs import (
     BITRATES,
     CODECS,
     EXPERIMENT,

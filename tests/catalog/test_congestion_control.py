@@ -2,7 +2,7 @@
 
 import pytest
 
-from experiments.catalog.congestion_control import (
+from glassbench.experiments.catalog.congestion_control import (
     EXPERIMENT,
     LOSSES,
     RTT,

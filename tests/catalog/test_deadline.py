@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from experiments.catalog import EXPERIMENTS, deadline
-from experiments.catalog.deadline import ARMS, DEADLINES, ENFORCING, IGNORING, SEEDS, Point
+from glassbench.experiments.catalog import EXPERIMENTS, deadline
+from glassbench.experiments.catalog.deadline import ARMS, DEADLINES, ENFORCING, IGNORING, SEEDS, Point
 
 FRAMES = 200
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from experiments.catalog import EXPERIMENTS
-from experiments.catalog.carry_out import carry_out
-from experiments.cli.check_table import markdown
+from glassbench.experiments.catalog import EXPERIMENTS
+from glassbench.experiments.catalog.carry_out import carry_out
+from glassbench.experiments.cli.check_table import markdown
 
 DOCS = Path(__file__).parents[2] / "docs"
 

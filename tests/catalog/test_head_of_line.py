@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from experiments.catalog import EXPERIMENTS, head_of_line
-from experiments.catalog.frames import FRAME_INTERVAL
-from experiments.catalog.head_of_line import (
+from glassbench.experiments.catalog import EXPERIMENTS, head_of_line
+from glassbench.experiments.catalog.frames import FRAME_INTERVAL
+from glassbench.experiments.catalog.head_of_line import (
     GROUP,
     LOSSES,
     MAPPINGS,

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from experiments.catalog.headroom import (
+from glassbench.experiments.catalog.headroom import (
     EXPERIMENT,
     Point,
     _frames_follow_lindley,

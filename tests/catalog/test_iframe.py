@@ -5,8 +5,17 @@ from dataclasses import replace
 
 import pytest
 
-from experiments.catalog import EXPERIMENTS, iframe
-from experiments.catalog.iframe import BITRATES, SIZES, UNLIMITED, WINDOW_BYTES, WINDOWED, First, Running, rounds
+from glassbench.experiments.catalog import EXPERIMENTS, iframe
+from glassbench.experiments.catalog.iframe import (
+    BITRATES,
+    SIZES,
+    UNLIMITED,
+    WINDOW_BYTES,
+    WINDOWED,
+    First,
+    Running,
+    rounds,
+)
 
 
 def first(arm: str, size: float) -> First:

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from experiments.catalog import EXPERIMENTS, outage
-from experiments.catalog.outage import (
+from glassbench.experiments.catalog import EXPERIMENTS, outage
+from glassbench.experiments.catalog.outage import (
     ARMS,
     HANDOVER_ARMS,
     HANDOVER_SEEDS,

@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from experiments.catalog import EXPERIMENTS, priority
-from experiments.catalog.priority import BITRATE, FIRST, LANES, LOADS, QUEUE_BYTES, RTT, Point
-from experiments.measure.virtual import Reuse, run_arm
-from experiments.scenario.tracks import CHAT_TRACK
-from receiver.quality import QualityMemo
-from sender.encode_cache import EncodeCache
+from glassbench.experiments.catalog import EXPERIMENTS, priority
+from glassbench.experiments.catalog.priority import BITRATE, FIRST, LANES, LOADS, QUEUE_BYTES, RTT, Point
+from glassbench.experiments.scenario.tracks import CHAT_TRACK
+from glassbench.experiments.worlds.virtual import Reuse, run_arm
+from glassbench.receiver.quality import QualityMemo
+from glassbench.sender.encode_cache import EncodeCache
 
 MESSAGES = 400
 

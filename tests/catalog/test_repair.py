@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from experiments.catalog import EXPERIMENTS, repair
-from experiments.catalog.repair import (
+from glassbench.experiments.catalog import EXPERIMENTS, repair
+from glassbench.experiments.catalog.repair import (
     DEADLINES,
     DETECTION,
     LOSS,

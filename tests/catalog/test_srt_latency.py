@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from experiments.catalog.srt_latency import (
+from glassbench.experiments.catalog.srt_latency import (
     EXPERIMENT,
     LOSSES,
     MULTIPLIERS,
@@ -17,7 +17,7 @@ from experiments.catalog.srt_latency import (
     overhead,
     surface,
 )
-from experiments.engine.plan_run import run_plan
+from glassbench.experiments.engine.plan_run import run_plan
 
 
 def test_no_repair_fits_into_less_than_a_round_trip():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from experiments.catalog.start_up import (
+from glassbench.experiments.catalog.start_up import (
     BITRATES,
     CHAIN,
     EXPERIMENT,

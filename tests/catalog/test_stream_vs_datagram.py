@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from experiments.catalog import EXPERIMENTS, stream_vs_datagram
-from experiments.catalog.stream_vs_datagram import DEADLINES, DRIVES, MAPPINGS, TRACES, Drives
+from glassbench.experiments.catalog import EXPERIMENTS, stream_vs_datagram
+from glassbench.experiments.catalog.stream_vs_datagram import DEADLINES, DRIVES, MAPPINGS, TRACES, Drives
 
 FRAMES = 360
 

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import pytest
 from markupsafe import Markup
 
-from experiments.cli.app import app
-from experiments.cli.errors import run_app
+from glassbench.experiments.cli.app import app
+from glassbench.experiments.cli.errors import run_app
 
 
 class Ended(NamedTuple):
@@ -25,9 +25,9 @@ Glass = Callable[..., Ended]
 @pytest.fixture
 def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is drawn: pictures take most of the time of a short run, and other tests are about them."""
-    monkeypatch.setattr("experiments.cli.show.draw_run", lambda run: [])
+    monkeypatch.setattr("glassbench.experiments.cli.show.draw_run", lambda run: [])
     for module in ("pictures", "strips"):
-        monkeypatch.setattr(f"experiments.report.{module}.drawn", lambda make, **_: Markup())
+        monkeypatch.setattr(f"glassbench.experiments.results.report.{module}.drawn", lambda make, **_: Markup())
 
 
 @pytest.fixture

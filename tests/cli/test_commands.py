@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from experiments.cli.table import summary_table
-from experiments.cli.whole_table import print_whole
-from experiments.engine import jobs
-from experiments.measure import virtual
-from experiments.scenario.shipped import SCENARIOS
-from sender.sources import SOURCES
-from transport.registry import TRANSPORTS
+from glassbench.experiments.cli.table import summary_table
+from glassbench.experiments.cli.whole_table import print_whole
+from glassbench.experiments.engine import jobs
+from glassbench.experiments.scenario.shipped import SCENARIOS
+from glassbench.experiments.worlds import virtual
+from glassbench.sender.sources import SOURCES
+from glassbench.transport.registry import TRANSPORTS
 
 Glass = Callable[..., Any]
 
@@ -232,8 +232,8 @@ def test_no_name_and_no_number_of_the_table_is_cut(width: int) -> None:
 @pytest.mark.parametrize(
     ("program", "slow"),
     [
-        ("experiments.cli.app", {"matplotlib", "scipy", "pyroute2"}),
-        ("experiments.live.part", {"matplotlib", "scipy", "pyroute2", "pandas", "pyarrow"}),
+        ("glassbench.experiments.cli.app", {"matplotlib", "scipy", "pyroute2"}),
+        ("glassbench.experiments.worlds.live.part", {"matplotlib", "scipy", "pyroute2", "pandas", "pyarrow"}),
     ],
 )
 def test_a_program_starts_without_what_takes_long_to_import(program: str, slow: set[str]) -> None:

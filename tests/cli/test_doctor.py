@@ -15,7 +15,7 @@ Glass = Callable[..., Any]
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody listens for pauses, which takes its time."""
-    monkeypatch.setattr("experiments.cli.doctor.pauses", lambda seconds, least: [])
+    monkeypatch.setattr("glassbench.experiments.cli.doctor.pauses", lambda seconds, least: [])
 
 
 def test_each_line_is_a_yes_or_a_no_with_what_helps(glass: Glass) -> None:
@@ -29,7 +29,7 @@ def test_each_line_is_a_yes_or_a_no_with_what_helps(glass: Glass) -> None:
 
 
 def test_a_processor_that_is_taken_away_is_said(glass: Glass, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("experiments.cli.doctor.pauses", lambda seconds, least: [0.003, 0.0012])
+    monkeypatch.setattr("glassbench.experiments.cli.doctor.pauses", lambda seconds, least: [0.003, 0.0012])
     out = glass("doctor").out
     assert "no   a processor of one's own (2 pauses of 1 ms or more in 2 s): the longest took 3.0 ms: other" in out
 

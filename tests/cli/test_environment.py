@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from experiments import plots
-from experiments.cli.output import write_file
-from experiments.cli.terminal import speak_plainly
+from glassbench.experiments.cli.output import write_file
+from glassbench.experiments.cli.terminal import speak_plainly
+from glassbench.experiments.results.plots import figures
 
 Glass = Callable[..., Any]
 
 ROOT = Path(__file__).parents[2]
-GLASS = "import sys; from experiments.cli.main import main; sys.exit(main())"
+GLASS = "import sys; from glassbench.experiments.cli.main import main; sys.exit(main())"
 SHORT = ("compare", "--source", "lognormal", "--duration", "300ms", "--workers", "1", "--arm", "udp")
 
 
@@ -27,7 +27,7 @@ def process(
     return subprocess.run(
         [sys.executable, "-c", program, *arguments],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(folder / "cache"), **environment},
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src"), "XDG_CACHE_HOME": str(folder / "cache"), **environment},
         stdout=stdout,
         stderr=subprocess.PIPE,
         text=True,
@@ -70,7 +70,7 @@ def test_a_picture_that_cannot_be_drawn_is_a_note(glass: Glass, monkeypatch: pyt
     def fail(run: object) -> None:
         raise RuntimeError("no such\nfont")
 
-    monkeypatch.setitem(plots.PLOTS, "timeline", fail)  # type: ignore[arg-type]
+    monkeypatch.setitem(figures.PLOTS, "timeline", fail)  # type: ignore[arg-type]
     code, out, err = glass(*SHORT)
     folder = "results/lte-driving-seed20"
     assert (code, err) == (0, "")
@@ -98,7 +98,7 @@ def test_output_that_is_not_taken_is_no_bad_input(glass: Glass, monkeypatch: pyt
 @pytest.mark.parametrize("mode", ["w", "a"])
 def test_a_file_that_is_stdout_already_is_gone_on_with(tmp_path: Path, mode: str) -> None:
     program = (
-        "import sys; from pathlib import Path; from experiments.cli.output import write_file\n"
+        "import sys; from pathlib import Path; from glassbench.experiments.cli.output import write_file\n"
         "print('before'); said = [write_file(Path(name), b'middle\\n') for name in ('/dev/stdout', 'out')]; print(said)"
     )
     (tmp_path / "out").write_text("first\n")

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from experiments.engine import jobs
-from experiments.results import run_folder, store
-from experiments.results.files import ResultsError
+from glassbench.experiments.engine import jobs
+from glassbench.experiments.results import run_folder, store
+from glassbench.experiments.results.files import ResultsError
 
 Glass = Callable[..., Any]
 
@@ -51,7 +51,7 @@ def test_several_runs_give_intervals_a_verdict_and_how_much_they_bound(glass: Gl
 
 def test_the_same_command_again_runs_nothing_and_says_the_same(glass: Glass, monkeypatch: pytest.MonkeyPatch) -> None:
     first = glass(*RUNS, "--runs", "3", "--json")
-    monkeypatch.setattr("experiments.engine.plan_run.run_jobs", None)  # it must not be called
+    monkeypatch.setattr("glassbench.experiments.engine.plan_run.run_jobs", None)  # it must not be called
     assert glass(*RUNS, "--runs", "3", "--json") == first
     content = json.loads(first.out)
     assert (content["blocks"], content["unit"]) == (3, "run")
@@ -201,7 +201,7 @@ def test_prune_removes_a_damaged_run_that_says_so_and_all_are_listed_before_the_
             raise KeyboardInterrupt
         gone.append(entry.path)
 
-    monkeypatch.setattr("experiments.results.store.remove", fail_after_one)
+    monkeypatch.setattr("glassbench.experiments.results.store.remove", fail_after_one)
     code, out, _ = glass("results", "prune", "--incomplete", "--yes")
     assert code == 130 and len(gone) == 1
     assert [line.split(" (")[0] for line in out.splitlines()] == [

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from matplotlib.figure import Figure
 
-from experiments import catalog, scenario
-from experiments.catalog.experiment import Check, Datasets, Experiment
-from experiments.engine.plan import Plan, grid
+from glassbench.experiments import catalog, scenario
+from glassbench.experiments.catalog.experiment import Check, Datasets, Experiment
+from glassbench.experiments.engine.plan import Plan, grid
 
 Glass = Callable[..., Any]
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from experiments.results import load
+from glassbench.experiments.results.run import load
 
 ROOT = Path(__file__).parents[2]
-PROGRAM = "import sys; from experiments.cli.main import main; sys.exit(main())"
+PROGRAM = "import sys; from glassbench.experiments.cli.main import main; sys.exit(main())"
 TWO_ARMS = ("compare", "--source", "lognormal", "--arm", "quic-stream", "--arm", "quic-datagram", "--workers", "2")
 LONG = (*TWO_ARMS, "--duration", "60min", "--capture")
 PATIENCE = 90.0
@@ -27,7 +27,7 @@ Start = Callable[..., "subprocess.Popen[str]"]
 def start(tmp_path: Path) -> Iterator[Start]:
     """Start `glass` in a session of its own."""
     processes: list[subprocess.Popen[str]] = []
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "XDG_CACHE_HOME": str(tmp_path / "cache")}
 
     def run(*arguments: str, **options: Any) -> "subprocess.Popen[str]":
         process = subprocess.Popen(
@@ -126,14 +126,14 @@ def test_an_interrupt_during_the_imports_is_one_line(start: Start, after: float)
 def test_the_entry_point_answers_an_interrupt_of_its_imports(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from experiments.cli.main import main
+    from glassbench.experiments.cli.main import main
 
     class Pressed:
         def find_spec(self, name: str, *_: object) -> None:
-            if name == "experiments.cli.app":
+            if name == "glassbench.experiments.cli.app":
                 raise KeyboardInterrupt
 
-    monkeypatch.delitem(sys.modules, "experiments.cli.app", raising=False)
+    monkeypatch.delitem(sys.modules, "glassbench.experiments.cli.app", raising=False)
     monkeypatch.setattr(sys, "meta_path", [Pressed(), *sys.meta_path])
     assert main() == 130
     assert capsys.readouterr() == ("", "error: interrupted\n")

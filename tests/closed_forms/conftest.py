@@ -7,13 +7,13 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from experiments.measure.arm_result import ArmResult
-from experiments.measure.ledger import check, stages
-from experiments.measure.virtual import Reuse, run_arm
-from experiments.scenario import build
-from experiments.scenario.tracks import VIDEO_TRACK
-from receiver.quality import QualityMemo
-from sender.encode_cache import EncodeCache
+from glassbench.experiments.account.arm_result import ArmResult
+from glassbench.experiments.account.ledger import check, stages
+from glassbench.experiments.scenario import build
+from glassbench.experiments.scenario.tracks import VIDEO_TRACK
+from glassbench.experiments.worlds.virtual import Reuse, run_arm
+from glassbench.receiver.quality import QualityMemo
+from glassbench.sender.encode_cache import EncodeCache
 
 RunArm = Callable[..., ArmResult]
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from transport.registry import TRANSPORTS
+from glassbench.transport.registry import TRANSPORTS
 
 ARMS = [*TRANSPORTS, "quic-stream:congestion=cubic"]
 DELAY_MS = 20.0

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from transport.registry import TRANSPORTS
+from glassbench.transport.registry import TRANSPORTS
 
 ELEMENTS = [
     {"element": "policer", "rate": "6Mbit/s", "burst": "30kB"},

@@ -4,9 +4,9 @@ import math
 
 import pytest
 
-from experiments.measure.metrics import first_frame
-from experiments.measure.virtual import Reuse, run_arm
-from experiments.scenario import build
+from glassbench.experiments.account.metrics import first_frame
+from glassbench.experiments.scenario import build
+from glassbench.experiments.worlds.virtual import Reuse, run_arm
 
 LATENCY = 0.12  # of SRT, its default
 

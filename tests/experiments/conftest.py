@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from experiments.measure.virtual import Reuse
-from experiments.scenario import Scenario, build
-from receiver.quality import QualityMemo
-from sender.encode_cache import EncodeCache
-from transport.registry import TRANSPORTS
+from glassbench.experiments.scenario import Scenario, build
+from glassbench.experiments.worlds.virtual import Reuse
+from glassbench.receiver.quality import QualityMemo
+from glassbench.sender.encode_cache import EncodeCache
+from glassbench.transport.registry import TRANSPORTS
 
 MakeScenario = Callable[..., Scenario]
 

@@ -7,20 +7,20 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import pytest
 
-from experiments.cli.show import json_object
-from experiments.engine.runner import run
-from experiments.measure.arm_result import LEDGER_TYPES, LINK_TYPES
-from experiments.measure.ledger import FATES, STAGES
-from experiments.results import load
-from experiments.scenario import Scenario, parse
-from experiments.scenario.arm_spec import option_text
-from experiments.scenario.elements import ELEMENTS, RandomSpec
-from experiments.scenario.media_spec import ChatSpec, VideoSpec
-from experiments.scenario.network_spec import NetworkSpec
-from experiments.scenario.queue_spec import QUEUES
-from experiments.scenario.schema import Spec
-from experiments.scenario.units import DURATION, FRACTION, RATE, SIZE
-from transport.registry import TRANSPORTS
+from glassbench.experiments.account.arm_result import LEDGER_TYPES, LINK_TYPES
+from glassbench.experiments.account.ledger import FATES, STAGES
+from glassbench.experiments.cli.show import json_object
+from glassbench.experiments.engine.runner import run
+from glassbench.experiments.results.run import load
+from glassbench.experiments.scenario import Scenario, parse
+from glassbench.experiments.scenario.arm_spec import option_text
+from glassbench.experiments.scenario.elements import ELEMENTS, RandomSpec
+from glassbench.experiments.scenario.media_spec import ChatSpec, VideoSpec
+from glassbench.experiments.scenario.network_spec import NetworkSpec
+from glassbench.experiments.scenario.queue_spec import QUEUES
+from glassbench.experiments.scenario.schema import Spec
+from glassbench.experiments.scenario.units import DURATION, FRACTION, RATE, SIZE
+from glassbench.transport.registry import TRANSPORTS
 
 ROOT = Path(__file__).parents[2]
 SCENARIOS = (ROOT / "docs" / "scenarios.md").read_text(encoding="utf-8")

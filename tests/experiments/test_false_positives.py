@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from experiments.measure.virtual import Reuse, run_arm
-from experiments.scenario import build
-from experiments.statistics.false_positives import split_against_itself
+from glassbench.experiments.results.statistics.false_positives import split_against_itself
+from glassbench.experiments.scenario import build
+from glassbench.experiments.worlds.virtual import Reuse, run_arm
 
 RUNS = 240
 

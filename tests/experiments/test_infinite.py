@@ -10,18 +10,18 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from experiments.budgets.metrics import METRICS, value
-from experiments.cli.show_dataset import median_rows
-from experiments.engine.runner import run
-from experiments.measure.metrics import floor_ratio
-from experiments.results import load
-from experiments.results.dataset import Dataset
-from experiments.results.files import write_json, write_table
-from experiments.results.json_form import json_text, number_of
-from experiments.results.notes import NO_FLOOR
-from experiments.results.summary_table import summary_table
-from experiments.scenario import Scenario
-from experiments.scenario.spec import FLOOR
+from glassbench.experiments.account.metrics import floor_ratio
+from glassbench.experiments.budgets.metrics import METRICS, value
+from glassbench.experiments.cli.show_dataset import median_rows
+from glassbench.experiments.engine.runner import run
+from glassbench.experiments.results.dataset import Dataset
+from glassbench.experiments.results.files import write_json, write_table
+from glassbench.experiments.results.json_form import json_text, number_of
+from glassbench.experiments.results.notes import NO_FLOOR
+from glassbench.experiments.results.run import load
+from glassbench.experiments.results.summary_table import summary_table
+from glassbench.experiments.scenario import Scenario
+from glassbench.experiments.scenario.spec import FLOOR
 
 
 def test_medians_are_what_pandas_makes_of_the_summary_in_its_order(tmp_path: Path) -> None:

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments.measure.ledger import FATES, STAGES, check, join, stages
-from experiments.measure.ledger_error import LedgerError
-from receiver.record import ReceivedRecord
-from sender.record import SentRecord
+from glassbench.experiments.account.ledger import FATES, STAGES, check, join, stages
+from glassbench.experiments.account.ledger_error import LedgerError
+from glassbench.receiver.record import ReceivedRecord
+from glassbench.sender.record import SentRecord
 
 START = 1002.0
 

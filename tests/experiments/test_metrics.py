@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.measure.metrics import freezes, glass_to_glass, percentile, sent_mbps, signal_delay, summarize
+from glassbench.experiments.account.metrics import (
+    freezes,
+    glass_to_glass,
+    percentile,
+    sent_mbps,
+    signal_delay,
+    summarize,
+)
 
 INF = math.inf
 

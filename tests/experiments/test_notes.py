@@ -11,25 +11,25 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments.cli.show import json_object
-from experiments.cli.show_dataset import evidence_object
-from experiments.engine.repeat import repeat
-from experiments.engine.runner import run
-from experiments.measure.arm_result import ArmResult
-from experiments.measure.ends import MEDIA_START
-from experiments.measure.ledger import join
-from experiments.measure.metrics import PERCENTILES, too_few
-from experiments.measure.notes import with_notes
-from experiments.measure.virtual import Reuse, run_arm
-from experiments.report import dataset_report, page, run_report
-from experiments.results import load
-from experiments.results.evidence import evidence
-from experiments.results.notes import told
-from experiments.results.run_answer import answer
-from experiments.scenario import Scenario, build
-from experiments.statistics import compare_arms
-from receiver.record import ReceivedRecord
-from sender.record import SentRecord
+from glassbench.experiments.account.arm_result import ArmResult
+from glassbench.experiments.account.ledger import join
+from glassbench.experiments.account.metrics import PERCENTILES, too_few
+from glassbench.experiments.account.notes import with_notes
+from glassbench.experiments.cli.show import json_object
+from glassbench.experiments.cli.show_dataset import evidence_object
+from glassbench.experiments.engine.repeat import repeat
+from glassbench.experiments.engine.runner import run
+from glassbench.experiments.results.evidence import evidence
+from glassbench.experiments.results.notes import told
+from glassbench.experiments.results.report import dataset_report, page, run_report
+from glassbench.experiments.results.run import load
+from glassbench.experiments.results.run_answer import answer
+from glassbench.experiments.results.statistics import compare_arms
+from glassbench.experiments.scenario import Scenario, build
+from glassbench.experiments.scenario.session_time import MEDIA_START
+from glassbench.experiments.worlds.virtual import Reuse, run_arm
+from glassbench.receiver.record import ReceivedRecord
+from glassbench.sender.record import SentRecord
 
 DELAY = {"element": "delay", "delay": "10ms"}
 

@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from experiments.cli.app import app
-from experiments.engine.ab import Settings, false_alarms, paired_metrics, run_settings
-from experiments.engine.repeat import repeat
-from experiments.engine.runner import run
-from experiments.measure.trace_window import trace_window
-from experiments.report.dataset_report import dataset_report
-from experiments.results.dataset import Dataset
-from experiments.results.evidence import evidence
-from experiments.results.subject import dataset_subject, run_subject
-from experiments.scenario import Scenario, build
+from glassbench.experiments.cli.app import app
+from glassbench.experiments.engine.ab import Settings, false_alarms, paired_metrics, run_settings
+from glassbench.experiments.engine.repeat import repeat
+from glassbench.experiments.engine.runner import run
+from glassbench.experiments.results.dataset import Dataset
+from glassbench.experiments.results.evidence import evidence
+from glassbench.experiments.results.report.dataset_report import dataset_report
+from glassbench.experiments.results.subject import dataset_subject, run_subject
+from glassbench.experiments.scenario import Scenario, build
+from glassbench.experiments.scenario.trace_window import trace_window
 
 
 def scenario(folder: Path, seconds: int, **network: str) -> Scenario:

@@ -12,10 +12,10 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
-from experiments.results import parquet
-from experiments.results.dataset import Dataset
-from experiments.results.files import ResultsError, read_table
-from experiments.results.parquet import RefusedTable, read_columns
+from glassbench.experiments.results import parquet
+from glassbench.experiments.results.dataset import Dataset
+from glassbench.experiments.results.files import ResultsError, read_table
+from glassbench.experiments.results.parquet import RefusedTable, read_columns
 
 ROWS = 300_000
 LIMIT = 1_000_000

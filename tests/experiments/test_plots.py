@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments.measure.ledger import STAGES
-from experiments.plots import PLOTS, latency_cdf, stage_breakdown, timeline
-from experiments.plots.style import arm_styles, own_style
-from experiments.results import Run
+from glassbench.experiments.account.ledger import STAGES
+from glassbench.experiments.results.plots.figures import PLOTS, latency_cdf, stage_breakdown, timeline
+from glassbench.experiments.results.plots.style import arm_styles, own_style
+from glassbench.experiments.results.run import Run
 
 FRAMES = 50
 

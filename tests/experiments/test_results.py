@@ -8,13 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments.measure.arm_result import LINK_TYPES, ArmResult, Outcome
-from experiments.measure.ledger import STAGES, join
-from experiments.results import Run, load, run_folder
-from experiments.results.arm_folder import write_arm
-from experiments.results.files import ResultsError, write_table
-from receiver.record import ReceivedRecord
-from sender.record import SentRecord
+from glassbench.experiments.account.arm_result import LINK_TYPES, ArmResult, Outcome
+from glassbench.experiments.account.ledger import STAGES, join
+from glassbench.experiments.results import run_folder
+from glassbench.experiments.results.arm_folder import write_arm
+from glassbench.experiments.results.files import ResultsError, write_table
+from glassbench.experiments.results.run import Run, load
+from glassbench.receiver.record import ReceivedRecord
+from glassbench.sender.record import SentRecord
 
 SCENARIO = {"name": "test", "duration": "2s", "seed": 1, "video": {}, "network": {}}
 MANIFEST = {"scenario": SCENARIO, "seed": 1, "arms": {}}

@@ -12,22 +12,22 @@ from typing import Any
 import pandas as pd
 import pytest
 
-import experiments
-from experiments.engine.runner import FLOOR, Interrupted, compare, default_with, run
-from experiments.results import load
-from experiments.results.files import ResultsError, read_json
-from experiments.scenario import Scenario, ScenarioError
-from experiments.scenario.title import title
-from experiments.scenario.toml_text import to_toml
-from transport.contract import TransportConfig
-from transport.registry import TRANSPORTS, TransportEntry
+import glassbench
+from glassbench.experiments.engine.runner import FLOOR, Interrupted, compare, default_with, run
+from glassbench.experiments.results.files import ResultsError, read_json
+from glassbench.experiments.results.run import load
+from glassbench.experiments.scenario import Scenario, ScenarioError
+from glassbench.experiments.scenario.title import title
+from glassbench.experiments.scenario.toml_text import to_toml
+from glassbench.transport.contract import TransportConfig
+from glassbench.transport.registry import TRANSPORTS, TransportEntry
 
 MakeScenario = Callable[..., Scenario]
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = """
 import sys
-from experiments import run
+from glassbench import run
 run(sys.argv[1], results=sys.argv[2], workers=int(sys.argv[3]))
 """
 
@@ -50,25 +50,28 @@ def test_as_many_workers_share_the_work_as_processors_may_be_used(
 ) -> None:
     counts: list[int] = []
     for module in ("runner", "plan_run"):
-        monkeypatch.setattr(f"experiments.engine.{module}.usable_processors", lambda: 7)
+        monkeypatch.setattr(f"glassbench.experiments.engine.{module}.usable_processors", lambda: 7)
         monkeypatch.setattr(
-            f"experiments.engine.{module}.run_jobs", lambda jobs, *, workers, **_: bool(counts.append(workers))
+            f"glassbench.experiments.engine.{module}.run_jobs",
+            lambda jobs, *, workers, **_: bool(counts.append(workers)),
         )
     scenario = make_scenario(arms=["udp"])
     with pytest.raises(KeyboardInterrupt):
         run(scenario, results=tmp_path)
     with pytest.raises(KeyboardInterrupt):
-        experiments.repeat(scenario, 2, results=tmp_path)
+        glassbench.repeat(scenario, 2, results=tmp_path)
     assert counts == [7, 7]
 
 
 def test_the_command_looks_for_no_module_where_an_empty_entry_of_pythonpath_sends_it(tmp_path: Path) -> None:
     (tmp_path / "queue.py").write_text("raise SystemExit('a module of the user ran')\n")
-    program = "import sys; from experiments.cli.main import main; main(); import queue; print(queue.__file__)"
+    program = (
+        "import sys; from glassbench.experiments.cli.main import main; main(); import queue; print(queue.__file__)"
+    )
     done = subprocess.run(
         [sys.executable, "-P", "-c", program, "list", "transports"],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(("", str(ROOT)))},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(("", str(ROOT / "src")))},
         capture_output=True,
         text=True,
         check=False,
@@ -293,11 +296,11 @@ def test_compare_refuses_bad_input_with_one_sentence(tmp_path: Path, options: di
 
 
 def test_the_package_offers_its_verbs_whatever_was_imported_before() -> None:
-    assert experiments.compare is compare
-    assert experiments.run is run
-    assert experiments.load is load
+    assert glassbench.compare is compare
+    assert glassbench.run is run
+    assert glassbench.load is load
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
-        _ = experiments.nothing
+        _ = glassbench.nothing
 
 
 def test_a_manifest_is_there_before_the_first_arm_ends(make_scenario: MakeScenario, tmp_path: Path) -> None:

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments.measure.links import open_link
-from experiments.scenario import Scenario, ScenarioError, build, load, parse, shipped
-from experiments.scenario.elements import ELEMENTS, DelaySpec, LossEpisodesSpec, TraceSpec
-from experiments.scenario.shipped import SCENARIOS
-from experiments.scenario.spec import MAX_DURATION
-from experiments.scenario.toml_text import to_toml
+from glassbench.experiments.scenario import Scenario, ScenarioError, build, load, parse, shipped
+from glassbench.experiments.scenario.elements import ELEMENTS, DelaySpec, LossEpisodesSpec, TraceSpec
+from glassbench.experiments.scenario.shipped import SCENARIOS
+from glassbench.experiments.scenario.spec import MAX_DURATION
+from glassbench.experiments.scenario.toml_text import to_toml
+from glassbench.experiments.worlds.links import open_link
 
 GOOD = """\
 name = "test"

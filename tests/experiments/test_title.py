@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from experiments.catalog import EXPERIMENTS
-from experiments.scenario import Scenario, build, shipped
-from experiments.scenario.elements import ELEMENTS
-from experiments.scenario.title import title
+from glassbench.experiments.catalog import EXPERIMENTS
+from glassbench.experiments.scenario import Scenario, build, shipped
+from glassbench.experiments.scenario.elements import ELEMENTS
+from glassbench.experiments.scenario.title import title
 
 
 def scenario(network: dict[str, Any], **changes: Any) -> Scenario:

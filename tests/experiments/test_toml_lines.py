@@ -6,7 +6,7 @@ import tomllib
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments.scenario.toml_lines import KeyPath, key_lines, line_of
+from glassbench.experiments.scenario.toml_lines import KeyPath, key_lines, line_of
 
 DOCUMENT = '''\
 name = "a # not a comment"   # a comment with [brackets]

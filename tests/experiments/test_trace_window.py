@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from experiments.measure.links import open_link
-from experiments.measure.trace_window import TraceWindow, trace_window
-from experiments.measure.virtual import Reuse, run_arm
-from experiments.scenario import Scenario, ScenarioError, build
+from glassbench.experiments.scenario import Scenario, ScenarioError, build
+from glassbench.experiments.scenario.trace_window import TraceWindow, trace_window
+from glassbench.experiments.worlds.links import open_link
+from glassbench.experiments.worlds.virtual import Reuse, run_arm
 
 START_AT, MEDIA_START = 1000.0, 1002.0
 

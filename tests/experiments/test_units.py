@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments.scenario.units import DURATION, FRACTION, RATE, SIZE, Quantity, UnitError
+from glassbench.experiments.scenario.units import DURATION, FRACTION, RATE, SIZE, Quantity, UnitError
 
 KINDS = [DURATION, RATE, SIZE, FRACTION]
 

@@ -8,18 +8,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments.measure.ledger import FATES, check, stages
-from experiments.measure.ledger_error import LedgerError
-from experiments.measure.links import check_conservation, open_link
-from experiments.measure.virtual import MEDIA_START, Reuse, run_arm
-from experiments.scenario import Scenario
-from experiments.scenario.tracks import CHAT_TRACK, VIDEO_TRACK
-from netem.elements.jitter import Jitter
-from netem.elements.loss_episodes import LossEpisodes
-from netem.packet import Packet
-from netem.simulator import START_AT
-from transport.contract import TransportConfig, Unsupported
-from transport.registry import TRANSPORTS, TransportEntry
+from glassbench.experiments.account.ledger import FATES, check, stages
+from glassbench.experiments.account.ledger_error import LedgerError
+from glassbench.experiments.scenario import Scenario
+from glassbench.experiments.scenario.session_time import MEDIA_START
+from glassbench.experiments.scenario.tracks import CHAT_TRACK, VIDEO_TRACK
+from glassbench.experiments.worlds.links import check_conservation, open_link
+from glassbench.experiments.worlds.virtual import Reuse, run_arm
+from glassbench.netem.elements.jitter import Jitter
+from glassbench.netem.elements.loss_episodes import LossEpisodes
+from glassbench.netem.packet import Packet
+from glassbench.netem.simulator import START_AT
+from glassbench.transport.contract import TransportConfig, Unsupported
+from glassbench.transport.registry import TRANSPORTS, TransportEntry
 
 MakeScenario = Callable[..., Scenario]
 ARMS = [*TRANSPORTS, "quic-stream:congestion=cubic", "quic-stream:congestion=reno"]

@@ -3,8 +3,8 @@
 import pytest
 from random_scenarios import draw, judge
 
-from transport.rtp.budget import RetransmissionBudget
-from transport.srt.bandwidth import Bandwidth
+from glassbench.transport.rtp.budget import RetransmissionBudget
+from glassbench.transport.srt.bandwidth import Bandwidth
 
 SEED = 7
 LOSSY = {
@@ -21,6 +21,10 @@ LOSSY = {
 def test_a_random_scenario_adds_up_and_explains_itself(index: int) -> None:
     findings = judge(draw(SEED, index))
     assert not findings, f"python benchmarks/random_scenarios.py --seed {SEED} --only {index}"
+
+
+def test_a_datagram_of_an_expired_frame_does_not_leave_unseen_when_the_path_lets_larger_packets_pass_again() -> None:
+    assert not judge(draw(0, 8254))
 
 
 def test_a_drawn_scenario_is_the_same_again() -> None:

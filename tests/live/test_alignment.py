@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from netem.element import Element
-from netem.elements.delay import Delay
-from netem.elements.duplication import Duplication
-from netem.elements.random_delay import RandomDelay
-from netem.elements.random_loss import RandomLoss
-from netem.elements.reordering import Reordering
-from netem.endpoint import Endpoint
-from netem.live.alignment import MAX_DRIFT, TOLERANCE, Alignment, Exchange, align
-from netem.live.alignment_messages import (
+from glassbench.netem.element import Element
+from glassbench.netem.elements.delay import Delay
+from glassbench.netem.elements.duplication import Duplication
+from glassbench.netem.elements.random_delay import RandomDelay
+from glassbench.netem.elements.random_loss import RandomLoss
+from glassbench.netem.elements.reordering import Reordering
+from glassbench.netem.endpoint import Endpoint
+from glassbench.netem.live.alignment import MAX_DRIFT, TOLERANCE, Alignment, Exchange, align
+from glassbench.netem.live.alignment_messages import (
     ANSWER,
     BURST,
     MAX_STAMP,
@@ -33,9 +33,9 @@ from netem.live.alignment_messages import (
     encode,
     is_alignment,
 )
-from netem.packet import Address
-from netem.path import Path
-from netem.simulator import START_AT, Simulator
+from glassbench.netem.packet import Address
+from glassbench.netem.path import Path
+from glassbench.netem.simulator import START_AT, Simulator
 
 A, B = ("10.0.0.1", 1), ("10.0.0.2", 2)
 TOKEN, OTHER = b"0123456789abcdef", b"0123456789abcdeF"

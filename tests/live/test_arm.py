@@ -10,14 +10,14 @@ from typing import Any, cast
 
 import pytest
 
-from experiments.live.arm import run_arm_live
-from experiments.live.emulators import Emulator
-from experiments.live.wiring import check_emulator
-from experiments.measure.arm_result import ArmResult
-from experiments.scenario import Scenario, build
+from glassbench.experiments.account.arm_result import ArmResult
+from glassbench.experiments.scenario import Scenario, build
+from glassbench.experiments.worlds.live.arm import run_arm_live
+from glassbench.experiments.worlds.live.emulators import Emulator
+from glassbench.experiments.worlds.live.wiring import check_emulator
 
 ROOT = Path(__file__).parents[2]
-GLASS = "import sys; from experiments.cli.main import main; sys.exit(main())"
+GLASS = "import sys; from glassbench.experiments.cli.main import main; sys.exit(main())"
 
 
 @pytest.fixture(autouse=True)
@@ -47,9 +47,9 @@ def emulator(request: pytest.FixtureRequest) -> Emulator:
 @pytest.fixture
 def however_late(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests share their machine with others."""
-    monkeypatch.setattr("experiments.live.arm.MOST_LATE_MS", 1e6)
-    monkeypatch.setattr("experiments.live.arm.LONGEST_PAUSE", 1e6)
-    monkeypatch.setattr("experiments.live.arm.MOST_PAUSED", 1e6)
+    monkeypatch.setattr("glassbench.experiments.worlds.live.arm.MOST_LATE_MS", 1e6)
+    monkeypatch.setattr("glassbench.experiments.worlds.live.arm.LONGEST_PAUSE", 1e6)
+    monkeypatch.setattr("glassbench.experiments.worlds.live.arm.MOST_PAUSED", 1e6)
 
 
 def parts() -> list[int]:
@@ -61,7 +61,7 @@ def parts() -> list[int]:
             mine = os.environ["TMPDIR"].encode() in (process / "environ").read_bytes() if command else False
         except OSError:
             continue
-        if b"experiments.live.part" in command and mine:
+        if b"glassbench.experiments.worlds.live.part" in command and mine:
             found.append(int(process.name))
     return found
 
@@ -124,8 +124,8 @@ def test_real_pictures_are_encoded_sent_decoded_and_carry_their_stamp() -> None:
 
 
 def test_a_run_whose_emulator_was_late_is_repeated_and_then_no_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("experiments.live.arm.MOST_LATE_MS", -1.0)
-    monkeypatch.setattr("experiments.live.arm.ATTEMPTS", 2)
+    monkeypatch.setattr("glassbench.experiments.worlds.live.arm.MOST_LATE_MS", -1.0)
+    monkeypatch.setattr("glassbench.experiments.worlds.live.arm.ATTEMPTS", 2)
     result = live(scenario("udp", duration="200ms"))
     assert result.outcome == "failed"
     assert result.reason is not None and result.reason.startswith("the machine was busy: in 2 runs of this arm 99 %")
@@ -189,7 +189,7 @@ def test_unsupported_is_said_before_anything_is_started() -> None:
 )
 def test_what_does_not_go_together_is_refused_in_a_sentence(options: list[str], accepted: str, tmp_path: Path) -> None:
     command = [sys.executable, "-c", GLASS, "compare", "--live", *options]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert accepted in " ".join(done.stderr.split())

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from experiments import run
-from experiments.live.emulators import Emulator
-from experiments.live.replay import Notes, replay
-from experiments.live.wiring import check_emulator
-from experiments.results.captures import open_capture
-from experiments.scenario import Scenario, build
-from netem.live.recording import MAX_BYTES, Recording
-from netem.packet import Packet
+from glassbench import run
+from glassbench.experiments.results.captures import open_capture
+from glassbench.experiments.scenario import Scenario, build
+from glassbench.experiments.worlds.live.emulators import Emulator
+from glassbench.experiments.worlds.live.replay import Notes, replay
+from glassbench.experiments.worlds.live.wiring import check_emulator
+from glassbench.netem.live.recording import MAX_BYTES, Recording
+from glassbench.netem.packet import Packet
 
 VIDEO = {"source": "lognormal", "bitrate": "1Mbit/s"}
 
@@ -43,9 +43,9 @@ def emulator(request: pytest.FixtureRequest) -> Emulator:
 def test_a_live_arm_has_its_packets_keys_and_qlogs(
     emulator: Emulator, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("experiments.live.arm.MOST_LATE_MS", 1e6)
-    monkeypatch.setattr("experiments.live.arm.LONGEST_PAUSE", 1e6)
-    monkeypatch.setattr("experiments.live.arm.MOST_PAUSED", 1e6)
+    monkeypatch.setattr("glassbench.experiments.worlds.live.arm.MOST_LATE_MS", 1e6)
+    monkeypatch.setattr("glassbench.experiments.worlds.live.arm.LONGEST_PAUSE", 1e6)
+    monkeypatch.setattr("glassbench.experiments.worlds.live.arm.MOST_PAUSED", 1e6)
     found = run(scenario(name), results=tmp_path, live=emulator, capture=True)
     (arm,) = found.arms
     assert arm["outcome"] == "measured"

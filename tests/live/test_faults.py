@@ -8,16 +8,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from experiments.live.arm import run_arm_live
-from experiments.live.end import LiveReceiver, LiveSender, Session
-from experiments.live.task import EndPlug, RelayPlug
-from experiments.live.wiring import Wiring, wire
-from experiments.measure import ledger
-from experiments.measure.arm_result import ArmResult
-from experiments.measure.ends import MEDIA_START, Ends, Place
-from experiments.scenario import Scenario, build
-from netem.live.clock import LiveClock, monotonic_ns
-from netem.live.udp_socket import UdpSocket, open_socket
+from glassbench.experiments.account import ledger
+from glassbench.experiments.account.arm_result import ArmResult
+from glassbench.experiments.scenario import Scenario, build
+from glassbench.experiments.scenario.session_time import MEDIA_START
+from glassbench.experiments.worlds.ends import Ends, Place
+from glassbench.experiments.worlds.live.arm import run_arm_live
+from glassbench.experiments.worlds.live.end import LiveReceiver, LiveSender, Session
+from glassbench.experiments.worlds.live.task import EndPlug, RelayPlug
+from glassbench.experiments.worlds.live.wiring import Wiring, wire
+from glassbench.netem.live.clock import LiveClock, monotonic_ns
+from glassbench.netem.live.udp_socket import UdpSocket, open_socket
 
 VIDEO = {"source": "lognormal", "bitrate": "1Mbit/s", "deadline": "1s", "keyframe_interval": 30}
 
@@ -25,9 +26,9 @@ VIDEO = {"source": "lognormal", "bitrate": "1Mbit/s", "deadline": "1s", "keyfram
 @pytest.fixture(autouse=True)
 def however_late(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests share their machine with others."""
-    monkeypatch.setattr("experiments.live.arm.MOST_LATE_MS", 1e6)
-    monkeypatch.setattr("experiments.live.arm.LONGEST_PAUSE", 1e6)
-    monkeypatch.setattr("experiments.live.arm.MOST_PAUSED", 1e6)
+    monkeypatch.setattr("glassbench.experiments.worlds.live.arm.MOST_LATE_MS", 1e6)
+    monkeypatch.setattr("glassbench.experiments.worlds.live.arm.LONGEST_PAUSE", 1e6)
+    monkeypatch.setattr("glassbench.experiments.worlds.live.arm.MOST_PAUSED", 1e6)
 
 
 def scenario(arm: str, duration: str, down: list[dict[str, Any]], **fields: Any) -> Scenario:
@@ -107,7 +108,7 @@ def test_a_flood_of_garbage_on_any_port_changes_no_outcome(
                         stranger.sendto(garbage[number % 64], ("127.0.0.1", ports[at]))
                 time.sleep(max(0.0, begun + 0.01 - time.monotonic()))
 
-    monkeypatch.setattr("experiments.live.arm.wire", watched)
+    monkeypatch.setattr("glassbench.experiments.worlds.live.arm.wire", watched)
     flooding = threading.Thread(target=flood)
     flooding.start()
     try:

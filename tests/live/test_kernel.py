@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 
-from experiments import run
-from experiments.live.kernel_commands import NotInKernel
-from experiments.live.wiring import kernel_commands
-from experiments.scenario import Scenario, build
-from netem.live.lan import open_kernel_lan
-from netem.live.lan_builder import DEVICES
-from netem.live.namespaces import NamespacesRefused
+from glassbench import run
+from glassbench.experiments.scenario import Scenario, build
+from glassbench.experiments.worlds.live.kernel_commands import NotInKernel
+from glassbench.experiments.worlds.live.wiring import kernel_commands
+from glassbench.netem.live.lan import open_kernel_lan
+from glassbench.netem.live.lan_builder import DEVICES
+from glassbench.netem.live.namespaces import NamespacesRefused
 
 ROOT = Path(__file__).parents[2]
-GLASS = "import sys; from experiments.cli.main import main; sys.exit(main())"
+GLASS = "import sys; from glassbench.experiments.cli.main import main; sys.exit(main())"
 NETEM = f"tc qdisc add dev {DEVICES[0]} root netem"
 
 
@@ -106,7 +106,7 @@ def test_a_kernel_without_netem_is_refused_with_the_command_and_the_way_out(tmp_
     done = subprocess.run(
         [sys.executable, "-c", GLASS, *command],
         cwd=tmp_path,
-        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin:/usr/sbin:/sbin"},
+        env={"PYTHONPATH": str(ROOT / "src"), "PATH": "/usr/bin:/bin:/usr/sbin:/sbin"},
         capture_output=True,
         text=True,
         check=False,

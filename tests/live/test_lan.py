@@ -11,17 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from netem.elements.delay import Delay
-from netem.link_log import LinkLog
-from netem.live.clock import LiveClock, monotonic_ns
-from netem.live.device_port import DevicePort, ecn_of, with_ecn
-from netem.live.emulator import Direction, emulate
-from netem.live.lan import open_lan
-from netem.live.lan_builder import HOSTS, PORT, Family
-from netem.live.namespaces import NamespacesRefused
-from netem.live.udp_socket import UdpSocket
-from netem.path import Path as LinkPath
-from netem.pcapng import checksum
+from glassbench.netem.elements.delay import Delay
+from glassbench.netem.link_log import LinkLog
+from glassbench.netem.live.clock import LiveClock, monotonic_ns
+from glassbench.netem.live.device_port import DevicePort, ecn_of, with_ecn
+from glassbench.netem.live.emulator import Direction, emulate
+from glassbench.netem.live.lan import open_lan
+from glassbench.netem.live.lan_builder import HOSTS, PORT, Family
+from glassbench.netem.live.namespaces import NamespacesRefused
+from glassbench.netem.live.udp_socket import UdpSocket
+from glassbench.netem.path import Path as LinkPath
+from glassbench.netem.pcapng import checksum
 
 DELAY = 0.02
 

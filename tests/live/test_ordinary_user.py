@@ -14,15 +14,15 @@ from typing import Any
 
 import pytest
 
-from experiments import load
+from glassbench import load
 
 ROOT = Path(__file__).parents[2]
 NOBODY = 65534
 PATIENCE = 120.0
 MAIN = (
-    "import sys; import experiments.live.arm as arm; "
+    "import sys; import glassbench.experiments.worlds.live.arm as arm; "
     "arm.MOST_LATE_MS = arm.LONGEST_PAUSE = arm.MOST_PAUSED = 1e6; "  # tests share their machine
-    "from experiments.cli.main import main; sys.exit(main())"
+    "from glassbench.experiments.cli.main import main; sys.exit(main())"
 )
 
 
@@ -44,10 +44,11 @@ class User:
             "PATH": os.environ["PATH"],
             "HOME": str(self.folder),
             "TMPDIR": str(self.folder),
-            "PYTHONPATH": os.pathsep.join((str(ROOT), sysconfig.get_paths()["purelib"])),
+            "PYTHONPATH": os.pathsep.join((str(ROOT / "src"), sysconfig.get_paths()["purelib"])),
         }
         # Root's own Python may lie where nobody else may look.
-        check = "import experiments.live.arm, subprocess, sys; subprocess.run([sys.executable, '-c', ''], check=True)"
+        imports = "import glassbench.experiments.worlds.live.arm, subprocess, sys"
+        check = f"{imports}; subprocess.run([sys.executable, '-c', ''], check=True)"
         candidates = [sys.executable, f"/usr/bin/python{sys.version_info[0]}.{sys.version_info[1]}"]
         usable = [python for python in candidates if ended(self._start(python, "-c", check)).returncode == 0]
         if not usable:
@@ -74,7 +75,7 @@ class User:
                 mine = str(self.folder).encode() in (process / "environ").read_bytes() if command else False
             except OSError:
                 continue
-            if b"experiments.live.part" in command and mine:
+            if b"glassbench.experiments.worlds.live.part" in command and mine:
                 found.append(int(process.name))
         return sorted(found)
 

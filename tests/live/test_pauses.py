@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from experiments.live import arm
-from experiments.live.arm import run_arm_live
-from experiments.live.task import ROLES
-from experiments.measure.arm_result import ArmResult
-from experiments.scenario import build
-from netem.live.pauses import Pauses
+from glassbench.experiments.account.arm_result import ArmResult
+from glassbench.experiments.scenario import build
+from glassbench.experiments.worlds.live import arm
+from glassbench.experiments.worlds.live.arm import run_arm_live
+from glassbench.experiments.worlds.live.task import ROLES
+from glassbench.netem.live.pauses import Pauses
 
 SCENARIO = build(
     {
@@ -30,8 +30,8 @@ class Loop:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.time, self.computed, self.sleeps = 1000.0, 0.0, 0.0
-        monkeypatch.setattr("netem.live.pauses.time.thread_time", lambda: self.computed)
-        monkeypatch.setattr("netem.live.pauses.select.select", self._select)
+        monkeypatch.setattr("glassbench.netem.live.pauses.time.thread_time", lambda: self.computed)
+        monkeypatch.setattr("glassbench.netem.live.pauses.select.select", self._select)
         self.pauses = Pauses(self)  # type: ignore[arg-type]
 
     def now(self) -> float:

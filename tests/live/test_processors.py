@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from netem.live.processors import usable_processors
+from glassbench.netem.live.processors import usable_processors
 
 ALL = 64
 

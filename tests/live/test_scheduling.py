@@ -10,18 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from netem.live.scheduling import run_as_others, run_patiently, spare_processor, stay_off, stay_on
+from glassbench.netem.live.scheduling import run_as_others, run_patiently, spare_processor, stay_off, stay_on
 
 ROOT = Path(__file__).parents[2]
 LISTEN = """
-from netem.live.pauses import pauses
+from glassbench.netem.live.pauses import pauses
 print("listening", flush=True)
 print(max(pauses(2.0, least=0.1)))
 """
 
 
 def test_a_pause_of_a_process_is_found_with_its_length() -> None:
-    process = subprocess.Popen([sys.executable, "-c", LISTEN], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen([sys.executable, "-c", LISTEN], cwd=ROOT / "src", stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "listening\n"
     time.sleep(0.3)  # until it does

@@ -13,12 +13,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from netem.live.lan import open_lan
-from netem.live.namespaces import NamespacesRefused
-from netem.live.shell import Shell
+from glassbench.netem.live.lan import open_lan
+from glassbench.netem.live.namespaces import NamespacesRefused
+from glassbench.netem.live.shell import Shell
 
 ROOT = Path(__file__).parents[2]
-GLASS = "import sys; from experiments.cli.main import main; sys.exit(main())"
+GLASS = "import sys; from glassbench.experiments.cli.main import main; sys.exit(main())"
 
 SERVER = """
 import socket, sys
@@ -79,7 +79,7 @@ def shell(programs: Path) -> RunShell:
         return subprocess.run(
             shell_command(*arguments),
             cwd=programs,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
             capture_output=True,
             text=True,
             check=False,
@@ -219,7 +219,7 @@ def test_whatever_is_killed_the_command_its_children_and_the_server_end_too(prog
     glass = subprocess.Popen(
         shell_command("--far", f"{sleep} & {sleep}", "--", *command),
         cwd=programs,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
         stderr=subprocess.DEVNULL,
     )
     end = time.monotonic() + 60
@@ -241,7 +241,7 @@ def test_an_interrupt_is_for_the_command(programs: Path) -> None:
     glass = subprocess.Popen(
         shell_command("--", "sh", "-c", trap),
         cwd=programs,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,

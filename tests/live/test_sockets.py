@@ -10,17 +10,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from netem.elements.delay import Delay
-from netem.link_log import LinkLog
-from netem.live.clock import LiveClock, monotonic_ns
-from netem.live.driver import drive
-from netem.live.emulator import Direction, emulate
-from netem.live.lateness import Lateness
-from netem.live.relay_port import RelayPort
-from netem.live.udp_socket import UdpSocket, open_socket, trains
-from netem.packet import Address
-from netem.path import Path
-from netem.simulator import START_AT
+from glassbench.netem.elements.delay import Delay
+from glassbench.netem.link_log import LinkLog
+from glassbench.netem.live.clock import LiveClock, monotonic_ns
+from glassbench.netem.live.driver import drive
+from glassbench.netem.live.emulator import Direction, emulate
+from glassbench.netem.live.lateness import Lateness
+from glassbench.netem.live.relay_port import RelayPort
+from glassbench.netem.live.udp_socket import UdpSocket, open_socket, trains
+from glassbench.netem.packet import Address
+from glassbench.netem.path import Path
+from glassbench.netem.simulator import START_AT
 
 DELAY = 0.05
 

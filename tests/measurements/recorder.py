@@ -20,15 +20,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from experiments import scenario as scenarios
-from experiments.catalog import EXPERIMENTS
-from experiments.measure.virtual import Reuse, run_arm
-from experiments.scenario import Scenario, build
-from experiments.scenario.shipped import SCENARIOS
-from receiver.quality import QualityMemo
-from sender.encode_cache import EncodeCache
-from sender.encoder import ENCODERS, EncoderSettings, SourceEncoder
-from sender.sources import SourceRequest, open_source
+from glassbench.experiments import scenario as scenarios
+from glassbench.experiments.catalog import EXPERIMENTS
+from glassbench.experiments.scenario import Scenario, build
+from glassbench.experiments.scenario.shipped import SCENARIOS
+from glassbench.experiments.worlds.virtual import Reuse, run_arm
+from glassbench.receiver.quality import QualityMemo
+from glassbench.sender.encode_cache import EncodeCache
+from glassbench.sender.encoder import ENCODERS, EncoderSettings, SourceEncoder
+from glassbench.sender.sources import SourceRequest, open_source
 
 RECORDED = Path(__file__).with_name("digests.json")
 SEEDS = 3

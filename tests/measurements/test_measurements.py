@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments.catalog import EXPERIMENTS
-from experiments.scenario.shipped import SCENARIOS
+from glassbench.experiments.catalog import EXPERIMENTS
+from glassbench.experiments.scenario.shipped import SCENARIOS
 
 
 def _load_recorder() -> ModuleType:

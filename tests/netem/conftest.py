@@ -6,8 +6,8 @@ from typing import Protocol
 
 import pytest
 
-from netem.element import Counts, Element
-from netem.packet import Packet
+from glassbench.netem.element import Counts, Element
+from glassbench.netem.packet import Packet
 
 A, B = ("10.0.0.1", 1000), ("10.0.0.2", 1000)
 

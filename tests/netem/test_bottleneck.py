@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from netem.elements.fixed_rate import FixedRate
-from netem.elements.policer import Policer
-from netem.elements.trace_driven import FluidLink, OpportunityLink, trace_driven
-from netem.packet import IP_UDP_HEADER_BYTES
-from netem.queues.drop_tail import DropTail
-from netem.replay import Replay, replayed
-from netem.schedule import OpportunitySchedule, RateSchedule
+from glassbench.netem.elements.fixed_rate import FixedRate
+from glassbench.netem.elements.policer import Policer
+from glassbench.netem.elements.trace_driven import FluidLink, OpportunityLink, trace_driven
+from glassbench.netem.packet import IP_UDP_HEADER_BYTES
+from glassbench.netem.queues.drop_tail import DropTail
+from glassbench.netem.replay import Replay, replayed
+from glassbench.netem.schedule import OpportunitySchedule, RateSchedule
 
 T0 = 1000.0
 ROOMY = 10**9

@@ -5,13 +5,13 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from netem.elements.delay import Delay
-from netem.elements.duplication import Duplication
-from netem.elements.jitter import Jitter
-from netem.elements.random_delay import DISTRIBUTIONS, RandomDelay
-from netem.elements.reordering import Reordering
-from netem.elements.scheduled_delay import ScheduledDelay
-from netem.replay import Replay
+from glassbench.netem.elements.delay import Delay
+from glassbench.netem.elements.duplication import Duplication
+from glassbench.netem.elements.jitter import Jitter
+from glassbench.netem.elements.random_delay import DISTRIBUTIONS, RandomDelay
+from glassbench.netem.elements.reordering import Reordering
+from glassbench.netem.elements.scheduled_delay import ScheduledDelay
+from glassbench.netem.replay import Replay
 
 T0 = 1000.0
 

@@ -7,27 +7,27 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from netem.element import Element
-from netem.elements.delay import Delay
-from netem.elements.duplication import Duplication
-from netem.elements.fixed_rate import FixedRate
-from netem.elements.gilbert_elliott import GilbertElliottLoss
-from netem.elements.jitter import Jitter
-from netem.elements.loss_episodes import LossEpisodes
-from netem.elements.outage import Outage
-from netem.elements.policer import Policer
-from netem.elements.random_delay import DISTRIBUTIONS, RandomDelay
-from netem.elements.random_loss import RandomLoss
-from netem.elements.reordering import Reordering
-from netem.elements.scheduled_delay import ScheduledDelay
-from netem.elements.scheduled_loss import ScheduledLoss
-from netem.elements.size_limit import SizeLimit
-from netem.elements.trace_driven import trace_driven
-from netem.path import Path
-from netem.queues.codel import CoDel
-from netem.queues.drop_tail import DropTail
-from netem.replay import Replay, replayed
-from netem.schedule import OpportunitySchedule, RateSchedule
+from glassbench.netem.element import Element
+from glassbench.netem.elements.delay import Delay
+from glassbench.netem.elements.duplication import Duplication
+from glassbench.netem.elements.fixed_rate import FixedRate
+from glassbench.netem.elements.gilbert_elliott import GilbertElliottLoss
+from glassbench.netem.elements.jitter import Jitter
+from glassbench.netem.elements.loss_episodes import LossEpisodes
+from glassbench.netem.elements.outage import Outage
+from glassbench.netem.elements.policer import Policer
+from glassbench.netem.elements.random_delay import DISTRIBUTIONS, RandomDelay
+from glassbench.netem.elements.random_loss import RandomLoss
+from glassbench.netem.elements.reordering import Reordering
+from glassbench.netem.elements.scheduled_delay import ScheduledDelay
+from glassbench.netem.elements.scheduled_loss import ScheduledLoss
+from glassbench.netem.elements.size_limit import SizeLimit
+from glassbench.netem.elements.trace_driven import trace_driven
+from glassbench.netem.path import Path
+from glassbench.netem.queues.codel import CoDel
+from glassbench.netem.queues.drop_tail import DropTail
+from glassbench.netem.replay import Replay, replayed
+from glassbench.netem.schedule import OpportunitySchedule, RateSchedule
 
 T0 = 1000.0
 RATES = RateSchedule(np.array([0.0, 0.3, 0.5]), np.array([2e6, 0.0, 4e6]), 0.7)

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from netem.elements.delay import Delay
-from netem.elements.fixed_rate import FixedRate
-from netem.elements.outage import Outage
-from netem.link_log import LinkLog
-from netem.path import Path
-from netem.queues.drop_tail import DropTail
-from netem.simulator import START_AT, Simulator
+from glassbench.netem.elements.delay import Delay
+from glassbench.netem.elements.fixed_rate import FixedRate
+from glassbench.netem.elements.outage import Outage
+from glassbench.netem.link_log import LinkLog
+from glassbench.netem.path import Path
+from glassbench.netem.queues.drop_tail import DropTail
+from glassbench.netem.simulator import START_AT, Simulator
 
 A, B = ("10.0.0.1", 1), ("10.0.0.2", 2)
 SIZE = 1250  # on the wire: 1 ms at 10 Mbit/s

@@ -5,12 +5,12 @@ import itertools
 import numpy as np
 import pytest
 
-from netem.elements.gilbert_elliott import GilbertElliottLoss
-from netem.elements.loss_episodes import LossEpisodes
-from netem.elements.outage import Outage
-from netem.elements.random_loss import RandomLoss
-from netem.elements.scheduled_loss import ScheduledLoss
-from netem.replay import Replay
+from glassbench.netem.elements.gilbert_elliott import GilbertElliottLoss
+from glassbench.netem.elements.loss_episodes import LossEpisodes
+from glassbench.netem.elements.outage import Outage
+from glassbench.netem.elements.random_loss import RandomLoss
+from glassbench.netem.elements.scheduled_loss import ScheduledLoss
+from glassbench.netem.replay import Replay
 
 T0 = 1000.0
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from netem.elements.fixed_rate import FixedRate
-from netem.queues.codel import CoDel
-from netem.queues.drop_tail import DropTail
+from glassbench.netem.elements.fixed_rate import FixedRate
+from glassbench.netem.queues.codel import CoDel
+from glassbench.netem.queues.drop_tail import DropTail
 
 T0 = 1000.0
 SIZE, RATE = 1250, 1e7  # 1 ms a packet

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from netem.elements.scheduled_delay import ScheduledDelay
-from netem.elements.trace_driven import trace_driven
-from netem.queues.drop_tail import DropTail
-from netem.replay import Replay, replayed
-from netem.schedule import OpportunitySchedule, RateSchedule
+from glassbench.netem.elements.scheduled_delay import ScheduledDelay
+from glassbench.netem.elements.trace_driven import trace_driven
+from glassbench.netem.queues.drop_tail import DropTail
+from glassbench.netem.replay import Replay, replayed
+from glassbench.netem.schedule import OpportunitySchedule, RateSchedule
 
 MEDIA = 1002.0
 LEAD = 2.0

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from netem.schedule import OPPORTUNITY_BYTES, OpportunitySchedule, RateSchedule
+from glassbench.netem.schedule import OPPORTUNITY_BYTES, OpportunitySchedule, RateSchedule
 
 RATES = st.lists(st.sampled_from([0.0, 0.0, 1e4, 3.3e5, 8e6]), min_size=1, max_size=8).filter(any)
 

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from netem.elements.delay import Delay
-from netem.elements.fixed_rate import FixedRate
-from netem.elements.loss_episodes import LossEpisodes
-from netem.elements.random_delay import RandomDelay
-from netem.packet import IP_UDP_HEADER_BYTES
-from netem.path import Path
-from netem.queues.drop_tail import DropTail
-from netem.simulator import START_AT, LivelockError, Simulator
+from glassbench.netem.elements.delay import Delay
+from glassbench.netem.elements.fixed_rate import FixedRate
+from glassbench.netem.elements.loss_episodes import LossEpisodes
+from glassbench.netem.elements.random_delay import RandomDelay
+from glassbench.netem.packet import IP_UDP_HEADER_BYTES
+from glassbench.netem.path import Path
+from glassbench.netem.queues.drop_tail import DropTail
+from glassbench.netem.simulator import START_AT, LivelockError, Simulator
 
 A, B, R = ("10.0.0.1", 1), ("10.0.0.2", 2), ("10.0.0.3", 3)
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from netem.elements.size_limit import SizeLimit
-from netem.packet import Packet
+from glassbench.netem.elements.size_limit import SizeLimit
+from glassbench.netem.packet import Packet
 
 
 def passed(limit: SizeLimit, size_bytes: int, at: float) -> bool:

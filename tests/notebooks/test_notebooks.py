@@ -23,7 +23,7 @@ def test_a_notebook_runs_and_shows_what_is_kept_in_it(
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(NOTEBOOKS.parent), os.environ.get("PYTHONPATH", "")]))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(NOTEBOOKS.parent / "src"), os.environ.get("PYTHONPATH", "")]))
     notebook = nbformat.read(NOTEBOOKS / name, as_version=4)
     kept = [texts(cell) for cell in notebook.cells]
     folder = tmp_path / "notebooks"

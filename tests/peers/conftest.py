@@ -24,17 +24,17 @@ import av
 import numpy as np
 import pytest
 
-from experiments.live.codec_thread import CodecThread
-from experiments.measure.ends import Ends
-from experiments.scenario import build
-from netem.live.clock import LiveClock
-from netem.live.driver import drive
-from netem.live.udp_socket import UdpSocket, open_socket
-from netem.packet import Address
-from receiver.pipeline import ReceiverPipeline
-from sender.encoder import Encoded, SourceEncoder
-from sender.pipeline import SenderPipeline, capture_count
-from transport.contract import Transport
+from glassbench.experiments.scenario import build
+from glassbench.experiments.worlds.ends import Ends
+from glassbench.experiments.worlds.live.codec_thread import CodecThread
+from glassbench.netem.live.clock import LiveClock
+from glassbench.netem.live.driver import drive
+from glassbench.netem.live.udp_socket import UdpSocket, open_socket
+from glassbench.netem.packet import Address
+from glassbench.receiver.pipeline import ReceiverPipeline
+from glassbench.sender.encoder import Encoded, SourceEncoder
+from glassbench.sender.pipeline import SenderPipeline, capture_count
+from glassbench.transport.contract import Transport
 
 SECONDS = float(os.environ.get("GLASS_PEER_SECONDS", "6"))
 FPS = 30

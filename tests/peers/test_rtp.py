@@ -8,10 +8,10 @@ import av
 import numpy as np
 import pytest
 
-from experiments.measure.ends import Place
-from netem.live.clock import LiveClock, monotonic_ns
-from receiver.stamp import read_stamp
-from transport.rtp import sdp
+from glassbench.experiments.worlds.ends import Place
+from glassbench.netem.live.clock import LiveClock, monotonic_ns
+from glassbench.receiver.stamp import read_stamp
+from glassbench.transport.rtp import sdp
 
 HELD = 1.0  # seconds in which a receiver shows what it holds back, before we say goodbye
 GSTREAMER = "apt-get install -y gstreamer1.0-tools gstreamer1.0-libav " + " ".join(

@@ -9,8 +9,8 @@ from statistics import median
 
 import pytest
 
-from experiments.measure.ends import Place
-from netem.live.clock import LiveClock, monotonic_ns
+from glassbench.experiments.worlds.ends import Place
+from glassbench.netem.live.clock import LiveClock, monotonic_ns
 
 # The first NAK of a connection is repeated by libsrt after up to 300 ms, if it or its answer is lost; then every 20 ms.
 # As much again is for a busy machine.

@@ -9,15 +9,15 @@ import pytest
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.connection import QuicConnection
 
-from netem.element import Counts, Element
-from netem.elements.delay import Delay
-from netem.elements.fixed_rate import FixedRate
-from netem.packet import Packet
-from netem.path import Path
-from netem.queues.drop_tail import DropTail
-from netem.simulator import Simulator
-from transport.contract import Event, Frame, FrameReceived, Track, Transport, TransportConfig
-from transport.registry import get, validate_options
+from glassbench.netem.element import Counts, Element
+from glassbench.netem.elements.delay import Delay
+from glassbench.netem.elements.fixed_rate import FixedRate
+from glassbench.netem.packet import Packet
+from glassbench.netem.path import Path
+from glassbench.netem.queues.drop_tail import DropTail
+from glassbench.netem.simulator import Simulator
+from glassbench.transport.contract import Event, Frame, FrameReceived, Track, Transport, TransportConfig
+from glassbench.transport.registry import get, validate_options
 
 SENDER, RECEIVER = ("10.0.0.1", 4000), ("10.0.0.2", 4433)
 START_AT = 1000.0

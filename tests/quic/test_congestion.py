@@ -4,8 +4,8 @@ from collections import deque
 
 import pytest
 
-from transport.congestion.pacer import Pacer
-from transport.congestion.realtime import RealtimeController
+from glassbench.transport.congestion.pacer import Pacer
+from glassbench.transport.congestion.realtime import RealtimeController
 
 PACKET = 1452
 

@@ -13,11 +13,11 @@ import hashlib, sys
 sys.path[:0] = [{root!r}, {here!r}]
 import numpy as np
 from conftest import CHAT, MEDIA_AT, Call, make_video
-from netem.elements.delay import Delay
-from netem.elements.fixed_rate import FixedRate
-from netem.elements.random_loss import RandomLoss
-from netem.queues.drop_tail import DropTail
-from transport.contract import Track
+from glassbench.netem.elements.delay import Delay
+from glassbench.netem.elements.fixed_rate import FixedRate
+from glassbench.netem.elements.random_loss import RandomLoss
+from glassbench.netem.queues.drop_tail import DropTail
+from glassbench.transport.contract import Track
 seed = {seed}
 for arm in {arms!r}:
     for congestion in ("realtime", "cubic"):
@@ -35,7 +35,7 @@ ARMS = ["quic-stream", "quic-stream-per-gop", "quic-stream-per-frame", "quic-dat
 
 
 def events(seed: int, hash_seed: int) -> list[str]:
-    program = PROGRAM.format(root=str(ROOT), here=str(Path(__file__).parent), seed=seed, arms=ARMS)
+    program = PROGRAM.format(root=str(ROOT / "src"), here=str(Path(__file__).parent), seed=seed, arms=ARMS)
     environment = os.environ | {"PYTHONHASHSEED": str(hash_seed)}
     run = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from netem.elements.delay import Delay
-from transport.contract import (
+from glassbench.netem.elements.delay import Delay
+from glassbench.transport.contract import (
     Closed,
     Connected,
     Frame,
@@ -19,9 +19,9 @@ from transport.contract import (
     TransportConfig,
     Unsupported,
 )
-from transport.quic import end
-from transport.quic.ticket import ticket
-from transport.registry import get, validate_options
+from glassbench.transport.quic import end
+from glassbench.transport.quic.ticket import ticket
+from glassbench.transport.registry import get, validate_options
 
 CALLER, LISTENER = ("10.0.0.1", 4000), ("10.0.0.2", 4433)
 VIDEO = Track(id=1, name="video", media="h264", priority=2)

@@ -4,10 +4,10 @@ from math import floor
 
 import pytest
 
-from netem.elements.delay import Delay
-from netem.elements.fixed_rate import FixedRate
-from netem.queues.drop_tail import DropTail
-from transport.contract import FrameLost
+from glassbench.netem.elements.delay import Delay
+from glassbench.netem.elements.fixed_rate import FixedRate
+from glassbench.netem.queues.drop_tail import DropTail
+from glassbench.transport.contract import FrameLost
 
 LOST = 50  # the frame whose only packet is lost
 RATE = 20e6

@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from netem.elements.delay import Delay
-from netem.elements.fixed_rate import FixedRate
-from netem.elements.outage import Outage
-from netem.elements.random_loss import RandomLoss
-from netem.elements.size_limit import SizeLimit
-from netem.queues.drop_tail import DropTail
-from transport.contract import Track
-from transport.quic.path_mtu import BASE_BYTES, PathMtu, SentSize
+from glassbench.netem.elements.delay import Delay
+from glassbench.netem.elements.fixed_rate import FixedRate
+from glassbench.netem.elements.outage import Outage
+from glassbench.netem.elements.random_loss import RandomLoss
+from glassbench.netem.elements.size_limit import SizeLimit
+from glassbench.netem.queues.drop_tail import DropTail
+from glassbench.transport.contract import Track
+from glassbench.transport.quic.path_mtu import BASE_BYTES, PathMtu, SentSize
 
 START_AT, MEDIA_AT = 1000.0, 1002.0
 HEADERS = 28  # IPv4 and UDP

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transport.contract import Frame, Track
-from transport.framing import FrameHeader, Malformed, record
-from transport.quic.arrivals import Arrivals
-from transport.quic.missing import MissingFrames
-from transport.quic.queue import FrameQueue
-from transport.quic.records import RecordReader
+from glassbench.transport.contract import Frame, Track
+from glassbench.transport.framing import FrameHeader, Malformed, record
+from glassbench.transport.quic.arrivals import Arrivals
+from glassbench.transport.quic.missing import MissingFrames
+from glassbench.transport.quic.queue import FrameQueue
+from glassbench.transport.quic.records import RecordReader
 
 moderate = settings(max_examples=150, deadline=None)
 

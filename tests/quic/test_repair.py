@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from netem.elements.delay import Delay
-from netem.elements.outage import Outage
-from netem.elements.random_loss import RandomLoss
-from netem.elements.scheduled_delay import ScheduledDelay
-from netem.replay import Replay
-from transport.contract import FrameDropped, FrameLost, Track
-from transport.framing import RECORD_HEADER_BYTES
+from glassbench.netem.elements.delay import Delay
+from glassbench.netem.elements.outage import Outage
+from glassbench.netem.elements.random_loss import RandomLoss
+from glassbench.netem.elements.scheduled_delay import ScheduledDelay
+from glassbench.netem.replay import Replay
+from glassbench.transport.contract import FrameDropped, FrameLost, Track
+from glassbench.transport.framing import RECORD_HEADER_BYTES
 
 MEDIA_AT = 1002.0
 both_timer_modes = pytest.mark.parametrize("timer_resolution", [0.0, 0.001])

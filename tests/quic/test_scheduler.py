@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from netem.elements.delay import Delay
-from netem.elements.fixed_rate import FixedRate
-from netem.elements.outage import Outage
-from netem.queues.drop_tail import DropTail
-from transport.contract import Closed, Frame, FrameDropped, FrameLost, FrameSent, FrameStarted, Track
+from glassbench.netem.elements.delay import Delay
+from glassbench.netem.elements.fixed_rate import FixedRate
+from glassbench.netem.elements.outage import Outage
+from glassbench.netem.queues.drop_tail import DropTail
+from glassbench.transport.contract import Closed, Frame, FrameDropped, FrameLost, FrameSent, FrameStarted, Track
 
 MEDIA_AT = 1002.0
 STREAMS = ["quic-stream", "quic-stream-per-gop", "quic-stream-per-frame", "webtransport-stream-per-frame"]

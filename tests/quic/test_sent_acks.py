@@ -2,10 +2,10 @@
 
 from types import SimpleNamespace
 
-from experiments.measure.virtual import _Session
-from experiments.scenario import build
-from sender.encode_cache import EncodeCache
-from transport.quic.sent_acks import KEPT, forget_old_acks
+from glassbench.experiments.scenario import build
+from glassbench.experiments.worlds.virtual import _Session
+from glassbench.sender.encode_cache import EncodeCache
+from glassbench.transport.quic.sent_acks import KEPT, forget_old_acks
 
 
 def space_of(in_flight):
@@ -28,7 +28,7 @@ def test_few_are_left_alone():
 
 
 def test_a_long_stream_of_datagrams_leaves_a_bounded_receiver(monkeypatch):
-    monkeypatch.setattr("transport.quic.sent_acks.KEPT", 100)
+    monkeypatch.setattr("glassbench.transport.quic.sent_acks.KEPT", 100)
     video = {"source": "lognormal", "bitrate": "2Mbit/s"}
     plan = build(
         {"name": "x", "duration": "10s", "arms": ["quic-datagram"], "video": video, "network": {"delay": "5ms"}}

@@ -4,8 +4,8 @@ from math import ceil, log2
 
 import pytest
 
-from netem.elements.delay import Delay
-from transport.contract import FrameDropped
+from glassbench.netem.elements.delay import Delay
+from glassbench.transport.contract import FrameDropped
 
 MEDIA_AT = 1002.0
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from netem.elements.delay import Delay
-from transport.contract import FrameReceived, FrameSent, FrameStarted, KeyframeRequested
+from glassbench.netem.elements.delay import Delay
+from glassbench.transport.contract import FrameReceived, FrameSent, FrameStarted, KeyframeRequested
 
 MEDIA_AT = 1002.0
 ARMS = [

@@ -6,10 +6,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transport.contract import Closed, Connected, Frame, FrameReceived
-from transport.framing import RECORD_HEADER_BYTES, record, split_frame
-from transport.quic import certificate, end, observed
-from transport.quic import receiver as receiver_module
+from glassbench.transport.contract import Closed, Connected, Frame, FrameReceived
+from glassbench.transport.framing import RECORD_HEADER_BYTES, record, split_frame
+from glassbench.transport.quic import certificate, end, observed
+from glassbench.transport.quic import receiver as receiver_module
 
 SENDER, RECEIVER = ("10.0.0.1", 4000), ("10.0.0.2", 4433)
 few = settings(max_examples=40, deadline=None)

@@ -6,9 +6,9 @@ from aioquic.h3.events import DataReceived, HeadersReceived
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transport.contract import Closed, Connected
-from transport.quic.capsules import MalformedCapsuleError, SessionEnd, session_end
-from transport.quic.webtransport import application_error_code, http_error_code
+from glassbench.transport.contract import Closed, Connected
+from glassbench.transport.quic.capsules import MalformedCapsuleError, SessionEnd, session_end
+from glassbench.transport.quic.webtransport import application_error_code, http_error_code
 
 FIRST, LAST = 0x52E4A40FA8DB, 0x52E5AC983162
 

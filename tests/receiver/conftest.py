@@ -7,17 +7,17 @@ from fractions import Fraction
 
 import pytest
 
-from receiver.decoder import NullDecoder, VideoDecoder
-from receiver.pipeline import ReceiverPipeline
-from receiver.playout import parse_playout
-from sender.cost import decode_cost, encode_cost
-from sender.encode_cache import CachedEncoder, EncodeCache
-from sender.encoder import EncoderSettings
-from sender.messages import Messages
-from sender.pipeline import SenderPipeline
-from sender.size_model import SizeEncoder, SizeSource
-from sender.sources import SourceRequest, open_source
-from transport.contract import (
+from glassbench.receiver.decoder import NullDecoder, VideoDecoder
+from glassbench.receiver.pipeline import ReceiverPipeline
+from glassbench.receiver.playout import parse_playout
+from glassbench.sender.cost import decode_cost, encode_cost
+from glassbench.sender.encode_cache import CachedEncoder, EncodeCache
+from glassbench.sender.encoder import EncoderSettings
+from glassbench.sender.messages import Messages
+from glassbench.sender.pipeline import SenderPipeline
+from glassbench.sender.size_model import SizeEncoder, SizeSource
+from glassbench.sender.sources import SourceRequest, open_source
+from glassbench.transport.contract import (
     Connected,
     Event,
     Frame,

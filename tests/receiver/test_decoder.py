@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from receiver.decoder import DECODERS, DecodeError, NullDecoder, VideoDecoder
-from receiver.stamp import read_stamp
-from sender.encoder import EncoderSettings, SourceEncoder
-from sender.sources import SourceRequest, open_source
+from glassbench.receiver.decoder import DECODERS, DecodeError, NullDecoder, VideoDecoder
+from glassbench.receiver.stamp import read_stamp
+from glassbench.sender.encoder import EncoderSettings, SourceEncoder
+from glassbench.sender.sources import SourceRequest, open_source
 
 
 def frames(codec, count, forced=()):

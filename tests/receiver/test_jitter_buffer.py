@@ -1,9 +1,9 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from receiver.jitter_buffer import JitterBuffer
-from receiver.playout import FixedPlayout, ImmediatePlayout
-from transport.contract import Frame, FrameReceived
+from glassbench.receiver.jitter_buffer import JitterBuffer
+from glassbench.receiver.playout import FixedPlayout, ImmediatePlayout
+from glassbench.transport.contract import Frame, FrameReceived
 
 INTERVAL = 0.04
 

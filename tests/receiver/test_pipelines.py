@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from sender.encoder import EncoderSettings
+from glassbench.sender.encoder import EncoderSettings
 
 INTERVAL = 1 / 30
 

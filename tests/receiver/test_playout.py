@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from receiver.playout import AdaptivePlayout, FixedPlayout, ImmediatePlayout, parse_playout
+from glassbench.receiver.playout import AdaptivePlayout, FixedPlayout, ImmediatePlayout, parse_playout
 
 
 def test_immediate_playout_never_waits():

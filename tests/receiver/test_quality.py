@@ -4,13 +4,13 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from receiver.decoded import Decoded
-from receiver.decoder import VideoDecoder
-from receiver.quality import PSNR_CAP_DB, Comparison, QualityMemo, black_picture, measure_quality
-from sender.encoder import EncoderSettings, SourceEncoder, stamped_pictures
-from sender.planes import plane
-from sender.sources import SourceRequest, open_source
-from transport.stamp_code import Stamp
+from glassbench.receiver.decoded import Decoded
+from glassbench.receiver.decoder import VideoDecoder
+from glassbench.receiver.quality import PSNR_CAP_DB, Comparison, QualityMemo, black_picture, measure_quality
+from glassbench.sender.encoder import EncoderSettings, SourceEncoder, stamped_pictures
+from glassbench.sender.planes import plane
+from glassbench.sender.sources import SourceRequest, open_source
+from glassbench.transport.stamp_code import Stamp
 
 INTERVAL = 1 / 25
 COUNT = 30

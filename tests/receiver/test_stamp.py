@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from receiver.decoder import VideoDecoder
-from receiver.quality import black_picture
-from receiver.stamp import read_stamp
-from sender.planes import plane
-from sender.sources import SourceRequest, open_source
-from sender.stamp import write_stamp
-from transport.stamp_code import BITS, Stamp, decode_stamp, encode_stamp
+from glassbench.receiver.decoder import VideoDecoder
+from glassbench.receiver.quality import black_picture
+from glassbench.receiver.stamp import read_stamp
+from glassbench.sender.planes import plane
+from glassbench.sender.sources import SourceRequest, open_source
+from glassbench.sender.stamp import write_stamp
+from glassbench.transport.stamp_code import BITS, Stamp, decode_stamp, encode_stamp
 
 STAMPS = st.builds(
     Stamp, st.integers(0, 2**32 - 1), st.integers(0, 2**51 - 1).map(lambda microseconds: microseconds / 1e6)

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from experiments.engine.repeat import repeat
-from experiments.engine.runner import run
-from experiments.report import dataset_report, page, run_report
-from experiments.results import Run, load
-from experiments.results.dataset import Dataset, load_dataset
-from experiments.scenario import Scenario, build
+from glassbench.experiments.engine.repeat import repeat
+from glassbench.experiments.engine.runner import run
+from glassbench.experiments.results.dataset import Dataset, load_dataset
+from glassbench.experiments.results.report import dataset_report, page, run_report
+from glassbench.experiments.results.run import Run, load
+from glassbench.experiments.scenario import Scenario, build
 
 SCENARIO: dict[str, Any] = {
     "name": "test",

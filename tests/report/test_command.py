@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from experiments.cli import show
-from experiments.cli.app import app
-from experiments.cli.errors import run_app
-from experiments.engine.plan import grid
-from experiments.engine.plan_run import run_plan
+from glassbench.experiments.cli import show
+from glassbench.experiments.cli.app import app
+from glassbench.experiments.cli.errors import run_app
+from glassbench.experiments.engine.plan import grid
+from glassbench.experiments.engine.plan_run import run_plan
 
 
 @pytest.fixture

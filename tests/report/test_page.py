@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments.engine.plan import grid
-from experiments.engine.plan_run import run_plan
-from experiments.report import dataset_report, page, run_report
-from experiments.results import load
-from experiments.results.evidence import evidence
-from experiments.results.run_answer import answer
+from glassbench.experiments.engine.plan import grid
+from glassbench.experiments.engine.plan_run import run_plan
+from glassbench.experiments.results.evidence import evidence
+from glassbench.experiments.results.report import dataset_report, page, run_report
+from glassbench.experiments.results.run import load
+from glassbench.experiments.results.run_answer import answer
 
 CHAPTERS = [
     "Numbers",
@@ -77,8 +77,8 @@ def test_the_same_run_gives_the_same_bytes_in_another_process_and_from_another_f
     folder.mkdir()
     for file in one_run.path.iterdir():
         (folder / file.name).write_bytes(file.read_bytes())
-    program = "import sys, experiments; from experiments.report import page, run_report\n"
-    program += "sys.stdout.buffer.write(page(run_report(experiments.load(sys.argv[1]))).encode())"
+    program = "import sys, glassbench; from glassbench.experiments.results.report import page, run_report\n"
+    program += "sys.stdout.buffer.write(page(run_report(glassbench.load(sys.argv[1]))).encode())"
     again = subprocess.run(
         [sys.executable, "-c", program, str(folder)],
         capture_output=True,
@@ -134,7 +134,7 @@ def test_applied_impairment_is_what_the_counters_say(one_run, run_page, take_apa
 def test_the_scenario_is_in_it_as_a_file_that_runs(run_page, one_run):
     from html import unescape
 
-    from experiments import scenario
+    from glassbench.experiments import scenario
 
     text = unescape(re.search(r"<pre[^>]*>(.*?)</pre>", run_page, re.DOTALL)[1])
     file = one_run.path.parent / "again.toml"
@@ -193,7 +193,7 @@ def test_a_page_of_many_arms_and_frames_stays_small(run_page):
 def test_the_template_and_the_style_are_files_of_the_package():
     from importlib.resources import files
 
-    names = {Path(str(file)).name for file in (files("experiments.report") / "templates").iterdir()}
+    names = {Path(str(file)).name for file in (files("glassbench.experiments.results.report") / "templates").iterdir()}
     assert {"report.html.jinja", "report.css"} <= names
 
 
@@ -202,7 +202,7 @@ def test_a_picture_that_cannot_be_drawn_is_a_note_on_a_page_with_all_the_others(
         raise RuntimeError("no <font> here")
 
     whole = page(run_report(one_run)).count('role="img"')
-    monkeypatch.setattr("experiments.report.pictures.draw_tail", fail)
+    monkeypatch.setattr("glassbench.experiments.results.report.pictures.draw_tail", fail)
     html = page(run_report(one_run))
     assert "<p>Note: this picture could not be drawn (no &lt;font&gt; here).</p>" in html
     assert html.count('role="img"') == whole - 1

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from experiments.plots.style import INK, PALETTE
-from experiments.report.svg import drawn
+from glassbench.experiments.results.plots.style import INK, PALETTE
+from glassbench.experiments.results.report.svg import drawn
 
 
 def draw(name="d", **kinds):

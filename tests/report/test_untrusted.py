@@ -13,21 +13,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments.cli.app import app
-from experiments.cli.errors import run_app
-from experiments.report import dataset_report, page, run_report
-from experiments.report.content import Report
-from experiments.report.impairment import impairment_section
-from experiments.report.numbers import finite, number, plain
-from experiments.report.provenance import provenance_section
-from experiments.report.run_report import fate_section
-from experiments.report.tables import run_table, soonest_first
-from experiments.results import Run, load
-from experiments.results.dataset import load_dataset
-from experiments.results.files import ResultsError, write_table
-from experiments.results.json_form import json_text
-from experiments.results.notes import notes_of_run
-from experiments.results.run_answer import answer
+from glassbench.experiments.cli.app import app
+from glassbench.experiments.cli.errors import run_app
+from glassbench.experiments.results.dataset import load_dataset
+from glassbench.experiments.results.files import ResultsError, write_table
+from glassbench.experiments.results.json_form import json_text
+from glassbench.experiments.results.notes import notes_of_run
+from glassbench.experiments.results.report import dataset_report, page, run_report
+from glassbench.experiments.results.report.content import Report
+from glassbench.experiments.results.report.impairment import impairment_section
+from glassbench.experiments.results.report.numbers import finite, number, plain
+from glassbench.experiments.results.report.provenance import provenance_section
+from glassbench.experiments.results.report.run_report import fate_section
+from glassbench.experiments.results.report.tables import run_table, soonest_first
+from glassbench.experiments.results.run import Run, load
+from glassbench.experiments.results.run_answer import answer
 
 HOSTILE = (
     "</pre></style></svg><script>alert(1)</script><img src=x onerror=alert(1)>\"' & $\\frac$ [/b] \x00\x1b{{ 7*7 }}"

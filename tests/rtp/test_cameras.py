@@ -4,10 +4,10 @@ from itertools import chain, pairwise
 
 import pytest
 
-from transport.contract import FrameLost, FrameReceived, Track, TransportConfig
-from transport.rtp import RtpReceiver
-from transport.rtp.h264 import START_CODE
-from transport.rtp.packet import HEADER
+from glassbench.transport.contract import FrameLost, FrameReceived, Track, TransportConfig
+from glassbench.transport.rtp import RtpReceiver
+from glassbench.transport.rtp.h264 import START_CODE
+from glassbench.transport.rtp.packet import HEADER
 
 CAMERA, RECEIVER = ("10.0.0.1", 5000), ("10.0.0.2", 5000)
 VIDEO = Track(1, "video", "h264", 1)

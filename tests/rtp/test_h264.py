@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transport.framing import Malformed
-from transport.rtp import h264
+from glassbench.transport.framing import Malformed
+from glassbench.transport.rtp import h264
 
 ROOM = 1438
 RESERVED = 24

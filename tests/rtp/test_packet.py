@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transport.contract import Frame
-from transport.framing import Malformed
-from transport.rtp import packet
+from glassbench.transport.contract import Frame
+from glassbench.transport.framing import Malformed
+from glassbench.transport.rtp import packet
 
 
 @given(st.integers(0, 2**32 * 10**6 - 1), st.integers(0, 2**32 - 1), st.integers(0, 127), st.booleans())

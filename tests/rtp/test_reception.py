@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transport.rtp.reception import Reception
-from transport.rtp.session import RoundTrip, RtpOptions
+from glassbench.transport.rtp.reception import Reception
+from glassbench.transport.rtp.session import RoundTrip, RtpOptions
 
 NEVER = float("inf")
 

@@ -5,13 +5,13 @@ import math
 import numpy as np
 import pytest
 
-from netem.elements.delay import Delay
-from netem.elements.random_loss import RandomLoss
-from netem.medium import LossyMedium
-from transport.contract import Frame, FrameLost, FrameReceived, Track, TransportConfig
-from transport.rtp import RtpReceiver, rtcp
-from transport.rtp.budget import RetransmissionBudget
-from transport.rtp.packet import ntp, parse
+from glassbench.netem.elements.delay import Delay
+from glassbench.netem.elements.random_loss import RandomLoss
+from glassbench.netem.medium import LossyMedium
+from glassbench.transport.contract import Frame, FrameLost, FrameReceived, Track, TransportConfig
+from glassbench.transport.rtp import RtpReceiver, rtcp
+from glassbench.transport.rtp.budget import RetransmissionBudget
+from glassbench.transport.rtp.packet import ntp, parse
 
 SENDER, RECEIVER = ("10.0.0.1", 5000), ("10.0.0.2", 5000)
 UNLIMITED = Track(id=1, name="video", media="h264", priority=1)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transport.framing import Malformed
-from transport.rtp import rtcp
+from glassbench.transport.framing import Malformed
+from glassbench.transport.rtp import rtcp
 
 word = st.integers(0, 2**32 - 1)
 blocks = st.builds(rtcp.Block, word, st.integers(0, 255), st.integers(-(2**23), 2**23 - 1), word, word, word, word)

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from transport.contract import Track, TransportConfig, Unsupported
-from transport.rtp import RtpSender, sdp
+from glassbench.transport.contract import Track, TransportConfig, Unsupported
+from glassbench.transport.rtp import RtpSender, sdp
 
 VIDEO = Track(1, "video", "h264", 1)
 CHAT = Track(2, "chat", "data", 0)

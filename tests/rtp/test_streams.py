@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transport.contract import (
+from glassbench.transport.contract import (
     Closed,
     Frame,
     FrameDropped,
@@ -15,10 +15,10 @@ from transport.contract import (
     Track,
     TransportConfig,
 )
-from transport.framing import MAX_FRAME_BYTES
-from transport.rtp import RtpReceiver, RtpSender, packet, rtcp
-from transport.rtp.foreign import MAX_HELD_BYTES
-from transport.rtp.frames import _MAX_BUILDING
+from glassbench.transport.framing import MAX_FRAME_BYTES
+from glassbench.transport.rtp import RtpReceiver, RtpSender, packet, rtcp
+from glassbench.transport.rtp.foreign import MAX_HELD_BYTES
+from glassbench.transport.rtp.frames import _MAX_BUILDING
 
 SENDER, RECEIVER = ("10.0.0.1", 5000), ("10.0.0.2", 5000)
 VIDEO = Track(1, "video", "h264", 1, deadline=0.5)

@@ -1,6 +1,6 @@
 import pytest
 
-from sender.cost import DECODE_COSTS, ENCODE_COSTS, CostError, decode_cost, encode_cost
+from glassbench.sender.cost import DECODE_COSTS, ENCODE_COSTS, CostError, decode_cost, encode_cost
 
 
 @pytest.mark.parametrize(("spec", "seconds"), [("fixed:2ms", 0.002), ("fixed:0.5s", 0.5), ("fixed:750us", 750e-6)])

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sender.planes import plane
-from sender.source import SourceError
-from sender.sources import SourceRequest, open_source
+from glassbench.sender.planes import plane
+from glassbench.sender.source import SourceError
+from glassbench.sender.sources import SourceRequest, open_source
 
 LOSSLESS = {"crf": "0", "preset": "ultrafast"}  # of libx264
 

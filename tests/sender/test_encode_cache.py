@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from sender.encode_cache import CachedEncoder, EncodeCache, default_directory
-from sender.encoder import ENCODERS, EncoderSettings, SourceEncoder
-from sender.pipeline import capture_instant
-from sender.sources import SourceRequest, open_source
+from glassbench.sender.encode_cache import CachedEncoder, EncodeCache, default_directory
+from glassbench.sender.encoder import ENCODERS, EncoderSettings, SourceEncoder
+from glassbench.sender.pipeline import capture_instant
+from glassbench.sender.sources import SourceRequest, open_source
 
 SOURCE = open_source("bikes", SourceRequest(width=320, height=180, fps=Fraction(30)))
 SETTINGS = EncoderSettings(bitrate_bps=1_000_000)
@@ -156,10 +156,10 @@ def test_processes_share_the_cache(tmp_path):
     script = f"""
 from fractions import Fraction
 from pathlib import Path
-from sender.encode_cache import CachedEncoder, EncodeCache
-from sender.encoder import EncoderSettings
-from sender.pipeline import capture_instant
-from sender.sources import SourceRequest, open_source
+from glassbench.sender.encode_cache import CachedEncoder, EncodeCache
+from glassbench.sender.encoder import EncoderSettings
+from glassbench.sender.pipeline import capture_instant
+from glassbench.sender.sources import SourceRequest, open_source
 source = open_source("bikes", SourceRequest(width=320, height=180, fps=Fraction(30)))
 with EncodeCache(Path({str(tmp_path)!r})) as cache:
     encoder = CachedEncoder(source, EncoderSettings(bitrate_bps=1_000_000), cache)

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from receiver.decoder import VideoDecoder
-from receiver.stamp import read_stamp
-from sender.encoder import ENCODERS, EncoderError, EncoderSettings, PictureEncoder, SourceEncoder
-from sender.pipeline import capture_instant
-from sender.sources import SourceRequest, open_source
+from glassbench.receiver.decoder import VideoDecoder
+from glassbench.receiver.stamp import read_stamp
+from glassbench.sender.encoder import ENCODERS, EncoderError, EncoderSettings, PictureEncoder, SourceEncoder
+from glassbench.sender.pipeline import capture_instant
+from glassbench.sender.sources import SourceRequest, open_source
 
 SMALL = SourceRequest(width=320, height=180, fps=Fraction(30))
 
@@ -76,9 +76,9 @@ def test_skipped_captures_are_not_encoded():
 SCRIPT = """
 import hashlib
 from fractions import Fraction
-from sender.encoder import EncoderSettings, SourceEncoder
-from sender.pipeline import capture_instant
-from sender.sources import SourceRequest, open_source
+from glassbench.sender.encoder import EncoderSettings, SourceEncoder
+from glassbench.sender.pipeline import capture_instant
+from glassbench.sender.sources import SourceRequest, open_source
 source = open_source({source!r}, SourceRequest(width={width}, height={height}, fps=Fraction(30)))
 encoder = SourceEncoder(source, EncoderSettings(codec={codec!r}))
 digest = hashlib.sha256()
@@ -125,7 +125,7 @@ def test_another_process_encodes_the_same_bytes(codec, source):
 
 
 def test_an_encoder_that_holds_frames_back_is_refused(monkeypatch):
-    from sender import encoder as module
+    from glassbench.sender import encoder as module
 
     entry = module.EncoderEntry("libx264", "medium", (), lambda preset, settings: {"preset": preset})
     monkeypatch.setitem(ENCODERS, "h264", entry)
@@ -134,7 +134,7 @@ def test_an_encoder_that_holds_frames_back_is_refused(monkeypatch):
 
 
 def test_an_encoder_that_is_not_there_is_refused(monkeypatch):
-    from sender import encoder as module
+    from glassbench.sender import encoder as module
 
     monkeypatch.setitem(ENCODERS, "h264", module.EncoderEntry("libnothing", "", (), lambda preset, settings: {}))
     with pytest.raises(EncoderError, match="no libnothing"):

@@ -3,8 +3,8 @@ import itertools
 import numpy as np
 import pytest
 
-from sender.messages import Messages, periodic_instants, poisson_instants
-from transport.contract import Track
+from glassbench.sender.messages import Messages, periodic_instants, poisson_instants
+from glassbench.transport.contract import Track
 
 TRACK = Track(1, "chat", "data", 0)
 

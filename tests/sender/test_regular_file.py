@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from experiments.budgets import BudgetError, load_budgets
-from experiments.budgets.baseline import load_baseline
-from experiments.engine.sweep import load_sweep
-from experiments.results.files import ResultsError, read_json, read_table
-from experiments.scenario import ScenarioError, load
-from netem.traces import load_pair
-from sender.cost import decode_cost
-from sender.regular_file import read_regular, read_regular_text
-from sender.sources import open_source
+from glassbench.experiments.budgets.baseline import load_baseline
+from glassbench.experiments.budgets.spec import BudgetError, load_budgets
+from glassbench.experiments.engine.sweep import load_sweep
+from glassbench.experiments.results.files import ResultsError, read_json, read_table
+from glassbench.experiments.scenario import ScenarioError, load
+from glassbench.netem.traces import load_pair
+from glassbench.sender.cost import decode_cost
+from glassbench.sender.regular_file import read_regular, read_regular_text
+from glassbench.sender.sources import open_source
 
 READERS: dict[str, Callable[[str], object]] = {
     "a scenario": load,

@@ -5,10 +5,18 @@ from fractions import Fraction
 
 import pytest
 
-from sender.encoder import Encoded
-from sender.messages import Messages
-from sender.pipeline import SenderPipeline, capture_count
-from transport.contract import Closed, Connected, FrameDropped, FrameSent, FrameStarted, KeyframeRequested, Track
+from glassbench.sender.encoder import Encoded
+from glassbench.sender.messages import Messages
+from glassbench.sender.pipeline import SenderPipeline, capture_count
+from glassbench.transport.contract import (
+    Closed,
+    Connected,
+    FrameDropped,
+    FrameSent,
+    FrameStarted,
+    KeyframeRequested,
+    Track,
+)
 
 VIDEO = Track(0, "video", "h264", priority=2, deadline=0.3)
 CHAT = Track(1, "chat", "data", priority=0)

@@ -3,10 +3,10 @@ import itertools
 import numpy as np
 import pytest
 
-from sender.encoder import EncoderSettings
-from sender.size_model import SizeEncoder
-from sender.source import SourceError
-from sender.sources import SourceRequest, open_source
+from glassbench.sender.encoder import EncoderSettings
+from glassbench.sender.size_model import SizeEncoder
+from glassbench.sender.source import SourceError
+from glassbench.sender.sources import SourceRequest, open_source
 
 
 def encode(source, settings, count, forced=()):

@@ -5,9 +5,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from sender.planes import plane
-from sender.source import SourceError
-from sender.sources import SOURCES, SourceRequest, open_source
+from glassbench.sender.planes import plane
+from glassbench.sender.source import SourceError
+from glassbench.sender.sources import SOURCES, SourceRequest, open_source
 
 
 def luma(picture):

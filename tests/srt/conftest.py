@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from netem.element import Element
-from netem.elements.delay import Delay
-from netem.medium import LossyMedium
-from netem.packet import Packet
-from netem.path import Path
-from netem.simulator import Simulator
-from transport.contract import (
+from glassbench.netem.element import Element
+from glassbench.netem.elements.delay import Delay
+from glassbench.netem.medium import LossyMedium
+from glassbench.netem.packet import Packet
+from glassbench.netem.path import Path
+from glassbench.netem.simulator import Simulator
+from glassbench.transport.contract import (
     Address,
     Closed,
     Datagram,
@@ -24,7 +24,7 @@ from transport.contract import (
     Transport,
     TransportConfig,
 )
-from transport.srt import SrtReceiver, SrtSender
+from glassbench.transport.srt import SrtReceiver, SrtSender
 
 SENDER: Address = ("10.0.0.1", 9000)
 RECEIVER: Address = ("10.0.0.2", 9000)

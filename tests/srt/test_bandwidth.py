@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from netem.elements.delay import Delay
-from netem.elements.policer import Policer
-from transport import registry
-from transport.srt import SrtOptions
-from transport.srt.bandwidth import UNLIMITED, Bandwidth
-from transport.srt.wire import RETRANSMITTED_BIT
+from glassbench.netem.elements.delay import Delay
+from glassbench.netem.elements.policer import Policer
+from glassbench.transport import registry
+from glassbench.transport.srt import SrtOptions
+from glassbench.transport.srt.bandwidth import UNLIMITED, Bandwidth
+from glassbench.transport.srt.wire import RETRANSMITTED_BIT
 
 SECONDS = 8
 PACKET_BYTES = 1444  # 1400 of payload

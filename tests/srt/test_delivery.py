@@ -6,15 +6,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from netem.elements.delay import Delay
-from netem.elements.fixed_rate import FixedRate
-from netem.elements.random_delay import RandomDelay
-from netem.elements.random_loss import RandomLoss
-from netem.elements.scheduled_delay import ScheduledDelay
-from netem.queues.drop_tail import DropTail
-from netem.replay import Replay
-from transport.contract import FrameDropped, FrameReceived, FrameSent, FrameStarted, KeyframeRequested
-from transport.srt.timing import PeerClock
+from glassbench.netem.elements.delay import Delay
+from glassbench.netem.elements.fixed_rate import FixedRate
+from glassbench.netem.elements.random_delay import RandomDelay
+from glassbench.netem.elements.random_loss import RandomLoss
+from glassbench.netem.elements.scheduled_delay import ScheduledDelay
+from glassbench.netem.queues.drop_tail import DropTail
+from glassbench.netem.replay import Replay
+from glassbench.transport.contract import FrameDropped, FrameReceived, FrameSent, FrameStarted, KeyframeRequested
+from glassbench.transport.srt.timing import PeerClock
 
 TIMER_SLACK = 0.001 + 2e-6  # the coarse timer mode, and timestamps of whole microseconds
 

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from netem.elements.duplication import Duplication
-from netem.elements.outage import Outage
-from netem.elements.random_delay import RandomDelay
-from netem.elements.random_loss import RandomLoss
-from transport.contract import Address, Closed, Connected, Track, TransportConfig
-from transport.srt import SrtReceiver, SrtSender, handshake_packet, wire
-from transport.srt.handshake import INDUCTION, Caller, Handshake, Listener, Offer, RefusedError, Rejection
+from glassbench.netem.elements.duplication import Duplication
+from glassbench.netem.elements.outage import Outage
+from glassbench.netem.elements.random_delay import RandomDelay
+from glassbench.netem.elements.random_loss import RandomLoss
+from glassbench.transport.contract import Address, Closed, Connected, Track, TransportConfig
+from glassbench.transport.srt import SrtReceiver, SrtSender, handshake_packet, wire
+from glassbench.transport.srt.handshake import INDUCTION, Caller, Handshake, Listener, Offer, RefusedError, Rejection
 
 SENDER: Address = ("10.0.0.1", 9000)
 RECEIVER: Address = ("10.0.0.2", 9000)

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from netem.elements.delay import Delay
-from netem.line import Line
-from netem.packet import Packet
-from transport.contract import Address, Datagram, Frame, FrameReceived, Track, TransportConfig
-from transport.srt import SrtReceiver, SrtSender, wire
-from transport.srt.receiving import CAPACITY
+from glassbench.netem.elements.delay import Delay
+from glassbench.netem.line import Line
+from glassbench.netem.packet import Packet
+from glassbench.transport.contract import Address, Datagram, Frame, FrameReceived, Track, TransportConfig
+from glassbench.transport.srt import SrtReceiver, SrtSender, wire
+from glassbench.transport.srt.receiving import CAPACITY
 
 SENDER: Address = ("10.0.0.1", 9000)
 RECEIVER: Address = ("10.0.0.2", 9000)

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from transport.contract import Address
-from transport.srt import handshake_packet, wire
-from transport.srt.handshake import Caller, Listener, Offer
+from glassbench.transport.contract import Address
+from glassbench.transport.srt import handshake_packet, wire
+from glassbench.transport.srt.handshake import Caller, Listener, Offer
 
 PEER: Address = ("127.0.0.1", 9202)
 OFFER = Offer(0x3DABDFAC, 0x6923E906, mtu=1480, window=8192, receive_latency_ms=0, send_latency_ms=120)

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from netem.elements.delay import Delay
-from netem.elements.outage import Outage
-from netem.elements.random_loss import RandomLoss
-from transport.contract import Closed, FrameReceived
-from transport.srt import ends, wire
+from glassbench.netem.elements.delay import Delay
+from glassbench.netem.elements.outage import Outage
+from glassbench.netem.elements.random_loss import RandomLoss
+from glassbench.transport.contract import Closed, FrameReceived
+from glassbench.transport.srt import ends, wire
 
 VIDEO = 1
 KINDS = {

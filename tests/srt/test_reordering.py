@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from netem.elements.delay import Delay
-from netem.elements.reordering import Reordering
-from transport.srt.reordering import ReorderTolerance
+from glassbench.netem.elements.delay import Delay
+from glassbench.netem.elements.reordering import Reordering
+from glassbench.transport.srt.reordering import ReorderTolerance
 
 
 @pytest.mark.parametrize(("lossmaxttl", "least", "most"), [(0, 170, 200), (6, 20, 80), (20, 0, 5)])

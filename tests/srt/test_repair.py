@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from netem.elements.delay import Delay
-from netem.elements.outage import Outage
-from transport.contract import Event, FrameDropped, FrameStarted
-from transport.srt import wire
-from transport.srt.bandwidth import Bandwidth
-from transport.srt.options import SrtOptions
-from transport.srt.receiving import CAPACITY, DiscrepancyError, ReceiveBuffer
-from transport.srt.sending import SendBuffer
-from transport.srt.timing import PeerClock, RoundTrip
+from glassbench.netem.elements.delay import Delay
+from glassbench.netem.elements.outage import Outage
+from glassbench.transport.contract import Event, FrameDropped, FrameStarted
+from glassbench.transport.srt import wire
+from glassbench.transport.srt.bandwidth import Bandwidth
+from glassbench.transport.srt.options import SrtOptions
+from glassbench.transport.srt.receiving import CAPACITY, DiscrepancyError, ReceiveBuffer
+from glassbench.transport.srt.sending import SendBuffer
+from glassbench.transport.srt.timing import PeerClock, RoundTrip
 
 VIDEO = 1
 _DEFAULTS = SrtOptions()

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transport.framing import Malformed
-from transport.srt import handshake_packet, wire
-from transport.srt.handshake_packet import Handshake
+from glassbench.transport.framing import Malformed
+from glassbench.transport.srt import handshake_packet, wire
+from glassbench.transport.srt.handshake_packet import Handshake
 
 SEQUENCES = st.integers(0, wire.SEQUENCE_MASK)
 

@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from experiments.statistics.blocks import time_blocks
-from experiments.statistics.comparison import compare_arms
-from experiments.statistics.holm import holm
+from glassbench.experiments.results.statistics.blocks import time_blocks
+from glassbench.experiments.results.statistics.comparison import compare_arms
+from glassbench.experiments.results.statistics.holm import holm
 
 
 def rng(seed: int = 1) -> np.random.Generator:

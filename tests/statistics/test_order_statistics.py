@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from experiments.measure.metrics import values_needed
-from experiments.statistics.order_statistics import binomial_quantile, lower_bound, quantile_interval
+from glassbench.experiments.account.metrics import values_needed
+from glassbench.experiments.results.statistics.order_statistics import binomial_quantile, lower_bound, quantile_interval
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom, rankdata, wilcoxon
 
-from experiments.statistics.false_positives import false_positives, split_against_itself
-from experiments.statistics.paired import compare_paired
-from experiments.statistics.signed_rank import blocks_needed, least_p, sign_flip_p
+from glassbench.experiments.results.statistics.false_positives import false_positives, split_against_itself
+from glassbench.experiments.results.statistics.paired import compare_paired
+from glassbench.experiments.results.statistics.signed_rank import blocks_needed, least_p, sign_flip_p
 
 VALUES = st.floats(0, 10) | st.just(math.inf)
 

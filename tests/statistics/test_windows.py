@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.statistics.windows import overlap
+from glassbench.experiments.results.statistics.windows import overlap
 
 
 @pytest.mark.parametrize(

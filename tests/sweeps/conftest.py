@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from experiments import scenario
-from experiments.engine.plan import Plan, grid
-from experiments.results.versions import versions
-from experiments.scenario import Scenario
+from glassbench.experiments import scenario
+from glassbench.experiments.engine.plan import Plan, grid
+from glassbench.experiments.results.versions import versions
+from glassbench.experiments.scenario import Scenario
 
 MakeScenario = Callable[..., Scenario]
 MakePlan = Callable[..., Plan]
@@ -34,7 +34,7 @@ def made_with() -> dict[str, str]:
 @pytest.fixture(autouse=True)
 def same_versions(monkeypatch: pytest.MonkeyPatch, made_with: dict[str, str]) -> None:
     """Reading all our source again takes most of the time of a small plan."""
-    monkeypatch.setattr("experiments.engine.plan_run.versions", lambda: made_with)
+    monkeypatch.setattr("glassbench.experiments.engine.plan_run.versions", lambda: made_with)
 
 
 @pytest.fixture

@@ -16,15 +16,15 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from experiments.engine import plan_run
-from experiments.engine.jobs import Done, Job
-from experiments.engine.plan import Plan
-from experiments.engine.plan_run import PlanInterrupted, run_plan
-from experiments.results import dataset_folder
-from experiments.results.dataset import load_dataset
-from experiments.results.files import ResultsError
-from experiments.scenario import Scenario
-from experiments.scenario.spec import FLOOR
+from glassbench.experiments.engine import plan_run
+from glassbench.experiments.engine.jobs import Done, Job
+from glassbench.experiments.engine.plan import Plan
+from glassbench.experiments.engine.plan_run import PlanInterrupted, run_plan
+from glassbench.experiments.results import dataset_folder
+from glassbench.experiments.results.dataset import load_dataset
+from glassbench.experiments.results.files import ResultsError
+from glassbench.experiments.scenario import Scenario
+from glassbench.experiments.scenario.spec import FLOOR
 
 MakeScenario = Callable[..., Scenario]
 MakePlan = Callable[..., Plan]
@@ -213,7 +213,7 @@ def test_a_folder_of_something_else_is_refused(make_plan: MakePlan, make_scenari
         assert nothing.ran == []
         return str(error.value)
 
-    from experiments.engine.runner import run
+    from glassbench.experiments.engine.runner import run
 
     folder = run(make_scenario(), results=Path("runs"), workers=1).path
     assert refused(make_plan(), folder) == f"{folder} holds a run, not a dataset; name another folder"
@@ -370,14 +370,14 @@ def test_a_dataset_is_the_same_in_another_process_with_another_hash_seed(
 ) -> None:
     run_plan(make_plan(), here, workers=1)
     program = (
-        "import json, sys; from experiments import scenario, grid, run_plan\n"
+        "import json, sys; from glassbench.experiments import scenario, grid, run_plan\n"
         "base = scenario.build(json.loads(sys.argv[1]))\n"
         "axes = {'network.delay': ['5ms', '40ms']}\n"
         "run_plan(grid('tiny', base, axes=axes, seeds=[3, 4], floor=True, frames=True), 'other', workers=2)\n"
     )
     cell = make_plan().cells[0].scenario.dump()
     content = json.dumps({**cell, "arms": ["udp", "rtp"], "seed": 1})
-    environment = {**os.environ, "PYTHONHASHSEED": "7", "PYTHONPATH": str(Path(__file__).parents[2])}
+    environment = {**os.environ, "PYTHONHASHSEED": "7", "PYTHONPATH": str(Path(__file__).parents[2] / "src")}
     subprocess.run([sys.executable, "-c", program, content], check=True, env=environment, timeout=60)
     mine, others = read_folder(here), read_folder(Path("other"))
     assert all(mine[name] == others[name] for name in mine if name.endswith(".parquet"))

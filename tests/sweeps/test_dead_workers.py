@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from experiments.engine import plan_run
-from experiments.engine.jobs import Done, Job
-from experiments.engine.plan import Plan
-from experiments.engine.plan_run import PlanInterrupted, run_plan
+from glassbench.experiments.engine import plan_run
+from glassbench.experiments.engine.jobs import Done, Job
+from glassbench.experiments.engine.plan import Plan
+from glassbench.experiments.engine.plan_run import PlanInterrupted, run_plan
 
 MakePlan = Callable[..., Plan]
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments import scenario
-from experiments.engine.plan import MAX_CELLS, Plan, PlanError, WrongField, grid, joined, with_fields
-from experiments.scenario import Scenario
-from experiments.scenario.spec import FLOOR
+from glassbench.experiments import scenario
+from glassbench.experiments.engine.plan import MAX_CELLS, Plan, PlanError, WrongField, grid, joined, with_fields
+from glassbench.experiments.scenario import Scenario
+from glassbench.experiments.scenario.spec import FLOOR
 
 MakeScenario = Callable[..., Scenario]
 MakePlan = Callable[..., Plan]

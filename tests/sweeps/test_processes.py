@@ -18,12 +18,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from experiments.engine.cluster import ClusterError, on_cluster
-from experiments.engine.jobs import Job
-from experiments.scenario import shipped
+from glassbench.experiments.engine.cluster import ClusterError, on_cluster
+from glassbench.experiments.engine.jobs import Job
+from glassbench.experiments.scenario import shipped
 
 ROOT = Path(__file__).parents[2]
-GLASS = "import sys; from experiments.cli.main import main; sys.exit(main())"
+GLASS = "import sys; from glassbench.experiments.cli.main import main; sys.exit(main())"
 PATIENCE = 120.0
 
 SWEEP = """\
@@ -47,7 +47,7 @@ ReadFolder = Callable[[Path], dict[str, bytes]]
 def start(tmp_path: Path, here: Path) -> Iterator[Start]:
     """Start a Python program in a session of its own; it and its children end with the test."""
     processes: list[subprocess.Popen[str]] = []
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "XDG_CACHE_HOME": str(tmp_path / "cache")}
     environment |= {"DASK_LOCAL_DIRECTORY": str(tmp_path / "dask"), "DASK_CONFIG": str(tmp_path / "dask-config")}
     (here / "s.toml").write_text(SWEEP)
 
@@ -112,7 +112,7 @@ def wanted(made_once: Callable[..., Path]) -> dict[str, bytes]:
 def undisturbed(root: Path) -> None:
     root.mkdir()
     (root / "s.toml").write_text(SWEEP)
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(root / "cache")}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "XDG_CACHE_HOME": str(root / "cache")}
     command = [sys.executable, "-c", GLASS, "sweep", "s.toml", "--workers", "1"]
     done = subprocess.run(
         command, check=False, cwd=root, env=environment, capture_output=True, text=True, timeout=PATIENCE
@@ -238,7 +238,7 @@ def test_an_interrupt_frees_the_cluster_and_the_sweep_is_completed_here(
 
 @pytest.mark.long
 def test_a_worker_of_another_version_is_refused(start: Start, scheduler: Scheduler) -> None:
-    other = f"import experiments.results.versions as v\nv._source_digest = lambda: 'other'\n{DASK}"
+    other = f"import glassbench.experiments.results.versions as v\nv._source_digest = lambda: 'other'\n{DASK}"
     start_worker(start, scheduler.address, other)
     code, out, err = ended(start(GLASS, "sweep", "s.toml", "--cluster", scheduler.address))
     assert (code, out) == (2, "")

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments.engine.sweep import SweepError, load_sweep, parse_sweep
-from experiments.scenario.spec import FLOOR
-from experiments.scenario.toml_text import to_toml
+from glassbench.experiments.engine.sweep import SweepError, load_sweep, parse_sweep
+from glassbench.experiments.scenario.spec import FLOOR
+from glassbench.experiments.scenario.toml_text import to_toml
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "sweeps.md").read_text(encoding="utf-8")
 
@@ -46,7 +46,7 @@ def test_seeds_may_be_listed_the_floor_left_out_frames_kept_and_indices_used() -
 
 
 def test_a_scenario_file_and_a_sweep_without_a_grid() -> None:
-    from experiments import scenario
+    from glassbench.experiments import scenario
 
     Path("my.toml").write_text(to_toml(scenario.shipped("steps").dump()))
     Path("s.toml").write_text('name = "x"\nscenario = "my.toml"\nseeds = 2\n')

@@ -4,8 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from netem.schedule import RateSchedule
-from netem.traces import Series, Trace
+from glassbench.netem.schedule import RateSchedule
+from glassbench.netem.traces import Series, Trace
 
 WriteFile = Callable[[str, str | bytes], Path]
 

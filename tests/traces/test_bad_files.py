@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from netem.traces import TraceError, load, load_pair, open_trace
-from netem.traces.files import MAX_FILE_BYTES
+from glassbench.netem.traces import TraceError, load, load_pair, open_trace
+from glassbench.netem.traces.files import MAX_FILE_BYTES
 
 WriteFile = Callable[[str, str | bytes], Path]
 

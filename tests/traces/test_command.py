@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 import typer
 
-from experiments.cli.errors import run_app
-from experiments.cli.trace import app
-from experiments.measure.trace_window import trace_window
-from experiments.scenario import load as load_scenario
-from netem.traces import load, load_pair
+from glassbench.experiments.cli.errors import run_app
+from glassbench.experiments.cli.trace import app
+from glassbench.experiments.scenario import load as load_scenario
+from glassbench.experiments.scenario.trace_window import trace_window
+from glassbench.netem.traces import load, load_pair
 
 SCENARIO = """\
 name = "calls"
@@ -213,11 +213,12 @@ def test_run_app_returns_an_exit_code_and_lets_a_bug_through() -> None:
 
 
 def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
-    program = "import sys; from experiments.cli.errors import run_app; from experiments.cli.trace import app; "
+    program = "import sys; from glassbench.experiments.cli.errors import run_app; "
+    program += "from glassbench.experiments.cli.trace import app; "
     program += "sys.exit(run_app(app, ['list', '--duration', '2']))"
     read_end, write_end = os.pipe()
     os.close(read_end)
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[2] / "src"
     done = subprocess.run(
         [sys.executable, "-c", program], stdout=write_end, stderr=subprocess.PIPE, cwd=root, check=False
     )

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from netem.schedule import OPPORTUNITY_BYTES, OpportunitySchedule, RateSchedule
-from netem.traces import FORMATS, Trace, TraceError, generate, load
-from netem.traces.trace import cumulative_bytes, rate_steps
+from glassbench.netem.schedule import OPPORTUNITY_BYTES, OpportunitySchedule, RateSchedule
+from glassbench.netem.traces import FORMATS, Trace, TraceError, generate, load
+from glassbench.netem.traces.trace import cumulative_bytes, rate_steps
 
 WriteFile = Callable[[str, str | bytes], Path]
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from netem.schedule import RateSchedule
-from netem.traces import FORMATS, Trace, TraceError
-from netem.traces.detect import parse
+from glassbench.netem.schedule import RateSchedule
+from glassbench.netem.traces import FORMATS, Trace, TraceError
+from glassbench.netem.traces.detect import parse
 
 SEEDS = {
     "two-column": b"# c\n0.0\t1.4\n0.5 2.8\n1 0\n",

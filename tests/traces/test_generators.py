@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from netem.schedule import OpportunitySchedule, RateSchedule
-from netem.traces import GENERATORS, Trace, TraceError, TracePair, generate, load_pair, open_trace
-from netem.traces.trace import cumulative_bytes
+from glassbench.netem.schedule import OpportunitySchedule, RateSchedule
+from glassbench.netem.traces import GENERATORS, Trace, TraceError, TracePair, generate, load_pair, open_trace
+from glassbench.netem.traces.trace import cumulative_bytes
 
 RANDOM = [name for name in GENERATORS if name != "steps"]
 

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from experiments.scenario import ScenarioError, build
-from netem.schedule import OpportunitySchedule, RateSchedule
-from netem.traces import Series, Trace, TraceError, load, load_pair
-from netem.traces.columns import Column, parse_columns
-from netem.traces.columns import parse as parse_log
+from glassbench.experiments.scenario import ScenarioError, build
+from glassbench.netem.schedule import OpportunitySchedule, RateSchedule
+from glassbench.netem.traces import Series, Trace, TraceError, load, load_pair
+from glassbench.netem.traces.columns import Column, parse_columns
+from glassbench.netem.traces.columns import parse as parse_log
 
 WriteFile = Callable[[str, str | bytes], Path]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 DIGESTS = """
 import hashlib, math
-from netem.traces import GENERATORS, generate
+from glassbench.netem.traces import GENERATORS, generate
 def arrays(trace):
     yield from vars_of(trace.schedule)
     for series in (trace.delay, trace.loss):
@@ -34,7 +34,7 @@ def digests(**environment: str) -> list[str]:
     run = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", DIGESTS],
         env={**os.environ, **environment},
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[2] / "src",
         capture_output=True,
         text=True,
         check=True,

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from netem.schedule import OpportunitySchedule, RateSchedule
-from netem.traces import Trace, TraceError, load_pair, open_trace
-from netem.traces.trace import Series, cumulative_bytes
+from glassbench.netem.schedule import OpportunitySchedule, RateSchedule
+from glassbench.netem.traces import Trace, TraceError, load_pair, open_trace
+from glassbench.netem.traces.trace import Series, cumulative_bytes
 
 WriteFile = Callable[[str, str | bytes], Path]
 

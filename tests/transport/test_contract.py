@@ -7,15 +7,15 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from netem.elements.delay import Delay
-from netem.elements.duplication import Duplication
-from netem.elements.fixed_rate import FixedRate
-from netem.elements.outage import Outage
-from netem.elements.random_loss import RandomLoss
-from netem.elements.reordering import Reordering
-from netem.queues.drop_tail import DropTail
-from transport import registry
-from transport.contract import (
+from glassbench.netem.elements.delay import Delay
+from glassbench.netem.elements.duplication import Duplication
+from glassbench.netem.elements.fixed_rate import FixedRate
+from glassbench.netem.elements.outage import Outage
+from glassbench.netem.elements.random_loss import RandomLoss
+from glassbench.netem.elements.reordering import Reordering
+from glassbench.netem.queues.drop_tail import DropTail
+from glassbench.transport import registry
+from glassbench.transport.contract import (
     Closed,
     Connected,
     Frame,

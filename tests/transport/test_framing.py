@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transport import framing
-from transport.contract import Frame, Track
-from transport.reassembly import Reassembler
+from glassbench.transport import framing
+from glassbench.transport.contract import Frame, Track
+from glassbench.transport.reassembly import Reassembler
 
 TRACK = Track(1, "video", "h264", 2, deadline=0.5)
 

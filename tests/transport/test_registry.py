@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from transport import registry
+from glassbench.transport import registry
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones():

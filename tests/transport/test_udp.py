@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from netem.elements.delay import Delay
-from netem.medium import LossyMedium
-from transport.contract import Frame, FrameDropped, FrameLost, FrameReceived, TransportConfig
-from transport.framing import keyframe_request, parse_fragment, split_frame
-from transport.udp import UdpReceiver, UdpSender
+from glassbench.netem.elements.delay import Delay
+from glassbench.netem.medium import LossyMedium
+from glassbench.transport.contract import Frame, FrameDropped, FrameLost, FrameReceived, TransportConfig
+from glassbench.transport.framing import keyframe_request, parse_fragment, split_frame
+from glassbench.transport.udp import UdpReceiver, UdpSender
 
 ENDS = (("10.0.0.1", 1), ("10.0.0.2", 2))
 

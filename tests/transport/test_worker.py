@@ -8,15 +8,15 @@ from fractions import Fraction
 
 import pytest
 
-from experiments.live.codec_thread import CodecThread
-from netem.live.clock import LiveClock, monotonic_ns
-from receiver.decoder import DecodeError
-from receiver.pipeline import ReceiverPipeline
-from receiver.playout import parse_playout
-from sender.encoder import Encoded
-from sender.pipeline import SenderPipeline
-from transport.contract import Connected, Frame, FrameReceived, Track
-from transport.worker import Done
+from glassbench.experiments.worlds.live.codec_thread import CodecThread
+from glassbench.netem.live.clock import LiveClock, monotonic_ns
+from glassbench.receiver.decoder import DecodeError
+from glassbench.receiver.pipeline import ReceiverPipeline
+from glassbench.receiver.playout import parse_playout
+from glassbench.sender.encoder import Encoded
+from glassbench.sender.pipeline import SenderPipeline
+from glassbench.transport.contract import Connected, Frame, FrameReceived, Track
+from glassbench.transport.worker import Done
 
 VIDEO = Track(0, "video", "h264", priority=1, deadline=None)
 

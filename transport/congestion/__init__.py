@@ -4,6 +4,6 @@ To add one: a subclass of `RealtimeController` in a file of its own, a line here
 `transport.quic.options.Congestion`.
 """
 
-from transport.congestion.realtime import RealtimeController
+from glassbench.transport.congestion.realtime import RealtimeController
 
 CONTROLLERS: dict[str, type[RealtimeController]] = {"realtime": RealtimeController}

@@ -35,7 +35,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from transport.congestion.pacer import Pacer
+from glassbench.transport.congestion.pacer import Pacer
 
 _INITIAL_PACKETS = 10  # RFC 9002 7.2
 _USED_FACTOR = 2  # a window is used if half of it was in flight, and then grows by what is acknowledged

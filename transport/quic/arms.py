@@ -3,14 +3,14 @@
 from functools import partial
 from typing import Any
 
-from transport.congestion import CONTROLLERS
-from transport.contract import TransportConfig
-from transport.quic.datagrams import DatagramCarrier
-from transport.quic.options import DatagramOptions, QuicOptions
-from transport.quic.receiver import QuicReceiver
-from transport.quic.sender import LiveSender, QuicSender, StockSender
-from transport.quic.session import Session
-from transport.quic.streams import StreamCarrier, StreamPer
+from glassbench.transport.congestion import CONTROLLERS
+from glassbench.transport.contract import TransportConfig
+from glassbench.transport.quic.datagrams import DatagramCarrier
+from glassbench.transport.quic.options import DatagramOptions, QuicOptions
+from glassbench.transport.quic.receiver import QuicReceiver
+from glassbench.transport.quic.sender import LiveSender, QuicSender, StockSender
+from glassbench.transport.quic.session import Session
+from glassbench.transport.quic.streams import StreamCarrier, StreamPer
 
 
 def stream_sender(

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Hashable
 from typing import Protocol
 
-from transport.contract import Event, Frame
+from glassbench.transport.contract import Event, Frame
 
 Emit = Callable[[Event], None]
 

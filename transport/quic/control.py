@@ -7,9 +7,9 @@ from typing import Any
 from aioquic.quic.congestion.base import QuicCongestionControl, register_congestion_control
 from aioquic.quic.packet_builder import QuicSentPacket
 
-from transport.congestion import CONTROLLERS
-from transport.congestion.realtime import RealtimeController
-from transport.quic.path_mtu import PathMtu, SentSize
+from glassbench.transport.congestion import CONTROLLERS
+from glassbench.transport.congestion.realtime import RealtimeController
+from glassbench.transport.quic.path_mtu import PathMtu, SentSize
 
 
 class ControlAdapter(QuicCongestionControl):

@@ -7,11 +7,11 @@ from collections.abc import Hashable
 from itertools import count
 from typing import NamedTuple
 
-from transport.contract import Frame, FrameSent, FrameStarted
-from transport.framing import split_frame
-from transport.quic.carrier import CountUp, Emit
-from transport.quic.session import Session
-from transport.quic.stack import Stack
+from glassbench.transport.contract import Frame, FrameSent, FrameStarted
+from glassbench.transport.framing import split_frame
+from glassbench.transport.quic.carrier import CountUp, Emit
+from glassbench.transport.quic.session import Session
+from glassbench.transport.quic.stack import Stack
 
 
 class _Token(NamedTuple):
@@ -121,6 +121,8 @@ class DatagramCarrier:
                 unfinished.append(outgoing.frame)
                 self._unsent[outgoing.frame.priority] -= outgoing.unsent_bytes()
             self._forget(outgoing)
+        if unfinished and self._stack.pending_datagrams():  # one that is larger than a probe may wait for long
+            self._stack.keep_datagrams(lambda token: isinstance(token, _Token) and self._of(token) is not None)
         return unfinished
 
     def expires_at(self) -> float:

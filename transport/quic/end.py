@@ -11,16 +11,16 @@ from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.packet import QuicErrorCode, QuicPacketType, pull_quic_header
 from aioquic.tls import SessionTicket
 
-from transport.congestion import CONTROLLERS
-from transport.contract import Address, Closed, Connected, Datagram, Event, TransportConfig, Unsupported
-from transport.quic.certificate import SERVER_NAME, certificate, filler, private_key
-from transport.quic.chance import Chance
-from transport.quic.options import QuicOptions
-from transport.quic.path_mtu import BASE_BYTES, PathMtu
-from transport.quic.qlog import KeyLog, Qlog
-from transport.quic.session import Message, Session, SessionEvent, StreamAborted, StreamBytes
-from transport.quic.stack import Stack
-from transport.quic.ticket import IDENTITY, ticket
+from glassbench.transport.congestion import CONTROLLERS
+from glassbench.transport.contract import Address, Closed, Connected, Datagram, Event, TransportConfig, Unsupported
+from glassbench.transport.quic.certificate import SERVER_NAME, certificate, filler, private_key
+from glassbench.transport.quic.chance import Chance
+from glassbench.transport.quic.options import QuicOptions
+from glassbench.transport.quic.path_mtu import BASE_BYTES, PathMtu
+from glassbench.transport.quic.qlog import KeyLog, Qlog
+from glassbench.transport.quic.session import Message, Session, SessionEvent, StreamAborted, StreamBytes
+from glassbench.transport.quic.stack import Stack
+from glassbench.transport.quic.ticket import IDENTITY, ticket
 
 _FLOW_CONTROL_BYTES = 16 * 2**20
 _IDLE_TIMEOUT = 60.0

@@ -3,8 +3,8 @@
 import math
 from collections.abc import Iterable
 
-from transport.contract import Track
-from transport.framing import FrameHeader
+from glassbench.transport.contract import Track
+from glassbench.transport.framing import FrameHeader
 
 _MAX_AWAITED = 3000  # frames of a track; RFC 3550 A.1 calls it MAX_DROPOUT
 

@@ -99,6 +99,16 @@ class ObservedConnection(QuicConnection):
         self._datagrams_pending.clear()
         return tokens
 
+    def keep_datagrams(self, wanted: Callable[[Hashable], bool]) -> None:
+        """Of the DATAGRAMs that were handed over and not sent, forget those whose token is not `wanted`."""
+        kept = [
+            (data, token) for data, token in zip(self._datagrams_pending, self._tokens, strict=True) if wanted(token)
+        ]
+        self._datagrams_pending.clear()
+        self._tokens.clear()
+        for data, token in kept:
+            self.send_datagram(data, token)
+
     def has_stream_data(self) -> bool:
         """Whether stream bytes, new or lost, or a reset wait to be sent."""
         for stream in self._streams_in_order:

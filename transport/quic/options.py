@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from transport.quic.certificate import MIN_FILLER_BYTES
+from glassbench.transport.quic.certificate import MIN_FILLER_BYTES
 
 MAX_CHAIN_BYTES = 12_000  # aioquic takes 16 KiB of one handshake message
 

@@ -4,7 +4,7 @@ import math
 from bisect import insort
 from itertools import count
 
-from transport.contract import Frame
+from glassbench.transport.contract import Frame
 
 _MAX_FRAMES = 1024  # tiny messages would otherwise be many before they are large
 

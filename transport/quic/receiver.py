@@ -3,16 +3,16 @@
 import math
 from typing import Literal
 
-from transport.contract import Frame, FrameLost, FrameReceived, TransportConfig
-from transport.framing import FrameHeader, Malformed, keyframe_request
-from transport.quic.arrivals import Arrivals
-from transport.quic.end import QuicEnd
-from transport.quic.missing import MissingFrames
-from transport.quic.observed import MAX_BUFFERED_BYTES
-from transport.quic.options import DatagramOptions, QuicOptions
-from transport.quic.records import RecordReader
-from transport.quic.session import REFUSED, Message, Session, StreamAborted, StreamBytes
-from transport.reassembly import Reassembler
+from glassbench.transport.contract import Frame, FrameLost, FrameReceived, TransportConfig
+from glassbench.transport.framing import FrameHeader, Malformed, keyframe_request
+from glassbench.transport.quic.arrivals import Arrivals
+from glassbench.transport.quic.end import QuicEnd
+from glassbench.transport.quic.missing import MissingFrames
+from glassbench.transport.quic.observed import MAX_BUFFERED_BYTES
+from glassbench.transport.quic.options import DatagramOptions, QuicOptions
+from glassbench.transport.quic.records import RecordReader
+from glassbench.transport.quic.session import REFUSED, Message, Session, StreamAborted, StreamBytes
+from glassbench.transport.reassembly import Reassembler
 
 Unit = Literal["track", "group", "frame", "datagram"]
 

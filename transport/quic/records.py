@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from transport.framing import RECORD_HEADER_BYTES, FrameHeader, parse_record_header
+from glassbench.transport.framing import RECORD_HEADER_BYTES, FrameHeader, parse_record_header
 
 
 class Record(NamedTuple):

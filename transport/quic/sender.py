@@ -4,17 +4,23 @@ import math
 from collections import deque
 from collections.abc import Callable, Hashable
 
-from transport.congestion.realtime import RealtimeController
-from transport.contract import Address, Datagram, Frame, FrameDropped, KeyframeRequested, TransportConfig
-from transport.framing import MAX_FRAME_BYTES, Malformed, dropped_record, keyframe_request, parse_keyframe_request
-from transport.quic.carrier import Carrier, CountUp, Emit
-from transport.quic.end import QuicEnd
-from transport.quic.options import QuicOptions
-from transport.quic.path_mtu import BASE_BYTES
-from transport.quic.queue import FrameQueue
-from transport.quic.session import REFUSED, Message, Session, StreamAborted, StreamBytes
-from transport.quic.stack import Stack
-from transport.quic.streams import StreamCarrier
+from glassbench.transport.congestion.realtime import RealtimeController
+from glassbench.transport.contract import Address, Datagram, Frame, FrameDropped, KeyframeRequested, TransportConfig
+from glassbench.transport.framing import (
+    MAX_FRAME_BYTES,
+    Malformed,
+    dropped_record,
+    keyframe_request,
+    parse_keyframe_request,
+)
+from glassbench.transport.quic.carrier import Carrier, CountUp, Emit
+from glassbench.transport.quic.end import QuicEnd
+from glassbench.transport.quic.options import QuicOptions
+from glassbench.transport.quic.path_mtu import BASE_BYTES
+from glassbench.transport.quic.queue import FrameQueue
+from glassbench.transport.quic.session import REFUSED, Message, Session, StreamAborted, StreamBytes
+from glassbench.transport.quic.stack import Stack
+from glassbench.transport.quic.streams import StreamCarrier
 
 CarrierFactory = Callable[[Stack, Session, Emit, CountUp], Carrier]
 

@@ -4,8 +4,8 @@ from typing import ClassVar, NamedTuple, Protocol
 
 from aioquic.quic.events import DatagramFrameReceived, HandshakeCompleted, QuicEvent, StreamDataReceived, StreamReset
 
-from transport.contract import Address
-from transport.quic.stack import Stack
+from glassbench.transport.contract import Address
+from glassbench.transport.quic.stack import Stack
 
 EXPIRED = 1  # application error code of a stream whose frames passed their deadline
 REFUSED = 2  # of a stream that brought nonsense, or too much

@@ -16,13 +16,13 @@ from aioquic.quic.packet_builder import QuicPacketBuilder
 from aioquic.quic.recovery import QuicPacketPacer
 from aioquic.tls import Epoch, SessionTicketFetcher
 
-from transport.contract import Address
-from transport.quic.ack_policy import AckPolicy
-from transport.quic.chance import Chance
-from transport.quic.control import ControlAdapter
-from transport.quic.observed import ObservedConnection, Reports
-from transport.quic.path_mtu import BASE_BYTES, PathMtu
-from transport.quic.sent_acks import forget_old_acks
+from glassbench.transport.contract import Address
+from glassbench.transport.quic.ack_policy import AckPolicy
+from glassbench.transport.quic.chance import Chance
+from glassbench.transport.quic.control import ControlAdapter
+from glassbench.transport.quic.observed import ObservedConnection, Reports
+from glassbench.transport.quic.path_mtu import BASE_BYTES, PathMtu
+from glassbench.transport.quic.sent_acks import forget_old_acks
 
 _ACK_DELAY = 0.005  # RFC 9000 13.2.1 allows up to the announced max_ack_delay, 25 ms in aioquic
 _PROBE_INTERVAL = 0.1

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from enum import Enum
 from itertools import count
 
-from transport.contract import Frame, FrameSent, FrameStarted
-from transport.framing import record
-from transport.quic.carrier import CountUp, Emit
-from transport.quic.session import EXPIRED, Session
-from transport.quic.stack import Stack
+from glassbench.transport.contract import Frame, FrameSent, FrameStarted
+from glassbench.transport.framing import record
+from glassbench.transport.quic.carrier import CountUp, Emit
+from glassbench.transport.quic.session import EXPIRED, Session
+from glassbench.transport.quic.stack import Stack
 
 
 class StreamPer(Enum):

@@ -18,7 +18,7 @@ from aioquic.quic.connection import MAX_EARLY_DATA
 from aioquic.quic.packet import QuicTransportParameters, push_quic_transport_parameters
 from aioquic.tls import CipherSuite, ExtensionType, SessionTicket
 
-from transport.quic.certificate import certificate
+from glassbench.transport.quic.certificate import certificate
 
 IDENTITY = sha384(b"glassbench ticket").digest()
 MAX_STREAMS = 128  # of either kind, which aioquic allows its peer at first

@@ -11,10 +11,10 @@ from aioquic.h3.connection import ErrorCode, FrameUnexpected, H3Connection, Sett
 from aioquic.h3.events import DatagramReceived, DataReceived, H3Event, HeadersReceived, WebTransportStreamDataReceived
 from aioquic.quic.events import HandshakeCompleted, ProtocolNegotiated, QuicEvent, StreamDataReceived, StreamReset
 
-from transport.contract import Address
-from transport.quic.capsules import MalformedCapsuleError, SessionEnd, session_end
-from transport.quic.session import Message, Nonsense, Session, SessionEvent, StreamAborted, StreamBytes
-from transport.quic.stack import Stack
+from glassbench.transport.contract import Address
+from glassbench.transport.quic.capsules import MalformedCapsuleError, SessionEnd, session_end
+from glassbench.transport.quic.session import Message, Nonsense, Session, SessionEvent, StreamAborted, StreamBytes
+from glassbench.transport.quic.stack import Stack
 
 PATH = b"/glassbench"
 DRAFT_OFFER = (b"sec-webtransport-http3-draft02", b"1")

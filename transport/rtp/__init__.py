@@ -16,9 +16,9 @@ feedback), RFC 4588 (RTX on its own SSRC), RFC 5761 (one port), RFC 8285 (header
     sdp.py         the session in words, for peers of other makes
 """
 
-from transport.rtp.receiver import RtpReceiver
-from transport.rtp.sdp import sdp
-from transport.rtp.sender import RtpSender
-from transport.rtp.session import MEDIA, RtpOptions
+from glassbench.transport.rtp.receiver import RtpReceiver
+from glassbench.transport.rtp.sdp import sdp
+from glassbench.transport.rtp.sender import RtpSender
+from glassbench.transport.rtp.session import MEDIA, RtpOptions
 
 __all__ = ["MEDIA", "RtpOptions", "RtpReceiver", "RtpSender", "sdp"]

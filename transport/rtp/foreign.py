@@ -10,9 +10,9 @@ A marker bit ends a unit at once if it has its picture. Whoever marks every slic
 not believed any more.
 """
 
-from transport.framing import MAX_FRAME_BYTES
-from transport.rtp import h264
-from transport.rtp.packet import CLOCK_RATE, RtpPacket
+from glassbench.transport.framing import MAX_FRAME_BYTES
+from glassbench.transport.rtp import h264
+from glassbench.transport.rtp.packet import CLOCK_RATE, RtpPacket
 
 MAX_HELD_BYTES = 4 * MAX_FRAME_BYTES
 PACKET_OVERHEAD_BYTES = 128  # a packet and its place in a dict: empty packets are not free

@@ -8,11 +8,11 @@ have no identity: `transport/rtp/foreign.py` finds their boundaries, and they ar
 from bisect import insort
 from collections import Counter, deque
 
-from transport.contract import Event, Frame, FrameLost, FrameReceived, Track
-from transport.framing import Malformed
-from transport.rtp import h264
-from transport.rtp.foreign import MAX_HELD_BYTES, PACKET_OVERHEAD_BYTES, AccessUnit, AccessUnits, MediaClock
-from transport.rtp.packet import FrameInfo, RtpPacket
+from glassbench.transport.contract import Event, Frame, FrameLost, FrameReceived, Track
+from glassbench.transport.framing import Malformed
+from glassbench.transport.rtp import h264
+from glassbench.transport.rtp.foreign import MAX_HELD_BYTES, PACKET_OVERHEAD_BYTES, AccessUnit, AccessUnits, MediaClock
+from glassbench.transport.rtp.packet import FrameInfo, RtpPacket
 
 _MAX_BUILDING = 256  # frames begun and not whole
 _MAX_GAP = 3000  # frames ahead that are believed at once, and reported lost at once

@@ -7,7 +7,7 @@ the encoder wrote 3-byte start codes (x264 does), NAL units never do.
 
 from collections.abc import Sequence
 
-from transport.framing import Malformed
+from glassbench.transport.framing import Malformed
 
 START_CODE = b"\x00\x00\x00\x01"
 _SHORT_START_CODE = b"\x00\x00\x01"

@@ -10,8 +10,8 @@ NTP timestamps count from the epoch of the driver's clock: RFC 3550 section 6.4.
 import struct
 from typing import NamedTuple
 
-from transport.contract import Frame
-from transport.framing import Malformed
+from glassbench.transport.contract import Frame
+from glassbench.transport.framing import Malformed
 
 CLOCK_RATE = 90_000  # Hz, RFC 6184 section 8.2.1
 HEADER_BYTES = 12

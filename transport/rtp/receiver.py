@@ -3,12 +3,12 @@
 from collections import Counter, deque
 from collections.abc import Mapping
 
-from transport.contract import Address, Closed, Connected, Datagram, Event, Frame, TransportConfig
-from transport.framing import Malformed
-from transport.rtp import h264, rtcp, session
-from transport.rtp.frames import Frames
-from transport.rtp.packet import FrameInfo, RtpPacket, ntp, parse, parse_frame_info
-from transport.rtp.reception import Reception
+from glassbench.transport.contract import Address, Closed, Connected, Datagram, Event, Frame, TransportConfig
+from glassbench.transport.framing import Malformed
+from glassbench.transport.rtp import h264, rtcp, session
+from glassbench.transport.rtp.frames import Frames
+from glassbench.transport.rtp.packet import FrameInfo, RtpPacket, ntp, parse, parse_frame_info
+from glassbench.transport.rtp.reception import Reception
 
 _INITIAL_RTT = 0.1  # seconds, until a report or a repair measures it
 _MAX_NACKED = (

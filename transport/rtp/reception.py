@@ -3,9 +3,9 @@
 from bisect import bisect_right
 from collections import deque
 
-from transport.rtp.packet import CLOCK_RATE
-from transport.rtp.rtcp import Block
-from transport.rtp.session import RoundTrip, RtpOptions
+from glassbench.transport.rtp.packet import CLOCK_RATE
+from glassbench.transport.rtp.rtcp import Block
+from glassbench.transport.rtp.session import RoundTrip, RtpOptions
 
 _MAX_DROPOUT = 3000  # packets ahead that are believed at once (RFC 3550 A.1)
 _MAX_MISORDER = 3000  # packets behind that may be late ones

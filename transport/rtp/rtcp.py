@@ -8,7 +8,7 @@ import struct
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from transport.framing import Malformed
+from glassbench.transport.framing import Malformed
 
 SENDER_REPORT = 200
 RECEIVER_REPORT = 201

@@ -1,8 +1,8 @@
 """The session in words (RFC 8866), for peers that are not ours: what the sender end sends, what feedback it takes."""
 
-from transport.contract import TransportConfig
-from transport.rtp import session
-from transport.rtp.packet import CAPTURE_TIME_ID, CAPTURE_TIME_URI, CLOCK_RATE, FRAME_ID, FRAME_URI
+from glassbench.transport.contract import TransportConfig
+from glassbench.transport.rtp import session
+from glassbench.transport.rtp.packet import CAPTURE_TIME_ID, CAPTURE_TIME_URI, CLOCK_RATE, FRAME_ID, FRAME_URI
 
 _H264_PROFILE = "42e01f"  # constrained baseline 3.1, which every receiver accepts as an offer; the stream says its own
 

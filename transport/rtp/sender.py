@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
-from transport.contract import (
+from glassbench.transport.contract import (
     Address,
     Closed,
     Connected,
@@ -19,11 +19,11 @@ from transport.contract import (
     KeyframeRequested,
     TransportConfig,
 )
-from transport.framing import MAX_FRAME_BYTES, Malformed
-from transport.keyframe_requests import KeyframeRequests
-from transport.rtp import h264, rtcp, session
-from transport.rtp.budget import RetransmissionBudget
-from transport.rtp.packet import (
+from glassbench.transport.framing import MAX_FRAME_BYTES, Malformed
+from glassbench.transport.keyframe_requests import KeyframeRequests
+from glassbench.transport.rtp import h264, rtcp, session
+from glassbench.transport.rtp.budget import RetransmissionBudget
+from glassbench.transport.rtp.packet import (
     FRAME_EXTENSION_BYTES,
     HEADER,
     HEADER_BYTES,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from transport.contract import Track, TransportConfig, Unsupported
+from glassbench.transport.contract import Track, TransportConfig, Unsupported
 
 MEDIA = frozenset({"h264", "data"})
 FIRST_PAYLOAD_TYPE = 96  # the dynamic range of RFC 3551 ends at 127

@@ -20,7 +20,7 @@ One fragment of `transport/framing.py` is one live message is one packet. Delive
 at the start + latency, constant, as long as repair succeeds within the latency.
 """
 
-from transport.srt.ends import SrtReceiver, SrtSender
-from transport.srt.options import SrtOptions
+from glassbench.transport.srt.ends import SrtReceiver, SrtSender
+from glassbench.transport.srt.options import SrtOptions
 
 __all__ = ["SrtOptions", "SrtReceiver", "SrtSender"]

@@ -3,8 +3,8 @@
 Rates are in bytes a second on the wire, IP and UDP headers of IPv4 included.
 """
 
-from transport.srt.options import SrtOptions
-from transport.srt.wire import HEADER_BYTES, IP_UDP_HEADER_BYTES
+from glassbench.transport.srt.options import SrtOptions
+from glassbench.transport.srt.wire import HEADER_BYTES, IP_UDP_HEADER_BYTES
 
 UNLIMITED = 125e6  # "infinite" of libsrt: 1 Gbit/s
 _FIRST_PERIOD = 0.5  # seconds over which the input is measured at first

@@ -7,17 +7,17 @@ due.
 from collections import Counter, deque
 from math import inf
 
-from transport.contract import Address, Closed, Connected, Datagram, Event
-from transport.framing import Malformed
-from transport.srt import handshake_packet
-from transport.srt.bandwidth import Bandwidth
-from transport.srt.feedback import Feedback
-from transport.srt.handshake import CONNECT_TIMEOUT, Agreed, Caller, Listener, Offer, RefusedError
-from transport.srt.options import SrtOptions
-from transport.srt.receiving import DiscrepancyError, Message, ReceiveBuffer
-from transport.srt.sending import SendBuffer
-from transport.srt.timing import RoundTrip, idle_timeout
-from transport.srt.wire import (
+from glassbench.transport.contract import Address, Closed, Connected, Datagram, Event
+from glassbench.transport.framing import Malformed
+from glassbench.transport.srt import handshake_packet
+from glassbench.transport.srt.bandwidth import Bandwidth
+from glassbench.transport.srt.feedback import Feedback
+from glassbench.transport.srt.handshake import CONNECT_TIMEOUT, Agreed, Caller, Listener, Offer, RefusedError
+from glassbench.transport.srt.options import SrtOptions
+from glassbench.transport.srt.receiving import DiscrepancyError, Message, ReceiveBuffer
+from glassbench.transport.srt.sending import SendBuffer
+from glassbench.transport.srt.timing import RoundTrip, idle_timeout
+from glassbench.transport.srt.wire import (
     ACK,
     ACKACK,
     CONTROL_BIT,

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from transport.contract import (
+from glassbench.transport.contract import (
     Address,
     Datagram,
     Event,
@@ -14,13 +14,19 @@ from transport.contract import (
     KeyframeRequested,
     TransportConfig,
 )
-from transport.framing import MAX_FRAME_BYTES, Malformed, keyframe_request, parse_keyframe_request, split_frame
-from transport.srt.connection import Connection
-from transport.srt.frames import FrameAssembler
-from transport.srt.handshake import MIN_PAYLOAD_BYTES, Offer
-from transport.srt.options import SrtOptions
-from transport.srt.receiving import CAPACITY
-from transport.srt.wire import HEADER_BYTES, IP_UDP_HEADER_BYTES, SEQUENCE_MASK
+from glassbench.transport.framing import (
+    MAX_FRAME_BYTES,
+    Malformed,
+    keyframe_request,
+    parse_keyframe_request,
+    split_frame,
+)
+from glassbench.transport.srt.connection import Connection
+from glassbench.transport.srt.frames import FrameAssembler
+from glassbench.transport.srt.handshake import MIN_PAYLOAD_BYTES, Offer
+from glassbench.transport.srt.options import SrtOptions
+from glassbench.transport.srt.receiving import CAPACITY
+from glassbench.transport.srt.wire import HEADER_BYTES, IP_UDP_HEADER_BYTES, SEQUENCE_MASK
 
 _MAX_MTU = 1500
 _COUNTERS = [

@@ -11,9 +11,9 @@ depends on that.
 from collections import Counter
 from math import ceil, floor, inf
 
-from transport.srt.receiving import ReceiveBuffer
-from transport.srt.timing import PeerClock, RoundTrip
-from transport.srt.wire import (
+from glassbench.transport.srt.receiving import ReceiveBuffer
+from glassbench.transport.srt.timing import PeerClock, RoundTrip
+from glassbench.transport.srt.wire import (
     ACK,
     NAK,
     SEQUENCE_MASK,

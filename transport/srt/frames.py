@@ -3,8 +3,8 @@
 from collections import Counter, deque
 from math import inf
 
-from transport.contract import Event, FrameLost, FrameReceived, Track
-from transport.framing import FRAGMENT_HEADER_BYTES, MAX_FRAME_BYTES, FrameHeader, Malformed, parse_fragment
+from glassbench.transport.contract import Event, FrameLost, FrameReceived, Track
+from glassbench.transport.framing import FRAGMENT_HEADER_BYTES, MAX_FRAME_BYTES, FrameHeader, Malformed, parse_fragment
 
 _MAX_GAP = 3000  # frames missing in a row; a longer jump is no loss but nonsense (RFC 3550 A.1: MAX_DROPOUT)
 _SAME_BYTES = FRAGMENT_HEADER_BYTES - 4  # all but index and count: what the fragments of one frame share

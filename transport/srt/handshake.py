@@ -15,8 +15,8 @@ the handshake of version 4 are refused too.
 from dataclasses import dataclass, replace
 from hashlib import blake2s
 
-from transport.contract import Address
-from transport.srt.handshake_packet import (
+from glassbench.transport.contract import Address
+from glassbench.transport.srt.handshake_packet import (
     CONCLUSION,
     CONGESTION_EXT,
     FAILURE,
@@ -41,8 +41,8 @@ from transport.srt.handshake_packet import (
     packed_address,
     parse_extension,
 )
-from transport.srt.timing import PeerClock
-from transport.srt.wire import (
+from glassbench.transport.srt.timing import PeerClock
+from glassbench.transport.srt.wire import (
     HEADER_BYTES,
     IP_UDP_HEADER_BYTES,
     MAX_PAYLOAD_BYTES,

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 from ipaddress import ip_address
 
-from transport.contract import Address
-from transport.framing import Malformed
-from transport.srt.wire import HANDSHAKE, control
+from glassbench.transport.contract import Address
+from glassbench.transport.framing import Malformed
+from glassbench.transport.srt.wire import HANDSHAKE, control
 
 INDUCTION, CONCLUSION = 1, -1
 MAGIC = 0x4A17

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from transport.srt.handshake import MAX_LATENCY_MS
+from glassbench.transport.srt.handshake import MAX_LATENCY_MS
 
 _MAX_RATE = 1_250_000_000  # bytes a second: 10 Gbit/s
 _DEFAULT_OVERHEAD = 25

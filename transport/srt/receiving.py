@@ -9,10 +9,10 @@ from collections.abc import Iterable
 from math import inf
 from typing import NamedTuple
 
-from transport.framing import Malformed
-from transport.srt.reordering import ReorderTolerance
-from transport.srt.timing import PeerClock
-from transport.srt.wire import SEQUENCE_MASK, Range, sequence_distance
+from glassbench.transport.framing import Malformed
+from glassbench.transport.srt.reordering import ReorderTolerance
+from glassbench.transport.srt.timing import PeerClock
+from glassbench.transport.srt.wire import SEQUENCE_MASK, Range, sequence_distance
 
 CAPACITY = 8192  # packets; libsrt's SRTO_RCVBUF, and a power of two
 _SLOT = CAPACITY - 1

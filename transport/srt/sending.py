@@ -9,10 +9,10 @@ live mode has no priorities. Retransmissions wait until no new packet does: that
 from collections import Counter, deque
 from math import inf
 
-from transport.contract import Address, Datagram, Event, FrameDropped, FrameSent, FrameStarted
-from transport.srt.bandwidth import Bandwidth
-from transport.srt.timing import RoundTrip
-from transport.srt.wire import (
+from glassbench.transport.contract import Address, Datagram, Event, FrameDropped, FrameSent, FrameStarted
+from glassbench.transport.srt.bandwidth import Bandwidth
+from glassbench.transport.srt.timing import RoundTrip
+from glassbench.transport.srt.wire import (
     HEADER,
     MESSAGE_NUMBER_MASK,
     SEQUENCE_MASK,

@@ -2,7 +2,7 @@
 
 from math import floor
 
-from transport.srt.wire import TIMESTAMP_MASK
+from glassbench.transport.srt.wire import TIMESTAMP_MASK
 
 INITIAL_RTT = 0.1
 _MIN_EXPIRY = 0.3

@@ -6,7 +6,7 @@ Handshake packets have a file of their own, `handshake_packet.py`. Numbers trave
 import struct
 from typing import NamedTuple
 
-from transport.framing import Malformed
+from glassbench.transport.framing import Malformed
 
 HEADER = struct.Struct("!IIII")  # type or sequence, type-specific or message, timestamp, destination socket
 HEADER_BYTES = HEADER.size

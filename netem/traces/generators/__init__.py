@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from netem.schedule import OpportunitySchedule
-from netem.traces.generators import lte_driving, mmwave_blockage, satellite, steps, wifi_bursts
-from netem.traces.trace import Schedule, TraceError, TracePair
+from glassbench.netem.schedule import OpportunitySchedule
+from glassbench.netem.traces.generators import lte_driving, mmwave_blockage, satellite, steps, wifi_bursts
+from glassbench.netem.traces.trace import Schedule, TraceError, TracePair
 
 MIN_DURATION, MAX_DURATION = 1.0, 7200.0
 

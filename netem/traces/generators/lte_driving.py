@@ -23,9 +23,9 @@ emulator of that paper. There is no loss: the link layer repeats what the radio 
 
 import numpy as np
 
-from netem.schedule import OpportunitySchedule
-from netem.traces.generators.processes import Intervals, grid, inside, ornstein_uhlenbeck, renewal
-from netem.traces.trace import FloatArray, Series, Trace, TracePair
+from glassbench.netem.schedule import OpportunitySchedule
+from glassbench.netem.traces.generators.processes import Intervals, grid, inside, ornstein_uhlenbeck, renewal
+from glassbench.netem.traces.trace import FloatArray, Series, Trace, TracePair
 
 NAME = "lte-driving"
 SUMMARY = "LTE in a moving car: about 5 Mbit/s down, deep fades of 0.3-2 s every few seconds"

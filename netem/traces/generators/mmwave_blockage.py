@@ -21,9 +21,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from netem.schedule import RateSchedule
-from netem.traces.generators.processes import DIGITS, Intervals, decibels, grid, inside, ornstein_uhlenbeck, renewal
-from netem.traces.trace import FloatArray, Series, Trace, TracePair
+from glassbench.netem.schedule import RateSchedule
+from glassbench.netem.traces.generators.processes import (
+    DIGITS,
+    Intervals,
+    decibels,
+    grid,
+    inside,
+    ornstein_uhlenbeck,
+    renewal,
+)
+from glassbench.netem.traces.trace import FloatArray, Series, Trace, TracePair
 
 NAME = "mmwave-blockage"
 SUMMARY = "5G millimetre wave on foot: above 1 Gbit/s, with outages of about a second when the body blocks the beam"

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from netem.traces.trace import FloatArray
+from glassbench.netem.traces.trace import FloatArray
 
 Intervals = list[tuple[float, float]]
 

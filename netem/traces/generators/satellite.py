@@ -17,9 +17,9 @@ of about a second (an obstacle in the field of view).
 
 import numpy as np
 
-from netem.schedule import RateSchedule
-from netem.traces.generators.processes import grid, ornstein_uhlenbeck
-from netem.traces.trace import FloatArray, Series, Trace, TracePair, merged
+from glassbench.netem.schedule import RateSchedule
+from glassbench.netem.traces.generators.processes import grid, ornstein_uhlenbeck
+from glassbench.netem.traces.trace import FloatArray, Series, Trace, TracePair, merged
 
 NAME = "satellite"
 SUMMARY = (

@@ -8,8 +8,8 @@ is 4 instead of 1 Mbit/s, to be above the rate of a video. The uplink keeps the 
 
 import numpy as np
 
-from netem.schedule import RateSchedule
-from netem.traces.trace import Series, Trace, TracePair
+from glassbench.netem.schedule import RateSchedule
+from glassbench.netem.traces.trace import Series, Trace, TracePair
 
 NAME = "steps"
 SUMMARY = "4, 10, 2.4 and 4 Mbit/s, the capacity steps of RFC 8867; no chance in it"

@@ -15,9 +15,9 @@ to the server. Both directions share the channel: the same states, with contests
 
 import numpy as np
 
-from netem.schedule import RateSchedule
-from netem.traces.generators.processes import grid, inside, ornstein_uhlenbeck, renewal
-from netem.traces.trace import FloatArray, Series, Trace, TracePair, merged
+from glassbench.netem.schedule import RateSchedule
+from glassbench.netem.traces.generators.processes import grid, inside, ornstein_uhlenbeck, renewal
+from glassbench.netem.traces.trace import FloatArray, Series, Trace, TracePair, merged
 
 NAME = "wifi-bursts"
 SUMMARY = "Wi-Fi with busy neighbours and a microwave oven: 40 Mbit/s, with bursts of contention and of interference"

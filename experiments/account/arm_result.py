@@ -1,0 +1,43 @@
+"""What one arm gave: its outcome, its numbers, and two tables with the columns of `results/README.md`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import pandas as pd
+
+from glassbench.experiments.account.ledger import TYPES
+
+Outcome = Literal["measured", "incomplete", "unsupported", "failed", "not run"]
+
+LEDGER_TYPES = {"arm": "string", **TYPES}
+LINK_TYPES = {
+    "arm": "string",
+    "direction": "string",
+    "at": "float64",
+    "capacity_bytes": "float64",
+    "sent_bytes": "int64",
+    "delivered_bytes": "int64",
+    "backlog_bytes": "int64",
+    "dropped_packets": "int64",
+    "lost_packets": "int64",
+}
+
+
+@dataclass(frozen=True)
+class ArmResult:
+    """What one arm gave. The tables are None if it never ran; `reason` says why an outcome is not "measured".
+
+    `summary` has the numbers of the table, `stats` the counters of both transport ends, `impairments` what each
+    direction was commanded to do and what was applied. `notes` are sentences about what the numbers do not tell.
+    """
+
+    arm: str
+    outcome: Outcome
+    reason: str | None = None
+    ledger: pd.DataFrame | None = None
+    links: pd.DataFrame | None = None
+    summary: Mapping[str, Any] = field(default_factory=dict)
+    stats: Mapping[str, Any] = field(default_factory=dict)
+    impairments: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()

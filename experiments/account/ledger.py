@@ -1,0 +1,164 @@
+"""The ledger: one row per captured frame, one column per instant, exactly one fate. All metrics derive from it.
+
+Fates, in the order in which they are decided (the first that holds):
+
+- `displayed`: it was shown, within its deadline if it has one.
+- `undecodable`, `late`: it was delivered whole, but a reference was missing, or its deadline had passed, or a later
+  frame had been released already; `late` is also a frame that was whole, but not yet shown when the run ended. What is
+  past its deadline is decoded (`decoded_at`), since others refer to it, and not displayed.
+- `dropped`, `expired`: the sender gave it up: no room, or it could not meet its deadline any more.
+- `late`: it was not completely sent when the run ended: it still waited at the sender.
+- `lost`: it was completely sent, but never arrived completely: lost by the network, given up by the receiver, or still
+  on its way or being repaired when the run ended.
+"""
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+from glassbench.experiments.account.ledger_error import LedgerError
+from glassbench.receiver.record import ReceivedRecord
+from glassbench.sender.record import SentRecord
+
+FATES = ("displayed", "late", "dropped", "expired", "lost", "undecodable")
+
+# Each stage ends where the next begins, so that they add up to displayed_at - captured_at.
+STAGES: dict[str, tuple[str, str]] = {
+    "wait": ("captured_at", "encode_start_at"),
+    "encode": ("encode_start_at", "encode_end_at"),
+    "queue": ("encode_end_at", "first_sent_at"),
+    "transit": ("first_sent_at", "first_arrival_at"),
+    "spread": ("first_arrival_at", "complete_at"),
+    "hold": ("complete_at", "delivered_at"),
+    "buffer": ("delivered_at", "released_at"),
+    "decode": ("released_at", "displayed_at"),
+}
+
+_SENT_INSTANTS = ("encode_start_at", "encode_end_at", "queued_at", "first_sent_at", "last_sent_at")
+_RECEIVED_INSTANTS = ("first_arrival_at", "complete_at", "delivered_at", "released_at", "decoded_at", "displayed_at")
+# Instants that cannot go backwards. `last_sent_at` is not among them: repair may complete a frame before it.
+_ORDER = (
+    "captured_at",
+    "encode_start_at",
+    "encode_end_at",
+    "queued_at",
+    "first_sent_at",
+    "first_arrival_at",
+    "complete_at",
+    "delivered_at",
+    "released_at",
+    "decoded_at",
+    "displayed_at",
+)
+_ROUNDING = 1e-9  # seconds; instants are floats near 1000
+_TELESCOPE = 1e-6  # seconds: stages must add up to glass-to-glass as closely as this
+
+
+def join(captured: Iterable[SentRecord], received: Iterable[ReceivedRecord], *, media_start: float) -> pd.DataFrame:
+    """One row per captured frame, by track and in order of capture. Instants become seconds after `media_start`; NaN:
+    never. `sequence` is -1 for a frame that was dropped before it was encoded, and counts the others from 0.
+
+    Raises LedgerError if the halves contradict each other.
+    """
+    halves = {(record.track, record.sequence): record for record in received}
+    rows = []
+    for own in sorted(captured, key=lambda record: record.track):  # stable
+        other = halves.pop((own.track, own.sequence), None) or ReceivedRecord(own.track, own.sequence)
+        rows.append(_row(own, other, media_start))
+    if halves:
+        track, sequence = next(iter(halves))
+        raise LedgerError(f"frame {sequence} of track {track} was received but never captured")
+    ledger = pd.DataFrame(rows, columns=list(TYPES)).astype(TYPES)
+    check(ledger)
+    return ledger
+
+
+def stages(ledger: pd.DataFrame) -> pd.DataFrame:
+    """Each stage of each frame in ms (`wait_ms` ... `decode_ms`), NaN where the frame did not get to; and `g2g_ms` from
+    capture to display, infinite if it was never shown."""
+    columns = {f"{name}_ms": (ledger[end] - ledger[start]) * 1e3 for name, (start, end) in STAGES.items()}
+    return pd.DataFrame({**columns, "g2g_ms": (ledger["displayed_at"].fillna(np.inf) - ledger["captured_at"]) * 1e3})
+
+
+def check(ledger: pd.DataFrame) -> None:
+    """Each frame once, one fate each, no instant before its cause, stages that add up. Raises LedgerError."""
+    for track, rows in ledger.groupby("track", sort=True):
+        if not (np.diff(rows["captured_at"]) > 0).all():
+            raise LedgerError(f"frames of track {track} are not in order of capture, each once")
+        numbered = rows.loc[rows["sequence"] >= 0, "sequence"].to_numpy()
+        if not np.array_equal(numbered, np.arange(len(numbered))):
+            raise LedgerError(f"frames of track {track} are not numbered from 0 without gaps")
+    if not ledger["fate"].isin(FATES).all():
+        raise LedgerError(f"a fate is none of {', '.join(FATES)}")
+    latest = ledger["captured_at"].to_numpy(copy=True)
+    for name in _ORDER:
+        instants = ledger[name].to_numpy()
+        backwards = instants < latest - _ROUNDING
+        if backwards.any():
+            row = ledger.iloc[int(np.argmax(backwards))]
+            raise LedgerError(f"frame {row['sequence']} of track {row['track']}: {name} is before an earlier instant")
+        latest = np.fmax(latest, instants)
+    unsent = ledger["first_arrival_at"].notna() & ledger["first_sent_at"].isna()
+    if unsent.any():
+        row = ledger[unsent].iloc[0]
+        raise LedgerError(f"frame {row['sequence']} of track {row['track']} arrived, but nothing of it was sent")
+    shown = stages(ledger)[ledger["fate"] == "displayed"]
+    total = shown.drop(columns="g2g_ms").sum(axis=1, skipna=False)
+    if not (np.abs(total - shown["g2g_ms"]) <= _TELESCOPE * 1e3).all():
+        raise LedgerError("the stages of a displayed frame do not add up to its glass-to-glass latency")
+
+
+def _row(sent: SentRecord, received: ReceivedRecord, media_start: float) -> list[object]:
+    row: dict[str, object] = {
+        "track": sent.track,
+        "sequence": sent.sequence,
+        "group": sent.group,
+        "keyframe": sent.keyframe,
+        "layer": sent.layer,
+        "size_bytes": sent.size_bytes,
+        # captured_at is a whole number of microseconds and stays one.
+        "captured_at": round(sent.captured_at - media_start, 6),
+        "fate": _fate(sent, received),
+        "stamp_sequence": received.stamp_sequence,
+        "stamp_captured_at": math.nan
+        if received.stamp_captured_at is None
+        else round(received.stamp_captured_at - media_start, 6),
+        "screen_sequence": None,
+        "psnr_db": math.nan,
+        "ssim": math.nan,
+    }
+    for record, names in ((sent, _SENT_INSTANTS), (received, _RECEIVED_INSTANTS)):
+        for name in names:
+            at = getattr(record, name)
+            row[name] = math.nan if at is None else at - media_start
+    return [row[name] for name in TYPES]
+
+
+def _fate(sent: SentRecord, received: ReceivedRecord) -> str:
+    if received.displayed_at is not None:
+        return "displayed"
+    if received.complete_at is not None:
+        return "undecodable" if received.outcome == "undecodable" else "late"
+    if sent.given_up is not None:
+        return sent.given_up
+    return "late" if sent.last_sent_at is None else "lost"
+
+
+TYPES = {
+    "track": "int64",
+    "sequence": "int64",
+    "group": "int64",
+    "keyframe": "bool",
+    "layer": "int64",
+    "size_bytes": "int64",
+    "captured_at": "float64",
+    **dict.fromkeys((*_SENT_INSTANTS, *_RECEIVED_INSTANTS), "float64"),
+    "fate": "string",
+    "stamp_sequence": "Int64",
+    "stamp_captured_at": "float64",
+    "screen_sequence": "Int64",
+    "psnr_db": "float64",
+    "ssim": "float64",
+}

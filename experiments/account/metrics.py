@@ -1,0 +1,173 @@
+"""The numbers of the table, all from the ledger and the link table, each by a stated rule.
+
+A frame that was never shown has infinite latency: percentiles are over all captured frames, so no arm gets better by
+losing its slow frames. What is undefined is None.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from glassbench.experiments.account.ledger import FATES, STAGES, stages
+
+FloatArray = NDArray[np.float64]
+
+PERCENTILES = (0.5, 0.95, 0.99)  # of latency, in the summary
+FREEZE_WINDOW = 30  # gaps between displayed frames whose mean is "the mean gap"
+FREEZE_FACTOR = 3.0
+FREEZE_MARGIN = 0.150  # seconds
+
+
+def percentile(values: FloatArray, share: float) -> float:
+    """The nearest-rank percentile: the least value with at least `share` of all values at or below it; NaN of none.
+
+    Unlike interpolation it is always a measured value, and works with infinite ones.
+    """
+    if len(values) == 0:
+        return math.nan
+    # A grain of tolerance: 0.95 * 20 is 19, not the 20 that the next float above would make of it.
+    return float(np.sort(values)[max(0, math.ceil(share * len(values) - 1e-9) - 1)])
+
+
+def values_needed(share: float, *, confidence: float = 0.95) -> int:
+    """How many independent values bound a percentile on one side: 59 for the 95th at 95 %.
+
+    The largest of n values (or the smallest, for a share below one half) is beyond the percentile with probability
+    1 - share^n (Wilks 1941; Jacob et al., "TriScale: A Framework Supporting Replicable Performance Evaluations in
+    Networking", 2021). Raises ValueError.
+    """
+    for name, value in (("share", share), ("confidence", confidence)):
+        if not 0 < value < 1:
+            raise ValueError(f"{name} must be between 0 and 1, found {value}")
+    return math.ceil(math.log(1 - confidence) / math.log(max(share, 1 - share)) - 1e-9)
+
+
+def too_few(count: int, shares: Sequence[float], what: str = "frame") -> str:
+    """The sentence about percentiles of which so few frames tell little, whatever their number; empty without any."""
+    found = [share for share in shares if count < values_needed(share)]
+    if not found:
+        return ""
+    names = ", ".join(f"p{100 * share:g}" for share in found)
+    needed = ", ".join(str(values_needed(share)) for share in found)
+    says, them = ("says", "it") if len(found) == 1 else ("say", "them")
+    return (
+        f"{names} of {count} {what}{'' if count == 1 else 's'} {says} little: it takes {needed} until the slowest "
+        f"bounds {them} with 95 % confidence"
+    )
+
+
+def glass_to_glass(frames: pd.DataFrame) -> FloatArray:
+    """Seconds from capture to display of each captured frame; infinite if it was never shown."""
+    delay: FloatArray = (frames["displayed_at"] - frames["captured_at"]).to_numpy(dtype=np.float64)
+    return np.where(np.isnan(delay), np.inf, delay)
+
+
+def signal_delay(frames: pd.DataFrame) -> FloatArray:
+    """Seconds from each capture until that frame or a later one of the track was shown; infinite if none was.
+
+    What somebody waits for who made a sign at that moment: a lost frame costs one interval, a freeze its whole length.
+    `frames` is one track in order of sequence.
+    """
+    shown: FloatArray = frames["displayed_at"].to_numpy(dtype=np.float64, na_value=np.inf)
+    first_from_here = np.minimum.accumulate(np.where(np.isnan(shown), np.inf, shown)[::-1])[::-1]
+    return np.asarray(first_from_here - frames["captured_at"].to_numpy(), dtype=np.float64)
+
+
+def first_frame(frames: pd.DataFrame) -> float:
+    """Seconds from the first capture until anything was shown: its signal delay; NaN without a capture."""
+    return float(signal_delay(frames)[0]) if len(frames) else math.nan
+
+
+def freezes(frames: pd.DataFrame) -> list[tuple[float, float]]:
+    """Freezes as (start, length) in seconds: gaps between displayed frames of at least max(3 x mean gap, mean gap +
+    150 ms).
+
+    W3C webrtc-stats, freezeCount: the mean is over the gaps of the last 30 displayed frames; until there is one, the
+    capture interval stands in. A picture that stands still until the last capture is a gap too, although no frame ends
+    it; and a track of which nothing was shown is one freeze from first to last capture.
+    """
+    captured: FloatArray = frames["captured_at"].to_numpy()
+    if len(captured) < 2:
+        return []
+    shown = np.sort(frames["displayed_at"].dropna().to_numpy(dtype=np.float64))
+    if len(shown) == 0:
+        return [(float(captured[0]), float(captured[-1] - captured[0]))]
+    instants = np.append(shown, max(shown[-1], captured[-1]))
+    gaps = np.diff(instants)
+    interval = float(captured[-1] - captured[0]) / (len(captured) - 1)
+    found = []
+    for index, gap in enumerate(gaps):
+        before = gaps[max(0, index - FREEZE_WINDOW) : index]
+        mean = float(before.mean()) if len(before) else interval
+        if gap >= max(FREEZE_FACTOR * mean, mean + FREEZE_MARGIN) - 1e-9:  # equal in decimals is a freeze
+            found.append((float(instants[index]), float(gap)))
+    return found
+
+
+def sent_mbps(links: pd.DataFrame, duration: float) -> float:
+    """Mbit/s that the sender put on the wire, headers and repair included: all bytes from the first capture to the end
+    of the run, over the duration of the media (seconds)."""
+    down = links[(links["direction"] == "down") & (links["at"] >= 0)]
+    return float(down["sent_bytes"].sum()) * 8 / duration / 1e6
+
+
+def summarize(frames: pd.DataFrame, links: pd.DataFrame, *, duration: float) -> dict[str, object]:
+    """The numbers of one arm for one track: a row of the summary. Times are in ms, those that never came infinite."""
+    delays = glass_to_glass(frames)
+    still = freezes(frames)
+    fates = frames["fate"].value_counts()
+    return {
+        "captured": len(frames),
+        "displayed": int(fates.get("displayed", 0)),
+        **{f"g2g_p{100 * share:g}_ms": _ms(percentile(delays, share)) for share in PERCENTILES},
+        "g2g_max_ms": _ms(percentile(delays, 1)),
+        "first_frame_ms": _ms(first_frame(frames)),
+        "signal_p95_ms": _ms(percentile(signal_delay(frames), 0.95)),
+        "freezes": len(still),
+        "freeze_s": round(sum(length for _, length in still), 6),
+        "ssim": _mean(frames, "ssim"),
+        "psnr_db": _mean(frames, "psnr_db"),
+        "sent_mbps": round(sent_mbps(links, duration), 6),
+        "fates": {fate: int(fates.get(fate, 0)) for fate in FATES},
+        "stages_ms": mean_stages(frames),
+    }
+
+
+def floor_ratio(p95: float | None, floor: float | None) -> float | None:
+    """The p95 of an arm over that of the floor, both in ms: infinite if only the arm's is, undefined if the floor's is,
+    or if one is not known."""
+    if p95 is None or floor is None or not 0 < floor < math.inf:
+        return None
+    return round(p95 / floor, 6)
+
+
+def mean_stages(frames: pd.DataFrame) -> dict[str, float | None]:
+    """The mean of each stage over the displayed frames, in ms; None if there are none. They add up to the mean latency
+    of these frames, so a stage that grew says where latency went."""
+    means = stages(frames[frames["fate"] == "displayed"]).mean()
+    return {name: None if math.isnan(mean := means[f"{name}_ms"]) else round(float(mean), 6) + 0.0 for name in STAGES}
+
+
+def summarize_messages(messages: pd.DataFrame) -> dict[str, object]:
+    """The numbers of one arm for the track of messages."""
+    delays = glass_to_glass(messages)
+    return {
+        "sent": len(messages),
+        "delivered": int((messages["fate"] == "displayed").sum()),
+        **{f"delay_p{100 * share:g}_ms": _ms(percentile(delays, share)) for share in PERCENTILES},
+        "delay_max_ms": _ms(percentile(delays, 1)),
+    }
+
+
+def _ms(seconds: float) -> float | None:
+    return None if math.isnan(seconds) else round(seconds * 1e3, 6)
+
+
+def _mean(frames: pd.DataFrame, column: str) -> float | None:
+    """The mean over all source instants; None if the arm has no pictures (a size model)."""
+    if column not in frames or frames[column].isna().all():
+        return None
+    return round(float(frames[column].mean()), 6)

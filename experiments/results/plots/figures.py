@@ -1,0 +1,20 @@
+"""The pictures of a run by name: `glassbench.figures(run)["timeline"]`."""
+
+from matplotlib.figure import Figure
+
+from glassbench.experiments.results.plots.latency_cdf import latency_cdf
+from glassbench.experiments.results.plots.stage_breakdown import stage_breakdown
+from glassbench.experiments.results.plots.style import own_style
+from glassbench.experiments.results.plots.timeline import timeline
+from glassbench.experiments.results.run import Run
+
+PLOTS = {"latency-cdf": latency_cdf, "timeline": timeline, "stage-breakdown": stage_breakdown}
+
+
+def figures(run: Run) -> dict[str, Figure]:
+    """The pictures of a run by name, as matplotlib figures: `latency-cdf`, `timeline`, `stage-breakdown`. Empty for a
+    run that shows no video frame."""
+    if not run.video_by_arm():
+        return {}
+    with own_style({"text.parse_math": False}):  # a label is a label, whatever dollars are in it
+        return {name: plot(run) for name, plot in PLOTS.items()}

@@ -1,0 +1,100 @@
+"""Where the milliseconds went: the stages of the ledger as stacked bars, for usual frames and for slow ones."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from glassbench.experiments.account.ledger import STAGES
+from glassbench.experiments.results.plots.style import INK, headline, new_figure, tidy
+from glassbench.experiments.results.run import Run
+from glassbench.experiments.results.subject import run_subject
+
+# Neighbours in the stack differ in lightness, and hatches tell them apart in grey.
+LOOKS = {
+    "wait": ("#FFFFFF", "...."),
+    "encode": ("#E69F00", ""),
+    "queue": ("#0072B2", ""),
+    "transit": ("#D9D9D9", ""),
+    "spread": ("#56B4E9", "////"),
+    "hold": ("#D55E00", "\\\\\\\\"),
+    "buffer": ("#F0E442", ""),
+    "decode": ("#009E73", "xxxx"),
+}
+USUAL, SLOW = (0.25, 0.75), (0.95, 1.0)
+_CLIP = 4.0  # the axis ends at so many median bars
+MEANING = {
+    "wait": "wait for the encoder",
+    "encode": "encode",
+    "queue": "send queue",
+    "transit": "transit of the first datagram",
+    "spread": "spread: pacing, serialisation, repair",
+    "hold": "hold in the transport (HOL, TSBPD, reordering)",
+    "buffer": "jitter buffer and playout",
+    "decode": "decode and display",
+}
+
+
+def stage_breakdown(run: Run) -> Figure:
+    """Two panels of stacked bars, an arm a row: mean stages of the middle half of the shown frames (25th to 75th
+    percentile of latency), and of the slowest twentieth. Frames never shown have no stages; the labels count them."""
+    video = run.video_by_arm()
+    figure = new_figure(11, 1.6 + 0.42 * len(video))
+    usual, slow = figure.subplots(1, 2, sharey=True)
+    draw_stages(usual, video, USUAL)
+    draw_stages(slow, video, SLOW)
+    usual.set_title("usual frames (middle half of those shown)", loc="left", fontsize=9, color=INK)
+    slow.set_title("slowest 5 % of those shown", loc="left", fontsize=9, color=INK)
+    shares = [np.isfinite(frames["g2g_ms"]).mean() for frames in video.values()]
+    usual.set_yticks(
+        range(len(video)), [f"{arm}  ({share:.0%} shown)" for arm, share in zip(video, shares, strict=True)]
+    )
+    handles, labels = usual.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False, fontsize=8)
+    headline(figure, f"Where each millisecond went: {run.name}", run_subject(run.manifest))
+    return figure
+
+
+def draw_stages(axes: Axes, video: Mapping[str, pd.DataFrame], between: tuple[float, float]) -> None:
+    """Stacked bars, an arm a row: mean stages of the shown frames between two quantiles of latency."""
+    _draw_panel(axes, {arm: mean_between(frames, *between) for arm, frames in video.items()})
+
+
+def mean_between(frames: pd.DataFrame, low: float, high: float) -> pd.Series:
+    """Mean of each stage in ms over the shown frames between two quantiles of latency; zeros if none was shown."""
+    shown = frames[np.isfinite(frames["g2g_ms"])]
+    if shown.empty:
+        return pd.Series(0.0, index=[f"{stage}_ms" for stage in STAGES])
+    lower, upper = shown["g2g_ms"].quantile([low, high])
+    means: pd.Series = shown.loc[shown["g2g_ms"].between(lower, upper), [f"{stage}_ms" for stage in STAGES]].mean()
+    return means
+
+
+def _draw_panel(axes: Axes, means: dict[str, pd.Series]) -> None:
+    rows = np.arange(len(means))
+    left = np.zeros(len(means))
+    for stage in STAGES:
+        widths = np.array([mean[f"{stage}_ms"] for mean in means.values()])
+        color, hatch = LOOKS[stage]
+        axes.barh(
+            rows, widths, left=left, color=color, hatch=hatch, edgecolor=INK, linewidth=0.4, height=0.72,
+            label=MEANING[stage],
+        )  # fmt: skip
+        left += widths
+    # One hopeless arm must not press all others flat: bars past the end of the axis carry an arrow and their length.
+    median = float(np.median(left[left > 0])) if (left > 0).any() else 1.0
+    end = float(left.max()) if 0 < left.max() <= 1.2 * _CLIP * median else _CLIP * median
+    for row, total in zip(rows, left, strict=True):
+        text = f"{total:.0f}" if total <= end else f"{total:.0f} \N{RIGHTWARDS ARROW}"
+        offset, align = ((3, 0), "left") if total <= end else ((-3, 0), "right")
+        axes.annotate(
+            text, (min(total, 1.1 * end), row), xytext=offset, textcoords="offset points", ha=align, va="center",
+            fontsize=7, bbox={"boxstyle": "square,pad=0.15", "facecolor": "white", "edgecolor": "none"},
+        )  # fmt: skip
+    axes.set_xlim(0, 1.1 * end)
+    axes.set_ylim(len(means) - 0.4, -0.6)
+    axes.set_xlabel("ms")
+    tidy(axes)
+    axes.grid(visible=False, axis="y")

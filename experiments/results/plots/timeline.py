@@ -1,0 +1,94 @@
+"""What happened to each frame, arm below arm, under the capacity that the link had at that moment."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from glassbench.experiments.results.plots.style import (
+    FAINT,
+    INK,
+    LEAST_MS,
+    arm_styles,
+    headline,
+    log_scale,
+    new_figure,
+    tidy,
+)
+from glassbench.experiments.results.run import Run
+from glassbench.experiments.results.subject import run_subject
+
+_NOT_SHOWN_INK = "#000000"
+
+
+def timeline(run: Run) -> Figure:
+    """Capacity of the downlink on top; below it a row an arm: latency of each shown frame over its capture time, and a
+    black tick above for each frame that was never shown. All rows share both axes."""
+    video = run.video_by_arm()
+    styles = arm_styles(list(video))
+    figure = new_figure(11, 1.7 + 0.95 * len(video))
+    rows = figure.subplots(len(video) + 1, 1, sharex=True, gridspec_kw={"height_ratios": [1.5] + [1.0] * len(video)})
+    draw_capacity(rows[0], run)
+    bottom, top = latency_limits(video)
+    for axes, (arm, frames) in zip(rows[1:], video.items(), strict=True):
+        draw_arm(axes, frames, styles[arm].color, bottom, top)
+        never = int(np.isinf(frames["g2g_ms"]).sum())
+        axes.set_title(f"{arm}: {never} of {len(frames)} frames never shown", loc="left", fontsize=8, color=INK, pad=2)
+    rows[-1].set_xlabel("capture time, s")
+    rows[-1].set_xlim(time_limits(video))
+    figure.supylabel("glass-to-glass latency, ms (log scale)", fontsize=9)
+    headline(figure, f"Every frame against the link: {run.name}", run_subject(run.manifest))
+    return figure
+
+
+def latency_limits(video: Mapping[str, pd.DataFrame]) -> tuple[float, float]:
+    """Ends of the latency axis that all arms share, in ms."""
+    latencies = pd.concat([frames["g2g_ms"] for frames in video.values()])
+    shown = latencies[np.isfinite(latencies)].clip(lower=LEAST_MS)
+    return (0.7 * float(shown.min()), 1.6 * float(shown.max())) if len(shown) else (10.0, 1000.0)
+
+
+def time_limits(video: Mapping[str, pd.DataFrame]) -> tuple[float, float]:
+    """Ends of the time axis that all arms share, in seconds."""
+    last = max(float(frames["captured_at"].max()) for frames in video.values()) or 1.0  # of one frame alone
+    return -0.01 * last, 1.01 * last
+
+
+def draw_capacity(axes: Axes, run: Run) -> None:
+    """Capacity of the downlink in Mbit/s, and the mean rate of the encoded video."""
+    capacity = run.capacity()
+    if capacity is None:
+        axes.text(0.01, 0.5, "no bottleneck on the downlink", transform=axes.transAxes, fontsize=8)
+        axes.set_yticks([])
+    else:
+        axes.fill_between(capacity["at"], capacity["mbps"], step="post", color=FAINT, linewidth=0)
+        axes.step(capacity["at"], capacity["mbps"], where="post", color=INK, linewidth=0.7)
+        axes.axhline(run.offered_mbps(), color=INK, linestyle=(0, (4, 2)), linewidth=1.0)
+        axes.annotate(
+            f"video {run.offered_mbps():.2g} Mbit/s",
+            xy=(1.0, run.offered_mbps()),
+            xycoords=("axes fraction", "data"),
+            xytext=(-4, 3),
+            textcoords="offset points",
+            fontsize=7,
+            ha="right",
+            bbox={"boxstyle": "square,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.8},
+        )
+    axes.set_ylim(bottom=0)
+    axes.set_title("downlink capacity, Mbit/s", loc="left", fontsize=8, color=INK, pad=2)
+    tidy(axes)
+
+
+def draw_arm(axes: Axes, frames: pd.DataFrame, color: str, bottom: float, top: float) -> None:
+    """Latency in ms of each shown frame over its capture time, and a tick for each that was never shown."""
+    log_scale(axes, axes.yaxis, bottom, top, most=5)
+    shown = np.isfinite(frames["g2g_ms"])
+    latency = frames.loc[shown, "g2g_ms"].clip(lower=LEAST_MS)
+    axes.plot(frames.loc[shown, "captured_at"], latency, ".", markersize=2.4, color=color)
+    never = frames.loc[~shown, "captured_at"].to_numpy()
+    axes.vlines(
+        never, np.full(len(never), 0.86), 1.0, transform=axes.get_xaxis_transform(), color=_NOT_SHOWN_INK, linewidth=0.8
+    )
+    tidy(axes)

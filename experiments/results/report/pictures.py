@@ -1,0 +1,139 @@
+"""Latency CDF and stage breakdown for the page: the panels of `experiments.plots`, each as a small drawing of its own
+that a phone shows whole, with the key beside them as text."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from markupsafe import Markup
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
+
+from glassbench.experiments.account.ledger import STAGES
+from glassbench.experiments.results.plots.latency_cdf import by_p95, draw_cdf, draw_tail
+from glassbench.experiments.results.plots.stage_breakdown import LOOKS, MEANING, SLOW, USUAL, draw_stages, mean_between
+from glassbench.experiments.results.plots.style import LineStyle, arm_styles, new_figure
+from glassbench.experiments.results.report.content import Figure, Picture
+from glassbench.experiments.results.report.numbers import plain, share
+from glassbench.experiments.results.report.svg import colour, drawn, swatch
+
+Frames = Mapping[str, pd.DataFrame]
+"""Video frames by arm, as from `Run.video_by_arm`; not empty."""
+
+_WIDTH = 4.6  # inches; one inch is 72 units of the drawing
+
+
+def latency_figure(video: Frames, *, of: str) -> Figure:
+    """The CDF and its complement; `of` says whose frames these are."""
+    styles = arm_styles(list(video))
+    shown = {arm: int(np.isfinite(frames["g2g_ms"]).sum()) for arm, frames in video.items()}
+    order = by_p95(video)
+    said = ", ".join(f"{plain(arm)} {share(shown[arm], len(video[arm]))} shown" for arm in order)
+    return Figure(
+        caption=f"Glass-to-glass latency of {of}. First the share that was on the screen within x ms; a line that ends "
+        "below 100 % has frames that were never shown. Then the share that was not, on a log scale, where the slow "
+        "and the missing frames are. The key is in order of the 95th percentile.",
+        pictures=(
+            Picture(
+                _panel("cdf", 3.1, lambda axes: draw_cdf(axes, video), f"Latency CDF: {said}."),
+                "Shown within x ms, % of captured frames",
+            ),
+            Picture(
+                _panel("tail", 3.1, lambda axes: draw_tail(axes, video), "The complement of the latency CDF."),
+                "Not yet shown after x ms, %",
+            ),
+        ),
+        key=tuple((_line(styles[arm]), f"{arm}, {share(shown[arm], len(video[arm]))} shown") for arm in order),
+    )
+
+
+def stage_figure(video: Frames, order: Sequence[str], *, of: str) -> Figure:
+    """Where the milliseconds went, for usual and for slow frames."""
+    video = {arm: video[arm] for arm in order}
+    height = 0.75 + 0.3 * len(video)
+    return Figure(
+        caption=f"Mean time in each stage, an arm a row, over {of} that were shown: of the middle half by latency, "
+        "and of the slowest twentieth. The numbers are the sums in ms; a bar with an arrow goes on beyond the axis.",
+        pictures=tuple(
+            Picture(
+                _panel(name, height, lambda axes, part=part: _stages(axes, video, part), _said(title, video, part)),  # type: ignore[misc]
+                title,
+            )
+            for name, title, part in (
+                ("usual", "Usual frames, ms", USUAL),
+                ("slow", "The slowest 5 %, ms", SLOW),
+            )
+        ),
+        key=tuple((_area(stage), MEANING[stage]) for stage in STAGES),
+    )
+
+
+def _panel(name: str, height: float, draw: Callable[[Axes], None], label: str) -> Markup:
+    def make() -> Canvas:
+        figure = new_figure(_WIDTH, height)
+        draw(figure.subplots())
+        return figure
+
+    return drawn(make, name=name, label=label)
+
+
+def _stages(axes: Axes, video: Frames, part: tuple[float, float]) -> None:
+    draw_stages(axes, video, part)
+    axes.set_yticks(range(len(video)), _labels(list(video)))
+    axes.set_xlabel("")
+
+
+def _said(title: str, video: Frames, part: tuple[float, float]) -> str:
+    sums = [f"{plain(arm)} {mean_between(frames, *part).sum():.0f} ms" for arm, frames in video.items()]
+    return f"Stages. {title}: together {', '.join(sums)}."
+
+
+def _labels(arms: Sequence[str]) -> list[str]:
+    """Long names on two lines: the bars need the room."""
+    return [_broken(plain(arm, 44)) for arm in arms]
+
+
+def _broken(label: str) -> str:
+    if len(label) <= 20:
+        return label
+    cuts = [index + 1 for index, letter in enumerate(label) if letter in "-:," and 8 <= index < len(label) - 3]
+    cut = min(cuts, key=lambda index: abs(index - len(label) / 2), default=len(label) // 2)
+    return f"{label[:cut]}\n{label[cut:]}"
+
+
+def _line(style: LineStyle) -> Markup:
+    dashes = " ".join(f"{1.6 * part:g}" for part in style.dashes[1])
+    dash = f";stroke-dasharray:{dashes}" if dashes else ""
+    ink = colour(style.color)
+    return swatch(
+        f'<path d="M0 6H28" style="fill:none;stroke:{ink};stroke-width:2{dash}"/>'
+        f'<path d="{_MARKERS[style.marker]}" style="fill:{ink}"/>'
+    )
+
+
+# The markers of matplotlib, 7 units across, in the middle of a swatch.
+_MARKERS = {
+    "o": "M14 2.5a3.5 3.5 0 1 0 .01 0z",
+    "s": "M10.5 2.5h7v7h-7z",
+    "^": "M14 2l4 7.5h-8z",
+    "D": "M14 1.5l4.5 4.5-4.5 4.5-4.5-4.5z",
+    "v": "M14 10l4-7.5h-8z",
+    "P": "M12.8 2h2.4v2.8h2.8v2.4h-2.8v2.8h-2.4v-2.8h-2.8v-2.4h2.8z",
+    "X": "M11.5 2l2.5 2.5 2.5-2.5 1.5 1.5-2.5 2.5 2.5 2.5-1.5 1.5-2.5-2.5-2.5 2.5-1.5-1.5 2.5-2.5-2.5-2.5z",
+}
+
+# What the hatches of LOOKS look like, as lines in a swatch.
+_HATCHES = {
+    "": "",
+    "....": "M5 4h1M11 4h1M17 4h1M23 4h1M8 8h1M14 8h1M20 8h1",
+    "////": "M3 12l8-12M10 12l8-12M17 12l8-12",
+    "\\\\\\\\": "M3 0l8 12M10 0l8 12M17 0l8 12",
+    "xxxx": "M3 12l8-12M10 12l8-12M17 12l8-12M3 0l8 12M10 0l8 12M17 0l8 12",
+}
+
+
+def _area(stage: str) -> Markup:
+    fill, hatch = LOOKS[stage]
+    lines = f'<path d="{_HATCHES[hatch]}" style="fill:none;stroke:var(--ink);stroke-width:.8"/>' if hatch else ""
+    box = f'<path d="M.5 .5h27v11h-27z" style="fill:{colour(fill)};stroke:var(--ink);stroke-width:.6"/>'
+    return swatch(box + lines)

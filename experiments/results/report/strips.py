@@ -1,0 +1,170 @@
+"""What happened when: strips over time, one an arm, all on the same axis. A page breaks between strips, not in one."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from markupsafe import Markup
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from glassbench.experiments.account.metrics import freezes
+from glassbench.experiments.results.plots.style import FAINT, INK, PALETTE, arm_styles, tidy
+from glassbench.experiments.results.plots.timeline import draw_arm, draw_capacity, latency_limits, time_limits
+from glassbench.experiments.results.report.content import Figure, Picture
+from glassbench.experiments.results.report.numbers import plain
+from glassbench.experiments.results.report.svg import drawn, swatch
+from glassbench.experiments.results.run import Run
+
+Frames = Mapping[str, pd.DataFrame]
+
+_WIDTH = 520  # units: 72 to the inch
+_LEFT, _RIGHT, _BOTTOM, _TOP = 40, 44, 15, 5
+_QUEUE = "#D9D9D9"
+_FREEZE = PALETTE[1]
+_VEIL = 0.55  # the line shows through
+_BINS = 300  # means of the picture quality over the length of a strip, at most; not finer than _BIN
+_BIN = 0.2  # seconds
+
+
+def timeline_figure(run: Run, order: Sequence[str], *, of: str) -> Figure:
+    """Capacity of the downlink, and below it every frame of each arm before the backlog of its queue."""
+    video = run.video_by_arm()
+    styles = arm_styles(list(video))
+    ends = time_limits(video)
+    limits = latency_limits(video)
+    deepest = _deepest(run)
+    strips = [
+        Picture(
+            _strip("capacity", 84, ends, lambda axes: _capacity(axes, run), "Capacity of the downlink over time."),
+            "Downlink capacity and the mean rate of the encoded video, Mbit/s",
+        )
+    ]
+    for number, arm in enumerate(order):
+        frames = video[arm]
+        never = int(np.isinf(frames["g2g_ms"]).sum())
+
+        def draw(axes: Axes, arm: str = arm, frames: pd.DataFrame = frames) -> None:
+            _backlog(axes, run, arm, deepest)
+            draw_arm(axes, frames, styles[arm].color, *limits)
+
+        heading = f"{arm}: {never} of {len(frames)} frames never shown"
+        strips.append(Picture(_strip(f"arm{number}", 84, ends, draw, plain(heading, 120)), heading))
+    return Figure(
+        caption=f"Every frame of {of} by its capture time in seconds. Left scale: glass-to-glass latency in ms (log "
+        "scale). Right scale: the largest backlog of the downlink's queues in each 100 ms, in kB.",
+        pictures=tuple(strips),
+        wide=True,
+        key=(
+            (swatch('<path d="M6 6h0M14 5h0M22 7h0" style="stroke:var(--c0);stroke-width:4;stroke-linecap:round"/>'),
+             "a frame that was shown"),
+            (swatch('<path d="M9 1v10M14 1v10M19 1v10" style="stroke:var(--ink);stroke-width:1.6"/>'),
+             "a frame that was never shown, at the upper edge"),
+            (swatch('<path d="M0 11l7-7 7 3 7-5 7 9z" style="fill:var(--mid)"/>'), "backlog of the queue"),
+        ),
+    )  # fmt: skip
+
+
+def screen_figure(run: Run, order: Sequence[str], *, of: str) -> Figure:
+    """What was on the screen: freezes, and the picture quality if there were pictures."""
+    video = run.video_by_arm()
+    start, end = time_limits(video)
+    stood = {arm: freezes(video[arm]) for arm in order}
+    end = max(
+        [end, *(at + length for found in stood.values() for at, length in found)]
+    )  # frames may come after the last
+    quality = any(frames["ssim"].notna().any() for frames in video.values())
+    least = min((float(frames["ssim"].min()) for frames in video.values() if frames["ssim"].notna().any()), default=0.0)
+    strips = []
+    for number, arm in enumerate(order):
+        frames = video[arm]
+        found = stood[arm]
+
+        def draw(axes: Axes, frames: pd.DataFrame = frames, found: Sequence[tuple[float, float]] = found) -> None:
+            _screen(axes, frames, found, least if quality else None)
+
+        together = sum(length for _, length in found)
+        heading = f"{arm}: {len(found)} freeze{'' if len(found) == 1 else 's'}, {together:.2f} s"
+        strip = _strip(f"screen{number}", 64 if quality else 44, (start, end), draw, plain(heading, 120))
+        strips.append(Picture(strip, heading))
+    line = swatch('<path d="M0 8l7-5 7 2 7-3 7 4" style="fill:none;stroke:var(--ink);stroke-width:1.6"/>')
+    block = swatch('<path d="M8 0h12v12h-12z" style="fill:var(--c1);opacity:.55"/>')
+    return Figure(
+        caption=f"What was on the screen in {of}, over its seconds."
+        + (
+            " The line is the mean SSIM against what the camera saw at that moment, so a picture that stands still "
+            "costs quality although it was perfect."
+            if quality
+            else " There were no pictures in it (a size model), so there is no quality."
+        ),
+        pictures=tuple(strips),
+        wide=True,
+        key=(*(((line, "SSIM, 1 is the same picture"),) if quality else ()), (block, "the picture stood still")),
+    )
+
+
+def _strip(name: str, height: int, ends: tuple[float, float], draw: Callable[[Axes], None], label: str) -> Markup:
+    def make() -> Canvas:
+        canvas = Canvas(figsize=(_WIDTH / 72, height / 72))
+        axes = canvas.add_axes(
+            (
+                _LEFT / _WIDTH,
+                _BOTTOM / height,
+                (_WIDTH - _LEFT - _RIGHT) / _WIDTH,
+                (height - _BOTTOM - _TOP) / height,
+            )
+        )
+        draw(axes)
+        axes.set_xlim(ends)
+        return canvas
+
+    return drawn(make, name=name, label=label)
+
+
+def _capacity(axes: Axes, run: Run) -> None:
+    draw_capacity(axes, run)
+    axes.set_title("", loc="left")
+    axes.yaxis.set_major_locator(MaxNLocator(4))
+
+
+def _backlog(axes: Axes, run: Run, arm: str, deepest: float) -> None:
+    rows = run.links[(run.links["arm"] == arm) & (run.links["direction"] == "down")]
+    behind = axes.twinx()
+    behind.fill_between(rows["at"], rows["backlog_bytes"] / 1e3, step="post", color=_QUEUE, linewidth=0)
+    behind.set_ylim(0, deepest)
+    behind.yaxis.set_major_locator(MaxNLocator(3))
+    behind.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g} kB" if value else ""))
+    behind.spines[["top", "left", "right", "bottom"]].set_visible(False)
+    behind.tick_params(labelsize=8, length=3, color=FAINT)
+    axes.set_zorder(behind.get_zorder() + 1)
+
+
+def _deepest(run: Run) -> float:
+    """The upper end of the queue scale, in kB."""
+    down = run.links.loc[run.links["direction"] == "down", "backlog_bytes"]
+    return max(1.0, 1.05 * float(down.max()) / 1e3) if len(down) else 1.0
+
+
+def _screen(axes: Axes, frames: pd.DataFrame, found: Sequence[tuple[float, float]], least: float | None) -> None:
+    if found:
+        axes.broken_barh(
+            list(found), (0, 1), transform=axes.get_xaxis_transform(), color=_FREEZE, alpha=_VEIL, linewidth=0
+        )
+    if least is None:
+        axes.set_yticks([])
+    else:
+        at, mean = _means(frames)
+        axes.plot(at, mean, color=INK, linewidth=1.1)
+        axes.set_ylim(least - 0.05 * (1 - least), 1.02)
+        axes.yaxis.set_major_locator(MaxNLocator(3))
+    tidy(axes)
+
+
+def _means(frames: pd.DataFrame) -> tuple[list[float], list[float]]:
+    """Mean SSIM of frames captured within the same bin, at the middle of it; a bin without any is a gap."""
+    captured = frames["captured_at"].to_numpy(dtype=np.float64)
+    size = max(_BIN, float(captured.max()) / _BINS)
+    bins = (captured // size).astype(int)
+    mean = frames["ssim"].groupby(bins).mean()
+    return [float((place + 0.5) * size) for place in mean.index], mean.tolist()

@@ -1,0 +1,177 @@
+"""The tables of a report: numbers per arm of one run, of many runs with intervals, fates, and freezes."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from glassbench.experiments.account.ledger import FATES
+from glassbench.experiments.account.metrics import freezes
+from glassbench.experiments.results.paired_metrics import values_of
+from glassbench.experiments.results.report.content import Cell, Row, Table
+from glassbench.experiments.results.report.numbers import NOTHING, finite, interval, number, share
+from glassbench.experiments.results.statistics import Comparison, quantile_interval
+
+_FREEZES_TOLD = 6  # of an arm, by length; the strips show all
+
+# Column of a dataset's summary, heading, format.
+_NUMBERS = (
+    ("g2g_p50_ms", "p50, ms", ".1f"),
+    ("g2g_p95_ms", "p95, ms", ".1f"),
+    ("g2g_p99_ms", "p99, ms", ".1f"),
+    ("shown", "delivered, %", ".1f"),
+    ("freezes", "freezes", ".0f"),
+    ("ssim", "SSIM", ".3f"),
+    ("sent_mbps", "sent, Mbit/s", ".2f"),
+    ("floor_ratio", "p95 / floor", ".2f"),
+)
+
+
+def run_table(arms: Sequence[Mapping[str, Any]]) -> Table:
+    """The numbers of one run in the order given; an arm that was not measured to its end has its outcome instead."""
+    return Table(
+        caption="One run, so these are its numbers and not intervals. Latencies are glass to glass over all captured "
+        "frames: one never shown is infinite (∞).",
+        corner="arm",
+        columns=("p50, ms", "p95, ms", "p99, ms", "delivered", "freezes", "SSIM", "sent, Mbit/s", "p95 / floor"),
+        rows=tuple(_run_row(arm) for arm in arms),
+    )
+
+
+def _run_row(arm: Mapping[str, Any]) -> Row:
+    numbers = arm["summary"]
+    if arm["outcome"] != "measured" and not numbers:
+        return Row(arm["arm"], (Cell(arm["outcome"]), *[Cell(NOTHING)] * 7))
+    shown, captured = (finite(numbers.get(name)) or 0.0 for name in ("displayed", "captured"))
+    note = "" if arm["outcome"] == "measured" else arm["outcome"]
+    return Row(
+        arm["arm"],
+        (
+            Cell(number(numbers.get("g2g_p50_ms")), note),
+            *(Cell(number(numbers.get(name))) for name in ("g2g_p95_ms", "g2g_p99_ms")),
+            Cell(share(shown, captured), f"{shown:.0f} of {captured:.0f}"),
+            Cell(number(numbers.get("freezes"), ".0f"), f"{number(numbers.get('freeze_s'), '.2f')} s"),
+            Cell(number(numbers.get("ssim"), ".3f")),
+            Cell(number(numbers.get("sent_mbps"), ".2f")),
+            Cell(number(numbers.get("floor_ratio"), ".2f")),
+        ),
+    )
+
+
+def soonest_first(arm: Mapping[str, Any]) -> tuple[bool, float, float, str]:
+    """The order of the arms of a run: those that were not measured to their end are last."""
+    p95, p50 = (finite(arm["summary"].get(name)) for name in ("g2g_p95_ms", "g2g_p50_ms"))
+    return arm["outcome"] != "measured", math.inf if p95 is None else p95, math.inf if p50 is None else p50, arm["arm"]
+
+
+def interval_table(summary: pd.DataFrame, arms: Sequence[str], *, intervals: bool) -> Table:
+    """Each number in a typical run, the median, and its interval unless the runs are dependent; `summary` as of a
+    dataset without axes."""
+    within = (
+        ", below it its 95 % interval by order statistics (∞ stands for a side on which so few runs bound nothing, and "
+        "for frames never shown)"
+    )
+    return Table(
+        caption="In a typical run: the median over the measured runs in which a number is defined"
+        f"{within if intervals else ''}. Latencies are glass to glass over all captured frames of a run.",
+        corner="arm",
+        columns=("runs", *(heading for _, heading, _ in _NUMBERS)),
+        rows=tuple(_interval_row(arm, summary[summary["arm"] == arm], intervals=intervals) for arm in arms),
+    )
+
+
+def _interval_row(arm: str, rows: pd.DataFrame, *, intervals: bool) -> Row:
+    measured = rows[rows["outcome"] == "measured"]
+    count = Cell(str(len(measured)), "" if len(measured) == len(rows) else f"of {len(rows)}")
+    if measured.empty:
+        return Row(arm, (count, Cell(str(rows["outcome"].iloc[0])), *[Cell(NOTHING)] * (len(_NUMBERS) - 1)))
+    return Row(arm, (count, *(_typical(measured, name, form, within=intervals) for name, _, form in _NUMBERS)))
+
+
+def _typical(measured: pd.DataFrame, name: str, form: str, *, within: bool) -> Cell:
+    values = values_of(measured, name)
+    defined = values[~np.isnan(values)]
+    if not len(defined):
+        return Cell(NOTHING)
+    return Cell(number(float(np.median(defined)), form), interval(quantile_interval(defined), form) if within else "")
+
+
+def verdict_table(compared: Comparison) -> Table:
+    """How much later than the soonest arm each is, and whether chance explains it."""
+    name = f"p{100 * compared.percentile:g}"
+    rows = []
+    for arm in compared.arms:
+        paired, within = arm.against_best, arm.interval
+        rows.append(
+            Row(
+                arm.arm,
+                (
+                    Cell(_ms(arm.typical), "" if within is None else f"[{_ms(within.low)}, {_ms(within.high)}]"),
+                    Cell(_ms(arm.pooled)),
+                    Cell(NOTHING)
+                    if paired is None
+                    else Cell(_ms(paired.difference), f"[{_ms(paired.low)}, {_ms(paired.high)}]"),
+                    Cell(NOTHING if arm.p_value is None else f"{arm.p_value:.2g}"),
+                    Cell(arm.verdict),
+                ),
+            )
+        )
+    return Table(
+        caption=f"{name} of {compared.blocks} {compared.unit}s, all arms over the same seeds. Differences are paired, "
+        f"their 95 % intervals a bootstrap over {compared.unit}s; p is of an exact sign-flip test, adjusted by Holm "
+        "over all pairs of arms.",
+        corner="arm",
+        columns=(
+            f"{name} in a typical {compared.unit}, ms",
+            f"{name} over all frames, ms",
+            "later than the soonest, ms",
+            "p (Holm)",
+            "verdict",
+        ),
+        rows=tuple(rows),
+    )
+
+
+def fate_table(fates: Mapping[str, Mapping[str, Any]]) -> Table:
+    """How many captured frames met which end; `fates` is a count per fate, by arm."""
+    rows = []
+    for arm, counts in fates.items():
+        found = {fate: int(finite(counts.get(fate)) or 0) for fate in FATES}
+        total = sum(found.values())
+        rows.append(
+            Row(arm, tuple(Cell(str(found[fate]), share(found[fate], total) if found[fate] else "") for fate in FATES))
+        )
+    return Table(
+        caption="Video frames by fate. undecodable: its reference was missing. late: whole, but after its deadline "
+        "or its turn. dropped, expired: given up by the sender. lost: it never arrived whole.",
+        corner="arm",
+        columns=tuple(FATES),
+        rows=tuple(rows),
+    )
+
+
+def freeze_table(video: Mapping[str, pd.DataFrame], order: Sequence[str], *, of: str) -> Table:
+    """When the picture stood still, and for how long."""
+    rows = []
+    for arm in order:
+        found = freezes(video[arm])
+        longest = sorted(found, key=lambda freeze: -freeze[1])[:_FREEZES_TOLD]
+        told = "; ".join(f"{length:.2f} s at {start:.1f} s" for start, length in sorted(longest)) or NOTHING
+        if len(found) > len(longest):
+            told += f"; and {len(found) - len(longest)} shorter"
+        total = float(np.sum([length for _, length in found]))
+        rows.append(Row(arm, (Cell(str(len(found))), Cell(f"{total:.2f} s"), Cell(told))))
+    return Table(
+        caption=f"Freezes of {of} by the rule of W3C webrtc-stats: a gap between shown frames of at least three "
+        "mean gaps, and of at least the mean gap and 150 ms.",
+        corner="arm",
+        columns=("number", "together", "when"),
+        rows=tuple(rows),
+        numbers=False,
+    )
+
+
+def _ms(seconds: float) -> str:
+    return number(1e3 * seconds)

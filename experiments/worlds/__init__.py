@@ -1,0 +1,1 @@
+"""Worlds: where an arm runs. Virtual time, real sockets on this machine, two hosts."""

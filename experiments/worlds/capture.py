@@ -1,0 +1,25 @@
+"""What an arm hands over for others to open, while it runs (kept by `experiments.results.captures`)."""
+
+from typing import Literal, Protocol
+
+from glassbench.netem.capture import LinkCapture
+from glassbench.transport.contract import Observer, TransportConfig
+
+
+class Capture(Protocol):
+    """A capture of one arm. Nothing of it can change a result; only `check` raises."""
+
+    def link(self, direction: Literal["down", "up"]) -> LinkCapture:
+        """What the simulator tells of a direction."""
+
+    def observer(self, end: Literal["sender", "receiver"]) -> Observer:
+        """What an end tells of itself."""
+
+    def describe(self, transport: str, sender: TransportConfig, *, now: float) -> None:
+        """What cannot be seen from the packets: which transport it is, and what its ends agreed on."""
+
+    def check(self) -> None:
+        """Raises ResultsError if something could not be kept."""
+
+    def remove(self) -> None:
+        """The arm did not run."""

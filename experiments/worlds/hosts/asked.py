@@ -1,0 +1,95 @@
+"""What a sender asks a receiver for, and how much of it that grants."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from glassbench.experiments.scenario import Scenario, ScenarioError, build
+from glassbench.experiments.scenario.toml_file import first_sentence
+from glassbench.experiments.scenario.units import DURATION, RATE
+from glassbench.experiments.worlds.ends import Ends
+
+_AROUND = 200.0  # seconds: more than playout, latency and all waiting before and after an arm together
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a receiver grants at most: seconds of media, pixels of a side of a picture, bits per second of media and
+    messages, and bytes of memory for an arm."""
+
+    duration: float = 600.0
+    side: int = 4096
+    rate: float = 100e6
+    memory: int = 256_000_000
+
+    @property
+    def patience(self) -> float:
+        """Seconds after which an arm is over, whatever its sender does."""
+        return self.duration + _AROUND
+
+
+class _Video(BaseModel):
+    model_config = ConfigDict(strict=True, extra="allow")
+    source: Literal["synthetic", "lognormal"]
+    encode_cost: None = None
+    decode_cost: None = None
+    width: Annotated[int, Field(ge=1)] | None = None
+    height: Annotated[int, Field(ge=1)] | None = None
+
+
+class _NamesNothing(BaseModel):
+    """A scenario in which nothing is the name of a file or a device. The rest of it is not looked at here."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+    arms: Annotated[list[Any], Field(min_length=1, max_length=1)]
+    network: Annotated[dict[str, Any], Field(max_length=0)]
+    video: _Video
+
+
+def ask_for(ends: Ends) -> dict[str, Any]:
+    """The scenario for a receiver: of one arm, with the size and the rate of the pictures, without the network and
+    without what is a matter of the sender."""
+    content = ends.scenario.dump()
+    video = {name: value for name, value in content["video"].items() if name not in ("encode_cost", "decode_cost")}
+    if ends.scenario.video.has_pictures():
+        width, height = ends.picture_size
+        video.update(source="synthetic", width=width, height=height)
+    else:
+        video.update(source="lognormal")
+    video.update(fps=float(ends.source.fps))
+    return {**content, "arms": [ends.arm.table()], "video": video, "network": {}}
+
+
+def asked_for(content: Mapping[str, Any], limits: Limits) -> Ends:
+    """The ends of the arm that a sender asks for. Nothing that a sender names is opened, whatever it says.
+
+    Raises ScenarioError with one sentence, and Unsupported.
+    """
+    try:
+        safe = _NamesNothing.model_validate(content)
+    except ValidationError as error:
+        raise ScenarioError(f"a receiver opens no files of its host: {first_sentence(error)}") from None
+    for side, pixels in (("width", safe.video.width), ("height", safe.video.height)):
+        if pixels is not None and pixels > limits.side:
+            raise ScenarioError(
+                f"video.{side}: found {pixels} pixels; this receiver accepts {limits.side} (--max-side there)"
+            )
+    scenario = build(content)
+    if scenario.duration > limits.duration:
+        raise ScenarioError(
+            f"duration: found {DURATION.format(scenario.duration)}; this receiver accepts "
+            f"{DURATION.format(limits.duration)} (--max-duration there)"
+        )
+    if (rate := _rate(scenario)) > limits.rate:
+        raise ScenarioError(
+            f"video and chat: found {rate / 1e6:g}Mbit/s; this receiver accepts {RATE.format(limits.rate)} "
+            "(--max-rate there)"
+        )
+    return Ends(scenario, scenario.arms[0])
+
+
+def _rate(scenario: Scenario) -> float:
+    chat = scenario.chat
+    return scenario.video.bitrate + (chat.size * 8 / chat.interval if chat else 0.0)

@@ -1,0 +1,40 @@
+"""What passed between two hosts, as each of them counted it: the link table of a network of which nothing is known."""
+
+import math
+from collections.abc import Mapping
+
+import pandas as pd
+
+from glassbench.experiments.account.link_table import link_table
+from glassbench.experiments.scenario.session_time import MEDIA_START
+from glassbench.experiments.worlds.hosts.messages import Counts
+from glassbench.experiments.worlds.hosts.shared_socket import WINDOW, SharedSocket
+
+_FIRST = round(MEDIA_START / WINDOW)
+
+
+def link_bytes(own: SharedSocket, other: Counts, ended_at: float) -> pd.DataFrame:
+    """A row per direction and WINDOW from the first capture on; `other` is what the receiver counted.
+
+    Capacity, backlog and drops are not known.
+    """
+    ways: dict[str, tuple[Mapping[int, int], Mapping[int, int]]] = {
+        "down": (own.sent_bytes, other.received_bytes),
+        "up": (other.sent_bytes, own.received_bytes),
+    }
+    numbers = range(_FIRST, max(_FIRST, int(ended_at / WINDOW)) + 1)
+    rows = [
+        {
+            "direction": way,
+            "at": round((number - _FIRST) * WINDOW, 6),
+            "capacity_bytes": math.nan,
+            "sent_bytes": sent.get(number, 0),
+            "delivered_bytes": delivered.get(number, 0),
+            "backlog_bytes": 0,
+            "dropped_packets": 0,
+            "lost_packets": 0,
+        }
+        for way, (sent, delivered) in ways.items()
+        for number in numbers
+    ]
+    return link_table(rows)

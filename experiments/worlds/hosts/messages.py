@@ -1,0 +1,132 @@
+"""What the two ends tell each other by the control connection, in this order. Every field is checked where it comes in.
+
+sender    Hello                           who it is, and what it asks for
+receiver  Answer                          refused, or the token for the alignment of the clocks
+sender    Start                           when its session begins, by the clock of the receiver
+receiver  Started
+sender    End                             the arm is over
+receiver  Report, as many as it takes     what was received; the last one has the counts
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, FailFast, Field
+
+from glassbench.experiments.worlds.hosts.printable import printable
+from glassbench.netem.live.alignment_messages import MAX_STAMP, TOKEN_BYTES
+from glassbench.receiver.record import ReceivedRecord
+
+VERSION = 2
+
+MAX_HELLO = 65_536  # bytes; a scenario of one arm has some kilobytes
+MAX_MESSAGE = 1_000_000
+MAX_RECORDS = 1000  # in one report; each has some hundred bytes
+
+_Count = Annotated[int, Field(ge=0, lt=2**53)]
+_Number = Annotated[int, Field(ge=0, lt=2**31)]
+_Instant = Annotated[float, Field(ge=-MAX_STAMP, le=MAX_STAMP)]
+_Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
+_Sentence = Annotated[str, Field(max_length=10_000), AfterValidator(printable)]
+_Token = Annotated[str, Field(pattern=rf"^[0-9a-f]{{{2 * TOKEN_BYTES}}}$")]
+_Windows = Annotated[dict[_Number, _Count], Field(max_length=50_000)]
+
+
+class _Message(BaseModel):
+    """Newer ends may say more than an older one knows."""
+
+    model_config = ConfigDict(strict=True, allow_inf_nan=False, extra="ignore", frozen=True)
+
+
+class Hello(_Message):
+    """`token` is that of the key; `scenario` has the one arm that is asked for, as `asked_for` wants it."""
+
+    version: _Number
+    token: _Token
+    scenario: dict[str, Any]
+
+
+class Answer(_Message):
+    """`alignment`, or `error`: one sentence, after which the connection ends; `unsupported`: the arm is."""
+
+    alignment: _Token | None = None
+    error: _Sentence | None = None
+    unsupported: bool = False
+
+
+class Start(_Message):
+    """The session of the sender begins `start` seconds later than that of the receiver."""
+
+    start: _Instant
+
+
+class Started(_Message):
+    """The receiver is ready for media."""
+
+    started: Literal[True] = True
+
+
+class End(_Message):
+    """The sender asks for the reports."""
+
+    end: Literal[True] = True
+
+
+class Record(_Message):
+    """A `receiver.record.ReceivedRecord`; its instants are those of the receiver's session."""
+
+    track: _Number
+    sequence: _Number
+    first_arrival_at: _Instant | None = None
+    complete_at: _Instant | None = None
+    delivered_at: _Instant | None = None
+    released_at: _Instant | None = None
+    decoded_at: _Instant | None = None
+    displayed_at: _Instant | None = None
+    outcome: Literal["displayed", "late", "undecodable"] | None = None
+    stamp_sequence: _Count | None = None
+    stamp_captured_at: Annotated[float, Field(ge=0, le=2.0**53)] | None = None
+
+    def received(self) -> ReceivedRecord:
+        return ReceivedRecord(**dict(self))
+
+
+class Connection(_Message):
+    """An `experiments.measure.connection.Connection`."""
+
+    connected_at: _Instant | None = None
+    closed_at: _Instant | None = None
+    error: _Sentence | None = None
+
+
+class Pauses(_Message):
+    """The summary of `netem.live.pauses.Pauses`."""
+
+    count: _Count = 0
+    total_ms: Annotated[float, Field(ge=0, le=MAX_STAMP)] = 0.0
+    longest_ms: Annotated[float, Field(ge=0, le=MAX_STAMP)] = 0.0
+
+
+class Counts(_Message):
+    """What the receiver counted; bytes of media on the wire are by the number of the window (`shared_socket`)."""
+
+    stats: Annotated[dict[_Name, _Count], Field(max_length=200)] = {}
+    lateness: Annotated[dict[_Name, Annotated[float, Field(ge=0, le=MAX_STAMP)]], Field(max_length=20)] = {}
+    pauses: Pauses = Pauses()
+    connection: Connection = Connection()
+    overflows: _Count = 0
+    unsent: _Count = 0
+    foreign: _Count = 0
+    moves: _Count = 0
+    strangers: _Count = 0
+    unannounced: _Count = 0
+    keyframe_requests: _Count = 0
+    sent_bytes: _Windows = {}
+    received_bytes: _Windows = {}
+
+
+class Report(_Message):
+    """Some records; `counts` are in the last one. In the middle of an arm a report is its end, and `error` says why."""
+
+    records: Annotated[tuple[Record, ...], Field(strict=False, max_length=MAX_RECORDS), FailFast()] = ()
+    counts: Counts | None = None
+    error: _Sentence | None = None

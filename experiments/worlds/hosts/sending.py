@@ -1,0 +1,270 @@
+"""The sending host: one arm to a receiver somewhere else, and the ledger of both."""
+
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from glassbench.experiments.account import ledger
+from glassbench.experiments.account.arm_result import ArmResult
+from glassbench.experiments.account.ledger_error import LedgerError
+from glassbench.experiments.account.notes import with_notes
+from glassbench.experiments.account.summary import summarize_arm
+from glassbench.experiments.scenario import Scenario
+from glassbench.experiments.scenario.arm_spec import ArmSpec
+from glassbench.experiments.scenario.session_time import MEDIA_START
+from glassbench.experiments.worlds.capture import Capture
+from glassbench.experiments.worlds.ends import Ends, Place
+from glassbench.experiments.worlds.hosts.asked import ask_for
+from glassbench.experiments.worlds.hosts.control import Control, ControlError
+from glassbench.experiments.worlds.hosts.key import Key
+from glassbench.experiments.worlds.hosts.link_bytes import link_bytes
+from glassbench.experiments.worlds.hosts.messages import VERSION, Answer, Counts, End, Hello, Report, Start, Started
+from glassbench.experiments.worlds.hosts.remote import Remote, connect
+from glassbench.experiments.worlds.hosts.shared_socket import SharedSocket
+from glassbench.experiments.worlds.hosts.tap import Tap
+from glassbench.experiments.worlds.live.end import LiveSender, Session
+from glassbench.experiments.worlds.live.replay import Notes, replay
+from glassbench.experiments.worlds.live.undisturbed import undisturbed
+from glassbench.netem.live.alignment import Alignment, align
+from glassbench.netem.live.alignment_messages import BURST, Asker
+from glassbench.netem.live.clock import LiveClock, monotonic_ns
+from glassbench.netem.live.driver import drive
+from glassbench.netem.live.recording import Recording
+from glassbench.netem.live.socket_address import from_kernel
+from glassbench.netem.live.udp_socket import UdpSocket, open_socket
+from glassbench.netem.packet import Address
+from glassbench.netem.simulator import START_AT
+from glassbench.receiver.record import ReceivedRecord
+from glassbench.sender.record import SentRecord
+from glassbench.transport.contract import Unsupported
+
+PATIENCE = 20.0  # seconds for an answer of the receiver
+LEAD = 1.0  # seconds from the alignment of the clocks to the start of the session
+
+_INSTANTS = ("first_arrival_at", "complete_at", "delivered_at", "released_at", "decoded_at", "displayed_at")
+
+
+def run_arm_between(
+    scenario: Scenario,
+    arm: ArmSpec,
+    remote: Remote,
+    *,
+    capture: Capture | None = None,
+    progress: Callable[[float], None] = lambda share: None,
+    stop: Callable[[], bool] = lambda: False,
+) -> ArmResult:
+    """Run one arm to a receiver on another host. The quality of pictures is not measured: they stay there.
+
+    Instants of the receiver are put on this host's clock; `stats.between` says how far they may be off. `capture` gets
+    the packets that this host sees, and what its end tells. Raises ControlError, OSError, and ValueError for a bad key.
+    """
+    ends = Ends(scenario, arm)
+    connection = connect(remote, capture=capture is not None)
+    address = from_kernel(connection.getpeername())  # media goes where control does
+    with connection, open_socket("::" if connection.family == socket.AF_INET6 else "0.0.0.0") as plain:
+        control = Control(connection)
+        token = Key.parse(remote.key).token.hex()
+        control.send(Hello(version=VERSION, token=token, scenario=ask_for(ends)), PATIENCE)
+        answer = control.receive(Answer, PATIENCE)
+        if answer.unsupported:
+            return _unsupported(arm, f"the receiver says: {answer.error}", capture)
+        if answer.alignment is None:
+            raise ControlError(f"the receiver refused: {answer.error}")
+        here = from_kernel(connection.getsockname())[0], plain.getsockname()[1]
+        notes, recording = Notes(), Recording()
+        config = ends.config("sender", Place(here, address), notes if capture else None)
+        try:
+            transport = ends.transport("sender", config)
+        except Unsupported as error:
+            return _unsupported(arm, str(error), capture)
+        end = LiveSender(ends, transport)
+        secret = bytes.fromhex(answer.alignment)
+        clock = _start(control, plain, secret, address)
+        asker = Asker(secret, address, start_at=START_AT)
+
+        def over(now: float) -> bool:
+            progress(min(1.0, max(0.0, (now - START_AT) / (ends.last - START_AT))))
+            if report := control.poll(Report):
+                raise ControlError(f"the receiver ended in the middle: {report.error}")
+            return stop()
+
+        shared: list[SharedSocket] = []
+
+        def around(media: Any) -> SharedSocket:
+            shared.append(SharedSocket(Tap(media, recording, here) if capture else media, asker, address))
+            return shared[0]
+
+        def write() -> list[str]:
+            if capture is None:
+                return []
+            capture.describe(arm.transport, config, now=ends.start_at)
+            return replay(capture, recording, {"sender": notes})
+
+        udp = UdpSocket(plain, clock)
+        try:
+            with undisturbed():
+                known = end.run(Session(udp, clock, over, around))
+            asker.finish(now=clock.now())
+            drive(asker, udp, clock, until=clock.now() + PATIENCE, done=lambda now: asker.done)
+            control.send(End(), PATIENCE)
+            received = take_reports(control, len(known["captured"]))
+        except OSError:
+            with suppress(Exception):  # why the arm ended is what is told
+                write()
+            raise
+    known["missing"] = write()  # not sooner: the receiver waits
+    links = link_bytes(shared[0], received.counts, known["ended_at"])
+    return _result(ends, known, received, links, align(asker.exchanges), interrupted=stop())
+
+
+def check_receiver(remote: Remote, *, capture: bool) -> None:
+    """Raises OSError, ControlError or ValueError if no receiver with this key is there, or none to `capture` from."""
+    connect(remote, capture=capture).close()
+
+
+def _unsupported(arm: ArmSpec, reason: str, capture: Capture | None) -> ArmResult:
+    if capture is not None:
+        capture.remove()
+    return ArmResult(arm.label, "unsupported", reason)
+
+
+def _start(control: Control, plain: socket.socket, secret: bytes, address: Address) -> LiveClock:
+    """Align the clocks a first time, so that both sessions begin together; the clock of this one."""
+    before = LiveClock(monotonic_ns())
+    asker = Asker(secret, address, start_at=before.now())
+
+    def aligned(now: float) -> bool:
+        if control.poll(Started):
+            raise ControlError("the receiver started before it was told when")
+        return len(asker.exchanges) > 0 and now > START_AT + 0.012 * BURST
+
+    drive(
+        asker,
+        UdpSocket(plain, before),
+        before,
+        until=before.now() + PATIENCE,
+        done=aligned,
+    )
+    if not asker.exchanges:
+        raise ControlError("the receiver answers by TCP and not by UDP: is UDP blocked on the way?")
+    alignment = align(asker.exchanges)
+    ahead = before.now() + LEAD - START_AT  # by how much the session begins later than the clock that was aligned
+    control.send(Start(start=alignment.to_remote(before.now()) - before.now() + ahead), PATIENCE)
+    control.receive(Started, PATIENCE)
+    return before.later(ahead)
+
+
+class Received(NamedTuple):
+    """What the receiver reports, its instants by its own clock."""
+
+    records: list[ReceivedRecord]
+    counts: Counts
+
+
+def take_reports(control: Control, captured: int) -> Received:
+    """What the receiver reports of so many captured frames, all in the time of one message. Raises ControlError."""
+    until = monotonic_ns() + round(PATIENCE * 1e9)
+    records: list[ReceivedRecord] = []
+    while True:
+        report = control.receive(Report, (until - monotonic_ns()) * 1e-9)
+        records += [record.received() for record in report.records]
+        if report.error is not None:
+            raise ControlError(f"the receiver has nothing to report: {report.error}")
+        if len(records) > captured:
+            raise ControlError(f"the receiver has records of more than the {captured} frames that were captured")
+        if report.counts is not None:
+            return Received(records, report.counts)
+        if not report.records:
+            raise ControlError("the receiver reports nothing")
+
+
+def _result(
+    ends: Ends,
+    known: dict[str, Any],
+    received: Received,
+    links: pd.DataFrame,
+    alignment: Alignment,
+    *,
+    interrupted: bool,
+) -> ArmResult:
+    sent: list[SentRecord] = known["captured"]
+    records = received.records
+    _put_on_our_clock(records, alignment)
+    first = MEDIA_START
+    bound = alignment.bound(first, max(first, known["ended_at"]))
+    shift = _not_before_sent(sent, records)
+    if shift > bound:
+        raise ControlError(
+            f"frames arrived {shift * 1e3:.3f} ms before they were sent, and clocks are aligned to {bound * 1e3:.3f} "
+            "ms: one of them stepped"
+        )
+    _move(records, shift)
+    _decide_again(ends.scenario, sent, records)
+    try:
+        frames = ledger.join(sent, records, media_start=MEDIA_START)
+    except LedgerError as error:
+        raise ControlError(f"the records of the receiver contradict what was sent: {error}") from None
+    result = ArmResult(
+        ends.arm.label,
+        "incomplete" if interrupted else "measured",
+        "interrupted" if interrupted else None,
+        ledger=frames,
+        links=links,
+        summary=summarize_arm(ends.scenario, frames, links, now=known["ended_at"]),
+        stats={
+            "sender": known["stats"],
+            "receiver": received.counts.stats,
+            "connection": {
+                "sender": known["connection"],
+                "receiver": received.counts.connection.model_dump(),
+            },
+            "between": {
+                "clock_bound_ms": round(bound * 1e3, 6),
+                "clock_drift_ppm": round(alignment.drift * 1e6, 3),
+                "clocks_linear": alignment.linear,
+                "moved_ms": round(shift * 1e3, 6),
+                "sender": {name: known[name] for name in ("lateness", "pauses", "overflows", "unsent")},
+                "receiver": received.counts.model_dump(exclude={"stats", "connection", "sent_bytes", "received_bytes"}),
+            },
+        },
+        notes=(*ends.source.notes, *known["missing"]),
+    )
+    return with_notes(result, ends.scenario)
+
+
+def _put_on_our_clock(records: list[ReceivedRecord], alignment: Alignment) -> None:
+    for record in records:
+        for name in _INSTANTS:
+            if (at := getattr(record, name)) is not None:
+                setattr(record, name, alignment.to_local(at))
+
+
+def _not_before_sent(sent: list[SentRecord], records: list[ReceivedRecord]) -> float:
+    """Seconds by which arrivals are before their departure, at most: so much the clocks are known to be off."""
+    departures = {(each.track, each.sequence): each.first_sent_at for each in sent}
+    early = [
+        departure - each.first_arrival_at
+        for each in records
+        if each.first_arrival_at is not None and (departure := departures.get((each.track, each.sequence))) is not None
+    ]
+    return max([0.0, *early])
+
+
+def _decide_again(scenario: Scenario, sent: list[SentRecord], records: list[ReceivedRecord]) -> None:
+    """Whether a decoded frame met its deadline, on the clock that now holds for both ends: the receiver had its own."""
+    deadlines = {track.id: track.deadline for track in scenario.tracks()}
+    captured_at = {(each.track, each.sequence): each.captured_at for each in sent}
+    for each in records:
+        deadline = deadlines.get(each.track)
+        if each.decoded_at is not None and deadline is not None and (each.track, each.sequence) in captured_at:
+            each.decide(each.decoded_at, expires_at=captured_at[each.track, each.sequence] + deadline)
+
+
+def _move(records: list[ReceivedRecord], seconds: float) -> None:
+    for record in records:
+        for name in _INSTANTS:
+            if (at := getattr(record, name)) is not None:
+                setattr(record, name, at + seconds)

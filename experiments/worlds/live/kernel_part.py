@@ -1,0 +1,83 @@
+"""The emulator of a live arm where that is the kernel: all there is to do is to write down what its counters say."""
+
+import socket
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Any
+
+from glassbench.experiments.scenario.session_time import MEDIA_START
+from glassbench.experiments.worlds.links import Link
+from glassbench.experiments.worlds.live.task import KernelPlug
+from glassbench.netem.live.clock import LiveClock
+from glassbench.netem.live.kernel_link import KernelCounts, KernelLink, follow
+from glassbench.netem.live.lan_builder import DEVICES
+
+
+def by_kernel(
+    plug: KernelPlug,
+    links: Sequence[Link],
+    clock: LiveClock,
+    *,
+    start_at: float,
+    until: float,
+    done: Callable[[], bool],
+) -> dict[str, Any]:
+    """Follow the kernel until the arm is over. Of `links`, which are not used, come the windows and the capacities.
+
+    A backlog is that at the end of its window, not the largest in it. The kernel tells nothing of how late it was.
+    """
+    with socket.socket(fileno=plug.number) as plain:
+        kernel = KernelLink(plain, (DEVICES[0], DEVICES[1]))
+        window = links[0].window
+        rows = follow(kernel, clock, start_at=start_at, window=window, until=until, done=done)
+    directions = list(zip(*rows, strict=True))
+    return {
+        "links": [row for link, counts in zip(links, directions, strict=True) for row in _rows(link, counts, start_at)],
+        "impairments": {
+            link.direction: _impairments(link, counts, plug) for link, counts in zip(links, directions, strict=True)
+        },
+        "lateness": {},
+        "pauses": {},
+        "overflows": 0,
+        "unsent": 0,
+        "foreign": 0,
+        "ended_at": clock.now(),
+        "recording": None,
+    }
+
+
+def _rows(link: Link, counts: Sequence[KernelCounts], start_at: float) -> list[dict[str, Any]]:
+    rows = []
+    for number, (before, after) in enumerate(pairwise(counts)):
+        start = start_at + number * link.window
+        rows.append(
+            {
+                "direction": link.direction,
+                "at": round(start - MEDIA_START, 6),
+                "capacity_bytes": link.capacity_bytes(start),
+                "sent_bytes": after.sent_bytes - before.sent_bytes,
+                "delivered_bytes": after.delivered_bytes - before.delivered_bytes,
+                "backlog_bytes": after.backlog_bytes,
+                "dropped_packets": after.dropped - before.dropped,
+                "lost_packets": after.lost - before.lost,
+            }
+        )
+    return rows
+
+
+def _impairments(link: Link, counts: Sequence[KernelCounts], plug: KernelPlug) -> dict[str, Any]:
+    last = counts[-1]
+    left_over = last.sent_packets - last.delivered_packets - last.dropped - last.lost - last.inside
+    return {
+        "path": {
+            "pushed": last.sent_packets,
+            "popped": last.delivered_packets,
+            "dropped": last.dropped,
+            "lost": last.lost,
+            "duplicated": max(0, -left_over),
+            "inside": last.inside,
+        },
+        "unaccounted": max(0, left_over),
+        "elements": [{"commanded": spec.dump(), "applied": []} for spec, _ in link.parts],
+        "commands": plug.commands[link.direction],
+    }

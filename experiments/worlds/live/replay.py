@@ -1,0 +1,71 @@
+"""The capture of a live arm, written when it is over: what was recorded of its packets, and what its ends were told to
+keep, by the writer of all arms.
+
+Keys come first, so that Wireshark has them ahead of every packet that needs them.
+"""
+
+import struct
+from collections.abc import Mapping
+from typing import Literal
+
+from glassbench.experiments.worlds.capture import Capture
+from glassbench.netem.live.recording import MAX_BYTES, Recording
+from glassbench.netem.packet import Packet
+
+Kind = Literal["qlog", "keys"]
+
+_UDP = 17
+_IPV4_PORTS = struct.Struct("!HH")
+
+
+class Notes:
+    """The `transport.contract.Observer` of a live end: it keeps what it is told; `left_out` counts what is too much."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[Kind, str]] = []
+        self.left_out = 0
+        self._characters = 0
+
+    def on_qlog(self, records: str) -> None:
+        self._keep("qlog", records)
+
+    def on_keys(self, lines: str) -> None:
+        self._keep("keys", lines)
+
+    def _keep(self, kind: Kind, text: str) -> None:
+        self._characters += len(text)
+        if self._characters > MAX_BYTES:
+            self.left_out += 1
+        else:
+            self.told.append((kind, text))
+
+
+def replay(capture: Capture, recording: Recording, notes: Mapping[Literal["sender", "receiver"], Notes]) -> list[str]:
+    """Write it all; sentences about what is missing. Raises what the capture's `check` raises."""
+    for end, known in notes.items():
+        observer = capture.observer(end)
+        for kind, text in sorted(known.told, key=lambda note: note[0]):  # keys, then the qlog in its order
+            (observer.on_keys if kind == "keys" else observer.on_qlog)(text)
+    links = {"down": capture.link("down"), "up": capture.link("up")}
+    for way, delivered, at, packet in sorted(recording.seen, key=lambda seen: seen[2]):
+        udp = _payload(packet)
+        if udp is not None:
+            (links[way].delivered if delivered else links[way].sent)([udp], now=at)
+    capture.check()
+    missing = {"packets": recording.left_out, "records of its qlogs": sum(known.left_out for known in notes.values())}
+    return [f"a capture is full: {count} {what} are not in it" for what, count in missing.items() if count]
+
+
+def _payload(packet: Packet) -> Packet | None:
+    """The UDP payload with its addresses, as captures have it, also of a whole IPv4 packet; None of other protocols."""
+    if packet.source[0]:
+        return packet
+    data = packet.data
+    header_bytes = (data[0] & 0x0F) * 4
+    if data[0] >> 4 != 4 or data[9] != _UDP or len(data) < header_bytes + 8:
+        return None
+    ports = _IPV4_PORTS.unpack_from(data, header_bytes)
+    hosts = [".".join(map(str, data[start : start + 4])) for start in (12, 16)]
+    source, destination = zip(hosts, ports, strict=True)
+    payload = data[header_bytes + 8 :]
+    return Packet(payload, source, destination, packet.ecn, packet.size_bytes, packet.number, packet.sent_at, packet.at)

@@ -1,0 +1,72 @@
+"""Glassbench: which transport puts a video frame on the screen soonest, on this network?
+
+    import glassbench
+
+    run = glassbench.compare(trace="lte-driving", arms=["rtp", "quic-datagram"], duration="10s")
+    run.summary                                  # pandas: a row per arm
+    glassbench.figures(run)["latency-cdf"]       # matplotlib
+
+`compare`, `run` and `load` are for one run; `repeat`, `run_plan` of a `grid`, `load_dataset` and `evidence` for many.
+What is named here stays; all else may move. Names are looked up on first use, so that importing a part does not import
+everything.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from glassbench.experiments.engine.plan import grid
+    from glassbench.experiments.engine.plan_run import run_plan
+    from glassbench.experiments.engine.repeat import repeat
+    from glassbench.experiments.engine.runner import Interrupted, compare, run
+    from glassbench.experiments.results.dataset import Dataset, load_dataset
+    from glassbench.experiments.results.evidence import evidence
+    from glassbench.experiments.results.files import ResultsError
+    from glassbench.experiments.results.plots.figures import figures
+    from glassbench.experiments.results.run import Run, load
+    from glassbench.experiments.scenario import Scenario, ScenarioError
+
+_HOMES = {
+    "Dataset": "results.dataset",
+    "Interrupted": "engine.runner",
+    "ResultsError": "results.files",
+    "Run": "results.run",
+    "Scenario": "scenario",
+    "ScenarioError": "scenario",
+    "compare": "engine.runner",
+    "evidence": "results.evidence",
+    "figures": "results.plots.figures",
+    "grid": "engine.plan",
+    "load": "results.run",
+    "load_dataset": "results.dataset",
+    "repeat": "engine.repeat",
+    "run": "engine.runner",
+    "run_plan": "engine.plan_run",
+}
+
+__all__ = [
+    "Dataset",
+    "Interrupted",
+    "ResultsError",
+    "Run",
+    "Scenario",
+    "ScenarioError",
+    "compare",
+    "evidence",
+    "figures",
+    "grid",
+    "load",
+    "load_dataset",
+    "repeat",
+    "run",
+    "run_plan",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f"{__name__}.experiments.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
