@@ -1,6 +1,8 @@
-"""What experiments of the catalog have in common: media whose codec takes no time, and columns of ledgers as arrays."""
+"""What experiments of the catalog have in common: media whose codec takes no time, columns of ledgers as arrays, and
+points chosen by their fields."""
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -12,6 +14,9 @@ from glassbench.experiments.scenario.tracks import VIDEO_TRACK
 FloatArray = NDArray[np.float64]
 
 FRAME_INTERVAL = 1 / 30  # seconds, of the size model
+NO_ANSWERS = {"element": "random-loss", "probability": "100%"}
+
+_Point = TypeVar("_Point")
 
 
 def video(bitrate: str, **fields: Any) -> dict[str, Any]:
@@ -38,3 +43,14 @@ def column(table: pd.DataFrame, name: str) -> FloatArray:
 def instants(table: pd.DataFrame, name: str) -> FloatArray:
     """Instants of a ledger in seconds, infinite where they never came."""
     return table[name].to_numpy(dtype=np.float64, na_value=np.inf)
+
+
+def select(points: Iterable[_Point], **fields: Any) -> list[_Point]:
+    """The points whose fields have these values, in their order."""
+    return [p for p in points if all(getattr(p, name) == wanted for name, wanted in fields.items())]
+
+
+def only(points: Iterable[_Point], **fields: Any) -> _Point:
+    """The one point whose fields have these values. Raises ValueError for none and for several."""
+    (point,) = select(points, **fields)
+    return point

@@ -1,0 +1,239 @@
+"""Checks whose text and verdict come from the same numbers, so that they cannot disagree.
+
+A check is a claim with one or more judgements: `value` compares numbers with what they should be, `bounded` with what
+they may be at most or at least, `order` with each other. A judgement reads its numbers with twelve digits, which takes
+the noise of floating point off an equality. It writes them with three, or with as many more as it takes until a reader
+who compares what is written comes to the same verdict. NaN fulfils nothing, infinity is larger than any number, and no
+numbers at all are no proof.
+"""
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from glassbench.experiments.catalog.experiment import Check
+from glassbench.experiments.catalog.frames import FloatArray
+
+Numbers: TypeAlias = float | Sequence[float] | FloatArray | Mapping[str, float]
+"""One number, some, or some with names, in the base unit (seconds, shares)."""
+
+_LEAST_DIGITS, _DIGITS = 3, 12
+_MOST_LISTED = 10  # of more numbers the lowest and the highest are written
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What numbers are written in: its name, how many of it are one of the base unit, and the name of a difference."""
+
+    name: str
+    scale: float = 1.0
+    difference: str = ""
+
+
+SECONDS, MS, US = Unit("s"), Unit("ms", 1e3), Unit("us", 1e6)
+PERCENT, TIMES, COUNT = Unit("%", 100, "points"), Unit("times"), Unit("")
+MBPS, BYTES, ROUND_TRIPS = Unit("Mbit/s"), Unit("bytes"), Unit("RTT")
+FRAMES, PACKETS, SIGMAS = Unit("frames"), Unit("packets"), Unit("standard deviations")
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """One comparison, in words and as a verdict. `of` says what is compared."""
+
+    expected: str
+    measured: str
+    holds: bool
+    of: str = ""
+
+
+def check(
+    claim: str, source: str, kind: Literal["value", "order", "sign"], *judgements: Judgement, note: str = ""
+) -> Check:
+    """A claim that holds if all of its judgements do."""
+    several = len(judgements) > 1
+    return Check(
+        claim=claim,
+        source=source,
+        kind=kind,
+        expected="; ".join(_headed(j.of, j.expected) for j in judgements),
+        measured="; ".join(_headed(j.of if several else "", j.measured) for j in judgements),
+        holds=bool(judgements) and all(j.holds for j in judgements),
+        note=note,
+    )
+
+
+def value(
+    unit: Unit,
+    measured: Numbers,
+    wanted: Numbers,
+    *,
+    within: float | None = None,
+    off: float = 0.0,
+    of: str = "",
+    at: str = "",
+) -> Judgement:
+    """Each number is the one that is wanted: `within` a share of it, or `off` by so much at most; exactly without."""
+
+    def near(got: Decimal, want: Decimal) -> bool:
+        tolerance = abs(want) * _decimal(within) if within is not None else _decimal(off * unit.scale)
+        return got.is_finite() and want.is_finite() and abs(got - want) <= tolerance
+
+    names, got = _read(unit, measured)
+    wanted_names, want = _read(unit, wanted)
+    verdicts, (got, written) = _judge(near, got, _spread(want, len(got)))
+    wants = _listed(unit, written or want, wanted_names)
+    if within is None and off == 0:
+        expected = f"exactly {wants}"
+    else:
+        expected = f"{wants}, within {_tolerance(unit, within, off)}"
+    return Judgement(f"{expected} {at}".rstrip(), _measured(unit, got, names, verdicts), _all(verdicts), of)
+
+
+def bounded(
+    unit: Unit,
+    measured: Numbers,
+    *,
+    at_most: Numbers | None = None,
+    at_least: Numbers | None = None,
+    below: Numbers | None = None,
+    above: Numbers | None = None,
+    of: str = "",
+    at: str = "",
+) -> Judgement:
+    """Each number keeps its bounds."""
+    rules: dict[str, tuple[Numbers | None, _Rule]] = {
+        "at least": (at_least, lambda got, bound: got >= bound),
+        "above": (above, lambda got, bound: got > bound),
+        "at most": (at_most, lambda got, bound: got <= bound),
+        "below": (below, lambda got, bound: got < bound),
+    }
+    given = {words: (bound, rule) for words, (bound, rule) in rules.items() if bound is not None}
+    names, got = _read(unit, measured)
+    read = [_read(unit, bound) for bound, _ in given.values()]
+
+    def kept(number: Decimal, *bounds: Decimal) -> bool:
+        return all(rule(number, bound) for (_, rule), bound in zip(given.values(), bounds, strict=True))
+
+    verdicts, (got, *bounds) = _judge(kept, got, *(_spread(bound, len(got)) for _, bound in read))
+    texts = [
+        f"{words} {_listed(unit, written or bound, bound_names)}"
+        for words, written, (bound_names, bound) in zip(given, bounds, read, strict=True)
+    ]
+    expected = f"{' and '.join(texts)} {at}".rstrip()
+    return Judgement(expected, _measured(unit, got, names, verdicts), _all(verdicts), of)
+
+
+def order(
+    unit: Unit,
+    series: Mapping[str, Numbers],
+    *,
+    times: float = 1.0,
+    or_equal: bool = False,
+    of: str = "",
+    at: str = "",
+) -> Judgement:
+    """At each place every series is above the one before it, above `times` that, or as large."""
+
+    def rising(*row: Decimal) -> bool:
+        return all(factor * a <= b if or_equal else factor * a < b for a, b in itertools.pairwise(row))
+
+    factor = _decimal(times)
+    verdicts, columns = _judge(rising, *(_read(unit, numbers)[1] for numbers in series.values()))
+    names = list(series)
+    sign = " <= " if or_equal else " < "
+    expected = sign.join([*(f"{times:g} x {name}" if times != 1 else name for name in names[:-1]), names[-1]])
+    listed = dict(zip(names, columns, strict=True))
+    if all(len(column) == 1 for column in columns):
+        measured = _listed(unit, [column[0] for column in columns], names)
+    else:
+        measured = "; ".join(f"{name}: {_listed(unit, column, ())}" for name, column in listed.items())
+    return Judgement(f"{expected} {at}".rstrip(), measured, _all(verdicts), of)
+
+
+_Rule: TypeAlias = Callable[..., bool]
+
+
+def _judge(rule: _Rule, *columns: list[Decimal]) -> tuple[list[bool], list[list[Decimal]]]:
+    """The verdict at each place, and the columns with as few digits as have the same verdicts."""
+
+    def verdicts(columns: Sequence[list[Decimal]]) -> list[bool]:
+        return [not any(n.is_nan() for n in row) and rule(*row) for row in zip(*columns, strict=True)]
+
+    exact = verdicts(columns)
+    for digits in range(_LEAST_DIGITS, _DIGITS + 1):
+        rounded = [[_rounded(number, digits) for number in column] for column in columns]
+        if verdicts(rounded) == exact:
+            return exact, rounded
+    return exact, list(columns)
+
+
+def _all(verdicts: list[bool]) -> bool:
+    return bool(verdicts) and all(verdicts)
+
+
+def _read(unit: Unit, numbers: Numbers) -> tuple[Sequence[str], list[Decimal]]:
+    """The names of numbers, if they have some, and the numbers in their unit."""
+    names = tuple(numbers) if isinstance(numbers, Mapping) else ()
+    plain = np.asarray(list(numbers.values()) if isinstance(numbers, Mapping) else numbers, dtype=np.float64)
+    return names, [_decimal(number) for number in (plain.ravel() * unit.scale).tolist()]
+
+
+def _decimal(number: float) -> Decimal:
+    return Decimal(f"{number:.{_DIGITS}g}")
+
+
+def _spread(numbers: list[Decimal], count: int) -> list[Decimal]:
+    """One number for all places, or one for each."""
+    return numbers * count if len(numbers) == 1 else numbers
+
+
+def _rounded(number: Decimal, digits: int) -> Decimal:
+    """With so many significant digits; whole numbers stay, and what is very small becomes zero."""
+    if not number.is_finite():
+        return number
+    return round(number, min(max(digits - 1 - number.adjusted(), 0), digits + 1))
+
+
+def _measured(unit: Unit, numbers: list[Decimal], names: Sequence[str], verdicts: list[bool]) -> str:
+    """The numbers; of many the ends, and those that do not hold by their names."""
+    if not numbers:
+        return "nothing"
+    if len(numbers) <= _MOST_LISTED or not names:
+        return _listed(unit, numbers, names)
+    outside = [f"{name} = {_text(n)}" for name, n, kept in zip(names, numbers, verdicts, strict=True) if not kept]
+    return _listed(unit, numbers, ()) + (f"; outside: {', '.join(outside)}" if outside else "")
+
+
+def _listed(unit: Unit, numbers: list[Decimal], names: Sequence[str]) -> str:
+    if len(names) == len(numbers) and names:
+        listed = ", ".join(f"{name} = {_text(number)}" for name, number in zip(names, numbers, strict=True))
+    elif len(set(map(_text, numbers))) == 1:
+        listed = _text(numbers[0])
+    elif len(numbers) <= _MOST_LISTED:
+        listed = ", ".join(map(_text, numbers))
+    else:
+        finite = sorted(number for number in numbers if not number.is_nan())
+        listed = f"{_text(finite[0])} to {_text(finite[-1])}" if len(finite) == len(numbers) else "NaN among them"
+    return f"{listed} {unit.name}".rstrip()
+
+
+def _text(number: Decimal) -> str:
+    if number.is_nan():
+        return "not a number"
+    if number.is_infinite():
+        return "infinite" if number > 0 else "-infinite"
+    return f"{number.normalize() + 0:f}"
+
+
+def _tolerance(unit: Unit, within: float | None, off: float) -> str:
+    return (
+        f"{within * 100:g} %" if within is not None else f"{off * unit.scale:g} {unit.difference or unit.name}".rstrip()
+    )
+
+
+def _headed(of: str, text: str) -> str:
+    return f"{of}: {text}" if of else text
