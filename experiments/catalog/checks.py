@@ -35,7 +35,7 @@ class Unit:
 
 
 SECONDS, MS, US = Unit("s"), Unit("ms", 1e3), Unit("us", 1e6)
-PERCENT, TIMES, COUNT = Unit("%", 100, "points"), Unit("times"), Unit("")
+PERCENT, RATIO = Unit("%", 100, "points"), Unit("")
 MBPS, BYTES, ROUND_TRIPS = Unit("Mbit/s"), Unit("bytes"), Unit("RTT")
 FRAMES, PACKETS, SIGMAS = Unit("frames"), Unit("packets"), Unit("standard deviations")
 
@@ -84,7 +84,8 @@ def value(
 
     names, got = _read(unit, measured)
     wanted_names, want = _read(unit, wanted)
-    verdicts, (got, written) = _judge(near, got, _spread(want, len(got)))
+    places = 0 if within is not None or off == 0 else -_decimal(off * unit.scale).adjusted()
+    verdicts, (got, written) = _judge(near, got, _spread(want, len(got)), places=places)
     wants = _listed(unit, written or want, wanted_names)
     if within is None and off == 0:
         expected = f"exactly {wants}"
@@ -146,26 +147,27 @@ def order(
     names = list(series)
     sign = " <= " if or_equal else " < "
     expected = sign.join([*(f"{times:g} x {name}" if times != 1 else name for name in names[:-1]), names[-1]])
-    listed = dict(zip(names, columns, strict=True))
     if all(len(column) == 1 for column in columns):
         measured = _listed(unit, [column[0] for column in columns], names)
     else:
-        measured = "; ".join(f"{name}: {_listed(unit, column, ())}" for name, column in listed.items())
+        parts = [f"{name}: {_listed(RATIO, column, ())}" for name, column in zip(names, columns, strict=True)]
+        measured = f"{'; '.join(parts)} {unit.name}".rstrip()
     return Judgement(f"{expected} {at}".rstrip(), measured, _all(verdicts), of)
 
 
 _Rule: TypeAlias = Callable[..., bool]
 
 
-def _judge(rule: _Rule, *columns: list[Decimal]) -> tuple[list[bool], list[list[Decimal]]]:
-    """The verdict at each place, and the columns with as few digits as have the same verdicts."""
+def _judge(rule: _Rule, *columns: list[Decimal], places: int = 0) -> tuple[list[bool], list[list[Decimal]]]:
+    """The verdict at each place, and the columns with as few digits as have the same verdicts, and `places` behind the
+    point at least."""
 
     def verdicts(columns: Sequence[list[Decimal]]) -> list[bool]:
         return [not any(n.is_nan() for n in row) and rule(*row) for row in zip(*columns, strict=True)]
 
     exact = verdicts(columns)
     for digits in range(_LEAST_DIGITS, _DIGITS + 1):
-        rounded = [[_rounded(number, digits) for number in column] for column in columns]
+        rounded = [[_rounded(number, digits, places) for number in column] for column in columns]
         if verdicts(rounded) == exact:
             return exact, rounded
     return exact, list(columns)
@@ -191,11 +193,11 @@ def _spread(numbers: list[Decimal], count: int) -> list[Decimal]:
     return numbers * count if len(numbers) == 1 else numbers
 
 
-def _rounded(number: Decimal, digits: int) -> Decimal:
+def _rounded(number: Decimal, digits: int, places: int) -> Decimal:
     """With so many significant digits; whole numbers stay, and what is very small becomes zero."""
     if not number.is_finite():
         return number
-    return round(number, min(max(digits - 1 - number.adjusted(), 0), digits + 1))
+    return round(number, max(min(digits - 1 - number.adjusted(), digits + 1), places, 0))
 
 
 def _measured(unit: Unit, numbers: list[Decimal], names: Sequence[str], verdicts: list[bool]) -> str:
