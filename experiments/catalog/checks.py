@@ -22,7 +22,7 @@ Numbers: TypeAlias = float | Sequence[float] | FloatArray | Mapping[str, float]
 """One number, some, or some with names, in the base unit (seconds, shares)."""
 
 _LEAST_DIGITS, _DIGITS = 3, 12
-_MOST_LISTED = 10  # of more numbers the lowest and the highest are written
+_MOST_LISTED = 9  # of more numbers the lowest and the highest are written
 
 
 @dataclass(frozen=True)
@@ -78,19 +78,24 @@ def value(
 ) -> Judgement:
     """Each number is the one that is wanted: `within` a share of it, or `off` by so much at most; exactly without."""
 
-    def near(got: Decimal, want: Decimal) -> bool:
-        tolerance = abs(want) * _decimal(within) if within is not None else _decimal(off * unit.scale)
-        return got.is_finite() and want.is_finite() and abs(got - want) <= tolerance
+    def near(got: Decimal, want: Decimal, tolerance: Decimal) -> bool:
+        most = abs(want) * tolerance / 100 if relative else tolerance
+        return got.is_finite() and want.is_finite() and abs(got - want) <= most
 
+    relative = within is not None
+    allowed = _decimal(off * unit.scale if within is None else within * 100)
+    places = 0 if relative or not allowed else -allowed.adjusted()
     names, got = _read(unit, measured)
     wanted_names, want = _read(unit, wanted)
-    places = 0 if within is not None or off == 0 else -_decimal(off * unit.scale).adjusted()
-    verdicts, (got, written) = _judge(near, got, _spread(want, len(got)), places=places)
-    wants = _listed(unit, written or want, wanted_names)
-    if within is None and off == 0:
-        expected = f"exactly {wants}"
+    verdicts, (got, written, tolerance) = _judge(
+        near, got, _spread(want, len(got)), [allowed] * len(got), places=places
+    )
+    expected = _listed(unit, written or want, wanted_names)
+    if relative or allowed:
+        in_unit = "%" if relative else unit.difference or unit.name
+        expected = f"{expected}, within {_text((tolerance or [allowed])[0])} {in_unit}".rstrip()
     else:
-        expected = f"{wants}, within {_tolerance(unit, within, off)}"
+        expected = f"exactly {expected}"
     return Judgement(f"{expected} {at}".rstrip(), _measured(unit, got, names, verdicts), _all(verdicts), of)
 
 
@@ -229,12 +234,6 @@ def _text(number: Decimal) -> str:
     if number.is_infinite():
         return "infinite" if number > 0 else "-infinite"
     return f"{number.normalize() + 0:f}"
-
-
-def _tolerance(unit: Unit, within: float | None, off: float) -> str:
-    return (
-        f"{within * 100:g} %" if within is not None else f"{off * unit.scale:g} {unit.difference or unit.name}".rstrip()
-    )
 
 
 def _headed(of: str, text: str) -> str:
