@@ -1,11 +1,11 @@
-"""How far counts of lost packets are from what chance would give."""
+"""What chance alone makes of counts of lost packets."""
 
 import math
 
 
-def deviation(share: float, expected: float, count: int) -> float:
-    """By how many standard deviations of the binomial distribution a share of `count` is off the expected one."""
-    return abs(share - expected) / math.sqrt(expected * (1 - expected) / count)
+def deviation(share: float, count: int) -> float:
+    """The standard deviation of a share that is counted in so many, each of which has that probability (binomial)."""
+    return math.sqrt(share * (1 - share) / count)
 
 
 def beyond(count: float, low: float, high: float) -> float:

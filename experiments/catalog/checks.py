@@ -72,28 +72,28 @@ def value(
     wanted: Numbers,
     *,
     within: float | None = None,
-    off: float = 0.0,
+    off: float | Sequence[float] = 0.0,
     of: str = "",
     at: str = "",
 ) -> Judgement:
-    """Each number is the one that is wanted: `within` a share of it, or `off` by so much at most; exactly without."""
+    """Each number is the one that is wanted: `within` a share of it, or `off` by so much at most, all or one by one;
+    exactly without."""
 
     def near(got: Decimal, want: Decimal, tolerance: Decimal) -> bool:
         most = abs(want) * tolerance / 100 if relative else tolerance
         return got.is_finite() and want.is_finite() and abs(got - want) <= most
 
     relative = within is not None
-    allowed = _decimal(off * unit.scale if within is None else within * 100)
-    places = 0 if relative or not allowed else -allowed.adjusted()
     names, got = _read(unit, measured)
     wanted_names, want = _read(unit, wanted)
-    verdicts, (got, written, tolerance) = _judge(
-        near, got, _spread(want, len(got)), [allowed] * len(got), places=places
-    )
-    expected = _listed(unit, written or want, wanted_names)
-    if relative or allowed:
-        in_unit = "%" if relative else unit.difference or unit.name
-        expected = f"{expected}, within {_text((tolerance or [allowed])[0])} {in_unit}".rstrip()
+    allowed = [_decimal(within * 100)] if within is not None else _read(unit, off)[1]
+    places = 0 if relative else max(-tolerance.adjusted() for tolerance in allowed)
+    verdicts, (got, *written) = _judge(near, got, _spread(want, len(got)), _spread(allowed, len(got)), places=places)
+    want, allowed = written if got else (want, allowed)
+    expected = _listed(unit, want, wanted_names)
+    if any(allowed):
+        tolerated = Unit("%" if relative else unit.difference or unit.name)
+        expected = f"{expected}, within {_listed(tolerated, allowed, ())}"
     else:
         expected = f"exactly {expected}"
     return Judgement(f"{expected} {at}".rstrip(), _measured(unit, got, names, verdicts), _all(verdicts), of)
