@@ -3,22 +3,20 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from glassbench.experiments import scenario
+from glassbench.experiments.catalog.cells import NO_ANSWERS, delay, make_cell, make_plan, video
 from glassbench.experiments.catalog.checks import BYTES, MS, PERCENT, Unit, bounded, check, order, value
 from glassbench.experiments.catalog.experiment import Check, Datasets, Experiment
 from glassbench.experiments.catalog.figures import curve, finish, logarithmic, panels
-from glassbench.experiments.catalog.frames import NO_ANSWERS, FloatArray, column, delay, only, video
-from glassbench.experiments.engine.plan import Cell, Plan, checked
+from glassbench.experiments.catalog.frames import FloatArray, column, only
+from glassbench.experiments.engine.plan import Cell, Plan
 from glassbench.experiments.results.dataset import Dataset
 from glassbench.experiments.results.plots.style import FAINT, INK, arm_styles
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 RATE, RTT = 4e6, 0.05  # bit/s; seconds, without queue
 BDP = RATE * RTT / 8  # bytes
@@ -84,36 +82,36 @@ def _plans() -> tuple[Plan, ...]:
     queues: dict[str, Any] = {name: f"{share * BDP:g}B" for name, share in BUFFERS.items()}
     queues[CODEL] = {"discipline": "codel"}
     cells = [_cell(arm, name, queue) for name, queue in queues.items() for arm in ARMS]
-    return (checked(Plan("bufferbloat", (*cells, _cell("udp", CODEL, queues[CODEL])), frames=True)),)
+    return (make_plan("bufferbloat", (*cells, _cell("udp", CODEL, queues[CODEL]))),)
 
 
 def _cell(arm: str, name: str, queue: Any) -> Cell:
     way = delay(RTT / 2)
     # The arm that nothing slows down gets no answers: requests for keyframes would make it yet faster.
     answers = NO_ANSWERS if arm == "udp" else way
-    content = {
-        "name": "bufferbloat",
-        "duration": f"{_SECONDS:g}s",
-        "arms": [ARMS.get(arm, arm)],
-        "video": video(f"{_OFFERED / 1e6:g}Mbit/s"),
-        "network": {
+    return make_cell(
+        {"control": arm, "queue": name},
+        "bufferbloat",
+        seconds=_SECONDS,
+        arm=ARMS.get(arm, arm),
+        media=video(f"{_OFFERED / 1e6:g}Mbit/s"),
+        network={
             "down": [{"element": "rate", "rate": f"{RATE / 1e6:g}Mbit/s", "queue": queue}, way],
             "up": [answers],
         },
-    }
-    return Cell({"control": arm, "queue": name}, scenario.build(content))
+    )
 
 
 def points(data: Dataset) -> list[Point]:
     """All cells, in the order of the plan."""
-    found = []
+    every = []
     for cell, arm, queue in data.summary[["cell", "axis.control", "axis.queue"]].itertuples(index=False):
         ledger, links = data.ledger([cell]), data.links([cell])
         sent, arrived = column(ledger, "first_sent_at"), column(ledger, "first_arrival_at")
         met = (arrived - sent - RTT / 2 - PACKET_BYTES * 8 / RATE)[sent >= _WARM_UP]
         down = links[(links["direction"] == "down") & (links["at"] >= 0) & (links["at"] < _SECONDS)]
         late = down[down["at"] >= _WARM_UP]
-        found.append(
+        every.append(
             Point(
                 arm=arm,
                 queue=queue,
@@ -123,7 +121,7 @@ def points(data: Dataset) -> list[Point]:
                 drops=column(down, "dropped_packets"),
             )
         )
-    return found
+    return every
 
 
 def _checks(data: Datasets) -> list[Check]:
@@ -262,7 +260,7 @@ def _drops_since_first(table: Sequence[Point]) -> FloatArray:
     return drops[np.flatnonzero(drops)[0] :]
 
 
-def _figure(data: Datasets) -> "Figure":
+def _figure(data: Datasets) -> Figure:
     table = points(data["bufferbloat"])
     figure, (left, right) = panels(
         f"Queue in the network at {RATE / 1e6:g} Mbit/s, RTT {RTT * 1e3:g} ms, {_OFFERED / 1e6:g} Mbit/s offered",
@@ -274,7 +272,7 @@ def _figure(data: Datasets) -> "Figure":
     return figure
 
 
-def _draw_queues(axes: "Axes", table: Sequence[Point]) -> None:
+def _draw_queues(axes: Axes, table: Sequence[Point]) -> None:
     queues = [*BUFFERS, CODEL]
     for place, (arm, style) in enumerate(arm_styles(list(ARMS)).items()):
         rows = [only(table, arm=arm, queue=name) for name in queues]
@@ -296,7 +294,7 @@ def _draw_queues(axes: "Axes", table: Sequence[Point]) -> None:
     finish(axes, "queue that frames met, ms (log scale); used share of the rate", loc="upper left")
 
 
-def _draw_law(axes: "Axes", table: Sequence[Point]) -> None:
+def _draw_law(axes: Axes, table: Sequence[Point]) -> None:
     seconds, drops = np.arange(0, 60) / 10, _drops_since_first(table)[:60]
     axes.plot(seconds, [codel_drops(at) for at in seconds], color=FAINT, linewidth=3, label="RFC 8289")
     axes.plot(seconds[::3], drops[::3], color=INK, linestyle="", marker="o", markersize=3, label="udp")

@@ -2,22 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.figure import Figure
 
-from glassbench.experiments import scenario
+from glassbench.experiments.catalog.cells import delay, make_cell, make_plan
 from glassbench.experiments.catalog.checks import MS, PERCENT, Judgement, bounded, check, value
 from glassbench.experiments.catalog.experiment import Check, Datasets, Experiment
 from glassbench.experiments.catalog.figures import curve, finish, logarithmic, panels
-from glassbench.experiments.catalog.frames import column, delay
-from glassbench.experiments.engine.plan import Cell, Plan, checked
+from glassbench.experiments.catalog.frames import column
+from glassbench.experiments.engine.plan import Cell, Plan
 from glassbench.experiments.results.dataset import Dataset
 from glassbench.experiments.results.plots.style import FAINT, arm_styles
 from glassbench.sender.cost import DECODE_COSTS, ENCODE_COSTS
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 CODECS = {
     "h264": "x264-ultrafast",
@@ -81,46 +78,41 @@ def cost_ms(codec: str) -> float:
 
 
 def _plans() -> tuple[Plan, ...]:
-    fast = Plan("fast-link", tuple(_cells(FAST)), frames=True, quality=True)
-    slow = Plan("slow-link", tuple(_cells(SLOW)))
-    return checked(fast), checked(slow)
+    return make_plan("fast-link", _cells(FAST), quality=True), make_plan("slow-link", _cells(SLOW), frames=False)
 
 
 def _cells(rate: float) -> list[Cell]:
-    way = delay(DELAY)
-    cells = []
-    for codec in CODECS:
-        for bitrate in BITRATES:
-            content = {
-                "name": "codecs",
-                "duration": f"{_SECONDS}s",
-                "arms": ["udp"],
-                "video": {"source": "bikes", "codec": codec, "bitrate": f"{bitrate / 1e3:g}kbit/s"},
-                "network": {
-                    "down": [{"element": "rate", "rate": f"{rate / 1e6:g}Mbit/s", "queue": "1MB"}, way],
-                    "up": [way],
-                },
-            }
-            cells.append(Cell({"codec": codec, "bitrate": bitrate}, scenario.build(content)))
-    return cells
+    link = {"element": "rate", "rate": f"{rate / 1e6:g}Mbit/s", "queue": "1MB"}
+    return [
+        make_cell(
+            {"codec": codec, "bitrate": bitrate},
+            "codecs",
+            arm="udp",
+            seconds=_SECONDS,
+            media={"source": "bikes", "codec": codec, "bitrate": f"{bitrate / 1e3:g}kbit/s"},
+            network={"down": [link, delay(DELAY)], "up": [delay(DELAY)]},
+        )
+        for codec in CODECS
+        for bitrate in BITRATES
+    ]
 
 
 def ladders(data: Datasets) -> dict[str, Ladder]:
     """The ladder of each codec."""
     fast, slow = data["fast-link"], data["slow-link"]
     ledger = fast.ledger()
-    found = {}
+    by_codec = {}
     for codec in CODECS:
         rows = fast.where(codec=codec)
         sizes = ledger[ledger["cell"].isin(rows["cell"])].groupby("cell")["size_bytes"].sum()
-        found[codec] = Ladder(
+        by_codec[codec] = Ladder(
             bps=tuple(float(size) * 8 / _SECONDS for size in sizes),
             psnr_db=_numbers(fast, codec, "psnr_db"),
             fast_ms=_numbers(fast, codec, "g2g_p50_ms"),
             slow_ms=_numbers(slow, codec, "g2g_p50_ms"),
             encode_ms=_numbers(fast, codec, "stage_encode_ms")[0],
         )
-    return found
+    return by_codec
 
 
 def _numbers(data: Dataset, codec: str, name: str) -> tuple[float, ...]:
@@ -227,7 +219,7 @@ def _sum_of_parts(codec: str, ladder: Ladder, rate: float) -> float:
     return cost_ms(codec) + 1e3 * (DELAY + ladder.bps_at(PSNR_DB) / FPS / rate)
 
 
-def _figure(data: Datasets) -> "Figure":
+def _figure(data: Datasets) -> Figure:
     table = ladders(data)
     figure, (left, right) = panels("Codecs at their real-time presets (bikes, 640x272)", size=(13, 4.8))
     rates = np.geomspace(1e6, 20e6, 50)

@@ -3,21 +3,20 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from glassbench.experiments import scenario
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from glassbench.experiments.catalog.cells import delay, make_cell, make_plan, video
 from glassbench.experiments.catalog.checks import MBPS, PERCENT, RATIO, bounded, check, order, value
 from glassbench.experiments.catalog.experiment import Check, Datasets, Experiment
 from glassbench.experiments.catalog.figures import curve, finish, logarithmic, panels
-from glassbench.experiments.catalog.frames import delay, only, video
-from glassbench.experiments.engine.plan import Cell, Plan, checked
+from glassbench.experiments.catalog.frames import only
+from glassbench.experiments.engine.plan import Cell, Plan
 from glassbench.experiments.results.dataset import Dataset
 from glassbench.experiments.results.plots.style import FAINT, INK, arm_styles
 from glassbench.netem.packet import IP_UDP_HEADER_BYTES
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 LOSSES = (0.005, 0.01, 0.02, 0.04)
 RTT, LONG_RTT = 0.1, 0.2  # seconds
@@ -71,20 +70,20 @@ def _plans() -> tuple[Plan, ...]:
     bursts = [(arm, model, BURST_LOSS, RTT) for model in ("bursts", "episodes") for arm in ARMS]
     clear = [("realtime", _IID, 0.0, RTT)]
     cells = [_cell(arm, model, loss, rtt) for arm, model, loss, rtt in iid + far + bursts + clear]
-    return (checked(Plan("congestion-control", tuple(cells), frames=True)),)
+    return (make_plan("congestion-control", cells),)
 
 
 def _cell(arm: str, model: str, loss: float, rtt: float) -> Cell:
     way = delay(rtt / 2)
-    content = {
-        "name": "congestion-control",
-        "duration": f"{_SECONDS[arm]:g}s",
-        "arms": [ARMS[arm]],
-        "mtu": MTU,
-        "video": video(f"{_OFFERED / 1e6:g}Mbit/s"),
-        "network": {"down": [_loss(model, loss), way], "up": [way]},
-    }
-    return Cell({"control": arm, "model": model, "loss": loss, "rtt": rtt}, scenario.build(content))
+    return make_cell(
+        {"control": arm, "model": model, "loss": loss, "rtt": rtt},
+        "congestion-control",
+        seconds=_SECONDS[arm],
+        arm=ARMS[arm],
+        mtu=MTU,
+        media=video(f"{_OFFERED / 1e6:g}Mbit/s"),
+        network={"down": [_loss(model, loss), way], "up": [way]},
+    )
 
 
 def _loss(model: str, share: float) -> dict[str, Any]:
@@ -99,15 +98,15 @@ def _loss(model: str, share: float) -> dict[str, Any]:
 def points(data: Dataset) -> list[Point]:
     """All cells, in the order of the plan."""
     names = ["cell", "axis.control", "axis.model", "axis.loss", "axis.rtt", "captured", "displayed"]
-    found = []
+    every = []
     for cell, arm, model, loss, rtt, captured, displayed in data.summary[names].itertuples(index=False):
         links = data.links([cell])
         seconds = _SECONDS[arm] - _WARM_UP
         counted = (links["direction"] == "down") & (links["at"] >= _WARM_UP) & (links["at"] < _SECONDS[arm])
         payload = PACKET_BYTES / (PACKET_BYTES + IP_UDP_HEADER_BYTES)
         sent = float(links.loc[counted, "sent_bytes"].sum()) * payload * 8 / seconds / 1e6
-        found.append(Point(arm, model, float(loss), float(rtt), sent, displayed / captured))
-    return found
+        every.append(Point(arm, model, float(loss), float(rtt), sent, displayed / captured))
+    return every
 
 
 def _checks(data: Datasets) -> list[Check]:
@@ -232,7 +231,7 @@ def _sent(table: Sequence[Point], arm: str, losses: Sequence[float] = LOSSES) ->
     return [only(table, arm=arm, model=_IID, loss=loss, rtt=RTT).sent_mbps for loss in losses]
 
 
-def _figure(data: Datasets) -> "Figure":
+def _figure(data: Datasets) -> Figure:
     table = points(data["congestion-control"])
     figure, (left, right) = panels(
         f"Congestion control under random loss, RTT {RTT * 1000:g} ms, {_OFFERED / 1e6:g} Mbit/s offered",
@@ -243,7 +242,7 @@ def _figure(data: Datasets) -> "Figure":
     return figure
 
 
-def _draw_response(axes: "Axes", table: Sequence[Point]) -> None:
+def _draw_response(axes: Axes, table: Sequence[Point]) -> None:
     losses = [0.004 * 1.1**step for step in range(26)]
     percent = [100 * loss for loss in losses]
     formulas = {
@@ -258,7 +257,7 @@ def _draw_response(axes: "Axes", table: Sequence[Point]) -> None:
     finish(axes, "sent, Mbit/s (log scales)", "independent loss, %")
 
 
-def _draw_bursts(axes: "Axes", table: Sequence[Point]) -> None:
+def _draw_bursts(axes: Axes, table: Sequence[Point]) -> None:
     models = {_IID: "independent", "bursts": f"bursts of {BURST:g} packets", "episodes": "episodes of 20 ms"}
     hatches = ("", "///", "...")
     for place, (arm, style) in enumerate(arm_styles(list(ARMS)).items()):

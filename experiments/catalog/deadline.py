@@ -5,22 +5,20 @@ A deadline means the same for all: what is ready after it is not shown. Transpor
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 
-from glassbench.experiments import scenario
 from glassbench.experiments.account.metrics import percentile
+from glassbench.experiments.catalog.cells import make_cell, make_plan, video
 from glassbench.experiments.catalog.checks import FRAMES, MS, PERCENT, bounded, check, order, value
 from glassbench.experiments.catalog.experiment import Check, Datasets, Experiment
 from glassbench.experiments.catalog.figures import curve, finish, logarithmic, panels
-from glassbench.experiments.catalog.frames import FloatArray, column, frames, instants, select, video
-from glassbench.experiments.engine.plan import Cell, Plan, checked
+from glassbench.experiments.catalog.frames import FloatArray, column, frames, instants, select
+from glassbench.experiments.engine.plan import Cell, Plan
 from glassbench.experiments.results.dataset import Dataset
 from glassbench.experiments.results.plots.style import arm_styles
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 DEADLINES = (0.15, 0.3, 0.6, 1.2, 0.0)  # seconds; 0 is none
 SEEDS = (1, 2)
@@ -45,31 +43,31 @@ class Point:
 
 def _plans() -> tuple[Plan, ...]:
     cells = [_cell(arm, deadline, seed) for seed in SEEDS for deadline in DEADLINES for arm in ARMS]
-    return (checked(Plan("deadline", tuple(cells), frames=True)),)
+    return (make_plan("deadline", cells),)
 
 
 def _cell(arm: str, deadline: float, seed: int) -> Cell:
     fields: dict[str, Any] = {"deadline": f"{deadline * 1e3:g}ms"} if deadline else {}
-    content = {
-        "name": "deadline",
-        "seed": seed,
-        "duration": "20s",
-        "arms": [arm],
-        "video": video("2Mbit/s", keyframe_interval=60, **fields),
-        "network": {"trace": "lte-driving", "queue": "600kB", "loss": "1%"},
-    }
-    return Cell({"deadline": deadline}, scenario.build(content))
+    return make_cell(
+        {"deadline": deadline},
+        "deadline",
+        seed=seed,
+        seconds=20,
+        arm=arm,
+        media=video("2Mbit/s", keyframe_interval=60, **fields),
+        network={"trace": "lte-driving", "queue": "600kB", "loss": "1%"},
+    )
 
 
 def points(data: Dataset) -> list[Point]:
     """All points, in the order of the plan."""
-    found = []
+    every = []
     for cell, arm, seed, deadline in data.summary[["cell", "arm", "seed", "axis.deadline"]].itertuples(index=False):
         table = frames(data, cell)
         delays = instants(table, "displayed_at") - column(table, "captured_at")
         times = np.stack([instants(table, name) for name in _INSTANTS], axis=1)
-        found.append(Point(str(arm), float(deadline), int(seed), delays, times))
-    return found
+        every.append(Point(str(arm), float(deadline), int(seed), delays, times))
+    return every
 
 
 def shown(table: Sequence[Point], arm: str, deadline: float) -> FloatArray:
@@ -177,7 +175,7 @@ def _named(deadline: float) -> str:
     return f"{deadline * 1e3:g} ms" if deadline else "none"
 
 
-def _figure(data: Datasets) -> "Figure":
+def _figure(data: Datasets) -> Figure:
     table = points(data["deadline"])
     title = f"What becomes of a deadline (lte-driving, 2 Mbit/s, {len(SEEDS)} drives)"
     figure, (left, right) = panels(title)

@@ -2,21 +2,19 @@
 numbers."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from glassbench.experiments.results.plots.style import INK, LineStyle, headline, new_figure, tidy
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
 
 def panels(
     title: str, count: int = 2, *, size: tuple[float, float] = (12, 4.6), **layout: Any
-) -> "tuple[Figure, list[Axes]]":
+) -> tuple[Figure, list[Axes]]:
     """A figure of `size` inches under its title, and its panels from left to right; `layout` as `subplots` takes it."""
     figure = new_figure(*size)
     axes = figure.subplots(1, count, **layout)
@@ -24,13 +22,13 @@ def panels(
     return figure, list(np.atleast_1d(axes))
 
 
-def curve(axes: "Axes", style: LineStyle, x: ArrayLike, y: ArrayLike, **look: Any) -> None:
+def curve(axes: Axes, style: LineStyle, x: ArrayLike, y: ArrayLike, **look: Any) -> None:
     """A line with markers as the arm is drawn everywhere; `look` is what is otherwise, for matplotlib's `plot`."""
     usual: dict[str, Any] = {"color": style.color, "linestyle": style.dashes, "marker": style.marker, "markersize": 6}
     axes.plot(x, y, **(usual | look))
 
 
-def logarithmic(axes: "Axes", *, x: Sequence[float] = (), y: Sequence[float] | Mapping[float, str] = ()) -> None:
+def logarithmic(axes: Axes, *, x: Sequence[float] = (), y: Sequence[float] | Mapping[float, str] = ()) -> None:
     """Logarithmic axes with these ticks, as plain numbers or as they are named; an axis without ticks stays linear."""
     for ticks, scale, place in ((x, axes.set_xscale, axes.set_xticks), (y, axes.set_yscale, axes.set_yticks)):
         if ticks:
@@ -39,7 +37,7 @@ def logarithmic(axes: "Axes", *, x: Sequence[float] = (), y: Sequence[float] | M
     axes.minorticks_off()
 
 
-def finish(axes: "Axes", title: str, across: str = "", /, *, legend: bool = True, **placed: Any) -> None:
+def finish(axes: Axes, title: str, across: str = "", /, *, legend: bool = True, **placed: Any) -> None:
     """Title, label of the x axis, and the legend, `placed` as matplotlib's `legend` takes it."""
     axes.set_title(title, loc="left", fontsize=9, color=INK)
     axes.set_xlabel(across)

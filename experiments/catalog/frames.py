@@ -1,5 +1,4 @@
-"""What experiments of the catalog have in common: media whose codec takes no time, columns of ledgers as arrays, and
-points chosen by their fields."""
+"""How the catalog reads what came out: columns of ledgers as arrays, and points chosen by their fields."""
 
 from collections.abc import Iterable
 from typing import Any, TypeVar
@@ -14,19 +13,8 @@ from glassbench.experiments.scenario.tracks import VIDEO_TRACK
 FloatArray = NDArray[np.float64]
 
 FRAME_INTERVAL = 1 / 30  # seconds, of the size model
-NO_ANSWERS = {"element": "random-loss", "probability": "100%"}
 
 _Point = TypeVar("_Point")
-
-
-def video(bitrate: str, **fields: Any) -> dict[str, Any]:
-    """The table [video] of frames drawn from the size model, whose codec takes no time: delays are the transport's."""
-    return {"source": "lognormal", "bitrate": bitrate, "encode_cost": "none", "decode_cost": "none", **fields}
-
-
-def delay(seconds: float) -> dict[str, Any]:
-    """The element of a constant propagation delay."""
-    return {"element": "delay", "delay": f"{seconds * 1e6:.0f}us"}
 
 
 def frames(data: Dataset, cell: int, *, track: int = VIDEO_TRACK) -> pd.DataFrame:

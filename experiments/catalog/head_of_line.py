@@ -3,32 +3,19 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from glassbench.experiments import scenario
+from glassbench.experiments.catalog.cells import delay, make_cell, make_plan, video
 from glassbench.experiments.catalog.checks import MS, US, bounded, check, order, value
 from glassbench.experiments.catalog.experiment import Check, Datasets, Experiment
 from glassbench.experiments.catalog.figures import curve, finish, panels
-from glassbench.experiments.catalog.frames import (
-    FRAME_INTERVAL,
-    FloatArray,
-    column,
-    delay,
-    frames,
-    instants,
-    only,
-    select,
-    video,
-)
-from glassbench.experiments.engine.plan import Cell, Plan, checked
+from glassbench.experiments.catalog.frames import FRAME_INTERVAL, FloatArray, column, frames, instants, only, select
+from glassbench.experiments.engine.plan import Cell, Plan
 from glassbench.experiments.results.dataset import Dataset
 from glassbench.experiments.results.plots.style import arm_styles
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 MAPPINGS = {
     "one stream": "quic-stream",
@@ -105,7 +92,7 @@ def _by_group(group: FloatArray, values: FloatArray) -> FloatArray:
 
 def _plans() -> tuple[Plan, ...]:
     cells = [_cell(mapping, rtt, loss) for rtt in RTTS for loss in LOSSES for mapping in MAPPINGS]
-    return (checked(Plan("head-of-line", tuple(cells), frames=True)),)
+    return (make_plan("head-of-line", cells),)
 
 
 def _cell(mapping: str, rtt: float, loss: float) -> Cell:
@@ -115,27 +102,27 @@ def _cell(mapping: str, rtt: float, loss: float) -> Cell:
         "mean_loss": f"{loss:.0%}",
         "mean_duration": f"{EPISODE * 1000:g}ms",
     }
-    content = {
-        "name": "head-of-line",
-        "duration": "30s",
-        "arms": [MAPPINGS[mapping]],
-        "video": video("1Mbit/s", keyframe_interval=GROUP),
-        "network": {"down": [episodes, delay(rtt / 2)], "up": [delay(rtt / 2)]},
-    }
-    return Cell({"mapping": mapping, "rtt": rtt, "loss": loss}, scenario.build(content))
+    return make_cell(
+        {"mapping": mapping, "rtt": rtt, "loss": loss},
+        "head-of-line",
+        seconds=30,
+        arm=MAPPINGS[mapping],
+        media=video("1Mbit/s", keyframe_interval=GROUP),
+        network={"down": [episodes, delay(rtt / 2)], "up": [delay(rtt / 2)]},
+    )
 
 
 def points(data: Dataset) -> list[Point]:
     """All points, in the order of the plan."""
     names = ("first_arrival_at", "complete_at", "delivered_at", "displayed_at")
-    found = []
+    every = []
     for row in data.summary[["cell", "axis.mapping", "axis.rtt", "axis.loss"]].itertuples(index=False):
         cell, mapping, rtt, loss = row
         table = frames(data, cell)
         times = [instants(table, name) for name in names]
         place = (str(mapping), float(rtt), float(loss))
-        found.append(Point(*place, column(table, "group"), column(table, "captured_at"), *times))
-    return found
+        every.append(Point(*place, column(table, "group"), column(table, "captured_at"), *times))
+    return every
 
 
 def _checks(data: Datasets) -> list[Check]:
@@ -249,7 +236,7 @@ def _by_rtt(closed_form: Callable[[float], float]) -> dict[str, float]:
     return {f"RTT {rtt * 1e3:g}": closed_form(rtt) for rtt in RTTS}
 
 
-def _figure(data: Datasets) -> "Figure":
+def _figure(data: Datasets) -> Figure:
     table = points(data["head-of-line"])
     title = "Who waits for a lost packet (30 fps, loss in episodes of 5 ms)"
     figure, (left, right) = panels(title, size=(12, 4.4))
@@ -258,7 +245,7 @@ def _figure(data: Datasets) -> "Figure":
     return figure
 
 
-def _draw_hold(axes: "Axes", table: list[Point]) -> None:
+def _draw_hold(axes: Axes, table: list[Point]) -> None:
     for mapping, style in arm_styles(list(REPAIRING)).items():
         means = [1e3 * float(np.mean(p.hold)) for p in select(table, mapping=mapping, loss=LOSSES[-1])]
         fill = "none" if mapping == "datagrams" else "full"
@@ -266,7 +253,7 @@ def _draw_hold(axes: "Axes", table: list[Point]) -> None:
     finish(axes, f"mean wait in the transport behind other frames, ms, {LOSSES[-1]:.0%} loss", "round trip, ms")
 
 
-def _draw_stages(axes: "Axes", table: list[Point]) -> None:
+def _draw_stages(axes: Axes, table: list[Point]) -> None:
     rows = [only(table, mapping=mapping, rtt=RTTS[-1], loss=LOSSES[-1]) for mapping in REPAIRING]
     parts = (
         ("its own repair", [p.complete - p.captured - p.rtt / 2 for p in rows], "#0072B2", ""),

@@ -3,35 +3,23 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from glassbench.experiments import scenario
 from glassbench.experiments.account.metrics import percentile
+from glassbench.experiments.catalog.cells import NO_ANSWERS, delay, make_cell, make_plan, video
 from glassbench.experiments.catalog.checks import FRAMES, MS, RATIO, US, Unit, bounded, check, order, value
 from glassbench.experiments.catalog.experiment import Check, Datasets, Experiment
 from glassbench.experiments.catalog.figures import curve, finish, logarithmic, panels
-from glassbench.experiments.catalog.frames import (
-    FRAME_INTERVAL,
-    NO_ANSWERS,
-    FloatArray,
-    column,
-    delay,
-    only,
-    select,
-    video,
-)
-from glassbench.experiments.engine.plan import Cell, Plan, checked
+from glassbench.experiments.catalog.frames import FRAME_INTERVAL, FloatArray, column, only, select
+from glassbench.experiments.engine.plan import Cell, Plan
 from glassbench.experiments.results.dataset import Dataset
 from glassbench.experiments.results.plots.style import FAINT, arm_styles
 from glassbench.netem.packet import IP_UDP_HEADER_BYTES
 from glassbench.transport.framing import FRAGMENT_HEADER_BYTES
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 LOADS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.05, 1.1, 1.2)  # bitrate / capacity
 KEYFRAMES = {"none": 100_000, "every 2 s": 60}  # frames from one to the next
@@ -104,32 +92,32 @@ class Point:
 
 def _plans() -> tuple[Plan, ...]:
     cells = [_cell(load, keyframes) for keyframes in KEYFRAMES for load in LOADS]
-    return (checked(Plan("headroom", tuple(cells), frames=True)),)
+    return (make_plan("headroom", cells),)
 
 
 def _cell(load: float, keyframes: str) -> Cell:
     rate = {"element": "rate", "rate": f"{BITRATE / load / 1e6:.6f}Mbit/s", "queue": f"{QUEUE_BYTES}B"}
-    content = {
-        "name": "headroom",
-        "duration": "60s",
-        "arms": ["udp"],
-        "mtu": MTU,
-        "video": video(f"{BITRATE / 1e6:g}Mbit/s", keyframe_interval=KEYFRAMES[keyframes]),
+    return make_cell(
+        {"load": load, "keyframes": keyframes},
+        "headroom",
+        seconds=60,
+        arm="udp",
+        mtu=MTU,
+        media=video(f"{BITRATE / 1e6:g}Mbit/s", keyframe_interval=KEYFRAMES[keyframes]),
         # Nothing comes back: requests for keyframes would raise the offered rate.
-        "network": {"down": [rate, delay(DELAY)], "up": [NO_ANSWERS]},
-    }
-    return Cell({"load": load, "keyframes": keyframes}, scenario.build(content))
+        network={"down": [rate, delay(DELAY)], "up": [NO_ANSWERS]},
+    )
 
 
 def points(data: Dataset) -> list[Point]:
     """All points, in the order of the plan."""
     numbers = data.summary[["cell", "axis.load", "axis.keyframes", "sent_mbps"]]
-    found = []
+    every = []
     for cell, load, keyframes, sent in numbers.itertuples(index=False):
         capacity = round(BITRATE / load / 1e6, 6) * 1e6
         ledger = data.ledger([cell])
         captured, size = column(ledger, "captured_at"), column(ledger, "size_bytes")
-        found.append(
+        every.append(
             Point(
                 load=float(load),
                 keyframes=str(keyframes),
@@ -142,7 +130,7 @@ def points(data: Dataset) -> list[Point]:
                 keyframe=ledger["keyframe"].to_numpy(dtype=np.bool_),
             )
         )
-    return found
+    return every
 
 
 def knee(row: Sequence[Point]) -> float:
@@ -271,7 +259,7 @@ def _overload_ends_at_the_queue(plain: Sequence[Point]) -> Check:
     )
 
 
-def _figure(data: Datasets) -> "Figure":
+def _figure(data: Datasets) -> Figure:
     every = points(data["headroom"])
     figure, (left, right) = panels("Headroom: delay of the path alone (udp, 30 fps)", size=(13, 4.8))
     _draw_below(left, [p for p in every if p.utilization < 1])
@@ -279,7 +267,7 @@ def _figure(data: Datasets) -> "Figure":
     return figure
 
 
-def _draw_below(axes: "Axes", every: Sequence[Point]) -> None:
+def _draw_below(axes: Axes, every: Sequence[Point]) -> None:
     for name, style in arm_styles(list(KEYFRAMES)).items():
         row = select(every, keyframes=name)
         for share, width in ((0.5, 0.8), (0.95, 1.8)):
@@ -292,7 +280,7 @@ def _draw_below(axes: "Axes", every: Sequence[Point]) -> None:
     finish(axes, "from capture to arrival, without propagation, ms (log scale)", "offered rate / capacity")
 
 
-def _draw_above(axes: "Axes", overloads: Sequence[Point]) -> None:
+def _draw_above(axes: Axes, overloads: Sequence[Point]) -> None:
     for point, style in zip(overloads, arm_styles([str(p.load) for p in overloads]).values(), strict=True):
         label = f"{point.utilization:.2f} of capacity; full queue {QUEUE_BYTES * 8e3 / point.capacity:.0f} ms"
         look = {"markersize": 4, "markevery": 0.12, "label": label}

@@ -3,22 +3,20 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from glassbench.experiments import scenario
+from glassbench.experiments.catalog.cells import delay, make_cell, make_plan, video
 from glassbench.experiments.catalog.checks import ROUND_TRIPS, bounded, check, value
 from glassbench.experiments.catalog.experiment import Check, Datasets, Experiment
 from glassbench.experiments.catalog.figures import curve, finish, logarithmic, panels
-from glassbench.experiments.catalog.frames import column, delay, frames, instants, select, video
-from glassbench.experiments.engine.plan import Cell, Plan, checked
+from glassbench.experiments.catalog.frames import column, frames, instants, select
+from glassbench.experiments.engine.plan import Cell, Plan
 from glassbench.experiments.results.dataset import Dataset
 from glassbench.experiments.results.plots.style import FAINT, LineStyle, arm_styles
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 RTT = 0.1  # seconds
 PACKET_BYTES = 1200  # RFC 9000, 14.1; aioquic as it is never sends larger ones
@@ -62,13 +60,13 @@ def _plans() -> tuple[Plan, ...]:
     arms = WINDOWED | UNLIMITED
     first = [_cell({"control": name, "size": size}, arms[name], _one_frame(size)) for name in arms for size in SIZES]
     running = [
-        _cell({"control": name, "bitrate": rate}, arms[name], video(f"{rate:g}Mbit/s", keyframe_interval=60), "20s")
+        _cell({"control": name, "bitrate": rate}, arms[name], video(f"{rate:g}Mbit/s", keyframe_interval=60), 20)
         for name in ("stock reno", "ours", "rtp")
         for rate in BITRATES
     ]
     return (
-        checked(Plan("first", tuple(first), frames=True)),
-        checked(Plan("running", tuple(running), frames=True)),
+        make_plan("first", first),
+        make_plan("running", running),
     )
 
 
@@ -77,38 +75,38 @@ def _one_frame(size: int) -> dict[str, Any]:
     return video(f"{8 * size / KEYFRAME_RATIO:.0f}bit/s", fps=1)
 
 
-def _cell(axes: dict[str, Any], arm: str, media: dict[str, Any], duration: str = "1s") -> Cell:
+def _cell(axes: dict[str, Any], arm: str, media: dict[str, Any], seconds: float = 1) -> Cell:
     path = [delay(RTT / 2)]
-    content = {
-        "name": "iframe",
-        "duration": duration,
-        "arms": [arm],
-        "video": media,
-        "network": {"down": path, "up": path},
-    }
-    return Cell(axes, scenario.build(content))
+    return make_cell(
+        axes,
+        "iframe",
+        seconds=seconds,
+        arm=arm,
+        media=media,
+        network={"down": path, "up": path},
+    )
 
 
 def first_frames(data: Dataset) -> list[First]:
     """The first frames, in the order of the plan."""
-    found = []
+    every = []
     for cell, arm in data.summary[["cell", "axis.control"]].itertuples(index=False):
         table = frames(data, cell)
         took = (instants(table, "complete_at") - column(table, "captured_at"))[0] / RTT - 0.5
-        found.append(First(str(arm), float(column(table, "size_bytes")[0]), float(took)))
-    return found
+        every.append(First(str(arm), float(column(table, "size_bytes")[0]), float(took)))
+    return every
 
 
 def running_keyframes(data: Dataset) -> list[Running]:
     """Keyframes of running videos but the first two, medians, in the order of the plan."""
-    found = []
+    every = []
     for cell, arm, rate in data.summary[["cell", "axis.control", "axis.bitrate"]].itertuples(index=False):
         table = frames(data, cell)
         keyframes = table[table["keyframe"]].iloc[2:]
         took = (instants(keyframes, "complete_at") - column(keyframes, "captured_at")) / RTT - 0.5
         size = float(np.median(column(keyframes, "size_bytes")))
-        found.append(Running(str(arm), float(rate), size, float(np.median(took))))
-    return found
+        every.append(Running(str(arm), float(rate), size, float(np.median(took))))
+    return every
 
 
 def _checks(data: Datasets) -> list[Check]:
@@ -232,7 +230,7 @@ def _by_size(rows: Sequence[First | Running]) -> dict[str, float]:
     return {f"{row.size_bytes / 1e3:.0f} kB": row.took for row in rows}
 
 
-def _figure(data: Datasets) -> "Figure":
+def _figure(data: Datasets) -> Figure:
     title = f"Round trips that a keyframe takes beyond its propagation (RTT {RTT * 1e3:g} ms, no bottleneck)"
     figure, (left, right) = panels(title, width_ratios=(1.6, 1))
     _draw_first(left, first_frames(data["first"]))
@@ -240,7 +238,7 @@ def _figure(data: Datasets) -> "Figure":
     return figure
 
 
-def _draw_first(axes: "Axes", first: Sequence[First]) -> None:
+def _draw_first(axes: Axes, first: Sequence[First]) -> None:
     fine = np.geomspace(5e3, 1.1e6, 400)
     least = [rounds(size, _LARGEST_WINDOW) - 1 for size in fine.tolist()]
     most = [rounds(size * _HEADERS) for size in fine.tolist()]
@@ -252,7 +250,7 @@ def _draw_first(axes: "Axes", first: Sequence[First]) -> None:
     finish(axes, "first frame of a connection", "size, kB (log scale)")
 
 
-def _draw_running(axes: "Axes", running: Sequence[Running]) -> None:
+def _draw_running(axes: Axes, running: Sequence[Running]) -> None:
     for arm, style in arm_styles(list(dict.fromkeys(row.arm for row in running))).items():
         _draw_times(axes, style, select(running, arm=arm))
     fine = np.linspace(5e3, 65e3, 100)
@@ -261,7 +259,7 @@ def _draw_running(axes: "Axes", running: Sequence[Running]) -> None:
     finish(axes, "keyframes of a running video (median)", "size, kB")
 
 
-def _draw_times(axes: "Axes", style: LineStyle, rows: Sequence[First | Running], **look: Any) -> None:
+def _draw_times(axes: Axes, style: LineStyle, rows: Sequence[First | Running], **look: Any) -> None:
     curve(axes, style, [row.size_bytes / 1e3 for row in rows], [row.took for row in rows], label=rows[0].arm, **look)
 
 

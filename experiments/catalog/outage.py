@@ -3,23 +3,21 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from glassbench.experiments import scenario
 from glassbench.experiments.account.metrics import percentile, signal_delay
+from glassbench.experiments.catalog.cells import delay, make_cell, make_plan, video
 from glassbench.experiments.catalog.checks import MS, PERCENT, SECONDS, bounded, check, order, value
 from glassbench.experiments.catalog.experiment import Check, Datasets, Experiment
 from glassbench.experiments.catalog.figures import curve, finish, logarithmic, panels
-from glassbench.experiments.catalog.frames import FRAME_INTERVAL, column, delay, frames, instants, only, select, video
-from glassbench.experiments.engine.plan import Cell, Plan, checked
+from glassbench.experiments.catalog.frames import FRAME_INTERVAL, column, frames, instants, only, select
+from glassbench.experiments.engine.plan import Cell, Plan
 from glassbench.experiments.results.dataset import Dataset
 from glassbench.experiments.results.plots.style import FAINT, arm_styles
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 RTT = 0.06  # seconds
 OUTAGES = (0.25, 0.5, 1.0, 2.0, 4.0)  # seconds
@@ -77,8 +75,8 @@ def _plans() -> tuple[Plan, ...]:
     outage = [_outage_cell(name, seconds) for name in ARMS for seconds in OUTAGES]
     handover = [_handover_cell(name, seed) for name in HANDOVER_ARMS for seed in HANDOVER_SEEDS]
     return (
-        checked(Plan("outage", tuple(outage), frames=True)),
-        checked(Plan("handover", tuple(handover), frames=True)),
+        make_plan("outage", outage),
+        make_plan("handover", handover),
     )
 
 
@@ -86,36 +84,36 @@ def _outage_cell(name: str, seconds: float) -> Cell:
     gone = {"element": "outage", "windows": [{"start": f"{BEGIN:g}s", "duration": f"{seconds * 1e3:g}ms"}]}
     link = {"element": "rate", "rate": "10Mbit/s", "queue": "150kB"}
     network = {"down": [gone, link, delay(RTT / 2)], "up": [gone, delay(RTT / 2)]}
-    content: dict[str, Any] = {
-        "name": "outage",
-        "duration": f"{BEGIN + 2 * seconds + 3:g}s",
-        "arms": [ARMS[name]],
-        "video": video("1Mbit/s", deadline=f"{DEADLINE * 1e3:g}ms"),
-        "network": network,
-    }
-    return Cell({"control": name, "outage": seconds}, scenario.build(content))
+    return make_cell(
+        {"control": name, "outage": seconds},
+        "outage",
+        arm=ARMS[name],
+        seconds=BEGIN + 2 * seconds + 3,
+        media=video("1Mbit/s", deadline=f"{DEADLINE * 1e3:g}ms"),
+        network=network,
+    )
 
 
 def _handover_cell(name: str, seed: int) -> Cell:
-    content = {
-        "name": "handover",
-        "seed": seed,
-        "duration": f"{_SECONDS:g}s",
-        "arms": [ARMS[name]],
-        "video": video("2Mbit/s"),
-        "network": {"trace": "satellite"},
-    }
-    return Cell({"control": name}, scenario.build(content))
+    return make_cell(
+        {"control": name},
+        "handover",
+        seed=seed,
+        arm=ARMS[name],
+        seconds=_SECONDS,
+        media=video("2Mbit/s"),
+        network={"trace": "satellite"},
+    )
 
 
 def recoveries(data: Dataset) -> list[Recovery]:
     """All arms and outages, in the order of the plan."""
-    found = []
+    every = []
     for cell, arm, seconds in data.summary[["cell", "axis.control", "axis.outage"]].itertuples(index=False):
         table, end = frames(data, cell), BEGIN + float(seconds)
         captured, sent = column(table, "captured_at"), instants(table, "first_sent_at")
         arrived, shown = instants(table, "first_arrival_at"), instants(table, "displayed_at")
-        found.append(
+        every.append(
             Recovery(
                 arm=str(arm),
                 outage=float(seconds),
@@ -125,12 +123,12 @@ def recoveries(data: Dataset) -> list[Recovery]:
                 complete=float(np.mean(table["complete_at"].notna())),
             )
         )
-    return found
+    return every
 
 
 def handovers(data: Dataset) -> list[Handover]:
     """All arms, over all seeds."""
-    found = []
+    every = []
     for arm in HANDOVER_ARMS:
         near, far = [], []
         for cell, seed in data.where(control=arm)[["cell", "seed"]].itertuples(index=False):
@@ -139,8 +137,8 @@ def handovers(data: Dataset) -> list[Handover]:
             delays = signal_delay(table)
             near.append(percentile(delays[since < 1.1], 0.95))
             far.append(percentile(delays[since >= 1.1], 0.95))
-        found.append(Handover(arm, percentile(np.array(near), 0.5), percentile(np.array(far), 0.5)))
-    return found
+        every.append(Handover(arm, percentile(np.array(near), 0.5), percentile(np.array(far), 0.5)))
+    return every
 
 
 def first_handover(data: Dataset, seed: int) -> float:
@@ -268,14 +266,14 @@ def _handover_spikes(rows: Sequence[Handover]) -> Check:
     )
 
 
-def _figure(data: Datasets) -> "Figure":
+def _figure(data: Datasets) -> Figure:
     figure, (left, right) = panels("After an outage, and around a handover", width_ratios=(1.5, 1))
     _draw_outages(left, recoveries(data["outage"]))
     _draw_handovers(right, handovers(data["handover"]))
     return figure
 
 
-def _draw_outages(axes: "Axes", table: Sequence[Recovery]) -> None:
+def _draw_outages(axes: Axes, table: Sequence[Recovery]) -> None:
     axes.plot(OUTAGES, OUTAGES, color=FAINT, linewidth=1.2, label="as long as the outage")
     for arm, style in arm_styles(list(ARMS)).items():
         curve(axes, style, OUTAGES, [row.fresh for row in select(table, arm=arm)], label=arm)
@@ -283,7 +281,7 @@ def _draw_outages(axes: "Axes", table: Sequence[Recovery]) -> None:
     finish(axes, "seconds from its end to a fresh picture (log scales)", "length of the outage, s")
 
 
-def _draw_handovers(axes: "Axes", rows: Sequence[Handover]) -> None:
+def _draw_handovers(axes: Axes, rows: Sequence[Handover]) -> None:
     place = np.arange(len(rows))
     near, far = [1e3 * row.near for row in rows], [1e3 * row.far for row in rows]
     axes.barh(place - 0.2, far, 0.38, color="#56B4E9", label="elsewhere")

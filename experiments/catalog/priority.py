@@ -3,22 +3,19 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib.figure import Figure
 
-from glassbench.experiments import scenario
+from glassbench.experiments.catalog.cells import delay, make_cell, make_plan, video
 from glassbench.experiments.catalog.checks import MS, SECONDS, bounded, check, order, value
 from glassbench.experiments.catalog.experiment import Check, Datasets, Experiment
 from glassbench.experiments.catalog.figures import curve, finish, logarithmic, panels
-from glassbench.experiments.catalog.frames import FloatArray, column, delay, frames, instants, only, select, video
-from glassbench.experiments.engine.plan import Cell, Plan, checked
+from glassbench.experiments.catalog.frames import FloatArray, column, frames, instants, only, select
+from glassbench.experiments.engine.plan import Cell, Plan
 from glassbench.experiments.results.dataset import Dataset
 from glassbench.experiments.results.plots.style import FAINT, arm_styles
 from glassbench.experiments.scenario.tracks import CHAT_TRACK
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 BITRATE = 2e6
 LOADS = (0.5, 0.8, 0.95, 1.1)  # of the video without headers, over the rate of the link
@@ -80,31 +77,31 @@ class Point:
 
 def _plans() -> tuple[Plan, ...]:
     cells = [_cell(name, load) for load in LOADS for name in LANES]
-    return (checked(Plan("priority", tuple(cells), frames=True)),)
+    return (make_plan("priority", cells),)
 
 
 def _cell(name: str, load: float) -> Cell:
     lane = LANES[name]
     link = {"element": "rate", "rate": f"{BITRATE / load:.0f}bit/s", "queue": f"{QUEUE_BYTES}B"}
-    content: dict[str, Any] = {
-        "name": "priority",
-        "duration": "20s",
-        "arms": [lane.arm],
-        "video": video(f"{BITRATE / 1e6:g}Mbit/s", keyframe_interval=60, deadline="1s", priority=VIDEO_PRIORITY),
-        "chat": {"size": "200B", "interval": f"{MESSAGE_INTERVAL * 1e3:g}ms", "priority": lane.priority},
-        "network": {"down": [link, delay(RTT / 2)], "up": [delay(RTT / 2)]},
-    }
-    return Cell({"lane": name, "load": load}, scenario.build(content))
+    return make_cell(
+        {"lane": name, "load": load},
+        "priority",
+        seconds=20,
+        arm=lane.arm,
+        media=video(f"{BITRATE / 1e6:g}Mbit/s", keyframe_interval=60, deadline="1s", priority=VIDEO_PRIORITY),
+        chat={"size": "200B", "interval": f"{MESSAGE_INTERVAL * 1e3:g}ms", "priority": lane.priority},
+        network={"down": [link, delay(RTT / 2)], "up": [delay(RTT / 2)]},
+    )
 
 
 def points(data: Dataset) -> list[Point]:
     """All points, in the order of the plan."""
-    found = []
+    every = []
     for cell, lane, load in data.summary[["cell", "axis.lane", "axis.load"]].itertuples(index=False):
         messages, pictures = frames(data, cell, track=CHAT_TRACK), frames(data, cell)
         captured = column(messages, "captured_at")
         late = captured >= _WARM_UP
-        found.append(
+        every.append(
             Point(
                 lane=str(lane),
                 load=float(load),
@@ -113,7 +110,7 @@ def points(data: Dataset) -> list[Point]:
                 frame=instants(pictures, "displayed_at") - column(pictures, "captured_at"),
             )
         )
-    return found
+    return every
 
 
 def _checks(data: Datasets) -> list[Check]:
@@ -228,7 +225,7 @@ def _the_last_one_starves(table: Sequence[Point]) -> Check:
     )
 
 
-def _figure(data: Datasets) -> "Figure":
+def _figure(data: Datasets) -> Figure:
     table = points(data["priority"])
     figure, (left, right) = panels("A message each 47 ms beside video on one link")
     for lane, style in arm_styles(list(LANES)).items():

@@ -4,23 +4,20 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from glassbench.experiments import scenario
+from glassbench.experiments.catalog.cells import delay, make_cell, make_plan, video
 from glassbench.experiments.catalog.chance import beyond, deviation
 from glassbench.experiments.catalog.checks import MS, PACKETS, PERCENT, SIGMAS, Judgement, bounded, check, order, value
 from glassbench.experiments.catalog.experiment import Check, Datasets, Experiment
 from glassbench.experiments.catalog.figures import curve, finish, logarithmic, panels
-from glassbench.experiments.catalog.frames import FloatArray, column, delay, frames, instants, only, select, video
-from glassbench.experiments.engine.plan import Cell, Plan, checked
+from glassbench.experiments.catalog.frames import FloatArray, column, frames, instants, only, select
+from glassbench.experiments.engine.plan import Cell, Plan
 from glassbench.experiments.results.dataset import Dataset
 from glassbench.experiments.results.plots.style import FAINT, arm_styles
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 LOSS = 0.05  # independent, of packets; each frame is one packet
 RTTS = (0.02, 0.06, 0.12)  # seconds
@@ -79,34 +76,34 @@ class Point:
 
 def _plans() -> tuple[Plan, ...]:
     cells = [_cell(arm, rtt, deadline) for rtt in RTTS for deadline in DEADLINES for arm in DETECTION]
-    return (checked(Plan("repair", tuple(cells), frames=True)),)
+    return (make_plan("repair", cells),)
 
 
 def _cell(arm: str, rtt: float, deadline: float) -> Cell:
-    content = {
-        "name": "repair",
-        "duration": "60s",
-        "arms": [arm],
-        "video": video("100kbit/s", fps=1 / INTERVAL, deadline=f"{deadline * 1e3:g}ms"),
-        "network": {
+    return make_cell(
+        {"rtt": rtt, "deadline": deadline},
+        "repair",
+        seconds=60,
+        arm=arm,
+        media=video("100kbit/s", fps=1 / INTERVAL, deadline=f"{deadline * 1e3:g}ms"),
+        network={
             "down": [{"element": "random-loss", "probability": f"{LOSS:.0%}"}, delay(rtt / 2)],
             "up": [delay(rtt / 2)],
         },
-    }
-    return Cell({"rtt": rtt, "deadline": deadline}, scenario.build(content))
+    )
 
 
 def points(data: Dataset) -> list[Point]:
     """All points, in the order of the plan."""
-    found = []
+    every = []
     rows = data.summary[["cell", "arm", "axis.rtt", "axis.deadline"]].itertuples(index=False)
     for (cell, arm, rtt, deadline), ends in zip(rows, data.counters(), strict=True):
         table = frames(data, cell)
         captured = column(table, "captured_at")
         late = (instants(table, "complete_at") - captured)[captured >= _WARM_UP]
         resent = ends["sender"]["repaired" if arm == "quic-datagram" else "retransmissions"]
-        found.append(Point(arm, float(rtt), float(deadline), late, resent / len(table), resent))
-    return found
+        every.append(Point(arm, float(rtt), float(deadline), late, resent / len(table), resent))
+    return every
 
 
 def _checks(data: Datasets) -> list[Check]:
@@ -235,7 +232,7 @@ def _all_that_is_lost_again(table: Sequence[Point]) -> Check:
     )
 
 
-def _figure(data: Datasets) -> "Figure":
+def _figure(data: Datasets) -> Figure:
     table = points(data["repair"])
     figure, axes = panels(
         f"Frames missed at their deadline, % (log scale; {LOSS:.0%} independent loss; steps: p^(n+1), one repair a "
@@ -250,7 +247,7 @@ def _figure(data: Datasets) -> "Figure":
     return figure
 
 
-def _draw(axes: "Axes", arm: str, rows: Sequence[Point]) -> None:
+def _draw(axes: Axes, arm: str, rows: Sequence[Point]) -> None:
     fine = np.linspace(0.06, 0.42, 500)
     for rtt, style in zip(RTTS, arm_styles([str(rtt) for rtt in RTTS]).values(), strict=True):
         steps = [100 * max(LOSS ** (most_repairs(arm, rtt, at) + 1), _NONE) for at in fine.tolist()]

@@ -3,23 +3,20 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from glassbench.experiments import scenario
+from glassbench.experiments.catalog.cells import delay, make_cell, make_plan, video
 from glassbench.experiments.catalog.chance import beyond, deviation
 from glassbench.experiments.catalog.checks import MS, PERCENT, RATIO, SIGMAS, Judgement, bounded, check, value
 from glassbench.experiments.catalog.experiment import Check, Datasets, Experiment
 from glassbench.experiments.catalog.figures import curve, finish, logarithmic, panels
-from glassbench.experiments.catalog.frames import FRAME_INTERVAL, delay, only, select, video
-from glassbench.experiments.engine.plan import Cell, Plan, checked
+from glassbench.experiments.catalog.frames import FRAME_INTERVAL, only, select
+from glassbench.experiments.engine.plan import Cell, Plan
 from glassbench.experiments.results.dataset import Dataset
 from glassbench.experiments.results.plots.style import FAINT, INK, arm_styles
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 RTTS = (0.02, 0.1)  # seconds
 MULTIPLIERS = (0.9, 1.5, 2.5, 3.0, 4.0, 5.0, 6.0)
@@ -57,22 +54,22 @@ def overhead(loss: float, repairs: int) -> float:
 
 def _plans() -> tuple[Plan, ...]:
     cells = [_cell(rtt, m, loss) for rtt in RTTS for m in MULTIPLIERS for loss in LOSSES]
-    return (checked(Plan("srt-latency", tuple(cells))),)
+    return (make_plan("srt-latency", cells, frames=False),)
 
 
 def _cell(rtt: float, multiplier: float, loss: float) -> Cell:
     way = delay(rtt / 2)
-    content = {
-        "name": "srt-latency",
-        "duration": "25s",
-        "arms": [{"transport": "srt", "latency_ms": round(multiplier * rtt * 1000), "label": "srt"}],
-        "video": video("2Mbit/s"),
-        "network": {
+    return make_cell(
+        {"rtt": rtt, "multiplier": multiplier, "loss": loss},
+        "srt-latency",
+        seconds=25,
+        arm={"transport": "srt", "latency_ms": round(multiplier * rtt * 1000), "label": "srt"},
+        media=video("2Mbit/s"),
+        network={
             "down": [{"element": "random-loss", "name": "loss", "probability": f"{loss:.0%}"}, way],
             "up": [way],
         },
-    }
-    return Cell({"rtt": rtt, "multiplier": multiplier, "loss": loss}, scenario.build(content))
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +238,7 @@ def _recommended(table: Points) -> Points:
     return [point for point in table if point.rtt == RTTS[1] and RECOMMENDED[point.loss] == point.multiplier]
 
 
-def _figure(data: Datasets) -> "Figure":
+def _figure(data: Datasets) -> Figure:
     table = surface(data["srt-latency"])
     figure, axes = panels(
         "SRT: residual loss by latency (grey: one repair a round trip, the best any request could do; "
@@ -257,7 +254,7 @@ def _figure(data: Datasets) -> "Figure":
     return figure
 
 
-def _draw_residuals(axes: "Axes", table: Points) -> None:
+def _draw_residuals(axes: Axes, table: Points) -> None:
     for loss, style in zip(LOSSES, arm_styles([str(loss) for loss in LOSSES]).values(), strict=True):
         rows = select(table, loss=loss)
         residuals = [100 * max(point.residual, _NONE_LOST) for point in rows]
@@ -269,7 +266,7 @@ def _draw_residuals(axes: "Axes", table: Points) -> None:
     axes.set_ylim(80 * _NONE_LOST, 20)
 
 
-def _draw_overhead(axes: "Axes", table: Points) -> None:
+def _draw_overhead(axes: Axes, table: Points) -> None:
     percent = [100 * loss for loss in LOSSES]
     chosen = {
         "below one RTT": [point for point in table if point.rtt == RTTS[1] and point.multiplier < 1],

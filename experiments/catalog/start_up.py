@@ -3,22 +3,20 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from glassbench.experiments import scenario
+from glassbench.experiments.catalog.cells import delay, make_cell, make_plan, video
 from glassbench.experiments.catalog.checks import BYTES, MS, ROUND_TRIPS, bounded, check, order, value
 from glassbench.experiments.catalog.experiment import Check, Datasets, Experiment
 from glassbench.experiments.catalog.figures import curve, finish, panels
-from glassbench.experiments.catalog.frames import FRAME_INTERVAL, delay, video
-from glassbench.experiments.engine.plan import Cell, Plan, checked
+from glassbench.experiments.catalog.frames import FRAME_INTERVAL
+from glassbench.experiments.engine.plan import Cell, Plan
 from glassbench.experiments.results.dataset import Dataset
 from glassbench.experiments.results.plots.style import FAINT, INK, LineStyle, arm_styles
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 SRT_LATENCY = 0.12  # seconds, libsrt's default
 CHAIN_BYTES = 8000
@@ -76,23 +74,23 @@ def _plans() -> tuple[Plan, ...]:
         for bitrate in BITRATES
     ]
     return (
-        checked(Plan("handshake", tuple(handshake), frames=True)),
-        checked(Plan("first-flight-lost", tuple(repeated))),
-        checked(Plan("keyframe", tuple(keyframe), frames=True)),
+        make_plan("handshake", handshake),
+        make_plan("first-flight-lost", repeated, frames=False),
+        make_plan("keyframe", keyframe),
     )
 
 
 def _cell(name: str, rtt: float, axes: dict[str, Any], *lost: dict[str, Any], bitrate: str = BITRATES[0]) -> Cell:
     way = delay(rtt / 2)
-    content = {
-        "name": "start-up",
-        "duration": "1s",
-        "connect": "with-media",
-        "arms": [SETUPS[name].arm],
-        "video": video(bitrate),
-        "network": {"down": [*lost, way], "up": [way]},
-    }
-    return Cell({"setup": name, **axes}, scenario.build(content))
+    return make_cell(
+        {"setup": name, **axes},
+        "start-up",
+        seconds=1,
+        connect="with-media",
+        arm=SETUPS[name].arm,
+        media=video(bitrate),
+        network={"down": [*lost, way], "up": [way]},
+    )
 
 
 Times = dict[tuple[str, Any], float]
@@ -109,11 +107,11 @@ def times(data: Dataset, axis: str) -> Times:
 
 def keyframe_bytes(data: Dataset) -> dict[str, int]:
     """The size of the keyframe that begins the stream, by bitrate: the same for all setups."""
-    found = {}
+    by_bitrate = {}
     for cell, bitrate in data.summary[["cell", "axis.bitrate"]].itertuples(index=False):
         ledger = data.ledger([cell])
-        found[bitrate] = int(ledger.loc[ledger["sequence"] == 0, "size_bytes"].iloc[0])
-    return found
+        by_bitrate[bitrate] = int(ledger.loc[ledger["sequence"] == 0, "size_bytes"].iloc[0])
+    return by_bitrate
 
 
 def answered_bytes(data: Dataset, name: str, rtt: float) -> int:
@@ -273,7 +271,7 @@ def _closed_form(setup: Setup) -> str:
     return f"{setup.round_trips + 0.5:g} RTT" + (f" + {setup.hold * 1e3:g} ms" if setup.hold else "")
 
 
-def _figure(data: Datasets) -> "Figure":
+def _figure(data: Datasets) -> Figure:
     begun, lost = times(data["handshake"], "rtt"), times(data["first-flight-lost"], "rtt")
     large, sizes = times(data["keyframe"], "bitrate"), keyframe_bytes(data["keyframe"])
     names = ["RTP", "QUIC 0-RTT", "QUIC 1-RTT", f"QUIC 1-RTT, {CHAIN}", "WebTransport", *list(SETUPS)[-2:]]
@@ -299,7 +297,7 @@ def _figure(data: Datasets) -> "Figure":
     return figure
 
 
-def _draw_lost(axes: "Axes", begun: Times, lost: Times, styles: dict[str, LineStyle]) -> None:
+def _draw_lost(axes: Axes, begun: Times, lost: Times, styles: dict[str, LineStyle]) -> None:
     rtt = LOST_RTTS[0]
     names = list(reversed(["RTP", *REPEATED]))
     for place, name in enumerate(names):

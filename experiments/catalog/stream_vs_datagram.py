@@ -2,25 +2,23 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from glassbench.experiments import scenario
 from glassbench.experiments.account.metrics import percentile, signal_delay
+from glassbench.experiments.catalog.cells import make_cell, make_plan, video
 from glassbench.experiments.catalog.checks import MS, RATIO, Judgement, bounded, check, order
 from glassbench.experiments.catalog.experiment import Check, Datasets, Experiment
 from glassbench.experiments.catalog.figures import curve, finish, logarithmic, panels
-from glassbench.experiments.catalog.frames import FRAME_INTERVAL, FloatArray, column, frames, select, video
-from glassbench.experiments.engine.plan import Cell, Plan, checked
+from glassbench.experiments.catalog.frames import FRAME_INTERVAL, FloatArray, column, frames, select
+from glassbench.experiments.engine.plan import Cell, Plan
 from glassbench.experiments.results.dataset import Dataset
 from glassbench.experiments.results.plots.style import FAINT, INK, arm_styles
 from glassbench.experiments.results.statistics import Comparison, compare_arms
 from glassbench.experiments.scenario import dice
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 TRACES = ("lte-driving", "satellite")
 DEADLINES = ("none", "400ms")
@@ -54,25 +52,25 @@ def _plans() -> tuple[Plan, ...]:
         for drive in DRIVES
         for mapping in MAPPINGS
     ]
-    return (checked(Plan("drives", tuple(cells), frames=True)),)
+    return (make_plan("drives", cells),)
 
 
 def _cell(trace: str, deadline: str, drive: int, mapping: str) -> Cell:
     fields: dict[str, Any] = {} if deadline == "none" else {"deadline": deadline}
-    content = {
-        "name": "drives",
-        "seed": drive,
-        "duration": f"{SECONDS}s",
-        "arms": [mapping],
-        "video": video("2Mbit/s", keyframe_interval=60, **fields),
-        "network": {"trace": trace, "queue": "600kB", "loss": "1%"},
-    }
-    return Cell({"trace": trace, "deadline": deadline}, scenario.build(content))
+    return make_cell(
+        {"trace": trace, "deadline": deadline},
+        "drives",
+        seed=drive,
+        seconds=SECONDS,
+        arm=mapping,
+        media=video("2Mbit/s", keyframe_interval=60, **fields),
+        network={"trace": trace, "queue": "600kB", "loss": "1%"},
+    )
 
 
 def drives(data: Dataset) -> list[Drives]:
     """Every mapping on every trace, with and without a deadline."""
-    found = []
+    every = []
     for trace in TRACES:
         for deadline in DEADLINES:
             for mapping in MAPPINGS:
@@ -80,8 +78,8 @@ def drives(data: Dataset) -> list[Drives]:
                 tables = [frames(data, int(cell)) for cell in cells]
                 hold = [np.nanmean(column(t, "delivered_at") - column(t, "complete_at")) for t in tables]
                 delays = [signal_delay(table) for table in tables]
-                found.append(Drives(trace, deadline, mapping, delays, np.array(hold, dtype=np.float64)))
-    return found
+                every.append(Drives(trace, deadline, mapping, delays, np.array(hold, dtype=np.float64)))
+    return every
 
 
 def compared(table: Sequence[Drives], trace: str, deadline: str) -> Comparison:
@@ -175,7 +173,7 @@ def _verdicts(comparison: Comparison) -> str:
     return f"later: {', '.join(told)}" if told else "not distinguishable"
 
 
-def _figure(data: Datasets) -> "Figure":
+def _figure(data: Datasets) -> Figure:
     table = drives(data["drives"])
     places = [(trace, deadline) for trace in TRACES for deadline in DEADLINES]
     title = "p95 of the signal delay of each drive, ms (log scale): a line is one drive over the three mappings"
@@ -187,7 +185,7 @@ def _figure(data: Datasets) -> "Figure":
     return figure
 
 
-def _draw(axes: "Axes", rows: Sequence[Drives]) -> None:
+def _draw(axes: Axes, rows: Sequence[Drives]) -> None:
     p95 = 1e3 * np.array([row.p95 for row in rows])
     axes.plot(range(len(rows)), p95, color=FAINT, linewidth=0.8, zorder=1)
     for place, (row, style) in enumerate(zip(rows, arm_styles(list(MAPPINGS)).values(), strict=True)):
