@@ -95,10 +95,7 @@ def _cell(arm: str, name: str, queue: Any) -> Cell:
         seconds=_SECONDS,
         arm=ARMS.get(arm, arm),
         media=video(f"{_OFFERED / 1e6:g}Mbit/s"),
-        network={
-            "down": [{"element": "rate", "rate": f"{RATE / 1e6:g}Mbit/s", "queue": queue}, way],
-            "up": [answers],
-        },
+        network={"down": [{"element": "rate", "rate": f"{RATE / 1e6:g}Mbit/s", "queue": queue}, way], "up": [answers]},
     )
 
 

@@ -53,13 +53,16 @@ class Judgement:
 def check(
     claim: str, source: str, kind: Literal["value", "order", "sign"], *judgements: Judgement, note: str = ""
 ) -> Check:
-    """A claim that holds if all of its judgements do."""
+    """A claim that holds if all of its judgements do. What several of them expect alike is written once."""
     several = len(judgements) > 1
+    headings: dict[str, list[str]] = {}
+    for judgement in judgements:
+        headings.setdefault(judgement.expected, []).append(judgement.of)
     return Check(
         claim=claim,
         source=source,
         kind=kind,
-        expected="; ".join(_headed(j.of, j.expected) for j in judgements),
+        expected="; ".join(_headed(" and ".join(filter(None, of)), text) for text, of in headings.items()),
         measured="; ".join(_headed(j.of if several else "", j.measured) for j in judgements),
         holds=bool(judgements) and all(j.holds for j in judgements),
         note=note,
@@ -134,13 +137,7 @@ def bounded(
 
 
 def order(
-    unit: Unit,
-    series: Mapping[str, Numbers],
-    *,
-    times: float = 1.0,
-    or_equal: bool = False,
-    of: str = "",
-    at: str = "",
+    unit: Unit, series: Mapping[str, Numbers], *, times: float = 1.0, or_equal: bool = False, of: str = "", at: str = ""
 ) -> Judgement:
     """At each place every series is above the one before it, above `times` that, or as large."""
 
@@ -151,7 +148,8 @@ def order(
     verdicts, columns = _judge(rising, *(_read(unit, numbers)[1] for numbers in series.values()))
     names = list(series)
     sign = " <= " if or_equal else " < "
-    expected = sign.join([*(f"{times:g} x {name}" if times != 1 else name for name in names[:-1]), names[-1]])
+    steps = [f"{times:g} x {low}{sign}{high}" for low, high in itertools.pairwise(names)]
+    expected = sign.join(names) if times == 1 else " and ".join(steps)
     if all(len(column) == 1 for column in columns):
         measured = _listed(unit, [column[0] for column in columns], names)
     else:
@@ -224,7 +222,9 @@ def _listed(unit: Unit, numbers: list[Decimal], names: Sequence[str]) -> str:
         listed = ", ".join(map(_text, numbers))
     else:
         finite = sorted(number for number in numbers if not number.is_nan())
-        listed = f"{_text(finite[0])} to {_text(finite[-1])}" if len(finite) == len(numbers) else "NaN among them"
+        listed = (
+            f"{_text(finite[0])} to {_text(finite[-1])}" if len(finite) == len(numbers) else "not a number among them"
+        )
     return f"{listed} {unit.name}".rstrip()
 
 

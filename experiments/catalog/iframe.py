@@ -64,10 +64,7 @@ def _plans() -> tuple[Plan, ...]:
         for name in ("stock reno", "ours", "rtp")
         for rate in BITRATES
     ]
-    return (
-        make_plan("first", first),
-        make_plan("running", running),
-    )
+    return (make_plan("first", first), make_plan("running", running))
 
 
 def _one_frame(size: int) -> dict[str, Any]:
@@ -77,14 +74,7 @@ def _one_frame(size: int) -> dict[str, Any]:
 
 def _cell(axes: dict[str, Any], arm: str, media: dict[str, Any], seconds: float = 1) -> Cell:
     path = [delay(RTT / 2)]
-    return make_cell(
-        axes,
-        "iframe",
-        seconds=seconds,
-        arm=arm,
-        media=media,
-        network={"down": path, "up": path},
-    )
+    return make_cell(axes, "iframe", seconds=seconds, arm=arm, media=media, network={"down": path, "up": path})
 
 
 def first_frames(data: Dataset) -> list[First]:
@@ -171,7 +161,7 @@ def _larger_takes_longer(first: Sequence[First]) -> Check:
             ROUND_TRIPS,
             {arm: got for arm, (got, _) in slopes.items()},
             at_most=[form + 0.2 for _, form in slopes.values()],
-            of="ours",
+            of="our control",
         ),
     )
 

@@ -74,10 +74,7 @@ class Handover:
 def _plans() -> tuple[Plan, ...]:
     outage = [_outage_cell(name, seconds) for name in ARMS for seconds in OUTAGES]
     handover = [_handover_cell(name, seed) for name in HANDOVER_ARMS for seed in HANDOVER_SEEDS]
-    return (
-        make_plan("outage", outage),
-        make_plan("handover", handover),
-    )
+    return (make_plan("outage", outage), make_plan("handover", handover))
 
 
 def _outage_cell(name: str, seconds: float) -> Cell:

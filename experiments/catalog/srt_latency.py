@@ -65,10 +65,7 @@ def _cell(rtt: float, multiplier: float, loss: float) -> Cell:
         seconds=25,
         arm={"transport": "srt", "latency_ms": round(multiplier * rtt * 1000), "label": "srt"},
         media=video("2Mbit/s"),
-        network={
-            "down": [{"element": "random-loss", "name": "loss", "probability": f"{loss:.0%}"}, way],
-            "up": [way],
-        },
+        network={"down": [{"element": "random-loss", "name": "loss", "probability": f"{loss:.0%}"}, way], "up": [way]},
     )
 
 

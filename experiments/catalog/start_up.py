@@ -163,15 +163,10 @@ _HANDSHAKES = (
 
 def _takes(begun: Times, names: Sequence[str], claim: str, source: str) -> Check:
     want = {f"RTT {rtt * 1e3:g}": SETUPS[names[0]].first_frame(rtt) for rtt in RTTS}
-    return check(
-        claim,
-        f"closed form: {source}",
-        "value",
-        *(
-            value(MS, [begun[name, rtt] for rtt in RTTS], want, off=2e-6, of=f"{name}, {_closed_form(SETUPS[name])}")
-            for name in names
-        ),
-    )
+    form = f"({_closed_form(SETUPS[names[0]])})"
+    rows = {name: [begun[name, rtt] for rtt in RTTS] for name in names}
+    judgements = [value(MS, row, want, off=2e-6, of=name, at=form) for name, row in rows.items()]
+    return check(claim, f"closed form: {source}", "value", *judgements)
 
 
 def _chain_costs_a_round_trip(begun: Times) -> Check:

@@ -126,7 +126,7 @@ def _without_a_deadline_no_difference(table: Sequence[Drives]) -> Check:
         ),
         Judgement(
             expected="not distinguishable",
-            measured="; ".join(f"{trace}: {_verdicts(row)}" for trace, row in rows.items()),
+            measured="; ".join(f"{_verdicts(row)} on {trace}" for trace, row in rows.items()),
             holds=not any(_told(row) for row in rows.values()),
         ),
         note="paired by drive, exact test with Holm's adjustment at 5 %",
