@@ -204,27 +204,33 @@ def _rounded(number: Decimal, digits: int, places: int) -> Decimal:
 
 
 def _measured(unit: Unit, numbers: list[Decimal], names: Sequence[str], verdicts: list[bool]) -> str:
-    """The numbers; of many the ends, and those that do not hold by their names."""
+    """The numbers; of many the ends, and what does not hold by its name, or how many if they have none."""
     if not numbers:
         return "nothing"
-    if len(numbers) <= _MOST_LISTED or not names:
+    if len(numbers) <= _MOST_LISTED:
         return _listed(unit, numbers, names)
+    ends = _listed(unit, numbers, ())
+    if all(verdicts):
+        return ends
+    if not names:
+        return f"{ends}; {verdicts.count(False)} of {len(numbers)} outside"
     outside = [f"{name} = {_text(n)}" for name, n, kept in zip(names, numbers, verdicts, strict=True) if not kept]
-    return _listed(unit, numbers, ()) + (f"; outside: {', '.join(outside)}" if outside else "")
+    return f"{ends}; outside: {', '.join(outside)}"
 
 
 def _listed(unit: Unit, numbers: list[Decimal], names: Sequence[str]) -> str:
-    if len(names) == len(numbers) and names:
-        listed = ", ".join(f"{name} = {_text(number)}" for name, number in zip(names, numbers, strict=True))
-    elif len(set(map(_text, numbers))) == 1:
-        listed = _text(numbers[0])
+    """All numbers, or the ends of many; numbers without names that are the same once."""
+    texts = [_text(number) for number in numbers]
+    if names:
+        listed = ", ".join(f"{name} = {text}" for name, text in zip(names, texts, strict=True))
+    elif len(set(texts)) == 1:
+        listed = texts[0]
     elif len(numbers) <= _MOST_LISTED:
-        listed = ", ".join(map(_text, numbers))
+        listed = ", ".join(texts)
+    elif any(number.is_nan() for number in numbers):
+        listed = "not a number among them"
     else:
-        finite = sorted(number for number in numbers if not number.is_nan())
-        listed = (
-            f"{_text(finite[0])} to {_text(finite[-1])}" if len(finite) == len(numbers) else "not a number among them"
-        )
+        listed = f"{_text(min(numbers))} to {_text(max(numbers))}"
     return f"{listed} {unit.name}".rstrip()
 
 

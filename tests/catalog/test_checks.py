@@ -144,6 +144,8 @@ def test_names_stand_beside_their_numbers() -> None:
 def test_of_many_numbers_the_ends_are_written_and_what_does_not_hold_by_name() -> None:
     judgement = bounded(RATIO, {f"p{n}": n for n in range(30)}, at_most=27.5)
     assert judgement.measured == "0 to 29; outside: p28 = 28, p29 = 29"
+    assert bounded(RATIO, range(30), at_most=29).measured == "0 to 29"
+    assert bounded(RATIO, range(30), at_most=27.5).measured == "0 to 29; 2 of 30 outside"
 
 
 def test_points_of_a_percentage_are_not_a_share_of_it() -> None:
