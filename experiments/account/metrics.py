@@ -1,4 +1,4 @@
-"""The numbers of the table, all from the ledger and the link table, each by a stated rule.
+"""What numbers are made of, all from the ledger and the link table, each by a stated rule.
 
 A frame that was never shown has infinite latency: percentiles are over all captured frames, so no arm gets better by
 losing its slow frames. What is undefined is None.
@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from glassbench.experiments.account.ledger import FATES, STAGES, stages
+from glassbench.experiments.account.ledger import STAGES, stages
 
 FloatArray = NDArray[np.float64]
 
@@ -114,28 +114,6 @@ def sent_mbps(links: pd.DataFrame, duration: float) -> float:
     return float(down["sent_bytes"].sum()) * 8 / duration / 1e6
 
 
-def summarize(frames: pd.DataFrame, links: pd.DataFrame, *, duration: float) -> dict[str, object]:
-    """The numbers of one arm for one track: a row of the summary. Times are in ms, those that never came infinite."""
-    delays = glass_to_glass(frames)
-    still = freezes(frames)
-    fates = frames["fate"].value_counts()
-    return {
-        "captured": len(frames),
-        "displayed": int(fates.get("displayed", 0)),
-        **{f"g2g_p{100 * share:g}_ms": _ms(percentile(delays, share)) for share in PERCENTILES},
-        "g2g_max_ms": _ms(percentile(delays, 1)),
-        "first_frame_ms": _ms(first_frame(frames)),
-        "signal_p95_ms": _ms(percentile(signal_delay(frames), 0.95)),
-        "freezes": len(still),
-        "freeze_s": round(sum(length for _, length in still), 6),
-        "ssim": _mean(frames, "ssim"),
-        "psnr_db": _mean(frames, "psnr_db"),
-        "sent_mbps": round(sent_mbps(links, duration), 6),
-        "fates": {fate: int(fates.get(fate, 0)) for fate in FATES},
-        "stages_ms": mean_stages(frames),
-    }
-
-
 def floor_ratio(p95: float | None, floor: float | None) -> float | None:
     """The p95 of an arm over that of the floor, both in ms: infinite if only the arm's is, undefined if the floor's is,
     or if one is not known."""
@@ -149,25 +127,3 @@ def mean_stages(frames: pd.DataFrame) -> dict[str, float | None]:
     of these frames, so a stage that grew says where latency went."""
     means = stages(frames[frames["fate"] == "displayed"]).mean()
     return {name: None if math.isnan(mean := means[f"{name}_ms"]) else round(float(mean), 6) + 0.0 for name in STAGES}
-
-
-def summarize_messages(messages: pd.DataFrame) -> dict[str, object]:
-    """The numbers of one arm for the track of messages."""
-    delays = glass_to_glass(messages)
-    return {
-        "sent": len(messages),
-        "delivered": int((messages["fate"] == "displayed").sum()),
-        **{f"delay_p{100 * share:g}_ms": _ms(percentile(delays, share)) for share in PERCENTILES},
-        "delay_max_ms": _ms(percentile(delays, 1)),
-    }
-
-
-def _ms(seconds: float) -> float | None:
-    return None if math.isnan(seconds) else round(seconds * 1e3, 6)
-
-
-def _mean(frames: pd.DataFrame, column: str) -> float | None:
-    """The mean over all source instants; None if the arm has no pictures (a size model)."""
-    if column not in frames or frames[column].isna().all():
-        return None
-    return round(float(frames[column].mean()), 6)

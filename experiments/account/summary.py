@@ -1,10 +1,13 @@
 """The numbers of one arm, of all its tracks."""
 
+import math
 from typing import Any
 
 import pandas as pd
 
-from glassbench.experiments.account import metrics
+from glassbench.experiments.account.ledger import FATES
+from glassbench.experiments.account.metric_table import Runs, values
+from glassbench.experiments.account.metrics import PERCENTILES, glass_to_glass, mean_stages, percentile
 from glassbench.experiments.scenario import Scenario
 from glassbench.experiments.scenario.session_time import MEDIA_START
 from glassbench.experiments.scenario.tracks import CHAT_TRACK, VIDEO_TRACK
@@ -15,7 +18,34 @@ _LEAST_DURATION = 0.1  # seconds over which the rates of an interrupted run are 
 def summarize_arm(scenario: Scenario, frames: pd.DataFrame, links: pd.DataFrame, *, now: float) -> dict[str, Any]:
     """Of what was measured until `now`, from its ledger and link table."""
     duration = min(scenario.duration, max(now - MEDIA_START, _LEAST_DURATION))
-    summary = metrics.summarize(frames[frames["track"] == VIDEO_TRACK], links, duration=duration)
+    summary = summarize(frames[frames["track"] == VIDEO_TRACK], links, duration=duration)
     if scenario.chat is not None:
-        summary["chat"] = metrics.summarize_messages(frames[frames["track"] == CHAT_TRACK])
+        summary["chat"] = summarize_messages(frames[frames["track"] == CHAT_TRACK])
     return summary
+
+
+def summarize(frames: pd.DataFrame, links: pd.DataFrame, *, duration: float) -> dict[str, Any]:
+    """The numbers of one arm for one track: a row of the summary. Times that never came are infinite."""
+    fates = frames["fate"].value_counts()
+    return {
+        "captured": len(frames),
+        "displayed": int(fates.get("displayed", 0)),
+        **values(Runs([frames], [links], duration)),
+        "fates": {fate: int(fates.get(fate, 0)) for fate in FATES},
+        "stages_ms": mean_stages(frames),
+    }
+
+
+def summarize_messages(messages: pd.DataFrame) -> dict[str, Any]:
+    """The numbers of one arm for the track of messages."""
+    delays = glass_to_glass(messages)
+    return {
+        "sent": len(messages),
+        "delivered": int((messages["fate"] == "displayed").sum()),
+        **{f"delay_p{100 * share:g}_ms": _ms(percentile(delays, share)) for share in PERCENTILES},
+        "delay_max_ms": _ms(percentile(delays, 1)),
+    }
+
+
+def _ms(seconds: float) -> float | None:
+    return None if math.isnan(seconds) else round(seconds * 1e3, 6)

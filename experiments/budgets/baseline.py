@@ -14,15 +14,15 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
 from glassbench.experiments.account.ledger import FATES, STAGES
 from glassbench.experiments.budgets.measure import Measured, TargetNumbers
-from glassbench.experiments.budgets.metrics import METRICS, Value
 from glassbench.experiments.budgets.profile import Profile
 from glassbench.experiments.budgets.spec import BudgetError, Target
+from glassbench.experiments.budgets.value import HELD, Value
 from glassbench.experiments.results.json_form import json_text, no_number, number_of
 from glassbench.experiments.scenario.schema import Spec, invalid, unknown
 from glassbench.experiments.scenario.toml_file import MAX_FILE_BYTES, first_sentence, read_text
 from glassbench.experiments.worlds.table import VIRTUAL
 
-SCHEMA = 2
+SCHEMA = 3
 KIND = "budget baseline"
 
 
@@ -157,7 +157,7 @@ class _EntrySpec(Spec):
     fingerprint: str
     fates: Annotated[dict[str, _Count], _known("fate", FATES)]
     stages_ms: _ProfileSpec
-    metrics: Annotated[dict[str, _MetricSpec], _known("metric", METRICS)]
+    metrics: Annotated[dict[str, _MetricSpec], _known("metric", HELD)]
 
     def numbers(self) -> TargetNumbers:
         return TargetNumbers(
@@ -182,7 +182,7 @@ def _entry_object(target: Target, numbers: TargetNumbers) -> dict[str, Any]:
     metrics: dict[str, dict[str, Any]] = {}
     for name, value in numbers.values.items():
         metrics[name] = {
-            "unit": METRICS[name].unit,
+            "unit": HELD[name].unit,
             "value": value.pooled,
             "runs": list(value.runs),
         }

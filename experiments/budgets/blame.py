@@ -12,19 +12,15 @@ error, from how much the frames differ among themselves.
 import math
 from dataclasses import dataclass
 
+from glassbench.experiments.account.metric_table import Metric
 from glassbench.experiments.budgets.measure import TargetNumbers
-from glassbench.experiments.budgets.metrics import Metric
 from glassbench.experiments.budgets.profile import Profile
+from glassbench.experiments.budgets.value import HELD
 
 _NOTICEABLE = 0.25  # of the largest: what grew less than this beside it is not named
 _LEAST_MS = 0.001  # a change below is rounding
 _ERRORS = 2.0  # standard errors that growth has to stand out by
 _FROM_THE_TOP = ("max", "p99", "p95", "p50")
-_PLACES = {
-    "max": "the slowest frame",
-    "floor_ratio": "the frames around p95",
-    **{name: f"the frames around {name}" for name in ("p50", "p95", "p99")},
-}
 _NO_FRAMES = Profile({})
 _NO_BASELINE = "no baseline to say what grew"
 _NONE_GREW = "none grew since the baseline"
@@ -49,19 +45,23 @@ def blame(metric: Metric, now: TargetNumbers, before: TargetNumbers | None) -> B
     fates, fates_unlike = _growth(_missing(now), None if before is None else _missing(before), least=0.0)
     more_missing = bool(fates) and fates_unlike != _NONE_GREW
     profile = now.profiles.get(around, _NO_FRAMES)
-    if not profile.mean or metric.name == "delivered" or (metric.share is None and more_missing):
+    if not profile.mean or metric.name == "shown" or (metric.share is None and more_missing):
         sentence = _fates_sentence(fates, now, before, unlike=fates_unlike)
         return Blame(sentence, not fates_unlike, None, next(iter(fates), None), {}, fates)
     old_profile = _NO_FRAMES if before is None else before.profiles.get(around, _NO_FRAMES)
     stages, unlike = _growth(profile.mean, old_profile.mean or None, least=_LEAST_MS)
     if not unlike:
         stages = _surest_first(stages, profile, old_profile)
-    sentences = [_stages_sentence(stages, profile, _PLACES[around], unlike=unlike)]
+    sentences = [_stages_sentence(stages, profile, _place(HELD[around]), unlike=unlike)]
     if before is not None and not unlike:
         sentences.append(_elsewhere(stages, now.shown, before.shown))
     if before is not None and more_missing:
         sentences.append(_fates_sentence(fates, now, before, unlike=""))
     return Blame("; ".join(filter(None, sentences)), not unlike, next(iter(stages), None), None, stages, fates)
+
+
+def _place(metric: Metric) -> str:
+    return "the slowest frame" if metric.share == 1 else f"the frames around p{100 * (metric.share or 0):g}"
 
 
 def _highest(now: TargetNumbers, before: TargetNumbers | None) -> str:

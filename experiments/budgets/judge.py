@@ -8,7 +8,7 @@ from statistics import median
 
 from glassbench.experiments.account.metrics import values_needed
 from glassbench.experiments.budgets.limits import Limit
-from glassbench.experiments.budgets.metrics import Value
+from glassbench.experiments.budgets.value import Value
 from glassbench.experiments.results.statistics.order_statistics import lower_bound
 
 CONFIDENCE = 0.95

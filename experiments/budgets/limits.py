@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
-from glassbench.experiments.budgets.metrics import Metric
+from glassbench.experiments.account.metric_table import Metric
 from glassbench.experiments.scenario.schema import invalid, unknown
 from glassbench.experiments.scenario.units import DURATION, FRACTION, UnitError
 

@@ -15,11 +15,12 @@ from typing import Any
 import pandas as pd
 
 from glassbench.experiments.account.ledger import FATES
+from glassbench.experiments.account.metric_table import Metric
 from glassbench.experiments.account.metrics import PERCENTILES, too_few
 from glassbench.experiments.budgets.fingerprint import fingerprint
-from glassbench.experiments.budgets.metrics import METRICS, Frames, Metric, Value, value
 from glassbench.experiments.budgets.profile import Profile, percentile_profile, shown_profile
 from glassbench.experiments.budgets.spec import TRACKS, Budgets, Target
+from glassbench.experiments.budgets.value import HELD, Frames, Value, value
 from glassbench.experiments.engine.plan import Cell, Plan, checked
 from glassbench.experiments.engine.plan_run import run_plan
 from glassbench.experiments.engine.progress import Advance, unwatched
@@ -117,7 +118,7 @@ def read(dataset: Dataset, budgets: Budgets) -> Measured:
 
 def count(target: Target, runs: Frames, floor: Frames | None) -> TargetNumbers:
     """The numbers of a target from the frames of its runs, and of its floor in the same order."""
-    metrics = [metric for metric in METRICS.values() if _has(target, metric)]
+    metrics = [metric for metric in HELD.values() if _has(target, metric)]
     values = {}
     for metric in metrics:
         floors = [None] * len(runs) if floor is None else [[frames] for frames in floor]
@@ -137,7 +138,7 @@ def count(target: Target, runs: Frames, floor: Frames | None) -> TargetNumbers:
 
 
 def _has(target: Target, metric: Metric) -> bool:
-    return not (metric.video_only and target.track != "video") and (target.floor or metric.name != "floor_ratio")
+    return not (metric.video_only and target.track != "video") and (target.floor or not metric.against_floor)
 
 
 def _rows(dataset: Dataset, target: Target, arm: str) -> pd.DataFrame:

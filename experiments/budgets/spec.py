@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, PlainValidator, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, PlainValidator, ValidationError, create_model, model_validator
 
+from glassbench.experiments.account.metric_table import Metric
 from glassbench.experiments.budgets.limits import Limit, parse_limits
-from glassbench.experiments.budgets.metrics import METRICS, Metric
+from glassbench.experiments.budgets.value import HELD
 from glassbench.experiments.scenario import Scenario, ScenarioError, load
 from glassbench.experiments.scenario.schema import Spec, invalid, unknown
 from glassbench.experiments.scenario.toml_file import first_sentence, parse_model, read_text
@@ -111,29 +112,32 @@ ScenarioName = Annotated[Named, PlainValidator(_load_scenario)]
 Limits = tuple[Limit, ...]
 
 
-class BudgetSpec(Spec):
-    """A `[[budget]]`. `scenario` and `seeds` may be left to the file; without any seeds it is the scenario's own."""
+class _About(Spec):
+    """A `[[budget]]`, but for the tables of limits of its metrics, which are fields too.
+
+    `scenario` and `seeds` may be left to the file; without any seeds it is the scenario's own.
+    """
 
     scenario: ScenarioName | None = None
     arm: str
     track: Literal["video", "chat"] = "video"
     seeds: Seeds | None = None
-    p50: Annotated[Limits, _limits_of(METRICS["p50"])] = ()
-    p95: Annotated[Limits, _limits_of(METRICS["p95"])] = ()
-    p99: Annotated[Limits, _limits_of(METRICS["p99"])] = ()
-    max: Annotated[Limits, _limits_of(METRICS["max"])] = ()
-    freezes: Annotated[Limits, _limits_of(METRICS["freezes"])] = ()
-    delivered: Annotated[Limits, _limits_of(METRICS["delivered"])] = ()
-    floor_ratio: Annotated[Limits, _limits_of(METRICS["floor_ratio"])] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _knows_former_names(cls, content: Any) -> Any:
+        if isinstance(content, Mapping) and "delivered" in content:
+            raise invalid("is called 'shown' now: shown = { min = '99%' }", "delivered")
+        return content
 
     @model_validator(mode="after")
     def _holds_something(self) -> Self:
-        if not any(getattr(self, name) for name in METRICS):
-            raise invalid(f"holds no metric; accepted: {', '.join(METRICS)}, such as p95 = {{ max = '60ms' }}")
+        if not any(getattr(self, name) for name in HELD):
+            raise invalid(f"holds no metric; accepted: {', '.join(HELD)}, such as p95 = {{ max = '60ms' }}")
         if self.track != "video":
-            for metric in METRICS.values():
+            for metric in HELD.values():
                 if metric.video_only and getattr(self, metric.name):
-                    names = ", ".join(name for name, other in METRICS.items() if not other.video_only)
+                    names = ", ".join(name for name, other in HELD.items() if not other.video_only)
                     raise invalid(f"is a metric of the video; accepted for chat: {names}", metric.name)
         return self
 
@@ -148,11 +152,25 @@ class BudgetSpec(Spec):
         if self.track == "chat" and named.scenario.chat is None:
             raise invalid(f"scenario {named.name} has no chat; accepted is 'video'", "track")
         seeds = self.seeds or seeds or (named.scenario.seed,)
-        return Target(named.name, named.scenario, self.arm, self.track, seeds, floor=bool(self.floor_ratio))
+        return Target(
+            named.name,
+            named.scenario,
+            self.arm,
+            self.track,
+            seeds,
+            floor=any(getattr(self, metric.name) for metric in HELD.values() if metric.against_floor),
+        )
 
     def budgets(self, target: Target) -> list[Budget]:
         """Its limits, one by one."""
-        return [Budget(target, metric, limit) for metric in METRICS.values() for limit in getattr(self, metric.name)]
+        return [Budget(target, metric, limit) for metric in HELD.values() for limit in getattr(self, metric.name)]
+
+
+_METRICS: dict[str, Any] = {name: (Annotated[Limits, _limits_of(metric)], ()) for name, metric in HELD.items()}
+if TYPE_CHECKING:
+    BudgetSpec = _About
+else:
+    BudgetSpec = create_model("BudgetSpec", __base__=_About, **_METRICS)
 
 
 class BudgetsSpec(Spec):

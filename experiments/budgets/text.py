@@ -2,22 +2,16 @@
 
 import math
 
+from glassbench.experiments.account.metric_table import Metric
 from glassbench.experiments.budgets.check import Report, Verdict
 from glassbench.experiments.budgets.judge import Judgement
-from glassbench.experiments.budgets.metrics import Metric
 from glassbench.experiments.budgets.spec import Budgets
 from glassbench.experiments.scenario.title import title
 
 
 def quantity(metric: Metric, value: float) -> str:
-    """A value of a metric with its unit."""
-    if math.isinf(value):
-        return "∞"
-    if metric.unit == "ms":
-        return f"{value:.1f} ms"
-    if metric.unit == "share":
-        return f"{value:.2%}"
-    return f"{value:.0f}" if metric.unit == "count" else f"{value:.2f}"
+    """A value of a metric with its unit; of a share as many digits as limits have."""
+    return f"{value:.2%}" if metric.unit == "share" else metric.with_unit(value)
 
 
 def distance(metric: Metric, judgement: Judgement, *, brackets: bool = True) -> str:

@@ -7,7 +7,7 @@ import typer
 from rich import box
 from rich.table import Table
 
-from glassbench.experiments.cli.numbers import number_text
+from glassbench.experiments.account.metric_table import Metric, in_view, titled
 from glassbench.experiments.cli.options import AsJson, Results, WithEmulator, command_line
 from glassbench.experiments.cli.progress import progress_bars
 from glassbench.experiments.cli.whole_table import print_whole
@@ -35,7 +35,6 @@ def agree(
     time is what it took live. A difference is that of a typical run, with a 95 %
     interval if there are enough runs for one.
     """
-    from glassbench.experiments.engine.agreement import MEASURES
     from glassbench.experiments.engine.agreement import agree as both
     from glassbench.experiments.results.subject import subject
     from glassbench.experiments.scenario import build, load
@@ -58,7 +57,7 @@ def agree(
     heading = f"{scenario}, {runs} runs, live less virtual\n{subject(found.live)}"
     print_whole(_table(heading, found))
     beyond = [one for one in found.compared if not one.within]
-    stated = ", ".join(f"{measure.label.split(',')[0]} {measure.stated}" for measure in MEASURES)
+    stated = ", ".join(f"{metric.name} {_stated(metric)}" for metric in in_view("agreement"))
     typer.echo(f"{len(found.compared) - len(beyond)} of {len(found.compared)} are within tolerance ({stated}).")
     for arm, reason in found.not_measured.items():
         typer.echo(f"{arm}: not compared: {reason}")
@@ -90,7 +89,7 @@ def calibrate(
 def _table(title: str, found: "Agreement") -> Table:
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, title_style="bold")
     table.add_column("arm")
-    table.add_column("measure")
+    table.add_column("metric")
     for heading in ("virtual", "live", "live less virtual [95 %]", "tolerance", "within"):
         table.add_column(heading, justify="right", no_wrap=True)
     before = ""
@@ -98,22 +97,31 @@ def _table(title: str, found: "Agreement") -> Table:
         spread = one.difference
         table.add_row(
             "" if one.arm == before else one.arm,
-            one.measure.label,
-            number_text(one.virtual),
-            number_text(one.live),
-            f"{number_text(spread.difference)} [{number_text(spread.low)}, {number_text(spread.high)}]",
-            one.measure.stated,
+            titled(one.metric),
+            one.metric.text(one.virtual),
+            one.metric.text(one.live),
+            f"{one.metric.text(spread.difference)} [{one.metric.text(spread.low)}, {one.metric.text(spread.high)}]",
+            _stated(one.metric),
             "yes" if one.within else "NO",
         )
         before = one.arm
     return table
 
 
+def _stated(metric: Metric) -> str:
+    """A tolerance in words: 10 % + 5 ms."""
+    tolerance = metric.tolerance
+    assert tolerance is not None
+    relative = f"{tolerance.relative:.0%}".replace("%", " %") if tolerance.relative else ""
+    absolute = metric.with_unit(tolerance.absolute) if tolerance.absolute else ""
+    return " + ".join(filter(None, (relative, absolute)))
+
+
 def _object(found: "Agreement") -> dict[str, Any]:
     rows = [
         {
             "arm": one.arm,
-            "measure": one.measure.name,
+            "metric": one.metric.column,
             "virtual": round(one.virtual, 6),
             "live": round(one.live, 6),
             "difference": round(one.difference.difference, 6),

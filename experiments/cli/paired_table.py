@@ -6,7 +6,7 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
-from glassbench.experiments.cli.numbers import number_text
+from glassbench.experiments.account.metric_table import titled
 from glassbench.experiments.results.paired_metrics import Row
 from glassbench.experiments.results.statistics.comparison import NOT_DISTINGUISHABLE
 
@@ -22,10 +22,10 @@ def paired_table(title: str, rows: Sequence[Row]) -> Table:
         paired = row.paired
         table.add_row(
             row.arm,
-            f"{row.metric.label}, {row.metric.unit}" if row.metric.unit else row.metric.label,
-            number_text(row.a),
-            number_text(row.b),
-            number_text(paired.difference) + _interval(row),
+            titled(row.metric),
+            row.metric.text(row.a),
+            row.metric.text(row.b),
+            row.metric.text(paired.difference) + _interval(row),
             "" if row.p_value is None else f"{row.p_value:.2g}",
             row.verdict,
         )
@@ -33,7 +33,9 @@ def paired_table(title: str, rows: Sequence[Row]) -> Table:
 
 
 def _interval(row: Row) -> str:
-    return "" if row.p_value is None else f" [{number_text(row.paired.low)}, {number_text(row.paired.high)}]"
+    if row.p_value is None:
+        return ""
+    return f" [{row.metric.text(row.paired.low)}, {row.metric.text(row.paired.high)}]"
 
 
 def answer(rows: Sequence[Row], dependent: str = "") -> str:
@@ -42,14 +44,14 @@ def answer(rows: Sequence[Row], dependent: str = "") -> str:
         return f"There is no verdict: {dependent}."
     parts, alike = [], []
     for row in rows:
-        if row.metric.name != "g2g_p95_ms":
+        if row.metric.name != "p95":
             continue
         if row.verdict == NOT_DISTINGUISHABLE:
             alike.append(row.arm)
             continue
         bounds = sorted((abs(row.paired.low), abs(row.paired.high)))
-        size = f"{number_text(abs(row.paired.difference))} ms [{number_text(bounds[0])}, {number_text(bounds[1])}]"
-        parts.append(f"{row.arm}: {row.verdict}, by {size} in a typical run")
+        size, least, most = (row.metric.text(each) for each in (abs(row.paired.difference), *bounds))
+        parts.append(f"{row.arm}: {row.verdict}, by {size} ms [{least}, {most}] in a typical run")
     if alike:
         parts.append(f"{', '.join(alike)}: A and B are {NOT_DISTINGUISHABLE}")
     return f"At p95, {'; '.join(parts)}."
@@ -59,7 +61,7 @@ def row_object(row: Row) -> dict[str, Any]:
     """What `--json` prints of a row."""
     return {
         "arm": row.arm,
-        "metric": row.metric.name,
+        "metric": row.metric.column,
         "unit": row.metric.unit,
         "a": round(row.a, 6),
         "b": round(row.b, 6),

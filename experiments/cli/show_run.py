@@ -4,32 +4,13 @@ from typing import Any
 
 import typer
 
+from glassbench.experiments.account.metric_table import METRICS
 from glassbench.experiments.cli.table import summary_table
 from glassbench.experiments.cli.whole_table import print_whole, wide_console
 from glassbench.experiments.results.answer import answer
 from glassbench.experiments.results.captures import CAPTURES
 from glassbench.experiments.results.dataset import Run
 from glassbench.experiments.results.subject import subject
-
-_JSON_FIELDS = (
-    "captured",
-    "displayed",
-    "g2g_p50_ms",
-    "g2g_p95_ms",
-    "g2g_p99_ms",
-    "g2g_max_ms",
-    "first_frame_ms",
-    "signal_p95_ms",
-    "freezes",
-    "freeze_s",
-    "ssim",
-    "psnr_db",
-    "sent_mbps",
-    "floor_ratio",
-    "fates",
-    "stages_ms",
-    "chat",
-)
 
 
 def json_object(run: Run) -> dict[str, Any]:
@@ -63,6 +44,7 @@ def print_run(run: Run) -> None:
 
 
 def _row(arm: dict[str, Any]) -> dict[str, Any]:
-    numbers = {field: arm["summary"].get(field) for field in _JSON_FIELDS}
+    fields = ("captured", "displayed", *(metric.column for metric in METRICS.values()), "fates", "stages_ms", "chat")
+    numbers = {field: arm["summary"].get(field) for field in fields}
     about = {"arm": arm["arm"], "outcome": arm["outcome"], "reason": arm.get("reason")}
     return {**about, "notes": arm.get("notes", []), **numbers}

@@ -7,7 +7,8 @@ import typer
 from rich import box
 from rich.table import Table
 
-from glassbench.experiments.cli.numbers import number_text
+from glassbench.experiments.account.metric_table import in_view
+from glassbench.experiments.account.number_text import number_text
 from glassbench.experiments.cli.whole_table import print_whole
 from glassbench.experiments.results.captures import CAPTURES
 from glassbench.experiments.results.dataset import Dataset
@@ -16,15 +17,6 @@ from glassbench.experiments.results.json_form import json_text
 from glassbench.experiments.results.statistics import ArmEvidence, Comparison, Interval, Paired
 from glassbench.experiments.results.subject import subject
 from glassbench.experiments.scenario.spec import FLOOR
-
-_MEDIANS = {
-    "g2g_p50_ms": ".1f",
-    "g2g_p95_ms": ".1f",
-    "g2g_p99_ms": ".1f",
-    "shown": ".1%",
-    "sent_mbps": ".2f",
-    "floor_ratio": ".2f",
-}
 
 
 def show_evidence(dataset: Dataset, *, as_json: bool) -> None:
@@ -73,11 +65,12 @@ def medians_table(dataset: Dataset) -> Table:
     for axis in dataset.axes:
         table.add_column(axis)
     table.add_column("arm")
-    for heading in ("runs", "p50 ms", "p95 ms", "p99 ms", "shown", "sent\nMbit/s", "p95 /\nfloor"):
+    metrics = in_view("medians")
+    for heading in ("runs", *(metric.heading for metric in metrics)):
         table.add_column(heading, justify="right")
     medians = dataset.medians()
     for row in medians[medians["arm"] != FLOOR].to_dict("records"):
-        numbers = [number_text(row[name], form) for name, form in _MEDIANS.items()]
+        numbers = [metric.text(row[metric.column]) for metric in metrics]
         table.add_row(*(str(row[axis]) for axis in dataset.axes), str(row["arm"]), str(row["runs"]), *numbers)
     return table
 

@@ -4,7 +4,7 @@ import pandas as pd
 from rich import box
 from rich.table import Table
 
-from glassbench.experiments.cli.numbers import number_text
+from glassbench.experiments.account.metric_table import in_view
 from glassbench.experiments.cli.show_runs import medians_table
 from glassbench.experiments.results.dataset import Dataset
 from glassbench.experiments.results.subject import subject
@@ -28,15 +28,13 @@ def sweep_table(dataset: Dataset) -> Table:
     table.title = f"{dataset.name}: {points}\n{subject(dataset)}"
     for heading in ("axis", "value", "arm"):
         table.add_column(heading, overflow="fold")
-    for heading in ("points", "p50 ms", "p95 ms", "shown", "p95 /\nfloor"):
+    metrics = in_view("sweep")
+    for heading in ("points", *(metric.heading for metric in metrics)):
         table.add_column(heading, justify="right")
     for axis, value, arm, rows in groups:
-        numbers = (number_text(rows[name].median(), form) for name, form in _NUMBERS.items())
+        numbers = (metric.text(rows[metric.column].median()) for metric in metrics)
         table.add_row(axis, value, arm, str(len(rows)), *numbers)
     return table
-
-
-_NUMBERS = {"g2g_p50_ms": ".1f", "g2g_p95_ms": ".1f", "shown": ".1%", "floor_ratio": ".2f"}
 
 
 def _by(rows: pd.DataFrame, axis: str | None) -> list[tuple[str, str, pd.DataFrame]]:

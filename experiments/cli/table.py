@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from rich import box
 from rich.table import Table
 
-from glassbench.experiments.cli.numbers import number_text
+from glassbench.experiments.account.metric_table import Metric, in_view
 
 Row = Mapping[str, object]
 
@@ -21,35 +21,22 @@ def summary_table(rows: Sequence[Row], *, title: str, width: int = WIDE) -> Tabl
     padding = 1 if width >= WIDE else 0
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, title_style="bold", padding=(0, padding))
     table.add_column("arm", overflow="fold")
-    for heading in (
-        "frames\nshown",
-        "p50\nms",
-        "p95\nms",
-        "p99\nms",
-        "signal\np95 ms",
-        "freezes",
-        "SSIM",
-        "sent\nMbit/s",
-        "p95 /\nfloor",
-    ):
+    metrics = sorted(in_view("table"), key=lambda metric: metric.name != "shown")  # it says whether to read the rest
+    for metric in metrics:
+        heading = "frames\nshown" if metric.name == "shown" else metric.heading
         table.add_column(heading, justify="right", no_wrap=True)
     for row in sorted(rows, key=_soonest_first):
         if row["outcome"] != "measured":
             table.add_row(str(row["arm"]), str(row["outcome"]))
             continue
-        table.add_row(
-            str(row["arm"]),
-            f"{row['displayed']}/{row['captured']}",
-            *(
-                number_text(row[column], ".1f")
-                for column in ("g2g_p50_ms", "g2g_p95_ms", "g2g_p99_ms", "signal_p95_ms")
-            ),
-            str(row["freezes"]),
-            number_text(row["ssim"], ".3f"),
-            number_text(row["sent_mbps"], ".2f"),
-            number_text(row["floor_ratio"], ".2f"),
-        )
+        table.add_row(str(row["arm"]), *(_text(metric, row) for metric in metrics))
     return table
+
+
+def _text(metric: Metric, row: Row) -> str:
+    if metric.name == "shown":
+        return f"{row['displayed']}/{row['captured']}"
+    return metric.text(row[metric.column])
 
 
 def _soonest_first(row: Row) -> tuple[bool, float, float, float, str]:

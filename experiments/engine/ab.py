@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from glassbench.experiments.account.metric_table import METRICS
 from glassbench.experiments.engine.plan import Cell, Plan, PlanError, checked
 from glassbench.experiments.engine.plan_run import run_plan
 from glassbench.experiments.engine.progress import Advance, unwatched
@@ -88,4 +89,4 @@ def false_alarms(dataset: Dataset, settings: Settings) -> FalsePositives | None:
     rows = dataset.where(arm=settings.pairs[0][1], setting="A", outcome="measured")
     if len(rows) < LEAST_RUNS:
         return None
-    return split_against_itself(values_of(rows, "g2g_p95_ms"), rng=dice.generator(0, "a-a", dataset.name))
+    return split_against_itself(values_of(rows, METRICS["p95"]), rng=dice.generator(0, "a-a", dataset.name))

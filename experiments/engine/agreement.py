@@ -5,13 +5,14 @@ what is compared is transports, pipelines and links.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from glassbench.experiments.account.metric_table import Metric, Tolerance, in_view
 from glassbench.experiments.engine.progress import Advance, unwatched
 from glassbench.experiments.engine.repeat import repeat
 from glassbench.experiments.results.codec_costs import write_codec_costs
@@ -23,37 +24,24 @@ from glassbench.experiments.worlds.world import World
 
 
 @dataclass(frozen=True)
-class Measure:
-    """A number that both worlds give, and how much live may differ, as a function of what virtual time says."""
-
-    name: str
-    label: str
-    tolerance: Callable[[float], float]
-    stated: str
-
-
-MEASURES = (
-    Measure("g2g_p50_ms", "p50, ms", lambda virtual: 3.0, "3 ms"),
-    Measure("g2g_p95_ms", "p95, ms", lambda virtual: 0.1 * virtual + 5.0, "10 % + 5 ms"),
-    Measure("shown", "shown, %", lambda virtual: 2.0, "2 %"),
-    Measure("sent_mbps", "sent, Mbit/s", lambda virtual: 0.05 * virtual, "5 %"),
-)
-
-
-@dataclass(frozen=True)
 class Compared:
-    """One measure of one arm in a typical run (median over seeds), and live less virtual."""
+    """One metric of one arm in a typical run (median over seeds), and live less virtual."""
 
     arm: str
-    measure: Measure
+    metric: Metric
     virtual: float
     live: float
     difference: Paired
 
     @property
+    def tolerance(self) -> Tolerance:
+        assert self.metric.tolerance is not None
+        return self.metric.tolerance
+
+    @property
     def within(self) -> bool:
         """Whether the difference of a typical run is within the tolerance."""
-        return abs(self.difference.difference) <= self.measure.tolerance(self.virtual)
+        return abs(self.difference.difference) <= self.tolerance.of(self.virtual)
 
 
 @dataclass(frozen=True)
@@ -97,12 +85,12 @@ def agree(
         if not seeds:
             missing[arm] = str(live.where(arm=arm)["reason"].iloc[0])
             continue
-        for measure in MEASURES:
-            a, b = (values_of(rows.loc[seeds], measure.name) for rows in both)
+        for metric in in_view("agreement"):
+            a, b = (values_of(rows.loc[seeds], metric) for rows in both)
             difference = compare_paired(a, b, rng=rng)
             if live.dependent:
                 difference = replace(difference, low=-math.inf, high=math.inf)
-            compared.append(Compared(arm, measure, float(np.median(b)), float(np.median(a)), difference))
+            compared.append(Compared(arm, metric, float(np.median(b)), float(np.median(a)), difference))
     return Agreement(live, virtual, tuple(compared), missing)
 
 

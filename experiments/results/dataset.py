@@ -113,15 +113,14 @@ class Dataset:
     def medians(self) -> pd.DataFrame:
         """A row per point of the axes and arm (the floor's too), in the order of the plan.
 
-        Columns: each axis by its name, `arm`, `runs` (measured ones), and the median over seeds of each number and of
-        `shown`, the share of frames that were displayed. It is pandas' own: the mean of the middle two of an even
-        number of runs, infinite if one of them is; runs in which a number is undefined are left out.
+        Columns: each axis by its name, `arm`, `runs` (measured ones), and the median over seeds of each number. It is
+        pandas' own: the mean of the middle two of an even number of runs, infinite if one of them is; runs in which a
+        number is undefined are left out.
         """
         table = self.summary[self.summary["outcome"] == "measured"]
         table = table.rename(columns={f"{AXIS}{axis}": axis for axis in self.axes})
-        table = table.assign(shown=(table["displayed"] / table["captured"]).astype("Float64"))
         groups = table.groupby([*self.axes, "arm"], sort=False, dropna=False)
-        medians = groups[[*NUMBERS, "floor_ratio", "shown"]].median()
+        medians = groups[[*NUMBERS, "floor_ratio"]].median()
         medians.insert(0, "runs", groups.size())
         return medians.reset_index()
 

@@ -7,34 +7,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from glassbench.experiments.account.metric_table import Metric, in_view
 from glassbench.experiments.results.files import ResultsError
 from glassbench.experiments.results.statistics import Paired, compare_paired
 from glassbench.experiments.results.statistics.comparison import NO_VERDICT, NOT_DISTINGUISHABLE
 from glassbench.experiments.results.statistics.holm import holm
 
 LEVEL = 0.05
-
-
-@dataclass(frozen=True)
-class Metric:
-    """A number that each run gives, and what a setting does in which it is lower or higher."""
-
-    name: str
-    label: str
-    unit: str
-    lower: str
-    higher: str
-
-
-METRICS = (
-    Metric("g2g_p50_ms", "p50", "ms", "sooner", "later"),
-    Metric("g2g_p95_ms", "p95", "ms", "sooner", "later"),
-    Metric("g2g_p99_ms", "p99", "ms", "sooner", "later"),
-    Metric("signal_p95_ms", "signal p95", "ms", "sooner", "later"),
-    Metric("shown", "frames shown", "%", "shows less", "shows more"),
-    Metric("freezes", "freezes", "", "freezes less", "freezes more"),
-    Metric("sent_mbps", "sent", "Mbit/s", "sends less", "sends more"),
-)
 
 
 @dataclass(frozen=True)
@@ -56,7 +35,7 @@ class Row:
             return NO_VERDICT
         if self.p_value > LEVEL:
             return NOT_DISTINGUISHABLE
-        words = f"A {self.metric.lower if self.paired.direction < 0 else self.metric.higher}"
+        words = f"A {self.metric.less if self.paired.direction < 0 else self.metric.more}"
         return words if self.paired.difference else f"{words}, in some runs"
 
 
@@ -73,8 +52,8 @@ def paired_rows(
         both = (a["outcome"].to_numpy() == "measured") & (b["outcome"].to_numpy() == "measured")
         if not both.any():
             raise ResultsError(f"{name} was not measured: {a['outcome'].iloc[0]} in A, {b['outcome'].iloc[0]} in B")
-        for metric in METRICS:
-            values_a, values_b = values_of(a[both], metric.name), values_of(b[both], metric.name)
+        for metric in in_view("paired"):
+            values_a, values_b = values_of(a[both], metric), values_of(b[both], metric)
             paired = compare_paired(values_a, values_b, rng=rng)
             found.append((name, metric, float(np.median(values_a)), float(np.median(values_b)), paired))
     if not independent:
@@ -83,8 +62,6 @@ def paired_rows(
     return [Row(*columns, p_value) for columns, p_value in zip(found, adjusted, strict=True)]
 
 
-def values_of(rows: pd.DataFrame, name: str) -> NDArray[np.float64]:
-    """A number per run, which may be infinite."""
-    if name == "shown":
-        return (100 * rows["displayed"] / rows["captured"]).to_numpy(dtype=np.float64)
-    return rows[name].to_numpy(dtype=np.float64, na_value=np.nan)
+def values_of(rows: pd.DataFrame, metric: Metric) -> NDArray[np.float64]:
+    """A number per run, which may be infinite; NaN where it is undefined."""
+    return rows[metric.column].to_numpy(dtype=np.float64, na_value=np.nan)

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from glassbench.experiments.account.ledger import FATES, STAGES
+from glassbench.experiments.account.metric_table import METRICS
 
 AXIS = "axis."  # in front of the names of columns
 
@@ -17,14 +18,7 @@ IDENTITY = {"cell": "int64", "arm": "string", "seed": "int64", "outcome": "strin
 NUMBERS = {
     "captured": "Int64",
     "displayed": "Int64",
-    **{f"g2g_{name}_ms": "Float64" for name in ("p50", "p95", "p99", "max")},
-    "first_frame_ms": "Float64",
-    "signal_p95_ms": "Float64",
-    "freezes": "Int64",
-    "freeze_s": "Float64",
-    "ssim": "Float64",
-    "psnr_db": "Float64",
-    "sent_mbps": "Float64",
+    **{metric.column: metric.kind for metric in METRICS.values() if not metric.against_floor},
     **{f"fate_{name}": "Int64" for name in FATES},
     **{f"stage_{name}_ms": "Float64" for name in STAGES},
     **{f"chat_{name}": "Int64" for name in ("sent", "delivered")},

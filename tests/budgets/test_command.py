@@ -16,7 +16,7 @@ from glassbench.experiments.cli.app import app
 from glassbench.experiments.cli.errors import run_app
 
 ROOT = Path(__file__).parents[2]
-KEPT = '[[budget]]\narm = "rtp"\np95 = { max = "1s" }\ndelivered = { min = "90%" }\n'
+KEPT = '[[budget]]\narm = "rtp"\np95 = { max = "1s" }\nshown = { min = "90%" }\n'
 BROKEN = KEPT + '[[budget]]\narm = "srt"\np50 = { max = "100ms", max_increase = "1ms" }\n'
 
 
@@ -105,7 +105,7 @@ def test_junit_is_read_by_a_parser_and_has_a_case_a_budget(glass, budgets, basel
     cases = suite.findall("testcase")
     assert [case.get("name") for case in cases] == [
         "p95 max 1s",
-        "delivered min 90%",
+        "shown min 90%",
         "p50 max 100ms",
         "p50 max_increase 1ms",
     ]

@@ -26,7 +26,7 @@ def refused(text: str) -> str:
 
 def test_a_file_gives_its_limits_one_by_one_in_the_order_of_the_metrics(budgets):
     path = budgets(
-        '[[budget]]\narm = "rtp"\np95 = { max = "100ms", max_increase = "5%" }\ndelivered = { min = "99%" }\n'
+        '[[budget]]\narm = "rtp"\np95 = { max = "100ms", max_increase = "5%" }\nshown = { min = "99%" }\n'
         '[[budget]]\nscenario = "loss"\narm = "srt"\np50 = { max = "200ms" }\nseeds = [7]\n'
         '[[budget]]\narm = "rtp"\ntrack = "chat"\nmax = { max = "1s" }\n'
     )
@@ -34,7 +34,7 @@ def test_a_file_gives_its_limits_one_by_one_in_the_order_of_the_metrics(budgets)
     assert [str(budget) for budget in read.budgets] == [
         "call.toml, rtp, video: p95 max 100ms",
         "call.toml, rtp, video: p95 max_increase 5%",
-        "call.toml, rtp, video: delivered min 99%",
+        "call.toml, rtp, video: shown min 99%",
         "loss, srt, video: p50 max 200ms",
         "call.toml, rtp, chat: max max 1s",
     ]
@@ -84,7 +84,7 @@ def test_without_seeds_it_is_the_seed_of_the_scenario():
         (f'scenario = "loss"\n{GOOD}{GOOD}', "b.toml:5: budget[1]: there are two budgets of loss, rtp, video; put all"),
         (
             'scenario = "call.toml"\n[[budget]]\narm = "rtp"\ntrack = "chat"\nfreezes = { max = 0 }',
-            "b.toml:5: budget[0].freezes: is a metric of the video; accepted for chat: p50, p95, p99, max, delivered",
+            "b.toml:5: budget[0].freezes: is a metric of the video; accepted for chat: p50, p95, p99, max, shown",
         ),
     ],
 )  # fmt: skip
@@ -112,10 +112,10 @@ def test_a_bad_file_is_one_sentence_with_the_line(call, text, sentence):
         ("freezes = { max = 1.5 }", "freezes.max: a number of freezes is a whole number"),
         ("freezes = { max = true }", "freezes.max: a number of freezes is a whole number"),
         ('freezes = { max_increase = "5%" }', "freezes.max_increase: a number of freezes is a whole number"),
-        ('delivered = { max = "99%" }', "delivered.max: unknown limit 'max'"),
-        ("delivered = { min = 0.99 }", "delivered.min: a share needs a text with a unit such as '1%', found 0.99"),
-        ('delivered = { min = "120%" }', "delivered.min: a share of the frames is at most 100%, found '120%'"),
-        ('delivered = { min = "99ms" }', "delivered.min: unknown unit 'ms' in '99ms'; a share takes %"),
+        ('shown = { max = "99%" }', "shown.max: unknown limit 'max'"),
+        ("shown = { min = 0.99 }", "shown.min: a share needs a text with a unit such as '1%', found 0.99"),
+        ('shown = { min = "120%" }', "shown.min: a share of the frames is at most 100%, found '120%'"),
+        ('shown = { min = "99ms" }', "shown.min: unknown unit 'ms' in '99ms'; a share takes %"),
         (f"floor_ratio = {{ max = {10**9}9 }}", "floor_ratio.max: a ratio is a number such as 1.5, without a unit"),
         (f"freezes = {{ max = {10**400} }}", "freezes.max: a number of freezes is a whole number from 0 on"),
         ('floor_ratio = { max = "5ms" }', "floor_ratio.max: a ratio is a number such as 1.5, without a unit"),
@@ -167,9 +167,7 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
     max_leaves=6,
 )
-FIELDS = st.sampled_from(
-    ["scenario", "arm", "track", "seeds", "p50", "p95", "max", "freezes", "delivered", "floor_ratio"]
-)
+FIELDS = st.sampled_from(["scenario", "arm", "track", "seeds", "p50", "p95", "max", "freezes", "shown", "floor_ratio"])
 LIMITS = st.dictionaries(
     st.sampled_from(["max", "min", "max_increase", "max_decrease"]),
     VALUES | st.sampled_from(["5%", "1ms", "1e300s", "0%", 0, 10**400]),
@@ -231,7 +229,7 @@ def test_a_baseline_damaged_anywhere_is_one_sentence(recorded):
         ("[" * 100_000, "x.json is not valid JSON: "),
         ("[]", "x.json is not a baseline of budgets; make one with glass budget record"),
         ("{}", "x.json is not a baseline of budgets"),
-        (put(recorded, "schema", value=7), "x.json has schema 7; this version of Glassbench reads 2"),
+        (put(recorded, "schema", value=7), "x.json has schema 7; this version of Glassbench reads 3"),
         (put(recorded, "world", value="live"), "x.json: world: must be 'virtual time', found 'live'"),
         (put(recorded, "entries", value=3), "x.json: entries: "),
         (put(recorded, "entries", 0, "fates", value={"gone": 1}), "x.json: entries[0].fates.gone: unknown fate 'gone'"),

@@ -164,14 +164,14 @@ def test_a_doubled_jitter_buffer_is_buffer(budgets, call, record, check_file, mo
 
 def test_a_broken_nack_is_frames_that_were_lost_and_those_that_refer_to_them(budgets, record, check_file, monkeypatch):
     path = budgets(
-        '[[budget]]\narm = "rtp"\ndelivered = { max_decrease = "0.5%" }\np95 = { max_increase = "5%" }\n'
+        '[[budget]]\narm = "rtp"\nshown = { max_decrease = "0.5%" }\np95 = { max_increase = "5%" }\n'
         "freezes = { max_increase = 0 }"
     )
     baseline = record(path)
     assert check_file(path, baseline).kept
     mute_nack(monkeypatch)
     report = check_file(path, baseline)
-    assert [verdict.budget.metric.name for verdict in report.broken] == ["p95", "freezes", "delivered"]
+    assert [verdict.budget.metric.name for verdict in report.broken] == ["p95", "shown", "freezes"]
     for verdict in report.broken:
         print(sentence(verdict))
         assert verdict.blame.fate in ("lost", "undecodable")
@@ -180,9 +180,7 @@ def test_a_broken_nack_is_frames_that_were_lost_and_those_that_refer_to_them(bud
 
 
 def test_without_a_baseline_the_largest_stage_is_named_and_called_that(budgets, check_file, monkeypatch):
-    path = budgets(
-        '[[budget]]\narm = "srt"\np95 = { max = "150ms" }\n[[budget]]\narm = "rtp"\ndelivered = { min = "99%" }'
-    )
+    path = budgets('[[budget]]\narm = "srt"\np95 = { max = "150ms" }\n[[budget]]\narm = "rtp"\nshown = { min = "99%" }')
     assert check_file(path).kept
     doubled_srt_latency(monkeypatch)
     mute_nack(monkeypatch)

@@ -7,20 +7,20 @@ import pytest
 
 from glassbench.experiments.budgets.judge import LEAST_RUNS, judge
 from glassbench.experiments.budgets.limits import parse_limits
-from glassbench.experiments.budgets.metrics import METRICS, Value
+from glassbench.experiments.budgets.value import HELD, Value
 
 INF = math.inf
 
 
 def limit(metric, **content):
-    (only,) = parse_limits(METRICS[metric], content)
+    (only,) = parse_limits(HELD[metric], content)
     return only
 
 
 def exactly(metric, value, reference=None, **content):
     """The exact judgement of one value."""
     before = None if reference is None else Value(reference, (reference,))
-    lower = METRICS[metric].lower_is_better
+    lower = HELD[metric].lower_is_better
     return judge(limit(metric, **content), Value(value, (value,)), before, lower_is_better=lower, exact=True)
 
 
@@ -35,8 +35,8 @@ def exactly(metric, value, reference=None, **content):
         ("p95", {"max_increase": "5%"}, 100.0, 99.0, INF),
         ("freezes", {"max": 2}, None, 2, 3),
         ("freezes", {"max_increase": 0}, 4, 4, 5),
-        ("delivered", {"min": "99%"}, None, 0.99, 0.989),
-        ("delivered", {"max_decrease": "0.5%"}, 0.9, 0.895, 0.894),
+        ("shown", {"min": "99%"}, None, 0.99, 0.989),
+        ("shown", {"max_decrease": "0.5%"}, 0.9, 0.895, 0.894),
         ("floor_ratio", {"max": 1.5}, None, 1.5, 1.501),
         ("floor_ratio", {"max_increase": "10%"}, 2.0, 2.2, 2.201),
         ("floor_ratio", {"max_increase": 0.1}, 2.0, 2.1, 2.101),
@@ -83,7 +83,7 @@ def test_where_chance_has_a_part_a_share_breaks_by_its_upper_bound():
 
     def live(least):
         value = Value(0.903, runs)
-        return judge(limit("delivered", min=least), value, lower_is_better=False, exact=False)
+        return judge(limit("shown", min=least), value, lower_is_better=False, exact=False)
 
     assert live("90%").kept
     assert live("90.5%").kept and live("90.5%").note

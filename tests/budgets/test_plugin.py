@@ -37,7 +37,7 @@ def three_lines(fields: str) -> str:
 
 
 def test_three_lines_hold_a_budget_also_under_strict_markers(run):
-    run(three_lines("p95={'max': '1s'}, delivered={'min': '90%'}"), apart=True).assert_outcomes(passed=1)
+    run(three_lines("p95={'max': '1s'}, shown={'min': '90%'}"), apart=True).assert_outcomes(passed=1)
 
 
 def test_a_broken_budget_says_which_metric_by_how_much_and_which_stage(run):

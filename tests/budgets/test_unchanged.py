@@ -23,7 +23,7 @@ p95 = {{ max_increase = "0%" }}
 p99 = {{ max_increase = "0ms" }}
 max = {{ max_increase = "0ms" }}
 freezes = {{ max_increase = 0 }}
-delivered = {{ max_decrease = "0%" }}
+shown = {{ max_decrease = "0%" }}
 """
 
 

@@ -86,7 +86,7 @@ def test_ab_finds_the_longer_delay_and_not_more(glass: Glass) -> None:
     a, b = scenario("near"), scenario("far", delay="15ms")
     code, out, err = glass("ab", a, b, "--runs", "12", "--workers", "1")
     assert (code, err) == (0, "")
-    assert "At p95, udp: A sooner, by 5 ms" in out
+    assert "At p95, udp: A sooner, by 5.0 ms" in out
     assert "10 ms each way" in out and "15 ms each way" in out
     assert "A against itself: " in out
     rows = json.loads(glass("ab", a, b, "--runs", "12", "--workers", "1", "--json").out)["rows"]

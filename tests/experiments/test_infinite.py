@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from glassbench.experiments.account.metrics import floor_ratio
-from glassbench.experiments.budgets.metrics import METRICS, value
+from glassbench.experiments.budgets.value import HELD, value
 from glassbench.experiments.cli.show_runs import median_rows
 from glassbench.experiments.engine.runner import run
 from glassbench.experiments.results.dataset import Dataset, load
@@ -102,5 +102,5 @@ def test_budgets_and_tables_agree_on_the_ratio_to_the_floor(lost: int, of_floor:
         shown = np.where(np.arange(100) < missing, np.nan, captured + 0.02)
         return pd.DataFrame({"captured_at": captured, "displayed_at": shown})
 
-    found = value(METRICS["floor_ratio"], [frames(lost)], [frames(of_floor)])
+    found = value(HELD["floor_ratio"], [frames(lost)], [frames(of_floor)])
     assert math.isnan(found) if ratio is None else found == ratio

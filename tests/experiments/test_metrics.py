@@ -14,8 +14,8 @@ from glassbench.experiments.account.metrics import (
     percentile,
     sent_mbps,
     signal_delay,
-    summarize,
 )
+from glassbench.experiments.account.summary import summarize
 
 INF = math.inf
 

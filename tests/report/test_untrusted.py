@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from glassbench.experiments.account.number_text import finite, number_text
 from glassbench.experiments.cli.app import app
 from glassbench.experiments.cli.errors import run_app
 from glassbench.experiments.results.answer import answer
@@ -23,8 +24,8 @@ from glassbench.experiments.results.json_form import json_text
 from glassbench.experiments.results.notes import told
 from glassbench.experiments.results.report.content import Report
 from glassbench.experiments.results.report.impairment import impairment_section
-from glassbench.experiments.results.report.numbers import finite, number, plain
 from glassbench.experiments.results.report.page import page
+from glassbench.experiments.results.report.plain import plain
 from glassbench.experiments.results.report.provenance import provenance_section
 from glassbench.experiments.results.report.report import report_of
 from glassbench.experiments.results.report.sections import fate_section
@@ -94,8 +95,8 @@ def test_only_finite_numbers_are_numbers(value, found):
 
 
 def test_infinite_and_undefined_look_different():
-    found = [number(value) for value in (math.inf, -math.inf, None, math.nan, "x", 3.14159)]
-    assert found == ["∞", "-∞", "–", "–", "–", "3.1"]  # noqa: RUF001
+    found = [number_text(value, ".1f") for value in (math.inf, -math.inf, None, math.nan, "x", 3.14159)]
+    assert found == ["∞", "-∞", "-", "-", "-", "3.1"]
 
 
 def test_a_label_in_a_drawing_is_printable_and_short():

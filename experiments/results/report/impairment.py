@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from glassbench.experiments.account.number_text import finite, share_text
 from glassbench.experiments.results.report.content import Cell, Row, Section, Table
-from glassbench.experiments.results.report.numbers import finite, share
 
 Impairments = Mapping[str, Any]
 """The record of one arm in one run: `down` and `up`, each with `path` and `elements`."""
@@ -90,7 +90,7 @@ def _range(arms: Mapping[str, Counts], name: str) -> str:
     if not any(counts[name] for counts in used):
         return "none"
     ordered = sorted(used, key=lambda counts: counts[name] / counts["pushed"])
-    low, high = (share(counts[name], counts["pushed"]) for counts in (ordered[0], ordered[-1]))
+    low, high = (share_text(counts[name], counts["pushed"]) for counts in (ordered[0], ordered[-1]))
     return low if low == high else f"{low} to {high}"
 
 
@@ -98,7 +98,9 @@ def _rows(arms: Mapping[str, Counts]) -> tuple[Row, ...]:
     rows = []
     for arm, counts in arms.items():
         shares = {
-            name: share(counts[name], counts["pushed"]) for name in ("lost", "dropped", "duplicated") if counts[name]
+            name: share_text(counts[name], counts["pushed"])
+            for name in ("lost", "dropped", "duplicated")
+            if counts[name]
         }
         rows.append(Row(arm, tuple(Cell(str(counts[name]), shares.get(name, "")) for name in _COUNTS)))
     return tuple(rows)

@@ -10,11 +10,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from glassbench.experiments.account.ledger import STAGES
+from glassbench.experiments.account.number_text import share_text
 from glassbench.experiments.results.plots.latency_cdf import by_p95, draw_cdf, draw_tail
 from glassbench.experiments.results.plots.stage_breakdown import LOOKS, MEANING, SLOW, USUAL, draw_stages, mean_between
 from glassbench.experiments.results.plots.style import LineStyle, arm_styles, new_figure
 from glassbench.experiments.results.report.content import Figure, Picture
-from glassbench.experiments.results.report.numbers import plain, share
+from glassbench.experiments.results.report.plain import plain
 from glassbench.experiments.results.report.svg import colour, drawn, swatch
 
 Frames = Mapping[str, pd.DataFrame]
@@ -28,7 +29,7 @@ def latency_figure(video: Frames, *, of: str) -> Figure:
     styles = arm_styles(list(video))
     shown = {arm: int(np.isfinite(frames["g2g_ms"]).sum()) for arm, frames in video.items()}
     order = by_p95(video)
-    said = ", ".join(f"{plain(arm)} {share(shown[arm], len(video[arm]))} shown" for arm in order)
+    said = ", ".join(f"{plain(arm)} {share_text(shown[arm], len(video[arm]))} shown" for arm in order)
     return Figure(
         caption=f"Glass-to-glass latency of {of}. First the share that was on the screen within x ms; a line that ends "
         "below 100 % has frames that were never shown. Then the share that was not, on a log scale, where the slow "
@@ -43,7 +44,7 @@ def latency_figure(video: Frames, *, of: str) -> Figure:
                 "Not yet shown after x ms, %",
             ),
         ),
-        key=tuple((_line(styles[arm]), f"{arm}, {share(shown[arm], len(video[arm]))} shown") for arm in order),
+        key=tuple((_line(styles[arm]), f"{arm}, {share_text(shown[arm], len(video[arm]))} shown") for arm in order),
     )
 
 

@@ -5,8 +5,8 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from glassbench.experiments.account.number_text import NOTHING
 from glassbench.experiments.results.report.content import Cell, Row, Section, Table
-from glassbench.experiments.results.report.numbers import NOTHING
 from glassbench.experiments.scenario.toml_text import to_toml
 
 

@@ -4,35 +4,29 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import pandas as pd
-
 from glassbench.experiments.account.ledger import FATES
+from glassbench.experiments.account.metric_table import in_view
+from glassbench.experiments.account.number_text import number_text
 from glassbench.experiments.results.answer import answer
 from glassbench.experiments.results.dataset import Dataset, Run
 from glassbench.experiments.results.evidence import evidence, sizing
 from glassbench.experiments.results.report.content import Cell, Report, Row, Section, Table
 from glassbench.experiments.results.report.impairment import impairment_section
-from glassbench.experiments.results.report.numbers import number
 from glassbench.experiments.results.report.provenance import provenance_section
 from glassbench.experiments.results.report.sections import fate_section, picture_sections
-from glassbench.experiments.results.report.tables import interval_table, run_table, soonest_first, verdict_table
+from glassbench.experiments.results.report.tables import (
+    headings,
+    interval_table,
+    run_table,
+    soonest_first,
+    verdict_table,
+)
 from glassbench.experiments.results.statistics import Comparison
 from glassbench.experiments.results.subject import subject
 from glassbench.experiments.scenario.spec import FLOOR
 
 _POOLED_RUNS = (
     20  # pictures of all frames are of so many runs at most: of more, memory would grow and the eye see no more
-)
-
-_MEDIANS = (
-    ("g2g_p50_ms", "p50, ms", ".1f"),
-    ("g2g_p95_ms", "p95, ms", ".1f"),
-    ("g2g_p99_ms", "p99, ms", ".1f"),
-    ("shown", "delivered, %", ".1f"),
-    ("freezes", "freezes", ".0f"),
-    ("ssim", "SSIM", ".3f"),
-    ("sent_mbps", "sent, Mbit/s", ".2f"),
-    ("floor_ratio", "p95 / floor", ".2f"),
 )
 
 
@@ -82,7 +76,7 @@ def _of_one_run(dataset: Dataset) -> Report:
 def _floor(run: Run) -> str:
     p95 = run.floor.get("g2g_p95_ms")
     text = "The floor is plain UDP on the same path without what loses packets by itself."
-    return f"{text} Its p95 is {number(p95, '.1f')} ms." if p95 is not None else f"{text} It was not measured."
+    return f"{text} Its p95 is {number_text(p95, '.1f')} ms." if p95 is not None else f"{text} It was not measured."
 
 
 def _of_a_sweep(dataset: Dataset) -> Report:
@@ -182,7 +176,7 @@ def _medians(dataset: Dataset) -> Table:
     rows = [
         Row(
             ", ".join([*(f"{axis} {row[axis]}" for axis in dataset.axes), str(row["arm"])]),
-            (Cell(str(row["runs"])), *(Cell(_median(row[name], name, form)) for name, _, form in _MEDIANS)),
+            (Cell(str(row["runs"])), *(Cell(metric.text(row[metric.column])) for metric in in_view("report"))),
         )
         for row in medians[medians["arm"] != FLOOR].to_dict("records")
     ]
@@ -190,15 +184,9 @@ def _medians(dataset: Dataset) -> Table:
         caption="The median at each point of the sweep, over the seeds in which a number is defined; ∞ stands for "
         "frames never shown.",
         corner="point and arm",
-        columns=("runs", *(heading for _, heading, _ in _MEDIANS)),
+        columns=("runs", *headings()),
         rows=tuple(rows),
     )
-
-
-def _median(value: Any, name: str, form: str) -> str:
-    if pd.isna(value):
-        return number(None)
-    return number(100 * float(value) if name == "shown" else float(value), form)
 
 
 def _count(count: int, what: str) -> str:

@@ -14,7 +14,7 @@ from glassbench.experiments.results.dataset import Run
 from glassbench.experiments.results.plots.style import FAINT, INK, PALETTE, arm_styles, tidy
 from glassbench.experiments.results.plots.timeline import draw_arm, draw_capacity, latency_limits, time_limits
 from glassbench.experiments.results.report.content import Figure, Picture
-from glassbench.experiments.results.report.numbers import plain
+from glassbench.experiments.results.report.plain import plain
 from glassbench.experiments.results.report.svg import drawn, swatch
 
 Frames = Mapping[str, pd.DataFrame]

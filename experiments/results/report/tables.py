@@ -8,25 +8,14 @@ import numpy as np
 import pandas as pd
 
 from glassbench.experiments.account.ledger import FATES
+from glassbench.experiments.account.metric_table import Metric, in_view
 from glassbench.experiments.account.metrics import freezes
+from glassbench.experiments.account.number_text import NOTHING, finite, number_text, share_text
 from glassbench.experiments.results.paired_metrics import values_of
 from glassbench.experiments.results.report.content import Cell, Row, Table
-from glassbench.experiments.results.report.numbers import NOTHING, finite, interval, number, share
 from glassbench.experiments.results.statistics import Comparison, quantile_interval
 
 _FREEZES_TOLD = 6  # of an arm, by length; the strips show all
-
-# Column of a dataset's summary, heading, format.
-_NUMBERS = (
-    ("g2g_p50_ms", "p50, ms", ".1f"),
-    ("g2g_p95_ms", "p95, ms", ".1f"),
-    ("g2g_p99_ms", "p99, ms", ".1f"),
-    ("shown", "delivered, %", ".1f"),
-    ("freezes", "freezes", ".0f"),
-    ("ssim", "SSIM", ".3f"),
-    ("sent_mbps", "sent, Mbit/s", ".2f"),
-    ("floor_ratio", "p95 / floor", ".2f"),
-)
 
 
 def run_table(arms: Sequence[Mapping[str, Any]]) -> Table:
@@ -35,29 +24,31 @@ def run_table(arms: Sequence[Mapping[str, Any]]) -> Table:
         caption="One run, so these are its numbers and not intervals. Latencies are glass to glass over all captured "
         "frames: one never shown is infinite (∞).",
         corner="arm",
-        columns=("p50, ms", "p95, ms", "p99, ms", "delivered", "freezes", "SSIM", "sent, Mbit/s", "p95 / floor"),
+        columns=headings(),
         rows=tuple(_run_row(arm) for arm in arms),
     )
 
 
 def _run_row(arm: Mapping[str, Any]) -> Row:
-    numbers = arm["summary"]
+    numbers, metrics = arm["summary"], in_view("report")
     if arm["outcome"] != "measured" and not numbers:
-        return Row(arm["arm"], (Cell(arm["outcome"]), *[Cell(NOTHING)] * 7))
-    shown, captured = (finite(numbers.get(name)) or 0.0 for name in ("displayed", "captured"))
-    note = "" if arm["outcome"] == "measured" else arm["outcome"]
-    return Row(
-        arm["arm"],
-        (
-            Cell(number(numbers.get("g2g_p50_ms")), note),
-            *(Cell(number(numbers.get(name))) for name in ("g2g_p95_ms", "g2g_p99_ms")),
-            Cell(share(shown, captured), f"{shown:.0f} of {captured:.0f}"),
-            Cell(number(numbers.get("freezes"), ".0f"), f"{number(numbers.get('freeze_s'), '.2f')} s"),
-            Cell(number(numbers.get("ssim"), ".3f")),
-            Cell(number(numbers.get("sent_mbps"), ".2f")),
-            Cell(number(numbers.get("floor_ratio"), ".2f")),
-        ),
-    )
+        return Row(arm["arm"], (Cell(arm["outcome"]), *[Cell(NOTHING)] * (len(metrics) - 1)))
+    first, *others = (_cell(metric, numbers) for metric in metrics)
+    note = first.note if arm["outcome"] == "measured" else arm["outcome"]
+    return Row(arm["arm"], (Cell(first.text, note), *others))
+
+
+def _cell(metric: Metric, numbers: Mapping[str, Any]) -> Cell:
+    if metric.name == "shown":
+        shown, captured = (finite(numbers.get(name)) or 0.0 for name in ("displayed", "captured"))
+        return Cell(share_text(shown, captured), f"{shown:.0f} of {captured:.0f}")
+    note = f"{number_text(numbers.get('freeze_s'), '.2f')} s" if metric.name == "freezes" else ""
+    return Cell(metric.text(numbers.get(metric.column)), note)
+
+
+def headings() -> tuple[str, ...]:
+    """Of the columns of a page that have metrics."""
+    return tuple(metric.heading.replace("\n", " ") for metric in in_view("report"))
 
 
 def soonest_first(arm: Mapping[str, Any]) -> tuple[bool, float, float, str]:
@@ -77,7 +68,7 @@ def interval_table(summary: pd.DataFrame, arms: Sequence[str], *, intervals: boo
         caption="In a typical run: the median over the measured runs in which a number is defined"
         f"{within if intervals else ''}. Latencies are glass to glass over all captured frames of a run.",
         corner="arm",
-        columns=("runs", *(heading for _, heading, _ in _NUMBERS)),
+        columns=("runs", *headings()),
         rows=tuple(_interval_row(arm, summary[summary["arm"] == arm], intervals=intervals) for arm in arms),
     )
 
@@ -86,16 +77,18 @@ def _interval_row(arm: str, rows: pd.DataFrame, *, intervals: bool) -> Row:
     measured = rows[rows["outcome"] == "measured"]
     count = Cell(str(len(measured)), "" if len(measured) == len(rows) else f"of {len(rows)}")
     if measured.empty:
-        return Row(arm, (count, Cell(str(rows["outcome"].iloc[0])), *[Cell(NOTHING)] * (len(_NUMBERS) - 1)))
-    return Row(arm, (count, *(_typical(measured, name, form, within=intervals) for name, _, form in _NUMBERS)))
+        return Row(arm, (count, Cell(str(rows["outcome"].iloc[0])), *[Cell(NOTHING)] * (len(headings()) - 1)))
+    return Row(arm, (count, *(_typical(measured, metric, within=intervals) for metric in in_view("report"))))
 
 
-def _typical(measured: pd.DataFrame, name: str, form: str, *, within: bool) -> Cell:
-    values = values_of(measured, name)
+def _typical(measured: pd.DataFrame, metric: Metric, *, within: bool) -> Cell:
+    values = values_of(measured, metric)
     defined = values[~np.isnan(values)]
     if not len(defined):
         return Cell(NOTHING)
-    return Cell(number(float(np.median(defined)), form), interval(quantile_interval(defined), form) if within else "")
+    bounds = quantile_interval(defined)
+    note = f"[{metric.text(bounds.low)}, {metric.text(bounds.high)}]" if within else ""
+    return Cell(metric.text(float(np.median(defined))), note)
 
 
 def verdict_table(compared: Comparison) -> Table:
@@ -141,7 +134,10 @@ def fate_table(fates: Mapping[str, Mapping[str, Any]]) -> Table:
         found = {fate: int(finite(counts.get(fate)) or 0) for fate in FATES}
         total = sum(found.values())
         rows.append(
-            Row(arm, tuple(Cell(str(found[fate]), share(found[fate], total) if found[fate] else "") for fate in FATES))
+            Row(
+                arm,
+                tuple(Cell(str(found[fate]), share_text(found[fate], total) if found[fate] else "") for fate in FATES),
+            )
         )
     return Table(
         caption="Video frames by fate. undecodable: its reference was missing. late: whole, but after its deadline "
@@ -174,4 +170,4 @@ def freeze_table(video: Mapping[str, pd.DataFrame], order: Sequence[str], *, of:
 
 
 def _ms(seconds: float) -> str:
-    return number(1e3 * seconds)
+    return number_text(1e3 * seconds, ".1f")

@@ -1,0 +1,329 @@
+"""The table of metrics: what an arm is judged by, each in one place.
+
+To add one: a line in METRICS. Tables, JSON, pages, budgets, paired statistics and the agreement of worlds take from
+here what its `views` name; the summary on disk and `--json` have all of them.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, get_args
+
+import numpy as np
+import pandas as pd
+
+from glassbench.experiments.account import metrics
+from glassbench.experiments.account.number_text import number_text
+
+Unit = Literal["ms", "s", "count", "share", "ratio", "Mbit/s", "dB", ""]
+
+View = Literal["table", "medians", "sweep", "report", "paired", "agreement", "budget"]
+"""Where a metric is shown: of one run, of many, of a sweep in the terminal, on a page; compared pair by pair of runs,
+or of worlds; held by a budget."""
+
+
+class Runs(NamedTuple):
+    """What a metric is made of: the ledger of one track, run by run, and where it is needed the link tables, the
+    duration of the media of a run in seconds, and the ledgers of the floor."""
+
+    frames: Sequence[pd.DataFrame]
+    links: Sequence[pd.DataFrame] = ()
+    duration: float = math.nan
+    floor: Sequence[pd.DataFrame] | None = None
+
+
+class Tolerance(NamedTuple):
+    """By how much real time may differ from virtual time: an absolute part, in the unit, and a share of the value."""
+
+    absolute: float
+    relative: float = 0.0
+
+    def of(self, value: float) -> float:
+        return self.absolute + self.relative * value
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One line of the table.
+
+    `name` is what budgets and people call it, `column` its name in summaries and JSON, `heading` stands above its
+    column. `of` gives it over all runs together: infinite where it never came, NaN where it is undefined. `share` is
+    the percentile of glass-to-glass latency that it is made of, None without one. `less` and `more` say what a setting
+    does in which it is lower or higher. `video_only`: a track of messages has none. `against_floor`: it is known only
+    when the floor is.
+    """
+
+    name: str
+    column: str
+    heading: str
+    unit: Unit
+    form: str
+    of: Callable[[Runs], float]
+    views: frozenset[View]
+    share: float | None = None
+    lower_is_better: bool = True
+    less: str = ""
+    more: str = ""
+    video_only: bool = False
+    against_floor: bool = False
+    tolerance: Tolerance | None = None
+
+    @property
+    def kind(self) -> str:
+        """The type of its column in pandas."""
+        return "Int64" if self.unit == "count" else "Float64"
+
+    def text(self, value: object) -> str:
+        """A value as it stands in a column, without its unit; a share in percent."""
+        if self.unit == "share" and isinstance(value, int | float):
+            return number_text(100 * float(value), self.form)
+        return number_text(value, self.form)
+
+    def with_unit(self, value: object) -> str:
+        """A value as it stands in a sentence."""
+        unit = {"share": " %", "count": "", "ratio": ""}.get(self.unit, f" {self.unit}")
+        return self.text(value) + (unit if value != math.inf else "")
+
+
+def titled(metric: Metric) -> str:
+    """The name of a metric with its unit, where there is a line for it."""
+    unit = {"share": "%", "count": "", "ratio": ""}.get(metric.unit, metric.unit)
+    return f"{metric.name}, {unit}" if unit else metric.name
+
+
+def in_view(view: View) -> list[Metric]:
+    """The metrics of a view, in the order of the table."""
+    return [metric for metric in METRICS.values() if view in metric.views]
+
+
+def values(runs: Runs) -> dict[str, float | int | None]:
+    """Every metric but those against the floor by its column, as the summary of an arm has it: None is undefined."""
+    return {metric.column: _value(metric, runs) for metric in METRICS.values() if not metric.against_floor}
+
+
+def _value(metric: Metric, runs: Runs) -> float | int | None:
+    value = metric.of(runs)
+    if math.isnan(value):
+        return None
+    return int(value) if metric.unit == "count" else round(value, 6)
+
+
+def _latency(share: float) -> Callable[[Runs], float]:
+    def of(runs: Runs) -> float:
+        latencies = np.concatenate([metrics.glass_to_glass(frames) for frames in runs.frames])
+        return round(1e3 * metrics.percentile(latencies, share), 6)
+
+    return of
+
+
+def _signal(runs: Runs) -> float:
+    return 1e3 * metrics.percentile(np.concatenate([metrics.signal_delay(frames) for frames in runs.frames]), 0.95)
+
+
+def _first_frame(runs: Runs) -> float:
+    return 1e3 * float(np.median([metrics.first_frame(frames) for frames in runs.frames]))
+
+
+def _shown(runs: Runs) -> float:
+    captured = sum(len(frames) for frames in runs.frames)
+    shown = sum(int((frames["fate"] == "displayed").sum()) for frames in runs.frames)
+    return shown / captured if captured else math.nan
+
+
+def _freezes(runs: Runs) -> float:
+    return float(sum(len(metrics.freezes(frames)) for frames in runs.frames))
+
+
+def _frozen(runs: Runs) -> float:
+    return sum(length for frames in runs.frames for _, length in metrics.freezes(frames))
+
+
+def _mean(column: str) -> Callable[[Runs], float]:
+    """Over all source instants; undefined if the arm has no pictures (a size model)."""
+
+    def of(runs: Runs) -> float:
+        parts = [frames[column] for frames in runs.frames if column in frames]
+        return float(pd.concat(parts).mean()) if parts else math.nan
+
+    return of
+
+
+def _sent(runs: Runs) -> float:
+    if not runs.links:
+        return math.nan
+    return sum(metrics.sent_mbps(links, runs.duration) for links in runs.links) / len(runs.links)
+
+
+def _floor_ratio(runs: Runs) -> float:
+    if runs.floor is None:
+        return math.nan
+    p95 = _latency(0.95)
+    ratio = metrics.floor_ratio(p95(runs), p95(Runs(runs.floor)))
+    return math.nan if ratio is None else ratio
+
+
+def _views(*names: View) -> frozenset[View]:
+    return frozenset(names)
+
+
+def _table(lines: Iterable[Metric]) -> dict[str, Metric]:
+    return {metric.name: metric for metric in lines}
+
+
+_EVERYWHERE = frozenset(get_args(View))
+
+METRICS: dict[str, Metric] = _table(
+    (
+        Metric(
+            name="p50",
+            column="g2g_p50_ms",
+            heading="p50\nms",
+            unit="ms",
+            form=".1f",
+            of=_latency(0.50),
+            views=_EVERYWHERE,
+            share=0.50,
+            less="sooner",
+            more="later",
+            tolerance=Tolerance(3.0),
+        ),
+        Metric(
+            name="p95",
+            column="g2g_p95_ms",
+            heading="p95\nms",
+            unit="ms",
+            form=".1f",
+            of=_latency(0.95),
+            views=_EVERYWHERE,
+            share=0.95,
+            less="sooner",
+            more="later",
+            tolerance=Tolerance(5.0, 0.1),
+        ),
+        Metric(
+            name="p99",
+            column="g2g_p99_ms",
+            heading="p99\nms",
+            unit="ms",
+            form=".1f",
+            of=_latency(0.99),
+            views=_views("table", "medians", "report", "paired", "budget"),
+            share=0.99,
+            less="sooner",
+            more="later",
+        ),
+        Metric(
+            name="max",
+            column="g2g_max_ms",
+            heading="max\nms",
+            unit="ms",
+            form=".1f",
+            of=_latency(1.0),
+            views=_views("budget"),
+            share=1.0,
+            less="sooner",
+            more="later",
+        ),
+        Metric(
+            name="first_frame",
+            column="first_frame_ms",
+            heading="first\nframe ms",
+            unit="ms",
+            form=".1f",
+            of=_first_frame,
+            views=_views(),
+        ),
+        Metric(
+            name="signal_p95",
+            column="signal_p95_ms",
+            heading="signal\np95 ms",
+            unit="ms",
+            form=".1f",
+            of=_signal,
+            views=_views("table", "paired"),
+            less="sooner",
+            more="later",
+        ),
+        Metric(
+            name="shown",
+            column="shown",
+            heading="shown\n%",
+            unit="share",
+            form=".1f",
+            of=_shown,
+            views=_EVERYWHERE,
+            lower_is_better=False,
+            less="shows less",
+            more="shows more",
+            tolerance=Tolerance(0.02),
+        ),
+        Metric(
+            name="freezes",
+            column="freezes",
+            heading="freezes",
+            unit="count",
+            form=".0f",
+            of=_freezes,
+            views=_views("table", "report", "paired", "budget"),
+            less="freezes less",
+            more="freezes more",
+            video_only=True,
+        ),
+        Metric(
+            name="freeze_s",
+            column="freeze_s",
+            heading="freeze\ns",
+            unit="s",
+            form=".2f",
+            of=_frozen,
+            views=_views(),
+            video_only=True,
+        ),
+        Metric(
+            name="ssim",
+            column="ssim",
+            heading="SSIM",
+            unit="",
+            form=".3f",
+            of=_mean("ssim"),
+            views=_views("table", "report"),
+            lower_is_better=False,
+            video_only=True,
+        ),
+        Metric(
+            name="psnr",
+            column="psnr_db",
+            heading="PSNR\ndB",
+            unit="dB",
+            form=".1f",
+            of=_mean("psnr_db"),
+            views=_views(),
+            lower_is_better=False,
+            video_only=True,
+        ),
+        Metric(
+            name="sent",
+            column="sent_mbps",
+            heading="sent\nMbit/s",
+            unit="Mbit/s",
+            form=".2f",
+            of=_sent,
+            views=_views("table", "medians", "report", "paired", "agreement"),
+            less="sends less",
+            more="sends more",
+            tolerance=Tolerance(0.0, 0.05),
+        ),
+        Metric(
+            name="floor_ratio",
+            column="floor_ratio",
+            heading="p95 /\nfloor",
+            unit="ratio",
+            form=".2f",
+            of=_floor_ratio,
+            views=_views("table", "medians", "sweep", "report", "budget"),
+            share=0.95,
+            video_only=True,
+            against_floor=True,
+        ),
+    )
+)

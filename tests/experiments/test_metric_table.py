@@ -1,0 +1,130 @@
+"""One table of metrics: a line added to it is found in every view, and one number has one text."""
+
+import json
+import math
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from glassbench.experiments.account.metric_table import METRICS, in_view
+from glassbench.experiments.account.number_text import number_text
+
+ROOT = Path(__file__).parents[2]
+ROOMS = ("transport", "sender", "receiver", "netem", "experiments")
+LINE = """
+        Metric(
+            name="answer",
+            column="answer_ms",
+            heading="answer\\nms",
+            unit="ms",
+            form=".1f",
+            of=lambda runs: 42.0,
+            views=_EVERYWHERE,
+            share=0.5,
+            less="answers less",
+            more="answers more",
+            tolerance=Tolerance(7.0),
+        ),
+"""
+BUDGET = """
+[[budget]]
+scenario = "fixed"
+arm = "udp"
+answer = { max = "41ms" }
+"""
+SHORT = ["--source", "lognormal", "--duration", "500ms", "--workers", "1"]
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The source of this checkout, with one line more in the table."""
+    folder = tmp_path_factory.mktemp("copy")
+    for room in ROOMS:
+        shutil.copytree(ROOT / room, folder / room, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "src", folder / "src", symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
+    table = folder / "experiments" / "account" / "metric_table.py"
+    text = table.read_text()
+    start = "METRICS: dict[str, Metric] = _table(\n    ("
+    assert text.count(start) == 1
+    table.write_text(text.replace(start, start + LINE))
+    return folder
+
+
+def glass(copy: Path, *arguments: str, code: int = 0) -> str:
+    program = "import sys; from glassbench.experiments.cli.main import main; sys.exit(main())"
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        cwd=copy,
+        env={"PYTHONPATH": str(copy / "src"), "PATH": "/usr/bin:/bin", "XDG_CACHE_HOME": str(copy / "cache")},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_a_metric_is_one_line_and_is_found_in_table_json_report_budget_and_paired_statistics(copy: Path) -> None:
+    assert "answer" in glass(copy, "compare", *SHORT, "--arm", "udp")
+    content = json.loads(glass(copy, "compare", *SHORT, "--arm", "udp", "--json"))
+    assert content["arms"][0]["answer_ms"] == 42.0
+    folder = Path(content["results"])
+    glass(copy, "report", str(folder))
+    page = (copy / folder / "report.html").read_text()
+    assert "answer ms" in page and ">42.0<" in page
+    (copy / "budgets.toml").write_text(BUDGET)
+    (verdict,) = json.loads(glass(copy, "budget", "check", "budgets.toml", "--json", code=1))["verdicts"]
+    assert "answer 42.0 ms breaks max 41ms" in verdict["sentence"]
+    (copy / "a.toml").write_text(A)
+    assert "answer, ms" in glass(copy, "ab", "a.toml", "a.toml", "--runs", "2", "--workers", "1")
+
+
+A = """
+name = "a"
+duration = "300ms"
+arms = ["udp"]
+[video]
+source = "lognormal"
+[network]
+delay = "5ms"
+"""
+
+
+def test_the_agreement_of_worlds_holds_every_metric_that_has_a_tolerance() -> None:
+    assert in_view("agreement") == [metric for metric in METRICS.values() if metric.tolerance is not None]
+
+
+def test_metrics_that_are_compared_say_what_more_and_less_of_them_is() -> None:
+    assert all(metric.less and metric.more for metric in in_view("paired"))
+
+
+def test_no_two_metrics_share_a_name_or_a_column() -> None:
+    assert all(name == metric.name for name, metric in METRICS.items())
+    assert len({metric.column for metric in METRICS.values()}) == len(METRICS)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text", "with_unit"),
+    [
+        ("p95", 12.345, "12.3", "12.3 ms"),
+        ("p95", math.inf, "∞", "∞"),
+        ("p95", math.nan, "-", "- ms"),
+        ("shown", 0.983, "98.3", "98.3 %"),
+        ("shown", 1, "100.0", "100.0 %"),
+        ("freezes", 3, "3", "3"),
+        ("floor_ratio", 1.234, "1.23", "1.23"),
+        ("sent", 4.0, "4.00", "4.00 Mbit/s"),
+    ],
+)
+def test_a_value_has_one_text(name: str, value: float, text: str, with_unit: str) -> None:
+    assert METRICS[name].text(value) == text
+    assert METRICS[name].with_unit(value) == with_unit
+
+
+def test_what_is_no_number_is_a_dash() -> None:
+    assert [number_text(value) for value in (None, "x", True, math.nan, 10**400)] == ["-"] * 5
+    assert [number_text(value) for value in (math.inf, -math.inf, 1.5)] == ["∞", "-∞", "1.5"]
