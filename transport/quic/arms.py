@@ -8,7 +8,7 @@ from glassbench.transport.contract import TransportConfig
 from glassbench.transport.quic.datagrams import DatagramCarrier
 from glassbench.transport.quic.options import DatagramOptions, QuicOptions
 from glassbench.transport.quic.receiver import QuicReceiver
-from glassbench.transport.quic.sender import LiveSender, QuicSender, StockSender
+from glassbench.transport.quic.sender import QuicSender, ScheduledSender, StockSender
 from glassbench.transport.quic.session import Session
 from glassbench.transport.quic.streams import StreamCarrier, StreamPer
 
@@ -41,7 +41,7 @@ def datagram_receiver(config: TransportConfig, session: type[Session]) -> QuicRe
 
 
 def _scheduler(options: QuicOptions) -> type[QuicSender]:
-    return LiveSender if options.congestion in CONTROLLERS else StockSender
+    return ScheduledSender if options.congestion in CONTROLLERS else StockSender
 
 
 def _given(config: TransportConfig) -> dict[str, Any]:
