@@ -25,6 +25,9 @@ from glassbench.transport.udp import UdpOptions, UdpReceiver, UdpSender
 
 ANY_MEDIA = frozenset({"h264", "hevc", "vp8", "vp9", "av1", "data"})
 
+_RENAMED = {"congestion": ("control", "aioquic's own is stack=stock,control=reno")}
+"""Options of earlier releases: what they are called now, and what else is to be known."""
+
 
 @dataclass(frozen=True, slots=True)
 class TransportEntry:
@@ -84,6 +87,9 @@ def validate_options(name: str, options: Mapping[str, object]) -> dict[str, obje
     types = get_type_hints(entry.options)
     for key, value in options.items():
         if key not in types:
+            renamed, hint = _RENAMED.get(key, ("", ""))
+            if renamed in types:
+                raise ValueError(f"transport {name}: option {key!r} is now {renamed!r}; {hint}")
             accepted = ", ".join(types) or "none"
             raise ValueError(f"transport {name}: unknown option {key!r}; accepted are {accepted}")
         if not _fits(value, types[key]):

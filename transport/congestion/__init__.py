@@ -3,29 +3,38 @@
 To add one: a class that keeps `controller.Controller` in a file of its own, and a line here.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Protocol
 
 from glassbench.transport.congestion.controller import Controller
+from glassbench.transport.congestion.cubic import CubicController
 from glassbench.transport.congestion.realtime import RealtimeController
+from glassbench.transport.congestion.reno import RenoController
 
 Need = Literal["receive-times", "ecn"]
 
 
+class MakeController(Protocol):
+    """Makes a controller for packets of at most so many bytes of UDP payload, at first."""
+
+    def __call__(self, *, max_datagram_bytes: int) -> Controller: ...
+
+
 @dataclass(frozen=True, slots=True)
 class ControllerEntry:
-    """One controller: what it is, how it is made for packets of a size in bytes, and what it cannot do without.
-
-    `needs`: the times at which the peer received packets, or marks of queues (ECN).
-    """
+    """One controller: what it is, how it is made, and what it cannot do without: the times at which the peer received
+    packets, or the marks of queues (ECN)."""
 
     name: str
     summary: str
-    make: Callable[..., Controller]
+    make: MakeController
     needs: frozenset[Need] = field(default_factory=frozenset)
 
 
-_ENTRIES = (ControllerEntry("realtime", "the window follows the rate, the queue stays short", RealtimeController),)
+_ENTRIES = (
+    ControllerEntry("realtime", "the window follows the rate, the queue stays short", RealtimeController),
+    ControllerEntry("reno", "NewReno of RFC 9002", RenoController),
+    ControllerEntry("cubic", "CUBIC of RFC 9438", CubicController),
+)
 
 CONTROLLERS: dict[str, ControllerEntry] = {entry.name: entry for entry in _ENTRIES}

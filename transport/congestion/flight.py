@@ -7,9 +7,9 @@ from collections.abc import Iterable
 
 from glassbench.transport.congestion.controller import Allowance, Controller, Feedback, PacketResult, SentPacket
 from glassbench.transport.congestion.pacer import Pacer
+from glassbench.transport.congestion.silence import Silence
 
 _TRAIN_GAP = 0.004  # a longer pause starts a new train; over the 2 ms between releases of a pacer with 1 ms timers
-_PERSISTENT_TIMEOUTS = 3  # kPersistentCongestionThreshold, RFC 9002 section 7.6.1
 
 
 class Flight:
@@ -27,9 +27,7 @@ class Flight:
         self._train_bytes = 0
         self._last_sent_at = -1.0
         self._full_number = -1  # the newest packet in flight when the window was last full
-        self._sampled_at: float | None = None  # when the first round-trip time was known
-        self._newest_acked_at = -1.0  # when it was sent
-        self._silent_since: float | None = None  # when the first packet was sent that got lost, and none arrived since
+        self._silence = Silence()
 
     @property
     def allowance(self) -> Allowance:
@@ -101,18 +99,17 @@ class Flight:
         missing = self._take(lost)
         if not arrived and not missing:
             return
-        if rtt is not None and self._sampled_at is None:
-            self._sampled_at = now
+        if rtt is not None:
+            self._silence.sampled(now=now)
         results = [PacketResult(packet, False, None, packet.number > self._full_number) for packet in arrived]
         results += [PacketResult(packet, True, None, packet.number > self._full_number) for packet in missing]
-        persistent = self._is_persistent(arrived, missing, _PERSISTENT_TIMEOUTS * probe_timeout)
+        persistent = self._silence.ends(arrived, missing, probe_timeout)
         self.controller.on_feedback(Feedback(now, tuple(results), rtt, self.bytes_in_flight, persistent=persistent))
         self._allowance = None
 
     def discard(self, numbers: Iterable[int]) -> None:
         """Packets are followed no longer, which says nothing about the path (keys discarded, data probed with)."""
-        for packet in self._take(numbers):
-            self._note_silence(packet)
+        self._silence.lost(self._take(numbers))
 
     def undo_losses(self, *, now: float) -> None:
         """See the contract of controllers."""
@@ -141,26 +138,3 @@ class Flight:
         packets = [packet for number in numbers if (packet := self._sent.pop(number, None)) is not None]
         self.bytes_in_flight -= sum(packet.size_bytes for packet in packets)
         return packets
-
-    def _is_persistent(self, arrived: list[SentPacket], missing: list[SentPacket], duration: float) -> bool:
-        """RFC 9002 section 7.6.2: over `duration` all that was sent got lost, from the first sample of the round-trip
-        time on."""
-        for packet in missing:
-            self._note_silence(packet)
-        since = self._silent_since
-        persistent = False
-        if since is not None:
-            broken_at = min((packet.at for packet in arrived if packet.at >= since), default=None)
-            in_silence = [packet.at for packet in missing if broken_at is None or packet.at < broken_at]
-            persistent = bool(in_silence) and max(in_silence) - since > duration
-        if arrived:
-            self._newest_acked_at = max(self._newest_acked_at, max(packet.at for packet in arrived))
-            if since is not None and since <= self._newest_acked_at:
-                self._silent_since = None
-        return persistent
-
-    def _note_silence(self, packet: SentPacket) -> None:
-        if self._sampled_at is None or packet.at <= max(self._sampled_at, self._newest_acked_at):
-            return
-        if self._silent_since is None or packet.at < self._silent_since:
-            self._silent_since = packet.at

@@ -11,7 +11,6 @@ from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.packet import QuicErrorCode, QuicPacketType, pull_quic_header
 from aioquic.tls import SessionTicket
 
-from glassbench.transport.congestion import CONTROLLERS
 from glassbench.transport.contract import Address, Closed, Connected, Datagram, Event, TransportConfig, Unsupported
 from glassbench.transport.quic.certificate import SERVER_NAME, certificate, filler, private_key
 from glassbench.transport.quic.chance import Chance
@@ -54,7 +53,7 @@ class QuicEnd:
         if options.zero_rtt and session.no_early_data is not None:
             raise Unsupported(session.no_early_data)
         self._config = config
-        self._scheduled = options.congestion in CONTROLLERS
+        self._scheduled = options.scheduled
         self._session_type = session
         self._calls = calls
         self._events: deque[Event] = deque()
@@ -201,8 +200,8 @@ class QuicEnd:
     def _control(self, options: QuicOptions) -> str:
         """Of aioquic's table. Our listener sends ACKs and requests: control is for media, and the callers'."""
         if not self._scheduled:
-            return options.congestion
-        return registered_name(options.congestion) if self._calls else "reno"
+            return options.control
+        return registered_name(options.control) if self._calls else "reno"
 
     def _listen(self, data: bytes, peer: Address, *, now: float) -> None:
         """aioquic wants a listening connection to be made for a certain Initial packet."""
