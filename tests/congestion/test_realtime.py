@@ -155,7 +155,7 @@ def test_the_pacer_reaches_its_rate_with_late_timers_and_never_bursts(rate, late
     pacer = Pacer(max_datagram_bytes=PACKET)
     now, sent, burst = 1000.0, 0, 0
     while now < 1003.0:
-        packets = pacer.packets(rate, now=now)
+        packets = pacer.packets(rate, 2 * PACKET, now=now)
         pacer.spend(packets * PACKET)
         sent += packets * PACKET
         burst = max(burst, packets)

@@ -155,6 +155,15 @@ def test_the_first_window_leaves_at_once(rounds, name):
 
 
 @every_controller
+def test_after_a_pause_up_to_ten_packets_leave_at_once(rounds, name):
+    path = rounds(name)
+    path.run(3)
+    path.run(lose=[0])
+    path.now += 10 * path.rtt
+    assert path.flight.packets_allowed(now=path.now) == 10
+
+
+@every_controller
 def test_the_initial_window_is_of_packets_and_of_14720_bytes_at_most(rounds, name):
     path = rounds(name)
     path.flight.resize(1452)

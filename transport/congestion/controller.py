@@ -62,20 +62,22 @@ class Feedback(NamedTuple):
 
 
 class Allowance(NamedTuple):
-    """What may be sent from now on.
-
-    `window_bytes` may be in flight, and packets leave at `pacing_bps`; those that bring no more than `unpaced_bytes`
-    into flight leave at once. `target_bps` is what the path is believed to deliver: what the application should send.
-    `base_rtt` is the path's round-trip time without our queue. `probe`: the path has not shown a limit yet, so that the
-    rates may be far too low.
-    """
+    """What may be sent from now on."""
 
     window_bytes: int
+    """So much may be in flight."""
     unpaced_bytes: int
+    """What brings no more than this into flight leaves at once; more is paced."""
     pacing_bps: float
+    """The rate at which packets leave."""
+    burst_bytes: int
+    """So much, two packets or more, may leave at once after a pause of the pacer's."""
     target_bps: float
+    """What the path is believed to deliver: what the application should send."""
     base_rtt: float
+    """The path's round-trip time without our queue, in seconds."""
     probe: bool
+    """The path has not shown a limit yet, so that the rates may be far too low."""
 
 
 class Controller(Protocol):

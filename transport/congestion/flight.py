@@ -40,7 +40,7 @@ class Flight:
         """Full packets that may leave at `now`."""
         allowance = self.allowance
         room = max(0, (allowance.window_bytes - self.bytes_in_flight) // self._packet)
-        paced = min(room, max(0, self._pacer.packets(allowance.pacing_bps / 8, now=now)))
+        paced = min(room, max(0, self._pacer.packets(allowance.pacing_bps / 8, allowance.burst_bytes, now=now)))
         return max(paced, (allowance.unpaced_bytes - self.bytes_in_flight) // self._packet)
 
     def next_send_at(self) -> float | None:

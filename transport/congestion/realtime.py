@@ -41,6 +41,7 @@ _FAST_FACTOR = 3  # where the window was full and no queue shows: it grows by tw
 _MIN_PACKETS = 4  # with fewer in flight there is nothing to reduce
 _INITIAL_RTT = 0.1  # seconds, as all times
 _PROBE_GAIN = 2.0
+_BURST_PACKETS = 2  # small against any queue that matters to video
 _TRAIN_RESOLUTION = 0.002  # no train is said to have passed faster: jitter of that size is everywhere
 _RTT_RESOLUTION = 0.002  # within so much of the base, the base was seen again
 _BASE_EPOCH = 2.5  # how long a base round trip is believed without being seen again
@@ -100,6 +101,7 @@ class RealtimeController:
             window_bytes=self.window,
             unpaced_bytes=self._slow_start_window if self._slow_start else 0,
             pacing_bps=self._pacing_rate * 8,
+            burst_bytes=_BURST_PACKETS * self._packet,
             target_bps=self.rate * 8,
             base_rtt=self.base_rtt,
             probe=self._slow_start,

@@ -13,7 +13,12 @@ _AVOIDANCE_GAIN = 1.25
 
 
 class WindowController:
-    """A loss-based controller. What a subclass adds is `_grow`, `_reduced_window`, `_save` and `_restore`."""
+    """A loss-based controller. What a subclass adds is `_grow`, `_reduced_window`, `_save` and `_restore`.
+
+    Packets are paced with bursts of up to ten (section 7.7). Smaller ones starve the smaller of two flows that share a
+    full queue: where packets come one by one, each in the place of another that has just left, the first that is more
+    finds no room. So whoever grows loses it, and CUBIC grows fastest when it has least.
+    """
 
     def __init__(self, *, max_datagram_bytes: int) -> None:
         self._packet = max_datagram_bytes
@@ -38,6 +43,7 @@ class WindowController:
             # Nobody knows yet at which rate the initial window should leave.
             unpaced_bytes=int(self._window) if self._smoothed_rtt is None else 0,
             pacing_bps=gain * self._window / rtt * 8,
+            burst_bytes=_INITIAL_PACKETS * self._packet,
             target_bps=self._window / rtt * 8,
             base_rtt=min(self._base_rtt, rtt),
             probe=self.in_slow_start,
