@@ -7,6 +7,7 @@ import pytest
 
 from glassbench.netem.elements.delay import Delay
 from glassbench.netem.elements.outage import Outage
+from glassbench.transport.contract import RateChanged
 
 MEDIA_AT = 1002.0
 LOSS_BASED = ["reno", "cubic"]
@@ -82,3 +83,15 @@ def test_after_an_outage_of_many_probe_timeouts_the_window_is_the_least_and_grow
     assert min(window for at, window in story if 1005.9 < at < 1006.5) <= 3 * packet
     assert story[-1][1] > 8_000
     assert len(session.received()) == 240
+
+
+@pytest.mark.parametrize("control", ["realtime", *LOSS_BASED])
+def test_the_sender_says_what_the_link_delivers_within_a_second_of_its_first_limit(call, video, control):
+    options = {"control": control, "queue_bytes": 10**7}
+    session = call("quic-datagram", options=options, rate_bps=5e6, queue_bytes=50_000)
+    session.run(video(200, 40_000, interval=0.04), until=MEDIA_AT + 8)
+    said = [event for event in session.sender.events if isinstance(event, RateChanged)]
+    assert all(after.at - before.at >= 0.1 for before, after in pairwise(said))
+    assert all(abs(after.target_bps / before.target_bps - 1) >= 0.05 for before, after in pairwise(said))
+    steady = [event.target_bps for event in said if event.at > said[0].at + 1] or [said[-1].target_bps]
+    assert 2.4e6 < min(steady) <= max(steady) < 9e6  # half of the window, over a round trip with a full queue

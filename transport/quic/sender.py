@@ -5,7 +5,16 @@ from collections import deque
 from collections.abc import Callable, Hashable
 
 from glassbench.transport.congestion.flight import Flight
-from glassbench.transport.contract import Address, Datagram, Frame, FrameDropped, KeyframeRequested, TransportConfig
+from glassbench.transport.congestion.target import Target
+from glassbench.transport.contract import (
+    Address,
+    Datagram,
+    Frame,
+    FrameDropped,
+    KeyframeRequested,
+    RateChanged,
+    TransportConfig,
+)
 from glassbench.transport.framing import (
     MAX_FRAME_BYTES,
     Malformed,
@@ -186,6 +195,7 @@ class ScheduledSender(QuicSender):
         super().__init__(config, options, session, carrier)
         self._video = {track.id for track in config.tracks if track.media != "data"}  # messages need no other
         self._send_at: float | None = None  # when pacing lets waiting bytes go
+        self._target = Target()
 
     def get_timer(self) -> float | None:
         at = super().get_timer()
@@ -247,7 +257,13 @@ class ScheduledSender(QuicSender):
                 break
             if not sent:
                 break  # held by the peer's flow control: its next packet will tell
+        self._say_target(flight, now=now)
         return datagrams
+
+    def _say_target(self, flight: Flight, *, now: float) -> None:
+        target_bps = self._target.change(flight.allowance, now=now)
+        if target_bps is not None:
+            self._events.append(RateChanged(now, target_bps))
 
     def _start_frames(self, carrier: Carrier, flight: Flight, packets: int, *, now: float) -> None:
         """Bring into the carrier what can leave now.
