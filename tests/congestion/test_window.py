@@ -129,7 +129,7 @@ def test_a_reduction_that_was_wrong_is_undone(rounds, name):
     path = rounds(name)
     path.run(3)
     path.settle(lost=path.send(80)[:1])
-    path.flight.undo_losses(now=path.now)
+    path.flight.undo_losses(since=path.now, now=path.now)
     assert path.window == 80
     assert path.flight.allowance.probe
 
@@ -170,3 +170,18 @@ def test_the_initial_window_is_of_packets_and_of_14720_bytes_at_most(rounds, nam
     assert path.flight.allowance.window_bytes == 14520
     path.flight.resize(9000)
     assert path.flight.allowance.window_bytes == 18000
+
+
+@every_controller
+def test_of_several_reductions_those_are_undone_whose_losses_were_none(rounds, name):
+    path = rounds(name)
+    path.run(3)
+    path.settle(lost=path.send(80)[:1])
+    real = path.window
+    path.now += path.rtt
+    wrong_since = path.now
+    for _ in range(3):
+        path.now += path.rtt
+        path.settle(lost=path.send(1))
+    path.flight.undo_losses(since=wrong_since, now=path.now)
+    assert path.window == real

@@ -94,9 +94,9 @@ class Controller(Protocol):
     def on_feedback(self, feedback: Feedback) -> None:
         """Packets were acknowledged or lost."""
 
-    def undo_losses(self, *, now: float) -> None:
-        """What was declared lost of late was no congestion: the packets were larger than the path carries, or they
-        arrived after all. What was concluded from it does not hold (RFC 4015, RFC 9438 section 4.9)."""
+    def undo_losses(self, *, since: float, now: float) -> None:
+        """What was declared lost from `since` on was no congestion: the packets were larger than the path carries, or
+        they arrived after all. What was concluded from it does not hold (RFC 4015, RFC 9438 section 4.9)."""
 
     def resize(self, max_datagram_bytes: int) -> None:
         """Packets may have another size from now on."""

@@ -111,9 +111,9 @@ class Flight:
         """Packets are followed no longer, which says nothing about the path (keys discarded, data probed with)."""
         self._silence.lost(self._take(numbers))
 
-    def undo_losses(self, *, now: float) -> None:
+    def undo_losses(self, *, since: float, now: float) -> None:
         """See the contract of controllers."""
-        self.controller.undo_losses(now=now)
+        self.controller.undo_losses(since=since, now=now)
         self._allowance = None
 
     def resize(self, max_datagram_bytes: int) -> None:

@@ -154,7 +154,7 @@ class RealtimeController:
             self._round_lost += len(lost)
             self._update_round(feedback.in_flight_bytes, now=feedback.at)
 
-    def undo_losses(self, *, now: float) -> None:
+    def undo_losses(self, *, since: float, now: float) -> None:
         if self._before_loss is not None:
             self._slow_start, self._rate = self._before_loss
             self._before_loss = None

@@ -1,15 +1,28 @@
 """What NewReno and CUBIC share: slow start, recovery periods, and a window that grows only if it is used (RFC 9002)."""
 
 import math
+from collections import deque
+from typing import NamedTuple
 
 from glassbench.transport.congestion.controller import Allowance, Feedback, SentPacket
 
 _INITIAL_PACKETS = 10  # section 7.2
 _INITIAL_BYTES = 14720
 _MIN_PACKETS = 2
+_MOST_REDUCTIONS = 8
 _INITIAL_RTT = 0.333  # section 6.2.2
 _SLOW_START_GAIN = 2.0  # section 7.7: the rate of leaving, over window per round trip
 _AVOIDANCE_GAIN = 1.25
+
+
+class _Reduction(NamedTuple):
+    """When the window was reduced, and what was ahead of it."""
+
+    at: float
+    window: float
+    threshold: float
+    recovery_at: float
+    saved: object
 
 
 class WindowController:
@@ -27,7 +40,7 @@ class WindowController:
         self._recovery_at = -1.0  # when the latest recovery period began: what was sent before is no new congestion
         self._smoothed_rtt: float | None = None
         self._base_rtt = math.inf
-        self._before: tuple[float, float, object] | None = None  # window, threshold and more, ahead of the reduction
+        self._reductions: deque[_Reduction] = deque(maxlen=_MOST_REDUCTIONS)  # which may have to be undone
 
     @property
     def in_slow_start(self) -> bool:
@@ -69,14 +82,15 @@ class WindowController:
         )
         self._grow_by(used_bytes, now=feedback.at)
 
-    def undo_losses(self, *, now: float) -> None:
-        if self._before is None:
-            return
-        window, threshold, more = self._before
-        self._before = None
-        self._window = max(self._window, window)
-        self._threshold = max(self._threshold, threshold)
-        self._restore(more)
+    def undo_losses(self, *, since: float, now: float) -> None:
+        undone: _Reduction | None = None
+        while self._reductions and self._reductions[-1].at >= since:
+            undone = self._reductions.pop()
+        if undone is not None:
+            self._window = max(self._window, undone.window)
+            self._threshold = max(self._threshold, undone.threshold)
+            self._recovery_at = undone.recovery_at
+            self._restore(undone.saved)
 
     def resize(self, max_datagram_bytes: int) -> None:
         """A window that is still the initial one is of packets (section 7.2)."""
@@ -107,13 +121,13 @@ class WindowController:
 
     def _reduce(self, *, now: float) -> None:
         """A recovery period begins (section 7.3.2)."""
-        self._before = (self._window, self._threshold, self._save())
+        self._reductions.append(_Reduction(now, self._window, self._threshold, self._recovery_at, self._save()))
         self._recovery_at = now
         self._window = self._threshold = max(self._reduced_window(), float(self._least))
 
     def _collapse(self) -> None:
         """Persistent congestion (section 7.6.2)."""
-        self._before = None
+        self._reductions.clear()
         self._recovery_at = -1.0
         self._window = float(self._least)
 

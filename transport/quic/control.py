@@ -1,5 +1,6 @@
 """Our congestion control behind aioquic's public hooks, with aioquic's own window reduced to a permit per call."""
 
+import math
 from collections.abc import Iterable
 from functools import partial
 from typing import Any
@@ -54,7 +55,7 @@ class ControlAdapter(QuicCongestionControl):
     def resize(self, max_datagram_size: int, *, now: float) -> None:
         """Packets may have another size from now on. What was lost by its size was no congestion."""
         if max_datagram_size < self._packet:
-            self.flight.undo_losses(now=now)
+            self.flight.undo_losses(since=-math.inf, now=now)
         self._packet = max_datagram_size
         self.flight.resize(max_datagram_size)
 

@@ -20,6 +20,7 @@ from glassbench.transport.contract import Address
 from glassbench.transport.quic.ack_policy import AckPolicy
 from glassbench.transport.quic.chance import Chance
 from glassbench.transport.quic.control import ControlAdapter
+from glassbench.transport.quic.loss import LossDetection
 from glassbench.transport.quic.observed import ObservedConnection, Reports
 from glassbench.transport.quic.path_mtu import BASE_BYTES, PathMtu
 from glassbench.transport.quic.sent_acks import forget_old_acks
@@ -57,6 +58,7 @@ class Stack(ObservedConnection):
             )
         self._chance = chance
         self._scheduled = scheduled
+        self._detection = self._learning_detection() if scheduled else None
         control = self._loss._cc
         self.control = control if isinstance(control, ControlAdapter) else None
         self._path_mtu = path_mtu
@@ -102,6 +104,11 @@ class Stack(ObservedConnection):
     def rtt(self) -> float:
         """The smoothed round-trip time in seconds, 0 before the first sample."""
         return self._loss._rtt_smoothed
+
+    @property
+    def spurious_losses(self) -> int:
+        """How many of the packets that were declared lost arrived after all."""
+        return self._detection.spurious if self._detection is not None else 0
 
     @property
     def peer_certificate(self) -> Any:
@@ -268,10 +275,26 @@ class Stack(ObservedConnection):
             return None
         return max(self._alive_at + self._loss.get_probe_timeout(), self._probed_at + _PROBE_INTERVAL)
 
+    def _learning_detection(self) -> LossDetection:
+        """In place of aioquic's own, of which nothing has been asked yet."""
+        configuration = self._configuration
+        self._loss = detection = LossDetection(
+            congestion_control_algorithm=configuration.congestion_control_algorithm,
+            initial_rtt=configuration.initial_rtt,
+            max_datagram_size=self._max_datagram_size,
+            peer_completed_address_validation=not self._is_client,
+            quic_logger=self._quic_logger,
+            send_probe=self._send_probe,
+            logger=self._logger,
+        )
+        return detection
+
     def _flush_control(self, *, now: float) -> None:
         if self.control is None:
             return
         before = self.datagram_bytes
+        if self._detection is not None and (since := self._detection.take_spurious_since()) is not None:
+            self.control.flight.undo_losses(since=since, now=now)
         self.control.flush(self._loss._rtt_latest, self._loss.get_probe_timeout(), now=now)
         if self.datagram_bytes != before:
             self.control.resize(self.datagram_bytes, now=now)
