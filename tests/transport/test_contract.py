@@ -38,6 +38,8 @@ VARIANTS = (
     "quic-stream-per-frame:zero_rtt=true",
     "quic-datagram:control=cubic",
     "quic-stream:control=reno",
+    "quic-datagram:ecn=true",
+    "rtp:ecn=true",
 )
 
 every_transport = pytest.mark.parametrize("name", (*sorted(registry.TRANSPORTS), *VARIANTS))

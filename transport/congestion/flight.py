@@ -89,11 +89,13 @@ class Flight:
         *,
         rtt: float | None,
         probe_timeout: float,
+        ce_packets: int = 0,
         now: float,
     ) -> None:
         """What an ACK or the loss timer said of packets; those that are not in flight are ignored.
 
-        `rtt` is the sample of the newest packet without the ACK delay; `probe_timeout` is RFC 9002's PTO.
+        `rtt` is the sample of the newest packet without the ACK delay; `probe_timeout` is RFC 9002's PTO;
+        `ce_packets` of the acknowledged were marked by a queue.
         """
         arrived = self._take(acked)
         missing = self._take(lost)
@@ -104,7 +106,8 @@ class Flight:
         results = [PacketResult(packet, False, None, packet.number > self._full_number) for packet in arrived]
         results += [PacketResult(packet, True, None, packet.number > self._full_number) for packet in missing]
         persistent = self._silence.ends(arrived, missing, probe_timeout)
-        self.controller.on_feedback(Feedback(now, tuple(results), rtt, self.bytes_in_flight, persistent=persistent))
+        feedback = Feedback(now, tuple(results), rtt, self.bytes_in_flight, ce_packets, persistent=persistent)
+        self.controller.on_feedback(feedback)
         self._allowance = None
 
     def discard(self, numbers: Iterable[int]) -> None:

@@ -16,7 +16,8 @@ as one train of packets per frame, and bytes per round trip say little about the
 Congestion is a standing queue over the target (the minimum of the recent round-trip times, as in Copa, NSDI 2018, so
 that delayed ACKs do not count; back to the first packet of a train that the window did not hold back), or over 10 % of
 loss in a round; fewer losses are the radio's and change nothing. The target is 25 ms, and up to twice that where the
-first packets of trains, which meet no queue of ours, show jitter.
+first packets of trains, which meet no queue of ours, show jitter. A mark by a queue (ECN) is congestion, too: once a
+round the rate falls by 15 %, so that the queue drains though its delay is below the target.
 
 While the queue is short (under half of the target) packets leave at twice the rate, so that the next train can show a
 higher one; the window, which grows by `target / base` per round and by a packet at least (RFC 9002 7.3.3), bounds what
@@ -92,6 +93,7 @@ class RealtimeController:
         self._round_ends_at = 0.0
         self._round_acked = 0
         self._round_lost = 0
+        self._round_marked = 0
         self._lossy = False
         self._before_loss: tuple[bool, float] | None = None  # slow start and rate, ahead of rounds with little but loss
 
@@ -147,6 +149,7 @@ class RealtimeController:
     def on_feedback(self, feedback: Feedback) -> None:
         acked = [result.packet for result in feedback.results if not result.lost]
         lost = [result.packet for result in feedback.results if result.lost]
+        self._round_marked += feedback.ce_packets
         if acked:
             self._on_acked(acked, feedback.rtt, now=feedback.at)
             self._update_round(feedback.in_flight_bytes + sum(packet.size_bytes for packet in lost), now=feedback.at)
@@ -286,7 +289,11 @@ class RealtimeController:
             return
         total = self._round_acked + self._round_lost
         self._lossy = self._round_lost >= _MIN_PACKETS and self._round_lost > _LOSS_THRESHOLD * total
-        if self._lossy:
+        if self._round_marked:  # what arrives still arrives at the rate that made the queue
+            self._lossy = True
+            self._slow_start = False
+            self._rate *= _LOSS_FACTOR
+        elif self._lossy:
             self._before_loss = self._before_loss or (self._slow_start, self._rate)
             self._slow_start = False
             sample = self._acked_sample(now=now) if self._acks else None
@@ -294,7 +301,7 @@ class RealtimeController:
             self._rate = max(self._rate * _LOSS_FACTOR, acked)
         elif self._round_acked >= _MIN_PACKETS:
             self._before_loss = None
-        self._round_acked = self._round_lost = 0
+        self._round_acked = self._round_lost = self._round_marked = 0
         self._last_most_in_flight, self._most_in_flight = self._most_in_flight, in_flight_bytes
         self._last_round_at, self._round_at = self._round_at, now
         self._round_ends_at = now + self.base_rtt + max(0.0, self.standing_queue)

@@ -24,6 +24,7 @@ class ControlAdapter(QuicCongestionControl):
         controller = entry.make(max_datagram_bytes=max_datagram_size)
         self.flight = Flight(controller, max_datagram_bytes=max_datagram_size)
         self.lost_packets = 0
+        self.ce_packets = 0
         self.path_mtu: PathMtu | None = None  # told of every packet too, and its probes are no congestion
         self._packet = max_datagram_size
         self._acked: list[SentSize] = []
@@ -34,18 +35,21 @@ class ControlAdapter(QuicCongestionControl):
         """Let the next call of aioquic send this many packets that count as in flight (ACKs always go)."""
         self.congestion_window = self.bytes_in_flight + packets * self._packet
 
-    def flush(self, latest_rtt: float, probe_timeout: float, *, now: float) -> None:
-        """Report what the last call into aioquic brought. `latest_rtt` is the sample without the peer's ACK delay."""
+    def flush(self, latest_rtt: float, probe_timeout: float, ce_packets: int, *, now: float) -> None:
+        """Report what the last call into aioquic brought. `latest_rtt` is the sample without the peer's ACK delay;
+        `ce_packets` of the acknowledged were marked by a queue."""
         if not self._acked and not self._lost:
             return
         acked, lost, self._acked, self._lost = self._acked, self._lost, [], []
         lost_numbers = self._set_probes_aside([packet.number for packet in lost])
         self.lost_packets += len(lost_numbers)
+        self.ce_packets += ce_packets
         self.flight.on_settled(
             [packet.number for packet in acked],
             lost_numbers,
             rtt=latest_rtt if self._rtt_sampled else None,
             probe_timeout=probe_timeout,
+            ce_packets=ce_packets,
             now=now,
         )
         self._rtt_sampled = False

@@ -54,6 +54,7 @@ class QuicEnd:
             raise Unsupported(session.no_early_data)
         self._config = config
         self._scheduled = options.scheduled
+        self._ecn = options.ecn
         self._session_type = session
         self._calls = calls
         self._events: deque[Event] = deque()
@@ -80,6 +81,7 @@ class QuicEnd:
                 configuration=self._configuration,
                 chance=self._chance,
                 scheduled=self._scheduled,
+                ecn=self._ecn,
                 path_mtu=PathMtu(self._config.max_datagram_bytes) if self._scheduled else None,
             )
             self._session = self._session_type(self._stack, self._config.peer)
@@ -94,9 +96,9 @@ class QuicEnd:
         if self._closed:
             return
         if self._stack is None:
-            self._listen(data, peer, now=now)
+            self._listen(data, peer, ecn, now=now)
         else:
-            self._take(self._stack, data, peer, now=now)
+            self._take(self._stack, data, peer, ecn, now=now)
         self._handle_events(now=now)
 
     def get_timer(self) -> float | None:
@@ -118,6 +120,8 @@ class QuicEnd:
             datagrams += self._transmit(self._stack, now=now)
             if self._stack.terminated is not None:  # by the packet that closes it
                 self._handle_events(now=now)
+        if self._stack is not None and (codepoint := self._stack.codepoint):
+            datagrams = [datagram._replace(ecn=codepoint) for datagram in datagrams]
         self._count["datagrams_sent"] += len(datagrams)
         if self._qlog is not None:
             self._qlog.flush()  # every verb is followed by this one
@@ -203,7 +207,7 @@ class QuicEnd:
             return options.control
         return registered_name(options.control) if self._calls else "reno"
 
-    def _listen(self, data: bytes, peer: Address, *, now: float) -> None:
+    def _listen(self, data: bytes, peer: Address, ecn: int, *, now: float) -> None:
         """aioquic wants a listening connection to be made for a certain Initial packet."""
         try:
             header = pull_quic_header(Buffer(data=data), host_cid_length=self._configuration.connection_id_length)
@@ -223,10 +227,11 @@ class QuicEnd:
             configuration=self._configuration,
             chance=self._chance,
             scheduled=self._scheduled,
+            ecn=self._ecn,
             original_destination_connection_id=header.destination_cid,
             session_ticket_fetcher=self._find_ticket,
         )
-        self._take(stack, data, peer, now=now)
+        self._take(stack, data, peer, ecn, now=now)
         if not stack.progressed:
             self._count["malformed"] += 1
             if self._qlog is not None:
@@ -239,9 +244,9 @@ class QuicEnd:
     def _find_ticket(self, identity: bytes) -> SessionTicket | None:
         return self._ticket if identity == IDENTITY else None
 
-    def _take(self, stack: Stack, data: bytes, peer: Address, *, now: float) -> None:
+    def _take(self, stack: Stack, data: bytes, peer: Address, ecn: int, *, now: float) -> None:
         try:
-            stack.take(data, peer, now=now)
+            stack.take(data, peer, ecn, now=now)
         except Exception:  # whatever hostile bytes provoke in aioquic: this connection ends, not the process
             self._give_up(stack)
 

@@ -19,7 +19,8 @@ class QuicOptions:
     "reno" or "cubic". `queue_bytes`: what may wait to be sent; a frame beyond it is dropped. `zero_rtt`: the caller
     resumes an earlier session and sends frames in its first flight (RFC 9001 section 4.6; what that costs says
     `transport/quic/ticket.py`). Not for WebTransport. `chain_bytes`: the weight of further certificates that the
-    listener sends, as services on the web do.
+    listener sends, as services on the web do. `ecn`: the sender's packets say that they support ECN, so that queues can
+    mark instead of drop, and marks are congestion (RFC 9000 section 13.4).
     """
 
     control: str = "realtime"
@@ -27,6 +28,7 @@ class QuicOptions:
     queue_bytes: int = 1_000_000
     zero_rtt: bool = False
     chain_bytes: int = 0
+    ecn: bool = False
 
     @property
     def scheduled(self) -> bool:
@@ -40,6 +42,12 @@ class QuicOptions:
             raise ValueError(
                 f"stack=stock is aioquic as it is, with control={_one_of(STOCK_CONTROLS)}, got {self.control!r}"
             )
+        if self.stack == "stock" and self.ecn:
+            raise ValueError("ecn=true needs our scheduler: aioquic as it is (stack=stock) knows no ECN")
+        if self.scheduled and "ecn" in CONTROLLERS[self.control].needs and not self.ecn:
+            raise ValueError(f"control={self.control} needs ecn=true")
+        if self.scheduled and "receive-times" in CONTROLLERS[self.control].needs:
+            raise ValueError(f"control={self.control} needs times of reception, which QUIC's ACKs do not have")
         if self.queue_bytes <= 0:
             raise ValueError(f"queue_bytes must be positive, got {self.queue_bytes}")
         if self.chain_bytes and not MIN_FILLER_BYTES <= self.chain_bytes <= MAX_CHAIN_BYTES:

@@ -216,6 +216,7 @@ class ScheduledSender(QuicSender):
         path = control.path_mtu if control is not None else None
         return dict(self._count) | {
             "lost_packets": control.lost_packets if control is not None else 0,
+            "ce_packets": control.ce_packets if control is not None else 0,
             "spurious_losses": self._stack.spurious_losses if self._stack is not None else 0,
             "mtu_probes": path.probes if path is not None else 0,
             "black_holes": path.black_holes if path is not None else 0,

@@ -3,6 +3,7 @@
 - ACKs: not after every millisecond, but at once where they cannot wait (`ack_policy.py`).
 - Probes: at a steady pace while nothing is acknowledged, where RFC 9002's backoff doubles without bound.
 - Size: a caller finds out what the path carries (`path_mtu.py`); aioquic keeps the size with which it began.
+- ECN: marks, their counts, and whether they can be believed (`ecn.py`, `marked.py`).
 - Early data: whether it may leave, what of it fits a packet, and its repetition if the listener refused it.
 """
 
@@ -20,8 +21,10 @@ from glassbench.transport.contract import Address
 from glassbench.transport.quic.ack_policy import AckPolicy
 from glassbench.transport.quic.chance import Chance
 from glassbench.transport.quic.control import ControlAdapter
+from glassbench.transport.quic.ecn import ECT_0
 from glassbench.transport.quic.loss import LossDetection
-from glassbench.transport.quic.observed import ObservedConnection, Reports
+from glassbench.transport.quic.marked import MarkedConnection
+from glassbench.transport.quic.observed import Reports
 from glassbench.transport.quic.path_mtu import BASE_BYTES, PathMtu
 from glassbench.transport.quic.sent_acks import forget_old_acks
 
@@ -32,7 +35,7 @@ _HANDSHAKE_PACKETS = 10
 _ENDED = (QuicConnectionState.CLOSING, QuicConnectionState.DRAINING, QuicConnectionState.TERMINATED)
 
 
-class Stack(ObservedConnection):
+class Stack(MarkedConnection):
     """A QUIC connection: with `scheduled`, our ACK policy and probes; else aioquic as it is, observed.
 
     `path_mtu` is the search of an end that sends media; without it datagrams stay at the size of the configuration.
@@ -45,6 +48,7 @@ class Stack(ObservedConnection):
         configuration: QuicConfiguration,
         chance: Chance,
         scheduled: bool,
+        ecn: bool = False,
         path_mtu: PathMtu | None = None,
         original_destination_connection_id: bytes | None = None,
         session_ticket_fetcher: SessionTicketFetcher | None = None,
@@ -53,6 +57,7 @@ class Stack(ObservedConnection):
             super().__init__(
                 reports,
                 configuration=configuration,
+                ecn=ecn,
                 original_destination_connection_id=original_destination_connection_id,
                 session_ticket_fetcher=session_ticket_fetcher,
             )
@@ -109,6 +114,11 @@ class Stack(ObservedConnection):
     def spurious_losses(self) -> int:
         """How many of the packets that were declared lost arrived after all."""
         return self._detection.spurious if self._detection is not None else 0
+
+    @property
+    def codepoint(self) -> int:
+        """The ECN codepoint with which datagrams leave (RFC 3168)."""
+        return ECT_0 if self.marking is not None and self.marking.active else 0
 
     @property
     def peer_certificate(self) -> Any:
@@ -173,6 +183,8 @@ class Stack(ObservedConnection):
             # loop instead of the datagram.
             more = self.datagrams_to_send(now)
             datagrams = datagrams + more
+        if self.marking is not None and datagrams:
+            self.marking.sent(now=now)
         if quiet and datagrams:
             self._alive_at = now
         if self._loss.spaces:
@@ -205,8 +217,10 @@ class Stack(ObservedConnection):
             self._alive_at = now
         return self._flush_builder(builder, self._network_paths[0], self._peer_cid.cid, now)
 
-    def take(self, data: bytes, peer: Address, *, now: float) -> None:
-        """One datagram of the network."""
+    def take(self, data: bytes, peer: Address, ecn: int, *, now: float) -> None:
+        """One datagram of the network, with its ECN codepoint."""
+        if self.arriving is not None:
+            self.arriving.codepoint = ecn
         with self._chance:
             self.receive_datagram(data, peer, now)
         largest = self._loss.spaces[-1].largest_acked_packet if self._loss.spaces else 0
@@ -295,7 +309,11 @@ class Stack(ObservedConnection):
         before = self.datagram_bytes
         if self._detection is not None and (since := self._detection.take_spurious_since()) is not None:
             self.control.flight.undo_losses(since=since, now=now)
-        self.control.flush(self._loss._rtt_latest, self._loss.get_probe_timeout(), now=now)
+        lost_before = self.control.lost_packets
+        self.control.flush(self._loss._rtt_latest, self._loss.get_probe_timeout(), self.ce_packets, now=now)
+        self.ce_packets = 0
+        if self.marking is not None:
+            self.marking.lost(self.control.lost_packets - lost_before)
         if self.datagram_bytes != before:
             self.control.resize(self.datagram_bytes, now=now)
             if self.datagram_bytes < before:

@@ -1,5 +1,6 @@
 """Packets that were declared lost and may still arrive: which losses were none, and since when all of them were."""
 
+from bisect import bisect_left
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -41,8 +42,9 @@ class Suspects:
 
     def take(self, ranges: Iterable[range]) -> list[Suspect]:
         """Those that are in the acknowledged ranges: they were not lost."""
-        arrived = [number for number in self._by_number if any(number in each for each in ranges)]
-        return [self._by_number.pop(number) for number in arrived]
+        numbers = sorted(self._by_number)  # the peer chooses how many ranges there are
+        arrived = [numbers[bisect_left(numbers, each.start) : bisect_left(numbers, each.stop)] for each in ranges]
+        return [self._by_number.pop(number) for part in arrived for number in part]
 
     @property
     def episode_at(self) -> float:
