@@ -16,6 +16,7 @@ from typing import Any
 from aioquic.quic.rangeset import RangeSet
 from aioquic.quic.recovery import K_PACKET_THRESHOLD, K_TIME_THRESHOLD, QuicPacketRecovery, QuicPacketSpace
 
+from glassbench.transport.quic.path_mtu import PathMtu
 from glassbench.transport.quic.suspects import Suspects
 
 _MOST_PACKETS = 300  # tcp_max_reordering
@@ -29,6 +30,7 @@ class LossDetection(QuicPacketRecovery):
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
         self.spurious = 0
+        self.path_mtu: PathMtu | None = None  # whose probes are lost by their size, if they are
         self._packets: int = K_PACKET_THRESHOLD
         self._round_trips: float = K_TIME_THRESHOLD
         self._suspects = Suspects()
@@ -73,5 +75,7 @@ class LossDetection(QuicPacketRecovery):
             self._suspects.forget(until=now - 2 * self.get_probe_timeout())
             for packet in lost:
                 assert packet.sent_time is not None
-                self._suspects.add(packet.packet_number, packet.sent_time, now=now)
+                is_probe = self.path_mtu is not None and self.path_mtu.is_probe(packet.packet_number)
+                if packet.in_flight and not is_probe:
+                    self._suspects.add(packet.packet_number, packet.sent_time, now=now)
         self._on_packets_lost(now=now, packets=lost, space=space)

@@ -69,6 +69,8 @@ class Stack(MarkedConnection):
         self._path_mtu = path_mtu
         if self.control is not None:
             self.control.path_mtu = path_mtu
+        if self._detection is not None:
+            self._detection.path_mtu = path_mtu
         if scheduled:
             self._loss._pacer = _Unpaced(max_datagram_size=configuration.max_datagram_size)
             self._ack_delay = _ACK_DELAY
