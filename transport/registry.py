@@ -25,6 +25,11 @@ from glassbench.transport.udp import UdpOptions, UdpReceiver, UdpSender
 
 ANY_MEDIA = frozenset({"h264", "hevc", "vp8", "vp9", "av1", "data"})
 
+_RENAMED = {"congestion": ("control", "aioquic's own is stack=stock,control=reno")}
+"""Options of earlier releases: what they are called now, and what else is to be known."""
+_REFUSED = {"ecn": "nothing in its feedback tells of marks; quic-*, webtransport-* and rtp have it"}
+"""Options that some transports have and others cannot have, with the reason."""
+
 
 @dataclass(frozen=True, slots=True)
 class TransportEntry:
@@ -84,6 +89,11 @@ def validate_options(name: str, options: Mapping[str, object]) -> dict[str, obje
     types = get_type_hints(entry.options)
     for key, value in options.items():
         if key not in types:
+            renamed, hint = _RENAMED.get(key, ("", ""))
+            if renamed in types:
+                raise ValueError(f"transport {name}: option {key!r} is now {renamed!r}; {hint}")
+            if key in _REFUSED:
+                raise ValueError(f"transport {name}: there is no option {key!r}: {_REFUSED[key]}")
             accepted = ", ".join(types) or "none"
             raise ValueError(f"transport {name}: unknown option {key!r}; accepted are {accepted}")
         if not _fits(value, types[key]):

@@ -1,5 +1,5 @@
 """What every transport of the table must do. A new one gets these tests by its line in `transport/registry.py`, and an
-option that changes how a connection begins by an arm in `VARIANTS`.
+option that changes much of a connection by an arm in `VARIANTS`.
 """
 
 from collections import Counter
@@ -33,7 +33,14 @@ from glassbench.transport.contract import (
 TIMER_RESOLUTIONS = (0.0, 0.001)
 SETTLE = 1.0  # seconds after the last frame in which all that will arrive has arrived, SRT's latency included
 
-VARIANTS = ("quic-datagram:zero_rtt=true", "quic-stream-per-frame:zero_rtt=true")
+VARIANTS = (
+    "quic-datagram:zero_rtt=true",
+    "quic-stream-per-frame:zero_rtt=true",
+    "quic-datagram:control=cubic",
+    "quic-stream:control=reno",
+    "quic-datagram:ecn=true",
+    "rtp:ecn=true",
+)
 
 every_transport = pytest.mark.parametrize("name", (*sorted(registry.TRANSPORTS), *VARIANTS))
 both_timer_modes = pytest.mark.parametrize("timer_resolution", TIMER_RESOLUTIONS, ids=("exact", "epoll"))

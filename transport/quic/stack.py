@@ -3,6 +3,7 @@
 - ACKs: not after every millisecond, but at once where they cannot wait (`ack_policy.py`).
 - Probes: at a steady pace while nothing is acknowledged, where RFC 9002's backoff doubles without bound.
 - Size: a caller finds out what the path carries (`path_mtu.py`); aioquic keeps the size with which it began.
+- ECN: marks, their counts, and whether they can be believed (`ecn.py`, `marked.py`).
 - Early data: whether it may leave, what of it fits a packet, and its repetition if the listener refused it.
 """
 
@@ -20,7 +21,10 @@ from glassbench.transport.contract import Address
 from glassbench.transport.quic.ack_policy import AckPolicy
 from glassbench.transport.quic.chance import Chance
 from glassbench.transport.quic.control import ControlAdapter
-from glassbench.transport.quic.observed import ObservedConnection, Reports
+from glassbench.transport.quic.ecn import ECT_0
+from glassbench.transport.quic.loss import LossDetection
+from glassbench.transport.quic.marked import MarkedConnection
+from glassbench.transport.quic.observed import Reports
 from glassbench.transport.quic.path_mtu import BASE_BYTES, PathMtu
 from glassbench.transport.quic.sent_acks import forget_old_acks
 
@@ -31,8 +35,8 @@ _HANDSHAKE_PACKETS = 10
 _ENDED = (QuicConnectionState.CLOSING, QuicConnectionState.DRAINING, QuicConnectionState.TERMINATED)
 
 
-class Stack(ObservedConnection):
-    """A QUIC connection: with `live`, our ACK policy and probes; else aioquic as it is, observed.
+class Stack(MarkedConnection):
+    """A QUIC connection: with `scheduled`, our ACK policy and probes; else aioquic as it is, observed.
 
     `path_mtu` is the search of an end that sends media; without it datagrams stay at the size of the configuration.
     """
@@ -43,7 +47,8 @@ class Stack(ObservedConnection):
         *,
         configuration: QuicConfiguration,
         chance: Chance,
-        live: bool,
+        scheduled: bool,
+        ecn: bool = False,
         path_mtu: PathMtu | None = None,
         original_destination_connection_id: bytes | None = None,
         session_ticket_fetcher: SessionTicketFetcher | None = None,
@@ -52,17 +57,21 @@ class Stack(ObservedConnection):
             super().__init__(
                 reports,
                 configuration=configuration,
+                ecn=ecn,
                 original_destination_connection_id=original_destination_connection_id,
                 session_ticket_fetcher=session_ticket_fetcher,
             )
         self._chance = chance
-        self._live = live
+        self._scheduled = scheduled
+        self._detection = self._learning_detection() if scheduled else None
         control = self._loss._cc
         self.control = control if isinstance(control, ControlAdapter) else None
         self._path_mtu = path_mtu
         if self.control is not None:
             self.control.path_mtu = path_mtu
-        if live:
+        if self._detection is not None:
+            self._detection.path_mtu = path_mtu
+        if scheduled:
             self._loss._pacer = _Unpaced(max_datagram_size=configuration.max_datagram_size)
             self._ack_delay = _ACK_DELAY
         self._ack_policy = AckPolicy()
@@ -102,6 +111,16 @@ class Stack(ObservedConnection):
     def rtt(self) -> float:
         """The smoothed round-trip time in seconds, 0 before the first sample."""
         return self._loss._rtt_smoothed
+
+    @property
+    def spurious_losses(self) -> int:
+        """How many of the packets that were declared lost arrived after all."""
+        return self._detection.spurious if self._detection is not None else 0
+
+    @property
+    def codepoint(self) -> int:
+        """The ECN codepoint with which datagrams leave (RFC 3168)."""
+        return ECT_0 if self.marking is not None and self.marking.active else 0
 
     @property
     def peer_certificate(self) -> Any:
@@ -166,6 +185,8 @@ class Stack(ObservedConnection):
             # loop instead of the datagram.
             more = self.datagrams_to_send(now)
             datagrams = datagrams + more
+        if self.marking is not None and datagrams:
+            self.marking.sent(now=now)
         if quiet and datagrams:
             self._alive_at = now
         if self._loss.spaces:
@@ -198,8 +219,10 @@ class Stack(ObservedConnection):
             self._alive_at = now
         return self._flush_builder(builder, self._network_paths[0], self._peer_cid.cid, now)
 
-    def take(self, data: bytes, peer: Address, *, now: float) -> None:
-        """One datagram of the network."""
+    def take(self, data: bytes, peer: Address, ecn: int, *, now: float) -> None:
+        """One datagram of the network, with its ECN codepoint."""
+        if self.arriving is not None:
+            self.arriving.codepoint = ecn
         with self._chance:
             self.receive_datagram(data, peer, now)
         largest = self._loss.spaces[-1].largest_acked_packet if self._loss.spaces else 0
@@ -209,7 +232,7 @@ class Stack(ObservedConnection):
             self._acted = True  # what was found lost may be more than stream data
         if self._handshake_complete and not self._early_data_settled:
             self._settle_early_data(now=now)
-        if self._live and self._handshake_complete:
+        if self._scheduled and self._handshake_complete:
             self._ack_policy.hasten(self._loss.spaces[-1], now=now)
         self._flush_control(now=now)
 
@@ -256,7 +279,7 @@ class Stack(ObservedConnection):
 
         What else a packet of the peer gave cause to say goes with its acknowledgement, in a few milliseconds.
         """
-        if not self._live or self._acted or not self._handshake_confirmed or self._close_pending:
+        if not self._scheduled or self._acted or not self._handshake_confirmed or self._close_pending:
             return False
         ack_at = self._loss.spaces[-1].ack_at
         if ack_at is not None and ack_at <= now:
@@ -264,17 +287,37 @@ class Stack(ObservedConnection):
         return not self._probe_pending and not self._datagrams_pending and not self.has_stream_data()
 
     def _probe_at(self) -> float | None:
-        if not self._live or not self._handshake_confirmed or self._state in _ENDED or not self._in_flight():
+        if not self._scheduled or not self._handshake_confirmed or self._state in _ENDED or not self._in_flight():
             return None
         return max(self._alive_at + self._loss.get_probe_timeout(), self._probed_at + _PROBE_INTERVAL)
+
+    def _learning_detection(self) -> LossDetection:
+        """In place of aioquic's own, of which nothing has been asked yet."""
+        configuration = self._configuration
+        self._loss = detection = LossDetection(
+            congestion_control_algorithm=configuration.congestion_control_algorithm,
+            initial_rtt=configuration.initial_rtt,
+            max_datagram_size=self._max_datagram_size,
+            peer_completed_address_validation=not self._is_client,
+            quic_logger=self._quic_logger,
+            send_probe=self._send_probe,
+            logger=self._logger,
+        )
+        return detection
 
     def _flush_control(self, *, now: float) -> None:
         if self.control is None:
             return
         before = self.datagram_bytes
-        self.control.flush(self._loss._rtt_latest, now=now)
+        if self._detection is not None and (since := self._detection.take_spurious_since()) is not None:
+            self.control.flight.undo_losses(since=since, now=now)
+        lost_before = self.control.lost_packets
+        self.control.flush(self._loss._rtt_latest, self._loss.get_probe_timeout(), self.ce_packets, now=now)
+        self.ce_packets = 0
+        if self.marking is not None:
+            self.marking.lost(self.control.lost_packets - lost_before)
         if self.datagram_bytes != before:
-            self.control.resize(self.datagram_bytes)
+            self.control.resize(self.datagram_bytes, now=now)
             if self.datagram_bytes < before:
                 self._reports.on_path_narrowed()
                 self._repeat_larger(now=now)

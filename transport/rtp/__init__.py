@@ -1,7 +1,8 @@
 """rtp: H.264 and data over RTP, as ffmpeg, GStreamer and WebRTC stacks speak it.
 
 RFC 3550 (RTP, RTCP), RFC 6184 (H.264: single NAL unit, FU-A; STAP-A received), RFC 4585 (generic NACK, PLI, immediate
-feedback), RFC 4588 (RTX on its own SSRC), RFC 5761 (one port), RFC 8285 (header extensions), RFC 3611 (receiver RTT).
+feedback), RFC 4588 (RTX on its own SSRC), RFC 5761 (one port), RFC 8285 (header extensions), RFC 3611 (receiver RTT),
+RFC 8888 (ECN).
 
     packet.py      one RTP packet and our header extensions
     h264.py        access units to payloads and back
@@ -10,6 +11,7 @@ feedback), RFC 4588 (RTX on its own SSRC), RFC 5761 (one port), RFC 8285 (header
     sender.py      frames to packets, retransmission, sender reports
     budget.py      how much may be sent again
     receiver.py    packets to frames, NACK, PLI, receiver reports
+    arrivals.py    which packets came, when and how marked: congestion control feedback
     reception.py   sequence numbers of a source: what is missing, when to ask, when to give up
     frames.py      when a frame is whole, which will never be
     foreign.py     frame boundaries and times of senders that are not ours

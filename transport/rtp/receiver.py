@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from glassbench.transport.contract import Address, Closed, Connected, Datagram, Event, Frame, TransportConfig
 from glassbench.transport.framing import Malformed
 from glassbench.transport.rtp import h264, rtcp, session
+from glassbench.transport.rtp.arrivals import Arrival, Arrivals
 from glassbench.transport.rtp.frames import Frames
 from glassbench.transport.rtp.packet import FrameInfo, RtpPacket, ntp, parse, parse_frame_info
 from glassbench.transport.rtp.reception import Reception
@@ -68,6 +69,7 @@ class RtpReceiver:
         self._by_media = {lane.types.media: lane for lane in self._lanes}
         self._by_rtx = {lane.types.rtx: lane for lane in self._lanes}
         self._video = next((lane for lane in self._lanes if lane.types.track.media == "h264"), None)
+        self._arrivals = Arrivals() if self._options.ecn else None
         self._report_at: float | None = None
         self._queue: list[Datagram] = []
         self._closed = False
@@ -100,7 +102,10 @@ class RtpReceiver:
                 for item in rtcp.parse(data):
                     self._take_rtcp(item, now=now)
             else:
-                self._take_rtp(parse(data), now=now)
+                packet = parse(data)
+                self._take_rtp(packet, now=now)
+                if self._arrivals is not None and self._is_ours(packet):
+                    self._arrivals.add(packet.ssrc, Arrival(packet.sequence, now, ecn))
         except Malformed:
             self._stats["malformed"] += 1
 
@@ -113,6 +118,8 @@ class RtpReceiver:
 
     def get_timer(self) -> float | None:
         timer = self._report_at
+        if self._arrivals is not None and self._arrivals.report_at is not None:
+            timer = self._arrivals.report_at if timer is None else min(timer, self._arrivals.report_at)
         for lane in self._lanes:
             wake_at = lane.reception.wake_at
             if wake_at is not None and (timer is None or wake_at < timer):
@@ -130,6 +137,9 @@ class RtpReceiver:
         if self._report_at is not None and now >= self._report_at:
             self._report_at = now + self._dice.report_interval()
             self._send([self._report(now=now), rtcp.receiver_reference(self._ssrc, ntp(now))])
+        arrivals = self._arrivals
+        if arrivals is not None and arrivals.report_at is not None and arrivals.report_at <= now:
+            feedback.append(rtcp.congestion_feedback(self._ssrc, arrivals.take(rtcp.middle(ntp(now)), now=now)))
         self._send_feedback(feedback, now=now)
 
     def next_event(self) -> Event | None:
@@ -151,6 +161,10 @@ class RtpReceiver:
             self._take_rtx(packet, now=now)
         elif packet.ssrc == lane.ssrc or self._is_accepted(lane, packet, now=now):
             self._take_media(lane, packet, now=now)
+
+    def _is_ours(self, packet: RtpPacket) -> bool:
+        """Whether a packet is of one of the streams of this session, media or retransmissions."""
+        return packet.payload_type in self._by_rtx or any(packet.ssrc == lane.ssrc for lane in self._lanes)
 
     def _lane_of(self, packet: RtpPacket) -> _Lane | None:
         """The track of a media packet. A sender that is not ours may give its video another dynamic payload type."""

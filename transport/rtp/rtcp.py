@@ -1,4 +1,5 @@
-"""RTCP: reports, source description and goodbye (RFC 3550 section 6), NACK and PLI (RFC 4585), receiver RTT (RFC 3611).
+"""RTCP: reports, source description and goodbye (RFC 3550 section 6), NACK and PLI (RFC 4585), receiver RTT (RFC 3611),
+congestion control feedback (RFC 8888).
 
 Every datagram we send is a compound packet that begins with a report and a CNAME (RFC 3550 section 6.1); feedback
 follows them. `parse` takes what others send as well: several reports, reduced-size packets (RFC 5506), unknown types.
@@ -9,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from glassbench.transport.framing import Malformed
+from glassbench.transport.rtp.arrivals import StreamReport, parse_streams
 
 SENDER_REPORT = 200
 RECEIVER_REPORT = 201
@@ -19,6 +21,7 @@ PAYLOAD_FEEDBACK = 206
 EXTENDED_REPORT = 207
 
 _GENERIC_NACK = 1
+_CONGESTION_FEEDBACK = 11
 _PICTURE_LOSS = 1
 _FULL_INTRA_REQUEST = 4
 _CNAME = 1
@@ -97,7 +100,24 @@ class ReferenceDelay(NamedTuple):
     delay: int
 
 
-Item = SenderReport | ReceiverReport | Block | Goodbye | Nack | KeyframeRequest | ReceiverReference | ReferenceDelay
+class CongestionFeedback(NamedTuple):
+    """Which packets of which streams came, and how (RFC 8888)."""
+
+    ssrc: int
+    streams: tuple[StreamReport, ...]
+
+
+Item = (
+    SenderReport
+    | ReceiverReport
+    | Block
+    | Goodbye
+    | Nack
+    | KeyframeRequest
+    | ReceiverReference
+    | ReferenceDelay
+    | CongestionFeedback
+)
 
 
 def is_rtcp(data: bytes) -> bool:
@@ -156,6 +176,11 @@ def nack(ssrc: int, media: int, sequences: Iterable[int]) -> bytes:
 def picture_loss(ssrc: int, media: int) -> bytes:
     """One PLI."""
     return _packet(PAYLOAD_FEEDBACK, _PICTURE_LOSS, ssrc, media.to_bytes(4, "big"))
+
+
+def congestion_feedback(ssrc: int, streams: bytes) -> bytes:
+    """One RFC 8888 packet, with what `Arrivals.take` gave."""
+    return _packet(TRANSPORT_FEEDBACK, _CONGESTION_FEEDBACK, ssrc, streams)
 
 
 def receiver_reference(ssrc: int, ntp: int) -> bytes:
@@ -232,6 +257,8 @@ def _parse_one(kind: int, count: int, body: bytes) -> list[Item]:
         return [ReceiverReport(ssrc), *_parse_blocks(body, 4, count)]
     if kind == EXTENDED_REPORT:
         return _parse_extended(ssrc, body)
+    if kind == TRANSPORT_FEEDBACK and count == _CONGESTION_FEEDBACK:
+        return [CongestionFeedback(ssrc, parse_streams(body[4:]))]
     if len(body) < 8:
         raise Malformed("RTCP feedback without its media SSRC")
     media = int.from_bytes(body[4:8], "big")

@@ -36,6 +36,7 @@ _MAX_QUEUED_BYTES = 2 * MAX_FRAME_BYTES  # between two drains of `datagrams_to_s
 _HISTORY_BYTES = 8 * 2**20  # per track, for retransmission
 _RTX_OVERHEAD_BYTES = 2  # the original sequence number
 _INITIAL_RTT = 0.0  # until it is known, a NACK is answered each _LEAST_REPEAT
+_ECT_0, _CE = 2, 3  # codepoints of RFC 3168
 _LEAST_REPEAT = 0.005  # seconds between two retransmissions of one packet
 
 
@@ -70,6 +71,7 @@ class RtpSender:
         self._cname = dice.cname()
         # A retransmission adds its original sequence number to the payload and still has to fit.
         self._room = config.max_datagram_bytes - HEADER_BYTES - (_RTX_OVERHEAD_BYTES if self._options.nack else 0)
+        self._codepoint = _ECT_0 if self._options.ecn else 0
         self._round_trip = session.RoundTrip(_INITIAL_RTT)
         self._reference: tuple[int, int, float] | None = None  # SSRC, middle of its NTP time, arrival
         self._report_at: float | None = None
@@ -88,6 +90,7 @@ class RtpSender:
             repair_bytes=0,
             nacks_received=0,
             keyframe_requests=0,
+            ce_packets=0,
             malformed=0,
             foreign=0,
             unknown_ssrc=0,
@@ -117,7 +120,7 @@ class RtpSender:
         peer = self._config.peer
         packets = source.packetize(frame, self._room, now=now)
         self._stats["media_bytes"] += sum(map(len, packets))
-        self._queue += [Datagram(packet, peer) for packet in packets]
+        self._queue += [Datagram(packet, peer, self._codepoint) for packet in packets]
         self._queued_bytes += size
         self._leaving.append((frame.track, frame.sequence))
 
@@ -193,6 +196,11 @@ class RtpSender:
                     track = source.types.track.id
                     if self._keyframe_requests.hears(track, round_trip=self._round_trip.smoothed, now=now):
                         self._events.append(KeyframeRequested(track, now))
+            case rtcp.CongestionFeedback():
+                packets = [
+                    packet for stream in item.streams for packet in stream.packets if stream.ssrc in self._own_ssrcs
+                ]
+                self._stats["ce_packets"] += sum(packet.ecn == _CE for packet in packets)
             case rtcp.ReceiverReference():
                 self._reference = (item.ssrc, rtcp.middle(item.ntp), now)
             case rtcp.ReceiverReport():
@@ -214,7 +222,7 @@ class RtpSender:
             if self._queued_bytes + len(packet) > _MAX_QUEUED_BYTES:
                 self._stats["dropped_full"] += 1
                 return
-            self._queue.append(Datagram(packet, self._config.peer))
+            self._queue.append(Datagram(packet, self._config.peer, self._codepoint))
             self._queued_bytes += len(packet)
             self._stats["retransmissions"] += 1
             self._stats["repair_bytes"] += len(packet)

@@ -29,13 +29,15 @@ class RtpOptions:
     `nack`: repair by generic NACK and RTX. `max_retries`: how often one packet is asked for. `reorder_window`: seconds
     for which a gap may be reordering, before it is asked for or, without repair, given up. 5 ms is a few packets at
     video rates: a retransmission that was not needed costs some bytes, a longer wait costs every repair its time.
-    `rtx_share`: retransmitted bytes in any second, at most, as a share of the media's in it (`budget.py`).
+    `rtx_share`: retransmitted bytes in any second, at most, as a share of the media's in it (`budget.py`). `ecn`: media
+    packets say that they support ECN, and the receiver reports the marks (RFC 8888); nothing here slows down for them.
     """
 
     nack: bool = True
     max_retries: int = 10
     reorder_window: float = 0.005
     rtx_share: float = 1.0
+    ecn: bool = False
 
     def __post_init__(self) -> None:
         if not 1 <= self.max_retries <= 100:

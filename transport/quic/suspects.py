@@ -1,0 +1,58 @@
+"""Packets that were declared lost and may still arrive: which losses were none, and since when all of them were."""
+
+from bisect import bisect_left
+from collections.abc import Iterable
+from typing import NamedTuple
+
+_MOST = 4096
+
+
+class Suspect(NamedTuple):
+    """A packet that was declared lost: when it was sent, and when that was declared."""
+
+    number: int
+    sent_at: float
+    declared_at: float
+
+
+class Suspects:
+    """An *episode* of losses begins with the first suspect, and ends well if every one of it arrives after all."""
+
+    def __init__(self) -> None:
+        self._by_number: dict[int, Suspect] = {}  # in the order of their declaration
+        self._episode_at = 0.0  # when the first loss of the episode was declared
+
+    def __bool__(self) -> bool:
+        return bool(self._by_number)
+
+    def add(self, number: int, sent_at: float, *, now: float) -> None:
+        """A packet was declared lost."""
+        if not self._by_number:
+            self._episode_at = now
+        self._by_number[number] = Suspect(number, sent_at, now)
+        if len(self._by_number) > _MOST:
+            self._give_up(next(iter(self._by_number)))
+
+    def forget(self, *, until: float) -> None:
+        """Those that were declared lost up to this instant are lost indeed."""
+        for suspect in list(self._by_number.values()):
+            if suspect.declared_at > until:
+                break
+            self._give_up(suspect.number)
+
+    def take(self, ranges: Iterable[range]) -> list[Suspect]:
+        """Those that are in the acknowledged ranges: they were not lost."""
+        numbers = sorted(self._by_number)  # the peer chooses how many ranges there are
+        arrived = [numbers[bisect_left(numbers, each.start) : bisect_left(numbers, each.stop)] for each in ranges]
+        return [self._by_number.pop(number) for part in arrived for number in part]
+
+    @property
+    def episode_at(self) -> float:
+        """When the first loss of the episode was declared, of which nothing is left once there are no suspects."""
+        return self._episode_at
+
+    def _give_up(self, number: int) -> None:
+        """What was declared ahead of the next suspect was concluded from a real loss, too, and stands."""
+        del self._by_number[number]
+        if self._by_number:
+            self._episode_at = next(iter(self._by_number.values())).declared_at
