@@ -165,7 +165,10 @@ class Transport(Protocol):
         """End the connection in the protocol's own way."""
 
     def stats(self) -> Mapping[str, int]:
-        """Counters by name: datagrams, retransmissions, malformed, dropped_full, keyframe_requests ... all from 0."""
+        """Counters by name: datagrams_sent, malformed, dropped_full, keyframe_requests ... all from 0, none ever falls.
+
+        A name with `max_` in front is a size.
+        """
 
 
 class Observer(Protocol):

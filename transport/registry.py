@@ -76,11 +76,17 @@ def get(name: str) -> TransportEntry:
 
 
 def validate_options(name: str, options: Mapping[str, object]) -> dict[str, object]:
-    """The options of transport `name`, completed with its defaults.
+    """The options of the transport of this name, completed with its defaults. Raises ValueError as `get` and
+    `complete_options` do."""
+    return complete_options(get(name), options)
+
+
+def complete_options(entry: TransportEntry, options: Mapping[str, object]) -> dict[str, object]:
+    """These options, completed with the defaults of a transport.
 
     Raises ValueError for an option that is unknown, of another type or out of range.
     """
-    entry = get(name)
+    name = entry.name
     types = get_type_hints(entry.options)
     for key, value in options.items():
         if key not in types:
