@@ -20,7 +20,8 @@ from glassbench.experiments.results.run import Run, load
 from glassbench.experiments.results.run_folder import arm_place
 from glassbench.experiments.results.versions import versions
 from glassbench.experiments.scenario import Scenario
-from glassbench.experiments.scenario.elements import DIRECTIONS, TraceSpec
+from glassbench.experiments.scenario.bottleneck_specs import TraceSpec
+from glassbench.experiments.scenario.element_spec import DIRECTIONS
 from glassbench.experiments.scenario.spec import FLOOR
 from glassbench.experiments.scenario.title import title
 from glassbench.experiments.scenario.trace_window import trace_window

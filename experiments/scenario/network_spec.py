@@ -4,15 +4,9 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from glassbench.experiments.scenario.elements import (
-    DIRECTIONS,
-    ELEMENTS,
-    AnyElement,
-    ElementSpec,
-    RandomSpec,
-    TraceName,
-    check_trace,
-)
+from glassbench.experiments.scenario.bottleneck_specs import TraceName, check_trace
+from glassbench.experiments.scenario.element_spec import DIRECTIONS, ElementSpec, RandomSpec
+from glassbench.experiments.scenario.elements import ELEMENTS, AnyElement
 from glassbench.experiments.scenario.queue_spec import QueueSpec
 from glassbench.experiments.scenario.schema import Duration, Fraction, PositiveDuration, Rate, Spec, invalid
 from glassbench.netem.traces import Trace, TraceError

@@ -7,7 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from glassbench.experiments.scenario import Scenario, ScenarioError, build, load, parse, shipped
-from glassbench.experiments.scenario.elements import ELEMENTS, DelaySpec, LossEpisodesSpec, TraceSpec
+from glassbench.experiments.scenario.bottleneck_specs import TraceSpec
+from glassbench.experiments.scenario.delay_specs import DelaySpec
+from glassbench.experiments.scenario.elements import ELEMENTS
+from glassbench.experiments.scenario.loss_specs import LossEpisodesSpec
 from glassbench.experiments.scenario.shipped import SCENARIOS
 from glassbench.experiments.scenario.spec import MAX_DURATION
 from glassbench.experiments.scenario.toml_text import to_toml
