@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from functools import partial
 from typing import Any, get_args, get_type_hints
 
+from glassbench.transport.codecs import CODECS
 from glassbench.transport.contract import Transport, TransportConfig
 from glassbench.transport.dissection import MakeHint
 from glassbench.transport.plugins import Table
@@ -25,7 +26,7 @@ from glassbench.transport.srt import SrtOptions, SrtReceiver, SrtSender
 from glassbench.transport.srt.dissection import version_5
 from glassbench.transport.udp import UdpOptions, UdpReceiver, UdpSender
 
-ANY_MEDIA = frozenset({"h264", "hevc", "vp8", "vp9", "av1", "data"})
+ANY_MEDIA = frozenset({*CODECS, "data"})
 
 Make = Callable[[TransportConfig], Transport]
 Options = Mapping[str, object]

@@ -12,20 +12,13 @@ from glassbench.experiments.catalog.experiment import Check, Datasets, Experimen
 from glassbench.experiments.engine.plan import Cell, Plan, checked
 from glassbench.experiments.results.dataset import Dataset
 from glassbench.experiments.results.plots.style import FAINT, INK, arm_styles, new_figure, tidy
-from glassbench.sender.cost import DECODE_COSTS, ENCODE_COSTS
+from glassbench.transport.codecs import CODECS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-CODECS = {
-    "h264": "x264-ultrafast",
-    "hevc": "x265-ultrafast",
-    "vp8": "vp8-realtime",
-    "vp9": "vp9-realtime",
-    "av1": "svtav1-rtc",
-}
-NAMES = {"h264": "H.264", "hevc": "HEVC", "vp8": "VP8", "vp9": "VP9", "av1": "AV1"}
+LADDERS = ("h264", "hevc", "vp8", "vp9", "av1")
 BITRATES = (0.1e6, 0.2e6, 0.4e6, 0.8e6)
 PSNR_DB = 40.0  # the equal quality: of luma, the mean over frames
 FAST, SLOW = 100e6, 1.5e6  # bit/s of the link
@@ -75,8 +68,11 @@ def bd_rate(anchor: Ladder, tested: Ladder) -> float:
 
 def cost_ms(codec: str) -> float:
     """What encoding and decoding a frame costs, by the models."""
-    models = (ENCODE_COSTS[CODECS[codec]], DECODE_COSTS[codec])
-    return 1e3 * sum(model.seconds(WIDTH, HEIGHT) for model in models)
+    return _encode_ms(codec) + 1e3 * CODECS[codec].decode_cost.seconds(WIDTH, HEIGHT)
+
+
+def _encode_ms(codec: str) -> float:
+    return 1e3 * CODECS[codec].encode_costs[CODECS[codec].encode_cost].seconds(WIDTH, HEIGHT)
 
 
 def _plans() -> tuple[Plan, ...]:
@@ -88,7 +84,7 @@ def _plans() -> tuple[Plan, ...]:
 def _cells(rate: float) -> list[Cell]:
     delay = {"element": "delay", "delay": f"{DELAY * 1e3:g}ms"}
     cells = []
-    for codec in CODECS:
+    for codec in LADDERS:
         for bitrate in BITRATES:
             content = {
                 "name": "codecs",
@@ -109,7 +105,7 @@ def ladders(data: Datasets) -> dict[str, Ladder]:
     fast, slow = data["fast-link"], data["slow-link"]
     ledger = fast.ledger()
     found = {}
-    for codec in CODECS:
+    for codec in LADDERS:
         rows = fast.where(codec=codec)
         sizes = ledger[ledger["cell"].isin(rows["cell"])].groupby("cell")["size_bytes"].sum()
         found[codec] = Ladder(
@@ -146,7 +142,7 @@ def _all_need_less_than_h264(table: dict[str, Ladder]) -> Check:
         source=_OZER,
         kind="order",
         expected="BD-rate against H.264 below 0 for each",
-        measured=", ".join(f"{NAMES[codec]} {rate:+.0%}" for codec, rate in rates.items()),
+        measured=", ".join(f"{CODECS[codec].title} {rate:+.0%}" for codec, rate in rates.items()),
         holds=max(rates.values()) < 0,
         note=_PRESETS,
     )
@@ -159,7 +155,7 @@ def _av1_needs_least(table: dict[str, Ladder]) -> Check:
         source=_OZER,
         kind="order",
         expected="BD-rate against AV1 above 0 for HEVC, VP9 and H.264",
-        measured=", ".join(f"{NAMES[codec]} {rate:+.0%}" for codec, rate in rates.items()),
+        measured=", ".join(f"{CODECS[codec].title} {rate:+.0%}" for codec, rate in rates.items()),
         holds=min(rates.values()) > 0,
         note=_PRESETS,
     )
@@ -179,14 +175,14 @@ def _hevc_needs_less_than_vp9(table: dict[str, Ladder]) -> Check:
 
 
 def _encoding_takes_what_its_model_says(table: dict[str, Ladder]) -> Check:
-    want = {codec: 1e3 * ENCODE_COSTS[model].seconds(WIDTH, HEIGHT) for codec, model in CODECS.items()}
-    off = max(abs(table[codec].encode_ms - want[codec]) for codec in CODECS)
+    want = {codec: _encode_ms(codec) for codec in LADDERS}
+    off = max(abs(table[codec].encode_ms - want[codec]) for codec in LADDERS)
     return Check(
         claim="The encoder adds what its cost model says, and more for the newer codecs",
         source="closed form: base + seconds per megapixel x 640 x 272, sender/cost.py",
         kind="value",
-        expected=", ".join(f"{NAMES[codec]} {value:.2f}" for codec, value in want.items()) + " ms, within 1 us",
-        measured=", ".join(f"{table[codec].encode_ms:.2f}" for codec in CODECS) + " ms",
+        expected=", ".join(f"{CODECS[codec].title} {value:.2f}" for codec, value in want.items()) + " ms, within 1 us",
+        measured=", ".join(f"{table[codec].encode_ms:.2f}" for codec in LADDERS) + " ms",
         holds=off <= 1e-3,
     )
 
@@ -198,38 +194,38 @@ def _cheapest_is_first_on_a_fast_link(table: dict[str, Ladder]) -> Check:
         claim="On a fast link the codec that computes least is on the screen first at equal quality",
         source="closed form: at 100 Mbit/s a frame's bits take less than 1 ms, whatever the codec",
         kind="order",
-        expected=f"{NAMES[min(CODECS, key=cost_ms)]} at {PSNR_DB:g} dB",
-        measured=f"{NAMES[first]}: " + _latencies(got),
-        holds=first == min(CODECS, key=cost_ms),
+        expected=f"{CODECS[min(LADDERS, key=cost_ms)].title} at {PSNR_DB:g} dB",
+        measured=f"{CODECS[first].title}: " + _latencies(got),
+        holds=first == min(LADDERS, key=cost_ms),
     )
 
 
 def _fewest_bits_pay_on_a_slow_link(table: dict[str, Ladder]) -> Check:
     got = {codec: ladder.ms_at(PSNR_DB, ladder.slow_ms) for codec, ladder in table.items()}
-    want = {codec: _sum_of_parts(codec, table[codec], SLOW) for codec in CODECS}
-    before = [codec for codec in CODECS if want[codec] < want["h264"]]
-    measured = [codec for codec in CODECS if got[codec] < got["h264"]]
+    want = {codec: _sum_of_parts(codec, table[codec], SLOW) for codec in LADDERS}
+    before = [codec for codec in LADDERS if want[codec] < want["h264"]]
+    measured = [codec for codec in LADDERS if got[codec] < got["h264"]]
     return Check(
         claim="On a slow link bits saved are worth more than computing time: some of the others come before H.264",
         source=f"closed form: costs + bits of a mean frame / {SLOW / 1e6:g} Mbit/s",
         kind="order",
-        expected=f"{', '.join(NAMES[codec] for codec in before)} before H.264 at {PSNR_DB:g} dB",
-        measured=", ".join(NAMES[codec] for codec in measured) + ": " + _latencies(got),
+        expected=f"{', '.join(CODECS[codec].title for codec in before)} before H.264 at {PSNR_DB:g} dB",
+        measured=", ".join(CODECS[codec].title for codec in measured) + ": " + _latencies(got),
         holds=before == measured and bool(before),
     )
 
 
 def _latency_is_the_sum_of_its_parts(table: dict[str, Ladder]) -> Check:
     got = {codec: ladder.ms_at(PSNR_DB, ladder.slow_ms) for codec, ladder in table.items()}
-    want = {codec: _sum_of_parts(codec, table[codec], SLOW) for codec in CODECS}
-    off = {codec: got[codec] / want[codec] - 1 for codec in CODECS}
+    want = {codec: _sum_of_parts(codec, table[codec], SLOW) for codec in LADDERS}
+    off = {codec: got[codec] / want[codec] - 1 for codec in LADDERS}
     worst = max(off, key=lambda codec: abs(off[codec]))
     return Check(
         claim="The latency of a codec is its computing, propagation, and the bits of a frame over the rate",
         source="closed form, for a mean frame",
         kind="value",
         expected=_latencies(want) + ", within 10 %",
-        measured=_latencies(got) + f"; {NAMES[worst]} is {off[worst]:+.0%} off",
+        measured=_latencies(got) + f"; {CODECS[worst].title} is {off[worst]:+.0%} off",
         holds=abs(off[worst]) <= 0.1,
         note="the median frame is smaller than the mean one, above all where keyframes are large",
     )
@@ -240,12 +236,12 @@ def _sum_of_parts(codec: str, ladder: Ladder, rate: float) -> float:
 
 
 def _latencies(milliseconds: dict[str, float]) -> str:
-    return ", ".join(f"{NAMES[codec]} {value:.1f}" for codec, value in milliseconds.items()) + " ms"
+    return ", ".join(f"{CODECS[codec].title} {value:.1f}" for codec, value in milliseconds.items()) + " ms"
 
 
 def _figure(data: Datasets) -> "Figure":
     table = ladders(data)
-    styles = arm_styles(list(CODECS))
+    styles = arm_styles(list(LADDERS))
     figure = new_figure(13, 4.8)
     left, right = figure.subplots(1, 2)
     for codec, ladder in table.items():
@@ -256,7 +252,7 @@ def _figure(data: Datasets) -> "Figure":
             color=style.color,
             linestyle=style.dashes,
             marker=style.marker,
-            label=f"{NAMES[codec]}: {ladder.bps_at(PSNR_DB) / 1e3:.0f} kbit/s",
+            label=f"{CODECS[codec].title}: {ladder.bps_at(PSNR_DB) / 1e3:.0f} kbit/s",
         )
     left.axhline(PSNR_DB, color=FAINT, linewidth=1.2, zorder=1)
     left.set_xscale("log")
@@ -272,7 +268,7 @@ def _figure(data: Datasets) -> "Figure":
 
 
 def _draw_latency(axes: "Axes", table: dict[str, Ladder]) -> None:
-    styles = arm_styles(list(CODECS))
+    styles = arm_styles(list(LADDERS))
     rates = np.geomspace(1e6, 20e6, 50)
     for codec, ladder in table.items():
         style = styles[codec]
@@ -290,7 +286,7 @@ def _draw_latency(axes: "Axes", table: dict[str, Ladder]) -> None:
             linestyle="",
             marker=style.marker,
             markersize=8,
-            label=f"{NAMES[codec]}: measured at {SLOW / 1e6:g} Mbit/s",
+            label=f"{CODECS[codec].title}: measured at {SLOW / 1e6:g} Mbit/s",
         )
     axes.set_xscale("log")
     axes.set_xticks([1, 1.5, 3, 5, 10, 20], ["1", "1.5", "3", "5", "10", "20"])

@@ -9,28 +9,20 @@ from pydantic import Field, model_validator
 from glassbench.experiments.scenario.schema import Count, PositiveDuration, Rate, Size, Spec, checked, invalid, unknown
 from glassbench.experiments.scenario.tracks import CHAT_TRACK, VIDEO_TRACK
 from glassbench.sender.cost import decode_cost, encode_cost
-from glassbench.sender.encoder import ENCODERS, EncoderSettings
+from glassbench.sender.encoder import EncoderSettings
 from glassbench.sender.messages import Messages, periodic_instants, poisson_instants
 from glassbench.sender.size_model import SizeSource
 from glassbench.sender.source import PixelSource
 from glassbench.sender.sources import SourceRequest, open_source
+from glassbench.transport.codecs import CODECS
 from glassbench.transport.contract import Track
-
-# The model of what a codec costs that is meant when a scenario names none: that of the encoder behind `codec`.
-_ENCODE_COST = {
-    "h264": "x264-ultrafast",
-    "hevc": "x265-ultrafast",
-    "vp8": "vp8-realtime",
-    "vp9": "vp9-realtime",
-    "av1": "svtav1-rtc",
-}
 
 Priority = Annotated[int, Field(ge=0, le=100)]
 
 
 def _check_codec(name: Any) -> Any:
-    if name not in ENCODERS:
-        raise ValueError(unknown("codec", name, ENCODERS))
+    if name not in CODECS:
+        raise ValueError(unknown("codec", name, CODECS))
     return name
 
 
@@ -105,7 +97,7 @@ class VideoSpec(Spec):
 
     @property
     def encode_cost_name(self) -> str:
-        return self.encode_cost or _ENCODE_COST[self.codec]
+        return self.encode_cost or CODECS[self.codec].encode_cost
 
     @property
     def decode_cost_name(self) -> str:

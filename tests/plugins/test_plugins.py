@@ -39,7 +39,7 @@ class LoseEachSpec(ElementSpec):
     """Every so many packets one is lost."""
 
     loses = True
-    said = ("loss", "each {count}th lost")
+    said = ("loss", "one of {count} lost")
     element: Literal["lose-each"] = "lose-each"
     count: int
 
@@ -123,7 +123,7 @@ def test_an_arm_and_an_element_of_a_package_are_measured_by_workers_too(
     assert measured["mine"] == measured["udp"]
     assert measured["mine"][0] == "measured" and 0 < measured["mine"][1] < 60
     shown = glass("report", "results/mine-seed1")
-    assert "each 20th lost" in shown.stdout
+    assert "one of 20 lost" in shown.stdout
 
 
 def test_an_option_of_such_an_arm_is_checked_as_ours_are(install: Install, glass: Glass) -> None:
