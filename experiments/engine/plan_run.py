@@ -65,7 +65,7 @@ def run_plan(
         "world": world(plan.live),
         "command": list(command),
         "versions": versions(),
-        "files": digests([cell.scenario.dump() for cell in plan.cells]),
+        "files": digests(cell.scenario for cell in plan.cells),
         **_windows(plan),
         **(about or {}),
     }

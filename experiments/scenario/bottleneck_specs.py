@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import model_validator
 
 from glassbench.experiments.scenario.element_spec import Capacity, Direction, ElementSpec, RandomSpec, Surroundings
+from glassbench.experiments.scenario.named_files import TRACE
 from glassbench.experiments.scenario.queue_spec import DropTailSpec, QueueSpec
 from glassbench.experiments.scenario.schema import Rate, checked, invalid
 from glassbench.netem.element import Element
@@ -51,7 +52,7 @@ class TraceSpec(RandomSpec):
     the media do from there on, so what stands before that part decides nothing. `columns` names those of a log."""
 
     element: Literal["trace"] = "trace"
-    trace: TraceName
+    trace: Annotated[TraceName, TRACE]
     columns: str | None = None
     queue: QueueSpec = DEFAULT_QUEUE
     delay: bool = True

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
+from glassbench.experiments.scenario.named_files import COST, SOURCE
 from glassbench.experiments.scenario.schema import Count, PositiveDuration, Rate, Size, Spec, checked, invalid, unknown
 from glassbench.experiments.scenario.tracks import CHAT_TRACK, VIDEO_TRACK
 from glassbench.sender.cost import decode_cost, encode_cost
@@ -45,7 +46,7 @@ class VideoSpec(Spec):
     a frame past it is late, and not displayed.
     """
 
-    source: str
+    source: Annotated[str, SOURCE]
     codec: Annotated[str, checked(_check_codec)] = "h264"
     bitrate: Rate = 2e6
     fps: Annotated[float, Field(ge=1, le=240)] | None = None
@@ -54,8 +55,8 @@ class VideoSpec(Spec):
     keyframe_interval: Count | None = None
     vbv: PositiveDuration = 0.2
     preset: str | None = None
-    encode_cost: Annotated[str, checked(_check_encode_cost)] | None = None
-    decode_cost: Annotated[str, checked(_check_decode_cost)] | None = None
+    encode_cost: Annotated[str, COST, checked(_check_encode_cost)] | None = None
+    decode_cost: Annotated[str, COST, checked(_check_decode_cost)] | None = None
     priority: Priority = 1
     deadline: PositiveDuration | None = None
 
