@@ -16,7 +16,7 @@ from rich.progress import track
 from rich.table import Table
 
 from glassbench.experiments.scenario import build, shipped
-from glassbench.experiments.worlds.live.arm import run_arm_live
+from glassbench.experiments.worlds.live.arm import run_arm as run_arm_live
 from glassbench.experiments.worlds.live.emulators import EMULATORS
 
 FLOOR = "udp"

@@ -19,7 +19,8 @@ import numpy as np
 
 from glassbench.experiments.scenario import build
 from glassbench.experiments.scenario.tracks import VIDEO_TRACK
-from glassbench.experiments.worlds.virtual import Reuse, run_arm
+from glassbench.experiments.worlds.reuse import Reuse
+from glassbench.experiments.worlds.virtual import run_arm
 from glassbench.receiver.quality import QualityMemo
 from glassbench.sender.encode_cache import EncodeCache
 

@@ -36,8 +36,9 @@ from glassbench.experiments.worlds.hosts.asked import ask_for
 from glassbench.experiments.worlds.hosts.control import Control, ControlError
 from glassbench.experiments.worlds.hosts.key import Key, make_identity, pinning_context
 from glassbench.experiments.worlds.hosts.messages import VERSION, Answer, Hello, Start, Started
-from glassbench.experiments.worlds.hosts.remote import Remote
-from glassbench.experiments.worlds.hosts.sending import LEAD, run_arm_between, take_reports
+from glassbench.experiments.worlds.hosts.sending import LEAD, take_reports
+from glassbench.experiments.worlds.hosts.sending import run_arm as run_arm_between
+from glassbench.experiments.worlds.remote import Remote
 from glassbench.netem.live.alignment_messages import ANSWER, QUESTION, Answerer, Message, decode, encode
 from glassbench.netem.packet import Address
 from glassbench.netem.simulator import START_AT

@@ -16,7 +16,7 @@ import numpy as np
 
 from glassbench.experiments.account.ledger import STAGES
 from glassbench.experiments.scenario import build
-from glassbench.experiments.worlds.live.arm import run_arm_live
+from glassbench.experiments.worlds.live.arm import run_arm as run_arm_live
 
 EVERY = 30.0  # seconds
 PART = b"glassbench.experiments.worlds.live.part"

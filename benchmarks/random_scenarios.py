@@ -32,7 +32,8 @@ from glassbench.experiments.scenario import Scenario
 from glassbench.experiments.scenario.session_time import MEDIA_START
 from glassbench.experiments.scenario.toml_text import to_toml
 from glassbench.experiments.worlds.links import open_link
-from glassbench.experiments.worlds.virtual import Reuse, run_arm
+from glassbench.experiments.worlds.reuse import Reuse
+from glassbench.experiments.worlds.virtual import run_arm
 from glassbench.netem.packet import Packet
 from glassbench.netem.simulator import START_AT
 from glassbench.receiver.quality import QualityMemo

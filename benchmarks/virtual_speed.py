@@ -78,7 +78,8 @@ def cpu_seconds(arm: str, source: str, duration: float) -> float:
 def simulate(arm: str, source: str, duration: float) -> None:
     """Run one arm over a link that is wide enough, with 1 % of loss episodes."""
     from glassbench.experiments import scenario
-    from glassbench.experiments.worlds.virtual import Reuse, run_arm
+    from glassbench.experiments.worlds.reuse import Reuse
+    from glassbench.experiments.worlds.virtual import run_arm
     from glassbench.receiver.quality import QualityMemo
     from glassbench.sender.encode_cache import EncodeCache
 

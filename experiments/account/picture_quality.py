@@ -1,6 +1,7 @@
 """Picture quality in the ledger: what was on the screen in the place of each captured frame, and how good it was."""
 
 import zlib
+from collections.abc import Sequence
 
 import pandas as pd
 
@@ -14,7 +15,7 @@ from glassbench.transport.stamp_code import Stamp
 
 def with_quality(
     frames: pd.DataFrame,
-    decoded: list[Decoded],
+    decoded: Sequence[Decoded],
     source: PixelSource,
     *,
     media: str,

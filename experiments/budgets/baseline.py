@@ -13,13 +13,14 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
 from glassbench.experiments.account.ledger import FATES, STAGES
-from glassbench.experiments.budgets.measure import EXACT_WORLD, Measured, TargetNumbers
+from glassbench.experiments.budgets.measure import Measured, TargetNumbers
 from glassbench.experiments.budgets.metrics import METRICS, Value
 from glassbench.experiments.budgets.profile import Profile
 from glassbench.experiments.budgets.spec import BudgetError, Target
 from glassbench.experiments.results.json_form import json_text, no_number, number_of
 from glassbench.experiments.scenario.schema import Spec, invalid, unknown
 from glassbench.experiments.scenario.toml_file import MAX_FILE_BYTES, first_sentence, read_text
+from glassbench.experiments.worlds.table import VIRTUAL
 
 SCHEMA = 2
 KIND = "budget baseline"
@@ -63,7 +64,7 @@ def baseline_text(measured: Measured, *, command: Sequence[str]) -> str:
     content = {
         "schema": SCHEMA,
         "kind": KIND,
-        "world": EXACT_WORLD,
+        "world": VIRTUAL.words,
         "command": list(command),
         "versions": measured.versions,
         "entries": entries,

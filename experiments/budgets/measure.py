@@ -26,9 +26,9 @@ from glassbench.experiments.results.dataset import Dataset
 from glassbench.experiments.results.notes import told
 from glassbench.experiments.results.versions import versions
 from glassbench.experiments.scenario.spec import FLOOR
+from glassbench.experiments.worlds.table import VIRTUAL
 
 SCENARIO_AXIS = "scenario"
-EXACT_WORLD = "virtual time"
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def read(dataset: Dataset, budgets: Budgets) -> Measured:
         notes += [(str(target), _notes(dataset, row)) for row in rows[target.arm].to_dict("records")]
         runs, *floor = (_frames(dataset, table, target) for table in rows.values())
         numbers[target] = count(target, runs, floor[0] if floor else None)
-    exact = dataset.manifest.get("world") == EXACT_WORLD
+    exact = dataset.manifest.get("world") == VIRTUAL.words
     said = (*dataset.overlap_notes, *told(notes))
     return Measured(dataset.path, exact, dict(dataset.manifest["versions"]), numbers, missing, said)
 

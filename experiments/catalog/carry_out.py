@@ -7,7 +7,8 @@ from pathlib import Path
 from glassbench.experiments.catalog.experiment import Check, Datasets, Experiment
 from glassbench.experiments.engine.plan_run import CellProgress, run_plan
 from glassbench.experiments.results.subject import dataset_subject
-from glassbench.experiments.worlds.live.emulators import Emulator
+from glassbench.experiments.worlds.table import VIRTUAL
+from glassbench.experiments.worlds.world import World
 
 
 @dataclass(frozen=True)
@@ -34,18 +35,18 @@ def carry_out(
     results: Path,
     *,
     workers: int | None = None,
-    live: Emulator | None = None,
+    world: World = VIRTUAL,
     progress: CellProgress = lambda finished, total, cell: None,
     command: Sequence[str] = (),
 ) -> Outcome:
-    """Run the plans of an experiment into `results/NAME/PLAN`; what is finished already is not run again. With `live`,
-    through that emulator, into `results/NAME-live/PLAN`.
+    """Run the plans of an experiment into `results/NAME/PLAN`; what is finished already is not run again. In another
+    world than virtual time, into `results/NAME-live/PLAN`.
 
     Raises ResultsError, and PlanInterrupted after Ctrl-C.
     """
-    plans = [replace(plan, live=live) for plan in experiment.plans()]
+    plans = [replace(plan, world=world) for plan in experiment.plans()]
     total = sum(len(plan.cells) for plan in plans)
-    before, path = 0, results / f"{experiment.name}{'-live' if live else ''}"
+    before, path = 0, results / f"{experiment.name}{'' if world.exact else '-live'}"
     datasets = {}
     for plan in plans:
 

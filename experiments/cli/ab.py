@@ -52,7 +52,7 @@ def ab(
         aa = None if alarms is None else {**vars(alarms), "too_often": alarms.too_often}
         typer.echo(json_text({**record, "a_against_itself": aa}))
         return
-    heading = f"{runs} runs each, in virtual time\nA: {_named(settings.a)}\nB: {_named(settings.b)}"
+    heading = f"{runs} runs each, in {dataset.manifest['world']}\nA: {_named(settings.a)}\nB: {_named(settings.b)}"
     print_whole(paired_table(heading, rows))
     if settings.same:
         typer.echo("A and B are the same setting: with the same seeds every difference is 0.")

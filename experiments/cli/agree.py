@@ -12,6 +12,7 @@ from glassbench.experiments.cli.options import AsJson, Results, WithEmulator, co
 from glassbench.experiments.cli.progress import cell_progress
 from glassbench.experiments.cli.whole_table import print_whole
 from glassbench.experiments.results.json_form import json_text
+from glassbench.experiments.worlds.table import VIRTUAL, named
 
 if TYPE_CHECKING:
     from glassbench.experiments.engine.agreement import Agreement
@@ -46,7 +47,7 @@ def agree(
         found = both(
             plan,
             runs,
-            emulator=emulator or "netns",
+            world=named(emulator or "netns"),
             results=results,
             progress=progress,
             command=command_line(),
@@ -79,11 +80,10 @@ def calibrate(
     from glassbench.experiments.results.codec_costs import write_codec_costs
     from glassbench.experiments.results.dataset import load_dataset
     from glassbench.experiments.results.run import load
-    from glassbench.experiments.worlds.live.emulators import LIVE
 
     found: Any = load_dataset(folder) if (folder / "summary.parquet").exists() else load(folder)
-    if found.manifest.get("world") not in LIVE.values():
-        raise ValueError(f"{folder}: found virtual time, where codecs take what a model says; accepted is a live run")
+    if (world := found.manifest.get("world")) == VIRTUAL.words:
+        raise ValueError(f"{folder}: found {world}, where codecs take what a model says; accepted is a live run")
     ledger = found.ledger() if callable(found.ledger) else found.ledger
     encode, decode = write_codec_costs(folder, ledger)
     typer.echo(f'[video]\nencode_cost = "recorded:{encode}"\ndecode_cost = "recorded:{decode}"')

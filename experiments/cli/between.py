@@ -92,7 +92,8 @@ def send(
     from glassbench.experiments.engine.runner import default_with, run
     from glassbench.experiments.scenario import build
     from glassbench.experiments.worlds.hosts.key import Key
-    from glassbench.experiments.worlds.hosts.remote import Remote
+    from glassbench.experiments.worlds.remote import Remote
+    from glassbench.experiments.worlds.table import OtherHost
 
     host, port = _parse(address)
     Key.parse(key)
@@ -103,7 +104,7 @@ def send(
             scenario,
             results=results,
             capture=capture,
-            live=Remote(host, port, key),
+            world=OtherHost(Remote(host, port, key)),
             progress=progress,
             command=_without_key(command_line()),
         ),

@@ -25,7 +25,7 @@ from glassbench.experiments.cli.progress import Callback, arm_progress, cell_pro
 from glassbench.experiments.cli.show import show_run
 from glassbench.experiments.cli.show_dataset import show_dataset
 from glassbench.experiments.results.run import Run
-from glassbench.experiments.worlds.live.emulators import Emulator
+from glassbench.experiments.worlds.world import World
 
 if TYPE_CHECKING:
     from glassbench.experiments.scenario import Scenario
@@ -93,7 +93,7 @@ def compare(
         results=results,
         workers=workers,
         capture=capture,
-        live=world_of(live, emulator, workers=workers),
+        world=world_of(live, emulator, workers=workers),
         as_json=as_json,
     )
 
@@ -118,7 +118,7 @@ def run(
         results=results,
         workers=workers,
         capture=capture,
-        live=world_of(live, emulator, workers=workers),
+        world=world_of(live, emulator, workers=workers),
         as_json=as_json,
     )
 
@@ -130,7 +130,7 @@ def _measure(
     results: Path,
     workers: int | None,
     capture: bool,
-    live: Emulator | None,
+    world: World,
     as_json: bool,
 ) -> None:
     from glassbench.experiments.engine.repeat import repeat
@@ -143,7 +143,7 @@ def _measure(
                 results=results,
                 workers=workers,
                 capture=capture,
-                live=live,
+                world=world,
                 progress=progress,
                 command=command_line(),
             ),
@@ -154,7 +154,7 @@ def _measure(
         raise typer.BadParameter("packets are captured of one run; accepted is --capture without --runs")
     with cell_progress(quiet=as_json) as progress:
         dataset = repeat(
-            scenario, runs, results=results, workers=workers, live=live, progress=progress, command=command_line()
+            scenario, runs, results=results, workers=workers, world=world, progress=progress, command=command_line()
         )
     show_dataset(dataset, as_json=as_json)
 

@@ -55,10 +55,10 @@ def run(
 
     if name not in EXPERIMENTS:
         raise ValueError(unknown("experiment", name, EXPERIMENTS))
-    through = world_of(live, emulator, workers=workers)
+    world = world_of(live, emulator, workers=workers)
     with cell_progress(quiet=as_json) as progress:
         outcome = carry_out(
-            EXPERIMENTS[name], results, workers=workers, live=through, progress=progress, command=command_line()
+            EXPERIMENTS[name], results, workers=workers, world=world, progress=progress, command=command_line()
         )
     if as_json:
         points: dict[str, Any] = {plan: median_rows(data) for plan, data in outcome.datasets.items()}

@@ -7,6 +7,8 @@ from typing import Annotated
 import typer
 
 from glassbench.experiments.worlds.live.emulators import Emulator
+from glassbench.experiments.worlds.table import VIRTUAL, named
+from glassbench.experiments.worlds.world import World
 
 Results = Annotated[Path, typer.Option(metavar="FOLDER", help="Where the folder of the run is made.")]
 Workers = Annotated[
@@ -52,13 +54,13 @@ WithEmulator = Annotated[
 ]
 
 
-def world_of(live: bool, emulator: Emulator | None, *, workers: int | None) -> Emulator | None:
-    """The emulator of a live run, None for virtual time. Raises BadParameter for what does not go together."""
+def world_of(live: bool, emulator: Emulator | None, *, workers: int | None) -> World:
+    """Where a run happens. Raises BadParameter for what does not go together."""
     if emulator is not None and not live:
         raise typer.BadParameter("an emulator is what a live run goes through; accepted is --emulator with --live")
     if live and workers is not None:
         raise typer.BadParameter("live arms run one after the other; accepted is --live without --workers")
-    return (emulator or "netns") if live else None
+    return named(emulator or "netns") if live else VIRTUAL
 
 
 def command_line() -> list[str]:

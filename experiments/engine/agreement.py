@@ -19,7 +19,7 @@ from glassbench.experiments.results.dataset import Dataset
 from glassbench.experiments.results.paired_metrics import values_of
 from glassbench.experiments.results.statistics import Paired, compare_paired
 from glassbench.experiments.scenario import Scenario, dice
-from glassbench.experiments.worlds.live.emulators import Emulator
+from glassbench.experiments.worlds.world import World
 
 
 @dataclass(frozen=True)
@@ -70,17 +70,18 @@ def agree(
     scenario: Scenario,
     runs: int,
     *,
-    emulator: Emulator = "netns",
+    world: World,
     results: str | Path = Path("results"),
     progress: CellProgress = lambda finished, total, cell: None,
     command: Sequence[str] = (),
 ) -> Agreement:
-    """Run a scenario with `runs` seeds live, then in virtual time with the codec costs of the live runs, and compare.
+    """Run a scenario with `runs` seeds live, in another world, then in virtual time with the codec costs of the live
+    runs, and compare.
 
     Each seed gives one number per arm and world. Raises as `repeat`.
     """
     results = Path(results)
-    live = repeat(scenario, runs, live=emulator, results=results, progress=progress, command=command)
+    live = repeat(scenario, runs, world=world, results=results, progress=progress, command=command)
     encode, decode = write_codec_costs(live.path, live.ledger())
     video = {"encode_cost": f"recorded:{encode}", "decode_cost": f"recorded:{decode}"}
     plan = scenario.model_copy(

@@ -25,11 +25,9 @@ from glassbench.experiments.results.captures import ArmCapture, open_capture
 from glassbench.experiments.results.files import ResultsError
 from glassbench.experiments.scenario import Scenario, build
 from glassbench.experiments.scenario.session_time import MEDIA_START
-from glassbench.experiments.worlds.hosts.remote import Remote
-from glassbench.experiments.worlds.hosts.sending import run_arm_between
-from glassbench.experiments.worlds.live.arm import run_arm_live
-from glassbench.experiments.worlds.live.emulators import Emulator
-from glassbench.experiments.worlds.virtual import Reuse, run_arm
+from glassbench.experiments.worlds.reuse import Reuse
+from glassbench.experiments.worlds.table import VIRTUAL, world_of
+from glassbench.experiments.worlds.world import Watch, World
 from glassbench.netem.live.isolated_python import python_command
 from glassbench.receiver.quality import QualityMemo
 from glassbench.sender.encode_cache import EncodeCache, default_directory
@@ -45,7 +43,7 @@ class Job:
     without, only the summary comes back. `partial`: whether that holds for what was measured up to an interrupt, too.
     `quality`: whether the quality of the pictures is measured. `frames`: whether the tables are kept, too, or only the
     numbers. `reports`: whether its worker reports progress on the way. `capture`: the folder for its packets and qlogs.
-    `live`: on real sockets, through this emulator or to a receiver elsewhere, instead of in virtual time.
+    `world`: where it runs.
     """
 
     name: str
@@ -57,21 +55,19 @@ class Job:
     frames: bool = True
     reports: bool = True
     capture: Path | None = None
-    live: Emulator | Remote | None = None
+    world: World = VIRTUAL
 
     def to_json(self) -> str:
         """One line."""
         paths = {name: str(path) for name, path in (("place", self.place), ("capture", self.capture)) if path}
-        live = vars(self.live) if isinstance(self.live, Remote) else self.live
-        return json.dumps({**vars(self), "scenario": self.scenario.dump(), "live": live, **paths})
+        return json.dumps({**vars(self), "scenario": self.scenario.dump(), "world": self.world.dump(), **paths})
 
     @classmethod
     def from_json(cls, line: str) -> "Job":
         fields = json.loads(line)
         paths = {name: Path(fields[name]) for name in ("place", "capture") if fields[name]}
-        live = fields["live"]
-        live = Remote(**live) if isinstance(live, dict) else live
-        return cls(**{**fields, "live": live, "scenario": build(fields["scenario"]), **paths})
+        world = world_of(fields["world"])
+        return cls(**{**fields, "world": world, "scenario": build(fields["scenario"]), **paths})
 
 
 @dataclass(frozen=True)
@@ -89,11 +85,11 @@ class Done:
 
 def execute(job: Job, reuse: Reuse, progress: Callable[[float], None], stop: Callable[[], bool]) -> Done:
     """Run a job in this process and keep its result. A defect of the arm is its outcome "failed", not an exception."""
-    world = "virtual time" if job.live is None else "session time"
-    title = f"{job.arm}, seed {job.scenario.seed}; in {world}, the first frame is captured at {MEDIA_START:.0f} s"
+    first = f"the first frame is captured at {MEDIA_START:.0f} s"
+    title = f"{job.arm}, seed {job.scenario.seed}; in {job.world.words}; {first}"
     try:
         with open_capture(job.capture, title) as capture:
-            result = _measure(job, reuse, progress, stop, capture)
+            result = _measure(job, reuse, Watch(progress, stop), capture)
     except ResultsError as error:
         return Done("failed", str(error), {}, unwritten=str(error))
     done = Done(result.outcome, result.reason, dict(result.summary))
@@ -106,33 +102,10 @@ def execute(job: Job, reuse: Reuse, progress: Callable[[float], None], stop: Cal
     return replace(done, kept=True)
 
 
-def _measure(
-    job: Job,
-    reuse: Reuse,
-    progress: Callable[[float], None],
-    stop: Callable[[], bool],
-    capture: ArmCapture | None,
-) -> ArmResult:
-    scenario = job.scenario
+def _measure(job: Job, reuse: Reuse, watch: Watch, capture: ArmCapture | None) -> ArmResult:
+    arm = job.scenario.arm(job.arm)
     try:
-        if isinstance(job.live, Remote):
-            return run_arm_between(
-                scenario, scenario.arm(job.arm), job.live, capture=capture, progress=progress, stop=stop
-            )
-        if job.live:
-            memo = reuse.memo if job.quality else None
-            return run_arm_live(
-                scenario, scenario.arm(job.arm), memo, emulator=job.live, capture=capture, progress=progress, stop=stop
-            )
-        return run_arm(
-            scenario,
-            scenario.arm(job.arm),
-            reuse,
-            progress=progress,
-            stop=stop,
-            quality=job.quality,
-            capture=capture,
-        )
+        return job.world.run_arm(job.scenario, arm, watch, reuse=reuse, capture=capture, quality=job.quality)
     except ResultsError:
         raise
     except Exception as error:

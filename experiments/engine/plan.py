@@ -14,7 +14,8 @@ from typing import Any
 
 from glassbench.experiments.scenario import Scenario, ScenarioError, build
 from glassbench.experiments.scenario.arm_spec import ArmSpec
-from glassbench.experiments.worlds.live.emulators import Emulator
+from glassbench.experiments.worlds.table import VIRTUAL
+from glassbench.experiments.worlds.world import World
 
 MAX_CELLS = 100_000
 
@@ -67,18 +68,18 @@ class Cell:
 @dataclass(frozen=True)
 class Plan:
     """Cells in the order of the dataset. `frames`: keep the ledger of each cell, not only its summary. `quality`:
-    measure the quality of the pictures. `live`: on real sockets, through this emulator, instead of in virtual time."""
+    measure the quality of the pictures. `world`: where the cells run."""
 
     name: str
     cells: tuple[Cell, ...]
     frames: bool = False
     quality: bool = False
-    live: Emulator | None = None
+    world: World = VIRTUAL
 
     @cached_property
     def fingerprint(self) -> str:
         """The same for plans that give the same dataset."""
-        digest = hashlib.sha256(f"{self.frames} {self.quality}{f' {self.live}' if self.live else ''}".encode())
+        digest = hashlib.sha256(f"{self.frames} {self.quality} {self.world.name}".encode())
         for cell in self.cells:
             digest.update(cell.content.encode())
         return digest.hexdigest()[:16]

@@ -21,8 +21,6 @@ from glassbench.experiments.scenario.named_files import digests
 from glassbench.experiments.scenario.spec import FLOOR
 from glassbench.experiments.scenario.title import title
 from glassbench.experiments.scenario.trace_window import trace_windows
-from glassbench.experiments.worlds.live.emulators import world
-from glassbench.experiments.worlds.live.wiring import check_emulator
 from glassbench.netem.live.processors import usable_processors
 
 CellProgress = Callable[[int, int, str], None]
@@ -53,7 +51,7 @@ def run_plan(
     """Run all cells of a plan that the folder at `path` does not hold yet, and open the dataset.
 
     `workers` is the number of processes, one per usable processor by default; `run_cells` takes their place, for a
-    cluster. `about` goes into the manifest. Raises ResultsError, OSError without the emulator of a live plan, and
+    cluster. `about` goes into the manifest. Raises ResultsError, OSError without the world of the plan, and
     PlanInterrupted after Ctrl-C.
     """
     manifest = {
@@ -62,7 +60,7 @@ def run_plan(
         "fingerprint": plan.fingerprint,
         "cells": len(plan.cells),
         "frames": plan.frames,
-        "world": world(plan.live),
+        "world": plan.world.words,
         "command": list(command),
         "versions": versions(),
         "files": digests(cell.scenario for cell in plan.cells),
@@ -70,10 +68,8 @@ def run_plan(
         **(about or {}),
     }
     path = Path(path)
-    if plan.live is not None:
-        check_emulator(plan.live, plan.cells[0].scenario)
-        workers = 1  # two arms at a time would be in each other's way
-    workers = workers or usable_processors()
+    plan.world.check(plan.cells[0].scenario, capture=False)
+    workers = (workers or usable_processors()) if plan.world.parallel else 1
     with folder.dataset_folder(path, manifest):
         if not folder.is_complete(path):
             _run_missing(plan, path, run_cells or _on_this_machine(workers), progress)
@@ -138,7 +134,7 @@ def _job(plan: Plan, path: Path, index: int) -> Job:
         partial=False,
         quality=plan.quality,
         frames=plan.frames,
-        live=plan.live,
+        world=plan.world,
         reports=False,  # progress is counted in cells
     )
 

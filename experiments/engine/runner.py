@@ -25,11 +25,8 @@ from glassbench.experiments.scenario.element_spec import DIRECTIONS
 from glassbench.experiments.scenario.spec import FLOOR
 from glassbench.experiments.scenario.title import title
 from glassbench.experiments.scenario.trace_window import trace_window
-from glassbench.experiments.worlds.hosts.remote import Remote
-from glassbench.experiments.worlds.hosts.sending import check_receiver
-from glassbench.experiments.worlds.live.emulators import BETWEEN, Emulator, world
-from glassbench.experiments.worlds.live.kernel_commands import NotInKernel
-from glassbench.experiments.worlds.live.wiring import check_emulator
+from glassbench.experiments.worlds.table import VIRTUAL, named
+from glassbench.experiments.worlds.world import World
 from glassbench.netem.live.processors import usable_processors
 
 RESULTS = Path("results")
@@ -112,56 +109,47 @@ def run(
     run_id: str | None = None,
     workers: int | None = None,
     capture: bool = False,
-    live: Emulator | Remote | None = None,
+    world: World | str = VIRTUAL,
     progress: Progress = lambda arm, share: None,
     command: Sequence[str] = (),
 ) -> Run:
     """Run a scenario, given as a value or as a file, and open its results.
 
     `run_id` names the folder under `results`; without one it is named after scenario and seed. An existing folder is
-    never written over. `workers` is the number of processes, one per usable
-    processor by default. With `capture` the folder has
-    `captures/` too: the packets of each arm for Wireshark, and qlogs for qvis. With `live`, the name of an emulator, it
-    runs on real sockets, in real time, one arm after the other. With a Remote it runs to a receiver on another host,
-    over the network between them; there is no floor, and captures have what this host sees. `progress(arm, share)` is
-    called in the calling thread. Raises ScenarioError, ResultsError, OSError without the emulator, and Interrupted
-    after Ctrl-C.
+    never written over. `workers` is the number of processes, one per usable processor by default. With `capture` the
+    folder has `captures/` too: the packets of each arm for Wireshark, and qlogs for qvis. `world` is where it runs, by
+    its name (virtual, netns, relay or kernel) or, to a receiver on another host, an `OtherHost`: then there is no
+    floor, and captures have what this host sees. `progress(arm, share)` is called in the calling thread. Raises
+    ScenarioError, ResultsError, OSError without the world, and Interrupted after Ctrl-C.
     """
     plan = what if isinstance(what, Scenario) else scenario.load(what)
-    if isinstance(live, Remote):
-        check_receiver(live, capture=capture)
-    elif live is not None:
-        if capture and live == "kernel":
-            raise NotInKernel(
-                "the kernel's link keeps no packets; accepted with a capture are the emulators netns and relay"
-            )
-        check_emulator(live, plan)
-    window = None if isinstance(live, Remote) else trace_window(plan)
+    if isinstance(world, str):
+        world = named(world)
+    world.check(plan, capture=capture)
+    window = trace_window(plan) if world.has_floor else None
     manifest = {
-        "title": title(plan, network=not isinstance(live, Remote)),
+        "title": title(plan, network=world.has_floor),
         "scenario": plan.dump(),
         "seed": plan.seed,
         **({"trace_window": window.record()} if window is not None else {}),
-        "world": BETWEEN if isinstance(live, Remote) else world(live),
+        "world": world.words,
         "command": list(command),
         "versions": versions(),
         "arms": {arm.label: "not run" for arm in plan.arms},
     }
-    workers = 1 if live else workers or usable_processors()  # two arms at a time would be in each other's way
+    workers = (workers or usable_processors()) if world.parallel else 1
     with run_folder.create(Path(results), run_id or f"{plan.name}-seed{plan.seed}", manifest) as folder:
-        return _Comparison(plan, folder, progress, capture=capture, live=live).run(workers)
+        return _Comparison(plan, folder, progress, capture=capture, world=world).run(workers)
 
 
 class _Comparison:
     """The arms of a scenario, and the floor that they are measured against."""
 
-    def __init__(
-        self, plan: Scenario, folder: Path, progress: Progress, *, capture: bool, live: Emulator | Remote | None
-    ) -> None:
+    def __init__(self, plan: Scenario, folder: Path, progress: Progress, *, capture: bool, world: World) -> None:
         self._plan = plan
         self._folder = folder
         self._captures = folder / CAPTURES if capture else None
-        self._live = live
+        self._world = world
         self._progress = progress
         self._done: dict[str, Done] = {}
         self._places = {arm.label: arm_place(folder, index, arm.label) for index, arm in enumerate(plan.arms)}
@@ -174,13 +162,13 @@ class _Comparison:
                 plan,
                 arm,
                 place,
-                live=self._live,
+                world=self._world,
                 capture=self._captures and self._captures / place.name,
             )
             for arm, place in self._places.items()
         ]
-        if not isinstance(self._live, Remote):  # its network has no path without loss
-            jobs.append(Job(FLOOR, floor, floor.arms[0].label, None, quality=False, live=self._live))
+        if self._world.has_floor:
+            jobs.append(Job(FLOOR, floor, floor.arms[0].label, None, quality=False, world=self._world))
         try:
             ended = run_jobs(jobs, workers=workers, progress=self._progress, finished=self._finished)
             self._name_missing()

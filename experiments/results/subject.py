@@ -5,6 +5,7 @@ from typing import Any
 
 from glassbench.experiments.results.dataset import Dataset
 from glassbench.experiments.results.trace_windows import words
+from glassbench.experiments.worlds.table import VIRTUAL
 
 
 def run_subject(manifest: Mapping[str, Any]) -> str:
@@ -20,7 +21,7 @@ def dataset_subject(dataset: Dataset) -> str:
 
 def _line(manifest: Mapping[str, Any], name: str, seeds: str) -> str:
     """Of results without a title, which an earlier version wrote, the name."""
-    parts = (manifest.get("title", name), seeds, words(manifest), f"in {manifest.get('world', 'virtual time')}")
+    parts = (manifest.get("title", name), seeds, words(manifest), f"in {manifest.get('world', VIRTUAL.words)}")
     return ", ".join(str(part) for part in parts if part)
 
 

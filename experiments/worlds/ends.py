@@ -1,10 +1,10 @@
 """The two ends of an arm as a scenario describes them, whatever world they meet in."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 import av
 
+from glassbench.experiments.account.reports import Role
 from glassbench.experiments.scenario import Scenario, dice
 from glassbench.experiments.scenario.arm_spec import ArmSpec
 from glassbench.experiments.scenario.session_time import MEDIA_START
@@ -25,8 +25,6 @@ from glassbench.transport.worker import Worker
 DRAIN = 3.0
 
 _SIZE_MODEL_PICTURE = (640, 360)  # what the cost models are asked for if there are no pictures
-
-Role = Literal["sender", "receiver"]
 
 
 @dataclass(frozen=True)

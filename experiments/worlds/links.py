@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from glassbench.experiments.account.ledger_error import LedgerError
+from glassbench.experiments.account.reports import LinkReport, LinkRow
 from glassbench.experiments.scenario import Scenario, dice
 from glassbench.experiments.scenario.element_spec import Capacity, Direction, ElementSpec, RandomSpec, Surroundings
 from glassbench.experiments.scenario.trace_window import trace_window
@@ -75,9 +76,9 @@ def open_link(
     return Link(direction, path, log, tuple(parts), tuple(capacities), window)
 
 
-def link_rows(links: tuple[Link, ...], now: float, *, media_start: float) -> list[dict[str, Any]]:
-    """Rows of `link_table`, by direction and time; `at` is the start of the window in seconds after `media_start`."""
-    return [row for link in links for row in _rows(link, now, media_start)]
+def report(link: Link, now: float, *, media_start: float, **besides: Any) -> LinkReport:
+    """What a link wrote down until `now`; `besides` stands with what was commanded and applied."""
+    return LinkReport(link.direction, _rows(link, now, media_start), {**link.impairments(), **besides})
 
 
 def check_conservation(link: Link, sent_packets: int) -> None:
@@ -90,22 +91,19 @@ def check_conservation(link: Link, sent_packets: int) -> None:
         raise LedgerError(f"{sent_packets} packets were sent {link.direction}, {counts.pushed} entered the path")
 
 
-def _rows(link: Link, now: float, media_start: float) -> list[dict[str, Any]]:
+def _rows(link: Link, now: float, media_start: float) -> list[LinkRow]:
     table = link.log.table(now)
-    columns = {
-        "at": np.round(table.at - media_start, 6),
-        "sent_bytes": table.sent_bytes,
-        "delivered_bytes": table.delivered_bytes,
-        "backlog_bytes": table.backlog_bytes,
-        "dropped_packets": table.dropped_packets,
-        "lost_packets": table.lost_packets,
-    }
-    capacities = [link.capacity_bytes(start) for start in table.at.tolist()]
-    rows = zip(*(column.tolist() for column in columns.values()), strict=True)
-    return [
-        {"direction": link.direction, "capacity_bytes": capacity, **dict(zip(columns, row, strict=True))}
-        for capacity, row in zip(capacities, rows, strict=True)
-    ]
+    starts = table.at.tolist()
+    columns = (
+        np.round(table.at - media_start, 6).tolist(),
+        [link.capacity_bytes(start) for start in starts],
+        table.sent_bytes.tolist(),
+        table.delivered_bytes.tolist(),
+        table.backlog_bytes.tolist(),
+        table.dropped_packets.tolist(),
+        table.lost_packets.tolist(),
+    )
+    return [LinkRow(*row) for row in zip(*columns, strict=True)]
 
 
 def _as_dict(counts: Counts) -> dict[str, int]:

@@ -6,23 +6,19 @@ last capture the run goes on until the fate of every frame is known, at most DRA
 held on purpose, by playout or by SRT's latency.
 """
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Any
-
-from glassbench.experiments.account import ledger
 from glassbench.experiments.account.arm_result import ArmResult, Outcome
-from glassbench.experiments.account.connection import Connection
-from glassbench.experiments.account.link_table import link_table
-from glassbench.experiments.account.notes import with_notes
-from glassbench.experiments.account.picture_quality import with_quality
-from glassbench.experiments.account.summary import summarize_arm
+from glassbench.experiments.account.assemble import assemble
+from glassbench.experiments.account.reports import ROLES
 from glassbench.experiments.scenario import Scenario
 from glassbench.experiments.scenario.arm_spec import ArmSpec
 from glassbench.experiments.scenario.session_time import MEDIA_START
 from glassbench.experiments.worlds.capture import Capture
-from glassbench.experiments.worlds.ends import Ends, Place, Role
-from glassbench.experiments.worlds.links import check_conservation, link_rows, open_link
+from glassbench.experiments.worlds.consensus import Claim
+from glassbench.experiments.worlds.end_report import receiver_report, sender_report
+from glassbench.experiments.worlds.ends import Ends, Place
+from glassbench.experiments.worlds.links import check_conservation, open_link, report
+from glassbench.experiments.worlds.reuse import Reuse
+from glassbench.experiments.worlds.world import Watch
 from glassbench.netem.simulator import Simulator
 from glassbench.receiver.pipeline import ReceiverPipeline
 from glassbench.receiver.quality import QualityMemo
@@ -38,38 +34,27 @@ SLICE = 0.1  # virtual seconds between two looks at `stop` and two reports of pr
 SENDER: Address = ("192.0.2.1", 5004)
 RECEIVER: Address = ("192.0.2.2", 5004)
 
-_ROLES: tuple[Role, Role] = ("sender", "receiver")
 _PLACES = {"sender": Place(SENDER, RECEIVER), "receiver": Place(RECEIVER, SENDER)}
-
-
-@dataclass(frozen=True)
-class Reuse:
-    """What arms of one process share: encoded frames and compared pictures. It saves work and changes no result."""
-
-    cache: EncodeCache
-    memo: QualityMemo
 
 
 def run_arm(
     scenario: Scenario,
     arm: ArmSpec,
     reuse: Reuse,
+    watch: Watch | None = None,
     *,
-    progress: Callable[[float], None] = lambda share: None,
-    stop: Callable[[], bool] = lambda: False,
     quality: bool = True,
     capture: Capture | None = None,
 ) -> ArmResult:
-    """Run one arm. `progress` is told the share that is done; when `stop` turns true, what was measured so far is
-    returned as "incomplete". `capture` changes no result. Raises what its `check` raises; any other exception that
-    comes out of here is a defect of the arm."""
+    """Run one arm. When `watch` says stop, what was measured so far is returned as "incomplete". `capture` changes no
+    result. Raises what its `check` raises; any other exception that comes out of here is a defect of the arm."""
     try:
         session = _Session(scenario, arm, reuse.cache, capture)
     except Unsupported as error:
         if capture is not None:
             capture.remove()
         return ArmResult(arm.label, "unsupported", str(error))
-    if session.run(progress, stop):
+    if session.run(watch or Watch()):
         return session.result("measured", None, reuse.memo if quality else None)
     return session.result("incomplete", f"interrupted after {max(0.0, session.now - MEDIA_START):.1f} s of media", None)
 
@@ -96,18 +81,18 @@ class _Session:
     def now(self) -> float:
         return self._simulator.now
 
-    def run(self, progress: Callable[[float], None], stop: Callable[[], bool]) -> bool:
-        """Run to the end; False if `stop` came first."""
+    def run(self, watch: Watch) -> bool:
+        """Run to the end; False if `watch` said stop before."""
         media_end = MEDIA_START + self._scenario.duration
         self._receiver.connect(now=self._start_at)
         self._sender.connect(now=self._start_at)
         steps = 0
         while self.now < (last := self._ends.last) and not (self.now > media_end and self._all_decided()):
-            if stop():
+            if watch.stop():
                 return False
             steps += 1
             self._simulator.run(until=min(self._start_at + steps * SLICE, last))
-            progress((self.now - self._start_at) / (last - self._start_at))
+            watch.progress((self.now - self._start_at) / (last - self._start_at))
             if self._capture is not None:
                 self._capture.check()
         self._receiver.finish(now=self.now)
@@ -115,38 +100,28 @@ class _Session:
 
     def result(self, outcome: Outcome, reason: str | None, memo: QualityMemo | None) -> ArmResult:
         """What was measured until now; with picture quality if there is a memo."""
-        frames = ledger.join(self._sender.captured, self._receiver.records.values(), media_start=MEDIA_START)
         for link, ends in ((self._down, (SENDER, RECEIVER)), (self._up, (RECEIVER, SENDER))):
             check_conservation(link, self._simulator.links[ends].sent_packets)
-        if memo is not None and not isinstance(self._ends.source, SizeSource):
-            frames = with_quality(
-                frames,
-                self._receiver.decoded,
-                self._ends.source,
-                media=self._scenario.video.codec,
-                media_start=MEDIA_START,
-                memo=memo,
-            )
-        table = link_table(link_rows((self._down, self._up), self.now, media_start=MEDIA_START))
-        result = ArmResult(
-            self._ends.arm.label,
-            outcome,
-            reason,
-            ledger=frames,
-            links=table,
-            summary=summarize_arm(self._scenario, frames, table, now=self.now),
-            stats=self._stats(),
-            impairments={link.direction: link.impairments() for link in (self._down, self._up)},
-            notes=tuple(self._ends.source.notes),
+        return assemble(
+            self._scenario,
+            self._ends.arm,
+            self._ends.source,
+            {
+                "sender": sender_report(self._sender, ended_at=self.now),
+                "receiver": receiver_report(self._receiver, ended_at=self.now),
+            },
+            [report(link, self.now, media_start=MEDIA_START) for link in (self._down, self._up)],
+            outcome=outcome,
+            reason=reason,
+            memo=memo,
         )
-        return with_notes(result, self._scenario)
 
     def _pipelines(self, cache: EncodeCache) -> tuple[SenderPipeline, ReceiverPipeline]:
         """Both ends. Raises Unsupported."""
         ends, video = self._ends, self._scenario.video
-        observers = {end: None if self._capture is None else self._capture.observer(end) for end in _ROLES}
-        configs = {end: ends.config(end, _PLACES[end], observers[end]) for end in _ROLES}
-        sender, receiver = (ends.transport(end, configs[end]) for end in _ROLES)
+        observers = {end: None if self._capture is None else self._capture.observer(end) for end in ROLES}
+        configs = {end: ends.config(end, _PLACES[end], observers[end]) for end in ROLES}
+        sender, receiver = (ends.transport(end, configs[end]) for end in ROLES)
         if self._capture is not None:
             self._capture.describe(ends.arm.transport, configs["sender"], now=self._start_at)
         encoder: SizeEncoder | CachedEncoder
@@ -161,24 +136,5 @@ class _Session:
         )
 
     def _all_decided(self) -> bool:
-        """Whether nothing can happen any more to any frame: given up by the sender, or decided at the receiver."""
-        received = self._receiver.records
-        return self._sender.finished(now=self.now) and all(
-            record.given_up is not None
-            or ((half := received.get((record.track, record.sequence))) is not None and half.outcome is not None)
-            for record in self._sender.captured
-        )
-
-    def _stats(self) -> dict[str, Any]:
-        return {
-            "sender": dict(self._sender.stats()),
-            "receiver": dict(self._receiver.stats()),
-            "keyframe_requests": self._receiver.keyframe_requests,
-            "stamp_errors": self._receiver.stamp_errors,
-            "stamp_unreadable": self._receiver.stamp_unreadable,
-            "connection": {
-                "sender": asdict(Connection.of(self._sender)),
-                "receiver": asdict(Connection.of(self._receiver)),
-            },
-            "ended_at": round(self.now - MEDIA_START, 6),
-        }
+        claim = Claim.of(self._sender, now=self.now)
+        return claim is not None and claim.decided_by(self._receiver.records)

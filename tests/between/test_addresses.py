@@ -11,9 +11,10 @@ from glassbench.experiments.cli.app import app
 from glassbench.experiments.cli.errors import run_app
 from glassbench.experiments.scenario import build
 from glassbench.experiments.worlds.hosts.address import parse, resolve, written
+from glassbench.experiments.worlds.hosts.connect import connect
 from glassbench.experiments.worlds.hosts.control import ControlError
-from glassbench.experiments.worlds.hosts.remote import Remote, connect
-from glassbench.experiments.worlds.hosts.sending import run_arm_between
+from glassbench.experiments.worlds.hosts.sending import run_arm as run_arm_between
+from glassbench.experiments.worlds.remote import Remote
 from glassbench.netem.live.clock import LiveClock, monotonic_ns
 from glassbench.netem.live.socket_address import from_kernel, to_kernel, unmapped
 from glassbench.netem.live.udp_socket import UdpSocket, open_socket

@@ -23,7 +23,7 @@ from glassbench.experiments.worlds.hosts.asked import ask_for
 from glassbench.experiments.worlds.hosts.control import Control, ControlError
 from glassbench.experiments.worlds.hosts.door import MAX_STRANGERS, PATIENCE
 from glassbench.experiments.worlds.hosts.messages import VERSION, Answer, Hello, Start, Started
-from glassbench.experiments.worlds.hosts.sending import run_arm_between
+from glassbench.experiments.worlds.hosts.sending import run_arm as run_arm_between
 from glassbench.experiments.worlds.hosts.serving import _limit_memory
 from glassbench.netem.live.alignment_messages import ANSWER, QUESTION, Message, decode, encode
 from glassbench.netem.simulator import START_AT

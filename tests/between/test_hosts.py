@@ -18,11 +18,11 @@ import pytest
 
 from glassbench import load, run
 from glassbench.experiments.results.report import page, run_report
-from glassbench.experiments.scenario import build
+from glassbench.experiments.scenario import build, shipped
 from glassbench.experiments.scenario.session_time import MEDIA_START
 from glassbench.experiments.worlds.hosts.control import ControlError
-from glassbench.experiments.worlds.hosts.remote import Remote
-from glassbench.experiments.worlds.hosts.sending import check_receiver
+from glassbench.experiments.worlds.remote import Remote
+from glassbench.experiments.worlds.table import OtherHost
 from glassbench.netem.live.lan import open_lan
 from glassbench.netem.live.namespaces import NamespacesRefused
 
@@ -113,14 +113,15 @@ def dissect(file: Path) -> list[dict[str, str]]:
 def test_an_arm_that_is_not_supported_leaves_no_capture(receiver: Any, tmp_path: Path) -> None:
     video = {"source": "lognormal", "codec": "av1", "bitrate": "1Mbit/s"}
     plan = build({"name": "far", "duration": "1s", "arms": ["rtp"], "video": video, "network": {}})
-    done = run(plan, results=tmp_path / "results", live=Remote("127.0.0.1", receiver.port, receiver.key), capture=True)
+    world = OtherHost(Remote("127.0.0.1", receiver.port, receiver.key))
+    done = run(plan, results=tmp_path / "results", world=world, capture=True)
     assert [arm["outcome"] for arm in done.arms] == ["unsupported"]
     assert not list((done.path / "captures").glob("*"))
 
 
 def test_packets_of_a_receiver_by_ipv6_are_refused_before_anything_is_sent() -> None:
     with pytest.raises(ControlError, match="packets are captured of IPv4 only, and the receiver was found at ::1"):
-        check_receiver(Remote("::1", 1, "key"), capture=True)
+        OtherHost(Remote("::1", 1, "key")).check(shipped("fixed"), capture=True)
 
 
 def test_a_wrong_key_another_certificate_and_nobody_are_said_in_a_sentence(

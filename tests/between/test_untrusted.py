@@ -8,13 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from glassbench.experiments.account.assemble import link_table
 from glassbench.experiments.scenario import ScenarioError, build
 from glassbench.experiments.worlds.ends import Ends, Place
 from glassbench.experiments.worlds.hosts.asked import Limits, ask_for, asked_for
 from glassbench.experiments.worlds.hosts.control import Control, ControlError
 from glassbench.experiments.worlds.hosts.key import Key, make_identity, matches
 from glassbench.experiments.worlds.hosts.link_bytes import link_bytes
-from glassbench.experiments.worlds.hosts.messages import MAX_MESSAGE, Answer, Counts, Hello, Report, Start
+from glassbench.experiments.worlds.hosts.messages import MAX_MESSAGE, Answer, Counts, Hello, Report, Said, Start
 from glassbench.experiments.worlds.hosts.printable import printable
 from glassbench.experiments.worlds.hosts.shared_socket import SharedSocket
 from glassbench.netem.live.alignment_messages import Answerer
@@ -55,7 +56,10 @@ def framed(*texts: str | bytes) -> bytes:
     return b"".join(struct.pack("!I", len(each)) + each for each in data)
 
 
-@given(data=st.binary(max_size=300), piece=st.integers(1, 300), kind=st.sampled_from([Hello, Answer, Start, Report]))
+KINDS = [Hello, Answer, Start, Said, Report]
+
+
+@given(data=st.binary(max_size=300), piece=st.integers(1, 300), kind=st.sampled_from(KINDS))
 def test_bytes_of_anybody_are_a_message_or_a_control_error(data: bytes, piece: int, kind: Any) -> None:
     for said in (data, framed(data)):
         end = control(said, piece)
@@ -88,6 +92,9 @@ def test_messages_come_out_as_they_went_in_however_they_are_cut() -> None:
         (Start, "[" * 100_000),
         (Hello, '{"token": "\\ud800"}'),
         (Hello, f'{{"token": "{TOKEN}", "version": 1e9, "scenario": {{}}}}'),
+        (Said, f'{{"given_up": {{"0": [{",".join(["1"] * 300_000)}]}}}}'),
+        (Said, '{"frames": {"0": -1}}'),
+        (Said, json.dumps({"frames": dict.fromkeys(range(40), 1)})),
         (Report, f'{{"records": [{",".join(["{}"] * 300_000)}]}}'),
         (Report, '{"records": [{"track": 0, "sequence": 1e20}]}'),
         (Report, '{"records": [{"track": 0, "sequence": 1, "complete_at": NaN}]}'),
@@ -199,7 +206,7 @@ def test_counts_that_are_reported_make_a_link_table() -> None:
         def handle_timer(self, *, now): ...
 
     shared = SharedSocket(Nothing(), Answerer(bytes(16)), ("10.0.0.1", 1))
-    table = link_bytes(shared, Counts(sent_bytes={10025: 700}, received_bytes={10021: 100, 9: 5}), 1003.0)
+    table = link_table(link_bytes(shared, Counts(sent_bytes={10025: 700}, received_bytes={10021: 100, 9: 5}), 1003.0))
     sums = table.groupby("direction")[["sent_bytes", "delivered_bytes"]].sum()
     assert sums.loc["up", "sent_bytes"] == 700 and sums.loc["down", "delivered_bytes"] == 100
 

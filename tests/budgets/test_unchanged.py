@@ -8,7 +8,8 @@ from glassbench.experiments.budgets.check import check
 from glassbench.experiments.budgets.measure import count, measure
 from glassbench.experiments.budgets.spec import Budgets, load_budgets
 from glassbench.experiments.scenario.tracks import VIDEO_TRACK
-from glassbench.experiments.worlds.virtual import Reuse, run_arm
+from glassbench.experiments.worlds.reuse import Reuse
+from glassbench.experiments.worlds.virtual import run_arm
 from glassbench.receiver.quality import QualityMemo
 from glassbench.sender.encode_cache import EncodeCache
 

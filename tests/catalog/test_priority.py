@@ -8,7 +8,8 @@ import pytest
 from glassbench.experiments.catalog import EXPERIMENTS, priority
 from glassbench.experiments.catalog.priority import BITRATE, FIRST, LANES, LOADS, QUEUE_BYTES, RTT, Point
 from glassbench.experiments.scenario.tracks import CHAT_TRACK
-from glassbench.experiments.worlds.virtual import Reuse, run_arm
+from glassbench.experiments.worlds.reuse import Reuse
+from glassbench.experiments.worlds.virtual import run_arm
 from glassbench.receiver.quality import QualityMemo
 from glassbench.sender.encode_cache import EncodeCache
 

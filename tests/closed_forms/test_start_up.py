@@ -6,7 +6,8 @@ import pytest
 
 from glassbench.experiments.account.metrics import first_frame
 from glassbench.experiments.scenario import build
-from glassbench.experiments.worlds.virtual import Reuse, run_arm
+from glassbench.experiments.worlds.reuse import Reuse
+from glassbench.experiments.worlds.virtual import run_arm
 
 LATENCY = 0.12  # of SRT, its default
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from glassbench.experiments.scenario import Scenario, build
-from glassbench.experiments.worlds.virtual import Reuse
+from glassbench.experiments.worlds.reuse import Reuse
 from glassbench.receiver.quality import QualityMemo
 from glassbench.sender.encode_cache import EncodeCache
 from glassbench.transport.registry import TRANSPORTS

@@ -5,7 +5,8 @@ import pytest
 
 from glassbench.experiments.results.statistics.false_positives import split_against_itself
 from glassbench.experiments.scenario import build
-from glassbench.experiments.worlds.virtual import Reuse, run_arm
+from glassbench.experiments.worlds.reuse import Reuse
+from glassbench.experiments.worlds.virtual import run_arm
 
 RUNS = 240
 

@@ -27,7 +27,8 @@ from glassbench.experiments.results.run_answer import answer
 from glassbench.experiments.results.statistics import compare_arms
 from glassbench.experiments.scenario import Scenario, build
 from glassbench.experiments.scenario.session_time import MEDIA_START
-from glassbench.experiments.worlds.virtual import Reuse, run_arm
+from glassbench.experiments.worlds.reuse import Reuse
+from glassbench.experiments.worlds.virtual import run_arm
 from glassbench.receiver.record import ReceivedRecord
 from glassbench.sender.record import SentRecord
 

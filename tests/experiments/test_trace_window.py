@@ -9,7 +9,8 @@ import pytest
 from glassbench.experiments.scenario import Scenario, ScenarioError, build
 from glassbench.experiments.scenario.trace_window import TraceWindow, trace_window
 from glassbench.experiments.worlds.links import open_link
-from glassbench.experiments.worlds.virtual import Reuse, run_arm
+from glassbench.experiments.worlds.reuse import Reuse
+from glassbench.experiments.worlds.virtual import run_arm
 
 START_AT, MEDIA_START = 1000.0, 1002.0
 

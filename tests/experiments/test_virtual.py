@@ -14,7 +14,9 @@ from glassbench.experiments.scenario import Scenario
 from glassbench.experiments.scenario.session_time import MEDIA_START
 from glassbench.experiments.scenario.tracks import CHAT_TRACK, VIDEO_TRACK
 from glassbench.experiments.worlds.links import check_conservation, open_link
-from glassbench.experiments.worlds.virtual import Reuse, run_arm
+from glassbench.experiments.worlds.reuse import Reuse
+from glassbench.experiments.worlds.virtual import run_arm
+from glassbench.experiments.worlds.world import Watch
 from glassbench.netem.elements.jitter import Jitter
 from glassbench.netem.elements.loss_episodes import LossEpisodes
 from glassbench.netem.packet import Packet
@@ -184,7 +186,7 @@ def test_the_trace_begins_with_the_first_capture(make_scenario: MakeScenario, re
 def test_an_arm_that_is_stopped_gives_what_it_measured(make_scenario: MakeScenario, reuse: Reuse) -> None:
     scenario = make_scenario()
     shares: list[float] = []
-    result = run_arm(scenario, scenario.arm("rtp"), reuse, progress=shares.append, stop=lambda: len(shares) >= 30)
+    result = run_arm(scenario, scenario.arm("rtp"), reuse, Watch(shares.append, lambda: len(shares) >= 30))
     assert result.outcome == "incomplete"
     assert result.reason == "interrupted after 1.0 s of media"
     assert result.ledger is not None
@@ -195,7 +197,7 @@ def test_an_arm_that_is_stopped_gives_what_it_measured(make_scenario: MakeScenar
 
 def test_an_arm_stopped_before_its_first_capture_gives_empty_tables(make_scenario: MakeScenario, reuse: Reuse) -> None:
     scenario = make_scenario()
-    result = run_arm(scenario, scenario.arm("udp"), reuse, stop=lambda: True)
+    result = run_arm(scenario, scenario.arm("udp"), reuse, Watch(stop=lambda: True))
     assert result.outcome == "incomplete"
     assert result.ledger is not None and len(result.ledger) == 0
     assert result.summary["captured"] == 0

@@ -12,9 +12,10 @@ import pytest
 
 from glassbench.experiments.account.arm_result import ArmResult
 from glassbench.experiments.scenario import Scenario, build
-from glassbench.experiments.worlds.live.arm import run_arm_live
+from glassbench.experiments.worlds.live.arm import run_arm as run_arm_live
 from glassbench.experiments.worlds.live.emulators import Emulator
 from glassbench.experiments.worlds.live.wiring import check_emulator
+from glassbench.experiments.worlds.world import Watch
 
 ROOT = Path(__file__).parents[2]
 GLASS = "import sys; from glassbench.experiments.cli.main import main; sys.exit(main())"
@@ -134,7 +135,7 @@ def test_a_run_whose_emulator_was_late_is_repeated_and_then_no_measurement(monke
 
 def test_a_stop_keeps_what_was_measured() -> None:
     shares: list[float] = []
-    result = live(scenario("udp", duration="10min"), progress=shares.append, stop=lambda: shares[-1:] > [0.006])
+    result = live(scenario("udp", duration="10min"), watch=Watch(shares.append, lambda: shares[-1:] > [0.006]))
     assert result.outcome == "incomplete"
     assert result.ledger is not None and len(result.ledger) > 0
     assert shares[-1] < 0.5
@@ -151,7 +152,7 @@ def test_the_networks_of_both_ends_leave_the_emulators_processor_alone_and_codec
         return over
 
     video = {"source": "synthetic", "codec": "hevc", "width": 160, "height": 90, "bitrate": "200kbit/s"}
-    live(scenario("udp", duration="10min", video=video), progress=shares.append, stop=look)
+    live(scenario("udp", duration="10min", video=video), watch=Watch(shares.append, look))
     everywhere = os.sched_getaffinity(0)
     emulator, *ends = looks[0]
     (_, reserved, _), *_ = emulator

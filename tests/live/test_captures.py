@@ -11,7 +11,7 @@ from glassbench import run
 from glassbench.experiments.results.captures import open_capture
 from glassbench.experiments.scenario import Scenario, build
 from glassbench.experiments.worlds.live.emulators import Emulator
-from glassbench.experiments.worlds.live.replay import Notes, replay
+from glassbench.experiments.worlds.live.replay import Told, replay
 from glassbench.experiments.worlds.live.wiring import check_emulator
 from glassbench.netem.live.recording import MAX_BYTES, Recording
 from glassbench.netem.packet import Packet
@@ -46,7 +46,7 @@ def test_a_live_arm_has_its_packets_keys_and_qlogs(
     monkeypatch.setattr("glassbench.experiments.worlds.live.arm.MOST_LATE_MS", 1e6)
     monkeypatch.setattr("glassbench.experiments.worlds.live.arm.LONGEST_PAUSE", 1e6)
     monkeypatch.setattr("glassbench.experiments.worlds.live.arm.MOST_PAUSED", 1e6)
-    found = run(scenario(name), results=tmp_path, live=emulator, capture=True)
+    found = run(scenario(name), results=tmp_path, world=emulator, capture=True)
     (arm,) = found.arms
     assert arm["outcome"] == "measured"
     folder = found.path / "captures" / f"00-{name}"
@@ -90,14 +90,14 @@ def test_a_flood_that_is_only_seen_to_arrive_is_bounded_by_its_bytes() -> None:
 
 
 def test_what_is_not_in_a_capture_is_said(tmp_path: Path) -> None:
-    recording, notes = Recording(left_out=3), Notes()
-    notes.on_keys("x" * 10)
-    notes.on_qlog("y" * MAX_BYTES)
+    recording, told = Recording(left_out=3), Told()
+    told.on_keys("x" * 10)
+    told.on_qlog("y" * MAX_BYTES)
     with open_capture(tmp_path / "captures", "title") as capture:
         assert capture is not None
-        said = replay(capture, recording, {"sender": notes})
+        said = replay(capture, recording, {"sender": told})
     assert said == [
         "a capture is full: 3 packets are not in it",
         "a capture is full: 1 records of its qlogs are not in it",
     ]
-    assert notes.told == [("keys", "x" * 10)]
+    assert told.said == [("keys", "x" * 10)]

@@ -13,8 +13,8 @@ from glassbench.experiments.account.arm_result import ArmResult
 from glassbench.experiments.scenario import Scenario, build
 from glassbench.experiments.scenario.session_time import MEDIA_START
 from glassbench.experiments.worlds.ends import Ends, Place
-from glassbench.experiments.worlds.live.arm import run_arm_live
-from glassbench.experiments.worlds.live.end import LiveReceiver, LiveSender, Session
+from glassbench.experiments.worlds.live.arm import run_arm as run_arm_live
+from glassbench.experiments.worlds.live.end import ReceiverRun, SenderRun, Session
 from glassbench.experiments.worlds.live.task import EndPlug, RelayPlug
 from glassbench.experiments.worlds.live.wiring import Wiring, wire
 from glassbench.netem.live.clock import LiveClock, monotonic_ns
@@ -178,8 +178,8 @@ def test_a_sender_whose_address_changes_in_the_middle_is_still_received(arm: str
         "receiver": Place(at_receiver.getsockname(), nat._outside[0].getsockname()),
     }
     try:
-        sender = LiveSender(ends, ends.transport("sender", ends.config("sender", places["sender"])))
-        receiver = LiveReceiver(
+        sender = SenderRun(ends, ends.transport("sender", ends.config("sender", places["sender"])))
+        receiver = ReceiverRun(
             ends, ends.transport("receiver", ends.config("receiver", places["receiver"])), keep_decoded=False
         )
         known: dict[str, Any] = {}
@@ -196,5 +196,5 @@ def test_a_sender_whose_address_changes_in_the_middle_is_still_received(arm: str
         at_sender.close()
         at_receiver.close()
     assert nat._left < 0
-    frames = ledger.join(known["sender"]["captured"], known["receiver"]["records"], media_start=MEDIA_START)
+    frames = ledger.join(known["sender"].report.sent, known["receiver"].report.received, media_start=MEDIA_START)
     assert (frames[frames["captured_at"] > 2.0]["fate"] == "displayed").mean() > 0.8, frames["fate"].value_counts()

@@ -134,7 +134,7 @@ def test_a_missing_program_is_said_with_what_to_install() -> None:
 @pytest.mark.usefixtures("bucket")
 def test_a_bottleneck_of_the_kernel_limits_the_rate_and_its_counters_are_conserved(tmp_path: Path) -> None:
     plan = scenario({"rate": "600kbit/s", "queue": "20kB"})  # of 1 Mbit/s
-    found = run(plan, results=tmp_path, live="kernel")
+    found = run(plan, results=tmp_path, world="kernel")
     assert [(arm["outcome"], arm["reason"]) for arm in found.arms] == [("measured", None)]
     assert found.manifest["world"] == "real time, between network namespaces, emulated by the kernel"
     down = found.arms[0]["impairments"]["down"]
@@ -151,5 +151,5 @@ def test_a_bottleneck_of_the_kernel_limits_the_rate_and_its_counters_are_conserv
 @pytest.mark.usefixtures("bucket")
 def test_captures_are_refused_since_the_kernel_keeps_no_packets(tmp_path: Path) -> None:
     with pytest.raises(NotInKernel, match="keeps no packets"):
-        run(scenario({"rate": "8Mbit/s"}), results=tmp_path, live="kernel", capture=True)
+        run(scenario({"rate": "8Mbit/s"}), results=tmp_path, world="kernel", capture=True)
     assert list(tmp_path.iterdir()) == []

@@ -10,8 +10,11 @@ import pytest
 from glassbench.experiments.account.arm_result import ArmResult
 from glassbench.experiments.scenario import build
 from glassbench.experiments.worlds.live import arm
-from glassbench.experiments.worlds.live.arm import run_arm_live
-from glassbench.experiments.worlds.live.task import ROLES
+from glassbench.experiments.worlds.live.arm import run_arm as run_arm_live
+from glassbench.experiments.worlds.live.part import PartReport
+from glassbench.experiments.worlds.live.process_report import ProcessReport
+from glassbench.experiments.worlds.live.task import PART_ROLES
+from glassbench.experiments.worlds.world import Watch
 from glassbench.netem.live.pauses import Pauses
 
 SCENARIO = build(
@@ -79,11 +82,15 @@ def test_a_late_wake_up_a_packet_that_waited_and_a_processor_that_was_lost_are_p
 
 def known(late_ms: float, pauses_of: int = 1, **paused_ms: float) -> dict[str, Any]:
     """What the parts know whose pauses took so long together, in so many of equal length; 3 s of media."""
-    pauses = {
-        role: {"pauses": {"total_ms": (took := paused_ms.get(role, 0.0)), "longest_ms": took / pauses_of}}
-        for role in ROLES
+    return {
+        role: PartReport(
+            ProcessReport(
+                lateness={"down": {"p99_ms": late_ms}} if role == "emulator" else {},
+                pauses={"total_ms": (took := paused_ms.get(role, 0.0)), "longest_ms": took / pauses_of},
+            )
+        )
+        for role in PART_ROLES
     }
-    return {**pauses, "emulator": {**pauses["emulator"], "lateness": {"down": {"p99_ms": late_ms}}}}
 
 
 @pytest.mark.parametrize(
@@ -104,12 +111,14 @@ def test_the_run_that_stood_still_least_is_kept_and_one_with_a_late_link_never(
     monkeypatch: pytest.MonkeyPatch, attempts: list[dict[str, Any]], kept: int, outcome: str
 ) -> None:
     waiting = iter(attempts)
-    monkeypatch.setattr(arm, "_run_parts", lambda *_, **__: next(waiting))
-    monkeypatch.setattr(
-        arm, "_result", lambda plan, spec, found, attempt, memo: ArmResult("udp", "measured", stats={"of": attempt})
-    )
+
+    def run_parts(*_: Any, number: int, **__: Any) -> Any:
+        return arm._Attempt(number, next(waiting), {}, {}, SCENARIO.duration)
+
+    monkeypatch.setattr(arm, "_run_parts", run_parts)
+    monkeypatch.setattr(arm, "assemble", lambda *_, outcome, about, **__: ArmResult("udp", outcome, stats=about))
     result = run_arm_live(SCENARIO, SCENARIO.arms[0], None)
-    assert (result.outcome, result.stats["of"], next(waiting, None)) == (outcome, kept, None)
+    assert (result.outcome, result.stats["live"]["attempt"], next(waiting, None)) == (outcome, kept, None)
 
 
 def test_each_process_that_stands_still_is_seen_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,9 +143,9 @@ def test_each_process_that_stands_still_is_seen_and_said(monkeypatch: pytest.Mon
             os.kill(pid, signal.SIGCONT)
             stopped.append(pid)
 
-    result = run_arm_live(SCENARIO, SCENARIO.arms[0], None, emulator="relay", progress=stop_one)
-    assert len(stopped) == len(ROLES)
-    for role in ROLES:
+    result = run_arm_live(SCENARIO, SCENARIO.arms[0], None, Watch(progress=stop_one), emulator="relay")
+    assert len(stopped) == len(PART_ROLES)
+    for role in PART_ROLES:
         assert result.stats["live"][role]["pauses"]["longest_ms"] > 150, role
     (said,) = [note for note in result.notes if note.startswith("the machine stood still: ")]
     for name in ("the sender", "the link", "the receiver"):

@@ -24,7 +24,8 @@ from glassbench.experiments import scenario as scenarios
 from glassbench.experiments.catalog import EXPERIMENTS
 from glassbench.experiments.scenario import Scenario, build
 from glassbench.experiments.scenario.shipped import SCENARIOS
-from glassbench.experiments.worlds.virtual import Reuse, run_arm
+from glassbench.experiments.worlds.reuse import Reuse
+from glassbench.experiments.worlds.virtual import run_arm
 from glassbench.receiver.quality import QualityMemo
 from glassbench.sender.encode_cache import EncodeCache
 from glassbench.sender.encoder import ENCODERS, EncoderSettings, SourceEncoder

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 from glassbench.experiments.scenario import build
 from glassbench.experiments.worlds.virtual import _Session
+from glassbench.experiments.worlds.world import Watch
 from glassbench.sender.encode_cache import EncodeCache
 from glassbench.transport.quic.sent_acks import KEPT, forget_old_acks
 
@@ -35,7 +36,7 @@ def test_a_long_stream_of_datagrams_leaves_a_bounded_receiver(monkeypatch):
     )
     with EncodeCache(None) as cache:
         session = _Session(plan, plan.arms[0], cache, None)
-        assert session.run(lambda share: None, lambda: False)
+        assert session.run(Watch())
         stack = session._receiver._transport._stack
     assert stack._loss.spaces[-1].largest_acked_packet < 400  # few of its packets asked for an acknowledgement
     assert len(stack._loss.spaces[-1].sent_packets) <= 200

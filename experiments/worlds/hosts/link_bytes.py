@@ -3,9 +3,8 @@
 import math
 from collections.abc import Mapping
 
-import pandas as pd
-
-from glassbench.experiments.account.link_table import link_table
+from glassbench.experiments.account.reports import LinkReport, LinkRow
+from glassbench.experiments.scenario.elements import Direction
 from glassbench.experiments.scenario.session_time import MEDIA_START
 from glassbench.experiments.worlds.hosts.messages import Counts
 from glassbench.experiments.worlds.hosts.shared_socket import WINDOW, SharedSocket
@@ -13,28 +12,31 @@ from glassbench.experiments.worlds.hosts.shared_socket import WINDOW, SharedSock
 _FIRST = round(MEDIA_START / WINDOW)
 
 
-def link_bytes(own: SharedSocket, other: Counts, ended_at: float) -> pd.DataFrame:
+def link_bytes(own: SharedSocket, other: Counts, ended_at: float) -> list[LinkReport]:
     """A row per direction and WINDOW from the first capture on; `other` is what the receiver counted.
 
     Capacity, backlog and drops are not known.
     """
-    ways: dict[str, tuple[Mapping[int, int], Mapping[int, int]]] = {
+    ways: dict[Direction, tuple[Mapping[int, int], Mapping[int, int]]] = {
         "down": (own.sent_bytes, other.received_bytes),
         "up": (other.sent_bytes, own.received_bytes),
     }
     numbers = range(_FIRST, max(_FIRST, int(ended_at / WINDOW)) + 1)
-    rows = [
-        {
-            "direction": way,
-            "at": round((number - _FIRST) * WINDOW, 6),
-            "capacity_bytes": math.nan,
-            "sent_bytes": sent.get(number, 0),
-            "delivered_bytes": delivered.get(number, 0),
-            "backlog_bytes": 0,
-            "dropped_packets": 0,
-            "lost_packets": 0,
-        }
+    return [
+        LinkReport(
+            way,
+            [
+                LinkRow(
+                    at=round((number - _FIRST) * WINDOW, 6),
+                    capacity_bytes=math.nan,
+                    sent_bytes=sent.get(number, 0),
+                    delivered_bytes=delivered.get(number, 0),
+                    backlog_bytes=0,
+                    dropped_packets=0,
+                    lost_packets=0,
+                )
+                for number in numbers
+            ],
+        )
         for way, (sent, delivered) in ways.items()
-        for number in numbers
     ]
-    return link_table(rows)

@@ -4,7 +4,8 @@ sender    Hello                           who it is, and what it asks for
 receiver  Answer                          refused, or the token for the alignment of the clocks
 sender    Start                           when its session begins, by the clock of the receiver
 receiver  Started
-sender    End                             the arm is over
+sender    Said, now and then              which frames it will say no more about; the last one: the arm is over
+receiver  Report                          that it knows the fate of all of them, once
 receiver  Report, as many as it takes     what was received; the last one has the counts
 """
 
@@ -12,11 +13,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, FailFast, Field
 
+from glassbench.experiments.worlds.consensus import Claim
 from glassbench.experiments.worlds.hosts.printable import printable
 from glassbench.netem.live.alignment_messages import MAX_STAMP, TOKEN_BYTES
 from glassbench.receiver.record import ReceivedRecord
 
-VERSION = 2
+VERSION = 3
 
 MAX_HELLO = 65_536  # bytes; a scenario of one arm has some kilobytes
 MAX_MESSAGE = 1_000_000
@@ -28,6 +30,8 @@ _Instant = Annotated[float, Field(ge=-MAX_STAMP, le=MAX_STAMP)]
 _Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
 _Sentence = Annotated[str, Field(max_length=10_000), AfterValidator(printable)]
 _Token = Annotated[str, Field(pattern=rf"^[0-9a-f]{{{2 * TOKEN_BYTES}}}$")]
+_MOST_TRACKS = 16
+_Sequences = Annotated[tuple[_Number, ...], Field(strict=False, max_length=200_000), FailFast()]
 _Windows = Annotated[dict[_Number, _Count], Field(max_length=50_000)]
 
 
@@ -65,10 +69,15 @@ class Started(_Message):
     started: Literal[True] = True
 
 
-class End(_Message):
-    """The sender asks for the reports."""
+class Said(_Message):
+    """What the sender claims (`experiments.worlds.consensus.Claim`), by track. With `end` it asks for the reports."""
 
-    end: Literal[True] = True
+    frames: Annotated[dict[_Number, _Number], Field(max_length=_MOST_TRACKS)] = {}
+    given_up: Annotated[dict[_Number, _Sequences], Field(max_length=_MOST_TRACKS)] = {}
+    end: bool = False
+
+    def claim(self) -> Claim:
+        return Claim(self.frames, {track: frozenset(sequences) for track, sequences in self.given_up.items()})
 
 
 class Record(_Message):
@@ -91,7 +100,7 @@ class Record(_Message):
 
 
 class Connection(_Message):
-    """An `experiments.measure.connection.Connection`."""
+    """An `experiments.account.connection.Connection`."""
 
     connected_at: _Instant | None = None
     closed_at: _Instant | None = None
@@ -125,8 +134,10 @@ class Counts(_Message):
 
 
 class Report(_Message):
-    """Some records; `counts` are in the last one. In the middle of an arm a report is its end, and `error` says why."""
+    """Some records; `counts` are in the last one. In the middle of an arm a report says that the fate of every frame
+    that is claimed is `decided`; or else the arm has ended, and `error` says why."""
 
     records: Annotated[tuple[Record, ...], Field(strict=False, max_length=MAX_RECORDS), FailFast()] = ()
     counts: Counts | None = None
+    decided: bool = False
     error: _Sentence | None = None

@@ -4,10 +4,11 @@ Media comes to the UDP port with the number of the TCP port, at the address at w
 """
 
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from typing import Any
+from dataclasses import asdict
 
+from glassbench.experiments.worlds.consensus import Claim
 from glassbench.experiments.worlds.ends import Ends, Place
 from glassbench.experiments.worlds.hosts.asked import Limits, asked_for
 from glassbench.experiments.worlds.hosts.control import Control, ControlError
@@ -17,16 +18,17 @@ from glassbench.experiments.worlds.hosts.messages import (
     VERSION,
     Answer,
     Counts,
-    End,
     Record,
     Report,
+    Said,
     Start,
     Started,
 )
 from glassbench.experiments.worlds.hosts.printable import printable
 from glassbench.experiments.worlds.hosts.shared_socket import SharedSocket
-from glassbench.experiments.worlds.live.end import LiveReceiver, Session
+from glassbench.experiments.worlds.live.end import Ended, ReceiverRun, Session
 from glassbench.experiments.worlds.live.undisturbed import undisturbed
+from glassbench.netem.endpoint import Endpoint
 from glassbench.netem.live.alignment_messages import TOKEN_BYTES, Answerer
 from glassbench.netem.live.clock import LiveClock, monotonic_ns
 from glassbench.netem.live.driver import drive
@@ -94,29 +96,49 @@ def _receive(guest: Guest, ends: Ends, secret: bytes) -> None:
         start, peer, origin = _align_first(control, plain, secret)
         clock = LiveClock(origin + round(start * 1e9))
         transport = ends.transport("receiver", ends.config("receiver", Place(from_kernel(plain.getsockname()), peer)))
-        end, answerer = LiveReceiver(ends, transport, keep_decoded=False), Answerer(secret)
+        end, answerer = ReceiverRun(ends, transport, keep_decoded=False), Answerer(secret)
         shared: list[SharedSocket] = []
-        asked: list[End] = []
+        sender = _Sender(control)
 
-        def around(media: Any) -> SharedSocket:
+        def around(media: Endpoint) -> SharedSocket:
             shared.append(SharedSocket(media, answerer, peer))
             return shared[0]
 
-        def over(now: float) -> bool:
-            if message := control.poll(End):
-                asked.append(message)
-            return bool(asked)
-
         control.send(Started(), PATIENCE)
+        session = Session(
+            UdpSocket(plain, clock), clock, sender.asks, around, claimed=sender.claimed, decided=sender.tell_decided
+        )
         with undisturbed():
-            known = end.run(Session(UdpSocket(plain, clock), clock, over, around))
-        udp = UdpSocket(plain, clock)
-        if not asked:  # the arm is over here; the last questions of the alignment may still come
-            drive(answerer, udp, clock, until=clock.now() + AFTER, done=over)
-        for report in _reports(known.pop("records"), _counts(known, shared[0], answerer)):
+            ended = end.run(session)
+        if not sender.asked:  # the arm is over here; the last questions of the alignment may still come
+            drive(answerer, UdpSocket(plain, clock), clock, until=clock.now() + AFTER, done=sender.asks)
+        for report in _reports(ended.report.received, _counts(ended, shared[0], answerer)):
             control.send(report, PATIENCE)
         with suppress(ControlError):
-            control.receive(End, PATIENCE)  # it closes when it has all
+            control.receive(Said, PATIENCE)  # it closes when it has all
+
+
+class _Sender:
+    """What the sender says during an arm."""
+
+    def __init__(self, control: Control) -> None:
+        self.asked = False
+        self._control = control
+        self._claim: Claim | None = None
+
+    def asks(self, now: float) -> bool:
+        """Whether it has asked for the reports. Raises ControlError."""
+        if said := self._control.poll(Said):
+            self._claim = said.claim()
+            self.asked = self.asked or said.end
+        return self.asked
+
+    def claimed(self) -> Claim | None:
+        return self._claim
+
+    def tell_decided(self) -> None:
+        """Raises ControlError."""
+        self._control.send(Report(decided=True), PATIENCE)
 
 
 def _media_socket(here: Address) -> socket.socket:
@@ -126,11 +148,18 @@ def _media_socket(here: Address) -> socket.socket:
         raise OSError(f"it has no UDP port {here[1]} for media: {error.strerror}") from None
 
 
-def _counts(known: dict[str, Any], shared: SharedSocket, answerer: Answerer) -> Counts:
-    told = {name: value for name, value in known.items() if name in Counts.model_fields}
+def _counts(ended: Ended, shared: SharedSocket, answerer: Answerer) -> Counts:
+    report, process = ended
     return Counts.model_validate(
         {
-            **told,
+            "stats": dict(report.counters),
+            "connection": asdict(report.connection),
+            "lateness": dict(process.lateness),
+            "pauses": dict(process.pauses),
+            "overflows": process.overflows,
+            "unsent": process.unsent,
+            "unannounced": report.pipeline["unannounced"],
+            "keyframe_requests": report.pipeline["keyframe_requests"],
             "foreign": shared.foreign,
             "moves": shared.moves,
             "strangers": answerer.strangers,
@@ -140,7 +169,7 @@ def _counts(known: dict[str, Any], shared: SharedSocket, answerer: Answerer) -> 
     )
 
 
-def _reports(records: list[ReceivedRecord], counts: Counts) -> Iterator[Report]:
+def _reports(records: Sequence[ReceivedRecord], counts: Counts) -> Iterator[Report]:
     last = max(0, (len(records) - 1) // MAX_RECORDS * MAX_RECORDS)
     for first in range(0, last + 1, MAX_RECORDS):
         part = tuple(

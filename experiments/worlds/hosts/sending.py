@@ -1,33 +1,36 @@
 """The sending host: one arm to a receiver somewhere else, and the ledger of both."""
 
 import socket
-from collections.abc import Callable
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, NamedTuple
+from dataclasses import asdict
+from typing import NamedTuple
 
-import pandas as pd
-
-from glassbench.experiments.account import ledger
 from glassbench.experiments.account.arm_result import ArmResult
+from glassbench.experiments.account.assemble import assemble
+from glassbench.experiments.account.connection import Connection
 from glassbench.experiments.account.ledger_error import LedgerError
-from glassbench.experiments.account.notes import with_notes
-from glassbench.experiments.account.summary import summarize_arm
+from glassbench.experiments.account.reports import EndReport, LinkReport
 from glassbench.experiments.scenario import Scenario
 from glassbench.experiments.scenario.arm_spec import ArmSpec
 from glassbench.experiments.scenario.session_time import MEDIA_START
 from glassbench.experiments.worlds.capture import Capture
+from glassbench.experiments.worlds.consensus import Claim
 from glassbench.experiments.worlds.ends import Ends, Place
 from glassbench.experiments.worlds.hosts.asked import ask_for
+from glassbench.experiments.worlds.hosts.connect import connect
 from glassbench.experiments.worlds.hosts.control import Control, ControlError
 from glassbench.experiments.worlds.hosts.key import Key
 from glassbench.experiments.worlds.hosts.link_bytes import link_bytes
-from glassbench.experiments.worlds.hosts.messages import VERSION, Answer, Counts, End, Hello, Report, Start, Started
-from glassbench.experiments.worlds.hosts.remote import Remote, connect
+from glassbench.experiments.worlds.hosts.messages import VERSION, Answer, Counts, Hello, Report, Said, Start, Started
 from glassbench.experiments.worlds.hosts.shared_socket import SharedSocket
 from glassbench.experiments.worlds.hosts.tap import Tap
-from glassbench.experiments.worlds.live.end import LiveSender, Session
-from glassbench.experiments.worlds.live.replay import Notes, replay
+from glassbench.experiments.worlds.live.end import Ended, SenderRun, Session
+from glassbench.experiments.worlds.live.replay import Told, replay
 from glassbench.experiments.worlds.live.undisturbed import undisturbed
+from glassbench.experiments.worlds.remote import Remote
+from glassbench.experiments.worlds.world import Watch
+from glassbench.netem.endpoint import Endpoint
 from glassbench.netem.live.alignment import Alignment, align
 from glassbench.netem.live.alignment_messages import BURST, Asker
 from glassbench.netem.live.clock import LiveClock, monotonic_ns
@@ -47,20 +50,15 @@ LEAD = 1.0  # seconds from the alignment of the clocks to the start of the sessi
 _INSTANTS = ("first_arrival_at", "complete_at", "delivered_at", "released_at", "decoded_at", "displayed_at")
 
 
-def run_arm_between(
-    scenario: Scenario,
-    arm: ArmSpec,
-    remote: Remote,
-    *,
-    capture: Capture | None = None,
-    progress: Callable[[float], None] = lambda share: None,
-    stop: Callable[[], bool] = lambda: False,
+def run_arm(
+    scenario: Scenario, arm: ArmSpec, remote: Remote, watch: Watch | None = None, *, capture: Capture | None = None
 ) -> ArmResult:
     """Run one arm to a receiver on another host. The quality of pictures is not measured: they stay there.
 
     Instants of the receiver are put on this host's clock; `stats.between` says how far they may be off. `capture` gets
     the packets that this host sees, and what its end tells. Raises ControlError, OSError, and ValueError for a bad key.
     """
+    watch = watch or Watch()
     ends = Ends(scenario, arm)
     connection = connect(remote, capture=capture is not None)
     address = from_kernel(connection.getpeername())  # media goes where control does
@@ -74,26 +72,34 @@ def run_arm_between(
         if answer.alignment is None:
             raise ControlError(f"the receiver refused: {answer.error}")
         here = from_kernel(connection.getsockname())[0], plain.getsockname()[1]
-        notes, recording = Notes(), Recording()
-        config = ends.config("sender", Place(here, address), notes if capture else None)
+        told, recording = Told(), Recording()
+        config = ends.config("sender", Place(here, address), told if capture else None)
         try:
             transport = ends.transport("sender", config)
         except Unsupported as error:
             return _unsupported(arm, str(error), capture)
-        end = LiveSender(ends, transport)
+        end = SenderRun(ends, transport)
         secret = bytes.fromhex(answer.alignment)
         clock = _start(control, plain, secret, address)
         asker = Asker(secret, address, start_at=START_AT)
+        decided = False
 
         def over(now: float) -> bool:
-            progress(min(1.0, max(0.0, (now - START_AT) / (ends.last - START_AT))))
+            nonlocal decided
+            watch.progress(min(1.0, max(0.0, (now - START_AT) / (ends.last - START_AT))))
             if report := control.poll(Report):
-                raise ControlError(f"the receiver ended in the middle: {report.error}")
-            return stop()
+                if not report.decided:
+                    raise ControlError(f"the receiver ended in the middle: {report.error}")
+                decided = True
+            return decided or watch.stop()
+
+        def tell(claim: Claim) -> None:
+            given_up = {track: tuple(sequences) for track, sequences in claim.given_up.items()}
+            control.send(Said(frames=dict(claim.frames), given_up=given_up), PATIENCE)
 
         shared: list[SharedSocket] = []
 
-        def around(media: Any) -> SharedSocket:
+        def around(media: Endpoint) -> SharedSocket:
             shared.append(SharedSocket(Tap(media, recording, here) if capture else media, asker, address))
             return shared[0]
 
@@ -101,28 +107,24 @@ def run_arm_between(
             if capture is None:
                 return []
             capture.describe(arm.transport, config, now=ends.start_at)
-            return replay(capture, recording, {"sender": notes})
+            return replay(capture, recording, {"sender": told})
 
         udp = UdpSocket(plain, clock)
         try:
             with undisturbed():
-                known = end.run(Session(udp, clock, over, around))
+                ended = end.run(Session(udp, clock, over, around, claim=tell))
             asker.finish(now=clock.now())
             drive(asker, udp, clock, until=clock.now() + PATIENCE, done=lambda now: asker.done)
-            control.send(End(), PATIENCE)
-            received = take_reports(control, len(known["captured"]))
+            control.send(Said(end=True), PATIENCE)
+            received = take_reports(control, len(ended.report.sent))
         except OSError:
             with suppress(Exception):  # why the arm ended is what is told
                 write()
             raise
-    known["missing"] = write()  # not sooner: the receiver waits
-    links = link_bytes(shared[0], received.counts, known["ended_at"])
-    return _result(ends, known, received, links, align(asker.exchanges), interrupted=stop())
-
-
-def check_receiver(remote: Remote, *, capture: bool) -> None:
-    """Raises OSError, ControlError or ValueError if no receiver with this key is there, or none to `capture` from."""
-    connect(remote, capture=capture).close()
+    missing = write()  # not sooner: the receiver waits
+    links = link_bytes(shared[0], received.counts, ended.report.ended_at)
+    interrupted = watch.stop() and not decided
+    return _result(ends, ended, received, links, align(asker.exchanges), interrupted=interrupted, missing=missing)
 
 
 def _unsupported(arm: ArmSpec, reason: str, capture: Capture | None) -> ArmResult:
@@ -171,6 +173,8 @@ def take_reports(control: Control, captured: int) -> Received:
     while True:
         report = control.receive(Report, (until - monotonic_ns()) * 1e-9)
         records += [record.received() for record in report.records]
+        if report.decided:
+            continue  # we had stopped waiting for it
         if report.error is not None:
             raise ControlError(f"the receiver has nothing to report: {report.error}")
         if len(records) > captured:
@@ -183,56 +187,52 @@ def take_reports(control: Control, captured: int) -> Received:
 
 def _result(
     ends: Ends,
-    known: dict[str, Any],
+    ended: Ended,
     received: Received,
-    links: pd.DataFrame,
+    links: list[LinkReport],
     alignment: Alignment,
     *,
     interrupted: bool,
+    missing: list[str],
 ) -> ArmResult:
-    sent: list[SentRecord] = known["captured"]
-    records = received.records
+    sender, process = ended
+    records, counts = received.records, received.counts
     _put_on_our_clock(records, alignment)
-    first = MEDIA_START
-    bound = alignment.bound(first, max(first, known["ended_at"]))
-    shift = _not_before_sent(sent, records)
+    bound = alignment.bound(MEDIA_START, max(MEDIA_START, sender.ended_at))
+    shift = _not_before_sent(sender.sent, records)
     if shift > bound:
         raise ControlError(
             f"frames arrived {shift * 1e3:.3f} ms before they were sent, and clocks are aligned to {bound * 1e3:.3f} "
             "ms: one of them stepped"
         )
     _move(records, shift)
-    _decide_again(ends.scenario, sent, records)
+    _decide_again(ends.scenario, sender.sent, records)
+    receiver = EndReport(
+        "receiver", sender.ended_at, Connection(**dict(counts.connection)), counts.stats, received=records
+    )
+    own = asdict(process)
+    between = {
+        "clock_bound_ms": round(bound * 1e3, 6),
+        "clock_drift_ppm": round(alignment.drift * 1e6, 3),
+        "clocks_linear": alignment.linear,
+        "moved_ms": round(shift * 1e3, 6),
+        "sender": {name: own[name] for name in ("lateness", "pauses", "overflows", "unsent")},
+        "receiver": counts.model_dump(exclude={"stats", "connection", "sent_bytes", "received_bytes"}),
+    }
     try:
-        frames = ledger.join(sent, records, media_start=MEDIA_START)
+        return assemble(
+            ends.scenario,
+            ends.arm,
+            ends.source,
+            {"sender": sender, "receiver": receiver},
+            links,
+            outcome="incomplete" if interrupted else "measured",
+            reason="interrupted" if interrupted else None,
+            about={"between": between},
+            notes=missing,
+        )
     except LedgerError as error:
         raise ControlError(f"the records of the receiver contradict what was sent: {error}") from None
-    result = ArmResult(
-        ends.arm.label,
-        "incomplete" if interrupted else "measured",
-        "interrupted" if interrupted else None,
-        ledger=frames,
-        links=links,
-        summary=summarize_arm(ends.scenario, frames, links, now=known["ended_at"]),
-        stats={
-            "sender": known["stats"],
-            "receiver": received.counts.stats,
-            "connection": {
-                "sender": known["connection"],
-                "receiver": received.counts.connection.model_dump(),
-            },
-            "between": {
-                "clock_bound_ms": round(bound * 1e3, 6),
-                "clock_drift_ppm": round(alignment.drift * 1e6, 3),
-                "clocks_linear": alignment.linear,
-                "moved_ms": round(shift * 1e3, 6),
-                "sender": {name: known[name] for name in ("lateness", "pauses", "overflows", "unsent")},
-                "receiver": received.counts.model_dump(exclude={"stats", "connection", "sent_bytes", "received_bytes"}),
-            },
-        },
-        notes=(*ends.source.notes, *known["missing"]),
-    )
-    return with_notes(result, ends.scenario)
 
 
 def _put_on_our_clock(records: list[ReceivedRecord], alignment: Alignment) -> None:
@@ -242,7 +242,7 @@ def _put_on_our_clock(records: list[ReceivedRecord], alignment: Alignment) -> No
                 setattr(record, name, alignment.to_local(at))
 
 
-def _not_before_sent(sent: list[SentRecord], records: list[ReceivedRecord]) -> float:
+def _not_before_sent(sent: Sequence[SentRecord], records: list[ReceivedRecord]) -> float:
     """Seconds by which arrivals are before their departure, at most: so much the clocks are known to be off."""
     departures = {(each.track, each.sequence): each.first_sent_at for each in sent}
     early = [
@@ -253,7 +253,7 @@ def _not_before_sent(sent: list[SentRecord], records: list[ReceivedRecord]) -> f
     return max([0.0, *early])
 
 
-def _decide_again(scenario: Scenario, sent: list[SentRecord], records: list[ReceivedRecord]) -> None:
+def _decide_again(scenario: Scenario, sent: Sequence[SentRecord], records: list[ReceivedRecord]) -> None:
     """Whether a decoded frame met its deadline, on the clock that now holds for both ends: the receiver had its own."""
     deadlines = {track.id: track.deadline for track in scenario.tracks()}
     captured_at = {(each.track, each.sequence): each.captured_at for each in sent}

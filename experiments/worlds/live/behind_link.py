@@ -8,9 +8,9 @@ from typing import Literal
 
 import pandas as pd
 
-from glassbench.experiments.account.link_table import link_table
+from glassbench.experiments.account.assemble import link_table
 from glassbench.experiments.scenario import Scenario
-from glassbench.experiments.worlds.links import Link, link_rows, open_link
+from glassbench.experiments.worlds.links import Link, open_link, report
 from glassbench.netem.element import Counts
 from glassbench.netem.live.clock import LiveClock, monotonic_ns
 from glassbench.netem.live.device_port import DevicePort
@@ -63,7 +63,7 @@ def run_behind(scenario: Scenario, command: Sequence[str], far_command: str = ""
             max(way.lateness.percentile(0.99) for way in (down, up)) * 1e3,
             pauses.longest * 1e3,
             far.overflows + near.overflows,
-            link_table(link_rows((links[0], links[1]), ended_at, media_start=START_AT)),
+            link_table([report(link, ended_at, media_start=START_AT) for link in links]),
         )
 
 

@@ -1,17 +1,20 @@
 """One end of an arm by the clock of the machine: its pipeline, its socket, and a thread for its codec."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import av
 
-from glassbench.experiments.account.connection import Connection
+from glassbench.experiments.account.reports import EndReport
+from glassbench.experiments.worlds.consensus import Claim
+from glassbench.experiments.worlds.end_report import receiver_report, sender_report
 from glassbench.experiments.worlds.ends import Ends
 from glassbench.experiments.worlds.live.codec_thread import CodecThread
+from glassbench.experiments.worlds.live.process_report import ProcessReport
 from glassbench.netem.endpoint import Endpoint
 from glassbench.netem.live.clock import LiveClock
-from glassbench.netem.live.driver import drive
+from glassbench.netem.live.driver import Driven, drive
 from glassbench.netem.live.scheduling import stay_off
 from glassbench.netem.live.udp_socket import UdpSocket
 from glassbench.receiver.pipeline import ReceiverPipeline
@@ -20,6 +23,8 @@ from glassbench.sender.pipeline import SenderPipeline
 from glassbench.sender.size_model import SizeEncoder, SizeSource
 from glassbench.transport.contract import Transport
 
+_LOOK = 0.05  # seconds between two looks at whether the arm is over
+
 Around = Callable[[Endpoint], Endpoint]
 """Puts another endpoint on the same socket."""
 
@@ -27,16 +32,30 @@ Around = Callable[[Endpoint], Endpoint]
 @dataclass(frozen=True)
 class Session:
     """In what an end runs, until the end of the arm or until `done(now)`. The thread that has the network stays off the
-    processor `off`; the codec may use it."""
+    processor `off`; the codec may use it.
+
+    `claim` takes what the sender claims, anew when that has changed; `claimed` is what the receiver has heard of it
+    last, and `decided` is called once, when the receiver knows the fate of all that is claimed.
+    """
 
     udp: UdpSocket
     clock: LiveClock
     done: Callable[[float], bool]
     around: Around = lambda end: end
     off: int | None = None
+    claim: Callable[[Claim], None] = lambda claim: None
+    claimed: Callable[[], Claim | None] = lambda: None
+    decided: Callable[[], None] = lambda: None
 
 
-class LiveSender:
+class Ended(NamedTuple):
+    """What an end wrote down, and how its process ran."""
+
+    report: EndReport
+    process: ProcessReport
+
+
+class SenderRun:
     """The sender end. The first picture is made here, before time runs: it takes many times what the others take."""
 
     def __init__(self, ends: Ends, transport: Transport) -> None:
@@ -52,15 +71,28 @@ class LiveSender:
             self._prepare = real.prepare
         self._prepare()
 
-    def run(self, session: Session) -> dict[str, Any]:
-        """What the end knows when it is over."""
+    def run(self, session: Session) -> Ended:
+        """Send until the arm is over."""
         thread: CodecThread[Encoded] = CodecThread(session.clock, self._prepare)
         pipeline = self._ends.sender(self._transport, self._encoder, thread.took, thread)
-        known = _run(self._ends, pipeline, session, thread)
-        return {"captured": pipeline.captured, **known}
+        told: Claim | None = None
+
+        def look(now: float) -> None:
+            nonlocal told
+            claim = Claim.of(pipeline, now=now)
+            if claim is not None and claim != told:
+                session.claim(claim)
+                told = claim
+
+        endpoint = session.around(pipeline)
+        driven = _drive(pipeline, endpoint, session, thread, ends=self._ends, look=look)
+        counted = {"too_large": session.udp.too_large}
+        report = sender_report(pipeline, ended_at=driven.ended_at, counted=counted)
+        _say_goodbye(pipeline, endpoint, session, now=driven.ended_at)
+        return Ended(report, _process_report(session.udp, driven))
 
 
-class LiveReceiver:
+class ReceiverRun:
     """The receiver end. With `keep_decoded` it keeps what was decoded, for whoever measures its quality."""
 
     def __init__(self, ends: Ends, transport: Transport, *, keep_decoded: bool) -> None:
@@ -68,50 +100,77 @@ class LiveReceiver:
         self._ends = ends
         self._transport = transport
 
-    def run(self, session: Session) -> dict[str, Any]:
-        """What the end knows when it is over."""
+    def run(self, session: Session) -> Ended:
+        """Receive until the arm is over."""
         thread: CodecThread[av.VideoFrame | None] = CodecThread(session.clock)
         pipeline = self._ends.receiver(
             self._transport, self._ends.decoder(), thread.took, thread, keep_decoded=self._keep_decoded
         )
-        known = _run(self._ends, pipeline, session, thread)
-        return {
-            "records": list(pipeline.records.values()),
-            "decoded": pipeline.decoded,
-            "keyframe_requests": pipeline.keyframe_requests,
-            "stamp_errors": pipeline.stamp_errors,
-            "stamp_unreadable": pipeline.stamp_unreadable,
-            "unannounced": pipeline.unannounced,
-            **known,
-        }
+        has_decided = False
+
+        def look(now: float) -> None:
+            nonlocal has_decided
+            claim = session.claimed()
+            if claim is not None and not has_decided and claim.decided_by(pipeline.records):
+                has_decided = True
+                session.decided()
+
+        endpoint = session.around(pipeline)
+        driven = _drive(pipeline, endpoint, session, thread, ends=self._ends, look=look)
+        pipeline.finish(now=driven.ended_at)
+        counted = {"too_large": session.udp.too_large}
+        report = receiver_report(pipeline, ended_at=driven.ended_at, counted=counted)
+        _say_goodbye(pipeline, endpoint, session, now=driven.ended_at)
+        return Ended(report, _process_report(session.udp, driven))
 
 
-def _run(
-    ends: Ends, pipeline: SenderPipeline | ReceiverPipeline, session: Session, thread: CodecThread[Any]
-) -> dict[str, Any]:
-    """Drive the end to the end; what both kinds of ends know then."""
-    endpoint = session.around(pipeline)
+def _drive(
+    pipeline: SenderPipeline | ReceiverPipeline,
+    endpoint: Endpoint,
+    session: Session,
+    thread: CodecThread[Any],
+    *,
+    ends: Ends,
+    look: Callable[[float], None],
+) -> Driven:
+    """Drive an end until the arm is over, and `look` now and then."""
+    next_look_at = 0.0
+
+    def done(now: float) -> bool:
+        nonlocal next_look_at
+        if now >= next_look_at:
+            next_look_at = now + _LOOK
+            look(now)
+        return session.done(now)
+
     stay_off(session.off)  # not sooner: a thread begins on the processors of its maker
     session.clock.wait_until(ends.start_at)
     begun_at = session.clock.now()
     try:
         pipeline.connect(now=begun_at)
-        driven = drive(endpoint, session.udp, session.clock, until=ends.last, wakes=[thread], done=session.done)
+        driven = drive(endpoint, session.udp, session.clock, until=ends.last, wakes=[thread], done=done)
     finally:
         thread.close()
     driven.pauses.add(begun_at - ends.start_at)
-    if isinstance(pipeline, ReceiverPipeline):
-        pipeline.finish(now=driven.ended_at)
-    return {
-        "stats": {**pipeline.stats(), "too_large": session.udp.too_large},
-        "connection": asdict(Connection.of(pipeline)),
-        "ended_at": driven.ended_at,
-        "overflows": session.udp.overflows,
-        "unsent": session.udp.unsent,
-        "foreign": session.udp.foreign,
-        "lateness": driven.lateness.summary(),
-        "pauses": driven.pauses.summary(),
-    }
+    return driven
+
+
+def _say_goodbye(
+    pipeline: SenderPipeline | ReceiverPipeline, endpoint: Endpoint, session: Session, *, now: float
+) -> None:
+    """End the connection in its protocol's own way. It is no part of what was measured."""
+    pipeline.close(now=now)
+    session.udp.send(endpoint.datagrams_to_send(now=now))
+
+
+def _process_report(udp: UdpSocket, driven: Driven) -> ProcessReport:
+    return ProcessReport(
+        lateness=driven.lateness.summary(),
+        pauses=driven.pauses.summary(),
+        overflows=udp.overflows,
+        unsent=udp.unsent,
+        foreign=udp.foreign,
+    )
 
 
 def _nothing() -> None:

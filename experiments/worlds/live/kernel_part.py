@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
+from glassbench.experiments.account.reports import LinkReport, LinkRow
 from glassbench.experiments.scenario.session_time import MEDIA_START
 from glassbench.experiments.worlds.links import Link
 from glassbench.experiments.worlds.live.task import KernelPlug
@@ -21,7 +22,7 @@ def by_kernel(
     start_at: float,
     until: float,
     done: Callable[[], bool],
-) -> dict[str, Any]:
+) -> tuple[LinkReport, ...]:
     """Follow the kernel until the arm is over. Of `links`, which are not used, come the windows and the capacities.
 
     A backlog is that at the end of its window, not the largest in it. The kernel tells nothing of how late it was.
@@ -30,37 +31,27 @@ def by_kernel(
         kernel = KernelLink(plain, (DEVICES[0], DEVICES[1]))
         window = links[0].window
         rows = follow(kernel, clock, start_at=start_at, window=window, until=until, done=done)
-    directions = list(zip(*rows, strict=True))
-    return {
-        "links": [row for link, counts in zip(links, directions, strict=True) for row in _rows(link, counts, start_at)],
-        "impairments": {
-            link.direction: _impairments(link, counts, plug) for link, counts in zip(links, directions, strict=True)
-        },
-        "lateness": {},
-        "pauses": {},
-        "overflows": 0,
-        "unsent": 0,
-        "foreign": 0,
-        "ended_at": clock.now(),
-        "recording": None,
-    }
+    directions = zip(links, zip(*rows, strict=True), strict=True)
+    return tuple(
+        LinkReport(link.direction, _rows(link, counts, start_at), _impairments(link, counts, plug))
+        for link, counts in directions
+    )
 
 
-def _rows(link: Link, counts: Sequence[KernelCounts], start_at: float) -> list[dict[str, Any]]:
+def _rows(link: Link, counts: Sequence[KernelCounts], start_at: float) -> list[LinkRow]:
     rows = []
     for number, (before, after) in enumerate(pairwise(counts)):
         start = start_at + number * link.window
         rows.append(
-            {
-                "direction": link.direction,
-                "at": round(start - MEDIA_START, 6),
-                "capacity_bytes": link.capacity_bytes(start),
-                "sent_bytes": after.sent_bytes - before.sent_bytes,
-                "delivered_bytes": after.delivered_bytes - before.delivered_bytes,
-                "backlog_bytes": after.backlog_bytes,
-                "dropped_packets": after.dropped - before.dropped,
-                "lost_packets": after.lost - before.lost,
-            }
+            LinkRow(
+                at=round(start - MEDIA_START, 6),
+                capacity_bytes=link.capacity_bytes(start),
+                sent_bytes=after.sent_bytes - before.sent_bytes,
+                delivered_bytes=after.delivered_bytes - before.delivered_bytes,
+                backlog_bytes=after.backlog_bytes,
+                dropped_packets=after.dropped - before.dropped,
+                lost_packets=after.lost - before.lost,
+            )
         )
     return rows
 

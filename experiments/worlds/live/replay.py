@@ -8,6 +8,7 @@ import struct
 from collections.abc import Mapping
 from typing import Literal
 
+from glassbench.experiments.account.reports import Role
 from glassbench.experiments.worlds.capture import Capture
 from glassbench.netem.live.recording import MAX_BYTES, Recording
 from glassbench.netem.packet import Packet
@@ -18,11 +19,11 @@ _UDP = 17
 _IPV4_PORTS = struct.Struct("!HH")
 
 
-class Notes:
+class Told:
     """The `transport.contract.Observer` of a live end: it keeps what it is told; `left_out` counts what is too much."""
 
     def __init__(self) -> None:
-        self.told: list[tuple[Kind, str]] = []
+        self.said: list[tuple[Kind, str]] = []
         self.left_out = 0
         self._characters = 0
 
@@ -37,14 +38,14 @@ class Notes:
         if self._characters > MAX_BYTES:
             self.left_out += 1
         else:
-            self.told.append((kind, text))
+            self.said.append((kind, text))
 
 
-def replay(capture: Capture, recording: Recording, notes: Mapping[Literal["sender", "receiver"], Notes]) -> list[str]:
+def replay(capture: Capture, recording: Recording, told: Mapping[Role, Told]) -> list[str]:
     """Write it all; sentences about what is missing. Raises what the capture's `check` raises."""
-    for end, known in notes.items():
+    for end, by_end in told.items():
         observer = capture.observer(end)
-        for kind, text in sorted(known.told, key=lambda note: note[0]):  # keys, then the qlog in its order
+        for kind, text in sorted(by_end.said, key=lambda each: each[0]):  # keys, then the qlog in its order
             (observer.on_keys if kind == "keys" else observer.on_qlog)(text)
     links = {"down": capture.link("down"), "up": capture.link("up")}
     for way, delivered, at, packet in sorted(recording.seen, key=lambda seen: seen[2]):
@@ -52,7 +53,7 @@ def replay(capture: Capture, recording: Recording, notes: Mapping[Literal["sende
         if udp is not None:
             (links[way].delivered if delivered else links[way].sent)([udp], now=at)
     capture.check()
-    missing = {"packets": recording.left_out, "records of its qlogs": sum(known.left_out for known in notes.values())}
+    missing = {"packets": recording.left_out, "records of its qlogs": sum(by_end.left_out for by_end in told.values())}
     return [f"a capture is full: {count} {what} are not in it" for what, count in missing.items() if count]
 
 

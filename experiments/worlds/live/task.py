@@ -6,8 +6,8 @@ from pydantic import BaseModel
 
 from glassbench.netem.packet import Address
 
-Role = Literal["emulator", "receiver", "sender"]
-ROLES: tuple[Role, ...] = ("emulator", "receiver", "sender")
+PartRole = Literal["emulator", "receiver", "sender"]
+PART_ROLES: tuple[PartRole, ...] = ("emulator", "receiver", "sender")
 
 
 class EndPlug(BaseModel):
@@ -47,7 +47,7 @@ class Task(BaseModel):
     it alone.
     """
 
-    role: Role
+    role: PartRole
     scenario: dict[str, Any]
     arm: str
     result: int

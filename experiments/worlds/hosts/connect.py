@@ -1,25 +1,16 @@
-"""A receiver somewhere else, and the connection to it."""
+"""The connection to a receiver somewhere else."""
 
 import socket
 import ssl
-from dataclasses import dataclass
 
 from glassbench.experiments.worlds.hosts.address import resolve
 from glassbench.experiments.worlds.hosts.control import Control, ControlError
 from glassbench.experiments.worlds.hosts.key import Key, matches, pinning_context
+from glassbench.experiments.worlds.remote import Remote
 from glassbench.netem.live.socket_address import family_of, to_kernel
 from glassbench.netem.packet import Address
 
 PATIENCE = 10.0  # seconds for one address of a host to answer
-
-
-@dataclass(frozen=True)
-class Remote:
-    """Where a receiver listens, and its key."""
-
-    host: str
-    port: int
-    key: str
 
 
 def connect(remote: Remote, *, capture: bool) -> ssl.SSLSocket:

@@ -1,0 +1,55 @@
+"""What was written down of an arm: by each end, and of each link. Every world gives these, and `assemble` makes the one
+account of them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+from glassbench.experiments.account.connection import Connection
+from glassbench.experiments.scenario.elements import Direction
+from glassbench.receiver.decoded import Decoded
+from glassbench.receiver.record import ReceivedRecord
+from glassbench.sender.record import SentRecord
+
+Role = Literal["sender", "receiver"]
+ROLES: tuple[Role, Role] = ("sender", "receiver")
+
+
+@dataclass(frozen=True)
+class EndReport:
+    """What one end wrote down: ours, or that of another host. Instants are those of the session, in seconds.
+
+    `sent` are the frames that a sender captured, `received` those that a receiver knows of, `decoded` what it decoded,
+    kept where the quality of pictures is measured. `counters` are those of the transport. `pipeline` has what the
+    receiver counted besides: `keyframe_requests`, `stamp_errors`, `stamp_unreadable`, `unannounced`.
+    """
+
+    role: Role
+    ended_at: float
+    connection: Connection
+    counters: Mapping[str, int]
+    sent: Sequence[SentRecord] = ()
+    received: Sequence[ReceivedRecord] = ()
+    decoded: Sequence[Decoded] = ()
+    pipeline: Mapping[str, int] = field(default_factory=dict)
+
+
+class LinkRow(NamedTuple):
+    """One window of a link; `at` is its start in seconds after the first capture. NaN is a capacity without limit."""
+
+    at: float
+    capacity_bytes: float
+    sent_bytes: int
+    delivered_bytes: int
+    backlog_bytes: int
+    dropped_packets: int
+    lost_packets: int
+
+
+@dataclass(frozen=True)
+class LinkReport:
+    """One direction of the network: its windows in order of time, and what was commanded and applied, in packets."""
+
+    direction: Direction
+    rows: Sequence[LinkRow]
+    impairments: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,39 @@
+"""What an end of ours wrote down, taken from its pipeline when it is over."""
+
+from collections.abc import Mapping
+
+from glassbench.experiments.account.connection import Connection
+from glassbench.experiments.account.reports import EndReport
+from glassbench.receiver.pipeline import ReceiverPipeline
+from glassbench.sender.pipeline import SenderPipeline
+
+
+def sender_report(pipeline: SenderPipeline, *, ended_at: float, counted: Mapping[str, int] | None = None) -> EndReport:
+    """Of a sender; `counted` is what its socket counted besides."""
+    return EndReport(
+        "sender",
+        ended_at,
+        Connection.of(pipeline),
+        {**pipeline.stats(), **(counted or {})},
+        sent=pipeline.captured,
+    )
+
+
+def receiver_report(
+    pipeline: ReceiverPipeline, *, ended_at: float, counted: Mapping[str, int] | None = None
+) -> EndReport:
+    """Of a receiver that was told that the run is over."""
+    return EndReport(
+        "receiver",
+        ended_at,
+        Connection.of(pipeline),
+        {**pipeline.stats(), **(counted or {})},
+        received=list(pipeline.records.values()),
+        decoded=pipeline.decoded,
+        pipeline={
+            "keyframe_requests": pipeline.keyframe_requests,
+            "stamp_errors": pipeline.stamp_errors,
+            "stamp_unreadable": pipeline.stamp_unreadable,
+            "unannounced": pipeline.unannounced,
+        },
+    )

@@ -1,0 +1,161 @@
+"""The table of worlds. Light to import: what an arm needs is imported when one runs.
+
+To add one: a class that keeps `world.World`, and a line in WORLDS.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from glassbench.experiments.scenario import Scenario
+from glassbench.experiments.scenario.arm_spec import ArmSpec
+from glassbench.experiments.scenario.schema import unknown
+from glassbench.experiments.worlds.live.emulators import EMULATORS, Emulator
+from glassbench.experiments.worlds.remote import Remote
+from glassbench.experiments.worlds.world import Watch, World
+
+if TYPE_CHECKING:
+    from glassbench.experiments.account.arm_result import ArmResult
+    from glassbench.experiments.worlds.capture import Capture
+    from glassbench.experiments.worlds.reuse import Reuse
+
+
+@dataclass(frozen=True)
+class VirtualTime:
+    """One process, no clock, no sockets."""
+
+    name: ClassVar[str] = "virtual"
+    words: ClassVar[str] = "virtual time"
+    exact: ClassVar[bool] = True
+    parallel: ClassVar[bool] = True
+    has_floor: ClassVar[bool] = True
+
+    def check(self, scenario: Scenario, *, capture: bool) -> None:
+        """It is everywhere."""
+
+    def run_arm(
+        self,
+        scenario: Scenario,
+        arm: ArmSpec,
+        watch: Watch,
+        *,
+        reuse: "Reuse",
+        capture: "Capture | None" = None,
+        quality: bool = True,
+    ) -> "ArmResult":
+        from glassbench.experiments.worlds.virtual import run_arm
+
+        return run_arm(scenario, arm, reuse, watch, quality=quality, capture=capture)
+
+    def dump(self) -> dict[str, Any]:
+        return {"name": self.name}
+
+
+_LIVE_WORDS: dict[Emulator, str] = {
+    "netns": "real time, between network namespaces",
+    "relay": "real time, through a relay on loopback",
+    "kernel": "real time, between network namespaces, emulated by the kernel",
+}
+
+
+@dataclass(frozen=True)
+class ThisMachine:
+    """Real sockets of this machine, with an emulated network between them."""
+
+    name: Emulator
+    exact: ClassVar[bool] = False
+    parallel: ClassVar[bool] = False  # two arms at a time would be in each other's way
+    has_floor: ClassVar[bool] = True
+
+    @property
+    def words(self) -> str:
+        return _LIVE_WORDS[self.name]
+
+    def check(self, scenario: Scenario, *, capture: bool) -> None:
+        from glassbench.experiments.worlds.live.kernel_commands import NotInKernel
+        from glassbench.experiments.worlds.live.wiring import check_emulator
+
+        if capture and self.name == "kernel":
+            raise NotInKernel(
+                "the kernel's link keeps no packets; accepted with a capture are the emulators netns and relay"
+            )
+        check_emulator(self.name, scenario)
+
+    def run_arm(
+        self,
+        scenario: Scenario,
+        arm: ArmSpec,
+        watch: Watch,
+        *,
+        reuse: "Reuse",
+        capture: "Capture | None" = None,
+        quality: bool = True,
+    ) -> "ArmResult":
+        from glassbench.experiments.worlds.live.arm import run_arm
+
+        return run_arm(scenario, arm, reuse.memo if quality else None, watch, emulator=self.name, capture=capture)
+
+    def dump(self) -> dict[str, Any]:
+        return {"name": self.name}
+
+
+@dataclass(frozen=True)
+class OtherHost:
+    """To a receiver on another host, over the network that is between them."""
+
+    remote: Remote
+    name: ClassVar[str] = "host"
+    words: ClassVar[str] = "real time, between hosts"
+    exact: ClassVar[bool] = False
+    parallel: ClassVar[bool] = False
+    has_floor: ClassVar[bool] = False
+
+    def check(self, scenario: Scenario, *, capture: bool) -> None:
+        """Raises ControlError too, and ValueError for a bad key."""
+        from glassbench.experiments.worlds.hosts.connect import connect
+
+        connect(self.remote, capture=capture).close()
+
+    def run_arm(
+        self,
+        scenario: Scenario,
+        arm: ArmSpec,
+        watch: Watch,
+        *,
+        reuse: "Reuse",
+        capture: "Capture | None" = None,
+        quality: bool = True,
+    ) -> "ArmResult":
+        from glassbench.experiments.worlds.hosts.sending import run_arm
+
+        return run_arm(scenario, arm, self.remote, watch, capture=capture)
+
+    def dump(self) -> dict[str, Any]:
+        return {"name": self.name, "remote": asdict(self.remote)}
+
+
+def _other_host(remote: Mapping[str, Any]) -> World:
+    return OtherHost(Remote(**remote))
+
+
+WORLDS: dict[str, Callable[..., World]] = {
+    VirtualTime.name: VirtualTime,
+    **{emulator: partial(ThisMachine, emulator) for emulator in EMULATORS},
+    OtherHost.name: _other_host,
+}
+
+VIRTUAL: World = VirtualTime()
+
+
+def named(name: str) -> World:
+    """A world of this machine. Raises ValueError naming those there are."""
+    accepted = [VirtualTime.name, *EMULATORS]
+    if name not in accepted:
+        raise ValueError(unknown("world", name, accepted))
+    return WORLDS[name]()
+
+
+def world_of(dumped: Mapping[str, Any]) -> World:
+    """A world from what its `dump` gave. Raises KeyError."""
+    return WORLDS[dumped["name"]](**{name: value for name, value in dumped.items() if name != "name"})

@@ -1,0 +1,59 @@
+"""What a world is: where an arm runs, and by which clock. `table.py` has all of them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from glassbench.experiments.scenario import Scenario
+from glassbench.experiments.scenario.arm_spec import ArmSpec
+
+if TYPE_CHECKING:
+    from glassbench.experiments.account.arm_result import ArmResult
+    from glassbench.experiments.worlds.capture import Capture
+    from glassbench.experiments.worlds.reuse import Reuse
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Whoever waits for an arm: it is told the share that is done, and asked whether to stop."""
+
+    progress: Callable[[float], None] = lambda share: None
+    stop: Callable[[], bool] = lambda: False
+
+
+class World(Protocol):
+    """Where an arm runs. `words` is what manifests and titles call it.
+
+    `exact`: the same scenario and seed give the same ledger. `parallel`: several arms may run at a time. `has_floor`:
+    its network has a path without loss, against which arms are measured.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def words(self) -> str: ...
+    @property
+    def exact(self) -> bool: ...
+    @property
+    def parallel(self) -> bool: ...
+    @property
+    def has_floor(self) -> bool: ...
+
+    def check(self, scenario: Scenario, *, capture: bool) -> None:
+        """Raises OSError, with what helps, if this machine does not have it, or it not the network of the scenario."""
+
+    def run_arm(
+        self,
+        scenario: Scenario,
+        arm: ArmSpec,
+        watch: Watch,
+        *,
+        reuse: "Reuse",
+        capture: "Capture | None" = None,
+        quality: bool = True,
+    ) -> "ArmResult":
+        """Run one arm. When `watch` says stop, what was measured so far is "incomplete". Any exception but those of
+        `capture` is a defect of the arm."""
+
+    def dump(self) -> dict[str, Any]:
+        """As JSON, from which `table.world_of` makes it again."""
