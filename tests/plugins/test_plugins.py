@@ -184,7 +184,10 @@ def test_two_packages_with_one_name_are_refused(install: Install, glass: Glass) 
     install({"glassbench.transports": {"mine": "yours:MINE"}}, package="yours")
     done = glass("compare", "--arm", "mine", "--duration", "1s")
     assert done.returncode == 2
-    assert "package yours 1.2" in done.stderr and "package mine 1.2 has that name too" in done.stderr
+    assert done.stderr == (
+        "error: arms[0]: package yours 1.2, entry point glassbench.transports: mine = yours:MINE: "
+        "package mine 1.2 has that name too; one of them needs another one\n"
+    )
 
 
 def test_an_unknown_arm_is_answered_with_the_names_of_packages_among_ours(install: Install, glass: Glass) -> None:
