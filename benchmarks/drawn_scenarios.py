@@ -53,7 +53,9 @@ def _arm(rng: np.random.Generator) -> str | Table:
         }
     if kind == "udp":
         return {"transport": "udp", "reorder_window": float(_choice(rng, 0.02, 0.0, rng.uniform(0, 0.2)))}
-    options: Table = {"congestion": _choice(rng, "realtime", "realtime", "reno", "cubic")}
+    options: Table = {"control": _choice(rng, "realtime", "realtime", "reno", "cubic")}
+    if options["control"] != "realtime" and rng.random() < 0.5:
+        options["stack"] = "stock"
     if rng.random() < 0.2:
         options["queue_bytes"] = int(10 ** rng.uniform(3, 6))
     if kind == "stream":

@@ -29,7 +29,7 @@ ARMS = (
     "quic-stream-per-gop",
     "webtransport-datagram",
     "webtransport-stream-per-frame",
-    "quic-stream:congestion=cubic",
+    "quic-stream:stack=stock,control=cubic",
 )
 ROOMS = ("transport", "sender", "receiver", "netem", "experiments", "aioquic", "pandas", "numpy", "av", "pyarrow")
 

@@ -124,6 +124,15 @@ class KeyframeRequested:
 
 
 @dataclass(frozen=True, slots=True)
+class RateChanged:
+    """Sender: what the path is believed to deliver from now on, in bits per second; infinite while it has shown no
+    limit, as at first. It comes at most every 0.1 s, and only for a change of 5 % or more."""
+
+    at: float
+    target_bps: float
+
+
+@dataclass(frozen=True, slots=True)
 class Closed:
     """The connection is over; `error` is None for an orderly end, else one sentence."""
 
@@ -131,7 +140,17 @@ class Closed:
     error: str | None
 
 
-Event = Connected | FrameStarted | FrameSent | FrameDropped | FrameReceived | FrameLost | KeyframeRequested | Closed
+Event = (
+    Connected
+    | FrameStarted
+    | FrameSent
+    | FrameDropped
+    | FrameReceived
+    | FrameLost
+    | KeyframeRequested
+    | RateChanged
+    | Closed
+)
 
 
 class Transport(Protocol):

@@ -31,6 +31,9 @@ ANY_MEDIA = frozenset({*CODECS, "data"})
 Make = Callable[[TransportConfig], Transport]
 Options = Mapping[str, object]
 
+_RENAMED = {"congestion": ("control", "aioquic's own is stack=stock,control=reno")}
+"""Options of earlier releases: what they are called now, and what else is to be known."""
+
 
 @dataclass(frozen=True, slots=True)
 class TransportEntry:
@@ -133,6 +136,9 @@ def complete_options(entry: TransportEntry, options: Mapping[str, object]) -> di
     types = get_type_hints(entry.options)
     for key, value in options.items():
         if key not in types:
+            renamed, hint = _RENAMED.get(key, ("", ""))
+            if renamed in types:
+                raise ValueError(f"transport {name}: option {key!r} is now {renamed!r}; {hint}")
             accepted = ", ".join(types) or "none"
             raise ValueError(f"transport {name}: unknown option {key!r}; accepted are {accepted}")
         if not _fits(value, types[key]):

@@ -23,7 +23,11 @@ BDP = RATE * RTT / 8  # bytes
 BUFFERS = {"1/4 BDP": 0.25, "1 BDP": 1.0, "4 BDP": 4.0}
 CODEL = "CoDel"
 CODEL_TARGET, CODEL_INTERVAL = 0.005, 0.1  # seconds, the constants of RFC 8289
-ARMS = {"reno": "quic-stream:congestion=reno", "cubic": "quic-stream:congestion=cubic", "realtime": "quic-stream"}
+ARMS = {
+    "reno": "quic-stream:stack=stock,control=reno",
+    "cubic": "quic-stream:stack=stock,control=cubic",
+    "realtime": "quic-stream",
+}
 REALTIME_TARGET = 0.025  # seconds, transport/congestion/realtime.py
 PACKET_BYTES = 1480
 

@@ -23,7 +23,11 @@ BURST = 5.0  # packets
 EPISODE = 0.02  # seconds
 MTU = 1500
 PACKET_BYTES = 1200  # of UDP payload, by which windows of aioquic as it is count (RFC 9000, 14.1)
-ARMS = {"reno": "quic-stream:congestion=reno", "cubic": "quic-stream:congestion=cubic", "realtime": "quic-stream"}
+ARMS = {
+    "reno": "quic-stream:stack=stock,control=reno",
+    "cubic": "quic-stream:stack=stock,control=cubic",
+    "realtime": "quic-stream",
+}
 LOSS_BASED = ("reno", "cubic")
 
 _OFFERED = 4.5e6  # above what reno and cubic can reach at any of these points, so that the window is the limit

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 DEADLINES = (0.15, 0.3, 0.6, 1.2, 0.0)  # seconds; 0 is none
 SEEDS = (1, 2)
 ENFORCING = ("quic-datagram", "quic-stream-per-frame")
-IGNORING = ("udp", "srt", "quic-stream:congestion=reno")
+IGNORING = ("udp", "srt", "quic-stream:stack=stock,control=reno")
 ARMS = (*ENFORCING, "rtp", *IGNORING)
 
 _INSTANTS = ("first_sent_at", "complete_at", "delivered_at")

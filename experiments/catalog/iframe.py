@@ -23,7 +23,11 @@ PACKET_BYTES = 1200  # RFC 9000, 14.1; aioquic as it is never sends larger ones
 WINDOW_BYTES = 10 * PACKET_BYTES  # RFC 9002, 7.2
 HANDSHAKE_PACKETS = 5  # whose ACKs may have added to the window, at most
 SIZES = (7_000, 14_000, 25_000, 50_000, 90_000, 160_000, 300_000, 550_000, 1_000_000)  # bytes, about
-WINDOWED = {"stock reno": "quic-stream:congestion=reno", "ours, stream": "quic-stream", "ours": "quic-datagram"}
+WINDOWED = {
+    "stock reno": "quic-stream:stack=stock,control=reno",
+    "ours, stream": "quic-stream",
+    "ours": "quic-datagram",
+}
 UNLIMITED = {"rtp": "rtp", "srt": "srt:latency_ms=0", "udp": "udp"}
 BITRATES = (0.5, 1.0, 2.0, 4.0)  # Mbit/s, of the running video
 KEYFRAME_RATIO = 4.0  # of a keyframe to another frame, sender/size_model.py

@@ -25,7 +25,7 @@ BEGIN = 1.0  # seconds after the first capture
 ARMS = {
     "ours, datagrams": "quic-datagram",
     "ours, stream": "quic-stream",
-    "stock reno": "quic-stream:congestion=reno",
+    "stock reno": "quic-stream:stack=stock,control=reno",
     "rtp": "rtp",
     "srt": "srt",
     "udp": "udp",

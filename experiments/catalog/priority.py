@@ -42,7 +42,7 @@ LANES = {
     "chat first, datagrams": Lane("quic-datagram", 0),
     "equal": Lane("quic-stream-per-frame", VIDEO_PRIORITY),
     "chat last": Lane("quic-stream-per-frame", 2),
-    "stock reno": Lane("quic-stream:congestion=reno", 0),
+    "stock reno": Lane("quic-stream:stack=stock,control=reno", 0),
     "rtp": Lane("rtp", 0),
     "udp": Lane("udp", 0),
 }

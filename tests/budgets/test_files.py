@@ -63,9 +63,9 @@ def test_without_seeds_it_is_the_seed_of_the_scenario():
         (
             'scenario = "loss"\n[[budget]]\narm = "rdp"\np95 = { max = "1s" }',
             "b.toml:3: budget[0].arm: unknown arm 'rdp' (did you mean 'udp'?); accepted: udp, rtp, srt, quic-datagram, "
-            "quic-stream-per-frame, quic-stream-per-gop, quic-stream, quic-stream:congestion=cubic, "
-            "quic-stream:congestion=reno, webtransport-datagram, webtransport-stream-per-frame (the arms of scenario "
-            "loss)",
+            "quic-stream-per-frame, quic-stream-per-gop, quic-stream, quic-stream:stack=stock,control=cubic, "
+            "quic-stream:stack=stock,control=reno, webtransport-datagram, webtransport-stream-per-frame "
+            "(the arms of scenario loss)",
         ),
         (
             'scenario = "loss"\n[[budget]]\narm = "rtp"\ntrack = "chat"\np95 = { max = "1s" }',

@@ -14,7 +14,7 @@ from glassbench.experiments.results.run import Run, load
 from glassbench.experiments.scenario import Scenario, build
 from glassbench.transport.registry import TRANSPORTS
 
-ARMS = [*TRANSPORTS, "quic-stream:congestion=reno"]
+ARMS = [*TRANSPORTS, "quic-stream:stack=stock,control=reno"]
 PLAIN = {"udp", "rtp", "srt", "quic-datagram", "webtransport-stream-per-frame"}  # one of each kind of packet
 PARAMS = [pytest.param(arm, marks=[] if arm in PLAIN else [pytest.mark.long]) for arm in ARMS]
 

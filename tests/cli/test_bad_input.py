@@ -129,7 +129,10 @@ def test_a_truncated_video_and_odd_sizes_are_used_as_far_as_they_go_and_said(gla
         (["--arm", "srt:latency=5"], "arms[1]: transport srt: unknown option 'latency'; accepted are latency_ms"),
         (["--arm", "srt:latency_ms=long"], "arms[1]: transport srt: option 'latency_ms' must be int, got 'long'"),
         (["--arm", "srt:latency_ms=-1"], "arms[1]: transport srt: latency_ms must be 0 to 65535, got -1"),
-        (["--arm", "quic-stream:congestion=bbr"], "arms[1]: transport quic-stream: option 'congestion' must be"),
+        (
+            ["--arm", "quic-stream:control=bbr"],
+            "arms[1]: transport quic-stream: control must be realtime, reno or cubic",
+        ),
         (["--duration", "10"], "duration: no unit in '10'; a duration takes us, ms, s, min"),
         (["--duration", "2h"], "duration: unknown unit 'h' in '2h'; a duration takes us, ms, s, min"),
         (["--duration", "61min"], "duration: a run has at most 3600 s, found 3660 s"),

@@ -58,7 +58,7 @@ def one_object(out: str) -> dict[str, Any]:
 
 @pytest.mark.usefixtures("no_pictures")
 def test_json_is_one_object_with_every_promised_field_for_every_arm(glass: Glass) -> None:
-    arms = [*TRANSPORTS, "quic-stream:congestion=cubic"]
+    arms = [*TRANSPORTS, "quic-stream:stack=stock,control=cubic"]
     code, out, err = glass(*SHORT, *(part for arm in arms for part in ("--arm", arm)), "--json")
     assert (code, err) == (0, "")
     content = one_object(out)

@@ -265,7 +265,7 @@ def test_at_80_columns_every_name_is_whole(glass: Glass, monkeypatch: pytest.Mon
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("FORCE_COLOR", "1")  # rich takes it for a terminal
     monkeypatch.setenv("NO_COLOR", "1")
-    arms = ("webtransport-stream-per-frame", "quic-stream:congestion=cubic")
+    arms = ("webtransport-stream-per-frame", "quic-stream:stack=stock,control=cubic")
     fields = (f'"{arms[0]}", "{arms[1]}"', "20ms")
     a, b = (scenario(f"a-setting-with-a-long-name-{side}", arms=fields[0], delay=fields[1]) for side in "ab")
     runs = glass("run", a, "--runs", "2", "--workers", "1").out

@@ -4,7 +4,7 @@ import pytest
 
 from glassbench.transport.registry import TRANSPORTS
 
-ARMS = [*TRANSPORTS, "quic-stream:congestion=cubic"]
+ARMS = [*TRANSPORTS, "quic-stream:stack=stock,control=cubic"]
 DELAY_MS = 20.0
 
 

@@ -17,7 +17,9 @@ ELEMENTS = [
 
 
 @pytest.mark.parametrize("queue", ["drop-tail", "codel"])
-@pytest.mark.parametrize("arm", [*TRANSPORTS, "quic-stream:congestion=reno", "quic-stream:congestion=cubic"])
+@pytest.mark.parametrize(
+    "arm", [*TRANSPORTS, "quic-stream:stack=stock,control=reno", "quic-stream:stack=stock,control=cubic"]
+)
 def test_every_packet_of_every_link_is_accounted_for(run_sizes, arm, queue):
     bottleneck = {**ELEMENTS[1], "queue": {"discipline": queue, "bytes": "20kB"}}
     down = [ELEMENTS[0], bottleneck, *ELEMENTS[2:]]

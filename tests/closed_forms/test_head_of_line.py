@@ -31,7 +31,7 @@ def rtp_repair_ms(interval_ms, delay_ms):
 
 
 @pytest.mark.parametrize("timer", ["exact", "1ms"])
-@pytest.mark.parametrize("arm", ["quic-stream", "quic-stream:congestion=reno"])
+@pytest.mark.parametrize("arm", ["quic-stream", "quic-stream:stack=stock,control=reno"])
 @pytest.mark.parametrize("delay_ms", [5, 30, 90])
 @pytest.mark.parametrize("interval_ms", [12.5, 40])
 def test_on_one_stream_one_frame_and_all_until_its_repair_wait_in_the_hold_stage(

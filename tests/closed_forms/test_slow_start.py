@@ -16,7 +16,9 @@ def test_a_large_frame_takes_as_many_rounds_as_doubling_windows_need(run_sizes, 
     least, most = LARGEST * (2 ** (rounds - 1) - 1), SMALLEST * 0.95 * (2**rounds - 1)
     propagation = [{"element": "delay", "delay": f"{delay_ms}ms"}]
     for size in (int(least) + 1, int((least + most) / 2), int(most)):
-        result = run_sizes(f"{arm}:congestion=reno", [size], fps=1, network={"down": propagation, "up": propagation})
+        result = run_sizes(
+            f"{arm}:stack=stock,control=reno", [size], fps=1, network={"down": propagation, "up": propagation}
+        )
         [frame] = video_of(result).to_dict("records")
         took = (frame["spread_ms"] + frame["transit_ms"] - delay_ms) / (2 * delay_ms)
         assert rounds - 1 <= took <= rounds + 0.1

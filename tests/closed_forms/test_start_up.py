@@ -19,12 +19,12 @@ ROUND_TRIPS = {
     "srt:caller=receiver": 1.5,  # the listener may send when the conclusion is there
     **{f"{arm}:zero_rtt=true": 0 for arm in ("quic-stream", "quic-stream-per-gop", "quic-stream-per-frame")},
     "quic-datagram:zero_rtt=true": 0,  # RFC 9001, 4.6
-    "quic-datagram:zero_rtt=true,congestion=reno": 0,
+    "quic-datagram:zero_rtt=true,stack=stock,control=reno": 0,
     "quic-stream": 1,  # RFC 9001, 4.1.1: handshake keys, then application keys, in the listener's first flight
     "quic-stream-per-gop": 1,
     "quic-stream-per-frame": 1,
     "quic-datagram": 1,
-    "quic-datagram:congestion=cubic": 1,
+    "quic-datagram:stack=stock,control=cubic": 1,
     "webtransport-datagram": 2,  # with it the listener's SETTINGS, after it CONNECT and its answer
     "webtransport-stream-per-frame": 2,
 }

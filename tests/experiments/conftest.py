@@ -17,7 +17,7 @@ MakeScenario = Callable[..., Scenario]
 
 @pytest.fixture(scope="session")
 def all_arms() -> list[str]:
-    return [*TRANSPORTS, "quic-stream:congestion=cubic", "quic-stream:congestion=reno"]
+    return [*TRANSPORTS, "quic-stream:stack=stock,control=cubic", "quic-stream:stack=stock,control=reno"]
 
 
 @pytest.fixture

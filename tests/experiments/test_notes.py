@@ -95,7 +95,7 @@ def test_an_arm_that_sends_much_again_says_how_often_it_sent_its_media(
 
 
 @pytest.mark.parametrize(
-    "arm", ["quic-datagram", "quic-stream", "quic-stream-per-frame", "quic-stream:congestion=reno"]
+    "arm", ["quic-datagram", "quic-stream", "quic-stream-per-frame", "quic-stream:stack=stock,control=reno"]
 )
 def test_quic_counts_what_it_sends_again(reuse: Reuse, arm: str) -> None:
     """A quarter is lost each time, so that a third of the media is sent again, where none is given up."""
@@ -121,7 +121,9 @@ def test_packets_that_are_larger_than_the_path_takes_are_named_with_its_size(
     assert "; size-limit (largest 700B) took " in note
 
 
-@pytest.mark.parametrize("arm", ["srt", "quic-datagram", "quic-stream:congestion=cubic", "webtransport-datagram"])
+@pytest.mark.parametrize(
+    "arm", ["srt", "quic-datagram", "quic-stream:stack=stock,control=cubic", "webtransport-datagram"]
+)
 def test_an_arm_without_an_answer_never_connected(notes: Callable[..., list[str]], arm: str) -> None:
     (note,) = notes(scenario(arm, network={"delay": "20s"}))
     assert note.startswith("never connected: ")
@@ -357,7 +359,7 @@ def test_an_arm_that_finds_out_what_passes_says_what_it_found(notes: Callable[..
         note,
     )
     assert notes(scenario(arm, network=limited("1500B"))) == []
-    assert notes(scenario(f"{arm}:congestion=reno", network=limited("1400B"))) == []
+    assert notes(scenario(f"{arm}:stack=stock,control=reno", network=limited("1400B"))) == []
 
 
 def test_pauses_of_the_machine_are_said_of_each_process_between_hosts_too(reuse: Reuse) -> None:

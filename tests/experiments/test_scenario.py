@@ -28,7 +28,7 @@ arms = [
   "udp",
   "srt:latency_ms=200",
   { transport = "srt", latency_ms = 50 },
-  { transport = "quic-stream", congestion = "reno", label = "baseline" },
+  { transport = "quic-stream", stack = "stock", control = "reno", label = "baseline" },
 ]
 
 [video]

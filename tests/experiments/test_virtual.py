@@ -25,7 +25,7 @@ from glassbench.transport.contract import TransportConfig, Unsupported
 from glassbench.transport.registry import TRANSPORTS, TransportEntry
 
 MakeScenario = Callable[..., Scenario]
-ARMS = [*TRANSPORTS, "quic-stream:congestion=cubic", "quic-stream:congestion=reno"]
+ARMS = [*TRANSPORTS, "quic-stream:stack=stock,control=cubic", "quic-stream:stack=stock,control=reno"]
 
 
 @pytest.mark.parametrize("timer", ["exact", "1ms"])
@@ -274,7 +274,11 @@ def test_a_run_waits_for_what_is_held_on_purpose(
     assert result.summary["g2g_p99_ms"] == pytest.approx(5000, abs=30)
 
 
-STOCK = ["quic-stream:congestion=cubic", "quic-stream-per-frame:congestion=reno", "quic-datagram:congestion=reno"]
+STOCK = [
+    "quic-stream:stack=stock,control=cubic",
+    "quic-stream-per-frame:stack=stock,control=reno",
+    "quic-datagram:stack=stock,control=reno",
+]
 GIVES_NOTHING_UP = ["udp", "rtp", "srt", *STOCK]
 
 

@@ -4,6 +4,8 @@ A change of structure must change no measurement. `digests.json` holds what the 
 
     python tests/measurements/recorder.py            # compares all of them, and names those that differ
     python tests/measurements/recorder.py --record   # writes them anew; say in the commit what changed, and why
+    python tests/measurements/recorder.py --update   # writes those that are missing, and drops those that are gone
+    python tests/measurements/recorder.py --update cubic      # the same, and writes anew those with this in their name
 """
 
 import argparse
@@ -128,21 +130,44 @@ def _named(measured: Measured) -> tuple[str, str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--record", action="store_true", help="write what is measured now")
+    parser.add_argument("--record", action="store_true", help="write all that is measured now")
+    parser.add_argument(
+        "--update",
+        nargs="?",
+        const="",
+        metavar="TEXT",
+        help="write what is missing or has TEXT in its name, drop what is gone",
+    )
     arguments = parser.parse_args()
-    found: dict[str, str] = {}
-    with multiprocessing.get_context("spawn").Pool(os.cpu_count()) as pool:
-        for name, value in pool.imap(_named, everything(), chunksize=4):
-            found[name] = value
-            if len(found) % 50 == 0:
-                print(f"{len(found)} measured", file=sys.stderr, flush=True)
+    everywhere = list(everything())
     if arguments.record:
-        RECORDED.write_text(json.dumps({"machine": machine(), "measured": found}, indent=1) + "\n")
+        _write(machine(), _measure_all(everywhere))
         return
     before = recorded()["measured"]
-    differing = [name for name in before.keys() | found.keys() if before.get(name) != found.get(name)]
-    print("\n".join(sorted(differing)) or f"{len(found)} digests, all equal")
+    if arguments.update is not None:
+        text = arguments.update
+        wanted = [item for item in everywhere if item.name not in before or (text and text in item.name)]
+        now = _measure_all(wanted)
+        _write(recorded()["machine"], {item.name: now.get(item.name) or before[item.name] for item in everywhere})
+        return
+    now = _measure_all(everywhere)
+    differing = [name for name in before.keys() | now.keys() if before.get(name) != now.get(name)]
+    print("\n".join(sorted(differing)) or f"{len(now)} digests, all equal")
     sys.exit(1 if differing else 0)
+
+
+def _measure_all(items: list[Measured]) -> dict[str, str]:
+    digests: dict[str, str] = {}
+    with multiprocessing.get_context("spawn").Pool(os.cpu_count()) as pool:
+        for name, value in pool.imap(_named, items, chunksize=4):
+            digests[name] = value
+            if len(digests) % 50 == 0:
+                print(f"{len(digests)} of {len(items)} measured", file=sys.stderr, flush=True)
+    return digests
+
+
+def _write(machine: dict[str, str], measured: dict[str, str]) -> None:
+    RECORDED.write_text(json.dumps({"machine": machine, "measured": measured}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -20,16 +20,16 @@ from glassbench.netem.queues.drop_tail import DropTail
 from glassbench.transport.contract import Track
 seed = {seed}
 for arm in {arms!r}:
-    for congestion in ("realtime", "cubic"):
+    for options in ({{}}, {{"stack": "stock", "control": "cubic"}}, {{"control": "cubic"}}):
         dice = [np.random.default_rng(each) for each in np.random.SeedSequence(seed).spawn(2)]
         forward = [RandomLoss(0.03, dice[0]), FixedRate(3e6, DropTail(limit_bytes=60_000)), Delay(0.02)]
         backward = [RandomLoss(0.03, dice[1]), Delay(0.02)]
         tracks = (Track(1, "video", "h264", 2, 0.3), CHAT)
-        session = Call(arm, options={{"congestion": congestion}}, tracks=tracks, forward=forward, backward=backward)
+        session = Call(arm, options=options, tracks=tracks, forward=forward, backward=backward)
         frames = make_video(45, 14_000, deadline=0.3) + make_video(20, 300, interval=0.1, track=CHAT)
         session.run(frames, until=MEDIA_AT + 4, requests=[(1002.7, 1)])
         story = repr((session.sender.events, session.receiver.events)).encode()
-        print(arm, congestion, hashlib.sha256(b"".join([story, *session.sender.sent])).hexdigest())
+        print(arm, options, hashlib.sha256(b"".join([story, *session.sender.sent])).hexdigest())
 """
 ARMS = ["quic-stream", "quic-stream-per-gop", "quic-stream-per-frame", "quic-datagram", "webtransport-stream-per-frame"]
 

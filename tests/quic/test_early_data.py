@@ -26,11 +26,13 @@ from glassbench.transport.registry import get, validate_options
 CALLER, LISTENER = ("10.0.0.1", 4000), ("10.0.0.2", 4433)
 VIDEO = Track(id=1, name="video", media="h264", priority=2)
 START_AT, DELAY = 1000.0, 0.02
+STOCK_RENO = {"stack": "stock", "control": "reno"}
+STOCK_CUBIC = {"stack": "stock", "control": "cubic"}
 ARMS = ["quic-stream", "quic-stream-per-gop", "quic-stream-per-frame", "quic-datagram"]
-CONTROLS = ["realtime", "reno", "cubic"]
+STACKS = [{}, STOCK_RENO, STOCK_CUBIC]
 
 every_arm = pytest.mark.parametrize("arm", ARMS)
-every_control = pytest.mark.parametrize("congestion", CONTROLS)
+every_stack = pytest.mark.parametrize("options", STACKS)
 
 
 @pytest.fixture
@@ -67,10 +69,10 @@ def with_another_ticket(monkeypatch, change):
 
 
 @every_arm
-@every_control
+@every_stack
 @pytest.mark.parametrize("size", [600, 1_390, 6_000, 10_000])
-def test_frames_of_the_first_window_arrive_after_half_a_round_trip(early, arm, congestion, size):
-    session = early(arm, size=size, options={"congestion": congestion})
+def test_frames_of_the_first_window_arrive_after_half_a_round_trip(early, arm, options, size):
+    session = early(arm, size=size, options=options)
     received = session.received()
     assert len(received) == 10
     assert received[0].complete_at == pytest.approx(START_AT + DELAY, abs=2e-4)  # serialised at 1 Gbit/s
@@ -93,19 +95,18 @@ def test_the_sender_may_send_at_once_and_the_events_are_told_once(early, arm):
 
 
 @every_arm
-@every_control
-def test_a_keyframe_larger_than_the_first_window_arrives_with_the_next_ones(early, arm, congestion):
-    session = early(arm, frames=1, size=60_000, options={"congestion": congestion})
+@every_stack
+def test_a_keyframe_larger_than_the_first_window_arrives_with_the_next_ones(early, arm, options):
+    session = early(arm, frames=1, size=60_000, options=options)
     assert session.received()[0].frame.payload == bytes(60_000)
 
 
 @every_arm
-@every_control
-def test_a_listener_that_knows_no_ticket_gets_a_full_handshake_and_the_frames_again(early, arm, congestion):
-    options = {"congestion": congestion}
+@every_stack
+def test_a_listener_that_knows_no_ticket_gets_a_full_handshake_and_the_frames_again(early, arm, options):
     session = early(arm, options=options, listener_options={"zero_rtt": False, **options})
     received = session.received()
-    refused = 2 if arm == "quic-datagram" and congestion != "realtime" else 0  # aioquic repeats no DATAGRAM
+    refused = 2 if arm == "quic-datagram" and options else 0  # aioquic repeats no DATAGRAM
     assert sorted(received) == list(range(refused, 10))
     first = received[refused]
     assert max(first.frame.captured_at + DELAY, START_AT + 3 * DELAY) <= first.complete_at < START_AT + 0.1
@@ -158,15 +159,15 @@ def test_the_limits_remembered_are_those_of_the_listener(early, arm):
 
 
 @every_arm
-@every_control
-def test_early_data_survives_loss_of_every_single_packet_of_the_start(early, drop, arm, congestion):
+@every_stack
+def test_early_data_survives_loss_of_every_single_packet_of_the_start(early, drop, arm, options):
     for lost in range(8):
         packets = itertools.count()
         path = [drop(lambda packet, packets=packets, lost=lost: next(packets) == lost), Delay(DELAY)]
-        session = early(arm, options={"congestion": congestion}, forward=path, until=1004.0)
+        session = early(arm, options=options, forward=path, until=1004.0)
         received = session.received()
         missing = set(range(10)) - set(received)
-        assert not missing or (arm == "quic-datagram" and congestion != "realtime"), f"packet {lost}"
+        assert not missing or (arm == "quic-datagram" and options), f"packet {lost}"
         assert not session.of(Closed), f"packet {lost}"
 
 

@@ -9,6 +9,8 @@ from glassbench.netem.elements.fixed_rate import FixedRate
 from glassbench.netem.queues.drop_tail import DropTail
 from glassbench.transport.contract import FrameLost
 
+STOCK_RENO = {"stack": "stock", "control": "reno"}
+STOCK_CUBIC = {"stack": "stock", "control": "cubic"}
 LOST = 50  # the frame whose only packet is lost
 RATE = 20e6
 
@@ -36,11 +38,11 @@ def late_after_the_loss(received, usual):
 
 
 @pytest.mark.parametrize("timer_resolution", [0.0, 0.001])
-@pytest.mark.parametrize("congestion", ["realtime", "reno"])
+@pytest.mark.parametrize("options", [{}, STOCK_RENO])
 @pytest.mark.parametrize("delay", [0.01, 0.03, 0.08])
 @pytest.mark.parametrize("interval", [0.011, 0.0333, 0.07])
 def test_on_one_stream_a_loss_delays_one_frame_and_all_that_arrive_before_its_repair(
-    call, drop, video, interval, delay, congestion, timer_resolution
+    call, drop, video, interval, delay, options, timer_resolution
 ):
     session, frames = lose_one(
         call,
@@ -49,7 +51,7 @@ def test_on_one_stream_a_loss_delays_one_frame_and_all_that_arrive_before_its_re
         "quic-stream",
         delay=delay,
         interval=interval,
-        congestion=congestion,
+        **options,
         timer_resolution=timer_resolution,
     )
     received = session.received()
@@ -85,14 +87,14 @@ def test_a_group_of_pictures_shields_the_next_one(call, drop, video):
     assert delayed == list(range(LOST, 60))
 
 
-@pytest.mark.parametrize("congestion", ["realtime", "cubic"])
+@pytest.mark.parametrize("options", [{}, STOCK_CUBIC])
 @pytest.mark.parametrize("delay", [0.01, 0.08])
 @pytest.mark.parametrize("interval", [0.011, 0.0333])
 def test_without_repair_exactly_the_lost_frame_is_lost_and_the_receiver_says_so(
-    call, drop, video, interval, delay, congestion
+    call, drop, video, interval, delay, options
 ):
     session, frames = lose_one(
-        call, drop, video, "quic-datagram", delay=delay, interval=interval, repair=False, congestion=congestion
+        call, drop, video, "quic-datagram", delay=delay, interval=interval, repair=False, **options
     )
     assert session.received().keys() == set(range(len(frames))) - {LOST}
     (lost,) = session.of(FrameLost)

@@ -11,6 +11,7 @@ from glassbench.netem.replay import Replay
 from glassbench.transport.contract import FrameDropped, FrameLost, Track
 from glassbench.transport.framing import RECORD_HEADER_BYTES
 
+STOCK_RENO = {"stack": "stock", "control": "reno"}
 MEDIA_AT = 1002.0
 both_timer_modes = pytest.mark.parametrize("timer_resolution", [0.0, 0.001])
 
@@ -103,10 +104,10 @@ def test_random_loss_does_not_slow_the_sender_down(call, video, loss):
 
 
 @pytest.mark.parametrize("arm", ["quic-stream", "quic-stream-per-frame"])
-@pytest.mark.parametrize("congestion", ["realtime", "reno"])
-def test_bytes_of_a_stream_that_are_repeated_are_repair_and_no_media(call, video, arm, congestion):
+@pytest.mark.parametrize("options", [{}, STOCK_RENO])
+def test_bytes_of_a_stream_that_are_repeated_are_repair_and_no_media(call, video, arm, options):
     lossy = [RandomLoss(0.1, np.random.default_rng(3)), Delay(0.02)]
-    session = call(arm, delay=0.02, forward=lossy, options={"congestion": congestion})
+    session = call(arm, delay=0.02, forward=lossy, options=options)
     session.run(video(40, 8000), until=MEDIA_AT + 6)
     stats = session.sender.transport.stats()
     assert len(session.received()) == 40
@@ -115,19 +116,17 @@ def test_bytes_of_a_stream_that_are_repeated_are_repair_and_no_media(call, video
 
 
 @pytest.mark.parametrize(
-    ("arm", "congestion"),
+    ("arm", "options"),
     [
-        ("quic-stream", "realtime"),
-        ("quic-stream-per-gop", "reno"),
-        ("quic-stream-per-frame", "realtime"),
-        ("webtransport-stream-per-frame", "reno"),
-        ("quic-datagram", "realtime"),
+        ("quic-stream", {}),
+        ("quic-stream-per-gop", STOCK_RENO),
+        ("quic-stream-per-frame", {}),
+        ("webtransport-stream-per-frame", STOCK_RENO),
+        ("quic-datagram", {}),
     ],
 )
-def test_without_a_deadline_the_receiver_waits_for_no_frame_that_the_sender_had_no_room_for(
-    call, video, arm, congestion
-):
-    options = {"congestion": congestion, "queue_bytes": 40_000}
+def test_without_a_deadline_the_receiver_waits_for_no_frame_that_the_sender_had_no_room_for(call, video, arm, options):
+    options = {**options, "queue_bytes": 40_000}
     tracks = (Track(1, "video", "h264", 2, None), Track(2, "chat", "data", 0))
     gone = [Outage([(3.0, 1.5)], epoch=1000.0), Delay(0.02)]
     session = call(arm, delay=0.02, forward=gone, options=options, tracks=tracks)

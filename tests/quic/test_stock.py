@@ -7,6 +7,8 @@ import pytest
 from glassbench.netem.elements.delay import Delay
 from glassbench.transport.contract import FrameDropped
 
+STOCK_RENO = {"stack": "stock", "control": "reno"}
+STOCK_CUBIC = {"stack": "stock", "control": "cubic"}
 MEDIA_AT = 1002.0
 
 
@@ -18,7 +20,7 @@ def test_slow_start_doubles_each_round_until_the_frame_has_left(call, video, arm
 
     aioquic paces a window over about one round trip, so the last byte leaves between the start and the end of the last.
     """
-    session = call(arm, options={"congestion": "reno"}, delay=delay, forward=[Delay(delay)])
+    session = call(arm, options=STOCK_RENO, delay=delay, forward=[Delay(delay)])
     session.make(video(1, size))
     session.simulator.run(until=MEDIA_AT - 0.001)
     window = session.sender.transport._stack._loss.congestion_window
@@ -31,10 +33,10 @@ def test_slow_start_doubles_each_round_until_the_frame_has_left(call, video, arm
 
 
 @pytest.mark.parametrize("arm", ["quic-stream", "quic-stream-per-frame", "quic-datagram", "webtransport-datagram"])
-@pytest.mark.parametrize("congestion", ["reno", "cubic"])
-def test_what_aioquic_has_not_sent_is_capped(call, video, arm, congestion):
+@pytest.mark.parametrize("options", [STOCK_RENO, STOCK_CUBIC])
+def test_what_aioquic_has_not_sent_is_capped(call, video, arm, options):
     cap = 100_000
-    session = call(arm, options={"congestion": congestion, "queue_bytes": cap}, rate_bps=1e6, queue_bytes=30_000)
+    session = call(arm, options={**options, "queue_bytes": cap}, rate_bps=1e6, queue_bytes=30_000)
     session.make(video(300, 16_000))
     unsent = []
     for tenth in range(100):
@@ -47,6 +49,6 @@ def test_what_aioquic_has_not_sent_is_capped(call, video, arm, congestion):
 
 
 def test_frames_offered_before_the_connection_wait_for_it(call, video):
-    session = call("quic-stream-per-frame", options={"congestion": "reno"})
+    session = call("quic-stream-per-frame", options=STOCK_RENO)
     session.run(video(5, 5000, at=1000.0, interval=0.001), until=1001.0)
     assert session.received().keys() == set(range(5))

@@ -14,22 +14,23 @@ ARMS = [
     "webtransport-datagram",
     "webtransport-stream-per-frame",
 ]
+STOCK_RENO = {"stack": "stock", "control": "reno"}
 both_timer_modes = pytest.mark.parametrize("timer_resolution", [0.0, 0.001])
 every_arm = pytest.mark.parametrize("arm", ARMS)
-every_congestion = pytest.mark.parametrize("congestion", ["realtime", "reno"])
+every_stack = pytest.mark.parametrize("options", [{}, STOCK_RENO])
 
 
 @every_arm
-@every_congestion
-def test_bytes_arrive_a_delay_after_they_were_sent(call, video, arm, congestion):
+@every_stack
+def test_bytes_arrive_a_delay_after_they_were_sent(call, video, arm, options):
     rate, delay = 10e6, 0.03
-    session = call(arm, options={"congestion": congestion}, rate_bps=rate, delay=delay)
+    session = call(arm, options=options, rate_bps=rate, delay=delay)
     session.run(video(60, lambda n: 40_000 if n % 30 == 0 else 8_000), until=MEDIA_AT + 4)
     started = {event.sequence: event.at for event in session.of(FrameStarted)}
     sent = {event.sequence: event.at for event in session.of(FrameSent)}
     received = session.received()
     assert started.keys() == sent.keys() == received.keys() == set(range(60))
-    packet = (1480 if congestion == "realtime" else 1228) * 8 / rate  # aioquic as it is stays at 1200 bytes
+    packet = (1480 if not options else 1228) * 8 / rate  # aioquic as it is stays at 1200 bytes
     for n, event in received.items():
         assert event.frame.captured_at <= started[n] <= sent[n] <= event.complete_at
         assert event.first_arrival_at <= event.complete_at <= event.at

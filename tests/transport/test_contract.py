@@ -1,5 +1,5 @@
 """What every transport of the table must do; `check_transport` lists it. A new one gets these tests by its line in
-`transport/registry.py`, and an option that changes how a connection begins by an arm in `VARIANTS`.
+`transport/registry.py`, and an option that changes much of a connection by an arm in `VARIANTS`.
 """
 
 import pytest
@@ -8,7 +8,12 @@ from glassbench.experiments.worlds.testing.check_transport import DEMANDS
 from glassbench.testing import check_transport
 from glassbench.transport import registry
 
-VARIANTS = ("quic-datagram:zero_rtt=true", "quic-stream-per-frame:zero_rtt=true")
+VARIANTS = (
+    "quic-datagram:zero_rtt=true",
+    "quic-stream-per-frame:zero_rtt=true",
+    "quic-datagram:control=cubic",
+    "quic-stream:control=reno",
+)
 
 
 @pytest.mark.parametrize("demand", DEMANDS)

@@ -49,3 +49,29 @@ def test_a_bad_option_is_named_with_what_is_accepted(options, sentence):
 
 def test_an_integer_serves_where_a_float_is_asked_for():
     assert registry.validate_options("rtp", {"reorder_window": 1})["reorder_window"] == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (
+            {"congestion": "reno"},
+            "transport quic-stream: option 'congestion' is now 'control'; aioquic's own is stack=stock,control=reno",
+        ),
+        ({"control": "bbr"}, "transport quic-stream: control must be realtime, reno or cubic, got 'bbr'"),
+        (
+            {"stack": "stock"},
+            "transport quic-stream: stack=stock is aioquic as it is, with control=reno or cubic, got 'realtime'",
+        ),
+        ({"stack": "own"}, "transport quic-stream: option 'stack' must be 'scheduled' or 'stock', got 'own'"),
+    ],
+)
+def test_a_control_that_a_stack_does_not_have_is_refused_in_one_sentence(options, sentence):
+    with pytest.raises(ValueError) as refusal:
+        registry.validate_options("quic-stream", options)
+    assert str(refusal.value) == sentence
+
+
+def test_where_there_never_was_an_option_congestion_it_is_just_unknown():
+    with pytest.raises(ValueError, match="transport udp: unknown option 'congestion'; accepted are reorder_window"):
+        registry.validate_options("udp", {"congestion": "reno"})

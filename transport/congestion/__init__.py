@@ -1,9 +1,40 @@
-"""Congestion control for our scheduler: one file a controller, and this table. Sans-IO, and nothing of QUIC in it.
+"""Congestion control for our scheduler: the contract, one file a controller, and this table. Sans-IO, nothing of QUIC.
 
-To add one: a subclass of `RealtimeController` in a file of its own, a line here, and its name in
-`transport.quic.options.Congestion`.
+To add one: a class that keeps `controller.Controller` in a file of its own, and a line here.
 """
 
-from glassbench.transport.congestion.realtime import RealtimeController
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
 
-CONTROLLERS: dict[str, type[RealtimeController]] = {"realtime": RealtimeController}
+from glassbench.transport.congestion.controller import Controller
+from glassbench.transport.congestion.cubic import CubicController
+from glassbench.transport.congestion.realtime import RealtimeController
+from glassbench.transport.congestion.reno import RenoController
+
+Need = Literal["receive-times", "ecn"]
+
+
+class MakeController(Protocol):
+    """Makes a controller for packets of at most so many bytes of UDP payload, at first."""
+
+    def __call__(self, *, max_datagram_bytes: int) -> Controller: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ControllerEntry:
+    """One controller: what it is, how it is made, and what it cannot do without: the times at which the peer received
+    packets, or the marks of queues (ECN)."""
+
+    name: str
+    summary: str
+    make: MakeController
+    needs: frozenset[Need] = field(default_factory=frozenset)
+
+
+_ENTRIES = (
+    ControllerEntry("realtime", "the window follows the rate, the queue stays short", RealtimeController),
+    ControllerEntry("reno", "NewReno of RFC 9002", RenoController),
+    ControllerEntry("cubic", "CUBIC of RFC 9438", CubicController),
+)
+
+CONTROLLERS: dict[str, ControllerEntry] = {entry.name: entry for entry in _ENTRIES}

@@ -31,11 +31,9 @@ on while it waits. A burst that fits has therefore a precedent of a third of its
 
 import math
 from collections import deque
-from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import NamedTuple
 
-from glassbench.transport.congestion.pacer import Pacer
+from glassbench.transport.congestion.controller import Allowance, Feedback, SentPacket
 
 _INITIAL_PACKETS = 10  # RFC 9002 7.2
 _USED_FACTOR = 2  # a window is used if half of it was in flight, and then grows by what is acknowledged
@@ -43,7 +41,7 @@ _FAST_FACTOR = 3  # where the window was full and no queue shows: it grows by tw
 _MIN_PACKETS = 4  # with fewer in flight there is nothing to reduce
 _INITIAL_RTT = 0.1  # seconds, as all times
 _PROBE_GAIN = 2.0
-_TRAIN_GAP = 0.004  # a longer pause starts a new train; over the 2 ms between releases of a pacer with 1 ms timers
+_BURST_PACKETS = 2  # small against any queue that matters to video
 _TRAIN_RESOLUTION = 0.002  # no train is said to have passed faster: jitter of that size is everywhere
 _RTT_RESOLUTION = 0.002  # within so much of the base, the base was seen again
 _BASE_EPOCH = 2.5  # how long a base round trip is believed without being seen again
@@ -54,15 +52,11 @@ _LOSS_FACTOR = 0.85
 _UNLIMITED_FACTOR = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Sent:
-    size: int
-    at: float
-    train_at: float
-    train_bytes: int  # after the first packet of the train, up to and with this one
+class _Mark(NamedTuple):
+    """What is noted of a packet when it leaves."""
+
     clean: bool  # hardly anything of ours was in flight: its round trip is the path's, not our queue's
     loaded: bool  # enough was in flight for a queue to be ours
-    idle_at: float  # when the application last had nothing to send
 
 
 class _Acked(NamedTuple):
@@ -73,14 +67,11 @@ class _Acked(NamedTuple):
 
 
 class RealtimeController:
-    """One sender's window and pacing. Sans-IO: `now` in seconds, sizes in bytes, packets named by any unique number."""
+    """The controller of our own design, with a queue of `target_queue` seconds as its aim."""
 
     def __init__(self, *, max_datagram_bytes: int, target_queue: float = 0.025) -> None:
-        self.bytes_in_flight = 0
         self._packet = max_datagram_bytes
         self._target = target_queue
-        self._pacer = Pacer(max_datagram_bytes=max_datagram_bytes)
-        self._sent: dict[int, _Sent] = {}
         self._rate = 0.0  # bytes per second, as measured
         self._slow_start = True
         self._slow_start_window = _INITIAL_PACKETS * max_datagram_bytes
@@ -92,15 +83,11 @@ class RealtimeController:
         self._most_in_flight = self._last_most_in_flight = 0  # of this round, and of the one before
         self._draining = False
         self._jitter: float | None = None  # of round trips over the base, where it cannot be our queue
-        self._idle_at = -1.0
         self._recent_rtts: deque[tuple[float, float]] = deque()  # (at, rtt), rtt ascending: the first is the minimum
         self._delivered = 0
         self._acks: deque[tuple[float, int, float]] = deque()  # (at, delivered, sent_at of the newest), one round trip
-        self._train_at = 0.0
-        self._train_bytes = 0
         self._acked_train_at = -1.0  # the train of the newest packet that was acknowledged
         self._train_seen_at = -1.0  # when the first of it was
-        self._last_sent_at = -1.0
         self._round_at = self._last_round_at = 0.0
         self._round_ends_at = 0.0
         self._round_acked = 0
@@ -109,14 +96,21 @@ class RealtimeController:
         self._before_loss: tuple[bool, float] | None = None  # slow start and rate, ahead of rounds with little but loss
 
     @property
+    def allowance(self) -> Allowance:
+        return Allowance(
+            window_bytes=self.window,
+            unpaced_bytes=self._slow_start_window if self._slow_start else 0,
+            pacing_bps=self._pacing_rate * 8,
+            burst_bytes=_BURST_PACKETS * self._packet,
+            target_bps=self.rate * 8,
+            base_rtt=self.base_rtt,
+            probe=self._slow_start,
+        )
+
+    @property
     def base_rtt(self) -> float:
         """The path's own round-trip time as far as known, in seconds."""
         return self._base_rtt if self._base_rtt is not None else _INITIAL_RTT
-
-    @property
-    def in_slow_start(self) -> bool:
-        """Whether the path has not shown a limit yet, so that `rate` may be far too low."""
-        return self._slow_start
 
     @property
     def rate(self) -> float:
@@ -134,11 +128,6 @@ class RealtimeController:
         """The queueing delay that is accepted, in seconds: the path's own jitter is not our queue."""
         return self._target + min(2 * (self._jitter or 0.0), self._target)
 
-    def arrival_of(self, size_bytes: int, *, now: float) -> float:
-        """When the last of so many bytes will arrive if they follow what is in flight."""
-        queue = max(0.0, self.bytes_in_flight / self.rate - self.base_rtt)
-        return now + queue + size_bytes / self.rate + self.base_rtt / 2
-
     @property
     def window(self) -> int:
         """Bytes that may be in flight."""
@@ -147,8 +136,44 @@ class RealtimeController:
         measured = int(self._rate * (self.base_rtt + self.target))
         return max(self._slow_start_window if self._slow_start else _MIN_PACKETS * self._packet, measured)
 
+    def on_sent(self, packet: SentPacket) -> None:
+        ahead = packet.in_flight_bytes - packet.size_bytes
+        clean = ahead <= max(2 * self._packet, self.rate * self.base_rtt / 2)
+        self._most_in_flight = max(self._most_in_flight, packet.in_flight_bytes)
+        if packet.in_flight_bytes + self._packet > self.window:
+            self._limited_at = packet.at
+        packet.memo = _Mark(clean, packet.in_flight_bytes >= _MIN_PACKETS * self._packet)
+
+    def on_feedback(self, feedback: Feedback) -> None:
+        acked = [result.packet for result in feedback.results if not result.lost]
+        lost = [result.packet for result in feedback.results if result.lost]
+        if acked:
+            self._on_acked(acked, feedback.rtt, now=feedback.at)
+            self._update_round(feedback.in_flight_bytes + sum(packet.size_bytes for packet in lost), now=feedback.at)
+        if lost:
+            self._round_lost += len(lost)
+            self._update_round(feedback.in_flight_bytes, now=feedback.at)
+
+    def undo_losses(self, *, now: float) -> None:
+        if self._before_loss is not None:
+            self._slow_start, self._rate = self._before_loss
+            self._before_loss = None
+        self._lossy = False
+        self._round_lost = 0
+
+    def resize(self, max_datagram_bytes: int) -> None:
+        """The initial window is of packets (RFC 9002 7.2)."""
+        self._packet = max_datagram_bytes
+        self._slow_start_window = max(self._slow_start_window, _INITIAL_PACKETS * max_datagram_bytes)
+
+    def get_timer(self) -> float | None:
+        return None
+
+    def handle_timer(self, *, now: float) -> None:
+        pass
+
     @property
-    def pacing_rate(self) -> float:
+    def _pacing_rate(self) -> float:
         """Bytes per second; in slow start for what is beyond its window."""
         if self._slow_start:
             return max(self._rate, 1.0)  # nothing is measured at first
@@ -159,106 +184,31 @@ class RealtimeController:
         """Whether the path may carry more than the rate: there is hardly a queue, and few losses."""
         return self.standing_queue < self.target / 2 and not self._lossy
 
-    def packets_allowed(self, *, now: float) -> int:
-        """Full packets that may leave at `now`."""
-        room = max(0, (self.window - self.bytes_in_flight) // self._packet)
-        paced = min(room, max(0, self._pacer.packets(self.pacing_rate, now=now)))
-        if not self._slow_start:
-            return paced
-        return max(paced, (self._slow_start_window - self.bytes_in_flight) // self._packet)  # the latter is not paced
-
-    def next_send_at(self) -> float | None:
-        """When pacing lets the next packets go, if the window has room; else only an ACK can help, and it is None."""
-        if self.window - self.bytes_in_flight < self._packet:
-            return None
-        return self._pacer.next_at(self.pacing_rate)
-
-    def resize(self, max_datagram_bytes: int) -> None:
-        """Packets may have another size from now on; the initial window is of packets (RFC 9002 7.2)."""
-        self._packet = max_datagram_bytes
-        self._pacer.resize(max_datagram_bytes)
-        self._slow_start_window = max(self._slow_start_window, _INITIAL_PACKETS * max_datagram_bytes)
-
-    def on_idle(self, *, now: float) -> None:
-        """Everything that the application had to send has left."""
-        self._idle_at = now
-
-    def on_sent(self, number: int, size: int, *, now: float) -> None:
-        """A packet left."""
-        paced = 0.0 if self._slow_start else 2.5 * self._packet / self.pacing_rate
-        if now - self._last_sent_at > max(_TRAIN_GAP, paced):
-            self._train_at = now
-            self._train_bytes = 0
-        else:
-            self._train_bytes += size
-        self._last_sent_at = now
-        clean = self.bytes_in_flight <= max(2 * self._packet, self.rate * self.base_rtt / 2)
-        self.bytes_in_flight += size
-        self._most_in_flight = max(self._most_in_flight, self.bytes_in_flight)
-        if self.bytes_in_flight + self._packet > self.window:
-            self._limited_at = now
-        loaded = self.bytes_in_flight >= _MIN_PACKETS * self._packet
-        self._sent[number] = _Sent(size, now, self._train_at, self._train_bytes, clean, loaded, self._idle_at)
-        if not self._slow_start or self.bytes_in_flight > self._slow_start_window:
-            self._pacer.spend(size)
-
-    def on_acked(self, numbers: Iterable[int], rtt: float | None, *, now: float) -> None:
+    def _on_acked(self, packets: list[SentPacket], rtt: float | None, *, now: float) -> None:
         """One ACK: the packets that are new in it, and the round-trip time of the newest, without the ACK delay."""
-        acked = 0
-        newest: _Sent | None = None
-        first: _Sent | None = None  # of a train, with nothing of ours before it on the path
-        for number in numbers:
-            packet = self._sent.pop(number, None)
-            if packet is None:
-                continue
-            self.bytes_in_flight -= packet.size
-            acked += packet.size
-            self._round_acked += 1
-            if newest is None or packet.at >= newest.at:
+        newest = packets[0]
+        first: SentPacket | None = None  # of a train, with nothing of ours before it on the path
+        for packet in packets:
+            if packet.at >= newest.at:
                 newest = packet
-            if packet.clean and not packet.train_bytes:
+            if not packet.train_bytes and _mark(packet).clean:
                 first = packet
-        if newest is None:
-            return
+        acked_bytes = sum(packet.size_bytes for packet in packets)
+        self._round_acked += len(packets)
         if rtt is not None:
             self._update_delay(rtt, newest, now=now)
             if first is not None:
                 self._update_jitter(rtt + newest.at - first.at)
-        self._delivered += acked
+        self._delivered += acked_bytes
         self._acks.append((now, self._delivered, newest.at))
         self._update_rate(newest, rtt, now=now)
-        self._grow(acked)
-        self._update_round(now=now)
-
-    def on_lost(self, numbers: Iterable[int], *, now: float) -> None:
-        """Packets declared lost by the transport's loss detection."""
-        for number in numbers:
-            packet = self._sent.pop(number, None)
-            if packet is not None:
-                self.bytes_in_flight -= packet.size
-                self._round_lost += 1
-        self._update_round(now=now)
-
-    def on_narrowed(self) -> None:
-        """What was lost of late was lost by its size: what was concluded from it does not hold."""
-        if self._before_loss is not None:
-            self._slow_start, self._rate = self._before_loss
-            self._before_loss = None
-        self._lossy = False
-        self._round_lost = 0
-
-    def on_discarded(self, numbers: Iterable[int]) -> None:
-        """Packets no longer followed, which says nothing about the path (keys discarded, data probed with)."""
-        for number in numbers:
-            packet = self._sent.pop(number, None)
-            if packet is not None:
-                self.bytes_in_flight -= packet.size
+        self._grow(acked_bytes)
 
     def _update_jitter(self, rtt: float) -> None:
         over = max(0.0, rtt - self.base_rtt)
         self._jitter = over if self._jitter is None else self._jitter + (over - self._jitter) / 8
 
-    def _update_delay(self, rtt: float, newest: _Sent, *, now: float) -> None:
+    def _update_delay(self, rtt: float, newest: SentPacket, *, now: float) -> None:
         """The base is lowered by any sample, and raised at the end of an epoch to the least of its clean ones.
 
         An epoch may have none. If the window was never full in it, the application is the limit and its pauses empty
@@ -268,7 +218,7 @@ class RealtimeController:
         if self._base_rtt is None or rtt < self._base_rtt:
             self._base_rtt = rtt
         self._epoch_least = min(self._epoch_least, rtt)
-        if newest.clean:
+        if _mark(newest).clean:
             self._epoch_min = min(self._epoch_min, rtt)
         if now - self._epoch_at >= _BASE_EPOCH:
             if self._epoch_min == math.inf and self._limited_at < self._epoch_at:
@@ -302,9 +252,9 @@ class RealtimeController:
         elif limited and self._probing:  # a packet for each window acknowledged (7.3.3)
             self._rate += acked_bytes * self._packet / self.window / (self.base_rtt + self.target)
 
-    def _update_rate(self, newest: _Sent, rtt: float | None, *, now: float) -> None:
+    def _update_rate(self, newest: SentPacket, rtt: float | None, *, now: float) -> None:
         sample = self._acked_sample(now=now)
-        if self.standing_queue > self.target and newest.loaded:
+        if self.standing_queue > self.target and _mark(newest).loaded:
             self._slow_start = False
             if sample is not None:
                 acked = sample.size / sample.acked_in
@@ -330,7 +280,7 @@ class RealtimeController:
             return None
         return _Acked(last_delivered - first_delivered, last_at - first_at, last_sent_at - first_sent_at, first_sent_at)
 
-    def _update_round(self, *, now: float) -> None:
+    def _update_round(self, in_flight_bytes: int, *, now: float) -> None:
         """Once per round trip: was so much lost that it cannot be the radio?"""
         if now < self._round_ends_at:
             return
@@ -345,6 +295,11 @@ class RealtimeController:
         elif self._round_acked >= _MIN_PACKETS:
             self._before_loss = None
         self._round_acked = self._round_lost = 0
-        self._last_most_in_flight, self._most_in_flight = self._most_in_flight, self.bytes_in_flight
+        self._last_most_in_flight, self._most_in_flight = self._most_in_flight, in_flight_bytes
         self._last_round_at, self._round_at = self._round_at, now
         self._round_ends_at = now + self.base_rtt + max(0.0, self.standing_queue)
+
+
+def _mark(packet: SentPacket) -> _Mark:
+    assert isinstance(packet.memo, _Mark)
+    return packet.memo

@@ -3,12 +3,11 @@
 from functools import partial
 from typing import Any
 
-from glassbench.transport.congestion import CONTROLLERS
 from glassbench.transport.contract import TransportConfig
 from glassbench.transport.quic.datagrams import DatagramCarrier
 from glassbench.transport.quic.options import DatagramOptions, QuicOptions
 from glassbench.transport.quic.receiver import QuicReceiver
-from glassbench.transport.quic.sender import LiveSender, QuicSender, StockSender
+from glassbench.transport.quic.sender import QuicSender, ScheduledSender, StockSender
 from glassbench.transport.quic.session import Session
 from glassbench.transport.quic.streams import StreamCarrier, StreamPer
 
@@ -31,7 +30,7 @@ def stream_receiver(
 def datagram_sender(config: TransportConfig, session: type[Session]) -> QuicSender:
     """The sending end of an arm with frames in DATAGRAMs."""
     options = DatagramOptions(**_given(config))
-    repair = options.repair and options.congestion in CONTROLLERS
+    repair = options.repair and options.scheduled
     return _scheduler(options)(config, options, session, partial(DatagramCarrier, repair))
 
 
@@ -41,7 +40,7 @@ def datagram_receiver(config: TransportConfig, session: type[Session]) -> QuicRe
 
 
 def _scheduler(options: QuicOptions) -> type[QuicSender]:
-    return LiveSender if options.congestion in CONTROLLERS else StockSender
+    return ScheduledSender if options.scheduled else StockSender
 
 
 def _given(config: TransportConfig) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from typing import Any
 from aioquic.quic.congestion.base import QuicCongestionControl, register_congestion_control
 from aioquic.quic.packet_builder import QuicSentPacket
 
-from glassbench.transport.congestion import CONTROLLERS
-from glassbench.transport.congestion.realtime import RealtimeController
+from glassbench.transport.congestion import CONTROLLERS, ControllerEntry
+from glassbench.transport.congestion.flight import Flight
 from glassbench.transport.quic.path_mtu import PathMtu, SentSize
 
 
@@ -18,9 +18,10 @@ class ControlAdapter(QuicCongestionControl):
     aioquic sends while `congestion_window` exceeds `bytes_in_flight`: `permit` opens it for a number of packets.
     """
 
-    def __init__(self, controller: type[RealtimeController], *, max_datagram_size: int) -> None:
+    def __init__(self, entry: ControllerEntry, *, max_datagram_size: int) -> None:
         super().__init__(max_datagram_size=max_datagram_size)
-        self.controller = controller(max_datagram_bytes=max_datagram_size)
+        controller = entry.make(max_datagram_bytes=max_datagram_size)
+        self.flight = Flight(controller, max_datagram_bytes=max_datagram_size)
         self.lost_packets = 0
         self.path_mtu: PathMtu | None = None  # told of every packet too, and its probes are no congestion
         self._packet = max_datagram_size
@@ -32,35 +33,36 @@ class ControlAdapter(QuicCongestionControl):
         """Let the next call of aioquic send this many packets that count as in flight (ACKs always go)."""
         self.congestion_window = self.bytes_in_flight + packets * self._packet
 
-    def flush(self, latest_rtt: float, *, now: float) -> None:
+    def flush(self, latest_rtt: float, probe_timeout: float, *, now: float) -> None:
         """Report what the last call into aioquic brought. `latest_rtt` is the sample without the peer's ACK delay."""
-        acked, lost = self._acked, self._lost
-        if acked:
-            self._acked = []
-            numbers = [packet.number for packet in acked]
-            self.controller.on_acked(numbers, latest_rtt if self._rtt_sampled else None, now=now)
-            self._rtt_sampled = False
-        if lost:
-            self._lost = []
-            self._report_lost([packet.number for packet in lost], now=now)
-        if self.path_mtu is not None and (acked or lost):
+        if not self._acked and not self._lost:
+            return
+        acked, lost, self._acked, self._lost = self._acked, self._lost, [], []
+        lost_numbers = self._set_probes_aside([packet.number for packet in lost])
+        self.lost_packets += len(lost_numbers)
+        self.flight.on_settled(
+            [packet.number for packet in acked],
+            lost_numbers,
+            rtt=latest_rtt if self._rtt_sampled else None,
+            probe_timeout=probe_timeout,
+            now=now,
+        )
+        self._rtt_sampled = False
+        if self.path_mtu is not None:
             self.path_mtu.on_packets(acked, lost, now=now)
 
-    def resize(self, max_datagram_size: int) -> None:
-        """Packets may have another size from now on."""
+    def resize(self, max_datagram_size: int, *, now: float) -> None:
+        """Packets may have another size from now on. What was lost by its size was no congestion."""
         if max_datagram_size < self._packet:
-            self.controller.on_narrowed()
+            self.flight.undo_losses(now=now)
         self._packet = max_datagram_size
-        self.controller.resize(max_datagram_size)
+        self.flight.resize(max_datagram_size)
 
-    def _report_lost(self, numbers: list[int], *, now: float) -> None:
+    def _set_probes_aside(self, numbers: list[int]) -> list[int]:
         """The loss of a probe says something about its size and nothing about congestion (RFC 9000 14.4)."""
         probes = [number for number in numbers if self.path_mtu is not None and self.path_mtu.is_probe(number)]
-        self.controller.on_discarded(probes)
-        lost = [number for number in numbers if number not in probes]
-        self.lost_packets += len(lost)
-        if lost:
-            self.controller.on_lost(lost, now=now)
+        self.flight.discard(probes)
+        return [number for number in numbers if number not in probes]
 
     def on_packet_acked(self, *, now: float, packet: QuicSentPacket) -> None:
         self.bytes_in_flight -= packet.sent_bytes
@@ -69,12 +71,12 @@ class ControlAdapter(QuicCongestionControl):
     def on_packet_sent(self, *, packet: QuicSentPacket) -> None:
         assert packet.sent_time is not None
         self.bytes_in_flight += packet.sent_bytes
-        self.controller.on_sent(packet.packet_number, packet.sent_bytes, now=packet.sent_time)
+        self.flight.on_sent(packet.packet_number, packet.sent_bytes, now=packet.sent_time)
 
     def on_packets_expired(self, *, packets: Iterable[QuicSentPacket]) -> None:
         expired = list(packets)
         self.bytes_in_flight -= sum(packet.sent_bytes for packet in expired)
-        self.controller.on_discarded([packet.packet_number for packet in expired])
+        self.flight.discard([packet.packet_number for packet in expired])
         if self.path_mtu is not None:
             probes = [packet for packet in expired if self.path_mtu.is_probe(packet.packet_number)]
             self._lost += [SentSize(packet.packet_number, packet.sent_bytes) for packet in probes]
@@ -85,15 +87,20 @@ class ControlAdapter(QuicCongestionControl):
         self._lost += [SentSize(packet.packet_number, packet.sent_bytes) for packet in lost]
 
     def on_persistent_congestion(self) -> None:
-        """Nothing: an outage of the link is not congestion, and a standing queue shows by its delay."""
+        """Nothing: `Flight` finds it by itself."""
 
     def on_rtt_measurement(self, *, now: float, rtt: float) -> None:
         self._rtt_sampled = True
 
     def get_log_data(self) -> dict[str, Any]:
         """For the qlog: the window of the controller, where aioquic's own is a permit."""
-        return {"cwnd": self.controller.window, "bytes_in_flight": self.bytes_in_flight}
+        return {"cwnd": self.flight.allowance.window_bytes, "bytes_in_flight": self.bytes_in_flight}
 
 
-for name, controller in CONTROLLERS.items():
-    register_congestion_control(name, partial(ControlAdapter, controller))
+def registered_name(controller: str) -> str:
+    """The name of a controller of ours in aioquic's table, which has others of the same names."""
+    return f"glassbench-{controller}"
+
+
+for name, entry in CONTROLLERS.items():
+    register_congestion_control(registered_name(name), partial(ControlAdapter, entry))

@@ -11,10 +11,10 @@ from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.packet import QuicErrorCode, QuicPacketType, pull_quic_header
 from aioquic.tls import SessionTicket
 
-from glassbench.transport.congestion import CONTROLLERS
 from glassbench.transport.contract import Address, Closed, Connected, Datagram, Event, TransportConfig, Unsupported
 from glassbench.transport.quic.certificate import SERVER_NAME, certificate, filler, private_key
 from glassbench.transport.quic.chance import Chance
+from glassbench.transport.quic.control import registered_name
 from glassbench.transport.quic.options import QuicOptions
 from glassbench.transport.quic.path_mtu import BASE_BYTES, PathMtu
 from glassbench.transport.quic.qlog import KeyLog, Qlog
@@ -53,7 +53,7 @@ class QuicEnd:
         if options.zero_rtt and session.no_early_data is not None:
             raise Unsupported(session.no_early_data)
         self._config = config
-        self._live = options.congestion in CONTROLLERS
+        self._scheduled = options.scheduled
         self._session_type = session
         self._calls = calls
         self._events: deque[Event] = deque()
@@ -79,8 +79,8 @@ class QuicEnd:
                 self,
                 configuration=self._configuration,
                 chance=self._chance,
-                live=self._live,
-                path_mtu=PathMtu(self._config.max_datagram_bytes) if self._live else None,
+                scheduled=self._scheduled,
+                path_mtu=PathMtu(self._config.max_datagram_bytes) if self._scheduled else None,
             )
             self._session = self._session_type(self._stack, self._config.peer)
             self._on_stack(self._stack, self._session)
@@ -183,8 +183,7 @@ class QuicEnd:
             max_stream_data=_FLOW_CONTROL_BYTES,
             max_datagram_size=BASE_BYTES,
             max_datagram_frame_size=65535,
-            # The listener sends ACKs and requests: our control is for media, and the callers'.
-            congestion_control_algorithm=options.congestion if self._calls or not self._live else "reno",
+            congestion_control_algorithm=self._control(options),
         )
         if self._config.observer is not None:
             configuration.quic_logger = self._qlog
@@ -197,6 +196,12 @@ class QuicEnd:
             configuration.private_key = private_key()
             configuration.certificate_chain = [filler(options.chain_bytes)] if options.chain_bytes else []
         return configuration
+
+    def _control(self, options: QuicOptions) -> str:
+        """Of aioquic's table. Our listener sends ACKs and requests: control is for media, and the callers'."""
+        if not self._scheduled:
+            return options.control
+        return registered_name(options.control) if self._calls else "reno"
 
     def _listen(self, data: bytes, peer: Address, *, now: float) -> None:
         """aioquic wants a listening connection to be made for a certain Initial packet."""
@@ -217,7 +222,7 @@ class QuicEnd:
             self,
             configuration=self._configuration,
             chance=self._chance,
-            live=self._live,
+            scheduled=self._scheduled,
             original_destination_connection_id=header.destination_cid,
             session_ticket_fetcher=self._find_ticket,
         )

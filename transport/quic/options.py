@@ -1,30 +1,45 @@
 """What can be set on every QUIC and WebTransport arm."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from glassbench.transport.congestion import CONTROLLERS
 from glassbench.transport.quic.certificate import MIN_FILLER_BYTES
 
 MAX_CHAIN_BYTES = 12_000  # aioquic takes 16 KiB of one handshake message
 
-Congestion = Literal["realtime", "reno", "cubic"]
+STOCK_CONTROLS = ("reno", "cubic")  # aioquic's own
 
 
 @dataclass(frozen=True, slots=True)
 class QuicOptions:
-    """`congestion`: "realtime" is our scheduler and congestion control; "reno" and "cubic" are aioquic as it is,
-    without priorities, deadlines or repair. `queue_bytes`: what may wait to be sent; a frame beyond it is dropped.
-    `zero_rtt`: the caller resumes an earlier session and sends frames in its first flight (RFC 9001 section 4.6; what
-    that costs says `transport/quic/ticket.py`). Not for WebTransport. `chain_bytes`: the weight of further certificates
-    that the listener sends, as services on the web do.
+    """`control`: the congestion controller, by its name in `transport.congestion.CONTROLLERS`. `stack`: "scheduled" is
+    our scheduler, with priorities, deadlines and repair; "stock" is aioquic as it is, with a `control` of its own,
+    "reno" or "cubic". `queue_bytes`: what may wait to be sent; a frame beyond it is dropped. `zero_rtt`: the caller
+    resumes an earlier session and sends frames in its first flight (RFC 9001 section 4.6; what that costs says
+    `transport/quic/ticket.py`). Not for WebTransport. `chain_bytes`: the weight of further certificates that the
+    listener sends, as services on the web do.
     """
 
-    congestion: Congestion = "realtime"
+    control: str = "realtime"
+    stack: Literal["scheduled", "stock"] = "scheduled"
     queue_bytes: int = 1_000_000
     zero_rtt: bool = False
     chain_bytes: int = 0
 
+    @property
+    def scheduled(self) -> bool:
+        """Whether our scheduler sends, and not aioquic by itself."""
+        return self.stack == "scheduled"
+
     def __post_init__(self) -> None:
+        if self.control not in CONTROLLERS and self.control not in STOCK_CONTROLS:
+            raise ValueError(f"control must be {_one_of(CONTROLLERS)}, got {self.control!r}")
+        if self.stack == "stock" and self.control not in STOCK_CONTROLS:
+            raise ValueError(
+                f"stack=stock is aioquic as it is, with control={_one_of(STOCK_CONTROLS)}, got {self.control!r}"
+            )
         if self.queue_bytes <= 0:
             raise ValueError(f"queue_bytes must be positive, got {self.queue_bytes}")
         if self.chain_bytes and not MIN_FILLER_BYTES <= self.chain_bytes <= MAX_CHAIN_BYTES:
@@ -35,6 +50,11 @@ class QuicOptions:
 
 @dataclass(frozen=True, slots=True)
 class DatagramOptions(QuicOptions):
-    """`repair`: send a lost datagram again while it can arrive before its frame expires (only with "realtime")."""
+    """`repair`: send a lost datagram again while it can arrive before its frame expires (not by aioquic as it is)."""
 
     repair: bool = True
+
+
+def _one_of(names: Iterable[str]) -> str:
+    *first, last = names
+    return f"{', '.join(first)} or {last}"

@@ -36,7 +36,7 @@ class QuicReceiver(QuicEnd):
         unit: Unit,
     ) -> None:
         super().__init__(config, options, session, calls=False, counters=_COUNTERS)
-        repairs = unit != "datagram" or (isinstance(options, DatagramOptions) and options.repair and self._live)
+        repairs = unit != "datagram" or (isinstance(options, DatagramOptions) and options.repair and self._scheduled)
         self._unit = unit
         self._tracks = {track.id: track for track in config.tracks}
         self._missing = MissingFrames(config.tracks, reorder_window=None if repairs else _REORDER_WINDOW)

@@ -4,8 +4,17 @@ import math
 from collections import deque
 from collections.abc import Callable, Hashable
 
-from glassbench.transport.congestion.realtime import RealtimeController
-from glassbench.transport.contract import Address, Datagram, Frame, FrameDropped, KeyframeRequested, TransportConfig
+from glassbench.transport.congestion.flight import Flight
+from glassbench.transport.congestion.target import Target
+from glassbench.transport.contract import (
+    Address,
+    Datagram,
+    Frame,
+    FrameDropped,
+    KeyframeRequested,
+    RateChanged,
+    TransportConfig,
+)
 from glassbench.transport.framing import (
     MAX_FRAME_BYTES,
     Malformed,
@@ -169,7 +178,7 @@ class StockSender(QuicSender):
         carrier.fill(_EVERYTHING)
 
 
-class LiveSender(QuicSender):
+class ScheduledSender(QuicSender):
     """Our scheduler: what may leave now is decided by the congestion controller, what leaves by priority and deadline.
 
     A frame waits in our queue until packets can carry it at once; only then it gets a stream or fragments, so that a
@@ -186,6 +195,7 @@ class LiveSender(QuicSender):
         super().__init__(config, options, session, carrier)
         self._video = {track.id for track in config.tracks if track.media != "data"}  # messages need no other
         self._send_at: float | None = None  # when pacing lets waiting bytes go
+        self._target = Target()
 
     def get_timer(self) -> float | None:
         at = super().get_timer()
@@ -226,30 +236,36 @@ class LiveSender(QuicSender):
         carrier = self._carrier
         if carrier is None or stack.control is None or not self._connected:
             return super()._transmit(stack, now=now)
-        control = stack.control.controller
+        flight = stack.control.flight
         self._tell_dropped(stack)
         self._expire(now=now)
         datagrams: list[Datagram] = []
         while True:
-            packets = control.packets_allowed(now=now)
+            packets = flight.packets_allowed(now=now)
             wanted = max(packets, 1) if stack.probe_due else packets
-            self._start_frames(carrier, control, wanted, now=now)
+            self._start_frames(carrier, flight, wanted, now=now)
             carrier.fill(wanted)
             sent = stack.transmit(wanted, now=now)
             datagrams += [Datagram(data, peer) for data, peer in sent]
             if not self._queue and not carrier.waiting():
-                control.on_idle(now=now)
-                if control.packets_allowed(now=now):  # a probe delays nobody, and is subject to the window
+                flight.on_idle(now=now)
+                if flight.packets_allowed(now=now):  # a probe delays nobody, and is subject to the window
                     datagrams += [Datagram(data, peer) for data, peer in stack.probe_path(now=now)]
                 break
             if not packets:
-                self._send_at = control.next_send_at()
+                self._send_at = flight.next_send_at()
                 break
             if not sent:
                 break  # held by the peer's flow control: its next packet will tell
+        self._say_target(flight, now=now)
         return datagrams
 
-    def _start_frames(self, carrier: Carrier, control: RealtimeController, packets: int, *, now: float) -> None:
+    def _say_target(self, flight: Flight, *, now: float) -> None:
+        target_bps = self._target.change(flight.allowance, now=now)
+        if target_bps is not None:
+            self._events.append(RateChanged(now, target_bps))
+
+    def _start_frames(self, carrier: Carrier, flight: Flight, packets: int, *, now: float) -> None:
         """Bring into the carrier what can leave now.
 
         A frame that cannot arrive in time would take the time of the next one, which then is late too, and so on: under
@@ -264,15 +280,15 @@ class LiveSender(QuicSender):
                 return
             frame = self._queue.pop()
             ahead = carrier.unsent_bytes(frame.priority)
-            if self._queue and self._is_hopeless(frame, control, ahead, now=now):
+            if self._queue and self._is_hopeless(frame, flight, ahead, now=now):
                 self._give_up_on(frame)
             else:
                 carrier.start(frame)
 
-    def _is_hopeless(self, frame: Frame, control: RealtimeController, bytes_ahead: int, *, now: float) -> bool:
-        if frame.expires_at is None or control.in_slow_start:
+    def _is_hopeless(self, frame: Frame, flight: Flight, bytes_ahead: int, *, now: float) -> bool:
+        if frame.expires_at is None or flight.allowance.probe:
             return False
-        arrives_at = control.arrival_of(bytes_ahead + len(frame.payload), now=now)
+        arrives_at = flight.arrival_of(bytes_ahead + len(frame.payload), now=now)
         return arrives_at + _ESTIMATE_SLACK > frame.expires_at
 
     def _expire(self, *, now: float) -> None:

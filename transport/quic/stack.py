@@ -32,7 +32,7 @@ _ENDED = (QuicConnectionState.CLOSING, QuicConnectionState.DRAINING, QuicConnect
 
 
 class Stack(ObservedConnection):
-    """A QUIC connection: with `live`, our ACK policy and probes; else aioquic as it is, observed.
+    """A QUIC connection: with `scheduled`, our ACK policy and probes; else aioquic as it is, observed.
 
     `path_mtu` is the search of an end that sends media; without it datagrams stay at the size of the configuration.
     """
@@ -43,7 +43,7 @@ class Stack(ObservedConnection):
         *,
         configuration: QuicConfiguration,
         chance: Chance,
-        live: bool,
+        scheduled: bool,
         path_mtu: PathMtu | None = None,
         original_destination_connection_id: bytes | None = None,
         session_ticket_fetcher: SessionTicketFetcher | None = None,
@@ -56,13 +56,13 @@ class Stack(ObservedConnection):
                 session_ticket_fetcher=session_ticket_fetcher,
             )
         self._chance = chance
-        self._live = live
+        self._scheduled = scheduled
         control = self._loss._cc
         self.control = control if isinstance(control, ControlAdapter) else None
         self._path_mtu = path_mtu
         if self.control is not None:
             self.control.path_mtu = path_mtu
-        if live:
+        if scheduled:
             self._loss._pacer = _Unpaced(max_datagram_size=configuration.max_datagram_size)
             self._ack_delay = _ACK_DELAY
         self._ack_policy = AckPolicy()
@@ -209,7 +209,7 @@ class Stack(ObservedConnection):
             self._acted = True  # what was found lost may be more than stream data
         if self._handshake_complete and not self._early_data_settled:
             self._settle_early_data(now=now)
-        if self._live and self._handshake_complete:
+        if self._scheduled and self._handshake_complete:
             self._ack_policy.hasten(self._loss.spaces[-1], now=now)
         self._flush_control(now=now)
 
@@ -256,7 +256,7 @@ class Stack(ObservedConnection):
 
         What else a packet of the peer gave cause to say goes with its acknowledgement, in a few milliseconds.
         """
-        if not self._live or self._acted or not self._handshake_confirmed or self._close_pending:
+        if not self._scheduled or self._acted or not self._handshake_confirmed or self._close_pending:
             return False
         ack_at = self._loss.spaces[-1].ack_at
         if ack_at is not None and ack_at <= now:
@@ -264,7 +264,7 @@ class Stack(ObservedConnection):
         return not self._probe_pending and not self._datagrams_pending and not self.has_stream_data()
 
     def _probe_at(self) -> float | None:
-        if not self._live or not self._handshake_confirmed or self._state in _ENDED or not self._in_flight():
+        if not self._scheduled or not self._handshake_confirmed or self._state in _ENDED or not self._in_flight():
             return None
         return max(self._alive_at + self._loss.get_probe_timeout(), self._probed_at + _PROBE_INTERVAL)
 
@@ -272,9 +272,9 @@ class Stack(ObservedConnection):
         if self.control is None:
             return
         before = self.datagram_bytes
-        self.control.flush(self._loss._rtt_latest, now=now)
+        self.control.flush(self._loss._rtt_latest, self._loss.get_probe_timeout(), now=now)
         if self.datagram_bytes != before:
-            self.control.resize(self.datagram_bytes)
+            self.control.resize(self.datagram_bytes, now=now)
             if self.datagram_bytes < before:
                 self._reports.on_path_narrowed()
                 self._repeat_larger(now=now)

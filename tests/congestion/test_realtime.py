@@ -4,6 +4,7 @@ from collections import deque
 
 import pytest
 
+from glassbench.transport.congestion.flight import Flight
 from glassbench.transport.congestion.pacer import Pacer
 from glassbench.transport.congestion.realtime import RealtimeController
 
@@ -16,6 +17,7 @@ class Path:
     def __init__(self, rate, rtt, *, queue_bytes=10**9, lose=lambda number: False):
         self.rate, self.rtt, self.queue_bytes, self.lose = rate, rtt, queue_bytes, lose
         self.controller = RealtimeController(max_datagram_bytes=PACKET)
+        self.flight = Flight(self.controller, max_datagram_bytes=PACKET)
         self.now = 1000.0
         self.free_at = 0.0
         self.due = deque()  # (at, number, sent_at, lost)
@@ -33,21 +35,21 @@ class Path:
             while self.due and self.due[0][0] <= self.now:
                 at, number, sent_at, lost = self.due.popleft()
                 if lost:
-                    self.controller.on_lost([number], now=self.now)
+                    self._settle([], [number], None)
                     self.lost += 1
                 else:
-                    self.controller.on_acked([number], at - sent_at, now=self.now)
+                    self._settle([number], [], at - sent_at)
                     self.delays.append(at - sent_at - self.rtt)
                     self.acked_bytes += PACKET
             while frames and frames[0][0] <= self.now:
                 waiting += frames.popleft()[1]
-            for _ in range(self.controller.packets_allowed(now=self.now)):
+            for _ in range(self.flight.packets_allowed(now=self.now)):
                 if backlog is None and waiting <= 0:
                     break
                 waiting -= PACKET
                 self._send()
             if backlog is None and waiting <= 0:
-                self.controller.on_idle(now=self.now)
+                self.flight.on_idle(now=self.now)
         return self
 
     def _send(self):
@@ -56,9 +58,12 @@ class Path:
         if not lost:
             self.free_at = max(self.now, self.free_at) + PACKET / self.rate
         at = (self.free_at if not lost else self.now + queued / self.rate) + self.rtt
-        self.controller.on_sent(self.number, PACKET, now=self.now)
+        self.flight.on_sent(self.number, PACKET, now=self.now)
         self.due.append((at, self.number, self.now, lost))
         self.number += 1
+
+    def _settle(self, acked, lost, rtt):
+        self.flight.on_settled(acked, lost, rtt=rtt, probe_timeout=3 * self.rtt, now=self.now)
 
     def since(self):
         self.delays.clear()
@@ -86,7 +91,7 @@ def test_video_below_capacity_meets_no_queue_but_its_own_train(rtt):
     path.since().run(3, frames=video(90, 12 * PACKET, at=path.now))
     assert max(path.delays) < 13 * PACKET / path.rate
     assert path.controller.rate > 10e6 / 8
-    assert path.controller.packets_allowed(now=path.now + 0.01) >= 2
+    assert path.flight.packets_allowed(now=path.now + 0.01) >= 2
 
 
 @pytest.mark.parametrize("rtt", [0.02, 0.1])
@@ -135,13 +140,13 @@ def test_silence_neither_inflates_nor_collapses_the_window():
 
 
 def test_a_lost_flight_frees_the_window():
-    controller = RealtimeController(max_datagram_bytes=PACKET)
+    flight = Flight(RealtimeController(max_datagram_bytes=PACKET), max_datagram_bytes=PACKET)
     for number in range(10):
-        controller.on_sent(number, PACKET, now=1000.0)
-    assert controller.packets_allowed(now=1000.5) == 0
-    controller.on_lost(range(10), now=1000.5)
-    assert controller.bytes_in_flight == 0
-    assert controller.packets_allowed(now=1001.0) > 0
+        flight.on_sent(number, PACKET, now=1000.0)
+    assert flight.packets_allowed(now=1000.5) == 0
+    flight.on_settled([], range(10), rtt=None, probe_timeout=0.3, now=1000.5)
+    assert flight.bytes_in_flight == 0
+    assert flight.packets_allowed(now=1001.0) > 0
 
 
 @pytest.mark.parametrize("late", [0.0, 0.001])
@@ -150,7 +155,7 @@ def test_the_pacer_reaches_its_rate_with_late_timers_and_never_bursts(rate, late
     pacer = Pacer(max_datagram_bytes=PACKET)
     now, sent, burst = 1000.0, 0, 0
     while now < 1003.0:
-        packets = pacer.packets(rate, now=now)
+        packets = pacer.packets(rate, 2 * PACKET, now=now)
         pacer.spend(packets * PACKET)
         sent += packets * PACKET
         burst = max(burst, packets)
