@@ -1,9 +1,10 @@
-"""Contract tests for parts that others write: a transport, an element of a path.
+"""Contract tests for parts that others write: a transport, a congestion controller, an element of a path.
 
-    from glassbench.testing import Broken, check_element, check_transport
+    from glassbench.testing import Broken, check_controller, check_element, check_transport
 
     def test_mine():
         check_transport(MY_ENTRY)
+        check_controller(MyController)
         check_element(lambda rng: MyLoss(0.1, rng))
 
 A checker runs the part through the simulator and raises `Broken`, which names the first demand that is not met; its
@@ -16,14 +17,16 @@ if TYPE_CHECKING:
     from glassbench.demands import Broken
     from glassbench.experiments.worlds.testing.check_transport import check_transport
     from glassbench.netem.testing.check_element import check_element
+    from glassbench.transport.congestion.testing import check_controller
 
 _HOMES = {
     "Broken": "demands",
+    "check_controller": "transport.congestion.testing",
     "check_element": "netem.testing.check_element",
     "check_transport": "experiments.worlds.testing.check_transport",
 }
 
-__all__ = ["Broken", "check_element", "check_transport"]
+__all__ = ["Broken", "check_controller", "check_element", "check_transport"]
 
 
 def __getattr__(name: str) -> Any:
