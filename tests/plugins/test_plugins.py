@@ -1,4 +1,6 @@
-"""A package of a user adds a transport and an element, without a fork; what is wrong with one is said in a sentence."""
+"""A package of a user adds a transport, a controller and an element, without a fork; what is wrong with one is said in
+a sentence.
+"""
 
 import json
 import os
@@ -15,6 +17,8 @@ from typing import Literal
 
 from glassbench.experiments.scenario.element_spec import ElementSpec
 from glassbench.netem.medium import LossyMedium
+from glassbench.transport.congestion import ControllerEntry
+from glassbench.transport.congestion.reno import RenoController
 from glassbench.transport.registry import TransportEntry
 from glassbench.transport.udp import UdpOptions, UdpReceiver, UdpSender
 
@@ -23,6 +27,7 @@ with open(Path(__file__).parent / "loads", "a") as loads:
 
 MEDIA = frozenset({"h264", "data"})
 MINE = TransportEntry("mine", "udp by another name", UdpOptions, UdpSender, UdpReceiver, MEDIA)
+CONTROL = ControllerEntry("careful", "NewReno by another name", RenoController)
 NOTHING = 7
 
 
@@ -56,7 +61,11 @@ source = "lognormal"
 down = [{ element = "lose-each", count = 20 }, { element = "delay", delay = "20ms" }]
 up = [{ element = "delay", delay = "20ms" }]
 """
-GOOD = {"glassbench.transports": {"mine": "mine:MINE"}, "glassbench.elements": {"lose-each": "mine:LoseEachSpec"}}
+GOOD = {
+    "glassbench.transports": {"mine": "mine:MINE"},
+    "glassbench.elements": {"lose-each": "mine:LoseEachSpec"},
+    "glassbench.controllers": {"careful": "mine:CONTROL"},
+}
 
 Glass = Callable[..., "subprocess.CompletedProcess[str]"]
 Install = Callable[..., None]
@@ -124,6 +133,15 @@ def test_an_arm_and_an_element_of_a_package_are_measured_by_workers_too(
     assert measured["mine"][0] == "measured" and 0 < measured["mine"][1] < 60
     shown = glass("report", "results/mine-seed1")
     assert "one of 20 lost" in shown.stdout
+
+
+def test_a_controller_of_a_package_controls_as_ours_do(install: Install, glass: Glass) -> None:
+    install(GOOD)
+    arms = ["--arm", "quic-datagram:control=careful", "--arm", "quic-datagram:control=reno"]
+    measured = outcomes(glass("compare", *arms, "--source", "lognormal", "--duration", "2s", "--json"))
+    assert {outcome for outcome, _ in measured.values()} == {"measured"}
+    refused = glass("compare", "--arm", "quic-datagram:control=careless", "--duration", "1s")
+    assert "control must be realtime, reno, cubic or careful, got 'careless'" in refused.stderr
 
 
 def test_an_option_of_such_an_arm_is_checked_as_ours_are(install: Install, glass: Glass) -> None:
