@@ -49,3 +49,10 @@ def test_a_bad_option_is_named_with_what_is_accepted(options, sentence):
 
 def test_an_integer_serves_where_a_float_is_asked_for():
     assert registry.validate_options("rtp", {"reorder_window": 1})["reorder_window"] == 1
+
+
+def test_an_entry_says_how_long_frames_are_held_and_what_a_dissector_must_be_told():
+    held = {name: entry.holds(registry.validate_options(name, {})) for name, entry in registry.TRANSPORTS.items()}
+    assert {name for name, seconds in held.items() if seconds} == {"srt"}
+    assert registry.get("srt").holds(registry.validate_options("srt", {"latency_ms": 250})) == 0.25
+    assert {name for name, entry in registry.TRANSPORTS.items() if entry.hint is not None} == {"rtp", "srt"}
