@@ -75,3 +75,10 @@ def test_a_control_that_a_stack_does_not_have_is_refused_in_one_sentence(options
 def test_where_there_never_was_an_option_congestion_it_is_just_unknown():
     with pytest.raises(ValueError, match="transport udp: unknown option 'congestion'; accepted are reorder_window"):
         registry.validate_options("udp", {"congestion": "reno"})
+
+
+def test_an_entry_says_how_long_frames_are_held_and_what_a_dissector_must_be_told():
+    held = {name: entry.holds(registry.validate_options(name, {})) for name, entry in registry.TRANSPORTS.items()}
+    assert {name for name, seconds in held.items() if seconds} == {"srt"}
+    assert registry.get("srt").holds(registry.validate_options("srt", {"latency_ms": 250})) == 0.25
+    assert {name for name, entry in registry.TRANSPORTS.items() if entry.hint is not None} == {"rtp", "srt"}
