@@ -21,7 +21,8 @@ from glassbench.experiments.budgets.metrics import METRICS, Frames, Metric, Valu
 from glassbench.experiments.budgets.profile import Profile, percentile_profile, shown_profile
 from glassbench.experiments.budgets.spec import TRACKS, Budgets, Target
 from glassbench.experiments.engine.plan import Cell, Plan, checked
-from glassbench.experiments.engine.plan_run import CellProgress, run_plan
+from glassbench.experiments.engine.plan_run import run_plan
+from glassbench.experiments.engine.progress import Advance, unwatched
 from glassbench.experiments.results.dataset import Dataset
 from glassbench.experiments.results.notes import told
 from glassbench.experiments.results.versions import versions
@@ -68,10 +69,10 @@ def measure(
     results: Path,
     *,
     workers: int | None = None,
-    progress: CellProgress = lambda finished, total, cell: None,
+    progress: Advance = unwatched,
     command: Sequence[str] = (),
 ) -> Measured:
-    """Run what is not there yet, and count. Raises BudgetError, ResultsError, and PlanInterrupted after Ctrl-C."""
+    """Run what is not there yet, and count. Raises BudgetError, ResultsError, and Interrupted after Ctrl-C."""
     plan = plan_of(budgets)
     made_with = versions()
     decides = [plan.fingerprint, [fingerprint(target) for target in budgets.targets], made_with]

@@ -3,20 +3,20 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from glassbench.experiments import scenario
+from glassbench.experiments.catalog.cells import NO_ANSWERS, delay, make_cell, make_plan, video
+from glassbench.experiments.catalog.checks import BYTES, MS, PERCENT, Unit, bounded, check, order, value
 from glassbench.experiments.catalog.experiment import Check, Datasets, Experiment
-from glassbench.experiments.engine.plan import Cell, Plan, checked
+from glassbench.experiments.catalog.figures import curve, finish, logarithmic, panels
+from glassbench.experiments.catalog.frames import FloatArray, column, only
+from glassbench.experiments.engine.plan import Cell, Plan
 from glassbench.experiments.results.dataset import Dataset
-from glassbench.experiments.results.plots.style import FAINT, INK, arm_styles, new_figure, tidy
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+from glassbench.experiments.results.plots.style import FAINT, INK, arm_styles
 
 RATE, RTT = 4e6, 0.05  # bit/s; seconds, without queue
 BDP = RATE * RTT / 8  # bytes
@@ -31,10 +31,9 @@ ARMS = {
 REALTIME_TARGET = 0.025  # seconds, transport/congestion/realtime.py
 PACKET_BYTES = 1480
 
+_TARGET_AND_PACKET = CODEL_TARGET + PACKET_BYTES * 8 / RATE
 _OFFERED = 6e6
 _SECONDS, _WARM_UP = 16.0, 5.0
-
-FloatArray = NDArray[np.float64]
 
 
 def full_buffer_delay(buffer_bytes: float, rate_bps: float) -> float:
@@ -87,56 +86,43 @@ def _plans() -> tuple[Plan, ...]:
     queues: dict[str, Any] = {name: f"{share * BDP:g}B" for name, share in BUFFERS.items()}
     queues[CODEL] = {"discipline": "codel"}
     cells = [_cell(arm, name, queue) for name, queue in queues.items() for arm in ARMS]
-    return (checked(Plan("bufferbloat", (*cells, _cell("udp", CODEL, queues[CODEL])), frames=True)),)
+    return (make_plan("bufferbloat", (*cells, _cell("udp", CODEL, queues[CODEL]))),)
 
 
 def _cell(arm: str, name: str, queue: Any) -> Cell:
-    delay = {"element": "delay", "delay": f"{RTT * 500:g}ms"}
+    way = delay(RTT / 2)
     # The arm that nothing slows down gets no answers: requests for keyframes would make it yet faster.
-    answers = {"element": "random-loss", "probability": "100%"} if arm == "udp" else delay
-    content = {
-        "name": "bufferbloat",
-        "duration": f"{_SECONDS:g}s",
-        "arms": [ARMS.get(arm, arm)],
-        "video": {
-            "source": "lognormal",
-            "bitrate": f"{_OFFERED / 1e6:g}Mbit/s",
-            "encode_cost": "none",
-            "decode_cost": "none",
-        },
-        "network": {
-            "down": [{"element": "rate", "rate": f"{RATE / 1e6:g}Mbit/s", "queue": queue}, delay],
-            "up": [answers],
-        },
-    }
-    return Cell({"control": arm, "queue": name}, scenario.build(content))
+    answers = NO_ANSWERS if arm == "udp" else way
+    return make_cell(
+        {"control": arm, "queue": name},
+        "bufferbloat",
+        seconds=_SECONDS,
+        arm=ARMS.get(arm, arm),
+        media=video(f"{_OFFERED / 1e6:g}Mbit/s"),
+        network={"down": [{"element": "rate", "rate": f"{RATE / 1e6:g}Mbit/s", "queue": queue}, way], "up": [answers]},
+    )
 
 
 def points(data: Dataset) -> list[Point]:
     """All cells, in the order of the plan."""
-    found = []
+    every = []
     for cell, arm, queue in data.summary[["cell", "axis.control", "axis.queue"]].itertuples(index=False):
         ledger, links = data.ledger([cell]), data.links([cell])
-        sent, arrived = (ledger[name].to_numpy(dtype=np.float64) for name in ("first_sent_at", "first_arrival_at"))
+        sent, arrived = column(ledger, "first_sent_at"), column(ledger, "first_arrival_at")
         met = (arrived - sent - RTT / 2 - PACKET_BYTES * 8 / RATE)[sent >= _WARM_UP]
         down = links[(links["direction"] == "down") & (links["at"] >= 0) & (links["at"] < _SECONDS)]
         late = down[down["at"] >= _WARM_UP]
-        found.append(
+        every.append(
             Point(
                 arm=arm,
                 queue=queue,
                 met=np.maximum(met[~np.isnan(met)], 0.0),
                 utilization=float(late["delivered_bytes"].sum() / late["capacity_bytes"].sum()),
                 backlog_bytes=float(down["backlog_bytes"].max()),
-                drops=down["dropped_packets"].to_numpy(dtype=np.float64),
+                drops=column(down, "dropped_packets"),
             )
         )
-    return found
-
-
-def _one(table: Sequence[Point], arm: str, queue: str) -> Point:
-    (point,) = [point for point in table if (point.arm, point.queue) == (arm, queue)]
-    return point
+    return every
 
 
 def _checks(data: Datasets) -> list[Check]:
@@ -155,109 +141,103 @@ def _checks(data: Datasets) -> list[Check]:
 
 
 def _loss_based_fills_the_buffer(table: Sequence[Point]) -> Check:
-    rows = [(_one(table, arm, name), share * BDP) for arm in ("reno", "cubic") for name, share in BUFFERS.items()]
-    least = max(size - point.backlog_bytes for point, size in rows)
-    return Check(
-        claim="Loss-based control fills any drop-tail buffer",
-        source="Gettys, Nichols: Bufferbloat: Dark Buffers in the Internet, ACM Queue 2011; closed form: loss is the "
-        "only signal, and only a full buffer gives it",
-        kind="value",
-        expected=f"reno and cubic: the backlog reaches the buffer, less a packet of {PACKET_BYTES} bytes at most",
-        measured=f"{least:.0f} bytes less at most, of " + ", ".join(f"{size / 1e3:g} kB" for _, size in rows[:3]),
-        holds=least <= PACKET_BYTES,
+    backlogs = {
+        f"{arm} {name}": share * BDP - only(table, arm=arm, queue=name).backlog_bytes
+        for arm in ("reno", "cubic")
+        for name, share in BUFFERS.items()
+    }
+    return check(
+        "Loss-based control fills any drop-tail buffer",
+        "Gettys, Nichols: Bufferbloat: Dark Buffers in the Internet, ACM Queue 2011; closed form: loss is the only "
+        "signal, and only a full buffer gives it",
+        "value",
+        bounded(BYTES, backlogs, at_most=PACKET_BYTES, of="room left in the buffer", at="(a packet)"),
     )
 
 
 def _delay_is_that_of_the_full_buffer(table: Sequence[Point]) -> Check:
     names = ("1 BDP", "4 BDP")
-    got = [_one(table, "cubic", name).p(0.95) for name in names]
-    want = [full_buffer_delay(BUFFERS[name] * BDP, RATE) for name in names]
-    return Check(
-        claim="The delay of a full drop-tail buffer is its size over the rate",
-        source="closed form: bytes x 8 / rate",
-        kind="value",
-        expected=f"cubic's p95 at 1 and 4 BDP: {_ms(want)}, within 10 %",
-        measured=_ms(got),
-        holds=all(abs(a / b - 1) <= 0.1 for a, b in zip(got, want, strict=True)),
+    got = [only(table, arm="cubic", queue=name).p(0.95) for name in names]
+    want = {name: full_buffer_delay(BUFFERS[name] * BDP, RATE) for name in names}
+    return check(
+        "The delay of a full drop-tail buffer is its size over the rate",
+        "closed form: bytes x 8 / rate",
+        "value",
+        value(MS, got, want, within=0.1, of="cubic's p95"),
         note="p95: the buffer is full just before each loss only",
     )
 
 
 def _larger_buffers_only_add_delay(table: Sequence[Point]) -> Check:
-    small, large = _one(table, "reno", "1 BDP"), _one(table, "reno", "4 BDP")
-    return Check(
-        claim="More buffer than a bandwidth-delay product adds delay and no throughput",
-        source="Gettys, Nichols, ACM Queue 2011; Appenzeller et al. 2004",
-        kind="order",
-        expected="reno, 4 BDP against 1: more than 3 times the median queue, less than 2 % more throughput",
-        measured=f"{_ms([small.p(0.5), large.p(0.5)])}; {small.utilization:.1%} and {large.utilization:.1%} of rate",
-        holds=large.p(0.5) > 3 * small.p(0.5) and large.utilization < 1.02 * small.utilization,
+    rows = {name: only(table, arm="reno", queue=name) for name in ("1 BDP", "4 BDP")}
+    used = {name: row.utilization for name, row in rows.items()}
+    return check(
+        "More buffer than a bandwidth-delay product adds delay and no throughput",
+        "Gettys, Nichols, ACM Queue 2011; Appenzeller et al. 2004",
+        "order",
+        order(MS, {name: row.p(0.5) for name, row in rows.items()}, times=3, of="reno's median queue"),
+        bounded(
+            PERCENT, used["4 BDP"], below=1.02 * used["1 BDP"], of="used of the rate at 4 BDP", at="(1.02 of 1 BDP)"
+        ),
         note="the sources give no factor; the means of the sawtooth, 2.75 and 0.5 BDP, differ by 5.5",
     )
 
 
 def _reno_uses_what_the_buffer_allows(table: Sequence[Point]) -> Check:
-    got = [_one(table, "reno", name).utilization for name in BUFFERS]
-    want = [reno_utilization(share) for share in BUFFERS.values()]
-    return Check(
-        claim="One Reno flow needs a bandwidth-delay product of buffer to use all of the link",
-        source="Appenzeller, Keslassy, McKeown: Sizing Router Buffers, 2004, section 2; the sawtooth integrated",
-        kind="value",
-        expected=", ".join(f"{value:.0%}" for value in want) + " with 1/4, 1 and 4 BDP, within 5 points",
-        measured=", ".join(f"{value:.1%}" for value in got),
-        holds=all(abs(a - b) <= 0.05 for a, b in zip(got, want, strict=True)),
+    got = [only(table, arm="reno", queue=name).utilization for name in BUFFERS]
+    want = {name: reno_utilization(share) for name, share in BUFFERS.items()}
+    return check(
+        "One Reno flow needs a bandwidth-delay product of buffer to use all of the link",
+        "Appenzeller, Keslassy, McKeown: Sizing Router Buffers, 2004, section 2; the sawtooth integrated",
+        "value",
+        value(PERCENT, got, want, off=0.05),
     )
 
 
 def _codel_keeps_the_queue_short(table: Sequence[Point]) -> Check:
-    packet = PACKET_BYTES * 8 / RATE
-    got = [_one(table, arm, CODEL).p(0.5) for arm in ("reno", "cubic")]
-    return Check(
-        claim="CoDel keeps the standing queue of loss-based control near its target",
-        source="RFC 8289: TARGET 5 ms",
-        kind="order",
-        expected=f"reno and cubic: median at most target and one packet, {(CODEL_TARGET + packet) * 1e3:.1f} ms",
-        measured=_ms(got),
-        holds=max(got) <= CODEL_TARGET + packet,
+    got = {arm: only(table, arm=arm, queue=CODEL).p(0.5) for arm in ("reno", "cubic")}
+    return check(
+        "CoDel keeps the standing queue of loss-based control near its target",
+        "RFC 8289: TARGET 5 ms",
+        "order",
+        bounded(MS, got, at_most=_TARGET_AND_PACKET, of="median", at="(target and one packet)"),
         note="the RFC holds the least wait of an interval to the target, this is the median; it spares the last packet",
     )
 
 
 def _codel_needs_no_size(table: Sequence[Point]) -> Check:
-    codel, bloated = _one(table, "cubic", CODEL).p(0.95), _one(table, "cubic", "4 BDP").p(0.95)
-    return Check(
-        claim="With CoDel a large buffer does no harm",
-        source="RFC 8289, which gives no factor",
-        kind="order",
-        expected="cubic, CoDel with 1500 kB against drop-tail with 100 kB: less than a tenth of the p95 queue",
-        measured=f"{codel * 1e3:.0f} and {bloated * 1e3:.0f} ms",
-        holds=codel < 0.1 * bloated,
+    queues = {"CoDel with 1500 kB": CODEL, "drop-tail with 100 kB": "4 BDP"}
+    return check(
+        "With CoDel a large buffer does no harm",
+        "RFC 8289, which gives no factor",
+        "order",
+        order(
+            MS,
+            {name: only(table, arm="cubic", queue=queue).p(0.95) for name, queue in queues.items()},
+            times=10,
+            of="cubic's p95",
+        ),
     )
 
 
 def _codel_restrains_realtime(table: Sequence[Point]) -> Check:
-    got = _one(table, "realtime", CODEL).p(0.5)
-    most = CODEL_TARGET + PACKET_BYTES * 8 / RATE
-    return Check(
-        claim="CoDel keeps the standing queue of our control near its target too",
-        source="RFC 8289: TARGET 5 ms",
-        kind="order",
-        expected=f"median at most target and one packet, {most * 1e3:.1f} ms",
-        measured=_ms([got]),
-        holds=got <= most,
+    got = only(table, arm="realtime", queue=CODEL).p(0.5)
+    return check(
+        "CoDel keeps the standing queue of our control near its target too",
+        "RFC 8289: TARGET 5 ms",
+        "order",
+        bounded(MS, got, at_most=_TARGET_AND_PACKET, of="median", at="(target and one packet)"),
         note="CoDel supposes a sender that slows down at each drop; ours takes less than 10 % of loss for the radio's",
     )
 
 
 def _realtime_stays_at_its_target(table: Sequence[Point]) -> Check:
-    got = [_one(table, "realtime", name).p(0.5) for name in ("1 BDP", "4 BDP")]
-    return Check(
-        claim="Our control keeps its own queue at its target, whatever the buffer",
-        source="transport/congestion/realtime.py: target queue 25 ms",
-        kind="value",
-        expected=f"median {REALTIME_TARGET * 1e3:g} ms with 1 and 4 BDP, within 5 ms",
-        measured=_ms(got),
-        holds=all(abs(value - REALTIME_TARGET) <= 0.005 for value in got),
+    got = {name: only(table, arm="realtime", queue=name).p(0.5) for name in ("1 BDP", "4 BDP")}
+    return check(
+        "Our control keeps its own queue at its target, whatever the buffer",
+        "transport/congestion/realtime.py: target queue 25 ms",
+        "value",
+        value(MS, got, REALTIME_TARGET, off=0.005, of="median"),
     )
 
 
@@ -266,79 +246,60 @@ def _codel_drops_by_the_control_law(table: Sequence[Point]) -> Check:
     seconds = np.arange(5, 30) / 10  # half a second to three after the first drop
     slope = float(np.polyfit(seconds, np.sqrt(drops[5:30]), 1)[0])
     law = float(np.polyfit(seconds, np.sqrt([codel_drops(at) for at in seconds]), 1)[0])
-    return Check(
-        claim="Against a sender that does not slow down CoDel drops faster and faster, n = (t / 2 interval)^2",
-        source="RFC 8289, section 5, control_law: the next drop after interval / sqrt(count)",
-        kind="value",
-        expected=f"sqrt(drops) grows by {law:.2f} a second, within 3 %",
-        measured=f"{slope:.2f} a second; {drops[29]:.0f} drops within 3 s",
-        holds=abs(slope / law - 1) <= 0.03,
+    return check(
+        "Against a sender that does not slow down CoDel drops faster and faster, n = (t / 2 interval)^2",
+        "RFC 8289, section 5, control_law: the next drop after interval / sqrt(count)",
+        "value",
+        value(Unit("a second"), slope, law, within=0.03, of="growth of sqrt(drops)"),
         note=f"udp at {_OFFERED / RATE:g} of the rate",
     )
 
 
 def _drops_since_first(table: Sequence[Point]) -> FloatArray:
     """Packets that CoDel had dropped of `udp`, every 100 ms from the first drop on."""
-    drops = np.cumsum(_one(table, "udp", CODEL).drops)
+    drops = np.cumsum(only(table, arm="udp", queue=CODEL).drops)
     return drops[np.flatnonzero(drops)[0] :]
 
 
-def _ms(seconds: Sequence[float]) -> str:
-    return " and ".join(f"{value * 1e3:.1f}" for value in seconds) + " ms"
-
-
-def _figure(data: Datasets) -> "Figure":
+def _figure(data: Datasets) -> Figure:
     table = points(data["bufferbloat"])
-    figure = new_figure(13, 4.8)
-    left, right = figure.subplots(1, 2, width_ratios=(1.5, 1))
+    figure, (left, right) = panels(
+        f"Queue in the network at {RATE / 1e6:g} Mbit/s, RTT {RTT * 1e3:g} ms, {_OFFERED / 1e6:g} Mbit/s offered",
+        size=(13, 4.8),
+        width_ratios=(1.5, 1),
+    )
     _draw_queues(left, table)
     _draw_law(right, table)
-    title = f"Queue in the network at {RATE / 1e6:g} Mbit/s, RTT {RTT * 1e3:g} ms, {_OFFERED / 1e6:g} Mbit/s offered"
-    figure.suptitle(title, x=0.01, ha="left", fontsize=11, color=INK)
     return figure
 
 
-def _draw_queues(axes: "Axes", table: Sequence[Point]) -> None:
+def _draw_queues(axes: Axes, table: Sequence[Point]) -> None:
     queues = [*BUFFERS, CODEL]
     for place, (arm, style) in enumerate(arm_styles(list(ARMS)).items()):
-        rows = [_one(table, arm, name) for name in queues]
+        rows = [only(table, arm=arm, queue=name) for name in queues]
         x = np.arange(len(queues)) + 0.18 * (place - 1)
         low, middle, high = ([1e3 * row.p(share) for row in rows] for share in (0.05, 0.5, 0.95))
         axes.vlines(x, np.maximum(low, 0.3), high, color=style.color, linewidth=2.5, alpha=0.6)
-        axes.plot(
-            x,
-            middle,
-            color=style.color,
-            linestyle="",
-            marker=style.marker,
-            markersize=8,
-            label=f"{arm}, median, p5-p95",
-        )
+        curve(axes, style, x, middle, linestyle="", markersize=8, label=f"{arm}, median, p5-p95")
         for at, row, top in zip(x, rows, high, strict=True):
             axes.annotate(
                 f"{row.utilization:.0%}", (at, top), (0, 4), textcoords="offset points", ha="center", fontsize=7
             )
     for index, share in enumerate(BUFFERS.values()):
-        delay = 1e3 * full_buffer_delay(share * BDP, RATE)
-        axes.plot((index - 0.35, index + 0.35), (delay, delay), color=INK, linewidth=0.9)
+        full = 1e3 * full_buffer_delay(share * BDP, RATE)
+        axes.plot((index - 0.35, index + 0.35), (full, full), color=INK, linewidth=0.9)
     axes.plot((2.65, 3.35), (1e3 * CODEL_TARGET,) * 2, color=INK, linewidth=0.9, label="full buffer; CoDel's target")
-    axes.set_yscale("log")
+    logarithmic(axes, y=[1, 2, 5, 10, 20, 50, 100, 200])
     axes.set_ylim(0.3, 400)
-    axes.set_yticks([1, 2, 5, 10, 20, 50, 100, 200], ["1", "2", "5", "10", "20", "50", "100", "200"])
     axes.set_xticks(range(len(queues)), queues)
-    axes.legend(frameon=False, fontsize=8, loc="upper left")
-    axes.set_title("queue that frames met, ms (log scale); used share of the rate", loc="left", fontsize=9, color=INK)
-    tidy(axes)
+    finish(axes, "queue that frames met, ms (log scale); used share of the rate", loc="upper left")
 
 
-def _draw_law(axes: "Axes", table: Sequence[Point]) -> None:
+def _draw_law(axes: Axes, table: Sequence[Point]) -> None:
     seconds, drops = np.arange(0, 60) / 10, _drops_since_first(table)[:60]
     axes.plot(seconds, [codel_drops(at) for at in seconds], color=FAINT, linewidth=3, label="RFC 8289")
     axes.plot(seconds[::3], drops[::3], color=INK, linestyle="", marker="o", markersize=3, label="udp")
-    axes.legend(frameon=False, fontsize=8)
-    axes.set_title("packets dropped by CoDel under steady overload", loc="left", fontsize=9, color=INK)
-    axes.set_xlabel("seconds since the first drop")
-    tidy(axes)
+    finish(axes, "packets dropped by CoDel under steady overload", "seconds since the first drop")
 
 
 EXPERIMENT = Experiment(

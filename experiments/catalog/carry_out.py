@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from glassbench.experiments.catalog.experiment import Check, Datasets, Experiment
-from glassbench.experiments.engine.plan_run import CellProgress, run_plan
-from glassbench.experiments.results.subject import dataset_subject
+from glassbench.experiments.engine.plan_run import run_plan
+from glassbench.experiments.engine.progress import Advance, Progress, unwatched
+from glassbench.experiments.results.subject import subject
 from glassbench.experiments.worlds.table import VIRTUAL
 from glassbench.experiments.worlds.world import World
 
@@ -36,13 +37,13 @@ def carry_out(
     *,
     workers: int | None = None,
     world: World = VIRTUAL,
-    progress: CellProgress = lambda finished, total, cell: None,
+    progress: Advance = unwatched,
     command: Sequence[str] = (),
 ) -> Outcome:
     """Run the plans of an experiment into `results/NAME/PLAN`; what is finished already is not run again. In another
     world than virtual time, into `results/NAME-live/PLAN`.
 
-    Raises ResultsError, and PlanInterrupted after Ctrl-C.
+    Raises ResultsError, and Interrupted after Ctrl-C.
     """
     plans = [replace(plan, world=world) for plan in experiment.plans()]
     total = sum(len(plan.cells) for plan in plans)
@@ -50,8 +51,9 @@ def carry_out(
     datasets = {}
     for plan in plans:
 
-        def advance(finished: int, _: int, cell: str, before: int = before) -> None:
-            progress(before + finished, total, f"{experiment.name}: {cell}")
+        def advance(done: Progress, before: int = before) -> None:
+            cell = f"{experiment.name}: {done.cell}"
+            progress(Progress(cell, done.share, before + done.finished, total))
 
         datasets[plan.name] = run_plan(plan, path / plan.name, workers=workers, progress=advance, command=command)
         before += len(plan.cells)
@@ -67,6 +69,6 @@ def draw(outcome: Outcome) -> bytes:
         figure = outcome.experiment.figure(outcome.datasets)
         footline(
             figure,
-            [f"{name + ': ' if several else ''}{dataset_subject(data)}" for name, data in outcome.datasets.items()],
+            [f"{name + ': ' if several else ''}{subject(data)}" for name, data in outcome.datasets.items()],
         )
         return png(figure)

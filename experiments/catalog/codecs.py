@@ -1,22 +1,20 @@
 """Codecs at equal quality: what each needs in bits and in time, and which picture is on the screen first."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.figure import Figure
 
-from glassbench.experiments import scenario
+from glassbench.experiments.catalog.cells import delay, make_cell, make_plan
+from glassbench.experiments.catalog.checks import MS, PERCENT, bounded, check, value
 from glassbench.experiments.catalog.experiment import Check, Datasets, Experiment
-from glassbench.experiments.engine.plan import Cell, Plan, checked
+from glassbench.experiments.catalog.figures import curve, finish, logarithmic, panels
+from glassbench.experiments.catalog.frames import column
+from glassbench.experiments.engine.plan import Cell, Plan
 from glassbench.experiments.results.dataset import Dataset
-from glassbench.experiments.results.plots.style import FAINT, INK, arm_styles, new_figure, tidy
+from glassbench.experiments.results.plots.style import FAINT, arm_styles
 from glassbench.transport.codecs import CODECS
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 LADDERS = ("h264", "hevc", "vp8", "vp9", "av1")
 BITRATES = (0.1e6, 0.2e6, 0.4e6, 0.8e6)
@@ -68,58 +66,53 @@ def bd_rate(anchor: Ladder, tested: Ladder) -> float:
 
 def cost_ms(codec: str) -> float:
     """What encoding and decoding a frame costs, by the models."""
-    return _encode_ms(codec) + 1e3 * CODECS[codec].decode_cost.seconds(WIDTH, HEIGHT)
+    return 1e3 * (_encode_seconds(codec) + CODECS[codec].decode_cost.seconds(WIDTH, HEIGHT))
 
 
-def _encode_ms(codec: str) -> float:
-    return 1e3 * CODECS[codec].encode_costs[CODECS[codec].encode_cost].seconds(WIDTH, HEIGHT)
+def _encode_seconds(codec: str) -> float:
+    return CODECS[codec].encode_costs[CODECS[codec].encode_cost].seconds(WIDTH, HEIGHT)
 
 
 def _plans() -> tuple[Plan, ...]:
-    fast = Plan("fast-link", tuple(_cells(FAST)), frames=True, quality=True)
-    slow = Plan("slow-link", tuple(_cells(SLOW)))
-    return checked(fast), checked(slow)
+    return make_plan("fast-link", _cells(FAST), quality=True), make_plan("slow-link", _cells(SLOW), frames=False)
 
 
 def _cells(rate: float) -> list[Cell]:
-    delay = {"element": "delay", "delay": f"{DELAY * 1e3:g}ms"}
-    cells = []
-    for codec in LADDERS:
-        for bitrate in BITRATES:
-            content = {
-                "name": "codecs",
-                "duration": f"{_SECONDS}s",
-                "arms": ["udp"],
-                "video": {"source": "bikes", "codec": codec, "bitrate": f"{bitrate / 1e3:g}kbit/s"},
-                "network": {
-                    "down": [{"element": "rate", "rate": f"{rate / 1e6:g}Mbit/s", "queue": "1MB"}, delay],
-                    "up": [delay],
-                },
-            }
-            cells.append(Cell({"codec": codec, "bitrate": bitrate}, scenario.build(content)))
-    return cells
+    link = {"element": "rate", "rate": f"{rate / 1e6:g}Mbit/s", "queue": "1MB"}
+    return [
+        make_cell(
+            {"codec": codec, "bitrate": bitrate},
+            "codecs",
+            arm="udp",
+            seconds=_SECONDS,
+            media={"source": "bikes", "codec": codec, "bitrate": f"{bitrate / 1e3:g}kbit/s"},
+            network={"down": [link, delay(DELAY)], "up": [delay(DELAY)]},
+        )
+        for codec in LADDERS
+        for bitrate in BITRATES
+    ]
 
 
 def ladders(data: Datasets) -> dict[str, Ladder]:
     """The ladder of each codec."""
     fast, slow = data["fast-link"], data["slow-link"]
     ledger = fast.ledger()
-    found = {}
+    by_codec = {}
     for codec in LADDERS:
         rows = fast.where(codec=codec)
         sizes = ledger[ledger["cell"].isin(rows["cell"])].groupby("cell")["size_bytes"].sum()
-        found[codec] = Ladder(
+        by_codec[codec] = Ladder(
             bps=tuple(float(size) * 8 / _SECONDS for size in sizes),
             psnr_db=_numbers(fast, codec, "psnr_db"),
             fast_ms=_numbers(fast, codec, "g2g_p50_ms"),
             slow_ms=_numbers(slow, codec, "g2g_p50_ms"),
             encode_ms=_numbers(fast, codec, "stage_encode_ms")[0],
         )
-    return found
+    return by_codec
 
 
 def _numbers(data: Dataset, codec: str, name: str) -> tuple[float, ...]:
-    return tuple(data.where(codec=codec)[name].to_numpy(dtype=np.float64, na_value=math.nan).tolist())
+    return tuple(column(data.where(codec=codec), name).tolist())
 
 
 def _checks(data: Datasets) -> list[Check]:
@@ -136,97 +129,89 @@ def _checks(data: Datasets) -> list[Check]:
 
 
 def _all_need_less_than_h264(table: dict[str, Ladder]) -> Check:
-    rates = {codec: bd_rate(table["h264"], table[codec]) for codec in ("hevc", "vp9", "av1")}
-    return Check(
-        claim="HEVC, VP9 and AV1 need fewer bits than H.264 for the same quality",
-        source=_OZER,
-        kind="order",
-        expected="BD-rate against H.264 below 0 for each",
-        measured=", ".join(f"{CODECS[codec].title} {rate:+.0%}" for codec, rate in rates.items()),
-        holds=max(rates.values()) < 0,
+    rates = {CODECS[codec].title: bd_rate(table["h264"], table[codec]) for codec in ("hevc", "vp9", "av1")}
+    return check(
+        "HEVC, VP9 and AV1 need fewer bits than H.264 for the same quality",
+        _OZER,
+        "order",
+        bounded(PERCENT, rates, below=0, of="BD-rate against H.264"),
         note=_PRESETS,
     )
 
 
 def _av1_needs_least(table: dict[str, Ladder]) -> Check:
-    rates = {codec: bd_rate(table["av1"], table[codec]) for codec in ("hevc", "vp9", "h264")}
-    return Check(
-        claim="AV1 needs the fewest bits of all",
-        source=_OZER,
-        kind="order",
-        expected="BD-rate against AV1 above 0 for HEVC, VP9 and H.264",
-        measured=", ".join(f"{CODECS[codec].title} {rate:+.0%}" for codec, rate in rates.items()),
-        holds=min(rates.values()) > 0,
+    rates = {CODECS[codec].title: bd_rate(table["av1"], table[codec]) for codec in ("hevc", "vp9", "h264")}
+    return check(
+        "AV1 needs the fewest bits of all",
+        _OZER,
+        "order",
+        bounded(PERCENT, rates, above=0, of="BD-rate against AV1"),
         note=_PRESETS,
     )
 
 
 def _hevc_needs_less_than_vp9(table: dict[str, Ladder]) -> Check:
-    rate = bd_rate(table["vp9"], table["hevc"])
-    return Check(
-        claim="HEVC needs fewer bits than VP9",
-        source="De Cock et al. (Netflix), SPIE 2016, as reported by Streaming Media: x265 about 20 % more efficient",
-        kind="order",
-        expected="BD-rate of HEVC against VP9 below 0",
-        measured=f"{rate:+.0%}",
-        holds=rate < 0,
+    return check(
+        "HEVC needs fewer bits than VP9",
+        "De Cock et al. (Netflix), SPIE 2016, as reported by Streaming Media: x265 about 20 % more efficient",
+        "order",
+        bounded(PERCENT, bd_rate(table["vp9"], table["hevc"]), below=0, of="BD-rate of HEVC against VP9"),
         note=_PRESETS,
     )
 
 
 def _encoding_takes_what_its_model_says(table: dict[str, Ladder]) -> Check:
-    want = {codec: _encode_ms(codec) for codec in LADDERS}
-    off = max(abs(table[codec].encode_ms - want[codec]) for codec in LADDERS)
-    return Check(
-        claim="The encoder adds what its cost model says, and more for the newer codecs",
-        source="closed form: base + seconds per megapixel x 640 x 272, sender/cost.py",
-        kind="value",
-        expected=", ".join(f"{CODECS[codec].title} {value:.2f}" for codec, value in want.items()) + " ms, within 1 us",
-        measured=", ".join(f"{table[codec].encode_ms:.2f}" for codec in LADDERS) + " ms",
-        holds=off <= 1e-3,
+    want = {CODECS[codec].title: _encode_seconds(codec) for codec in LADDERS}
+    return check(
+        "The encoder adds what its cost model says, and more for the newer codecs",
+        "closed form: base + seconds per megapixel x 640 x 272, sender/cost.py",
+        "value",
+        value(MS, [table[codec].encode_ms / 1e3 for codec in LADDERS], want, off=1e-6),
     )
 
 
 def _cheapest_is_first_on_a_fast_link(table: dict[str, Ladder]) -> Check:
-    got = {codec: ladder.ms_at(PSNR_DB, ladder.fast_ms) for codec, ladder in table.items()}
-    first = min(got, key=lambda codec: got[codec])
-    return Check(
-        claim="On a fast link the codec that computes least is on the screen first at equal quality",
-        source="closed form: at 100 Mbit/s a frame's bits take less than 1 ms, whatever the codec",
-        kind="order",
-        expected=f"{CODECS[min(LADDERS, key=cost_ms)].title} at {PSNR_DB:g} dB",
-        measured=f"{CODECS[first].title}: " + _latencies(got),
-        holds=first == min(LADDERS, key=cost_ms),
+    got = {CODECS[codec].title: ladder.ms_at(PSNR_DB, ladder.fast_ms) / 1e3 for codec, ladder in table.items()}
+    cheapest = CODECS[min(LADDERS, key=cost_ms)].title
+    first = got.pop(cheapest)
+    return check(
+        "On a fast link the codec that computes least is on the screen first at equal quality",
+        "closed form: at 100 Mbit/s a frame's bits take less than 1 ms, whatever the codec",
+        "order",
+        bounded(MS, got, above=first, of=f"at {PSNR_DB:g} dB", at=f"(that of {cheapest})"),
     )
 
 
 def _fewest_bits_pay_on_a_slow_link(table: dict[str, Ladder]) -> Check:
-    got = {codec: ladder.ms_at(PSNR_DB, ladder.slow_ms) for codec, ladder in table.items()}
+    got = {codec: ladder.ms_at(PSNR_DB, ladder.slow_ms) / 1e3 for codec, ladder in table.items()}
     want = {codec: _sum_of_parts(codec, table[codec], SLOW) for codec in LADDERS}
-    before = [codec for codec in LADDERS if want[codec] < want["h264"]]
-    measured = [codec for codec in LADDERS if got[codec] < got["h264"]]
-    return Check(
-        claim="On a slow link bits saved are worth more than computing time: some of the others come before H.264",
-        source=f"closed form: costs + bits of a mean frame / {SLOW / 1e6:g} Mbit/s",
-        kind="order",
-        expected=f"{', '.join(CODECS[codec].title for codec in before)} before H.264 at {PSNR_DB:g} dB",
-        measured=", ".join(CODECS[codec].title for codec in measured) + ": " + _latencies(got),
-        holds=before == measured and bool(before),
+    sooner, later = (
+        {
+            CODECS[codec].title: got[codec]
+            for codec in LADDERS
+            if codec != "h264" and (want[codec] < want["h264"]) == before
+        }
+        for before in (True, False)
+    )
+    judgements = [bounded(MS, sooner, below=got["h264"], of=f"sooner at {PSNR_DB:g} dB")]
+    if later:
+        judgements.append(bounded(MS, later, at_least=got["h264"], of="later", at="(that of H.264)"))
+    return check(
+        "On a slow link bits saved are worth more than computing time: some of the others come before H.264",
+        f"closed form: costs + bits of a mean frame / {SLOW / 1e6:g} Mbit/s",
+        "order",
+        *judgements,
     )
 
 
 def _latency_is_the_sum_of_its_parts(table: dict[str, Ladder]) -> Check:
-    got = {codec: ladder.ms_at(PSNR_DB, ladder.slow_ms) for codec, ladder in table.items()}
-    want = {codec: _sum_of_parts(codec, table[codec], SLOW) for codec in LADDERS}
-    off = {codec: got[codec] / want[codec] - 1 for codec in LADDERS}
-    worst = max(off, key=lambda codec: abs(off[codec]))
-    return Check(
-        claim="The latency of a codec is its computing, propagation, and the bits of a frame over the rate",
-        source="closed form, for a mean frame",
-        kind="value",
-        expected=_latencies(want) + ", within 10 %",
-        measured=_latencies(got) + f"; {CODECS[worst].title} is {off[worst]:+.0%} off",
-        holds=abs(off[worst]) <= 0.1,
+    got = [ladder.ms_at(PSNR_DB, ladder.slow_ms) / 1e3 for ladder in table.values()]
+    want = {CODECS[codec].title: _sum_of_parts(codec, ladder, SLOW) / 1e3 for codec, ladder in table.items()}
+    return check(
+        "The latency of a codec is its computing, propagation, and the bits of a frame over the rate",
+        "closed form, for a mean frame",
+        "value",
+        value(MS, got, want, within=0.1),
         note="the median frame is smaller than the mean one, above all where keyframes are large",
     )
 
@@ -235,66 +220,26 @@ def _sum_of_parts(codec: str, ladder: Ladder, rate: float) -> float:
     return cost_ms(codec) + 1e3 * (DELAY + ladder.bps_at(PSNR_DB) / FPS / rate)
 
 
-def _latencies(milliseconds: dict[str, float]) -> str:
-    return ", ".join(f"{CODECS[codec].title} {value:.1f}" for codec, value in milliseconds.items()) + " ms"
-
-
-def _figure(data: Datasets) -> "Figure":
+def _figure(data: Datasets) -> Figure:
     table = ladders(data)
-    styles = arm_styles(list(LADDERS))
-    figure = new_figure(13, 4.8)
-    left, right = figure.subplots(1, 2)
-    for codec, ladder in table.items():
-        style = styles[codec]
-        left.plot(
-            [bps / 1e6 for bps in ladder.bps],
-            ladder.psnr_db,
-            color=style.color,
-            linestyle=style.dashes,
-            marker=style.marker,
-            label=f"{CODECS[codec].title}: {ladder.bps_at(PSNR_DB) / 1e3:.0f} kbit/s",
-        )
-    left.axhline(PSNR_DB, color=FAINT, linewidth=1.2, zorder=1)
-    left.set_xscale("log")
-    left.set_xticks([0.1, 0.2, 0.4, 0.8], ["0.1", "0.2", "0.4", "0.8"])
-    left.minorticks_off()
-    left.set_title("luma PSNR, dB", loc="left", fontsize=9, color=INK)
-    left.set_xlabel("bitrate, Mbit/s (log scale)")
-    left.legend(frameon=False, fontsize=8, handlelength=3.2, title=f"at {PSNR_DB:g} dB", title_fontsize=8)
-    tidy(left)
-    _draw_latency(right, table)
-    figure.suptitle("Codecs at their real-time presets (bikes, 640x272)", x=0.01, ha="left", fontsize=11, color=INK)
-    return figure
-
-
-def _draw_latency(axes: "Axes", table: dict[str, Ladder]) -> None:
-    styles = arm_styles(list(LADDERS))
+    figure, (left, right) = panels("Codecs at their real-time presets (bikes, 640x272)", size=(13, 4.8))
     rates = np.geomspace(1e6, 20e6, 50)
-    for codec, ladder in table.items():
-        style = styles[codec]
-        axes.plot(
-            rates / 1e6,
-            [_sum_of_parts(codec, ladder, rate) for rate in rates],
-            color=style.color,
-            linestyle=style.dashes,
-            linewidth=1.3,
-        )
-        axes.plot(
-            SLOW / 1e6,
-            ladder.ms_at(PSNR_DB, ladder.slow_ms),
-            color=style.color,
-            linestyle="",
-            marker=style.marker,
-            markersize=8,
-            label=f"{CODECS[codec].title}: measured at {SLOW / 1e6:g} Mbit/s",
-        )
-    axes.set_xscale("log")
-    axes.set_xticks([1, 1.5, 3, 5, 10, 20], ["1", "1.5", "3", "5", "10", "20"])
-    axes.minorticks_off()
-    axes.legend(frameon=False, fontsize=8)
-    axes.set_title(f"median latency at {PSNR_DB:g} dB, ms; lines: closed form", loc="left", fontsize=9, color=INK)
-    axes.set_xlabel("rate of the link, Mbit/s (log scale)")
-    tidy(axes)
+    for codec, style in arm_styles(list(LADDERS)).items():
+        ladder, name = table[codec], CODECS[codec].title
+        at = f"{name}: {ladder.bps_at(PSNR_DB) / 1e3:.0f} kbit/s"
+        curve(left, style, [bps / 1e6 for bps in ladder.bps], ladder.psnr_db, label=at)
+        sums = [_sum_of_parts(codec, ladder, rate) for rate in rates]
+        curve(right, style, rates / 1e6, sums, marker="", linewidth=1.3)
+        point = (SLOW / 1e6, ladder.ms_at(PSNR_DB, ladder.slow_ms))
+        measured = f"{name}: measured at {SLOW / 1e6:g} Mbit/s"
+        curve(right, style, *point, linestyle="", markersize=8, label=measured)
+    left.axhline(PSNR_DB, color=FAINT, linewidth=1.2, zorder=1)
+    logarithmic(left, x=[0.1, 0.2, 0.4, 0.8])
+    logarithmic(right, x=[1, 1.5, 3, 5, 10, 20])
+    finish(left, "luma PSNR, dB", "bitrate, Mbit/s (log scale)", title=f"at {PSNR_DB:g} dB", title_fontsize=8)
+    title = f"median latency at {PSNR_DB:g} dB, ms; lines: closed form"
+    finish(right, title, "rate of the link, Mbit/s (log scale)")
+    return figure
 
 
 EXPERIMENT = Experiment(

@@ -3,18 +3,20 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from glassbench.experiments import scenario
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from glassbench.experiments.catalog.cells import delay, make_cell, make_plan, video
+from glassbench.experiments.catalog.checks import MBPS, PERCENT, RATIO, bounded, check, order, value
 from glassbench.experiments.catalog.experiment import Check, Datasets, Experiment
-from glassbench.experiments.engine.plan import Cell, Plan, checked
+from glassbench.experiments.catalog.figures import curve, finish, logarithmic, panels
+from glassbench.experiments.catalog.frames import only
+from glassbench.experiments.engine.plan import Cell, Plan
 from glassbench.experiments.results.dataset import Dataset
-from glassbench.experiments.results.plots.style import FAINT, INK, arm_styles, new_figure, tidy
+from glassbench.experiments.results.plots.style import FAINT, INK, arm_styles
 from glassbench.netem.packet import IP_UDP_HEADER_BYTES
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 LOSSES = (0.005, 0.01, 0.02, 0.04)
 RTT, LONG_RTT = 0.1, 0.2  # seconds
@@ -72,25 +74,20 @@ def _plans() -> tuple[Plan, ...]:
     bursts = [(arm, model, BURST_LOSS, RTT) for model in ("bursts", "episodes") for arm in ARMS]
     clear = [("realtime", _IID, 0.0, RTT)]
     cells = [_cell(arm, model, loss, rtt) for arm, model, loss, rtt in iid + far + bursts + clear]
-    return (checked(Plan("congestion-control", tuple(cells), frames=True)),)
+    return (make_plan("congestion-control", cells),)
 
 
 def _cell(arm: str, model: str, loss: float, rtt: float) -> Cell:
-    delay = {"element": "delay", "delay": f"{rtt * 500:g}ms"}
-    content = {
-        "name": "congestion-control",
-        "duration": f"{_SECONDS[arm]:g}s",
-        "arms": [ARMS[arm]],
-        "mtu": MTU,
-        "video": {
-            "source": "lognormal",
-            "bitrate": f"{_OFFERED / 1e6:g}Mbit/s",
-            "encode_cost": "none",
-            "decode_cost": "none",
-        },
-        "network": {"down": [_loss(model, loss), delay], "up": [delay]},
-    }
-    return Cell({"control": arm, "model": model, "loss": loss, "rtt": rtt}, scenario.build(content))
+    way = delay(rtt / 2)
+    return make_cell(
+        {"control": arm, "model": model, "loss": loss, "rtt": rtt},
+        "congestion-control",
+        seconds=_SECONDS[arm],
+        arm=ARMS[arm],
+        mtu=MTU,
+        media=video(f"{_OFFERED / 1e6:g}Mbit/s"),
+        network={"down": [_loss(model, loss), way], "up": [way]},
+    )
 
 
 def _loss(model: str, share: float) -> dict[str, Any]:
@@ -105,20 +102,15 @@ def _loss(model: str, share: float) -> dict[str, Any]:
 def points(data: Dataset) -> list[Point]:
     """All cells, in the order of the plan."""
     names = ["cell", "axis.control", "axis.model", "axis.loss", "axis.rtt", "captured", "displayed"]
-    found = []
+    every = []
     for cell, arm, model, loss, rtt, captured, displayed in data.summary[names].itertuples(index=False):
         links = data.links([cell])
         seconds = _SECONDS[arm] - _WARM_UP
         counted = (links["direction"] == "down") & (links["at"] >= _WARM_UP) & (links["at"] < _SECONDS[arm])
         payload = PACKET_BYTES / (PACKET_BYTES + IP_UDP_HEADER_BYTES)
         sent = float(links.loc[counted, "sent_bytes"].sum()) * payload * 8 / seconds / 1e6
-        found.append(Point(arm, model, float(loss), float(rtt), sent, displayed / captured))
-    return found
-
-
-def _one(table: Sequence[Point], arm: str, model: str, loss: float, rtt: float = RTT) -> Point:
-    (point,) = [p for p in table if (p.arm, p.model, p.loss, p.rtt) == (arm, model, loss, rtt)]
-    return point
+        every.append(Point(arm, model, float(loss), float(rtt), sent, displayed / captured))
+    return every
 
 
 def _checks(data: Datasets) -> list[Check]:
@@ -137,56 +129,47 @@ def _checks(data: Datasets) -> list[Check]:
 
 
 def _reno_follows_mathis(table: Sequence[Point]) -> Check:
-    got = [_one(table, "reno", _IID, loss).sent_mbps for loss in LOSSES]
-    want = [rate_mbps(average_window(loss), RTT) for loss in LOSSES]
-    return _compared(
+    want = {f"{loss * 100:g} %": rate_mbps(average_window(loss), RTT) for loss in LOSSES}
+    return check(
         "Reno sends MSS / (RTT sqrt(2 p / 3))",
         "Mathis, Semke, Mahdavi, Ott: The macroscopic behavior of the TCP congestion avoidance algorithm, 1997",
-        want,
-        got,
-        tolerance=0.15,
+        "value",
+        value(MBPS, _sent(table, "reno"), want, within=0.15, of="at loss"),
         note="offered more than that, no bottleneck; the constant is of periodic loss, ours is random",
     )
 
 
 def _reno_is_inverse_to_the_round_trip(table: Sequence[Point]) -> Check:
-    near, far = (_one(table, "reno", _IID, 0.01, rtt).sent_mbps for rtt in (RTT, LONG_RTT))
-    return Check(
-        claim="Twice the round trip halves what Reno sends at the same loss",
-        source="Mathis et al. 1997: the rate is proportional to 1 / RTT",
-        kind="value",
-        expected="2 at 1 % loss, RTT 100 and 200 ms, within 20 %",
-        measured=f"{near:.2f} / {far:.2f} Mbit/s = {near / far:.2f}",
-        holds=abs(near / far / 2 - 1) <= 0.2,
+    near, far = (only(table, arm="reno", model=_IID, loss=0.01, rtt=rtt).sent_mbps for rtt in (RTT, LONG_RTT))
+    return check(
+        "Twice the round trip halves what Reno sends at the same loss",
+        "Mathis et al. 1997: the rate is proportional to 1 / RTT",
+        "value",
+        value(RATIO, near / far, 2.0, within=0.2, of="rate at RTT 100 ms over that at 200 ms, 1 % loss"),
     )
 
 
 def _cubic_is_reno_friendly(table: Sequence[Point]) -> Check:
     friendly = [loss for loss in LOSSES if cubic_window(loss, RTT) == average_window(loss)]
-    ratios = [_one(table, "cubic", _IID, p).sent_mbps / _one(table, "reno", _IID, p).sent_mbps for p in friendly]
+    ratios = [a / b for a, b in zip(_sent(table, "cubic", friendly), _sent(table, "reno", friendly), strict=True)]
     mean = math.exp(sum(map(math.log, ratios)) / len(ratios))
-    return Check(
-        claim="CUBIC sends what Reno does, where its own curve is below that (12 packets each at 1 % and RTT 100 ms)",
-        source="RFC 9438, section 4.3 and table 1",
-        kind="value",
-        expected="a ratio of 1, within 10 %",
-        measured=f"{mean:.2f}, geometric mean of " + ", ".join(f"{ratio:.2f}" for ratio in ratios),
-        holds=abs(mean - 1) <= 0.1,
+    return check(
+        "CUBIC sends what Reno does, where its own curve is below that (12 packets each at 1 % and RTT 100 ms)",
+        "RFC 9438, section 4.3 and table 1",
+        "value",
+        value(RATIO, mean, 1.0, within=0.1, of="cubic over reno, geometric mean over the losses"),
         note="aioquic 1.7 adds a whole packet a round trip in this region, not 3 (1 - 0.7) / (1 + 0.7) = 0.53",
     )
 
 
 def _cubic_is_below_its_aimd(table: Sequence[Point]) -> Check:
-    got = [_one(table, "cubic", _IID, loss).sent_mbps for loss in LOSSES]
-    reno = [_one(table, "reno", _IID, loss).sent_mbps for loss in LOSSES]
-    most = [rate_mbps(average_window(loss, increase=1.0, decrease=0.7), RTT) for loss in LOSSES]
-    return Check(
-        claim="aioquic's cubic lies between Reno and additive increase by 1 with decrease to 0.7",
-        source="RFC 9438, section 4.3, AVG_AIMD(1, 0.7)",
-        kind="order",
-        expected="above reno's, and at most " + _mbps(most),
-        measured=_mbps(got) + "; reno " + _mbps(reno),
-        holds=all(low < value <= 1.05 * high for low, value, high in zip(reno, got, most, strict=True)),
+    got, reno = _sent(table, "cubic"), _sent(table, "reno")
+    most = [1.05 * rate_mbps(average_window(loss, increase=1.0, decrease=0.7), RTT) for loss in LOSSES]
+    return check(
+        "aioquic's cubic lies between Reno and additive increase by 1 with decrease to 0.7",
+        "RFC 9438, section 4.3, AVG_AIMD(1, 0.7)",
+        "order",
+        order(MBPS, {"reno": reno, "cubic": got, "1.05 AIMD(1, 0.7)": most}),
         note="it also sets the window from the bytes in flight, which are fewer than the window after a loss",
     )
 
@@ -196,96 +179,74 @@ def _bursts_cost_less(table: Sequence[Point]) -> Check:
 
 
 def _episodes_cost_less(table: Sequence[Point]) -> Check:
-    return _more_than_iid(table, "episodes", f"episodes of {EPISODE * 1000:g} ms")
+    note = "episodes are periods of time: a slow sender has fewer packets in one"
+    return _more_than_iid(table, "episodes", f"episodes of {EPISODE * 1000:g} ms", note)
 
 
-def _more_than_iid(table: Sequence[Point], model: str, words: str) -> Check:
-    pairs = [(_one(table, arm, _IID, BURST_LOSS), _one(table, arm, model, BURST_LOSS)) for arm in LOSS_BASED]
-    return Check(
-        claim=f"The same mean loss in {words} costs loss-based control less than independent loss",
-        source="RFC 9002, section 7.3.2: losses within one round trip reduce the window once",
-        kind="sign",
-        expected="reno and cubic send more at 2 % loss",
-        measured=", ".join(f"{a.arm} {a.sent_mbps:.2f} -> {b.sent_mbps:.2f} Mbit/s" for a, b in pairs),
-        holds=all(b.sent_mbps > a.sent_mbps for a, b in pairs),
-        note="" if model == "bursts" else "episodes are periods of time: a slow sender has fewer packets in one",
+def _more_than_iid(table: Sequence[Point], model: str, words: str, note: str = "") -> Check:
+    rates = {
+        name: [only(table, arm=arm, model=name, loss=BURST_LOSS, rtt=RTT).sent_mbps for arm in LOSS_BASED]
+        for name in (_IID, model)
+    }
+    return check(
+        f"The same mean loss in {words} costs loss-based control less than independent loss",
+        "RFC 9002, section 7.3.2: losses within one round trip reduce the window once",
+        "sign",
+        order(MBPS, rates, of="sent by reno and cubic at 2 % loss"),
+        note=note,
     )
 
 
 def _bursts_cost_no_less_than_their_number(table: Sequence[Point]) -> Check:
-    got = _one(table, "reno", "bursts", BURST_LOSS).sent_mbps
-    most = rate_mbps(average_window(BURST_LOSS / BURST), RTT)
-    return Check(
-        claim="What counts is how often something is lost: bursts of b packets are b times fewer signals",
-        source="Mathis et al. 1997, with p / b in the place of p",
-        kind="order",
-        expected=f"reno at most {most:.2f} Mbit/s",
-        measured=f"{got:.2f} Mbit/s",
-        holds=got <= most,
+    got = only(table, arm="reno", model="bursts", loss=BURST_LOSS, rtt=RTT).sent_mbps
+    return check(
+        "What counts is how often something is lost: bursts of b packets are b times fewer signals",
+        "Mathis et al. 1997, with p / b in the place of p",
+        "order",
+        bounded(MBPS, got, at_most=rate_mbps(average_window(BURST_LOSS / BURST), RTT), of="reno"),
         note="an upper bound: a burst that is as long as the window is found by timeout only",
     )
 
 
 def _realtime_sends_what_was_lost_again(table: Sequence[Point]) -> Check:
-    clear = _one(table, "realtime", _IID, 0.0).sent_mbps
-    got = [_one(table, "realtime", _IID, loss).sent_mbps for loss in LOSSES]
-    return _compared(
+    (clear,) = _sent(table, "realtime", [0.0])
+    want = {f"{loss * 100:g} %": clear / (1 - loss) for loss in LOSSES}
+    return check(
         "Our control takes a few per cent of loss for the radio's: it sends the video, and the lost packets again",
         "closed form: rate without loss / (1 - p); the threshold is 10 %, transport/congestion/realtime.py",
-        [clear / (1 - loss) for loss in LOSSES],
-        got,
-        tolerance=0.02,
+        "value",
+        value(MBPS, _sent(table, "realtime"), want, within=0.02, of="at loss"),
     )
 
 
 def _realtime_shows_the_video(table: Sequence[Point]) -> Check:
-    reno, ours = (_one(table, arm, _IID, 0.01).shown for arm in ("reno", "realtime"))
-    return Check(
-        claim="At 1 % of random loss, loss-based control cannot carry video that a rate-based one does",
-        source="Mathis et al. 1997: the window allows 1.4 Mbit/s, offered are 4.5 Mbit/s",
-        kind="order",
-        expected="reno shows less than half of the frames, our control all",
-        measured=f"{reno:.0%} and {ours:.0%} of the frames",
-        holds=reno < 0.5 and ours == 1.0,
+    reno, ours = (only(table, arm=arm, model=_IID, loss=0.01, rtt=RTT).shown for arm in ("reno", "realtime"))
+    return check(
+        "At 1 % of random loss, loss-based control cannot carry video that a rate-based one does",
+        "Mathis et al. 1997: the window allows 1.4 Mbit/s, offered are 4.5 Mbit/s",
+        "order",
+        bounded(PERCENT, reno, below=0.5, of="frames shown by reno"),
+        value(PERCENT, ours, 1.0, of="by our control"),
     )
 
 
-def _compared(
-    claim: str, source: str, want: Sequence[float], got: Sequence[float], *, tolerance: float, note: str = ""
-) -> Check:
-    off = max((got_one / want_one - 1 for got_one, want_one in zip(got, want, strict=True)), key=abs)
-    return Check(
-        claim=claim,
-        source=source,
-        kind="value",
-        expected=f"{_mbps(want)}, within {tolerance:.0%}",
-        measured=f"{_mbps(got)}: {off:+.0%} at most",
-        holds=abs(off) <= tolerance,
-        note=note,
-    )
+def _sent(table: Sequence[Point], arm: str, losses: Sequence[float] = LOSSES) -> list[float]:
+    """Mbit/s at each independent loss."""
+    return [only(table, arm=arm, model=_IID, loss=loss, rtt=RTT).sent_mbps for loss in losses]
 
 
-def _mbps(rates: Sequence[float]) -> str:
-    return ", ".join(f"{rate:.2f}" for rate in rates) + " Mbit/s"
-
-
-def _figure(data: Datasets) -> "Figure":
+def _figure(data: Datasets) -> Figure:
     table = points(data["congestion-control"])
-    figure = new_figure(13, 4.8)
-    left, right = figure.subplots(1, 2)
+    figure, (left, right) = panels(
+        f"Congestion control under random loss, RTT {RTT * 1000:g} ms, {_OFFERED / 1e6:g} Mbit/s offered",
+        size=(13, 4.8),
+    )
     _draw_response(left, table)
     _draw_bursts(right, table)
-    figure.suptitle(
-        f"Congestion control under random loss, RTT {RTT * 1000:g} ms, {_OFFERED / 1e6:g} Mbit/s offered",
-        x=0.01,
-        ha="left",
-        fontsize=11,
-        color=INK,
-    )
     return figure
 
 
-def _draw_response(axes: "Axes", table: Sequence[Point]) -> None:
+def _draw_response(axes: Axes, table: Sequence[Point]) -> None:
     losses = [0.004 * 1.1**step for step in range(26)]
     percent = [100 * loss for loss in losses]
     formulas = {
@@ -295,44 +256,20 @@ def _draw_response(axes: "Axes", table: Sequence[Point]) -> None:
     for (label, rates), color in zip(formulas.items(), (INK, FAINT), strict=True):
         axes.plot(percent, rates, color=color, linewidth=1.0, label=label)
     for arm, style in arm_styles(list(ARMS)).items():
-        rates = [_one(table, arm, _IID, loss).sent_mbps for loss in LOSSES]
-        axes.plot(
-            [100 * loss for loss in LOSSES],
-            rates,
-            color=style.color,
-            linestyle=style.dashes,
-            marker=style.marker,
-            label=arm,
-        )
-    axes.set_xscale("log")
-    axes.set_yscale("log")
-    axes.set_xticks([0.5, 1, 2, 4], ["0.5", "1", "2", "4"])
-    axes.set_yticks([0.5, 1, 2, 5], ["0.5", "1", "2", "5"])
-    axes.minorticks_off()
-    axes.legend(frameon=False, fontsize=8, handlelength=3.2)
-    axes.set_title("sent, Mbit/s (log scales)", loc="left", fontsize=9, color=INK)
-    axes.set_xlabel("independent loss, %")
-    tidy(axes)
+        curve(axes, style, [100 * loss for loss in LOSSES], _sent(table, arm), label=arm)
+    logarithmic(axes, x=[0.5, 1, 2, 4], y=[0.5, 1, 2, 5])
+    finish(axes, "sent, Mbit/s (log scales)", "independent loss, %")
 
 
-def _draw_bursts(axes: "Axes", table: Sequence[Point]) -> None:
+def _draw_bursts(axes: Axes, table: Sequence[Point]) -> None:
     models = {_IID: "independent", "bursts": f"bursts of {BURST:g} packets", "episodes": "episodes of 20 ms"}
     hatches = ("", "///", "...")
     for place, (arm, style) in enumerate(arm_styles(list(ARMS)).items()):
-        rates = [_one(table, arm, model, BURST_LOSS).sent_mbps for model in models]
-        axes.bar(
-            [index + 0.27 * (place - 1) for index in range(len(models))],
-            rates,
-            width=0.25,
-            color=style.color,
-            edgecolor="white",
-            hatch=hatches[place],
-            label=arm,
-        )
+        rates = [only(table, arm=arm, model=model, loss=BURST_LOSS, rtt=RTT).sent_mbps for model in models]
+        x = [index + 0.27 * (place - 1) for index in range(len(models))]
+        axes.bar(x, rates, 0.25, color=style.color, edgecolor="white", hatch=hatches[place], label=arm)
     axes.set_xticks(range(len(models)), list(models.values()))
-    axes.legend(frameon=False, fontsize=8)
-    axes.set_title(f"sent at {BURST_LOSS:.0%} mean loss, Mbit/s", loc="left", fontsize=9, color=INK)
-    tidy(axes)
+    finish(axes, f"sent at {BURST_LOSS:.0%} mean loss, Mbit/s")
 
 
 EXPERIMENT = Experiment(

@@ -20,7 +20,8 @@ class Check:
 
     `kind`: "value" compares a number of a closed form or of a publication whose conditions are ours, within a stated
     tolerance; "order" and "sign" compare what carries over where the conditions are not: which of two is larger, which
-    way something moves. `expected` and `measured` are texts with units. `note` says how the conditions differ.
+    way something moves. `expected` and `measured` are texts with units, made with the verdict by `checks.check`. `note`
+    says how the conditions differ.
     """
 
     claim: str

@@ -1,6 +1,7 @@
-"""What experiments of the catalog have in common: media whose codec takes no time, and columns of ledgers as arrays."""
+"""How the catalog reads what came out: columns of ledgers as arrays, and points chosen by their fields."""
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -13,15 +14,7 @@ FloatArray = NDArray[np.float64]
 
 FRAME_INTERVAL = 1 / 30  # seconds, of the size model
 
-
-def video(bitrate: str, **fields: Any) -> dict[str, Any]:
-    """The table [video] of frames drawn from the size model, whose codec takes no time: delays are the transport's."""
-    return {"source": "lognormal", "bitrate": bitrate, "encode_cost": "none", "decode_cost": "none", **fields}
-
-
-def delay(seconds: float) -> dict[str, Any]:
-    """The element of a constant propagation delay."""
-    return {"element": "delay", "delay": f"{seconds * 1e6:.0f}us"}
+_Point = TypeVar("_Point")
 
 
 def frames(data: Dataset, cell: int, *, track: int = VIDEO_TRACK) -> pd.DataFrame:
@@ -38,3 +31,14 @@ def column(table: pd.DataFrame, name: str) -> FloatArray:
 def instants(table: pd.DataFrame, name: str) -> FloatArray:
     """Instants of a ledger in seconds, infinite where they never came."""
     return table[name].to_numpy(dtype=np.float64, na_value=np.inf)
+
+
+def select(points: Iterable[_Point], **fields: Any) -> list[_Point]:
+    """The points whose fields have these values, in their order."""
+    return [p for p in points if all(getattr(p, name) == wanted for name, wanted in fields.items())]
+
+
+def only(points: Iterable[_Point], **fields: Any) -> _Point:
+    """The one point whose fields have these values. Raises ValueError for none and for several."""
+    (point,) = select(points, **fields)
+    return point

@@ -3,33 +3,30 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from glassbench.experiments import scenario
 from glassbench.experiments.account.metrics import percentile
+from glassbench.experiments.catalog.cells import NO_ANSWERS, delay, make_cell, make_plan, video
+from glassbench.experiments.catalog.checks import FRAMES, MS, RATIO, US, Unit, bounded, check, order, value
 from glassbench.experiments.catalog.experiment import Check, Datasets, Experiment
-from glassbench.experiments.engine.plan import Cell, Plan, checked
+from glassbench.experiments.catalog.figures import curve, finish, logarithmic, panels
+from glassbench.experiments.catalog.frames import FRAME_INTERVAL, FloatArray, column, only, select
+from glassbench.experiments.engine.plan import Cell, Plan
 from glassbench.experiments.results.dataset import Dataset
-from glassbench.experiments.results.plots.style import FAINT, INK, arm_styles, new_figure, tidy
+from glassbench.experiments.results.plots.style import FAINT, arm_styles
 from glassbench.netem.packet import IP_UDP_HEADER_BYTES
 from glassbench.transport.framing import FRAGMENT_HEADER_BYTES
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 LOADS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.05, 1.1, 1.2)  # bitrate / capacity
 KEYFRAMES = {"none": 100_000, "every 2 s": 60}  # frames from one to the next
 BITRATE = 2e6
-FRAME_INTERVAL = 1 / 30
 DELAY, QUEUE_BYTES = 0.01, 150_000  # seconds of propagation; of the bottleneck
 SIGMA = 0.25  # of the logarithm of a frame's size, sender/size_model.py
 MTU = 1500
-
-FloatArray = NDArray[np.float64]
 
 
 def wire_bytes(size_bytes: FloatArray, *, max_datagram_bytes: int = MTU - 48) -> FloatArray:
@@ -95,39 +92,32 @@ class Point:
 
 def _plans() -> tuple[Plan, ...]:
     cells = [_cell(load, keyframes) for keyframes in KEYFRAMES for load in LOADS]
-    return (checked(Plan("headroom", tuple(cells), frames=True)),)
+    return (make_plan("headroom", cells),)
 
 
 def _cell(load: float, keyframes: str) -> Cell:
-    delay = {"element": "delay", "delay": f"{DELAY * 1000:g}ms"}
     rate = {"element": "rate", "rate": f"{BITRATE / load / 1e6:.6f}Mbit/s", "queue": f"{QUEUE_BYTES}B"}
-    content = {
-        "name": "headroom",
-        "duration": "60s",
-        "arms": ["udp"],
-        "mtu": MTU,
-        "video": {
-            "source": "lognormal",
-            "bitrate": f"{BITRATE / 1e6:g}Mbit/s",
-            "keyframe_interval": KEYFRAMES[keyframes],
-            "encode_cost": "none",
-            "decode_cost": "none",
-        },
+    return make_cell(
+        {"load": load, "keyframes": keyframes},
+        "headroom",
+        seconds=60,
+        arm="udp",
+        mtu=MTU,
+        media=video(f"{BITRATE / 1e6:g}Mbit/s", keyframe_interval=KEYFRAMES[keyframes]),
         # Nothing comes back: requests for keyframes would raise the offered rate.
-        "network": {"down": [rate, delay], "up": [{"element": "random-loss", "probability": "100%"}]},
-    }
-    return Cell({"load": load, "keyframes": keyframes}, scenario.build(content))
+        network={"down": [rate, delay(DELAY)], "up": [NO_ANSWERS]},
+    )
 
 
 def points(data: Dataset) -> list[Point]:
     """All points, in the order of the plan."""
     numbers = data.summary[["cell", "axis.load", "axis.keyframes", "sent_mbps"]]
-    found = []
+    every = []
     for cell, load, keyframes, sent in numbers.itertuples(index=False):
         capacity = round(BITRATE / load / 1e6, 6) * 1e6
         ledger = data.ledger([cell])
-        captured, size = _column(ledger, "captured_at"), _column(ledger, "size_bytes")
-        found.append(
+        captured, size = column(ledger, "captured_at"), column(ledger, "size_bytes")
+        every.append(
             Point(
                 load=float(load),
                 keyframes=str(keyframes),
@@ -135,12 +125,12 @@ def points(data: Dataset) -> list[Point]:
                 utilization=float(sent) * 1e6 / capacity,
                 captured=captured,
                 service=wire_bytes(size) * 8 / capacity,
-                sojourn=_column(ledger, "complete_at") - captured - DELAY,
-                ahead=_column(ledger, "first_arrival_at") - captured - DELAY,
+                sojourn=column(ledger, "complete_at") - captured - DELAY,
+                ahead=column(ledger, "first_arrival_at") - captured - DELAY,
                 keyframe=ledger["keyframe"].to_numpy(dtype=np.bool_),
             )
         )
-    return found
+    return every
 
 
 def knee(row: Sequence[Point]) -> float:
@@ -157,7 +147,7 @@ def knee(row: Sequence[Point]) -> float:
 
 def _checks(data: Datasets) -> list[Check]:
     every = points(data["headroom"])
-    plain, bursty = ([p for p in every if p.keyframes == name] for name in KEYFRAMES)
+    plain, bursty = (select(every, keyframes=name) for name in KEYFRAMES)
     return [
         _frames_follow_lindley(every),
         _idle_link_costs_the_load(plain),
@@ -170,49 +160,37 @@ def _checks(data: Datasets) -> list[Check]:
 
 
 def _frames_follow_lindley(every: Sequence[Point]) -> Check:
-    off, frames = 0.0, 0
-    for point in (p for p in every if p.utilization < 1):
-        whole = departures(point.captured, point.service) - point.captured
-        off, frames = max(off, float(np.max(np.abs(whole - point.sojourn)))), frames + len(whole)
-    return Check(
-        claim="Below capacity each frame arrives when a first-in-first-out server says",
-        source="closed form: D(n) = max(A(n), D(n-1)) + S(n) (Lindley 1952)",
-        kind="value",
-        expected="every frame within 5 us",
-        measured=f"{frames} frames, {off * 1e6:.2f} us off at most",
-        holds=off <= 5e-6,
+    off = [np.abs(departures(p.captured, p.service) - p.captured - p.sojourn) for p in every if p.utilization < 1]
+    return check(
+        "Below capacity each frame arrives when a first-in-first-out server says",
+        "closed form: D(n) = max(A(n), D(n-1)) + S(n) (Lindley 1952)",
+        "value",
+        bounded(US, np.concatenate(off), at_most=5e-6, of=f"off that instant, of {sum(map(len, off))} frames"),
     )
 
 
 def _idle_link_costs_the_load(plain: Sequence[Point]) -> Check:
     point = plain[0]
-    got = point.p(0.5)
-    of_load = point.utilization * FRAME_INTERVAL * np.exp(-(SIGMA**2) / 2)
-    return Check(
-        claim="With much headroom a frame costs its own serialisation only: the utilization, in frame intervals",
-        source="closed form: D/D/1, median of log-normal sizes = mean x exp(-sigma^2 / 2)",
-        kind="value",
-        expected=f"{point.utilization:.2f} x 33.3 ms x 0.97 = {of_load * 1e3:.2f} ms, within 3 %",
-        measured=f"median {got * 1e3:.2f} ms",
-        holds=abs(got / of_load - 1) <= 0.03,
+    want = point.utilization * FRAME_INTERVAL * float(np.exp(-(SIGMA**2) / 2))
+    return check(
+        "With much headroom a frame costs its own serialisation only: the utilization, in frame intervals",
+        "closed form: D/D/1, median of log-normal sizes = mean x exp(-sigma^2 / 2)",
+        "value",
+        value(MS, point.p(0.5), want, within=0.03, of=f"median at {point.utilization:.2f} x 33.3 ms x 0.97"),
     )
 
 
 def _wait_is_below_kingman(plain: Sequence[Point]) -> Check:
-    worst, where = 0.0, 0.0
+    waits, bounds = {}, []
     for point in (p for p in plain if p.utilization < 1):
         service = point.service[1:]  # without the first keyframe
-        bound = float(np.var(service)) / (2 * FRAME_INTERVAL * (1 - float(np.mean(service)) / FRAME_INTERVAL))
-        mean = float(np.mean(_after_first_keyframe(point)))
-        if mean / bound > worst:
-            worst, where = mean / bound, point.utilization
-    return Check(
-        claim="The mean wait in the queue stays below the bound for independent frame sizes",
-        source="Kingman 1962: var(S) / (2 T (1 - u)) for regular arrivals",
-        kind="order",
-        expected="mean wait at most the bound at each utilization below 1",
-        measured=f"at most {worst:.0%} of it, at {where:.2f}",
-        holds=worst <= 1,
+        waits[f"{point.utilization:.2f}"] = float(np.mean(_after_first_keyframe(point)))
+        bounds.append(float(np.var(service)) / (2 * FRAME_INTERVAL * (1 - float(np.mean(service)) / FRAME_INTERVAL)))
+    return check(
+        "The mean wait in the queue stays below the bound for independent frame sizes",
+        "Kingman 1962: var(S) / (2 T (1 - u)) for regular arrivals",
+        "order",
+        bounded(MS, waits, at_most=bounds, of="mean wait by utilization"),
         note="it is a bound, and nearly reached only close to 1",
     )
 
@@ -225,117 +203,89 @@ def _after_first_keyframe(point: Point) -> FloatArray:
 
 
 def _keyframes_are_drained_by_the_headroom(bursty: Sequence[Point]) -> Check:
-    point = next(p for p in bursty if p.load == 0.8)
+    point = only(bursty, load=0.8)
     keys = np.flatnonzero(point.keyframe)[1:-1]
     runs = [int(np.argmax(point.waits[key + 1 :] < 1e-6)) for key in keys]
     key, frame = float(np.mean(point.service[keys])), float(np.mean(point.service[~point.keyframe]))
     want = frames_that_wait(key, frame, FRAME_INTERVAL)
-    got = float(np.mean(runs))
-    return Check(
-        claim="A keyframe delays the frames after it until the headroom has drained it",
-        source="closed form: (K - T) / (T - S) frames (Wald's equation for the random walk of the backlog)",
-        kind="value",
-        expected=f"{want:.1f} frames at a utilization of {point.utilization:.2f}, within 15 %",
-        measured=f"{got:.1f} frames, mean over {len(keys)} keyframes",
-        holds=abs(got / want - 1) <= 0.15,
+    of = f"mean over {len(keys)} keyframes at a utilization of {point.utilization:.2f}"
+    return check(
+        "A keyframe delays the frames after it until the headroom has drained it",
+        "closed form: (K - T) / (T - S) frames (Wald's equation for the random walk of the backlog)",
+        "value",
+        value(FRAMES, float(np.mean(runs)), want, within=0.15, of=of),
         note="without the overshoot, half a frame's wait, which makes runs a little longer",
     )
 
 
 def _keyframes_need_more_headroom(plain: Sequence[Point], bursty: Sequence[Point]) -> Check:
-    without, with_keyframes, want = knee(plain), knee(bursty), keyframe_knee()
-    return Check(
-        claim="The headroom rule: p95 doubles at a much lower utilization if there are keyframes",
-        source="closed form: the third frame after a keyframe is the p95 of 60 and takes 4 S + 3 S - 3 T",
-        kind="value",
-        expected=f"doubled at {want:.2f} with a keyframe every 2 s, within 0.05, and later without",
-        measured=f"{with_keyframes:.2f} with, {without:.2f} without",
-        holds=abs(with_keyframes - want) <= 0.05 and without > with_keyframes,
+    without, with_keyframes = knee(plain), knee(bursty)
+    return check(
+        "The headroom rule: p95 doubles at a much lower utilization if there are keyframes",
+        "closed form: the third frame after a keyframe is the p95 of 60 and takes 4 S + 3 S - 3 T",
+        "value",
+        value(RATIO, with_keyframes, keyframe_knee(), off=0.05, of="doubled at, with a keyframe every 2 s"),
+        order(RATIO, {"with": with_keyframes, "without": without}),
         note="the closed form takes all frames after a keyframe for mean ones",
     )
 
 
 def _overload_grows(plain: Sequence[Point]) -> Check:
-    rows = []
+    slopes, excess = [], []
     for point in (p for p in plain if p.load in (1.1, 1.2)):
         filling = np.flatnonzero(np.maximum.accumulate(point.ahead) < 0.8 * QUEUE_BYTES * 8 / point.capacity)[1:]
         first, last = filling[0], filling[-1]
         seconds = float(point.captured[last] - point.captured[first])
-        grown = float(point.ahead[last] - point.ahead[first])
-        rows.append((grown / seconds, float(np.sum(point.service[first:last])) / seconds - 1))
-    off = max(abs(slope / want - 1) for slope, want in rows)
-    return Check(
-        claim="Above capacity the delay grows by the excess: u - 1 seconds a second",
-        source="closed form: fluid queue",
-        kind="value",
-        expected=" and ".join(f"{want:.3f} s/s" for _, want in rows) + ", by the sizes of the frames, within 5 %",
-        measured=" and ".join(f"{slope:.3f} s/s" for slope, _ in rows),
-        holds=off <= 0.05,
+        slopes.append(float(point.ahead[last] - point.ahead[first]) / seconds)
+        excess.append(float(np.sum(point.service[first:last])) / seconds - 1)
+    return check(
+        "Above capacity the delay grows by the excess: u - 1 seconds a second",
+        "closed form: fluid queue",
+        "value",
+        value(Unit("s/s"), slopes, excess, within=0.05, of="by the sizes of the frames"),
     )
 
 
 def _overload_ends_at_the_queue(plain: Sequence[Point]) -> Check:
-    rows = [(float(np.nanmax(p.sojourn)), QUEUE_BYTES * 8 / p.capacity) for p in plain if p.utilization > 1]
-    off = max(abs(got / want - 1) for got, want in rows)
-    return Check(
-        claim="... until the drop-tail queue is full: then the delay is its size over the rate",
-        source="closed form: queue bytes x 8 / capacity",
-        kind="value",
-        expected=", ".join(f"{want * 1e3:.0f} ms" for _, want in rows)
-        + ", within 2 % (the packet on the wire, and the one that did not fit)",
-        measured=", ".join(f"{got * 1e3:.0f} ms" for got, _ in rows) + ", the slowest frame that arrived",
-        holds=off <= 0.02,
+    rows = [p for p in plain if p.utilization > 1]
+    got = [float(np.nanmax(p.sojourn)) for p in rows]
+    want = [QUEUE_BYTES * 8 / p.capacity for p in rows]
+    tolerated = "(the packet on the wire, and the one that did not fit)"
+    return check(
+        "... until the drop-tail queue is full: then the delay is its size over the rate",
+        "closed form: queue bytes x 8 / capacity",
+        "value",
+        value(MS, got, want, within=0.02, of="the slowest frame that arrived", at=tolerated),
     )
 
 
-def _column(table: pd.DataFrame, name: str) -> FloatArray:
-    return table[name].to_numpy(dtype=np.float64, na_value=np.nan)
-
-
-def _figure(data: Datasets) -> "Figure":
+def _figure(data: Datasets) -> Figure:
     every = points(data["headroom"])
-    styles = arm_styles(list(KEYFRAMES))
-    figure = new_figure(13, 4.8)
-    left, right = figure.subplots(1, 2)
-    for name in KEYFRAMES:
-        row = [p for p in every if p.keyframes == name and p.utilization < 1]
-        style = styles[name]
-        for share, width in ((0.5, 0.8), (0.95, 1.8)):
-            left.plot(
-                [p.utilization for p in row],
-                [p.p(share) * 1e3 for p in row],
-                color=style.color,
-                linestyle=style.dashes,
-                linewidth=width,
-                marker=style.marker,
-                markersize=3 * width,
-                label=f"p{share * 100:g}, keyframes {name}",
-            )
-    alone = [load * FRAME_INTERVAL * 1e3 for load in (0.3, 1.0)]
-    left.plot((0.3, 1.0), alone, color=FAINT, linewidth=1.2, label="a mean frame without a queue")
-    left.set_yscale("log")
-    left.set_yticks([10, 20, 50, 100, 200, 500], ["10", "20", "50", "100", "200", "500"])
-    left.set_title("from capture to arrival, without propagation, ms (log scale)", loc="left", fontsize=9, color=INK)
-    left.set_xlabel("offered rate / capacity")
-    overloads = [p for p in every if p.keyframes == "none" and p.utilization > 1]
-    for point, style in zip(overloads, arm_styles([str(p.load) for p in overloads]).values(), strict=True):
-        right.plot(
-            point.captured[::15],
-            point.ahead[::15] * 1e3,
-            color=style.color,
-            linestyle=style.dashes,
-            marker=style.marker,
-            markersize=4,
-            markevery=0.12,
-            label=f"{point.utilization:.2f} of capacity; full queue {QUEUE_BYTES * 8e3 / point.capacity:.0f} ms",
-        )
-    right.set_title("above capacity: queue met by each frame, ms", loc="left", fontsize=9, color=INK)
-    right.set_xlabel("captured at, s")
-    for axes in (left, right):
-        axes.legend(frameon=False, fontsize=8, handlelength=3.2)
-        tidy(axes)
-    figure.suptitle("Headroom: delay of the path alone (udp, 30 fps)", x=0.01, ha="left", fontsize=11, color=INK)
+    figure, (left, right) = panels("Headroom: delay of the path alone (udp, 30 fps)", size=(13, 4.8))
+    _draw_below(left, [p for p in every if p.utilization < 1])
+    _draw_above(right, [p for p in every if p.keyframes == "none" and p.utilization > 1])
     return figure
+
+
+def _draw_below(axes: Axes, every: Sequence[Point]) -> None:
+    for name, style in arm_styles(list(KEYFRAMES)).items():
+        row = select(every, keyframes=name)
+        for share, width in ((0.5, 0.8), (0.95, 1.8)):
+            delays = [p.p(share) * 1e3 for p in row]
+            look = {"linewidth": width, "markersize": 3 * width, "label": f"p{share * 100:g}, keyframes {name}"}
+            curve(axes, style, [p.utilization for p in row], delays, **look)
+    alone = [load * FRAME_INTERVAL * 1e3 for load in (0.3, 1.0)]
+    axes.plot((0.3, 1.0), alone, color=FAINT, linewidth=1.2, label="a mean frame without a queue")
+    logarithmic(axes, y=[10, 20, 50, 100, 200, 500])
+    finish(axes, "from capture to arrival, without propagation, ms (log scale)", "offered rate / capacity")
+
+
+def _draw_above(axes: Axes, overloads: Sequence[Point]) -> None:
+    for point, style in zip(overloads, arm_styles([str(p.load) for p in overloads]).values(), strict=True):
+        label = f"{point.utilization:.2f} of capacity; full queue {QUEUE_BYTES * 8e3 / point.capacity:.0f} ms"
+        look = {"markersize": 4, "markevery": 0.12, "label": label}
+        curve(axes, style, point.captured[::15], point.ahead[::15] * 1e3, **look)
+    finish(axes, "above capacity: queue met by each frame, ms", "captured at, s")
 
 
 EXPERIMENT = Experiment(

@@ -3,20 +3,20 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from glassbench.experiments import scenario
+from glassbench.experiments.catalog.cells import delay, make_cell, make_plan, video
+from glassbench.experiments.catalog.checks import ROUND_TRIPS, bounded, check, value
 from glassbench.experiments.catalog.experiment import Check, Datasets, Experiment
-from glassbench.experiments.catalog.frames import column, delay, frames, instants, video
-from glassbench.experiments.engine.plan import Cell, Plan, checked
+from glassbench.experiments.catalog.figures import curve, finish, logarithmic, panels
+from glassbench.experiments.catalog.frames import column, frames, instants, select
+from glassbench.experiments.engine.plan import Cell, Plan
 from glassbench.experiments.results.dataset import Dataset
-from glassbench.experiments.results.plots.style import FAINT, INK, arm_styles, new_figure, tidy
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+from glassbench.experiments.results.plots.style import FAINT, LineStyle, arm_styles
 
 RTT = 0.1  # seconds
 PACKET_BYTES = 1200  # RFC 9000, 14.1; aioquic as it is never sends larger ones
@@ -31,6 +31,9 @@ WINDOWED = {
 UNLIMITED = {"rtp": "rtp", "srt": "srt:latency_ms=0", "udp": "udp"}
 BITRATES = (0.5, 1.0, 2.0, 4.0)  # Mbit/s, of the running video
 KEYFRAME_RATIO = 4.0  # of a keyframe to another frame, sender/size_model.py
+
+_LARGEST_WINDOW = WINDOW_BYTES + HANDSHAKE_PACKETS * PACKET_BYTES
+_HEADERS = 1.05  # bytes on the wire to a frame's
 
 
 def rounds(size_bytes: float, window_bytes: float = WINDOW_BYTES) -> int:
@@ -61,14 +64,11 @@ def _plans() -> tuple[Plan, ...]:
     arms = WINDOWED | UNLIMITED
     first = [_cell({"control": name, "size": size}, arms[name], _one_frame(size)) for name in arms for size in SIZES]
     running = [
-        _cell({"control": name, "bitrate": rate}, arms[name], video(f"{rate:g}Mbit/s", keyframe_interval=60), "20s")
+        _cell({"control": name, "bitrate": rate}, arms[name], video(f"{rate:g}Mbit/s", keyframe_interval=60), 20)
         for name in ("stock reno", "ours", "rtp")
         for rate in BITRATES
     ]
-    return (
-        checked(Plan("first", tuple(first), frames=True)),
-        checked(Plan("running", tuple(running), frames=True)),
-    )
+    return (make_plan("first", first), make_plan("running", running))
 
 
 def _one_frame(size: int) -> dict[str, Any]:
@@ -76,38 +76,31 @@ def _one_frame(size: int) -> dict[str, Any]:
     return video(f"{8 * size / KEYFRAME_RATIO:.0f}bit/s", fps=1)
 
 
-def _cell(axes: dict[str, Any], arm: str, media: dict[str, Any], duration: str = "1s") -> Cell:
+def _cell(axes: dict[str, Any], arm: str, media: dict[str, Any], seconds: float = 1) -> Cell:
     path = [delay(RTT / 2)]
-    content = {
-        "name": "iframe",
-        "duration": duration,
-        "arms": [arm],
-        "video": media,
-        "network": {"down": path, "up": path},
-    }
-    return Cell(axes, scenario.build(content))
+    return make_cell(axes, "iframe", seconds=seconds, arm=arm, media=media, network={"down": path, "up": path})
 
 
 def first_frames(data: Dataset) -> list[First]:
     """The first frames, in the order of the plan."""
-    found = []
+    every = []
     for cell, arm in data.summary[["cell", "axis.control"]].itertuples(index=False):
         table = frames(data, cell)
         took = (instants(table, "complete_at") - column(table, "captured_at"))[0] / RTT - 0.5
-        found.append(First(str(arm), float(column(table, "size_bytes")[0]), float(took)))
-    return found
+        every.append(First(str(arm), float(column(table, "size_bytes")[0]), float(took)))
+    return every
 
 
 def running_keyframes(data: Dataset) -> list[Running]:
     """Keyframes of running videos but the first two, medians, in the order of the plan."""
-    found = []
+    every = []
     for cell, arm, rate in data.summary[["cell", "axis.control", "axis.bitrate"]].itertuples(index=False):
         table = frames(data, cell)
         keyframes = table[table["keyframe"]].iloc[2:]
         took = (instants(keyframes, "complete_at") - column(keyframes, "captured_at")) / RTT - 0.5
         size = float(np.median(column(keyframes, "size_bytes")))
-        found.append(Running(str(arm), float(rate), size, float(np.median(took))))
-    return found
+        every.append(Running(str(arm), float(rate), size, float(np.median(took))))
+    return every
 
 
 def _checks(data: Datasets) -> list[Check]:
@@ -124,187 +117,144 @@ def _checks(data: Datasets) -> list[Check]:
 
 
 def _slow_start(first: Sequence[First]) -> Check:
-    rows = [frame for frame in first if frame.arm == "stock reno"]
-    outside = []
-    for frame in rows:
-        most, least = rounds(frame.size_bytes * 1.05), rounds(frame.size_bytes, _largest_window())
-        if not least - 1 <= frame.took <= most:
-            outside.append(f"{frame.size_bytes / 1e3:.0f} kB: {frame.took:.2f}")
-    return Check(
-        claim="A first frame of S bytes takes as many round trips as windows that double need: log2(S / W + 1)",
-        source="closed form with RFC 9002, 7.2 (W of ten packets) and 7.3.1 (slow start)",
-        kind="value",
-        expected="complete in the last of n round trips at each size; W 10 to 15 packets (ACKs of the handshake), 5 % "
-        "for headers",
-        measured=_texts(rows) + (f"; outside: {', '.join(outside)}" if outside else ""),
-        holds=not outside,
+    rows = select(first, arm="stock reno")
+    return check(
+        "A first frame of S bytes takes as many round trips as windows that double need: log2(S / W + 1)",
+        "closed form with RFC 9002, 7.2 (W of ten packets) and 7.3.1 (slow start)",
+        "value",
+        bounded(
+            ROUND_TRIPS,
+            _by_size(rows),
+            at_least=[rounds(row.size_bytes, _LARGEST_WINDOW) - 1 for row in rows],
+            at_most=[rounds(row.size_bytes * _HEADERS) for row in rows],
+            of="complete in the last of n round trips",
+            at="(W 10 to 15 packets for ACKs of the handshake, 5 % for headers)",
+        ),
         note="aioquic paces a window over about a round trip, so the last byte leaves within the n-th",
     )
 
 
-def _largest_window() -> float:
-    return WINDOW_BYTES + HANDSHAKE_PACKETS * PACKET_BYTES
-
-
 def _our_start_is_no_slower(first: Sequence[First]) -> Check:
-    rows = [frame for frame in first if frame.arm in ("ours, stream", "ours")]
-    late = [f for f in rows if f.took > rounds(f.size_bytes * 1.05)]
-    return Check(
-        claim="Our control starts no slower than slow start: its window at least doubles each round trip",
-        source="closed form with RFC 9002, 7.2 and 7.3.1; our control: ten packets, then threefold",
-        kind="value",
-        expected="complete within n round trips at each size, stream and datagrams",
-        measured=_texts([f for f in rows if f.arm == "ours"]) + (f"; late: {_texts(late)}" if late else ""),
-        holds=not late,
+    rows = {arm: select(first, arm=arm) for arm in ("ours, stream", "ours")}
+    return check(
+        "Our control starts no slower than slow start: its window at least doubles each round trip",
+        "closed form with RFC 9002, 7.2 and 7.3.1; our control: ten packets, then threefold",
+        "value",
+        *(
+            bounded(ROUND_TRIPS, _by_size(row), at_most=[rounds(f.size_bytes * _HEADERS) for f in row], of=arm)
+            for arm, row in rows.items()
+        ),
     )
 
 
 def _larger_takes_longer(first: Sequence[First]) -> Check:
-    slopes, wanted = {}, []
+    slopes = {}
     for arm in WINDOWED:
-        rows = [frame for frame in first if frame.arm == arm and frame.size_bytes > 2 * WINDOW_BYTES]
+        rows = [frame for frame in select(first, arm=arm) if frame.size_bytes > 2 * WINDOW_BYTES]
         octaves = [math.log2(frame.size_bytes) for frame in rows]
         forms = [math.log2(frame.size_bytes / WINDOW_BYTES + 1) for frame in rows]
-        slopes[arm] = float(np.polyfit(octaves, [frame.took for frame in rows], 1)[0])
-        wanted.append(float(np.polyfit(octaves, forms, 1)[0]))
-    return Check(
-        claim="Twice the size takes about one round trip more",
-        source="closed form: log2(S / W + 1)",
-        kind="value",
-        expected=f"{wanted[0]:.2f} round trips for each doubling from two windows on, within 0.2 (each frame ends "
-        "anywhere within its last one: half a round trip at either end of four doublings); ours no more than that",
-        measured=", ".join(f"{arm} {slope:.2f}" for arm, slope in slopes.items()),
-        holds=all(
-            slope <= want + 0.2 and (arm != "stock reno" or slope >= want - 0.2)
-            for (arm, slope), want in zip(slopes.items(), wanted, strict=True)
+        slopes[arm] = [float(np.polyfit(octaves, times, 1)[0]) for times in ([frame.took for frame in rows], forms)]
+    (stock, want) = slopes.pop("stock reno")
+    within = "(each frame ends anywhere within its last one: half a round trip at either end of four doublings)"
+    return check(
+        "Twice the size takes about one round trip more",
+        "closed form: log2(S / W + 1)",
+        "value",
+        value(ROUND_TRIPS, stock, want, off=0.2, of="stock reno, for each doubling from two windows on", at=within),
+        bounded(
+            ROUND_TRIPS,
+            {arm: got for arm, (got, _) in slopes.items()},
+            at_most=[form + 0.2 for _, form in slopes.values()],
+            of="our control",
         ),
     )
 
 
 def _one_window_takes_no_round_trip(first: Sequence[First]) -> Check:
-    rows = [f for f in first if f.arm in WINDOWED and f.size_bytes * 1.05 < WINDOW_BYTES]
-    most = max(frame.took for frame in rows)
-    return Check(
-        claim="A frame within the initial window waits for no ACK",
-        source="RFC 9002, 7.2",
-        kind="value",
-        expected="complete within less than one round trip beyond the propagation",
-        measured=f"at most {most:.2f} RTT ({len(rows)} frames up to {max(f.size_bytes for f in rows) / 1e3:.1f} kB)",
-        holds=most < 1,
+    rows = [f for f in first if f.arm in WINDOWED and f.size_bytes * _HEADERS < WINDOW_BYTES]
+    return check(
+        "A frame within the initial window waits for no ACK",
+        "RFC 9002, 7.2",
+        "value",
+        bounded(
+            ROUND_TRIPS,
+            [frame.took for frame in rows],
+            below=1,
+            of=f"beyond the propagation, {len(rows)} frames up to {max(f.size_bytes for f in rows) / 1e3:.1f} kB",
+        ),
         note="what there is comes from pacing, which ours does not do before it has met a limit",
     )
 
 
 def _without_a_window(first: Sequence[First]) -> Check:
     rows = [frame for frame in first if frame.arm in UNLIMITED]
-    most = max(frame.took for frame in rows)
-    return Check(
-        claim="What has no window (udp, rtp, srt in live mode) sends any keyframe at once",
-        source="closed form: nothing waits for an ACK; SRT paces at 1 Gbit/s",
-        kind="value",
-        expected=f"within {max(f.size_bytes for f in rows) * 8.4 / 1e9 / RTT:.2f} RTT at every size",
-        measured=f"at most {most:.3f} RTT",
-        holds=most <= max(f.size_bytes for f in rows) * 8.4 / 1e9 / RTT,
+    most = max(f.size_bytes for f in rows) * 8 * _HEADERS / 1e9 / RTT
+    return check(
+        "What has no window (udp, rtp, srt in live mode) sends any keyframe at once",
+        "closed form: nothing waits for an ACK; SRT paces at 1 Gbit/s",
+        "value",
+        bounded(ROUND_TRIPS, [frame.took for frame in rows], at_most=most, of="at every size"),
         note="on a path without a bottleneck; where there is one its queue takes the keyframe",
     )
 
 
 def _a_window_that_was_not_used(running: Sequence[Running]) -> Check:
-    rows = [row for row in running if row.arm == "stock reno"]
-    return Check(
-        claim="A window that frames do not fill does not grow, so that a later keyframe over it takes a round trip",
-        source="RFC 9002, 7.8: the window SHOULD NOT be increased when it is underutilized",
-        kind="order",
-        expected="keyframes larger than the initial window take at least half a round trip more",
-        measured=", ".join(f"{row.size_bytes / 1e3:.0f} kB: {row.took:.2f}" for row in rows) + " RTT",
-        holds=all(row.took >= 0.5 for row in rows if row.size_bytes > WINDOW_BYTES),
+    rows = [row for row in select(running, arm="stock reno") if row.size_bytes > WINDOW_BYTES]
+    return check(
+        "A window that frames do not fill does not grow, so that a later keyframe over it takes a round trip",
+        "RFC 9002, 7.8: the window SHOULD NOT be increased when it is underutilized",
+        "order",
+        bounded(ROUND_TRIPS, _by_size(rows), at_least=0.5, of="more for keyframes larger than the initial window"),
         note="stock reno, keyframes of four frames every 2 s; the RFC gives no figure",
     )
 
 
 def _ours_is_bounded(running: Sequence[Running]) -> Check:
-    rows = [row for row in running if row.arm == "ours"]
-    return Check(
-        claim="With our control a keyframe within a running video takes less than a first frame of its size",
-        source="closed form: log2(S / W + 1) is for a window that starts anew",
-        kind="order",
-        expected="fewer round trips than slow start for keyframes above the initial window",
-        measured=", ".join(f"{row.size_bytes / 1e3:.0f} kB: {row.took:.2f}" for row in rows) + " RTT",
-        holds=all(
-            row.took < math.log2(row.size_bytes / WINDOW_BYTES + 1) for row in rows if row.size_bytes > WINDOW_BYTES
-        ),
+    rows = [row for row in select(running, arm="ours") if row.size_bytes > WINDOW_BYTES]
+    anew = [math.log2(row.size_bytes / WINDOW_BYTES + 1) for row in rows]
+    return check(
+        "With our control a keyframe within a running video takes less than a first frame of its size",
+        "closed form: log2(S / W + 1) is for a window that starts anew",
+        "order",
+        bounded(ROUND_TRIPS, _by_size(rows), below=anew, of="keyframes above the initial window"),
     )
 
 
-def _texts(rows: Sequence[First]) -> str:
-    return ", ".join(f"{row.size_bytes / 1e3:.0f} kB: {row.took:.2f}" for row in rows) + " RTT"
+def _by_size(rows: Sequence[First | Running]) -> dict[str, float]:
+    return {f"{row.size_bytes / 1e3:.0f} kB": row.took for row in rows}
 
 
-def _figure(data: Datasets) -> "Figure":
-    figure = new_figure(12, 4.6)
-    left, right = figure.subplots(1, 2, width_ratios=(1.6, 1))
+def _figure(data: Datasets) -> Figure:
+    title = f"Round trips that a keyframe takes beyond its propagation (RTT {RTT * 1e3:g} ms, no bottleneck)"
+    figure, (left, right) = panels(title, width_ratios=(1.6, 1))
     _draw_first(left, first_frames(data["first"]))
     _draw_running(right, running_keyframes(data["running"]))
-    figure.suptitle(
-        f"Round trips that a keyframe takes beyond its propagation (RTT {RTT * 1e3:g} ms, no bottleneck)",
-        x=0.01,
-        ha="left",
-        fontsize=10,
-        color=INK,
-    )
     return figure
 
 
-def _draw_first(axes: "Axes", first: Sequence[First]) -> None:
+def _draw_first(axes: Axes, first: Sequence[First]) -> None:
     fine = np.geomspace(5e3, 1.1e6, 400)
-    axes.fill_between(
-        fine / 1e3,
-        [rounds(size, _largest_window()) - 1 for size in fine.tolist()],
-        [rounds(size * 1.05) for size in fine.tolist()],
-        color=FAINT,
-        alpha=0.4,
-        linewidth=0,
-        label="slow start: within the last of its round trips",
-    )
+    least = [rounds(size, _LARGEST_WINDOW) - 1 for size in fine.tolist()]
+    most = [rounds(size * _HEADERS) for size in fine.tolist()]
+    label = "slow start: within the last of its round trips"
+    axes.fill_between(fine / 1e3, least, most, color=FAINT, alpha=0.4, linewidth=0, label=label)
     for arm, style in arm_styles([*WINDOWED, *UNLIMITED]).items():
-        rows = [frame for frame in first if frame.arm == arm]
-        axes.plot(
-            [frame.size_bytes / 1e3 for frame in rows],
-            [frame.took for frame in rows],
-            color=style.color,
-            linestyle=style.dashes,
-            marker=style.marker,
-            markersize=5,
-            fillstyle="none" if arm in UNLIMITED else "full",
-            label=arm,
-        )
-    axes.set_xscale("log")
-    axes.set_xticks([10, 30, 100, 300, 1000], ["10", "30", "100", "300", "1000"])
-    axes.legend(frameon=False, fontsize=8, handlelength=3.2)
-    axes.set_title("first frame of a connection", loc="left", fontsize=9, color=INK)
-    axes.set_xlabel("size, kB (log scale)")
-    tidy(axes)
+        _draw_times(axes, style, select(first, arm=arm), markersize=5, fillstyle="none" if arm in UNLIMITED else "full")
+    logarithmic(axes, x=[10, 30, 100, 300, 1000])
+    finish(axes, "first frame of a connection", "size, kB (log scale)")
 
 
-def _draw_running(axes: "Axes", running: Sequence[Running]) -> None:
+def _draw_running(axes: Axes, running: Sequence[Running]) -> None:
     for arm, style in arm_styles(list(dict.fromkeys(row.arm for row in running))).items():
-        rows = [row for row in running if row.arm == arm]
-        axes.plot(
-            [row.size_bytes / 1e3 for row in rows],
-            [row.took for row in rows],
-            color=style.color,
-            linestyle=style.dashes,
-            marker=style.marker,
-            markersize=6,
-            label=arm,
-        )
+        _draw_times(axes, style, select(running, arm=arm))
     fine = np.linspace(5e3, 65e3, 100)
     axes.plot(fine / 1e3, np.log2(fine / WINDOW_BYTES + 1), color=FAINT, linewidth=1.2, label="slow start anew")
     axes.set_ylim(-0.1, 2.6)
-    axes.legend(frameon=False, fontsize=8, handlelength=3.2)
-    axes.set_title("keyframes of a running video (median)", loc="left", fontsize=9, color=INK)
-    axes.set_xlabel("size, kB")
-    tidy(axes)
+    finish(axes, "keyframes of a running video (median)", "size, kB")
+
+
+def _draw_times(axes: Axes, style: LineStyle, rows: Sequence[First | Running], **look: Any) -> None:
+    curve(axes, style, [row.size_bytes / 1e3 for row in rows], [row.took for row in rows], label=rows[0].arm, **look)
 
 
 EXPERIMENT = Experiment(

@@ -3,21 +3,19 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib.figure import Figure
 
-from glassbench.experiments import scenario
+from glassbench.experiments.catalog.cells import delay, make_cell, make_plan, video
+from glassbench.experiments.catalog.checks import MS, SECONDS, bounded, check, order, value
 from glassbench.experiments.catalog.experiment import Check, Datasets, Experiment
-from glassbench.experiments.catalog.frames import FloatArray, column, delay, frames, instants, video
-from glassbench.experiments.engine.plan import Cell, Plan, checked
+from glassbench.experiments.catalog.figures import curve, finish, logarithmic, panels
+from glassbench.experiments.catalog.frames import FloatArray, column, frames, instants, only, select
+from glassbench.experiments.engine.plan import Cell, Plan
 from glassbench.experiments.results.dataset import Dataset
-from glassbench.experiments.results.plots.style import FAINT, INK, arm_styles, new_figure, tidy
+from glassbench.experiments.results.plots.style import FAINT, arm_styles
 from glassbench.experiments.scenario.tracks import CHAT_TRACK
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 BITRATE = 2e6
 LOADS = (0.5, 0.8, 0.95, 1.1)  # of the video without headers, over the rate of the link
@@ -49,6 +47,7 @@ LANES = {
 FIRST = ("chat first", "chat first, datagrams")
 
 _WARM_UP = 3.0  # seconds
+_FULL = (0.95, 1.1)
 
 
 @dataclass(frozen=True)
@@ -78,31 +77,31 @@ class Point:
 
 def _plans() -> tuple[Plan, ...]:
     cells = [_cell(name, load) for load in LOADS for name in LANES]
-    return (checked(Plan("priority", tuple(cells), frames=True)),)
+    return (make_plan("priority", cells),)
 
 
 def _cell(name: str, load: float) -> Cell:
     lane = LANES[name]
     link = {"element": "rate", "rate": f"{BITRATE / load:.0f}bit/s", "queue": f"{QUEUE_BYTES}B"}
-    content: dict[str, Any] = {
-        "name": "priority",
-        "duration": "20s",
-        "arms": [lane.arm],
-        "video": video(f"{BITRATE / 1e6:g}Mbit/s", keyframe_interval=60, deadline="1s", priority=VIDEO_PRIORITY),
-        "chat": {"size": "200B", "interval": f"{MESSAGE_INTERVAL * 1e3:g}ms", "priority": lane.priority},
-        "network": {"down": [link, delay(RTT / 2)], "up": [delay(RTT / 2)]},
-    }
-    return Cell({"lane": name, "load": load}, scenario.build(content))
+    return make_cell(
+        {"lane": name, "load": load},
+        "priority",
+        seconds=20,
+        arm=lane.arm,
+        media=video(f"{BITRATE / 1e6:g}Mbit/s", keyframe_interval=60, deadline="1s", priority=VIDEO_PRIORITY),
+        chat={"size": "200B", "interval": f"{MESSAGE_INTERVAL * 1e3:g}ms", "priority": lane.priority},
+        network={"down": [link, delay(RTT / 2)], "up": [delay(RTT / 2)]},
+    )
 
 
 def points(data: Dataset) -> list[Point]:
     """All points, in the order of the plan."""
-    found = []
+    every = []
     for cell, lane, load in data.summary[["cell", "axis.lane", "axis.load"]].itertuples(index=False):
         messages, pictures = frames(data, cell, track=CHAT_TRACK), frames(data, cell)
         captured = column(messages, "captured_at")
         late = captured >= _WARM_UP
-        found.append(
+        every.append(
             Point(
                 lane=str(lane),
                 load=float(load),
@@ -111,7 +110,7 @@ def points(data: Dataset) -> list[Point]:
                 frame=instants(pictures, "displayed_at") - column(pictures, "captured_at"),
             )
         )
-    return found
+    return every
 
 
 def _checks(data: Datasets) -> list[Check]:
@@ -128,149 +127,121 @@ def _checks(data: Datasets) -> list[Check]:
 
 
 def _one_packet_ahead(table: Sequence[Point]) -> Check:
-    rows = [p for p in table if p.lane in FIRST and p.load >= 0.95]
-    got = [float(np.quantile(p.waited, 0.95)) for p in rows]
-    most = [p.packet + ACK_DELAY for p in rows]
-    return Check(
-        claim="At the sender an urgent message waits for the packet that is being sent, and no longer",
-        source="closed form: non-preemptive priority, the residual service of one packet (8 x 1480 B / rate), and the "
+    rows = _urgent(table)
+    return check(
+        "At the sender an urgent message waits for the packet that is being sent, and no longer",
+        "closed form: non-preemptive priority, the residual service of one packet (8 x 1480 B / rate), and the "
         "5 ms that its ACK may be late; RFC 9000, 2.3 asks for stream priorities",
-        kind="value",
-        expected=f"p95 at most {_ms(most)} (two ways at each load of 0.95 and 1.1)",
-        measured=_ms(got) + f"; at most {max(float(p.waited.max()) for p in rows) * 1e3:.0f} ms",
-        holds=all(a <= b for a, b in zip(got, most, strict=True)),
+        "value",
+        bounded(
+            MS,
+            {name: float(np.quantile(p.waited, 0.95)) for name, p in rows.items()},
+            at_most=[p.packet + ACK_DELAY for p in rows.values()],
+            of="p95",
+        ),
         note="95 %: while our control measures the base round trip with half a window, a message waits longer",
     )
 
 
 def _whole_delay(table: Sequence[Point]) -> Check:
-    rows = [p for p in table if p.lane in FIRST and p.load >= 0.95]
-    got = [p.p(0.95) for p in rows]
-    most = [RTT / 2 + TARGET_QUEUE + ACK_DELAY + 2 * p.packet for p in rows]
-    return Check(
-        claim="Overload or not, an urgent message is delivered after propagation, our target queue and two packets",
-        source="closed form: RTT / 2 + 25 ms (transport/congestion/realtime.py) + the packet ahead at the sender and "
+    rows = _urgent(table)
+    return check(
+        "Overload or not, an urgent message is delivered after propagation, our target queue and two packets",
+        "closed form: RTT / 2 + 25 ms (transport/congestion/realtime.py) + the packet ahead at the sender and "
         "on the link + 5 ms of late ACK",
-        kind="value",
-        expected=f"p95 at most {_ms(most)}",
-        measured=_ms(got),
-        holds=all(a <= b for a, b in zip(got, most, strict=True)),
+        "value",
+        bounded(
+            MS,
+            {name: p.p(0.95) for name, p in rows.items()},
+            at_most=[RTT / 2 + TARGET_QUEUE + ACK_DELAY + 2 * p.packet for p in rows.values()],
+            of="p95",
+        ),
     )
 
 
+def _urgent(table: Sequence[Point]) -> dict[str, Point]:
+    """Where the chat is first and the video takes nearly all of the link, or more."""
+    return {f"{p.lane} at {p.load:g}": p for p in table if p.lane in FIRST and p.load >= 0.95}
+
+
 def _fifo_ends_at_the_queue(table: Sequence[Point]) -> Check:
-    point = _one(table, "udp", 1.1)
-    got = float(np.max(point.message[np.isfinite(point.message)]))
+    point = only(table, lane="udp", load=1.1)
+    slowest = float(np.max(point.message[np.isfinite(point.message)]))
     want = QUEUE_BYTES * 8 / point.rate + RTT / 2
-    return Check(
-        claim="Without priority and control a message waits behind the whole queue of the network, or is dropped",
-        source="closed form: queue bytes x 8 / rate + RTT / 2",
-        kind="value",
-        expected=f"udp at 1.1: the slowest {want * 1e3:.0f} ms, within two packets ({2 * point.packet * 1e3:.0f} ms)",
-        measured=f"{got * 1e3:.0f} ms, {int(np.sum(np.isinf(point.message)))} dropped",
-        holds=abs(got - want) <= 2 * point.packet,
+    return check(
+        "Without priority and control a message waits behind the whole queue of the network, or is dropped",
+        "closed form: queue bytes x 8 / rate + RTT / 2",
+        "value",
+        value(MS, slowest, want, off=2 * point.packet, of="udp at 1.1, the slowest that arrived", at="(two packets)"),
     )
 
 
 def _priority_is_what_helps(table: Sequence[Point]) -> Check:
-    pairs = [(_one(table, "chat first", load), _one(table, "equal", load)) for load in LOADS]
-    return Check(
-        claim="Near capacity the priority is what keeps messages fast, not the transport",
-        source="order only: head-of-line (non-preemptive) priority against first in first out within a level",
-        kind="order",
-        expected="p95 lower with chat first at each load, by a factor of 5 from 0.95 on",
-        measured="; ".join(f"{a.p(0.95) * 1e3:.0f} against {b.p(0.95) * 1e3:.0f} ms" for a, b in pairs),
-        holds=all(a.p(0.95) < b.p(0.95) for a, b in pairs)
-        and all(5 * a.p(0.95) < b.p(0.95) for a, b in pairs if a.load >= 0.95),
+    lanes = ("chat first", "equal")
+    return check(
+        "Near capacity the priority is what keeps messages fast, not the transport",
+        "order only: head-of-line (non-preemptive) priority against first in first out within a level",
+        "order",
+        order(MS, _p95(table, lanes, LOADS), of="p95 at each load"),
+        order(MS, _p95(table, lanes, _FULL), times=5, of="from 0.95 on"),
         note="the factor is ours: the queue of the sender is hundreds of ms, that of the network 25",
     )
 
 
 def _stock_puts_chat_into_the_queue(table: Sequence[Point]) -> Check:
-    pairs = [(_one(table, FIRST[0], load), _one(table, "stock reno", load)) for load in (0.95, 1.1)]
-    return Check(
-        claim="Loss-based control fills the queue of the network, where no priority reaches",
-        source="RFC 9002, 7 (loss is the signal); order only",
-        kind="order",
-        expected="p95 of stock reno over 3 times that of chat first at 0.95 and 1.1",
-        measured="; ".join(f"{b.p(0.95) * 1e3:.0f} against {a.p(0.95) * 1e3:.0f} ms" for a, b in pairs),
-        holds=all(b.p(0.95) > 3 * a.p(0.95) for a, b in pairs),
+    return check(
+        "Loss-based control fills the queue of the network, where no priority reaches",
+        "RFC 9002, 7 (loss is the signal); order only",
+        "order",
+        order(MS, _p95(table, (FIRST[0], "stock reno"), _FULL), times=3, of="p95 at 0.95 and 1.1"),
     )
 
 
+def _p95(table: Sequence[Point], lanes: Sequence[str], loads: Sequence[float]) -> dict[str, list[float]]:
+    return {lane: [only(table, lane=lane, load=load).p(0.95) for load in loads] for lane in lanes}
+
+
 def _video_pays_for_the_messages_only(table: Sequence[Point]) -> Check:
-    first, equal = _one(table, "chat first", 0.8), _one(table, "equal", 0.8)
+    first, equal = (only(table, lane=lane, load=0.8) for lane in ("chat first", "equal"))
     a, b = (float(np.quantile(p.frame, 0.95)) for p in (first, equal))
     most = math.ceil(b / MESSAGE_INTERVAL) * MESSAGE_BYTES * 8 / first.rate
-    return Check(
-        claim="The video pays for the priority of the chat with the time of the messages that overtake a frame",
-        source="closed form: work conservation; messages per sojourn x time to serialise one",
-        kind="value",
-        expected=f"p95 of the video at 0.8 later by at most {most * 1e3:.1f} ms",
-        measured=f"{(a - b) * 1e3:+.1f} ms ({a * 1e3:.1f} against {b * 1e3:.1f} ms)",
-        holds=a - b <= most,
+    return check(
+        "The video pays for the priority of the chat with the time of the messages that overtake a frame",
+        "closed form: work conservation; messages per sojourn x time to serialise one",
+        "value",
+        bounded(MS, a - b, at_most=most, of="p95 of the video at 0.8 later by"),
     )
 
 
 def _the_last_one_starves(table: Sequence[Point]) -> Check:
-    row = [_one(table, "chat last", load) for load in LOADS]
-    return Check(
-        claim="Strict priority starves what comes last as soon as the others fill the link",
-        source="closed form: the lower class has a mean wait only while the classes above it leave capacity",
-        kind="order",
-        expected="p95 of the chat below 1 s at 0.5 and 0.8, above 5 s at 1.1",
-        measured=", ".join(f"{p.p(0.95):.2f} s" for p in row) + f" at {', '.join(f'{load:g}' for load in LOADS)}",
-        holds=row[0].p(0.95) < 1 and row[1].p(0.95) < 1 and row[3].p(0.95) > 5,
+    at = {load: only(table, lane="chat last", load=load).p(0.95) for load in LOADS}
+    return check(
+        "Strict priority starves what comes last as soon as the others fill the link",
+        "closed form: the lower class has a mean wait only while the classes above it leave capacity",
+        "order",
+        bounded(SECONDS, [at[0.5], at[0.8]], below=1, of="p95 of the chat at 0.5 and 0.8"),
+        bounded(SECONDS, at[1.1], above=5, of="at 1.1"),
         note="in runs of 20 s",
     )
 
 
-def _one(table: Sequence[Point], lane: str, load: float) -> Point:
-    (point,) = [p for p in table if (p.lane, p.load) == (lane, load)]
-    return point
-
-
-def _ms(seconds: Sequence[float]) -> str:
-    return ", ".join(f"{1e3 * value:.1f}" for value in seconds) + " ms"
-
-
-def _figure(data: Datasets) -> "Figure":
+def _figure(data: Datasets) -> Figure:
     table = points(data["priority"])
-    figure = new_figure(12, 4.6)
-    left, right = figure.subplots(1, 2)
+    figure, (left, right) = panels("A message each 47 ms beside video on one link")
     for lane, style in arm_styles(list(LANES)).items():
-        rows = [_one(table, lane, load) for load in LOADS]
-        for axes, values in ((left, [p.p(0.95) for p in rows]), (right, [float(np.median(p.frame)) for p in rows])):
-            axes.plot(
-                LOADS,
-                [1e3 * value for value in values],
-                color=style.color,
-                linestyle=style.dashes,
-                marker=style.marker,
-                markersize=6,
-                label=lane,
-            )
+        rows = select(table, lane=lane)
+        curve(left, style, LOADS, [1e3 * p.p(0.95) for p in rows], label=lane)
+        curve(right, style, LOADS, [1e3 * float(np.median(p.frame)) for p in rows])
     bound = [1e3 * (RTT / 2 + TARGET_QUEUE + ACK_DELAY + 2 * PACKET_BYTES * 8 * load / BITRATE) for load in LOADS]
     left.plot(LOADS, bound, color=FAINT, linewidth=1.2, label="propagation, target queue, two packets")
-    _label(left, "messages: p95 of the delay, ms (log scale)", [20, 50, 100, 200, 500, 1000, 5000, 20000])
-    _label(
-        right,
-        "video: median delay, ms (log scale); ends where half is never shown",
-        [20, 50, 100, 200, 500, 1000, 2000],
-    )
-    left.legend(frameon=False, fontsize=8, handlelength=3.2)
-    figure.suptitle("A message each 47 ms beside video on one link", x=0.01, ha="left", fontsize=10, color=INK)
+    logarithmic(left, y=[20, 50, 100, 200, 500, 1000, 5000, 20000])
+    logarithmic(right, y=[20, 50, 100, 200, 500, 1000, 2000])
+    across = "bitrate of the video / rate of the link"
+    finish(left, "messages: p95 of the delay, ms (log scale)", across)
+    finish(right, "video: median delay, ms (log scale); ends where half is never shown", across, legend=False)
+    for axes in (left, right):
+        axes.set_xticks(LOADS, [f"{load:g}" for load in LOADS])
     return figure
-
-
-def _label(axes: "Axes", title: str, ticks: Sequence[float]) -> None:
-    axes.set_yscale("log")
-    axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
-    axes.set_xticks(LOADS, [f"{load:g}" for load in LOADS])
-    axes.minorticks_off()
-    axes.set_title(title, loc="left", fontsize=9, color=INK)
-    axes.set_xlabel("bitrate of the video / rate of the link")
-    tidy(axes)
 
 
 EXPERIMENT = Experiment(

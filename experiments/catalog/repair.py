@@ -4,20 +4,20 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from glassbench.experiments import scenario
+from glassbench.experiments.catalog.cells import delay, make_cell, make_plan, video
+from glassbench.experiments.catalog.chance import beyond, deviation
+from glassbench.experiments.catalog.checks import MS, PACKETS, PERCENT, SIGMAS, Judgement, bounded, check, order, value
 from glassbench.experiments.catalog.experiment import Check, Datasets, Experiment
-from glassbench.experiments.catalog.frames import FloatArray, column, delay, frames, instants, video
-from glassbench.experiments.engine.plan import Cell, Plan, checked
+from glassbench.experiments.catalog.figures import curve, finish, logarithmic, panels
+from glassbench.experiments.catalog.frames import FloatArray, column, frames, instants, only, select
+from glassbench.experiments.engine.plan import Cell, Plan
 from glassbench.experiments.results.dataset import Dataset
-from glassbench.experiments.results.plots.style import FAINT, INK, arm_styles, new_figure, tidy
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+from glassbench.experiments.results.plots.style import FAINT, arm_styles
 
 LOSS = 0.05  # independent, of packets; each frame is one packet
 RTTS = (0.02, 0.06, 0.12)  # seconds
@@ -69,10 +69,6 @@ class Point:
         """Share of frames that had not arrived by their deadline."""
         return float(np.mean(self.late > self.deadline + 1e-9))
 
-    def deviation(self, expected: float) -> float:
-        """How far the missed share is from a share, in standard deviations of the binomial distribution."""
-        return abs(self.missed - expected) / math.sqrt(expected * (1 - expected) / len(self.late))
-
     @property
     def label(self) -> str:
         return f"{self.arm} {self.rtt * 1e3:g}/{self.deadline * 1e3:g} ms"
@@ -80,34 +76,34 @@ class Point:
 
 def _plans() -> tuple[Plan, ...]:
     cells = [_cell(arm, rtt, deadline) for rtt in RTTS for deadline in DEADLINES for arm in DETECTION]
-    return (checked(Plan("repair", tuple(cells), frames=True)),)
+    return (make_plan("repair", cells),)
 
 
 def _cell(arm: str, rtt: float, deadline: float) -> Cell:
-    content = {
-        "name": "repair",
-        "duration": "60s",
-        "arms": [arm],
-        "video": video("100kbit/s", fps=1 / INTERVAL, deadline=f"{deadline * 1e3:g}ms"),
-        "network": {
+    return make_cell(
+        {"rtt": rtt, "deadline": deadline},
+        "repair",
+        seconds=60,
+        arm=arm,
+        media=video("100kbit/s", fps=1 / INTERVAL, deadline=f"{deadline * 1e3:g}ms"),
+        network={
             "down": [{"element": "random-loss", "probability": f"{LOSS:.0%}"}, delay(rtt / 2)],
             "up": [delay(rtt / 2)],
         },
-    }
-    return Cell({"rtt": rtt, "deadline": deadline}, scenario.build(content))
+    )
 
 
 def points(data: Dataset) -> list[Point]:
     """All points, in the order of the plan."""
-    found = []
+    every = []
     rows = data.summary[["cell", "arm", "axis.rtt", "axis.deadline"]].itertuples(index=False)
     for (cell, arm, rtt, deadline), ends in zip(rows, data.counters(), strict=True):
         table = frames(data, cell)
         captured = column(table, "captured_at")
         late = (instants(table, "complete_at") - captured)[captured >= _WARM_UP]
         resent = ends["sender"]["repaired" if arm == "quic-datagram" else "retransmissions"]
-        found.append(Point(arm, float(rtt), float(deadline), late, resent / len(table), resent))
-    return found
+        every.append(Point(arm, float(rtt), float(deadline), late, resent / len(table), resent))
+    return every
 
 
 def _checks(data: Datasets) -> list[Check]:
@@ -124,159 +120,145 @@ def _checks(data: Datasets) -> list[Check]:
 
 
 def _first_repair_takes_its_time(table: Sequence[Point]) -> Check:
-    got, want = [], []
+    got, want = [], {}
     for arm, rtt in itertools.product(DETECTION, RTTS):
-        (point,) = [p for p in table if (p.arm, p.rtt, p.deadline) == (arm, rtt, DEADLINES[-1])]
-        late = point.late[np.isfinite(point.late) & (point.late > rtt / 2 + 1e-3)]
-        got.append(float(np.median(late)))
-        want.append(first_repair(arm, rtt))
-    return Check(
-        claim="A repair arrives 1.5 round trips after the packet that was lost, and the time until the loss was seen",
-        source="closed form: loss seen by the next frame (RFC 9002, 6.1; RFC 4585 generic NACK), request, answer",
-        kind="value",
-        expected=f"{_ms(want)} (quic-datagram, then rtp, at RTT 20, 60, 120), median within 1 ms",
-        measured=_ms(got),
-        holds=all(abs(a - b) <= 1e-3 for a, b in zip(got, want, strict=True)),
+        late = only(table, arm=arm, rtt=rtt, deadline=DEADLINES[-1]).late
+        got.append(float(np.median(late[np.isfinite(late) & (late > rtt / 2 + 1e-3)])))
+        want[f"{arm} RTT {rtt * 1e3:g}"] = first_repair(arm, rtt)
+    return check(
+        "A repair arrives 1.5 round trips after the packet that was lost, and the time until the loss was seen",
+        "closed form: loss seen by the next frame (RFC 9002, 6.1; RFC 4585 generic NACK), request, answer",
+        "value",
+        value(MS, got, want, off=1e-3, of="median"),
     )
 
 
 def _none_before(table: Sequence[Point]) -> Check:
-    rows = [p for p in table if most_repairs(p.arm, p.rtt, p.deadline) == 0]
-    sigmas = max(p.deviation(LOSS) for p in rows)
-    return Check(
-        claim="With a deadline below 1.5 RTT and the detection nothing is repaired in time",
-        source="closed form: residual loss p",
-        kind="value",
-        expected=f"{LOSS:.0%} of the frames missed at each of {len(rows)} points, within 3.5 standard deviations",
-        measured=f"{min(p.missed for p in rows):.2%} to {max(p.missed for p in rows):.2%}, {sigmas:.1f} at most",
-        holds=sigmas <= 3.5,
+    rows = _unrepaired(table)
+    return check(
+        "With a deadline below 1.5 RTT and the detection nothing is repaired in time",
+        "closed form: residual loss p",
+        "value",
+        _near(rows, LOSS),
     )
 
 
 def _one_repair(table: Sequence[Point]) -> Check:
     rows = [p for p in table if most_repairs(p.arm, p.rtt, p.deadline) == least_repairs(p.arm, p.rtt, p.deadline) == 1]
-    sigmas = max(p.deviation(LOSS**2) for p in rows)
-    return Check(
-        claim="With time for one repair the residual loss is p^2",
-        source="closed form: frame and repair lost independently",
-        kind="value",
-        expected=f"{LOSS**2:.2%} at each of {len(rows)} points, within 3.5 standard deviations",
-        measured=", ".join(f"{p.label}: {p.missed:.2%}" for p in rows) + f"; {sigmas:.1f} at most",
-        holds=sigmas <= 3.5,
+    return check(
+        "With time for one repair the residual loss is p^2",
+        "closed form: frame and repair lost independently",
+        "value",
+        _near(rows, LOSS**2),
     )
 
 
+def _near(rows: Sequence[Point], expected: float) -> Judgement:
+    """The missed share of each point is that one, but for chance."""
+    missed = {p.label: p.missed for p in rows}
+    slack = [3.5 * deviation(expected, len(p.late)) for p in rows]
+    return value(PERCENT, missed, expected, off=slack, of="missed", at="(3.5 standard deviations)")
+
+
 def _between_the_bounds(table: Sequence[Point]) -> Check:
-    outside = []
+    outside = {}
     for p in table:
         low, high = (LOSS ** (n(p.arm, p.rtt, p.deadline) + 1) for n in (most_repairs, least_repairs))
-        count, n = p.missed * len(p.late), len(p.late)
-        if not low * n - 3.5 * math.sqrt(low * n) - 1 <= count <= high * n + 3.5 * math.sqrt(high * n) + 1:
-            outside.append(f"{p.label}: {p.missed:.2%}")
-    return Check(
-        claim="The residual loss is p^(n+1), n the repairs that fit: at most one a round trip, at least one a retry",
-        source="closed form: independent losses; retries seen after RTT at best, RTT and the detection at worst",
-        kind="value",
-        expected=f"{len(table)} points, within 3.5 standard deviations and a frame",
-        measured=f"{len(table) - len(outside)} points" + (f"; outside: {', '.join(outside)}" if outside else ""),
-        holds=not outside,
+        outside[p.label] = beyond(p.missed * len(p.late), low * len(p.late), high * len(p.late))
+    return check(
+        "The residual loss is p^(n+1), n the repairs that fit: at most one a round trip, at least one a retry",
+        "closed form: independent losses; retries seen after RTT at best, RTT and the detection at worst",
+        "value",
+        bounded(
+            SIGMAS, outside, at_most=3.5, of="beyond these bounds by more than a frame", at=f"at {len(table)} points"
+        ),
     )
 
 
 def _more_time_less_loss(table: Sequence[Point]) -> Check:
-    rows = {(arm, rtt): [p.missed for p in table if (p.arm, p.rtt) == (arm, rtt)] for arm in DETECTION for rtt in RTTS}
-    rises = [
-        f"{arm} RTT {rtt * 1e3:g} ms"
-        for (arm, rtt), missed in rows.items()
-        if any(b > a + 3.5 * math.sqrt(2 * a * (1 - a) / 2900) for a, b in itertools.pairwise(missed))
-        or missed[-1] >= missed[0]
-    ]
-    return Check(
-        claim="A longer deadline never loses more, and in the end far less",
-        source="closed form: p^(n+1) falls with n",
-        kind="sign",
-        expected="no rise beyond chance from deadline to deadline, and a fall from the shortest to the longest",
-        measured="; ".join(f"{arm} {rtt * 1e3:g}: {row[0]:.2%} to {row[-1]:.2%}" for (arm, rtt), row in rows.items())
-        + (f"; not so: {', '.join(rises)}" if rises else ""),
-        holds=not rises,
+    rows = {f"{arm} {rtt * 1e3:g}": select(table, arm=arm, rtt=rtt) for arm in DETECTION for rtt in RTTS}
+    steps = {
+        f"{name}, {b.deadline * 1e3:g} ms": _rise(a.missed, b.missed)
+        for name, row in rows.items()
+        for a, b in itertools.pairwise(row)
+    }
+    ends = {f"{DEADLINES[at] * 1e3:g} ms": [row[at].missed for row in rows.values()] for at in (-1, 0)}
+    return check(
+        "A longer deadline never loses more, and in the end far less",
+        "closed form: p^(n+1) falls with n",
+        "sign",
+        bounded(SIGMAS, steps, at_most=3.5, of="rise from deadline to deadline"),
+        order(PERCENT, ends, of="missed at the longest and the shortest"),
     )
+
+
+def _rise(shorter: float, longer: float) -> float:
+    """By how many standard deviations of a difference more is missed at the longer deadline."""
+    if longer <= shorter:
+        return 0.0
+    spread = math.sqrt(2 * shorter * (1 - shorter) / 2900)
+    return (longer - shorter) / spread if spread else math.inf
 
 
 def _nothing_in_vain(table: Sequence[Point]) -> Check:
-    rows = [p for p in table if most_repairs(p.arm, p.rtt, p.deadline) == 0]
-    most = max(p.resent_packets for p in rows)
-    return Check(
-        claim="What cannot be repaired in time is not sent again",
-        source="transport/quic/datagrams.py, transport/rtp/reception.py: no repair past the deadline",
-        kind="value",
-        expected="at most 1 packet in a run (RTP does not know the round trip before its first answer)",
-        measured=f"at most {most} packets sent again, at {len(rows)} points",
-        holds=most <= 1,
+    return check(
+        "What cannot be repaired in time is not sent again",
+        "transport/quic/datagrams.py, transport/rtp/reception.py: no repair past the deadline",
+        "value",
+        bounded(
+            PACKETS,
+            {p.label: p.resent_packets for p in _unrepaired(table)},
+            at_most=1,
+            of="sent again in a run",
+            at="(RTP does not know the round trip before its first answer)",
+        ),
     )
 
 
+def _unrepaired(table: Sequence[Point]) -> list[Point]:
+    return [p for p in table if most_repairs(p.arm, p.rtt, p.deadline) == 0]
+
+
 def _all_that_is_lost_again(table: Sequence[Point]) -> Check:
-    rows = [p for p in table if p.deadline == DEADLINES[-1] and p.rtt == RTTS[0]]
-    want = LOSS / (1 - LOSS)
+    rows = select(table, deadline=DEADLINES[-1], rtt=RTTS[0])
     frames_sent = len(rows[0].late) * 60 / (60 - _WARM_UP)
     slack = 3.5 * math.sqrt(LOSS / frames_sent)
-    return Check(
-        claim="With time enough, repair costs what is lost and what of it is lost again",
-        source="closed form: p + p^2 + ... = p / (1 - p) repairs per packet",
-        kind="value",
-        expected=f"{want:.2%}, within {slack:.2%} (3.5 standard deviations)",
-        measured=", ".join(f"{p.arm} {p.resent:.2%}" for p in rows),
-        holds=all(abs(p.resent - want) <= slack for p in rows),
+    return check(
+        "With time enough, repair costs what is lost and what of it is lost again",
+        "closed form: p + p^2 + ... = p / (1 - p) repairs per packet",
+        "value",
+        value(PERCENT, {p.arm: p.resent for p in rows}, LOSS / (1 - LOSS), off=slack, at="(3.5 standard deviations)"),
         note="RTT 20 ms, deadline 400 ms",
     )
 
 
-def _ms(seconds: Sequence[float]) -> str:
-    return ", ".join(f"{1e3 * value:.1f}" for value in seconds) + " ms"
-
-
-def _figure(data: Datasets) -> "Figure":
+def _figure(data: Datasets) -> Figure:
     table = points(data["repair"])
-    figure = new_figure(12, 4.4)
-    panels = figure.subplots(1, len(DETECTION), sharey=True)
-    for axes, arm in zip(panels, DETECTION, strict=True):
-        _draw(axes, arm, [p for p in table if p.arm == arm])
-    panels[0].legend(frameon=False, fontsize=8, handlelength=3.2)
-    figure.suptitle(
+    figure, axes = panels(
         f"Frames missed at their deadline, % (log scale; {LOSS:.0%} independent loss; steps: p^(n+1), one repair a "
         "round trip; lower edge: none)",
-        x=0.01,
-        ha="left",
-        fontsize=10,
-        color=INK,
+        len(DETECTION),
+        size=(12, 4.4),
+        sharey=True,
     )
+    for panel, arm in zip(axes, DETECTION, strict=True):
+        _draw(panel, arm, select(table, arm=arm))
+        finish(panel, arm, "deadline, ms", legend=panel is axes[0])
     return figure
 
 
-def _draw(axes: "Axes", arm: str, rows: Sequence[Point]) -> None:
-    styles = arm_styles([str(rtt) for rtt in RTTS])
+def _draw(axes: Axes, arm: str, rows: Sequence[Point]) -> None:
     fine = np.linspace(0.06, 0.42, 500)
-    for rtt in RTTS:
-        style = styles[str(rtt)]
+    for rtt, style in zip(RTTS, arm_styles([str(rtt) for rtt in RTTS]).values(), strict=True):
         steps = [100 * max(LOSS ** (most_repairs(arm, rtt, at) + 1), _NONE) for at in fine.tolist()]
-        axes.plot(1e3 * fine, steps, color=style.color, linestyle=style.dashes, linewidth=1, alpha=0.6)
-        mine = [p for p in rows if p.rtt == rtt]
-        axes.plot(
-            [1e3 * p.deadline for p in mine],
-            [100 * max(p.missed, _NONE) for p in mine],
-            color=style.color,
-            linestyle="",
-            marker=style.marker,
-            markersize=7,
-            label=f"RTT {rtt * 1e3:g} ms",
-        )
+        curve(axes, style, 1e3 * fine, steps, marker="", linewidth=1, alpha=0.6)
+        mine = select(rows, rtt=rtt)
+        missed = [100 * max(p.missed, _NONE) for p in mine]
+        look = {"linestyle": "", "markersize": 7, "label": f"RTT {rtt * 1e3:g} ms"}
+        curve(axes, style, [1e3 * p.deadline for p in mine], missed, **look)
     axes.axhline(100 * LOSS, color=FAINT, linewidth=0.8)
-    axes.set_yscale("log")
+    logarithmic(axes, y={0.01: "none", 0.1: "0.1", 1: "1", 5: "5"})
     axes.set_ylim(80 * _NONE, 10)
-    axes.set_yticks([0.01, 0.1, 1, 5], ["none", "0.1", "1", "5"])
-    axes.set_title(arm, loc="left", fontsize=9, color=INK)
-    axes.set_xlabel("deadline, ms")
-    tidy(axes)
 
 
 EXPERIMENT = Experiment(

@@ -1,28 +1,27 @@
 """The latency surface of SRT: what its one setting, as a multiple of the round trip, buys in repaired packets."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.ticker import FuncFormatter
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from glassbench.experiments import scenario
+from glassbench.experiments.catalog.cells import delay, make_cell, make_plan, video
+from glassbench.experiments.catalog.chance import beyond, deviation
+from glassbench.experiments.catalog.checks import MS, PERCENT, RATIO, SIGMAS, Judgement, bounded, check, value
 from glassbench.experiments.catalog.experiment import Check, Datasets, Experiment
-from glassbench.experiments.engine.plan import Cell, Plan, checked
+from glassbench.experiments.catalog.figures import curve, finish, logarithmic, panels
+from glassbench.experiments.catalog.frames import FRAME_INTERVAL, only, select
+from glassbench.experiments.engine.plan import Cell, Plan
 from glassbench.experiments.results.dataset import Dataset
-from glassbench.experiments.results.plots.style import FAINT, INK, arm_styles, new_figure, tidy
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+from glassbench.experiments.results.plots.style import FAINT, INK, arm_styles
 
 RTTS = (0.02, 0.1)  # seconds
 MULTIPLIERS = (0.9, 1.5, 2.5, 3.0, 4.0, 5.0, 6.0)
 LOSSES = (0.01, 0.03, 0.07, 0.1)
 RECOMMENDED = {0.01: 3.0, 0.03: 4.0, 0.07: 5.0, 0.1: 6.0}  # loss -> multiplier, SRT Deployment Guide
-FRAME_INTERVAL = 1 / 30
 
 _NONE_LOST = 1e-4  # where zero is drawn on the logarithmic scale: one packet in 10,000, more than a cell sends
 
@@ -55,22 +54,19 @@ def overhead(loss: float, repairs: int) -> float:
 
 def _plans() -> tuple[Plan, ...]:
     cells = [_cell(rtt, m, loss) for rtt in RTTS for m in MULTIPLIERS for loss in LOSSES]
-    return (checked(Plan("srt-latency", tuple(cells))),)
+    return (make_plan("srt-latency", cells, frames=False),)
 
 
 def _cell(rtt: float, multiplier: float, loss: float) -> Cell:
-    delay = {"element": "delay", "delay": f"{rtt * 500:g}ms"}
-    content = {
-        "name": "srt-latency",
-        "duration": "25s",
-        "arms": [{"transport": "srt", "latency_ms": round(multiplier * rtt * 1000), "label": "srt"}],
-        "video": {"source": "lognormal", "bitrate": "2Mbit/s", "encode_cost": "none", "decode_cost": "none"},
-        "network": {
-            "down": [{"element": "random-loss", "name": "loss", "probability": f"{loss:.0%}"}, delay],
-            "up": [delay],
-        },
-    }
-    return Cell({"rtt": rtt, "multiplier": multiplier, "loss": loss}, scenario.build(content))
+    way = delay(rtt / 2)
+    return make_cell(
+        {"rtt": rtt, "multiplier": multiplier, "loss": loss},
+        "srt-latency",
+        seconds=25,
+        arm={"transport": "srt", "latency_ms": round(multiplier * rtt * 1000), "label": "srt"},
+        media=video("2Mbit/s"),
+        network={"down": [{"element": "random-loss", "name": "loss", "probability": f"{loss:.0%}"}, way], "up": [way]},
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +83,9 @@ class Point:
     p50_ms: float
     max_ms: float
 
-    def deviation(self, expected: float) -> float:
-        """How far the residual loss is from a share, in standard deviations of the binomial distribution."""
-        return abs(self.residual - expected) / math.sqrt(expected * (1 - expected) / self.packets)
+    @property
+    def label(self) -> str:
+        return f"{self.rtt * 1e3:g} ms x {self.multiplier:g} at {self.loss * 100:g} %"
 
 
 Points = list[Point]
@@ -124,117 +120,113 @@ def _checks(data: Datasets) -> list[Check]:
 
 def _delay_is_constant(table: Points) -> Check:
     seen = [point for point in table if math.isfinite(point.p50_ms)]
-    off = max(abs(point.p50_ms - 1000 * point.rtt * (0.5 + point.multiplier)) for point in seen)
-    return Check(
-        claim="A frame is delivered the one-way delay plus the SRT latency after it was sent, repaired or not",
-        source=f"{_DRAFT}, section 4.5: RTT_0/2 + SRT Latency",
-        kind="value",
-        expected="RTT/2 + latency, within 0.002 ms (timestamps are whole microseconds)",
-        measured=f"largest deviation of the median {off:.4f} ms over {len(seen)} points",
-        holds=off <= 0.002,
+    off = [abs(point.p50_ms / 1000 - point.rtt * (0.5 + point.multiplier)) for point in seen]
+    return check(
+        "A frame is delivered the one-way delay plus the SRT latency after it was sent, repaired or not",
+        f"{_DRAFT}, section 4.5: RTT_0/2 + SRT Latency",
+        "value",
+        bounded(
+            MS,
+            off,
+            at_most=2e-6,
+            of=f"the median off RTT/2 + latency, at {len(seen)} points",
+            at="(timestamps are whole microseconds)",
+        ),
     )
 
 
 def _nothing_is_repaired_within_a_round_trip(table: Points) -> Check:
     rows = [point for point in table if point.multiplier < 1]
-    sigmas = max(point.deviation(point.loss) for point in rows)
-    return Check(
-        claim="With less latency than one round trip no repair arrives in time: the residual loss is that of the path",
-        source="closed form: p, as the first retransmission arrives one RTT after the packet would have",
-        kind="value",
-        expected="p of each path, within 3.5 standard deviations of the binomial distribution",
-        measured=f"{_residuals(rows)}: {sigmas:.1f} standard deviations at most",
-        holds=sigmas <= 3.5,
+    return check(
+        "With less latency than one round trip no repair arrives in time: the residual loss is that of the path",
+        "closed form: p, as the first retransmission arrives one RTT after the packet would have",
+        "value",
+        _near(rows, [point.loss for point in rows]),
     )
 
 
 def _one_repair_gives_loss_squared(table: Points) -> Check:
-    rows = [point for point in table if point.multiplier == 1.5]
-    sigmas = max(point.deviation(point.loss**2) for point in rows)
-    return Check(
-        claim="With 1.5 RTT there is time for exactly one repair",
-        source="closed form: p^2, packet and retransmission lost independently",
-        kind="value",
-        expected="p^2: " + ", ".join(f"{loss**2:.2%}" for loss in LOSSES) + ", within 3.5 standard deviations",
-        measured=f"{_residuals(rows)}: {sigmas:.1f} standard deviations at most",
-        holds=sigmas <= 3.5,
+    rows = select(table, multiplier=1.5)
+    return check(
+        "With 1.5 RTT there is time for exactly one repair",
+        "closed form: p^2, packet and retransmission lost independently",
+        "value",
+        _near(rows, [point.loss**2 for point in rows]),
     )
 
 
+def _near(rows: Points, shares: Sequence[float]) -> Judgement:
+    """The residual loss of each point is that share, but for chance."""
+    want = {point.label: share for point, share in zip(rows, shares, strict=True)}
+    slack = [3.5 * deviation(share, point.packets) for point, share in zip(rows, shares, strict=True)]
+    residuals = [point.residual for point in rows]
+    return value(PERCENT, residuals, want, off=slack, at="(3.5 standard deviations)")
+
+
 def _between_the_bounds(table: Points) -> Check:
-    outside = []
+    outside = {}
     for row in table:
         low = row.loss ** (most_repairs(row.multiplier) + 1)
         high = row.loss ** (least_repairs(row.multiplier, row.rtt) + 1)
-        count, slack = row.residual * row.packets, 3.5
-        above = count > high * row.packets + slack * math.sqrt(high * row.packets) + 1
-        below = count < low * row.packets - slack * math.sqrt(low * row.packets) - 1
-        if above or below:
-            outside.append(f"RTT {row.rtt * 1e3:g} ms x {row.multiplier:g} at {row.loss:.0%}")
-    return Check(
-        claim="The residual loss is p^(n+1), n between what any repair by request could do and what periodic NAKs must",
-        source=f"closed form, with the NAK interval of {_DRAFT}, section 4.8.2",
-        kind="value",
-        expected=f"{len(table)} points from p^(most+1) to p^(least+1), within 3.5 standard deviations and 1 packet",
-        measured=f"{len(table) - len(outside)} points" + (f"; outside: {', '.join(outside)}" if outside else ""),
-        holds=not outside,
+        outside[row.label] = beyond(row.residual * row.packets, low * row.packets, high * row.packets)
+    return check(
+        "The residual loss is p^(n+1), n between what any repair by request could do and what periodic NAKs must",
+        f"closed form, with the NAK interval of {_DRAFT}, section 4.8.2",
+        "value",
+        bounded(
+            SIGMAS, outside, at_most=3.5, of="beyond these bounds by more than a packet", at=f"at {len(table)} points"
+        ),
     )
 
 
 def _recommended_is_enough(table: Points) -> Check:
-    rows = _recommended(table)
-    worst = max(point.residual for point in rows)
-    return Check(
-        claim="The recommended multiplier (3 up to 1 % loss, 4 to 3 %, 5 to 7 %, 6 to 10 %) leaves next to no loss",
-        source=_GUIDE,
-        kind="order",
-        expected="below 0.1 % of the packets at each, RTT 100 ms",
-        measured=f"{_residuals(rows)}; at most {worst:.3%}",
-        holds=worst < 1e-3,
+    residuals = {f"{point.loss:.0%} loss": point.residual for point in _recommended(table)}
+    return check(
+        "The recommended multiplier (3 up to 1 % loss, 4 to 3 %, 5 to 7 %, 6 to 10 %) leaves next to no loss",
+        _GUIDE,
+        "order",
+        bounded(PERCENT, residuals, below=1e-3, of="residual loss", at="of the packets, RTT 100 ms"),
         note="the guide gives no residual loss; 0.1 % is ours, and its losses may come in bursts",
     )
 
 
 def _last_packets_come_late(table: Points) -> Check:
-    multiplier, loss = 2.5, LOSSES[0]
-    expected = 1000 * (FRAME_INTERVAL + RTTS[0] - multiplier * RTTS[0])
-    (point,) = [p for p in table if (p.rtt, p.multiplier, p.loss) == (RTTS[0], multiplier, loss)]
-    late = point.max_ms - 1000 * (multiplier + 0.5) * RTTS[0]
-    return Check(
-        claim="On a path shorter than the frame interval, a frame whose last packet was lost is delivered late, not "
+    multiplier, rtt = 2.5, RTTS[0]
+    point = only(table, rtt=rtt, multiplier=multiplier, loss=LOSSES[0])
+    return check(
+        "On a path shorter than the frame interval, a frame whose last packet was lost is delivered late, not "
         "dropped: nothing after it is due",
-        source=f"closed form with {_DRAFT}, section 4.6 (a missing packet is skipped when later ones are to be played)",
-        kind="value",
-        expected=f"frame interval + RTT - latency = {expected:.2f} ms late at RTT 20 ms x 2.5, within 0.01 ms",
-        measured=f"the slowest frame {late:.2f} ms late",
-        holds=abs(late - expected) <= 0.01,
+        f"closed form with {_DRAFT}, section 4.6 (a missing packet is skipped when later ones are to be played)",
+        "value",
+        value(
+            MS,
+            point.max_ms / 1000 - (multiplier + 0.5) * rtt,
+            FRAME_INTERVAL + rtt - multiplier * rtt,
+            off=1e-5,
+            of="frame interval + RTT - latency, at RTT 20 ms x 2.5",
+        ),
     )
 
 
 def _overhead_is_that_of_repeated_loss(table: Points) -> Check:
-    rows = [point for point in table if point.multiplier == MULTIPLIERS[-1]]
-    wanted = [overhead(point.loss, most_repairs(point.multiplier)) for point in rows]
-    off = max(abs(point.resent / want - 1) for point, want in zip(rows, wanted, strict=True))
-    return Check(
-        claim="With latency enough, retransmissions are what the loss makes necessary and no more",
-        source="closed form: p + p^2 + ... = p / (1 - p) retransmissions per packet",
-        kind="value",
-        expected=", ".join(f"{want:.2%}" for want in wanted) + ", within 20 %",
-        measured=", ".join(f"{point.resent:.2%}" for point in rows) + f": {off:.0%} off at most",
-        holds=off <= 0.2,
+    rows = select(table, multiplier=MULTIPLIERS[-1])
+    want = {point.label: overhead(point.loss, most_repairs(point.multiplier)) for point in rows}
+    return check(
+        "With latency enough, retransmissions are what the loss makes necessary and no more",
+        "closed form: p + p^2 + ... = p / (1 - p) retransmissions per packet",
+        "value",
+        value(PERCENT, [point.resent for point in rows], want, within=0.2),
         note="at 1 % loss some 60 packets of a run are lost, whose standard deviation alone is 13 %",
     )
 
 
 def _overhead_is_below_the_manuals(table: Points) -> Check:
-    most = max(point.resent / point.loss for point in _recommended(table))
-    return Check(
-        claim="The bandwidth to reserve for constant loss, 1.65 x the loss rate, covers the retransmissions",
-        source="Haivision's rule as printed in the manual of Radiant VL4500 SRT Gateway, 2017, p. 7",
-        kind="order",
-        expected="retransmissions at most 1.65 x the loss at the recommended multipliers",
-        measured=f"{most:.2f} x at most",
-        holds=most <= 1.65,
+    ratios = {f"{point.loss:.0%} loss": point.resent / point.loss for point in _recommended(table)}
+    return check(
+        "The bandwidth to reserve for constant loss, 1.65 x the loss rate, covers the retransmissions",
+        "Haivision's rule as printed in the manual of Radiant VL4500 SRT Gateway, 2017, p. 7",
+        "order",
+        bounded(RATIO, ratios, at_most=1.65, of="retransmissions over the loss at the recommended multipliers"),
         note="the rule counts control packets too, and is about the bandwidth to reserve, not to use",
     )
 
@@ -243,80 +235,46 @@ def _recommended(table: Points) -> Points:
     return [point for point in table if point.rtt == RTTS[1] and RECOMMENDED[point.loss] == point.multiplier]
 
 
-def _residuals(rows: Points) -> str:
-    return ", ".join(f"{point.residual:.3%}" for point in rows)
-
-
-def _figure(data: Datasets) -> "Figure":
+def _figure(data: Datasets) -> Figure:
     table = surface(data["srt-latency"])
-    styles = dict(zip(LOSSES, arm_styles([f"{loss:.0%}" for loss in LOSSES]).values(), strict=True))
-    figure = new_figure(13, 4.6)
-    axes = figure.subplots(1, 3)
-    for panel, rtt in zip(axes[:2], RTTS, strict=True):
-        for loss in LOSSES:
-            rows = [point for point in table if (point.rtt, point.loss) == (rtt, loss)]
-            style = styles[loss]
-            panel.plot(
-                [point.multiplier for point in rows],
-                [100 * max(point.residual, _NONE_LOST) for point in rows],
-                color=style.color,
-                linestyle=style.dashes,
-                marker=style.marker,
-                markersize=5,
-                label=f"{loss:.0%} loss on the path",
-            )
-            for multiplier, share in _best(loss):
-                panel.plot(multiplier, [100 * share] * 2, color=FAINT, linewidth=1.2, zorder=1)
-        panel.set_yscale("log")
-        panel.set_ylim(80 * _NONE_LOST, 20)
-        panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        _label(panel, f"RTT {rtt * 1e3:g} ms: packets never repaired in time, %", "SRT latency / RTT")
-    axes[0].legend(frameon=False, fontsize=8, handlelength=3.2)
-    _draw_overhead(axes[2], table)
-    figure.suptitle(
+    figure, axes = panels(
         "SRT: residual loss by latency (grey: one repair a round trip, the best any request could do; "
         "lower edge: none lost)",
-        x=0.01,
-        ha="left",
-        fontsize=10,
-        color=INK,
+        3,
+        size=(13, 4.6),
     )
+    for panel, rtt in zip(axes, RTTS, strict=False):
+        _draw_residuals(panel, select(table, rtt=rtt))
+        title = f"RTT {rtt * 1e3:g} ms: packets never repaired in time, %"
+        finish(panel, title, "SRT latency / RTT", legend=panel is axes[0])
+    _draw_overhead(axes[2], table)
     return figure
 
 
-def _best(loss: float) -> Iterator[tuple[tuple[int, int], float]]:
-    for n in range(4):
-        yield (n, n + 1), loss ** (n + 1)
+def _draw_residuals(axes: Axes, table: Points) -> None:
+    for loss, style in zip(LOSSES, arm_styles([str(loss) for loss in LOSSES]).values(), strict=True):
+        rows = select(table, loss=loss)
+        residuals = [100 * max(point.residual, _NONE_LOST) for point in rows]
+        label = f"{loss:.0%} loss on the path"
+        curve(axes, style, [point.multiplier for point in rows], residuals, markersize=5, label=label)
+        for n in range(4):  # repairs, one a round trip
+            axes.plot((n, n + 1), [100 * loss ** (n + 1)] * 2, color=FAINT, linewidth=1.2, zorder=1)
+    logarithmic(axes, y=[0.01, 0.1, 1, 10])
+    axes.set_ylim(80 * _NONE_LOST, 20)
 
 
-def _draw_overhead(axes: "Axes", table: Points) -> None:
+def _draw_overhead(axes: Axes, table: Points) -> None:
     percent = [100 * loss for loss in LOSSES]
-    styles = arm_styles(["below one RTT", "recommended"])
     chosen = {
         "below one RTT": [point for point in table if point.rtt == RTTS[1] and point.multiplier < 1],
         "recommended": _recommended(table),
     }
     axes.plot(percent, [165 * loss for loss in LOSSES], color=FAINT, linewidth=1.2, label="1.65 x loss, to reserve")
     axes.plot(percent, [100 * loss / (1 - loss) for loss in LOSSES], color=INK, linewidth=0.8, label="p / (1 - p)")
-    for name, rows in chosen.items():
-        style = styles[name]
-        axes.plot(
-            [100 * point.loss for point in rows],
-            [100 * point.resent for point in rows],
-            color=style.color,
-            linestyle="",
-            marker=style.marker,
-            markersize=6,
-            label=f"latency {name}, RTT {RTTS[1] * 1e3:g} ms",
-        )
-    axes.legend(frameon=False, fontsize=8)
-    _label(axes, "retransmissions, % of the packets", "loss on the path, %")
-
-
-def _label(axes: "Axes", title: str, x: str) -> None:
-    axes.set_title(title, loc="left", fontsize=9, color=INK)
-    axes.set_xlabel(x)
-    tidy(axes)
+    for name, style in arm_styles(list(chosen)).items():
+        lost, resent = [100 * p.loss for p in chosen[name]], [100 * p.resent for p in chosen[name]]
+        curve(axes, style, lost, resent, linestyle="", label=f"latency {name}, RTT {RTTS[1] * 1e3:g} ms")
+    finish(axes, "retransmissions, % of the packets", "loss on the path, %")
 
 
 EXPERIMENT = Experiment(

@@ -3,24 +3,24 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from glassbench.experiments import scenario
+from glassbench.experiments.catalog.cells import delay, make_cell, make_plan, video
+from glassbench.experiments.catalog.checks import BYTES, MS, ROUND_TRIPS, bounded, check, order, value
 from glassbench.experiments.catalog.experiment import Check, Datasets, Experiment
-from glassbench.experiments.engine.plan import Cell, Plan, checked
+from glassbench.experiments.catalog.figures import curve, finish, panels
+from glassbench.experiments.catalog.frames import FRAME_INTERVAL
+from glassbench.experiments.engine.plan import Cell, Plan
 from glassbench.experiments.results.dataset import Dataset
-from glassbench.experiments.results.plots.style import FAINT, INK, LineStyle, arm_styles, new_figure, tidy
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+from glassbench.experiments.results.plots.style import FAINT, INK, LineStyle, arm_styles
 
 SRT_LATENCY = 0.12  # seconds, libsrt's default
 CHAIN_BYTES = 8000
 FIRST_DATAGRAM, HEADERS_BYTES = 1200, 28  # of UDP payload, until a larger one is known to fit; of IP and UDP
-FRAME_INTERVAL = 1 / 30
 
 
 @dataclass(frozen=True)
@@ -74,23 +74,23 @@ def _plans() -> tuple[Plan, ...]:
         for bitrate in BITRATES
     ]
     return (
-        checked(Plan("handshake", tuple(handshake), frames=True)),
-        checked(Plan("first-flight-lost", tuple(repeated))),
-        checked(Plan("keyframe", tuple(keyframe), frames=True)),
+        make_plan("handshake", handshake),
+        make_plan("first-flight-lost", repeated, frames=False),
+        make_plan("keyframe", keyframe),
     )
 
 
 def _cell(name: str, rtt: float, axes: dict[str, Any], *lost: dict[str, Any], bitrate: str = BITRATES[0]) -> Cell:
-    delay = {"element": "delay", "delay": f"{rtt * 500:g}ms"}
-    content = {
-        "name": "start-up",
-        "duration": "1s",
-        "connect": "with-media",
-        "arms": [SETUPS[name].arm],
-        "video": {"source": "lognormal", "bitrate": bitrate, "encode_cost": "none", "decode_cost": "none"},
-        "network": {"down": [*lost, delay], "up": [delay]},
-    }
-    return Cell({"setup": name, **axes}, scenario.build(content))
+    way = delay(rtt / 2)
+    return make_cell(
+        {"setup": name, **axes},
+        "start-up",
+        seconds=1,
+        connect="with-media",
+        arm=SETUPS[name].arm,
+        media=video(bitrate),
+        network={"down": [*lost, way], "up": [way]},
+    )
 
 
 Times = dict[tuple[str, Any], float]
@@ -107,11 +107,11 @@ def times(data: Dataset, axis: str) -> Times:
 
 def keyframe_bytes(data: Dataset) -> dict[str, int]:
     """The size of the keyframe that begins the stream, by bitrate: the same for all setups."""
-    found = {}
+    by_bitrate = {}
     for cell, bitrate in data.summary[["cell", "axis.bitrate"]].itertuples(index=False):
         ledger = data.ledger([cell])
-        found[bitrate] = int(ledger.loc[ledger["sequence"] == 0, "size_bytes"].iloc[0])
-    return found
+        by_bitrate[bitrate] = int(ledger.loc[ledger["sequence"] == 0, "size_bytes"].iloc[0])
+    return by_bitrate
 
 
 def answered_bytes(data: Dataset, name: str, rtt: float) -> int:
@@ -162,179 +162,148 @@ _HANDSHAKES = (
 
 
 def _takes(begun: Times, names: Sequence[str], claim: str, source: str) -> Check:
-    setup = SETUPS[names[0]]
-    off = max(abs(begun[name, rtt] - SETUPS[name].first_frame(rtt)) for name in names for rtt in RTTS)
-    return Check(
-        claim=claim,
-        source=f"closed form: {source}",
-        kind="value",
-        expected=f"{_closed_form(setup)} at RTT {_ms(RTTS)}, within 0.002 ms",
-        measured=f"{_ms([begun[names[0], rtt] for rtt in RTTS])}; largest deviation {off * 1e3:.4f} ms",
-        holds=off <= 2e-6,
-    )
+    want = {f"RTT {rtt * 1e3:g}": SETUPS[names[0]].first_frame(rtt) for rtt in RTTS}
+    form = f"({_closed_form(SETUPS[names[0]])})"
+    rows = {name: [begun[name, rtt] for rtt in RTTS] for name in names}
+    judgements = [value(MS, row, want, off=2e-6, of=name, at=form) for name, row in rows.items()]
+    return check(claim, f"closed form: {source}", "value", *judgements)
 
 
 def _chain_costs_a_round_trip(begun: Times) -> Check:
     rows = [(begun[f"QUIC 1-RTT, {CHAIN}", rtt] - begun["QUIC 1-RTT", rtt]) / rtt for rtt in RTTS]
-    return Check(
-        claim="Certificates that do not fit three times the caller's first datagram cost a round trip",
-        source="RFC 9000, section 8.1; Nawrocki et al.: TLS Certificates and QUIC Performance, CoNEXT 2022",
-        kind="value",
-        expected=f"1 RTT more with {CHAIN_BYTES} bytes of further certificates, within 0.1 % of an RTT",
-        measured=", ".join(f"{row:.4f}" for row in rows) + " RTT",
-        holds=all(abs(row - 1) <= 1e-3 for row in rows),
+    return check(
+        "Certificates that do not fit three times the caller's first datagram cost a round trip",
+        "RFC 9000, section 8.1; Nawrocki et al.: TLS Certificates and QUIC Performance, CoNEXT 2022",
+        "value",
+        value(ROUND_TRIPS, rows, 1.0, off=1e-3, of=f"more with {CHAIN_BYTES} bytes of further certificates"),
         note="the paper counts such handshakes in the wild (38 % need several round trips), it gives no durations",
     )
 
 
 def _answer_is_three_times(sent: int) -> Check:
-    return Check(
-        claim="Until it knows that the caller's address is real, the listener sends three times what it received",
-        source="RFC 9000, section 8.1",
-        kind="value",
-        expected=f"3 x {FIRST_DATAGRAM} = {3 * FIRST_DATAGRAM} bytes of UDP payload, and not one more",
-        measured=f"{sent} bytes",
-        holds=sent == 3 * FIRST_DATAGRAM,
+    return check(
+        "Until it knows that the caller's address is real, the listener sends three times what it received",
+        "RFC 9000, section 8.1",
+        "value",
+        value(BYTES, sent, 3 * FIRST_DATAGRAM, of=f"3 x {FIRST_DATAGRAM}", at="of UDP payload"),
     )
 
 
 def _chain_is_no_faster_than_tcp(begun: Times) -> Check:
     rows = [begun[f"QUIC 1-RTT, {CHAIN}", rtt] / rtt for rtt in RTTS]
-    return Check(
-        claim="A QUIC handshake that is too big is no faster than TCP with TLS 1.3",
-        source="McManus: Does the QUIC handshake require compression to be fast? Fastly, 2020",
-        kind="order",
-        expected="not before 2.5 RTT: one for TCP, one for TLS 1.3, half for the frame",
-        measured=f"{min(rows):.3f} RTT at least",
-        holds=min(rows) >= 2.5 - 1e-6,
+    return check(
+        "A QUIC handshake that is too big is no faster than TCP with TLS 1.3",
+        "McManus: Does the QUIC handshake require compression to be fast? Fastly, 2020",
+        "order",
+        bounded(ROUND_TRIPS, rows, at_least=2.5, at="(one for TCP, one for TLS 1.3, half for the frame)"),
         note="TCP is not run here: its round trips are counted",
     )
 
 
 def _lost_first_flight(lost: Times) -> Check:
-    names = [name for name in REPEATED if name != "QUIC 0-RTT"]
-    rows = [(lost[name, rtt], REPEATED[name] + SETUPS[name].first_frame(rtt)) for name in names for rtt in LOST_RTTS]
-    off = max(abs(got - want) for got, want in rows)
-    return Check(
-        claim="A lost first packet costs the time until it is repeated, which no round trip that is known can shorten",
-        source="RFC 9002, section 6.2 (aioquic's initial RTT is 100 ms); libsrt: a handshake is repeated every 250 ms",
-        kind="value",
-        expected="200 ms (QUIC, WebTransport) or 250 ms (SRT) more, within 0.002 ms",
-        measured=f"{_ms([got for got, _ in rows])}; largest deviation {off * 1e3:.4f} ms",
-        holds=off <= 2e-6,
+    places = [(name, rtt) for name in REPEATED if name != "QUIC 0-RTT" for rtt in LOST_RTTS]
+    want = {f"{name} at {rtt * 1e3:g}": REPEATED[name] + SETUPS[name].first_frame(rtt) for name, rtt in places}
+    return check(
+        "A lost first packet costs the time until it is repeated, which no round trip that is known can shorten",
+        "RFC 9002, section 6.2 (aioquic's initial RTT is 100 ms); libsrt: a handshake is repeated every 250 ms",
+        "value",
+        value(MS, [lost[place] for place in places], want, off=2e-6, of="200 ms more, SRT 250 ms"),
         note="with the initial RTT that RFC 9002 recommends, 333 ms, it would be a second",
     )
 
 
 def _lost_early_data(lost: Times) -> Check:
-    rows = [(lost["QUIC 0-RTT", rtt], lost["QUIC 1-RTT", rtt]) for rtt in LOST_RTTS]
-    return Check(
-        claim="If the first flight is lost, 0-RTT gains nothing: what was in it goes again after the handshake",
-        source="RFC 9002, section 6.2.1: no PTO for application data before the handshake is confirmed",
-        kind="order",
-        expected="not before 1-RTT",
-        measured=", ".join(f"{a * 1e3:.0f} against {b * 1e3:.0f} ms" for a, b in rows),
-        holds=all(early >= late for early, late in rows),
+    rows = {name: [lost[name, rtt] for rtt in LOST_RTTS] for name in ("QUIC 1-RTT", "QUIC 0-RTT")}
+    return check(
+        "If the first flight is lost, 0-RTT gains nothing: what was in it goes again after the handshake",
+        "RFC 9002, section 6.2.1: no PTO for application data before the handshake is confirmed",
+        "order",
+        order(MS, rows, or_equal=True),
     )
 
 
 def _rtp_repairs_its_first_frame(lost: Times) -> Check:
-    rows = [(lost["RTP", rtt], FRAME_INTERVAL + REORDER_WINDOW + 1.5 * rtt) for rtt in LOST_RTTS]
-    off = max(abs(got - want) for got, want in rows)
-    return Check(
-        claim="RTP misses its first frame when the second one comes, and has it repaired a round trip later",
-        source="closed form by RFC 4585 and RFC 4588: frame interval + RTT/2, reordering window, NACK, RTX",
-        kind="value",
-        expected=f"33.3 ms + {REORDER_WINDOW * 1e3:g} ms + 1.5 RTT: {_ms([want for _, want in rows])}, within 0.1 ms",
-        measured=_ms([got for got, _ in rows]),
-        holds=off <= 1e-4,
+    want = {f"RTT {rtt * 1e3:g}": FRAME_INTERVAL + REORDER_WINDOW + 1.5 * rtt for rtt in LOST_RTTS}
+    of = f"33.3 ms + {REORDER_WINDOW * 1e3:g} ms + 1.5 RTT"
+    return check(
+        "RTP misses its first frame when the second one comes, and has it repaired a round trip later",
+        "closed form by RFC 4585 and RFC 4588: frame interval + RTT/2, reordering window, NACK, RTX",
+        "value",
+        value(MS, [lost["RTP", rtt] for rtt in LOST_RTTS], want, off=1e-4, of=of),
     )
 
 
 def _large_keyframe(large: Times, sizes: dict[str, int]) -> Check:
-    bitrates = [bitrate for bitrate, size in sizes.items() if WINDOW_BYTES < size < 3 * WINDOW_BYTES]
-    names = ("QUIC 0-RTT", "QUIC 1-RTT", "WebTransport")
-    late = [(large[name, b] - large[name, BITRATES[0]]) / KEYFRAME_RTT for name in names for b in bitrates]
-    return Check(
-        claim="A keyframe larger than the initial window of ten packets costs QUIC a further round trip",
-        source="closed form by RFC 9002, section 7.2: 10 packets, doubled in the next round trip",
-        kind="value",
-        expected="1 to 1.3 RTT more (pacing within the round trip) with "
-        + ", ".join(f"{sizes[b]} B" for b in bitrates),
-        measured=", ".join(f"{value:.2f}" for value in late) + " RTT",
-        holds=bool(late) and all(1 - 1e-6 <= value <= 1.3 for value in late),
+    late = {
+        f"{name}, {size} B": (large[name, bitrate] - large[name, BITRATES[0]]) / KEYFRAME_RTT
+        for name in ("QUIC 0-RTT", "QUIC 1-RTT", "WebTransport")
+        for bitrate, size in sizes.items()
+        if WINDOW_BYTES < size < 3 * WINDOW_BYTES
+    }
+    return check(
+        "A keyframe larger than the initial window of ten packets costs QUIC a further round trip",
+        "closed form by RFC 9002, section 7.2: 10 packets, doubled in the next round trip",
+        "value",
+        bounded(ROUND_TRIPS, late, at_least=1, at_most=1.3, of="more", at="(pacing within the round trip)"),
     )
 
 
 def _no_window_no_wait(large: Times) -> Check:
     names = ("RTP", "SRT, sender calls")
-    off = max(abs(large[name, bitrate] - large[name, BITRATES[0]]) for name in names for bitrate in BITRATES)
-    return Check(
-        claim="RTP and SRT send a keyframe of any size at once, for good or ill",
-        source="draft-sharabayko-srt-01, section 5.1: live mode paces by a configured rate; UDP has no control at all",
-        kind="sign",
-        expected="no wait that grows with the keyframe, on a link without a limit of rate",
-        measured=f"{off * 1e3:.3f} ms at most",
-        holds=off <= 2e-6,
+    waits = [abs(large[name, bitrate] - large[name, BITRATES[0]]) for name in names for bitrate in BITRATES]
+    return check(
+        "RTP and SRT send a keyframe of any size at once, for good or ill",
+        "draft-sharabayko-srt-01, section 5.1: live mode paces by a configured rate; UDP has no control at all",
+        "sign",
+        bounded(
+            MS, waits, at_most=2e-6, of="wait that grows with the keyframe", at="on a link without a limit of rate"
+        ),
         note="a real link queues or drops such a burst: see bufferbloat-v1",
     )
-
-
-def _ms(seconds: Sequence[float]) -> str:
-    return ", ".join(f"{value * 1e3:.4g}" for value in seconds) + " ms"
 
 
 def _closed_form(setup: Setup) -> str:
     return f"{setup.round_trips + 0.5:g} RTT" + (f" + {setup.hold * 1e3:g} ms" if setup.hold else "")
 
 
-def _figure(data: Datasets) -> "Figure":
+def _figure(data: Datasets) -> Figure:
     begun, lost = times(data["handshake"], "rtt"), times(data["first-flight-lost"], "rtt")
     large, sizes = times(data["keyframe"], "bitrate"), keyframe_bytes(data["keyframe"])
     names = ["RTP", "QUIC 0-RTT", "QUIC 1-RTT", f"QUIC 1-RTT, {CHAIN}", "WebTransport", *list(SETUPS)[-2:]]
     styles = arm_styles(names)
-    figure = new_figure(14, 4.8)
-    left, middle, right = figure.subplots(1, 3, width_ratios=(1.2, 1, 1))
+    title = "Time from the first capture to the first frame on the screen, if the connection begins with the capture"
+    figure, (left, middle, right) = panels(title, 3, size=(14, 4.8), width_ratios=(1.2, 1, 1))
     for place, name in enumerate(reversed(names)):  # where lines coincide, the marker below is the larger one
+        first = [1e3 * begun[name, rtt] for rtt in RTTS]
         look = {"label": f"{name}: {_closed_form(SETUPS[name])}", "markersize": 10 - place}
-        _draw(left, [rtt * 1e3 for rtt in RTTS], [begun[name, rtt] for rtt in RTTS], styles[name], **look)
-    left.set(ylim=(0, 720), xlabel="RTT, ms")
-    left.set_title("a frame of one packet, nothing lost: ms", loc="left", fontsize=9, color=INK)
+        curve(left, styles[name], [1e3 * rtt for rtt in RTTS], first, **look)
+    left.set_ylim(0, 720)
+    finish(left, "a frame of one packet, nothing lost: ms", "RTT, ms", loc="upper left", fontsize=7.5)
     _draw_lost(middle, begun, lost, styles)
     packets = [sizes[bitrate] / FIRST_DATAGRAM for bitrate in BITRATES]
     for place, name in enumerate(KEYFRAME_SETUPS):
-        look = {"label": name, "markersize": 8 - place}
-        _draw(right, packets, [large[name, bitrate] for bitrate in BITRATES], styles[name], **look)
+        first = [1e3 * large[name, bitrate] for bitrate in BITRATES]
+        curve(right, styles[name], packets, first, label=name, markersize=8 - place)
     right.axvline(10, color=INK, linewidth=0.9)
     right.annotate("initial window", (10, 560), (4, 0), textcoords="offset points", fontsize=7.5, color=INK)
-    right.set(ylim=(0, 600), xlabel="first keyframe, packets")
-    right.set_title(f"larger keyframes, RTT {KEYFRAME_RTT * 1e3:g} ms: ms", loc="left", fontsize=9, color=INK)
-    for axes in (left, right):
-        axes.legend(frameon=False, fontsize=7.5, handlelength=3.4, loc="upper left" if axes is left else "upper right")
-        tidy(axes)
-    title = "Time from the first capture to the first frame on the screen, if the connection begins with the capture"
-    figure.suptitle(title, x=0.01, ha="left", fontsize=11, color=INK)
+    right.set_ylim(0, 600)
+    title = f"larger keyframes, RTT {KEYFRAME_RTT * 1e3:g} ms: ms"
+    finish(right, title, "first keyframe, packets", loc="upper right", fontsize=7.5)
     return figure
 
 
-def _draw(axes: "Axes", x: Sequence[float], seconds: Sequence[float], style: LineStyle, **look: Any) -> None:
-    y = [1e3 * value for value in seconds]
-    axes.plot(x, y, color=style.color, linestyle=style.dashes, marker=style.marker, **look)
-
-
-def _draw_lost(axes: "Axes", begun: Times, lost: Times, styles: dict[str, LineStyle]) -> None:
+def _draw_lost(axes: Axes, begun: Times, lost: Times, styles: dict[str, LineStyle]) -> None:
     rtt = LOST_RTTS[0]
     names = list(reversed(["RTP", *REPEATED]))
     for place, name in enumerate(names):
         style, (a, b) = styles[name], (begun[name, rtt] * 1e3, lost[name, rtt] * 1e3)
         axes.plot((a, b), (place, place), color=FAINT, linewidth=2, zorder=1)
-        axes.plot(a, place, color=style.color, marker=style.marker, markersize=7, fillstyle="none", linestyle="")
-        axes.plot(b, place, color=style.color, marker=style.marker, markersize=7, linestyle="")
+        curve(axes, style, a, place, markersize=7, fillstyle="none", linestyle="")
+        curve(axes, style, b, place, markersize=7, linestyle="")
         axes.annotate(f"+{b - a:.0f}", (b, place), (6, 6), textcoords="offset points", fontsize=7.5, color=INK)
     axes.set_yticks(range(len(names)), names)
     axes.set(xlim=(0, 560), ylim=(-0.6, len(names) - 0.4))
-    axes.set_title(f"first packet lost (filled) or not, RTT {rtt * 1e3:g} ms: ms", loc="left", fontsize=9, color=INK)
-    tidy(axes)
+    finish(axes, f"first packet lost (filled) or not, RTT {rtt * 1e3:g} ms: ms", legend=False)
 
 
 EXPERIMENT = Experiment(

@@ -2,23 +2,23 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from glassbench.experiments import scenario
 from glassbench.experiments.account.metrics import percentile, signal_delay
+from glassbench.experiments.catalog.cells import make_cell, make_plan, video
+from glassbench.experiments.catalog.checks import MS, RATIO, Judgement, bounded, check, order
 from glassbench.experiments.catalog.experiment import Check, Datasets, Experiment
-from glassbench.experiments.catalog.frames import FRAME_INTERVAL, FloatArray, column, frames, video
-from glassbench.experiments.engine.plan import Cell, Plan, checked
+from glassbench.experiments.catalog.figures import curve, finish, logarithmic, panels
+from glassbench.experiments.catalog.frames import FRAME_INTERVAL, FloatArray, column, frames, select
+from glassbench.experiments.engine.plan import Cell, Plan
 from glassbench.experiments.results.dataset import Dataset
-from glassbench.experiments.results.plots.style import INK, arm_styles, new_figure, tidy
+from glassbench.experiments.results.plots.style import FAINT, INK, arm_styles
 from glassbench.experiments.results.statistics import Comparison, compare_arms
 from glassbench.experiments.scenario import dice
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 TRACES = ("lte-driving", "satellite")
 DEADLINES = ("none", "400ms")
@@ -52,25 +52,25 @@ def _plans() -> tuple[Plan, ...]:
         for drive in DRIVES
         for mapping in MAPPINGS
     ]
-    return (checked(Plan("drives", tuple(cells), frames=True)),)
+    return (make_plan("drives", cells),)
 
 
 def _cell(trace: str, deadline: str, drive: int, mapping: str) -> Cell:
     fields: dict[str, Any] = {} if deadline == "none" else {"deadline": deadline}
-    content = {
-        "name": "drives",
-        "seed": drive,
-        "duration": f"{SECONDS}s",
-        "arms": [mapping],
-        "video": video("2Mbit/s", keyframe_interval=60, **fields),
-        "network": {"trace": trace, "queue": "600kB", "loss": "1%"},
-    }
-    return Cell({"trace": trace, "deadline": deadline}, scenario.build(content))
+    return make_cell(
+        {"trace": trace, "deadline": deadline},
+        "drives",
+        seed=drive,
+        seconds=SECONDS,
+        arm=mapping,
+        media=video("2Mbit/s", keyframe_interval=60, **fields),
+        network={"trace": trace, "queue": "600kB", "loss": "1%"},
+    )
 
 
 def drives(data: Dataset) -> list[Drives]:
     """Every mapping on every trace, with and without a deadline."""
-    found = []
+    every = []
     for trace in TRACES:
         for deadline in DEADLINES:
             for mapping in MAPPINGS:
@@ -78,8 +78,8 @@ def drives(data: Dataset) -> list[Drives]:
                 tables = [frames(data, int(cell)) for cell in cells]
                 hold = [np.nanmean(column(t, "delivered_at") - column(t, "complete_at")) for t in tables]
                 delays = [signal_delay(table) for table in tables]
-                found.append(Drives(trace, deadline, mapping, delays, np.array(hold, dtype=np.float64)))
-    return found
+                every.append(Drives(trace, deadline, mapping, delays, np.array(hold, dtype=np.float64)))
+    return every
 
 
 def compared(table: Sequence[Drives], trace: str, deadline: str) -> Comparison:
@@ -101,60 +101,65 @@ def _checks(data: Datasets) -> list[Check]:
 def _one_stream_holds_in_every_drive(table: Sequence[Drives]) -> Check:
     stream = np.concatenate([d.hold for d in table if d.mapping == "quic-stream"])
     others = np.concatenate([d.hold for d in table if d.mapping != "quic-stream"])
-    return Check(
-        claim="On links with loss one stream holds frames behind others in every drive, the other mappings in none",
-        source="RFC 9000, 13 (only streams with data in a lost packet wait)",
-        kind="sign",
-        expected=f"mean hold above 0 in all {len(stream)} runs of one stream, 0 in all {len(others)} of the others",
-        measured=f"{stream.min() * 1e3:.2f} to {stream.max() * 1e3:.2f} ms; at most {others.max() * 1e3:.4f} ms",
-        holds=bool(stream.min() > 0 and others.max() <= 1e-6),
+    return check(
+        "On links with loss one stream holds frames behind others in every drive, the other mappings in none",
+        "RFC 9000, 13 (only streams with data in a lost packet wait)",
+        "sign",
+        bounded(MS, stream, above=0, of=f"mean hold in {len(stream)} runs of one stream"),
+        bounded(MS, others, at_most=1e-6, of=f"in {len(others)} of the others"),
     )
 
 
 def _without_a_deadline_no_difference(table: Sequence[Drives]) -> Check:
     rows = {trace: compared(table, trace, "none") for trace in TRACES}
     typical = {trace: [arm.typical for arm in row.arms] for trace, row in rows.items()}
-    return Check(
-        claim="Without a deadline the mapping makes no difference to the picture: frames wait for their references",
-        source="closed form, head-of-line-v1: shown at the latest completion so far",
-        kind="value",
-        expected="p95 of the signal delay in a typical drive within a frame interval (33 ms), and not distinguishable",
-        measured="; ".join(
-            f"{trace}: {(max(values) - min(values)) * 1e3:.0f} ms between them, {_verdicts(rows[trace])}"
-            for trace, values in typical.items()
+    return check(
+        "Without a deadline the mapping makes no difference to the picture: frames wait for their references",
+        "closed form, head-of-line-v1: shown at the latest completion so far",
+        "value",
+        bounded(
+            MS,
+            {trace: max(values) - min(values) for trace, values in typical.items()},
+            at_most=FRAME_INTERVAL,
+            of="between the mappings' p95 of the signal delay in a typical drive",
+            at="(a frame interval)",
         ),
-        holds=all(max(values) - min(values) <= FRAME_INTERVAL for values in typical.values())
-        and not any(_told(row) for row in rows.values()),
+        Judgement(
+            expected="not distinguishable",
+            measured="; ".join(f"{_verdicts(row)} on {trace}" for trace, row in rows.items()),
+            holds=not any(_told(row) for row in rows.values()),
+        ),
         note="paired by drive, exact test with Holm's adjustment at 5 %",
     )
 
 
 def _unreliable_is_sooner(table: Sequence[Drives]) -> Check:
     rows = {trace: compared(table, trace, "400ms") for trace in TRACES}
-    return Check(
-        claim="With a deadline datagrams, or a stream per frame, are sooner than one stream",
-        source="order only: RFC 9221, 1 (real-time applications prefer to send unreliably); "
+    return check(
+        "With a deadline datagrams, or a stream per frame, are sooner than one stream",
+        "order only: RFC 9221, 1 (real-time applications prefer to send unreliably); "
         "draft-ietf-avtcore-rtp-over-quic-14 takes no position",
-        kind="order",
-        expected="one stream told to be later than the soonest, on each trace, deadline 400 ms",
-        measured="; ".join(f"{trace}: {row.answer}" for trace, row in rows.items()),
-        holds=all("quic-stream" in _told(row) for row in rows.values()),
+        "order",
+        Judgement(
+            expected="one stream told to be later than the soonest, on each trace, deadline 400 ms",
+            measured="; ".join(f"{trace}: {row.answer}" for trace, row in rows.items()),
+            holds=all("quic-stream" in _told(row) for row in rows.values()),
+        ),
         note="p95 of the signal delay, paired by drive, exact test with Holm's adjustment at 5 %",
     )
 
 
 def _the_link_decides(table: Sequence[Drives]) -> Check:
-    found = {}
-    for trace in TRACES:
-        logs = np.log([d.p95 for d in table if (d.trace, d.deadline) == (trace, "none")])
-        found[trace] = (float(np.std(logs.mean(axis=0))), float(np.mean(np.std(logs, axis=0))))
-    return Check(
-        claim="The drive decides far more than the mapping, so mappings have to be compared within a drive",
-        source="common random numbers: pairing takes out what the pairs share",
-        kind="order",
-        expected="the spread of p95 between drives over 3 times that between mappings of a drive",
-        measured="; ".join(f"{trace}: {between / within:.0f} times" for trace, (between, within) in found.items()),
-        holds=all(between > 3 * within for between, within in found.values()),
+    logs = [np.log([d.p95 for d in select(table, trace=trace, deadline="none")]) for trace in TRACES]
+    spread = {
+        "between mappings of a drive": [float(np.mean(np.std(log, axis=0))) for log in logs],
+        "between drives": [float(np.std(log.mean(axis=0))) for log in logs],
+    }
+    return check(
+        "The drive decides far more than the mapping, so mappings have to be compared within a drive",
+        "common random numbers: pairing takes out what the pairs share",
+        "order",
+        order(RATIO, spread, times=3, of=f"spread of p95 on {' and '.join(TRACES)}"),
         note="standard deviations of the logarithm",
     )
 
@@ -168,46 +173,27 @@ def _verdicts(comparison: Comparison) -> str:
     return f"later: {', '.join(told)}" if told else "not distinguishable"
 
 
-def _figure(data: Datasets) -> "Figure":
+def _figure(data: Datasets) -> Figure:
     table = drives(data["drives"])
-    figure = new_figure(12, 4.6)
-    panels = figure.subplots(1, len(TRACES) * len(DEADLINES), sharey=True)
     places = [(trace, deadline) for trace in TRACES for deadline in DEADLINES]
-    for axes, (trace, deadline) in zip(panels, places, strict=True):
-        _draw(axes, [d for d in table if (d.trace, d.deadline) == (trace, deadline)])
+    title = "p95 of the signal delay of each drive, ms (log scale): a line is one drive over the three mappings"
+    figure, axes = panels(title, len(places), sharey=True)
+    for panel, (trace, deadline) in zip(axes, places, strict=True):
+        _draw(panel, select(table, trace=trace, deadline=deadline))
         named = "no deadline" if deadline == "none" else f"deadline {deadline}"
-        axes.set_title(f"{trace}, {named}", loc="left", fontsize=9, color=INK)
-    panels[0].legend(frameon=False, fontsize=8, loc="lower left")
-    figure.suptitle(
-        "p95 of the signal delay of each drive, ms (log scale): a line is one drive over the three mappings",
-        x=0.01,
-        ha="left",
-        fontsize=10,
-        color=INK,
-    )
+        finish(panel, f"{trace}, {named}", legend=panel is axes[0], loc="lower left")
     return figure
 
 
-def _draw(axes: "Axes", rows: Sequence[Drives]) -> None:
+def _draw(axes: Axes, rows: Sequence[Drives]) -> None:
     p95 = 1e3 * np.array([row.p95 for row in rows])
-    axes.plot(range(len(rows)), p95, color="#B8B8B8", linewidth=0.8, zorder=1)
+    axes.plot(range(len(rows)), p95, color=FAINT, linewidth=0.8, zorder=1)
     for place, (row, style) in enumerate(zip(rows, arm_styles(list(MAPPINGS)).values(), strict=True)):
-        axes.plot(
-            [place] * len(DRIVES),
-            p95[place],
-            color=style.color,
-            linestyle="",
-            marker=style.marker,
-            markersize=6,
-            label=row.mapping,
-        )
+        curve(axes, style, [place] * len(DRIVES), p95[place], linestyle="", label=row.mapping)
         axes.plot((place - 0.2, place + 0.2), (np.median(p95[place]),) * 2, color=INK, linewidth=1.5)
-    axes.set_yscale("log")
-    axes.set_yticks([20, 50, 100, 200, 500, 1000, 2000], ["20", "50", "100", "200", "500", "1000", "2000"])
-    axes.minorticks_off()
+    logarithmic(axes, y=[20, 50, 100, 200, 500, 1000, 2000])
     axes.set_xticks(range(len(rows)), ["stream", "per frame", "datagram"])
     axes.set_xlim(-0.5, len(rows) - 0.5)
-    tidy(axes)
 
 
 EXPERIMENT = Experiment(

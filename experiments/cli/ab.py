@@ -7,8 +7,8 @@ import typer
 
 from glassbench.experiments.cli.options import AsJson, Results, Workers, command_line
 from glassbench.experiments.cli.paired_table import answer, paired_table, row_object
-from glassbench.experiments.cli.progress import cell_progress
-from glassbench.experiments.cli.show_dataset import overlap_object
+from glassbench.experiments.cli.progress import progress_bars
+from glassbench.experiments.cli.show_runs import overlap_object
 from glassbench.experiments.cli.whole_table import print_whole
 from glassbench.experiments.results.evidence import sizing
 from glassbench.experiments.results.json_form import json_text
@@ -40,14 +40,14 @@ def ab(
     from glassbench.experiments.scenario import load
 
     settings = Settings.of(load(a), load(b))
-    with cell_progress(quiet=as_json) as progress:
+    with progress_bars(quiet=as_json) as progress:
         dataset = run_settings(
             settings, runs, results=results, workers=workers, progress=progress, command=command_line()
         )
     rows = paired_metrics(dataset, settings)
     alarms = false_alarms(dataset, settings)
     if as_json:
-        record = {"dataset": str(dataset.path), "runs": runs, "rows": [row_object(row) for row in rows]}
+        record = {"results": str(dataset.path), "runs": runs, "rows": [row_object(row) for row in rows]}
         record |= {"notes": dataset.notes, "overlap": overlap_object(dataset)}
         aa = None if alarms is None else {**vars(alarms), "too_often": alarms.too_often}
         typer.echo(json_text({**record, "a_against_itself": aa}))

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from glassbench.experiments.cli.numbers import number_text
 from glassbench.experiments.cli.options import AsJson, Results, WithEmulator, command_line
-from glassbench.experiments.cli.progress import cell_progress
+from glassbench.experiments.cli.progress import progress_bars
 from glassbench.experiments.cli.whole_table import print_whole
 from glassbench.experiments.results.json_form import json_text
 from glassbench.experiments.worlds.table import VIRTUAL, named
@@ -37,13 +37,13 @@ def agree(
     """
     from glassbench.experiments.engine.agreement import MEASURES
     from glassbench.experiments.engine.agreement import agree as both
-    from glassbench.experiments.results.subject import dataset_subject
+    from glassbench.experiments.results.subject import subject
     from glassbench.experiments.scenario import build, load
 
     plan = load(scenario)
     if duration is not None:
         plan = build({**plan.dump(), "duration": duration})
-    with cell_progress(quiet=as_json) as progress:
+    with progress_bars(quiet=as_json) as progress:
         found = both(
             plan,
             runs,
@@ -55,7 +55,7 @@ def agree(
     if as_json:
         typer.echo(json_text(_object(found)))
         return
-    heading = f"{scenario}, {runs} runs, live less virtual\n{dataset_subject(found.live)}"
+    heading = f"{scenario}, {runs} runs, live less virtual\n{subject(found.live)}"
     print_whole(_table(heading, found))
     beyond = [one for one in found.compared if not one.within]
     stated = ", ".join(f"{measure.label.split(',')[0]} {measure.stated}" for measure in MEASURES)
@@ -78,14 +78,12 @@ def calibrate(
     (docs/scenarios.md, encode_cost and decode_cost).
     """
     from glassbench.experiments.results.codec_costs import write_codec_costs
-    from glassbench.experiments.results.dataset import load_dataset
-    from glassbench.experiments.results.run import load
+    from glassbench.experiments.results.dataset import load
 
-    found: Any = load_dataset(folder) if (folder / "summary.parquet").exists() else load(folder)
-    if (world := found.manifest.get("world")) == VIRTUAL.words:
+    dataset = load(folder)
+    if (world := dataset.manifest.get("world")) == VIRTUAL.words:
         raise ValueError(f"{folder}: found {world}, where codecs take what a model says; accepted is a live run")
-    ledger = found.ledger() if callable(found.ledger) else found.ledger
-    encode, decode = write_codec_costs(folder, ledger)
+    encode, decode = write_codec_costs(folder, dataset.ledger())
     typer.echo(f'[video]\nencode_cost = "recorded:{encode}"\ndecode_cost = "recorded:{decode}"')
 
 

@@ -10,7 +10,6 @@ import typer
 from glassbench.experiments.cli.options import Arms, AsJson, Capture, Duration, Results, Source, command_line
 
 if TYPE_CHECKING:
-    from glassbench.experiments.results.run import Run
     from glassbench.experiments.scenario.units import Quantity
 
 DEFAULT_PORT = 4400
@@ -88,7 +87,7 @@ def send(
     the transport does it, which is not against who reads this program. Captures
     have the packets as this host sees them.
     """
-    from glassbench.experiments.cli.compare import run_and_show
+    from glassbench.experiments.cli.compare import measure_and_show
     from glassbench.experiments.engine.runner import default_with, run
     from glassbench.experiments.scenario import build
     from glassbench.experiments.worlds.hosts.key import Key
@@ -99,23 +98,21 @@ def send(
     Key.parse(key)
     content = default_with(source=source, arms=arm, duration=duration).dump()
     scenario = build({**content, "name": f"to-{_file_name(host)}", "mtu": mtu, "network": {}})
-    run_and_show(
-        lambda progress: run(
-            scenario,
-            results=results,
-            capture=capture,
-            world=OtherHost(Remote(host, port, key)),
-            progress=progress,
-            command=_without_key(command_line()),
+    dataset = measure_and_show(
+        lambda progress: (
+            run(
+                scenario,
+                results=results,
+                capture=capture,
+                world=OtherHost(Remote(host, port, key)),
+                progress=progress,
+                command=_without_key(command_line()),
+            ).dataset
         ),
         as_json=as_json,
-        after=_say_bound if not as_json else lambda run: None,
     )
-
-
-def _say_bound(run: "Run") -> None:
-    bounds = [arm["stats"]["between"]["clock_bound_ms"] for arm in run.arms if "between" in arm["stats"]]
-    if bounds:
+    bounds = [ends["between"]["clock_bound_ms"] for ends in dataset.counters() if "between" in ends]
+    if bounds and not as_json:
         typer.echo(f"clocks of both hosts: aligned to {max(bounds):.2f} ms or better in every arm")
 
 

@@ -8,7 +8,7 @@ import typer
 from glassbench.experiments.cli.errors import FAILED
 from glassbench.experiments.cli.options import AsJson, Results, Workers, command_line
 from glassbench.experiments.cli.output import write_file
-from glassbench.experiments.cli.progress import cell_progress
+from glassbench.experiments.cli.progress import progress_bars
 from glassbench.experiments.cli.whole_table import wide_console
 from glassbench.experiments.results.files import ResultsError
 from glassbench.experiments.results.json_form import json_text
@@ -53,7 +53,7 @@ def check(
     wanted = load_budgets(budgets)
     before = None if baseline is None else load_baseline(baseline)
     require(wanted, before)
-    with cell_progress(quiet=as_json) as progress:
+    with progress_bars(quiet=as_json) as progress:
         measured = measure(wanted, results, workers=workers, progress=progress, command=command_line())
     report = judge_all(wanted, measured, before)
     if as_json:
@@ -86,7 +86,7 @@ def record(
     from glassbench.experiments.budgets.spec import load_budgets
 
     wanted = load_budgets(budgets)
-    with cell_progress() as progress:
+    with progress_bars() as progress:
         measured = measure(wanted, results, workers=workers, progress=progress, command=command_line())
     text = baseline_text(measured, command=command_line())
     path = output or budgets.with_suffix(".baseline.json")

@@ -1,6 +1,7 @@
 """`glass compare`, the main job, and `glass run` for a scenario file."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,13 +22,15 @@ from glassbench.experiments.cli.options import (
     command_line,
     world_of,
 )
-from glassbench.experiments.cli.progress import Callback, arm_progress, cell_progress
-from glassbench.experiments.cli.show import show_run
-from glassbench.experiments.cli.show_dataset import show_dataset
-from glassbench.experiments.results.run import Run
+from glassbench.experiments.cli.progress import progress_bars
+from glassbench.experiments.cli.show import show
+from glassbench.experiments.results.dataset import Dataset, load
+from glassbench.experiments.results.files import ResultsError
+from glassbench.experiments.scenario.spec import FLOOR
 from glassbench.experiments.worlds.world import World
 
 if TYPE_CHECKING:
+    from glassbench.experiments.engine.progress import Advance
     from glassbench.experiments.scenario import Scenario
 
 Runs = Annotated[
@@ -136,44 +139,45 @@ def _measure(
     from glassbench.experiments.engine.repeat import repeat
     from glassbench.experiments.engine.runner import run
 
-    if runs == 1:
-        run_and_show(
-            lambda progress: run(
+    def measure(progress: "Advance") -> Dataset:
+        if runs > 1:
+            return repeat(
                 scenario,
+                runs,
                 results=results,
                 workers=workers,
-                capture=capture,
                 world=world,
+                capture=capture,
                 progress=progress,
                 command=command_line(),
-            ),
-            as_json=as_json,
-        )
-        return
-    if capture:
-        raise typer.BadParameter("packets are captured of one run; accepted is --capture without --runs")
-    with cell_progress(quiet=as_json) as progress:
-        dataset = repeat(
-            scenario, runs, results=results, workers=workers, world=world, progress=progress, command=command_line()
-        )
-    show_dataset(dataset, as_json=as_json)
+            )
+        return run(
+            scenario,
+            results=results,
+            workers=workers,
+            capture=capture,
+            world=world,
+            progress=progress,
+            command=command_line(),
+        ).dataset
+
+    measure_and_show(measure, as_json=as_json)
 
 
-def run_and_show(
-    measure: Callable[[Callback], Run], *, as_json: bool, after: Callable[[Run], None] = lambda run: None
-) -> None:
-    """Run one run with progress, and show it, also what an interrupt left; `after` may say more. Exit code 1 if
-    an arm failed."""
-    from glassbench.experiments.engine.runner import Interrupted
+def measure_and_show(measure: "Callable[[Advance], Dataset]", *, as_json: bool) -> Dataset:
+    """Measure with progress, and show it, also what an interrupt left of one run. Exit code 1 if an arm failed."""
+    from glassbench.experiments.engine.plan_run import Interrupted
 
     try:
-        with arm_progress(quiet=as_json) as progress:
-            finished = measure(progress)
+        with progress_bars(quiet=as_json) as progress:
+            dataset = measure(progress)
     except Interrupted as interrupted:
-        show_run(interrupted.run, as_json=as_json)
+        with suppress(ResultsError):  # of many runs nothing is shown before all are there
+            show(load(interrupted.path), as_json=as_json)
         raise
-    show_run(finished, as_json=as_json)
-    after(finished)
-    if failed := [arm["arm"] for arm in finished.arms if arm["outcome"] == "failed"]:
-        typer.echo(f"error: {len(failed)} of {len(finished.arms)} arms failed: {', '.join(failed)}", err=True)
+    show(dataset, as_json=as_json)
+    arms = dataset.summary[dataset.summary["arm"] != FLOOR]
+    if failed := arms.loc[arms["outcome"] == "failed", "arm"].tolist():
+        typer.echo(f"error: {len(failed)} of {len(arms)} arms failed: {', '.join(dict.fromkeys(failed))}", err=True)
         raise typer.Exit(FAILED)
+    return dataset

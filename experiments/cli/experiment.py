@@ -11,8 +11,8 @@ from rich.table import Table
 from glassbench.experiments.cli.check_table import check_object, check_table
 from glassbench.experiments.cli.options import AsJson, Live, Results, WithEmulator, Workers, command_line, world_of
 from glassbench.experiments.cli.pictures import draw_file
-from glassbench.experiments.cli.progress import cell_progress
-from glassbench.experiments.cli.show_dataset import median_rows, medians_table
+from glassbench.experiments.cli.progress import progress_bars
+from glassbench.experiments.cli.show_runs import median_rows, medians_table
 from glassbench.experiments.cli.whole_table import print_whole, wide_console
 from glassbench.experiments.results.json_form import json_text
 from glassbench.experiments.scenario.schema import unknown
@@ -56,7 +56,7 @@ def run(
     if name not in EXPERIMENTS:
         raise ValueError(unknown("experiment", name, EXPERIMENTS))
     world = world_of(live, emulator, workers=workers)
-    with cell_progress(quiet=as_json) as progress:
+    with progress_bars(quiet=as_json) as progress:
         outcome = carry_out(
             EXPERIMENTS[name], results, workers=workers, world=world, progress=progress, command=command_line()
         )

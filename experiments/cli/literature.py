@@ -9,7 +9,7 @@ import typer
 from glassbench.experiments.cli.check_table import check_object, check_table, markdown
 from glassbench.experiments.cli.options import AsJson, Results, Workers, command_line
 from glassbench.experiments.cli.output import write_file
-from glassbench.experiments.cli.progress import cell_progress
+from glassbench.experiments.cli.progress import progress_bars
 from glassbench.experiments.cli.whole_table import wide_console
 
 
@@ -33,7 +33,7 @@ def literature(
 
     checks = {}
     for name, experiment in EXPERIMENTS.items():
-        with cell_progress(quiet=as_json) as progress:
+        with progress_bars(quiet=as_json) as progress:
             outcome = carry_out(experiment, results, workers=workers, progress=progress, command=command_line())
         checks[name] = outcome.checks
     if as_json:

@@ -1,7 +1,8 @@
-"""Progress of a run on stderr, so that stdout stays for results."""
+"""Progress of a plan on stderr, so that stdout stays for results."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import (
@@ -15,51 +16,55 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-Callback = Callable[[str, float], None]
-CellCallback = Callable[[int, int, str], None]
+if TYPE_CHECKING:
+    from glassbench.experiments.engine.progress import Advance
+    from glassbench.experiments.engine.progress import Progress as Done
+
+MOST_BARS = 20
 
 
 @contextmanager
-def arm_progress(*, quiet: bool = False) -> Iterator[Callback]:
-    """A bar an arm, moved by calling the result with (arm, fraction done). Silent if `quiet` or not a terminal."""
+def progress_bars(*, quiet: bool = False) -> "Iterator[Advance]":
+    """A bar for each cell of a plan of few, one bar over all of many. Silent if `quiet` or not a terminal. The time
+    left counts from the cells of this call, not from those that an earlier one finished."""
     console = Console(stderr=True)
-    columns = (
+    disable = quiet or not console.is_terminal
+    each = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         TaskProgressColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
+        console=console,
+        disable=disable,
     )
-    with Progress(*columns, console=console, disable=quiet or not console.is_terminal) as bars:
-        tasks: dict[str, TaskID] = {}
-
-        def advance(arm: str, fraction: float) -> None:
-            if arm not in tasks:
-                tasks[arm] = bars.add_task(arm, total=1.0)
-            bars.update(tasks[arm], completed=fraction)
-
-        yield advance
-
-
-@contextmanager
-def cell_progress(*, quiet: bool = False) -> Iterator[CellCallback]:
-    """One bar over all cells of a plan, moved by calling the result with (cells finished, cells in all, name of the
-    last). The time left counts from the cells of this call, not from those that an earlier one finished."""
-    console = Console(stderr=True)
-    columns = (
+    together = Progress(
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(elapsed_when_finished=True),
         TextColumn("{task.description}"),
+        console=console,
+        disable=disable,
     )
-    with Progress(*columns, console=console, disable=quiet or not console.is_terminal) as bars:
-        task: TaskID | None = None
+    tasks: dict[str, TaskID] = {}
 
-        def advance(finished: int, total: int, cell: str) -> None:
-            nonlocal task
-            if task is None:
-                task = bars.add_task("", total=total, completed=finished)
-            bars.update(task, completed=finished, description=cell)
+    def advance(done: "Done") -> None:
+        if done.total <= MOST_BARS:
+            if not done.cell:
+                return
+            each.start()
+            if done.cell not in tasks:
+                tasks[done.cell] = each.add_task(done.cell, total=1.0)
+            each.update(tasks[done.cell], completed=done.share)
+        else:
+            together.start()
+            if "" not in tasks:
+                tasks[""] = together.add_task("", total=done.total, completed=done.finished)
+            together.update(tasks[""], completed=done.finished, description=done.cell)
 
+    try:
         yield advance
+    finally:
+        each.stop()
+        together.stop()

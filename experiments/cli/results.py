@@ -32,7 +32,7 @@ _SECONDS = {"d": 86400, "h": 3600, "min": 60}
 
 @app.command("list")
 def list_results(results: Folder = Path("results"), as_json: AsJson = False) -> None:
-    """List every run and dataset: what it is, whether it is complete, and with which state of the program."""
+    """List all results: what they are, whether they are complete, and with which state of the program."""
     entries = store.runs(results)
     if as_json:
         typer.echo(json.dumps([_record(entry) for entry in entries]))
@@ -41,15 +41,14 @@ def list_results(results: Folder = Path("results"), as_json: AsJson = False) -> 
         typer.echo(f"There is nothing in {results} yet; glass compare makes a first run.")
         return
     table = Table(box=box.SIMPLE_HEAD)
-    for heading in ("folder", "kind", "scenario or plan", "arms\nor cells", "state", "written", "source"):
+    for heading in ("folder", "scenario or plan", "cells", "state", "written", "source"):
         table.add_column(heading, no_wrap=True)
     for entry in entries:
         written = datetime.fromtimestamp(entry.modified_at).strftime("%Y-%m-%d %H:%M")  # for people: local time
         state = "complete" if entry.complete else "incomplete"
         if entry.damage:
-            state = "damaged" if entry.kind == "damaged" else "other schema"
-        name = entry.name if entry.seed is None else f"{entry.name}, seed {entry.seed}"
-        table.add_row(str(entry.path), entry.kind, name, str(entry.arms), state, written, entry.source[:8])
+            state = "other schema" if entry.cells or not entry.ours else "damaged"
+        table.add_row(str(entry.path), _named(entry), str(entry.cells), state, written, entry.source[:8])
     console = wide_console()
     if fits(table, console):
         console.print(table)
@@ -63,30 +62,20 @@ def list_results(results: Folder = Path("results"), as_json: AsJson = False) -> 
 
 @app.command()
 def show(
-    folder: Annotated[Path, typer.Argument(help="The folder of a run or a dataset, as glass results list names it.")],
+    folder: Annotated[Path, typer.Argument(help="The folder of results, as glass results list names it.")],
     as_json: AsJson = False,
 ) -> None:
-    """Show the numbers of one run or dataset, without drawing anything (glass report draws)."""
-    from glassbench.experiments.cli.show import json_object, print_run
-    from glassbench.experiments.results.run import load
+    """Show the numbers of results, without drawing anything (glass report draws)."""
+    from glassbench.experiments.cli.show import show as show_results
+    from glassbench.experiments.results.dataset import load
 
-    entry = one(folder)
-    if entry.kind == "run":
-        run = load(folder)
-        if as_json:
-            typer.echo(json_text(json_object(run)))
-        else:
-            print_run(run)
-        return
-    from glassbench.experiments.cli.show_dataset import show_dataset
-    from glassbench.experiments.results.dataset import load_dataset
-
-    show_dataset(load_dataset(folder), as_json=as_json)
+    one(folder)
+    show_results(load(folder), as_json=as_json, pictures=False)
 
 
 @app.command()
 def compare(
-    a: Annotated[Path, typer.Argument(metavar="A", help="The folder of a run or a dataset.")],
+    a: Annotated[Path, typer.Argument(metavar="A", help="A folder of results.")],
     b: Annotated[Path, typer.Argument(metavar="B", help="Another one, as of before a change.")],
     as_json: AsJson = False,
 ) -> None:
@@ -122,7 +111,7 @@ def prune(
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Remove them; without it they are only named.")] = False,
 ) -> None:
-    """Remove runs and datasets: incomplete ones, old ones, or, with both options, those that are both.
+    """Remove results: incomplete ones, old ones, or, with both options, those that are both.
 
     What this program did not make, by its manifest, and what a process writes
     just now, stays.
@@ -164,9 +153,7 @@ def _remove(entries: list[Entry]) -> None:
 def one(folder: Path) -> Entry:
     """What is in this very folder. Raises ResultsError if that is nothing or damaged."""
     if not (folder / "manifest.json").exists():
-        raise ResultsError(
-            f"{folder} is not the folder of a run or a dataset; glass results list names those there are"
-        )
+        raise ResultsError(f"{folder} is not a folder of results; glass results list names those there are")
     [entry] = store.runs(folder)
     if entry.damage:
         raise ResultsError(entry.damage)
@@ -201,13 +188,17 @@ def differences(a: Path, b: Path) -> list[str]:
 
 
 def _subject(entry: Entry) -> str:
-    from glassbench.experiments.results.dataset import load_dataset
-    from glassbench.experiments.results.run import load
-    from glassbench.experiments.results.subject import dataset_subject, run_subject
+    from glassbench.experiments.results.dataset import load
+    from glassbench.experiments.results.subject import subject
 
-    if entry.kind == "run":
-        return run_subject(load(entry.path).manifest)
-    return dataset_subject(load_dataset(entry.path))
+    return subject(load(entry.path))
+
+
+def _named(entry: Entry) -> str:
+    if not entry.seeds:
+        return entry.name
+    first, last = min(entry.seeds), max(entry.seeds)
+    return f"{entry.name}, seed {first}" if first == last else f"{entry.name}, seeds {first} to {last}"
 
 
 def _age(text: str) -> int:
@@ -218,5 +209,5 @@ def _age(text: str) -> int:
 
 
 def _record(entry: Entry) -> dict[str, Any]:
-    names = ("kind", "name", "seed", "arms", "complete", "source", "damage")
+    names = ("name", "seeds", "cells", "complete", "source", "damage")
     return {"path": str(entry.path), **{name: getattr(entry, name) for name in names}}

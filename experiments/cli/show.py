@@ -1,79 +1,28 @@
-"""What the commands show of a run: table, answer in a sentence, and where the pictures are; or one JSON object."""
-
-from typing import Any
+"""What the commands show of results: of one run its numbers, of several seeds the evidence, of a sweep its points."""
 
 import typer
 
 from glassbench.experiments.cli.pictures import draw_run
-from glassbench.experiments.cli.table import summary_table
-from glassbench.experiments.cli.whole_table import print_whole, wide_console
-from glassbench.experiments.results.captures import CAPTURES
+from glassbench.experiments.cli.show_run import json_object, print_run
+from glassbench.experiments.cli.show_runs import show_evidence, show_medians
+from glassbench.experiments.results.dataset import Dataset
 from glassbench.experiments.results.json_form import json_text
-from glassbench.experiments.results.run import Run
-from glassbench.experiments.results.run_answer import answer
-from glassbench.experiments.results.subject import run_subject
-
-_JSON_FIELDS = (
-    "captured",
-    "displayed",
-    "g2g_p50_ms",
-    "g2g_p95_ms",
-    "g2g_p99_ms",
-    "g2g_max_ms",
-    "first_frame_ms",
-    "signal_p95_ms",
-    "freezes",
-    "freeze_s",
-    "ssim",
-    "psnr_db",
-    "sent_mbps",
-    "floor_ratio",
-    "fates",
-    "stages_ms",
-    "chat",
-)
 
 
-def show_run(run: Run, *, as_json: bool) -> None:
-    """Print the table, or one JSON object and nothing else; then draw the pictures into the run's folder."""
+def show(dataset: Dataset, *, as_json: bool, pictures: bool = True) -> None:
+    """Print the tables, or one JSON object and nothing else; then draw the pictures of one run into its folder."""
+    if not dataset.manifest.get("frames") or dataset.axes:
+        show_medians(dataset, as_json=as_json)
+        return
+    if not dataset.is_one_run:
+        show_evidence(dataset, as_json=as_json)
+        return
+    run = dataset.run()
+    _ = run.ledger, run.links  # a damaged table is said before anything is printed
     if as_json:
         typer.echo(json_text(json_object(run)))
     else:
         print_run(run)
-    for line in draw_run(run):
+    for line in draw_run(run) if pictures else ():
         if line.startswith("note") or not as_json:
             typer.echo(line, err=as_json)
-
-
-def json_object(run: Run) -> dict[str, Any]:
-    """What `--json` prints; `trace_window` is null without a recorded trace."""
-    return {
-        "run": str(run.path),
-        "complete": run.complete,
-        "scenario": run.manifest["scenario"],
-        "trace_window": run.manifest.get("trace_window"),
-        "floor": {name: run.floor.get(name) for name in ("outcome", "g2g_p95_ms")},
-        "arms": [_row(arm) for arm in run.arms],
-    }
-
-
-def print_run(run: Run) -> None:
-    rows = [_row(arm) for arm in run.arms]
-    console = wide_console()
-    print_whole(summary_table(rows, title=run_subject(run.manifest), width=console.width), console=console)
-    for row in rows:
-        if row["outcome"] != "measured":
-            typer.echo(f"{row['arm']}: {row['outcome']}: {row['reason']}")
-    typer.echo(answer(rows))
-    for note in run.notes:
-        typer.echo(f"note: {note}")
-    if (captures := run.path / CAPTURES).is_dir():
-        typer.echo(f"captures: {captures} (packets for Wireshark, qlogs for qvis)")
-    state = "complete" if run.complete else "incomplete: the run broke off"
-    typer.echo(f"results: {run.path} ({state})")
-
-
-def _row(arm: dict[str, Any]) -> dict[str, Any]:
-    numbers = {field: arm["summary"].get(field) for field in _JSON_FIELDS}
-    about = {"arm": arm["arm"], "outcome": arm["outcome"], "reason": arm.get("reason")}
-    return {**about, "notes": arm.get("notes", []), **numbers}

@@ -7,8 +7,8 @@ import typer
 
 from glassbench.experiments.cli.errors import FAILED
 from glassbench.experiments.cli.options import AsJson, Results, Workers, command_line
-from glassbench.experiments.cli.progress import cell_progress
-from glassbench.experiments.cli.show_dataset import median_rows, overlap_object, print_others
+from glassbench.experiments.cli.progress import progress_bars
+from glassbench.experiments.cli.show_runs import median_rows, overlap_object, print_others
 from glassbench.experiments.cli.sweep_table import sweep_table
 from glassbench.experiments.cli.whole_table import print_whole
 from glassbench.experiments.results.json_form import json_text
@@ -43,11 +43,11 @@ def sweep(
 
         run_cells = on_cluster(cluster)
     path = results / plan.name
-    with cell_progress(quiet=as_json) as progress:
+    with progress_bars(quiet=as_json) as progress:
         dataset = run_plan(plan, path, workers=workers, run_cells=run_cells, progress=progress, command=command_line())
     outcomes = dataset.summary["outcome"].value_counts().to_dict()
     if as_json:
-        record = {"dataset": str(path), "cells": outcomes, "points": median_rows(dataset)}
+        record = {"results": str(path), "cells": outcomes, "points": median_rows(dataset)}
         said = {"notes": dataset.notes, "overlap": overlap_object(dataset)}
         typer.echo(json_text({**record, **said}))
     else:
@@ -56,7 +56,7 @@ def sweep(
         if dataset.manifest["versions"] != versions():
             typer.echo("note: made with another version of Glassbench; to measure again, remove the folder")
         typer.echo(f"results: {path} (complete, {len(dataset.summary)} cells)")
-        typer.echo(f'a row per cell: glassbench.load_dataset("{path}").summary')
+        typer.echo(f'a row per cell: glassbench.load("{path}").summary')
     if failed := outcomes.get("failed", 0):
         typer.echo(f"error: {failed} of {len(dataset.summary)} cells failed", err=True)
         raise typer.Exit(FAILED)

@@ -5,9 +5,9 @@ from rich import box
 from rich.table import Table
 
 from glassbench.experiments.cli.numbers import number_text
-from glassbench.experiments.cli.show_dataset import medians_table
+from glassbench.experiments.cli.show_runs import medians_table
 from glassbench.experiments.results.dataset import Dataset
-from glassbench.experiments.results.subject import dataset_subject
+from glassbench.experiments.results.subject import subject
 from glassbench.experiments.scenario.spec import FLOOR
 
 MAX_ROWS = 48
@@ -25,7 +25,7 @@ def sweep_table(dataset: Dataset) -> Table:
         groups = [("all", "", arm, rows) for _, arm, rows in _by(arms, None)]
     table = Table(box=box.SIMPLE_HEAD, title_justify="left")
     points = f"medians over the {len(arms)} points of the grid, one axis at a time"
-    table.title = f"{dataset.name}: {points}\n{dataset_subject(dataset)}"
+    table.title = f"{dataset.name}: {points}\n{subject(dataset)}"
     for heading in ("axis", "value", "arm"):
         table.add_column(heading, overflow="fold")
     for heading in ("points", "p50 ms", "p95 ms", "shown", "p95 /\nfloor"):

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Self
 
 from glassbench.experiments.engine.plan import Cell, Plan, PlanError, checked
-from glassbench.experiments.engine.plan_run import CellProgress, run_plan
+from glassbench.experiments.engine.plan_run import run_plan
+from glassbench.experiments.engine.progress import Advance, unwatched
 from glassbench.experiments.results.dataset import Dataset
 from glassbench.experiments.results.paired_metrics import Row, paired_rows, values_of
 from glassbench.experiments.results.statistics.false_positives import LEAST_RUNS, FalsePositives, split_against_itself
@@ -51,12 +52,12 @@ def run_settings(
     *,
     results: Path,
     workers: int | None = None,
-    progress: CellProgress = lambda finished, total, cell: None,
+    progress: Advance = unwatched,
     command: Sequence[str] = (),
 ) -> Dataset:
     """Run the paired arms of both settings with A's seed and those after it, into `results/ab-A-B-seedsFIRST-LAST`.
 
-    Raises PlanError, ResultsError, and PlanInterrupted after Ctrl-C.
+    Raises PlanError, ResultsError, and Interrupted after Ctrl-C.
     """
     seeds = range(settings.a.seed, settings.a.seed + runs)
     cells = [

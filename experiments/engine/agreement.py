@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from glassbench.experiments.engine.plan_run import CellProgress
+from glassbench.experiments.engine.progress import Advance, unwatched
 from glassbench.experiments.engine.repeat import repeat
 from glassbench.experiments.results.codec_costs import write_codec_costs
 from glassbench.experiments.results.dataset import Dataset
@@ -72,7 +72,7 @@ def agree(
     *,
     world: World,
     results: str | Path = Path("results"),
-    progress: CellProgress = lambda finished, total, cell: None,
+    progress: Advance = unwatched,
     command: Sequence[str] = (),
 ) -> Agreement:
     """Run a scenario with `runs` seeds live, in another world, then in virtual time with the codec costs of the live

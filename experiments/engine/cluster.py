@@ -50,7 +50,9 @@ class Returned:
 def on_cluster(address: str) -> RunCells:
     """Runs the cells of a plan on the workers of the scheduler at `address`. What it returns raises ClusterError."""
 
-    def run_cells(jobs: Sequence[Job], finished: Callable[[Job, Done], None]) -> bool:
+    def run_cells(
+        jobs: Sequence[Job], finished: Callable[[Job, Done], None], advance: Callable[[Job, float], None]
+    ) -> bool:
         if not jobs:
             return True
         with interrupts() as stop, _connected(address) as client:
@@ -65,7 +67,7 @@ def measure_cell(job: str, made_with: Mapping[str, str]) -> Returned:
     here = _versions_here()
     if differ := [name for name in made_with if here.get(name) != made_with[name]]:
         found = ", ".join(f"{name} {here.get(name)} instead of {made_with[name]}" for name in differ)
-        return Returned(Done("not run", None, {}), {}, refused=f"has {found}")
+        return Returned(Done("not run", None), {}, refused=f"has {found}")
     with tempfile.TemporaryDirectory(prefix="glass-cell-") as folder, reuse_on_disk() as reuse:
         place = Path(folder)
         done = execute(replace(Job.from_json(job), place=place), reuse, lambda share: None, _cancelled())
@@ -112,7 +114,7 @@ class _Run:
             job = next(waiting, None)
             if job is None:
                 return
-            line = replace(job, place=None).to_json()
+            line = job.to_json()
             future = self._client.submit(measure_cell, line, self._made_with, pure=False)
             self._under_way[future] = job
             future.add_done_callback(self._ended.put)
@@ -130,7 +132,7 @@ class _Run:
             return None
         except KilledWorker as error:
             worker = getattr(error.last_worker, "address", "a worker")
-            return Returned(Done("failed", f"its worker died again and again, at last {worker}", {}, died=True), {})
+            return Returned(Done("failed", f"its worker died again and again, at last {worker}", died=True), {})
         except FutureCancelledError:
             raise self._gone() from None
         except Exception as error:

@@ -17,7 +17,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from glassbench.experiments.account.arm_result import ArmResult, Outcome
 from glassbench.experiments.results.arm_folder import write_arm
@@ -34,23 +33,22 @@ from glassbench.sender.encode_cache import EncodeCache, default_directory
 
 STOP_PATIENCE = 60.0  # seconds for workers to write what they measured, once asked to stop
 
-Progress = Callable[[str, float], None]
+Advance = Callable[["Job", float], None]
 
 
 @dataclass(frozen=True)
 class Job:
-    """One arm of a scenario. `name` is what progress calls it. With a `place`, a folder, the result is kept there;
-    without, only the summary comes back. `partial`: whether that holds for what was measured up to an interrupt, too.
-    `quality`: whether the quality of the pictures is measured. `frames`: whether the tables are kept, too, or only the
-    numbers. `reports`: whether its worker reports progress on the way. `capture`: the folder for its packets and qlogs.
-    `world`: where it runs.
+    """One arm of a scenario. `name` tells it from others, `label` is what progress calls it. Its result is kept in the
+    folder `place`, also what was measured up to an interrupt. `quality`: whether the quality of the pictures is
+    measured. `frames`: whether the tables are kept, too, or only the numbers. `reports`: whether its worker reports
+    progress on the way. `capture`: the folder for its packets and qlogs. `world`: where it runs.
     """
 
     name: str
+    label: str
     scenario: Scenario
     arm: str
-    place: Path | None
-    partial: bool = True
+    place: Path
     quality: bool = True
     frames: bool = True
     reports: bool = True
@@ -72,12 +70,11 @@ class Job:
 
 @dataclass(frozen=True)
 class Done:
-    """How a job ended: the outcome of the arm, and its summary. `kept` says that its result is in its place;
-    `unwritten` is the reason if it should be and is not. `died`: its process was ended from outside or crashed."""
+    """How a job ended: the outcome of the arm. `kept` says that its result is in its place; `unwritten` is the reason
+    if it should be and is not. `died`: its process was ended from outside or crashed."""
 
     outcome: Outcome
     reason: str | None
-    summary: dict[str, Any]
     kept: bool = False
     unwritten: str | None = None
     died: bool = False
@@ -91,10 +88,8 @@ def execute(job: Job, reuse: Reuse, progress: Callable[[float], None], stop: Cal
         with open_capture(job.capture, title) as capture:
             result = _measure(job, reuse, Watch(progress, stop), capture)
     except ResultsError as error:
-        return Done("failed", str(error), {}, unwritten=str(error))
-    done = Done(result.outcome, result.reason, dict(result.summary))
-    if job.place is None or (result.outcome == "incomplete" and not job.partial):
-        return done
+        return Done("failed", str(error), unwritten=str(error))
+    done = Done(result.outcome, result.reason)
     try:
         write_arm(job.place, result if job.frames else replace(result, ledger=None, links=None))
     except ResultsError as error:
@@ -113,7 +108,7 @@ def _measure(job: Job, reuse: Reuse, watch: Watch, capture: ArmCapture | None) -
         return ArmResult(job.arm, "failed", f"{type(error).__name__}: {error}", stats={"traceback": trace})
 
 
-def run_jobs(jobs: Sequence[Job], *, workers: int, progress: Progress, finished: Callable[[Job, Done], None]) -> bool:
+def run_jobs(jobs: Sequence[Job], *, workers: int, progress: Advance, finished: Callable[[Job, Done], None]) -> bool:
     """Run all jobs; `finished` is called for each one in this thread. False if it was interrupted before all of
     them ended: then running arms were stopped and kept, and those that never began were not run."""
     with interrupts() as stop:
@@ -132,17 +127,17 @@ def reuse_on_disk() -> Iterator[Reuse]:
 
 
 def _run_here(
-    jobs: Sequence[Job], progress: Progress, finished: Callable[[Job, Done], None], stop: threading.Event
+    jobs: Sequence[Job], progress: Advance, finished: Callable[[Job, Done], None], stop: threading.Event
 ) -> None:
     with reuse_on_disk() as reuse:
         for job in jobs:
             if stop.is_set():
                 return
-            finished(job, execute(job, reuse, partial(progress, job.name), stop.is_set))
+            finished(job, execute(job, reuse, partial(progress, job), stop.is_set))
 
 
 def _run_in_workers(
-    jobs: Sequence[Job], workers: int, progress: Progress, finished: Callable[[Job, Done], None], stop: threading.Event
+    jobs: Sequence[Job], workers: int, progress: Advance, finished: Callable[[Job, Done], None], stop: threading.Event
 ) -> None:
     waiting: queue.SimpleQueue[Job] = queue.SimpleQueue()
     for job in jobs:
@@ -166,7 +161,7 @@ def _run_in_workers(
 def _attend(
     servers: "list[_Server]",
     messages: "queue.SimpleQueue[tuple[Job, float | Done] | None]",
-    progress: Progress,
+    progress: Advance,
     finished: Callable[[Job, Done], None],
     stop: threading.Event,
 ) -> None:
@@ -189,7 +184,7 @@ def _attend(
         if isinstance(news, Done):
             finished(job, news)
         else:
-            progress(job.name, news)
+            progress(job, news)
 
 
 class _Server(threading.Thread):
@@ -245,8 +240,8 @@ class _Server(threading.Thread):
             pass  # its pipe is gone: it has ended, or was told to
         code = process.wait()
         if self._stop_asked.is_set():
-            return Done("not run", "interrupted before anything was measured", {})
-        return Done("failed", f"its worker process ended with code {code}", {}, died=True)
+            return Done("not run", "interrupted before anything was measured")
+        return Done("failed", f"its worker process ended with code {code}", died=True)
 
     def _living_process(self) -> "subprocess.Popen[str]":
         with self._lock:

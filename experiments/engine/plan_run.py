@@ -4,6 +4,8 @@ dataset = run_plan(plan, Path("results/my-sweep"))
 """
 
 import json
+import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -12,9 +14,11 @@ from typing import Any
 from glassbench.experiments.account.arm_result import ArmResult
 from glassbench.experiments.engine.jobs import Done, Job, run_jobs
 from glassbench.experiments.engine.plan import Plan
+from glassbench.experiments.engine.progress import Advance, Progress, unwatched
 from glassbench.experiments.results import dataset_folder as folder
 from glassbench.experiments.results.arm_folder import write_arm
-from glassbench.experiments.results.dataset import Dataset, load_dataset
+from glassbench.experiments.results.captures import CAPTURES
+from glassbench.experiments.results.dataset import Dataset, load
 from glassbench.experiments.results.files import OutputError, ResultsError
 from glassbench.experiments.results.versions import versions
 from glassbench.experiments.scenario.named_files import digests
@@ -23,19 +27,20 @@ from glassbench.experiments.scenario.title import title
 from glassbench.experiments.scenario.trace_window import trace_windows
 from glassbench.netem.live.processors import usable_processors
 
-CellProgress = Callable[[int, int, str], None]
-"""(cells finished, cells in all, the cell that finished last)"""
+MOST_REPORTED = 64  # cells of a plan of which each says how far it has come; of more, only that they ended
 
-RunCells = Callable[[Sequence[Job], Callable[[Job, Done], None]], bool]
-"""Runs jobs and calls back for each one; False if it was interrupted before the last."""
+RunCells = Callable[[Sequence[Job], Callable[[Job, Done], None], Callable[[Job, float], None]], bool]
+"""Runs jobs, and calls back for each one that ended, and with the share of one that is done; False if it was
+interrupted before the last."""
 
 
-class PlanInterrupted(KeyboardInterrupt):
-    """Ctrl-C: the same command goes on where this one stopped. `kept` is the sentence that says so."""
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C. `kept` is the sentence that says what is there; `path` is the folder of it."""
 
-    def __init__(self, kept: str) -> None:
+    def __init__(self, kept: str, path: Path) -> None:
         super().__init__(kept)
         self.kept = kept
+        self.path = path
 
 
 def run_plan(
@@ -44,19 +49,21 @@ def run_plan(
     *,
     workers: int | None = None,
     run_cells: RunCells | None = None,
-    progress: CellProgress = lambda finished, total, cell: None,
+    capture: bool = False,
+    progress: Advance = unwatched,
     command: Sequence[str] = (),
     about: dict[str, Any] | None = None,
 ) -> Dataset:
     """Run all cells of a plan that the folder at `path` does not hold yet, and open the dataset.
 
     `workers` is the number of processes, one per usable processor by default; `run_cells` takes their place, for a
-    cluster. `about` goes into the manifest. Raises ResultsError, OSError without the world of the plan, and
-    PlanInterrupted after Ctrl-C.
+    cluster. With `capture` the folder has `captures/` too: the packets of each arm for Wireshark, and qlogs for qvis.
+    `about` goes into the manifest. Raises ResultsError, OSError without the world of the plan, and Interrupted after
+    Ctrl-C.
     """
     manifest = {
         "name": plan.name,
-        "title": title(*(cell.scenario for cell in plan.cells if cell.arm != FLOOR)),
+        "title": title(*(cell.scenario for cell in plan.cells if cell.arm != FLOOR), network=plan.world.has_floor),
         "fingerprint": plan.fingerprint,
         "cells": len(plan.cells),
         "frames": plan.frames,
@@ -68,12 +75,12 @@ def run_plan(
         **(about or {}),
     }
     path = Path(path)
-    plan.world.check(plan.cells[0].scenario, capture=False)
+    plan.world.check(plan.cells[0].scenario, capture=capture)
     workers = (workers or usable_processors()) if plan.world.parallel else 1
     with folder.dataset_folder(path, manifest):
         if not folder.is_complete(path):
-            _run_missing(plan, path, run_cells or _on_this_machine(workers), progress)
-    return load_dataset(path)
+            _run_missing(plan, path, run_cells or _on_this_machine(workers), progress, capture=capture)
+    return load(path)
 
 
 def _windows(plan: Plan) -> dict[str, Any]:
@@ -86,11 +93,15 @@ def _windows(plan: Plan) -> dict[str, Any]:
     return {"trace_windows": list(found.values())} if found else {}
 
 
-def _run_missing(plan: Plan, path: Path, run_cells: RunCells, progress: CellProgress) -> None:
+def _run_missing(plan: Plan, path: Path, run_cells: RunCells, progress: Advance, *, capture: bool) -> None:
     total = len(plan.cells)
     done = folder.finished_cells(path, total, frames=plan.frames)
-    progress(len(done), total, "")
+    if done:
+        progress(Progress("", 0.0, len(done), total))
     died: list[Job] = []
+
+    def advance(job: Job, share: float) -> None:
+        progress(Progress(job.label, share, len(done), total))
 
     def finished(job: Job, ended: Done) -> None:
         if ended.unwritten is not None:
@@ -104,18 +115,20 @@ def _run_missing(plan: Plan, path: Path, run_cells: RunCells, progress: CellProg
                 return
             assert job.place is not None
             write_arm(job.place, ArmResult(job.arm, ended.outcome, ended.reason))
-        done.add(int(job.name))
-        progress(len(done), total, job.arm)
+        if ended.outcome in folder.FINISHED:
+            done.add(int(job.name))
+            advance(job, 1.0)
 
-    missing = [_job(plan, path, index) for index in range(total) if index not in done]
+    missing = [job for job in _jobs(plan, path, capture=capture) if int(job.name) not in done]
     # Whose process died is run once more: mostly somebody, or too little memory, killed it.
     try:
-        all_ended = run_cells(missing, finished) and (not died or run_cells(tuple(died), finished))
+        all_ended = run_cells(missing, finished, advance) and (not died or run_cells(tuple(died), finished, advance))
     except ResultsError as error:
         kept = folder.finished_cells(path, total, frames=plan.frames)  # others went on until they were stopped
         raise type(error)(f"{error}; {len(kept)} of {total} cells are kept in {path}") from None
     if not all_ended:
-        raise PlanInterrupted(f"interrupted; {len(done)} of {total} cells are kept in {path}, the same command goes on")
+        kept_cells = f"interrupted; {len(done)} of {total} cells are kept in {path}"
+        raise Interrupted(f"{kept_cells}, the same command goes on", path)
     folder.finish(path, [cell.axes for cell in plan.cells], partial(_describe, plan), frames=plan.frames)
 
 
@@ -124,23 +137,40 @@ def _describe(plan: Plan, index: int) -> dict[str, Any]:
     return {"arm": cell.arm, "seed": cell.scenario.seed, "scenario": cell.scenario.dump()}
 
 
-def _job(plan: Plan, path: Path, index: int) -> Job:
-    cell = plan.cells[index]
-    return Job(
-        str(index),
-        cell.scenario,
-        cell.arm,
-        folder.cell_place(path, index),
-        partial=False,
-        quality=plan.quality,
-        frames=plan.frames,
-        world=plan.world,
-        reports=False,  # progress is counted in cells
-    )
+def _jobs(plan: Plan, path: Path, *, capture: bool) -> list[Job]:
+    """A job per cell."""
+    several = len({cell.scenario.seed for cell in plan.cells}) > 1
+    of_seed: Counter[int] = Counter()
+    jobs = []
+    for index, cell in enumerate(plan.cells):
+        seed = cell.scenario.seed
+        place = path / CAPTURES / (f"seed{seed}" if several else "") / _folder_name(of_seed[seed], cell.arm)
+        of_seed[seed] += 1
+        jobs.append(
+            Job(
+                str(index),
+                f"{cell.arm}, seed {seed}" if several else cell.arm,
+                cell.scenario,
+                cell.arm,
+                folder.cell_place(path, index),
+                quality=plan.quality and cell.arm != FLOOR,
+                frames=plan.frames,
+                reports=len(plan.cells) <= MOST_REPORTED,
+                capture=place if capture and cell.arm != FLOOR else None,
+                world=plan.world,
+            )
+        )
+    return jobs
+
+
+def _folder_name(number: int, arm: str) -> str:
+    return f"{number:02d}-{re.sub(r'[^A-Za-z0-9.=_-]+', '-', arm)[:80]}"
 
 
 def _on_this_machine(workers: int) -> RunCells:
-    def run_cells(jobs: Sequence[Job], finished: Callable[[Job, Done], None]) -> bool:
-        return run_jobs(jobs, workers=workers, progress=lambda name, share: None, finished=finished) if jobs else True
+    def run_cells(
+        jobs: Sequence[Job], finished: Callable[[Job, Done], None], advance: Callable[[Job, float], None]
+    ) -> bool:
+        return run_jobs(jobs, workers=workers, progress=advance, finished=finished) if jobs else True
 
     return run_cells

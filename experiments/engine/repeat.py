@@ -5,7 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from glassbench.experiments.engine.plan import grid
-from glassbench.experiments.engine.plan_run import CellProgress, run_plan
+from glassbench.experiments.engine.plan_run import run_plan
+from glassbench.experiments.engine.progress import Advance, unwatched
 from glassbench.experiments.results.dataset import Dataset
 from glassbench.experiments.scenario import Scenario
 from glassbench.experiments.worlds.table import VIRTUAL
@@ -19,18 +20,19 @@ def repeat(
     results: str | Path = Path("results"),
     workers: int | None = None,
     world: World = VIRTUAL,
-    progress: CellProgress = lambda finished, total, cell: None,
+    capture: bool = False,
+    progress: Advance = unwatched,
     command: Sequence[str] = (),
 ) -> Dataset:
     """Run a scenario with its seed and the `runs` - 1 after it, into `results/NAME-seedsFIRST-LAST`; in another world
     than virtual time into a folder whose name ends with `-live`.
 
     All arms meet the same seeds, so they can be compared pair by pair: `experiments.results.evidence`. What an earlier
-    call finished is not run again. Raises PlanError, ResultsError, and PlanInterrupted after Ctrl-C.
+    call finished is not run again. Raises PlanError, ResultsError, and Interrupted after Ctrl-C.
     """
     seeds = range(scenario.seed, scenario.seed + runs)
     plan = grid(scenario.name, scenario, seeds=seeds, floor=True, frames=True, quality=scenario.video.has_pictures())
     plan = replace(plan, world=world)
     path = Path(results) / f"{scenario.name}-seeds{seeds[0]}-{seeds[-1]}{'' if world.exact else '-live'}"
     about = {"scenario": scenario.dump(), "seeds": [seeds[0], seeds[-1]]}
-    return run_plan(plan, path, workers=workers, progress=progress, command=command, about=about)
+    return run_plan(plan, path, workers=workers, capture=capture, progress=progress, command=command, about=about)

@@ -6,39 +6,24 @@ run = glassbench.run("scenario.toml")
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from glassbench.experiments import scenario
-from glassbench.experiments.account.arm_result import ArmResult
-from glassbench.experiments.engine.jobs import Done, Job, Progress, run_jobs
-from glassbench.experiments.results import run_folder
-from glassbench.experiments.results.arm_folder import write_arm
-from glassbench.experiments.results.captures import CAPTURES
-from glassbench.experiments.results.files import OutputError, ResultsError
-from glassbench.experiments.results.run import Run, load
-from glassbench.experiments.results.run_folder import arm_place
-from glassbench.experiments.results.versions import versions
+from glassbench.experiments.engine.plan import grid
+from glassbench.experiments.engine.plan_run import Interrupted, run_plan
+from glassbench.experiments.engine.progress import Advance, unwatched
+from glassbench.experiments.results.dataset import Run
+from glassbench.experiments.results.dataset_folder import new_place
 from glassbench.experiments.scenario import Scenario
 from glassbench.experiments.scenario.bottleneck_specs import TraceSpec
 from glassbench.experiments.scenario.element_spec import DIRECTIONS
-from glassbench.experiments.scenario.spec import FLOOR
-from glassbench.experiments.scenario.title import title
-from glassbench.experiments.scenario.trace_window import trace_window
 from glassbench.experiments.worlds.table import VIRTUAL, named
 from glassbench.experiments.worlds.world import World
-from glassbench.netem.live.processors import usable_processors
 
 RESULTS = Path("results")
 DELAY = "20ms"  # of propagation, each way, where a trace of somebody else's network does not say it
-
-
-class Interrupted(KeyboardInterrupt):
-    """Ctrl-C: `run` holds what was measured, marked incomplete."""
-
-    def __init__(self, run: Run) -> None:
-        super().__init__(f"interrupted; {run.path} holds what was measured")
-        self.run = run
 
 
 def compare(
@@ -110,7 +95,7 @@ def run(
     workers: int | None = None,
     capture: bool = False,
     world: World | str = VIRTUAL,
-    progress: Progress = lambda arm, share: None,
+    progress: Advance = unwatched,
     command: Sequence[str] = (),
 ) -> Run:
     """Run a scenario, given as a value or as a file, and open its results.
@@ -119,86 +104,29 @@ def run(
     never written over. `workers` is the number of processes, one per usable processor by default. With `capture` the
     folder has `captures/` too: the packets of each arm for Wireshark, and qlogs for qvis. `world` is where it runs, by
     its name (virtual, netns, relay or kernel) or, to a receiver on another host, an `OtherHost`: then there is no
-    floor, and captures have what this host sees. `progress(arm, share)` is called in the calling thread. Raises
+    floor, and captures have what this host sees. `progress` is called in the calling thread. Raises
     ScenarioError, ResultsError, OSError without the world, and Interrupted after Ctrl-C.
     """
     plan = what if isinstance(what, Scenario) else scenario.load(what)
     if isinstance(world, str):
         world = named(world)
-    world.check(plan, capture=capture)
-    window = trace_window(plan) if world.has_floor else None
-    manifest = {
-        "title": title(plan, network=world.has_floor),
-        "scenario": plan.dump(),
-        "seed": plan.seed,
-        **({"trace_window": window.record()} if window is not None else {}),
-        "world": world.words,
-        "command": list(command),
-        "versions": versions(),
-        "arms": {arm.label: "not run" for arm in plan.arms},
-    }
-    workers = (workers or usable_processors()) if world.parallel else 1
-    with run_folder.create(Path(results), run_id or f"{plan.name}-seed{plan.seed}", manifest) as folder:
-        return _Comparison(plan, folder, progress, capture=capture, world=world).run(workers)
-
-
-class _Comparison:
-    """The arms of a scenario, and the floor that they are measured against."""
-
-    def __init__(self, plan: Scenario, folder: Path, progress: Progress, *, capture: bool, world: World) -> None:
-        self._plan = plan
-        self._folder = folder
-        self._captures = folder / CAPTURES if capture else None
-        self._world = world
-        self._progress = progress
-        self._done: dict[str, Done] = {}
-        self._places = {arm.label: arm_place(folder, index, arm.label) for index, arm in enumerate(plan.arms)}
-
-    def run(self, workers: int) -> Run:
-        plan, floor = self._plan, self._plan.floor()
-        jobs = [
-            Job(
-                arm,
-                plan,
-                arm,
-                place,
-                world=self._world,
-                capture=self._captures and self._captures / place.name,
-            )
-            for arm, place in self._places.items()
-        ]
-        if self._world.has_floor:
-            jobs.append(Job(FLOOR, floor, floor.arms[0].label, None, quality=False, world=self._world))
-        try:
-            ended = run_jobs(jobs, workers=workers, progress=self._progress, finished=self._finished)
-            self._name_missing()
-            run_folder.finish(self._folder, complete=ended, floor=self._floor())
-        except ResultsError as error:
-            raise type(error)(f"{error}; kept in {self._folder}: {run_folder.kept(self._folder)}") from None
-        run = load(self._folder)
-        if not ended:
-            raise Interrupted(run)
-        return run
-
-    def _finished(self, job: Job, done: Done) -> None:
-        self._done[job.name] = done
-        self._progress(job.name, 1.0)
-        if done.unwritten is not None:
-            raise OutputError(done.unwritten)
-        if job.place is not None:
-            if not done.kept:
-                write_arm(job.place, ArmResult(job.arm, done.outcome, done.reason))
-            run_folder.note_outcome(self._folder, job.arm, done.outcome)
-
-    def _name_missing(self) -> None:
-        """Arms that never began have a row too."""
-        for arm, place in self._places.items():
-            if arm not in self._done:
-                write_arm(place, ArmResult(arm, "not run", "interrupted before it began"))
-
-    def _floor(self) -> dict[str, Any]:
-        done = self._done.get(FLOOR)
-        return {"outcome": "not run"} if done is None else {"outcome": done.outcome, **done.summary}
+    grid_of_one = grid(
+        plan.name, plan, floor=world.has_floor, frames=True, quality=plan.video.has_pictures() and world.has_floor
+    )
+    path = new_place(Path(results), run_id or f"{plan.name}-seed{plan.seed}")
+    about = {"scenario": plan.dump(), "seeds": [plan.seed]}
+    try:
+        return run_plan(
+            replace(grid_of_one, world=world),
+            path,
+            workers=workers,
+            capture=capture,
+            progress=progress,
+            command=command,
+            about=about,
+        ).run()
+    except Interrupted:
+        raise Interrupted(f"interrupted; {path} holds what was measured", path) from None
 
 
 def _records_delay(plan: Scenario) -> bool:

@@ -42,7 +42,7 @@ def dataset_folder(path: Path, manifest: Mapping[str, Any]) -> Iterator[None]:
     """Make the folder of a dataset, or open it again to go on, and keep every other process out meanwhile.
 
     `manifest` has at least `name`, `fingerprint` and `versions`. Raises ResultsError if there is something else at
-    `path`: a run, another plan of that name, or what another version of the program left unfinished.
+    `path`: another plan of that name, or what another version of the program left unfinished.
     """
     make_folder(path, exist_ok=True)
     with locked(path):
@@ -54,13 +54,27 @@ def dataset_folder(path: Path, manifest: Mapping[str, Any]) -> Iterator[None]:
             if found.get("complete"):  # and killed before it had cleaned up
                 shutil.rmtree(path / "cells", ignore_errors=True)
         elif any(item.name != LOCK for item in path.iterdir()):
-            raise ResultsError(f"cannot write results to {path}: it exists and is not the folder of a dataset")
+            raise ResultsError(f"cannot write results to {path}: it exists and is not a folder of results")
         else:
             write_json(
                 path / "manifest.json",
-                {**MARK, "schema": SCHEMA, "kind": "dataset", **manifest, "complete": False},
+                {**MARK, "schema": SCHEMA, **manifest, "complete": False},
             )
         yield
+
+
+def new_place(results: Path, name: str) -> Path:
+    """Make `results/name`, or `results/name-2` and so on if taken: what was measured is never written over. Raises
+    ResultsError."""
+    make_folder(results, exist_ok=True)
+    for counter in range(1, 100_000):
+        path = results / (name if counter == 1 else f"{name}-{counter}")
+        try:
+            make_folder(path, exist_ok=False)
+        except FileExistsError:
+            continue
+        return path
+    raise ResultsError(f"{results} has too many folders of the name {name}; remove some")
 
 
 def is_complete(path: Path) -> bool:
@@ -206,8 +220,6 @@ def _remove_drafts(path: Path) -> None:
 
 
 def _check_same(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    if found.get("kind") != "dataset":
-        raise ResultsError(f"{path} holds a run, not a dataset; name another folder")
     check_schema(path, found)
     if found.get("fingerprint") != wanted["fingerprint"]:
         raise ResultsError(

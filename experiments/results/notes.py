@@ -1,7 +1,7 @@
 """The notes of many arms and runs as one list of sentences, each told once."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 NO_FLOOR = "the floor, plain udp without loss, does not show 95 % of its frames either"
@@ -28,11 +28,6 @@ def told(cells: Iterable[tuple[str, Any]]) -> list[str]:
         sentence if len(arms) == len(runs) else f"{', '.join(arms)}: {sentence}"
         for sentence, arms in arms_by_sentence.items()
     ]
-
-
-def notes_of_run(arms: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Those of the records of a run's arms."""
-    return told((str(arm["arm"]), arm.get("notes")) for arm in arms)
 
 
 def _in_runs(sentences: list[str], runs: int) -> str:

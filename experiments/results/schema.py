@@ -7,7 +7,7 @@ from typing import Any
 
 from glassbench.experiments.results.files import ResultsError
 
-SCHEMA = 2
+SCHEMA = 3
 
 
 def check_schema(file: Path, manifest: Mapping[str, Any]) -> None:

@@ -54,7 +54,7 @@ def summary_table(records: Sequence[Mapping[str, Any]], axes: Mapping[str, str])
     for name, kind in NUMBERS.items():
         table[name] = pd.Series([row.get(name) for row in flat], dtype=kind)
     for name, kind in TEXTS.items():
-        table[name] = pd.Series([json.dumps(record[name], sort_keys=True) for record in records], dtype=kind)
+        table[name] = pd.Series([json.dumps(record[name]) for record in records], dtype=kind)
     return pd.DataFrame(table)
 
 
@@ -64,6 +64,22 @@ def flat_numbers(summary: Mapping[str, Any]) -> dict[str, Any]:
     flat |= {f"fate_{name}": value for name, value in summary.get("fates", {}).items()}
     flat |= {f"stage_{name}_ms": value for name, value in summary.get("stages_ms", {}).items()}
     return flat | {f"chat_{name}": value for name, value in summary.get("chat", {}).items()}
+
+
+def nested_numbers(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The summary of an arm from its row: `fates`, `stages_ms` and `chat` are tables again, and what is undefined is
+    None. Empty for an arm that gave no numbers."""
+    if pd.isna(row["captured"]):
+        return {}
+    values = {name: None if pd.isna(row[name]) else row[name] for name in (*NUMBERS, "floor_ratio")}
+    tables: dict[str, dict[str, Any]] = {
+        "fates": {fate: values.pop(f"fate_{fate}") for fate in FATES},
+        "stages_ms": {stage: values.pop(f"stage_{stage}_ms") for stage in STAGES},
+        "chat": {name.removeprefix("chat_"): values.pop(name) for name in NUMBERS if name.startswith("chat_")},
+    }
+    if all(value is None for value in tables["chat"].values()):
+        del tables["chat"]
+    return {**values, **tables}
 
 
 def _axis_type(kinds: set[type]) -> str:

@@ -1,4 +1,4 @@
-"""What manifests say of the windows of recorded traces: `trace_window` of a run, `trace_windows` of a dataset.
+"""What manifests say of the windows of recorded traces: `trace_windows`, one per seed and point of the axes.
 
 Manifests come from files, so what is none of ours is left out.
 """
@@ -34,8 +34,8 @@ def overlap_of(manifest: Mapping[str, Any]) -> Overlap | None:
 
 
 def _windows(manifest: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    one, several = manifest.get("trace_window"), manifest.get("trace_windows")
-    for window in several if isinstance(several, list) else [one]:
+    windows = manifest.get("trace_windows")
+    for window in windows if isinstance(windows, list) else []:
         if isinstance(window, dict) and all(_is_time(window.get(name)) for name in _FIELDS) and window["period_s"]:
             yield window
 

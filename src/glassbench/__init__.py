@@ -6,7 +6,7 @@
     run.summary                                  # pandas: a row per arm
     glassbench.figures(run)["latency-cdf"]       # matplotlib
 
-`compare`, `run` and `load` are for one run; `repeat`, `run_plan` of a `grid`, `load_dataset` and `evidence` for many.
+`compare` and `run` give one run; `repeat`, and `run_plan` of a `grid`, a dataset of many. `load` opens either.
 What is named here stays; all else may move. Names are looked up on first use, so that importing a part does not import
 everything.
 """
@@ -15,29 +15,27 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from glassbench.experiments.engine.plan import grid
-    from glassbench.experiments.engine.plan_run import run_plan
+    from glassbench.experiments.engine.plan_run import Interrupted, run_plan
     from glassbench.experiments.engine.repeat import repeat
-    from glassbench.experiments.engine.runner import Interrupted, compare, run
-    from glassbench.experiments.results.dataset import Dataset, load_dataset
+    from glassbench.experiments.engine.runner import compare, run
+    from glassbench.experiments.results.dataset import Dataset, Run, load
     from glassbench.experiments.results.evidence import evidence
     from glassbench.experiments.results.files import ResultsError
     from glassbench.experiments.results.plots.figures import figures
-    from glassbench.experiments.results.run import Run, load
     from glassbench.experiments.scenario import Scenario, ScenarioError
 
 _HOMES = {
     "Dataset": "results.dataset",
-    "Interrupted": "engine.runner",
+    "Interrupted": "engine.plan_run",
     "ResultsError": "results.files",
-    "Run": "results.run",
+    "Run": "results.dataset",
     "Scenario": "scenario",
     "ScenarioError": "scenario",
     "compare": "engine.runner",
     "evidence": "results.evidence",
     "figures": "results.plots.figures",
     "grid": "engine.plan",
-    "load": "results.run",
-    "load_dataset": "results.dataset",
+    "load": "results.dataset",
     "repeat": "engine.repeat",
     "run": "engine.runner",
     "run_plan": "engine.plan_run",
@@ -55,7 +53,6 @@ __all__ = [
     "figures",
     "grid",
     "load",
-    "load_dataset",
     "repeat",
     "run",
     "run_plan",

@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 
 from glassbench import load, run
-from glassbench.experiments.results.report import page, run_report
+from glassbench.experiments.results.report.page import page
+from glassbench.experiments.results.report.report import report_of
 from glassbench.experiments.scenario import build, shipped
 from glassbench.experiments.scenario.session_time import MEDIA_START
 from glassbench.experiments.worlds.hosts.control import ControlError
@@ -72,7 +73,7 @@ def test_an_arm_that_shows_nothing_keeps_and_says_why(receiver: Any, tmp_path: P
     assert arm["stats"]["connection"]["sender"]["connected_at"] < 0
     assert [note for note in arm["notes"] if re.match(said, note)]
     assert not [note for note in arm["notes"] if "INVALID" in note or "nan" in note]
-    assert re.search(f"Note: {said}", page(run_report(run)))
+    assert re.search(f"Note: {said}", page(report_of(run.dataset)))
 
 
 def test_a_capture_has_every_packet_that_the_sender_saw_and_tshark_reads_it(

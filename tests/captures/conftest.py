@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from glassbench import run
-from glassbench.experiments.results.run import Run, load
+from glassbench.experiments.results.dataset import Run, load
 from glassbench.experiments.scenario import Scenario, build
 from glassbench.transport.registry import TRANSPORTS
 
@@ -187,7 +187,7 @@ def scenario() -> Scenario:
 def captured(scenario: Scenario, made_once: Callable[..., Path]) -> Run:
     """A run with captures, made in worker processes."""
     folder = made_once("captured", lambda results: run(scenario, results=results, workers=2, capture=True))
-    return load(folder / "test-seed3")
+    return load(folder / "test-seed3").run()
 
 
 @pytest.fixture(scope="session")

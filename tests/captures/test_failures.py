@@ -15,10 +15,10 @@ import pytest
 
 import glassbench
 from glassbench.experiments.results.captures import ArmCapture
+from glassbench.experiments.results.dataset import load
 from glassbench.experiments.results.files import ResultsError
-from glassbench.experiments.results.run import load
 from glassbench.experiments.results.stream_file import StreamFile
-from glassbench.experiments.worlds import virtual
+from glassbench.experiments.scenario.session_time import MEDIA_START
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = """
@@ -67,7 +67,7 @@ def test_a_disk_that_fills_up_ends_the_run_with_one_sentence(
     process = start("--arm", "quic-datagram", "--duration", "60s", "--workers", workers, limit=400_001)
     out, err = process.communicate(timeout=PATIENCE)
     path = Path("results/lte-driving-seed20/captures/00-quic-datagram/link.pcapng")
-    sentence = f"error: cannot write {path}: File too large; kept in results/lte-driving-seed20: nothing\n"
+    sentence = f"error: cannot write {path}: File too large; 0 of 2 cells are kept in results/lte-driving-seed20\n"
     assert (process.returncode, err.replace("\r", "")[-len(sentence) :], out) == (1, sentence, "")
     capture = read_capture((tmp_path / path).read_bytes())
     assert len(capture.packets) > 300
@@ -86,14 +86,15 @@ def test_an_interrupt_leaves_whole_captures(
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=PATIENCE)
-    assert (process.returncode, err) == (130, "error: interrupted\n")
-    run = load(tmp_path / json.loads(out)["run"])
+    said = f"error: interrupted; {json.loads(out)['results']} holds what was measured\n"
+    assert (process.returncode, err) == (130, said)
+    run = load(tmp_path / json.loads(out)["results"]).run()
     for file, arm in zip(files, run.arms, strict=True):
         capture = read_capture(file.read_bytes())
         sent = run.links[(run.links["arm"] == arm["arm"]) & (run.links["direction"] == "down")]["sent_bytes"].sum()
         assert sum(packet.ip_bytes for packet in capture.at("down, sent")) == sent > 0
     _, events = read_qlog(captures / "01-quic-stream" / "sender.sqlog")
-    assert events[-1]["time"] / 1e3 <= virtual.MEDIA_START + run.arms[1]["stats"]["ended_at"] + 1e-6
+    assert events[-1]["time"] / 1e3 <= MEDIA_START + run.arms[1]["stats"]["ended_at"] + 1e-6
 
 
 def whole_blocks(content: bytes) -> bytes:
@@ -125,14 +126,14 @@ def test_a_process_that_is_killed_leaves_whole_blocks_but_for_the_last(
 
 
 def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("glassbench.experiments.engine.runner.CAPTURES", "manifest.json")  # a file is in the way
+    monkeypatch.setattr("glassbench.experiments.engine.plan_run.CAPTURES", "manifest.json")  # a file is in the way
     with pytest.raises(ResultsError) as caught:
         glassbench.compare(
             source="lognormal", arms=["udp"], duration=1, results=tmp_path, run_id="a", workers=1, capture=True
         )
     folder = tmp_path / "a"
     reason = f"cannot write results to {folder}/manifest.json/00-udp: Not a directory"
-    assert str(caught.value) == f"{reason}; kept in {folder}: nothing"
+    assert str(caught.value) == f"{reason}; 0 of 2 cells are kept in {folder}"
 
 
 def test_a_qlog_that_cannot_be_written_changes_no_byte_of_the_packets(

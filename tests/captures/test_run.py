@@ -9,7 +9,7 @@ import pytest
 
 from glassbench import load, run
 from glassbench.experiments.results.captures import ArmCapture
-from glassbench.experiments.results.run import Run
+from glassbench.experiments.results.dataset import Run
 from glassbench.experiments.scenario import Scenario, build
 from glassbench.netem.packet import Packet
 
@@ -22,7 +22,7 @@ MEDIA_AT = 1002.0
 def test_results_are_the_same_bytes_with_and_without(captured: Run, scenario: Scenario, tmp_path: Path) -> None:
     plain = run(scenario, results=tmp_path, workers=2)
     assert not (plain.path / "captures").exists()
-    for name in ("ledger.parquet", "links.parquet", "summary.json"):
+    for name in ("ledger.parquet", "links.parquet", "summary.parquet"):
         assert (plain.path / name).read_bytes() == (captured.path / name).read_bytes(), name
 
 

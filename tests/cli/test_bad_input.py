@@ -188,7 +188,7 @@ def test_a_bad_scenario_file(glass: Glass, old: str, new: str, sentence: str) ->
         (["run", "."], "cannot read scenario .: Is a directory"),
         (["list"], "Missing argument 'kind'"),
         (["list", "colours"], "Invalid value for 'kind'"),
-        (["report", "nowhere"], "nowhere is not the folder of a run; expected a folder with manifest.json in it"),
+        (["report", "nowhere"], "nowhere is not a folder of results; expected a folder with manifest.json in it"),
         (["report", "."], "manifest.json is missing; is this the folder of a run?"),
         (["compar"], "No such command 'compar'"),
     ],
@@ -201,9 +201,10 @@ def test_other_commands(glass: Glass, arguments: list[str], sentence: str) -> No
     ("content", "sentence"),
     [
         ("nonsense", "run/manifest.json is not valid JSON: Expecting value"),
-        ('{"schema": 0}', "run/manifest.json has schema 0; this version of Glassbench reads 2"),
-        ('{"schema": 2}', "run/manifest.json has no field 'scenario'"),
-        ('{"schema": 2, "scenario": []}', "run/manifest.json: field 'scenario' must be of type dict, found list"),
+        ('{"schema": 0}', "run/manifest.json has schema 0; this version of Glassbench reads 3"),
+        ('{"schema": 2, "scenario": {}}', "run/manifest.json has schema 2; this version of Glassbench reads 3"),
+        ('{"schema": 3}', "run/manifest.json has no field 'name' with a text"),
+        ('{"schema": 3, "name": "x"}', "run is not complete; it goes on where it stopped by: run it again"),
     ],
 )
 def test_a_report_of_something_else(glass: Glass, content: str, sentence: str) -> None:

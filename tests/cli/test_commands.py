@@ -10,12 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from rich.console import Console
 
 from glassbench.experiments.cli.table import summary_table
 from glassbench.experiments.cli.whole_table import print_whole
-from glassbench.experiments.engine import jobs
 from glassbench.experiments.scenario.shipped import SCENARIOS
 from glassbench.experiments.worlds import virtual
 from glassbench.sender.sources import SOURCES
@@ -62,7 +62,7 @@ def test_json_is_one_object_with_every_promised_field_for_every_arm(glass: Glass
     code, out, err = glass(*SHORT, *(part for arm in arms for part in ("--arm", arm)), "--json")
     assert (code, err) == (0, "")
     content = one_object(out)
-    assert content["run"] == "results/lte-driving-seed20"
+    assert content["results"] == "results/lte-driving-seed20"
     assert content["complete"] is True
     assert content["scenario"]["duration"] == "400ms"
     assert [arm["arm"] for arm in content["arms"]] == arms
@@ -115,7 +115,7 @@ def test_a_failed_arm_is_named_with_exit_code_1_and_the_others_are_shown(
             raise ZeroDivisionError("a defect")
         return run_arm(scenario, arm, *arguments, **keywords)
 
-    monkeypatch.setattr(jobs, "run_arm", explode)
+    monkeypatch.setattr(virtual, "run_arm", explode)
     code, out, err = glass(*SHORT, "--arm", "rtp", "--arm", "udp")
     assert (code, err) == (1, "error: 1 of 2 arms failed: rtp\n")
     assert "rtp: failed: ZeroDivisionError: a defect" in out
@@ -171,11 +171,8 @@ def test_a_cache_that_cannot_be_used_costs_time_only(glass: Glass, tmp_path: Pat
 @pytest.mark.usefixtures("no_pictures")
 def test_arms_that_did_not_end_are_not_ranked(glass: Glass) -> None:
     glass(*SHORT, "--arm", "rtp", "--arm", "udp")
-    path = Path("results/lte-driving-seed20/summary.json")
-    summary = json.loads(path.read_text())
-    for arm in summary["arms"]:
-        arm["outcome"] = "incomplete"
-    path.write_text(json.dumps(summary))
+    path = Path("results/lte-driving-seed20/summary.parquet")
+    pd.read_parquet(path).assign(outcome="incomplete").to_parquet(path)
     assert "No arm was measured to its end" in glass("report", "results/lte-driving-seed20").out
 
 

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from glassbench.experiments.engine import jobs
-from glassbench.experiments.results import run_folder, store
+from glassbench.experiments.results import store
+from glassbench.experiments.results.dataset_folder import dataset_folder
 from glassbench.experiments.results.files import ResultsError
+from glassbench.experiments.worlds import virtual
 
 Glass = Callable[..., Any]
 
@@ -70,11 +71,15 @@ def test_an_arm_that_cannot_do_it_is_named_beside_those_that_can(glass: Glass) -
     assert "udp has a p95 of" in out
 
 
-def test_a_capture_of_many_runs_is_refused(glass: Glass) -> None:
-    code, out, err = glass(*RUNS, "--runs", "2", "--capture")
-    assert (code, out) == (2, "")
-    assert "accepted is --capture without --runs" in err
-    assert not Path("results").exists()
+def test_a_capture_of_many_runs_has_a_folder_for_each_seed(glass: Glass) -> None:
+    code, out, _ = glass(*RUNS, "--runs", "2", "--capture")
+    assert code == 0
+    captures = Path("results/lte-driving-seeds20-21/captures")
+    assert f"captures: {captures} (packets for Wireshark, qlogs for qvis)" in " ".join(out.split())
+    links = sorted(str(path.relative_to(captures)) for path in captures.rglob("link.pcapng"))
+    arms = sorted({path.parent.name for path in captures.rglob("link.pcapng")})
+    assert links == [f"seed{seed}/{arm}/link.pcapng" for seed in (20, 21) for arm in arms]
+    assert all((captures / link).stat().st_size > 1000 for link in links)
 
 
 def test_ab_finds_the_longer_delay_and_not_more(glass: Glass) -> None:
@@ -115,7 +120,7 @@ def test_results_are_listed_shown_compared_and_pruned(glass: Glass) -> None:
     glass(*RUNS, "--seed", "21")
     glass(*RUNS, "--runs", "2")
     listed = json.loads(glass("results", "list", "--json").out)
-    assert [(entry["kind"], entry["complete"]) for entry in listed] == [("run", True), ("run", True), ("dataset", True)]
+    assert [(entry["seeds"], entry["complete"]) for entry in listed] == [([20], True), ([21], True), ([20, 21], True)]
     assert "lte-driving, seed 21" in glass("results", "list").out
     assert "p95 /" in glass("results", "show", "results/lte-driving-seed20").out
     assert "2 runs" in glass("results", "show", "results/lte-driving-seeds20-21").out
@@ -146,7 +151,7 @@ def test_damaged_results_are_listed_as_such_and_disturb_no_others(glass: Glass) 
     code, out, _ = glass("results", "list")
     assert code == 0
     assert "broken/manifest.json is not valid JSON" in out
-    assert "odd/manifest.json is not the manifest of a run or a dataset" in out
+    assert "odd/manifest.json has schema None" in out
     code, _, err = glass("results", "show", "results/broken")
     assert (code, err.count("\n")) == (2, 1)
 
@@ -157,7 +162,7 @@ def test_results_of_another_schema_are_listed_and_kept_and_their_numbers_are_not
     manifest = json.loads((folder / "manifest.json").read_text())
     (folder / "manifest.json").write_text(json.dumps({**manifest, "schema": 1}))
     sentence = (
-        "has schema 1; this version of Glassbench reads 2: measure again, or read it with the version that made it"
+        "has schema 1; this version of Glassbench reads 3: measure again, or read it with the version that made it"
     )
     out = " ".join(glass("results", "list").out.split())
     assert sentence in out and "other schema" in out
@@ -212,7 +217,8 @@ def test_prune_removes_a_damaged_run_that_says_so_and_all_are_listed_before_the_
 def test_prune_keeps_what_another_process_writes_and_what_has_changed_since_it_was_listed(
     glass: Glass, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with run_folder.create(Path("results"), "one", {"scenario": {"name": "s"}, "arms": {}}) as folder:
+    folder = Path("results/one")
+    with dataset_folder(folder, {"name": "s", "fingerprint": "x", "versions": {}, "cells": 1}):
         for options in ((), ("--yes",)):
             code, out, _ = glass("results", "prune", "--incomplete", *options)
             assert code == 0 and f"kept {folder}: {folder} is being written by another process" in out
@@ -228,7 +234,7 @@ def test_prune_keeps_what_another_process_writes_and_what_has_changed_since_it_w
 @pytest.mark.parametrize("runs", ["1", "2"])
 def test_a_comparison_that_runs_is_safe_from_prune(glass: Glass, monkeypatch: pytest.MonkeyPatch, runs: str) -> None:
     pruned: list[str] = []
-    run_arm = jobs.run_arm
+    run_arm = virtual.run_arm
 
     def prune_meanwhile(*arguments: Any, **options: Any) -> Any:
         if not pruned:  # as another process would: a lock of flock(2) is of the open file, not of the process
@@ -238,7 +244,7 @@ def test_a_comparison_that_runs_is_safe_from_prune(glass: Glass, monkeypatch: py
             pruned.append(str(error.value))
         return run_arm(*arguments, **options)
 
-    monkeypatch.setattr(jobs, "run_arm", prune_meanwhile)
+    monkeypatch.setattr(virtual, "run_arm", prune_meanwhile)
     assert glass(*RUNS, "--runs", runs).code == 0
     assert pruned
 
@@ -248,8 +254,8 @@ def test_a_comparison_that_runs_is_safe_from_prune(glass: Glass, monkeypatch: py
     [
         (("results", "prune"), "nothing chosen to prune"),
         (("results", "prune", "--older-than", "soon"), "--older-than must be an age such as 30d"),
-        (("results", "show", "nowhere"), "nowhere is not the folder of a run or a dataset"),
-        (("results", "compare", "nowhere", "nowhere"), "nowhere is not the folder"),
+        (("results", "show", "nowhere"), "nowhere is not a folder of results"),
+        (("results", "compare", "nowhere", "nowhere"), "nowhere is not a folder"),
         (("ab", "default", "nowhere.toml"), "nowhere.toml is neither a scenario file nor a shipped scenario"),
         (("compare", "--runs", "0"), "Invalid value for '--runs'"),
     ],
@@ -281,4 +287,4 @@ def test_at_80_columns_every_name_is_whole(glass: Glass, monkeypatch: pytest.Mon
         assert max(map(len, rows)) <= 80
     listed = glass("results", "list").out.splitlines()
     assert set(folders) <= set(listed)
-    assert any(line.startswith("  dataset, a-setting-with-a-long-name-a, 6, complete, ") for line in listed)
+    assert any(line.startswith("  a-setting-with-a-long-name-a, seeds 1 to 2, 6, complete, ") for line in listed)

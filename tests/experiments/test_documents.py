@@ -9,9 +9,9 @@ import pytest
 
 from glassbench.experiments.account.arm_result import LEDGER_TYPES, LINK_TYPES
 from glassbench.experiments.account.ledger import FATES, STAGES
-from glassbench.experiments.cli.show import json_object
+from glassbench.experiments.cli.show_run import json_object
 from glassbench.experiments.engine.runner import run
-from glassbench.experiments.results.run import load
+from glassbench.experiments.results.dataset import load
 from glassbench.experiments.scenario import Scenario, parse
 from glassbench.experiments.scenario.arm_spec import option_text
 from glassbench.experiments.scenario.element_spec import RandomSpec
@@ -163,7 +163,7 @@ def test_the_schema_of_results_has_every_stage_fate_and_number(tmp_path: Path) -
     assert [named(row[0])[0] for row in table(section(RESULTS, "Stages"))] == list(STAGES)
     assert {named(row[0])[0] for row in table(section(RESULTS, "Fates"))} == set(FATES)
     found = run(Scenario.model_validate({**LEAST["Top level"], "chat": {}}), results=tmp_path / "results", workers=1)
-    documented = {name for row in table(section(RESULTS, "summary.json")) for name in named(row[0])}
+    documented = {name for row in table(section(RESULTS, "summary.parquet")) for name in named(row[0])}
     assert documented == set(found.arms[0]["summary"])
     assert documented <= set(json_object(found)["arms"][0])
     files = {path.name for path in found.path.iterdir()}

@@ -12,14 +12,14 @@ import pytest
 
 from glassbench.experiments.account.metrics import floor_ratio
 from glassbench.experiments.budgets.metrics import METRICS, value
-from glassbench.experiments.cli.show_dataset import median_rows
+from glassbench.experiments.cli.show_runs import median_rows
 from glassbench.experiments.engine.runner import run
-from glassbench.experiments.results.dataset import Dataset
+from glassbench.experiments.results.dataset import Dataset, load
 from glassbench.experiments.results.files import write_json, write_table
 from glassbench.experiments.results.json_form import json_text, number_of
 from glassbench.experiments.results.notes import NO_FLOOR
-from glassbench.experiments.results.run import load
 from glassbench.experiments.results.summary_table import summary_table
+from glassbench.experiments.results.tables import Merged
 from glassbench.experiments.scenario import Scenario
 from glassbench.experiments.scenario.spec import FLOOR
 
@@ -38,7 +38,7 @@ def test_medians_are_what_pandas_makes_of_the_summary_in_its_order(tmp_path: Pat
     stored = pq.read_table(tmp_path / "summary.parquet")
     assert stored["g2g_p95_ms"].null_count == 0 and np.isinf(stored["g2g_p95_ms"].to_numpy()).sum() == 4
     assert stored["ssim"].null_count == len(records)
-    data = Dataset(tmp_path, {"name": "made"})
+    data = Dataset(tmp_path, {"name": "made"}, Merged(tmp_path, frames=False))
     table = data.summary.groupby("arm")[["g2g_p95_ms", "floor_ratio"]].median()
     medians = data.medians().set_index("arm")
     pd.testing.assert_frame_equal(table, medians.loc[table.index, ["g2g_p95_ms", "floor_ratio"]])
@@ -70,11 +70,11 @@ def test_a_run_has_infinite_latencies_and_missing_numbers_in_pandas(
     gone = {"element": "outage", "windows": [{"start": "600ms", "duration": "9s"}]}
     network = {"down": [gone, {"element": "delay", "delay": "20ms"}], "up": [{"element": "delay", "delay": "20ms"}]}
     folder = run(make_scenario(arms=["udp"], network=network, duration="1s"), results=tmp_path, workers=1).path
-    found = load(folder)
+    found = load(folder).run()
     row = found.summary.iloc[0]
     assert np.isfinite(row["g2g_p50_ms"]) and row["g2g_p95_ms"] == row["floor_ratio"] == math.inf
     assert pd.isna(row["ssim"]) and found.summary["ssim"].dtype == "Float64"
-    assert json.loads((folder / "summary.json").read_text())["arms"][0]["summary"]["g2g_p95_ms"] == "Infinity"
+    assert pd.read_parquet(folder / "summary.parquet")["g2g_p95_ms"].iloc[0] == math.inf
     video = found.stages[found.stages["track"] == 0]["g2g_ms"]
     assert not video.isna().any()
     assert np.isfinite(video).sum() == row["displayed"] < len(video) == row["captured"]

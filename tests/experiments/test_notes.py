@@ -15,15 +15,16 @@ from glassbench.experiments.account.arm_result import ArmResult
 from glassbench.experiments.account.ledger import join
 from glassbench.experiments.account.metrics import PERCENTILES, too_few
 from glassbench.experiments.account.notes import with_notes
-from glassbench.experiments.cli.show import json_object
-from glassbench.experiments.cli.show_dataset import evidence_object
+from glassbench.experiments.cli.show_run import json_object
+from glassbench.experiments.cli.show_runs import evidence_object
 from glassbench.experiments.engine.repeat import repeat
 from glassbench.experiments.engine.runner import run
+from glassbench.experiments.results.answer import answer
+from glassbench.experiments.results.dataset import load
 from glassbench.experiments.results.evidence import evidence
 from glassbench.experiments.results.notes import told
-from glassbench.experiments.results.report import dataset_report, page, run_report
-from glassbench.experiments.results.run import load
-from glassbench.experiments.results.run_answer import answer
+from glassbench.experiments.results.report.page import page
+from glassbench.experiments.results.report.report import report_of
 from glassbench.experiments.results.statistics import compare_arms
 from glassbench.experiments.scenario import Scenario, build
 from glassbench.experiments.scenario.session_time import MEDIA_START
@@ -301,13 +302,13 @@ def test_a_note_of_all_is_told_once_and_others_with_their_arm_and_runs() -> None
 def test_notes_are_kept_and_shown_wherever_the_numbers_are(tmp_path: Path) -> None:
     plan = scenario("udp", "srt", duration="500ms", network={"delay": "20s"})
     sentence = "never connected: its handshake was not over at the end"
-    done = load(run(plan, results=tmp_path, workers=1).path)
+    done = load(run(plan, results=tmp_path, workers=1).path).run()
     assert any(note.startswith(sentence) for note in json_object(done)["arms"][1]["notes"])
-    assert f"Note: srt: {sentence}" in page(run_report(done))
+    assert f"Note: srt: {sentence}" in page(report_of(done.dataset))
     data = repeat(plan, 2, results=tmp_path, workers=1)
     (note,) = (note for note in evidence_object(data, evidence(data))["notes"] if sentence in note)
     assert note.startswith(f"srt: {sentence}")
-    assert f"Note: srt: {sentence}" in page(dataset_report(data))
+    assert f"Note: srt: {sentence}" in page(report_of(data))
     assert isinstance(data.summary, pd.DataFrame) and "notes" not in data.summary
     assert json.loads(json.dumps(data.notes_by_cell)) and len(data.notes_by_cell) == 6
 
@@ -322,11 +323,15 @@ def test_percentiles_of_few_frames_are_named_with_what_they_take() -> None:
 
 
 def test_a_verdict_of_few_frames_says_so() -> None:
-    arm = {"arm": "rtp", "outcome": "measured", "g2g_p50_ms": 20.0, "g2g_p95_ms": 30.0}
-    assert answer([{**arm, "captured": 1}]) == (
+    numbers = {"g2g_p50_ms": 20.0, "g2g_p95_ms": 30.0}
+    arm = {"arm": "rtp", "outcome": "measured"}
+    assert answer([{**arm, "summary": {**numbers, "captured": 1}}]) == (
         "Too few frames for a verdict (1; it takes 59); soonest of these: rtp (30 ms)."
     )
-    assert answer([{**arm, "captured": 59}]) == "Soonest for 95 % of all captured frames, in this one run: rtp (30 ms)."
+    assert (
+        answer([{**arm, "summary": {**numbers, "captured": 59}}])
+        == "Soonest for 95 % of all captured frames, in this one run: rtp (30 ms)."
+    )
     compared = compare_arms({"rtp": [np.full(20, 0.1)] * 9}, rng=np.random.default_rng(1))
     assert compared.answer == (
         "rtp has a p95 of 100 ms in a typical run of 9 runs. In each run, p95 of 20 frames says little: it takes 59 "

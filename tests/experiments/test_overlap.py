@@ -14,8 +14,8 @@ from glassbench.experiments.engine.repeat import repeat
 from glassbench.experiments.engine.runner import run
 from glassbench.experiments.results.dataset import Dataset
 from glassbench.experiments.results.evidence import evidence
-from glassbench.experiments.results.report.dataset_report import dataset_report
-from glassbench.experiments.results.subject import dataset_subject, run_subject
+from glassbench.experiments.results.report.report import report_of
+from glassbench.experiments.results.subject import subject
 from glassbench.experiments.scenario import Scenario, build
 from glassbench.experiments.scenario.trace_window import trace_window
 
@@ -40,17 +40,18 @@ def test_the_window_of_a_run_is_in_its_manifest_and_title(tmp_path: Path) -> Non
     plan = scenario(tmp_path, 20)
     window = trace_window(plan)
     assert window is not None
-    manifest = run(plan, results=tmp_path / "results", workers=1).manifest
-    assert manifest["trace_window"] == {"start_s": window.start, "length_s": 1.0, "period_s": 20.0}
-    assert run_subject(manifest).endswith(f"seed 1, trace from {window.start:g} s, in virtual time")
+    done = run(plan, results=tmp_path / "results", workers=1)
+    (told,) = done.manifest["trace_windows"]
+    assert told == {"seed": 1, "start_s": window.start, "length_s": 1.0, "period_s": 20.0}
+    assert subject(done).endswith(f"seed 1, trace from {window.start:g} s, in virtual time")
     fixed = run(scenario(tmp_path, 20, trace_start="2500ms"), results=tmp_path / "results", workers=1)
-    assert "trace from 2.5 s" in run_subject(fixed.manifest)
+    assert "trace from 2.5 s" in subject(fixed)
 
 
 def test_a_trace_that_is_long_enough_gives_intervals_and_the_overlap_is_counted(tmp_path: Path) -> None:
     dataset = repeat(scenario(tmp_path, 20), 6, results=tmp_path, workers=1)
     assert [window["seed"] for window in dataset.manifest["trace_windows"]] == [1, 2, 3, 4, 5, 6]
-    assert "another window of the trace each seed" in dataset_subject(dataset)
+    assert "another window of the trace each seed" in subject(dataset)
     assert dataset.overlap is not None and dataset.overlap.room == 20
     assert evidence(dataset).arms[0].interval is not None
     text, record = shown(dataset)
@@ -69,7 +70,7 @@ def test_too_short_a_trace_gives_a_sentence_instead_of_intervals(tmp_path: Path,
     text, record = shown(dataset)
     assert reason in text.replace("\n", " ") and "The worst of" not in text
     assert {arm["interval_ms"] for arm in record["arms"]} == {None}
-    report = dataset_report(dataset)
+    report = report_of(dataset)
     assert reason in report.verdict and reason in report.basis
     assert any("share a part of the recorded trace" in warning for warning in report.warnings)
 

@@ -16,6 +16,7 @@ from glassbench.experiments.results import parquet
 from glassbench.experiments.results.dataset import Dataset
 from glassbench.experiments.results.files import ResultsError, read_table
 from glassbench.experiments.results.parquet import RefusedTable, read_columns
+from glassbench.experiments.results.tables import Merged
 
 ROWS = 300_000
 LIMIT = 1_000_000
@@ -58,7 +59,7 @@ def test_a_text_that_stands_in_a_million_rows_is_counted_before_it_is_copied(tmp
     assert pq.read_metadata(file).row_group(0).total_byte_size < 20e6
     tracemalloc.start()
     with pytest.raises(ResultsError, match=r"summary\.parquet holds \d+\.\d GB or more, and at most 4\.3 GB are read"):
-        Dataset(tmp_path, {"name": "of somebody"}).notes_by_cell  # noqa: B018
+        Dataset(tmp_path, {"name": "of somebody"}, Merged(tmp_path, frames=True)).notes_by_cell  # noqa: B018
     assert tracemalloc.get_traced_memory()[1] + pa.total_allocated_bytes() < 200e6
     tracemalloc.stop()
 
@@ -90,7 +91,7 @@ def test_what_was_written_is_read_with_its_types_and_only_the_rows_that_were_ask
 
 def test_a_pipe_in_the_place_of_a_table_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "summary.parquet")
-    data = Dataset(tmp_path, {"name": "of somebody"})
+    data = Dataset(tmp_path, {"name": "of somebody"}, Merged(tmp_path, frames=True))
     for read in (lambda: data.summary, lambda: data.notes_by_cell, data.impairments):
         with pytest.raises(ResultsError, match=r"summary\.parquet cannot be read: a pipe or a device, not a regular"):
             read()

@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 
 from glassbench.experiments.account.ledger import STAGES
+from glassbench.experiments.results.dataset import Dataset, Run
 from glassbench.experiments.results.plots.figures import PLOTS, latency_cdf, stage_breakdown, timeline
 from glassbench.experiments.results.plots.style import arm_styles, own_style
-from glassbench.experiments.results.run import Run
+from glassbench.experiments.results.summary_table import IDENTITY, NUMBERS, TEXTS, summary_table
 
 FRAMES = 50
 
@@ -27,13 +28,37 @@ def arm_frames(arm: str, *, latency: float, shown: int) -> pd.DataFrame:
     return frames
 
 
-def make_run(arms: dict[str, tuple[float, int]], *, bottleneck: bool = True) -> Run:
+class MadeUp:
+    """The tables of one run that nobody measured."""
+
+    def __init__(self, arms: list[str], ledger: pd.DataFrame, links: pd.DataFrame) -> None:
+        self._arms = arms
+        self._frames = {"ledger": ledger, "links": links}
+
+    def summary(self) -> pd.DataFrame:
+        records = [
+            {"cell": index, "axes": {}, "arm": arm, "seed": 7, "outcome": "measured", "reason": None, "summary": {}}
+            | {name: {} for name in TEXTS}
+            for index, arm in enumerate(self._arms)
+        ]
+        return summary_table(records, {})[[*IDENTITY, *NUMBERS]]
+
+    def texts(self, name: str) -> dict[int, str]:
+        return dict.fromkeys(range(len(self._arms)), "{}")
+
+    def frames(self, name: str, cells: object, columns: object) -> pd.DataFrame:
+        return self._frames[name].assign(cell=0)
+
+
+def make_run(arms: dict[str, tuple[float, int]], *, bottleneck: bool = True, frames: int = FRAMES) -> Run:
     ledger = pd.concat([arm_frames(arm, latency=latency, shown=shown) for arm, (latency, shown) in arms.items()])
+    ledger = ledger.head(frames * len(arms))
     at = np.arange(0, 2, 0.1)
     capacity = 50_000.0 if bottleneck else np.nan
     links = pd.DataFrame({"arm": next(iter(arms)), "direction": "down", "at": at, "capacity_bytes": capacity})
-    manifest = {"scenario": {"name": "made up", "seed": 7}, "title": "a clip, deadline 1 s", "complete": True}
-    return Run(Path("nowhere"), manifest, [{"arm": arm} for arm in arms], ledger.reset_index(drop=True), links)
+    manifest = {"name": "made up", "title": "a clip, deadline 1 s", "complete": True}
+    dataset = Dataset(Path("nowhere"), manifest, MadeUp(list(arms), ledger.reset_index(drop=True), links))
+    return dataset.run()
 
 
 @pytest.mark.parametrize("name", PLOTS)
@@ -81,8 +106,7 @@ def test_latencies_of_any_range_have_labels_that_are_plain_numbers_and_fit(name,
 
 @pytest.mark.parametrize("name", PLOTS)
 def test_a_run_of_a_single_frame_can_be_drawn(name):
-    run = make_run({"rtp": (0.05, 1)})
-    run = Run(run.path, run.manifest, run.arms, run.ledger.head(1), run.links)
+    run = make_run({"rtp": (0.05, 1)}, frames=1)
     figure = PLOTS[name](run)
     assert figure.axes
     assert "a clip, deadline 1 s, seed 7, in virtual time" in figure.get_suptitle()

@@ -1,4 +1,4 @@
-"""Run folders: what is written is read back, survives a break, and is refused with one sentence if damaged."""
+"""The folder of one run: what is written is read back, survives a break, and is refused in a sentence if damaged."""
 
 import json
 import math
@@ -10,15 +10,31 @@ import pytest
 
 from glassbench.experiments.account.arm_result import LINK_TYPES, ArmResult, Outcome
 from glassbench.experiments.account.ledger import STAGES, join
-from glassbench.experiments.results import run_folder
+from glassbench.experiments.results import dataset_folder
 from glassbench.experiments.results.arm_folder import write_arm
+from glassbench.experiments.results.dataset import load
+from glassbench.experiments.results.dataset_folder import cell_place, new_place
 from glassbench.experiments.results.files import ResultsError, write_table
-from glassbench.experiments.results.run import Run, load
+from glassbench.experiments.scenario.spec import FLOOR
 from glassbench.receiver.record import ReceivedRecord
 from glassbench.sender.record import SentRecord
 
-SCENARIO = {"name": "test", "duration": "2s", "seed": 1, "video": {}, "network": {}}
-MANIFEST = {"scenario": SCENARIO, "seed": 1, "arms": {}}
+ARMS = ("udp", "srt:latency_ms=20", "rtp")
+SCENARIO = {"name": "test", "seed": 1, "arms": [{"transport": arm.split(":")[0], "label": arm} for arm in ARMS]}
+MANIFEST = {
+    "name": "test",
+    "fingerprint": "x",
+    "versions": {},
+    "cells": 4,
+    "frames": True,
+    "scenario": SCENARIO,
+    "seeds": [1],
+}
+
+
+def begin(path: Path) -> Path:
+    with dataset_folder.dataset_folder(path, MANIFEST):
+        return path
 
 
 def ledger(frames: int = 10) -> pd.DataFrame:
@@ -43,40 +59,69 @@ def links() -> pd.DataFrame:
 
 def arm(name: str, outcome: Outcome = "measured") -> ArmResult:
     return ArmResult(
-        name, outcome, None, ledger(), links(), {"captured": 10, "g2g_p95_ms": math.inf}, {"sender": {"datagrams": 1}}
+        name,
+        outcome,
+        None,
+        ledger(),
+        links(),
+        {"captured": 10, "displayed": 9, "g2g_p95_ms": math.inf, "fates": {"displayed": 9, "lost": 1}},
+        {"sender": {"datagrams": 1}},
     )
 
 
 @pytest.fixture
 def finished(tmp_path: Path) -> Path:
-    with run_folder.create(tmp_path, "test", MANIFEST) as folder:
-        pass
-    write_arm(run_folder.arm_place(folder, 1, "srt:latency_ms=20"), arm("srt:latency_ms=20"))
-    write_arm(run_folder.arm_place(folder, 0, "udp"), arm("udp"))
-    write_arm(run_folder.arm_place(folder, 2, "rtp"), ArmResult("rtp", "unsupported", "rtp carries no av1"))
-    run_folder.finish(folder, complete=True, floor={"g2g_p95_ms": 10.0})
+    folder = begin(tmp_path / "test")
+    write_arm(cell_place(folder, 1), arm("srt:latency_ms=20"))
+    write_arm(cell_place(folder, 0), arm("udp"))
+    write_arm(cell_place(folder, 2), ArmResult("rtp", "unsupported", "rtp carries no av1"))
+    floor = ArmResult("floor", "measured", None, ledger(), links(), {"captured": 10, "g2g_p95_ms": 10.0})
+    write_arm(cell_place(folder, 3), floor)
+    labels = (*ARMS, FLOOR)
+    dataset_folder.finish(
+        folder,
+        [{}] * 4,
+        lambda index: {"arm": labels[index], "seed": 1, "scenario": SCENARIO},
+        frames=True,
+    )
     return folder
 
 
 def test_a_finished_run_is_read_back_as_it_was(finished: Path) -> None:
-    run = load(finished)
-    assert run.complete
-    assert run.name == "test"
-    assert run.summary["arm"].tolist() == ["udp", "srt:latency_ms=20", "rtp"]
+    dataset = load(finished)
+    assert dataset.complete and dataset.is_one_run
+    run = dataset.run()
+    assert (run.name, run.complete) == ("test", True)
+    assert run.summary["arm"].tolist() == list(ARMS)
     assert run.summary["outcome"].tolist() == ["measured", "measured", "unsupported"]
     for name in ("udp", "srt:latency_ms=20"):
         own = run.ledger[run.ledger["arm"] == name].drop(columns="arm").reset_index(drop=True)
         pd.testing.assert_frame_equal(own, ledger())
-    assert sorted(path.name for path in finished.iterdir()) == [
-        "ledger.parquet",
-        "links.parquet",
-        "manifest.json",
-        "summary.json",
-    ]
+    files = ["ledger.parquet", "links.parquet", "manifest.json", "summary.parquet"]
+    assert sorted(path.name for path in finished.iterdir()) == files
+
+
+def test_the_records_of_a_run_have_its_numbers_as_tables_and_the_floor_apart(finished: Path) -> None:
+    run = load(finished).run()
+    first, _, last = run.arms
+    assert (first["summary"]["captured"], first["summary"]["g2g_p95_ms"]) == (10, math.inf)
+    assert first["summary"]["fates"]["displayed"] == 9
+    assert first["summary"]["fates"]["late"] is None
+    assert first["summary"]["floor_ratio"] == math.inf
+    assert "chat" not in first["summary"]
+    assert first["stats"] == {"sender": {"datagrams": 1}}
+    assert (last["outcome"], last["reason"], last["summary"]) == ("unsupported", "rtp carries no av1", {})
+    assert (run.floor["outcome"], run.floor["g2g_p95_ms"]) == ("measured", 10.0)
+
+
+def test_a_seed_that_is_not_there_is_refused_with_those_that_are(finished: Path) -> None:
+    assert load(finished).run(1).cells == (0, 1, 2, 3)
+    with pytest.raises(ResultsError, match="has no seed 2; it has 1"):
+        load(finished).run(2)
 
 
 def test_views_of_a_run_for_plots_and_notebooks(finished: Path) -> None:
-    run = load(finished)
+    run = load(finished).run()
     video = run.video_by_arm()
     assert list(video) == ["udp", "srt:latency_ms=20"]
     assert {f"{stage}_ms" for stage in STAGES} < set(video["udp"])
@@ -89,46 +134,39 @@ def test_views_of_a_run_for_plots_and_notebooks(finished: Path) -> None:
 
 
 def test_a_run_that_broke_off_gives_what_was_measured_marked_incomplete(tmp_path: Path) -> None:
-    planned = {"udp": "measured", "rtp": "not run", "srt": "not run"}
-    with run_folder.create(tmp_path, "test", {**MANIFEST, "arms": planned}) as folder:
-        pass
-    write_arm(run_folder.arm_place(folder, 0, "udp"), arm("udp"))
-    (folder / "arms" / "01-rtp").mkdir()  # the process died while this arm was written
-    write_table(folder / "arms" / "01-rtp" / "ledger.parquet", ledger())
-    run = load(folder)
+    folder = begin(tmp_path / "test")
+    write_arm(cell_place(folder, 0), arm("udp"))
+    write_arm(cell_place(folder, 1), arm("srt:latency_ms=20", "incomplete"))
+    cell_place(folder, 2).mkdir(parents=True)  # the process died while this arm was written
+    write_table(cell_place(folder, 2) / "ledger.parquet", ledger())
+    run = load(folder).run()
     assert not run.complete
-    assert run.summary["arm"].tolist() == ["udp", "rtp", "srt"]
-    assert run.summary["outcome"].tolist() == ["measured", "not run", "not run"]
+    assert run.summary["arm"].tolist() == list(ARMS)
+    assert run.summary["outcome"].tolist() == ["measured", "incomplete", "not run"]
     assert run.summary["reason"][2] == "the run broke off before this arm was kept"
-    assert len(run.ledger) == 10
-    assert run_folder.kept(folder) == "udp"
+    assert len(run.ledger) == 20
+    assert run.floor["outcome"] == "not run"
 
 
 def test_a_run_that_broke_off_before_its_first_arm_is_empty(tmp_path: Path) -> None:
-    with run_folder.create(tmp_path, "test", MANIFEST) as folder:
-        pass
-    (folder / "arms").mkdir()
-    run = load(folder)
-    assert run.arms == []
+    run = load(begin(tmp_path / "test")).run()
+    assert run.summary["outcome"].tolist() == ["not run"] * 3
     assert len(run.ledger) == 0
     assert run.offered_mbps() == 0
     assert run.capacity() is None
 
 
+def test_several_runs_that_broke_off_are_not_opened_but_gone_on_with(tmp_path: Path) -> None:
+    folder = begin(tmp_path / "test")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps({**manifest, "seeds": [1, 2], "command": ["glass", "compare"]}))
+    with pytest.raises(ResultsError, match="is not complete; it goes on where it stopped by: glass compare"):
+        load(folder)
+
+
 def test_a_folder_is_never_overwritten(tmp_path: Path) -> None:
     for name in ("test", "test-2", "test-3"):
-        with run_folder.create(tmp_path, "test", MANIFEST) as folder:
-            assert folder.name == name
-
-
-def test_a_disk_without_room_for_the_manifest_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(path: Path, content: object) -> None:
-        raise ResultsError(f"cannot write {path}: No space left on device")
-
-    monkeypatch.setattr(run_folder, "write_json", full)
-    with pytest.raises(ResultsError, match="No space left"):
-        run_folder.create(tmp_path, "test", MANIFEST).__enter__()
-    assert list(tmp_path.iterdir()) == []
+        assert begin(new_place(tmp_path, "test")).name == name
 
 
 def test_equal_tables_are_equal_bytes(tmp_path: Path) -> None:
@@ -157,7 +195,7 @@ def _column(run: Path) -> None:
 
 
 def _type(run: Path) -> None:
-    write_table(run / "links.parquet", links().assign(arm="udp", at="yesterday"))
+    write_table(run / "links.parquet", links().assign(cell=0, arm="udp", at="yesterday"))
 
 
 def _json(run: Path) -> None:
@@ -172,30 +210,25 @@ def _schema(run: Path) -> None:
     (run / "manifest.json").write_text(json.dumps({"schema": 99}))
 
 
+def _first_schema(run: Path) -> None:
+    (run / "manifest.json").write_text(json.dumps({"schema": 2, "scenario": {"name": "x"}, "arms": {}}))
+
+
 def _no_manifest(run: Path) -> None:
     (run / "manifest.json").unlink()
 
 
-def _no_scenario(run: Path) -> None:
-    (run / "manifest.json").write_text(json.dumps({"schema": 2, "complete": True}))
+def _no_name(run: Path) -> None:
+    (run / "manifest.json").write_text(json.dumps({"schema": 3, "complete": True}))
 
 
-def _scenario_text(run: Path) -> None:
-    (run / "manifest.json").write_text(json.dumps({"schema": 2, "complete": True, "arms": {}, "scenario": "x"}))
+def _summary(run: Path) -> None:
+    (run / "summary.parquet").write_text("no table")
 
 
-def _no_duration(run: Path) -> None:
-    (run / "manifest.json").write_text(
-        json.dumps({"schema": 2, "complete": True, "arms": {}, "scenario": {"name": "x"}})
-    )
-
-
-def _arm_number(run: Path) -> None:
-    (run / "summary.json").write_text('{"arms": [5]}')
-
-
-def _arms_number(run: Path) -> None:
-    (run / "summary.json").write_text('{"arms": 5}')
+def read_all(folder: Path) -> None:
+    run = load(folder).run()
+    assert len(run.ledger) and len(run.links)
 
 
 @pytest.mark.parametrize(
@@ -204,17 +237,15 @@ def _arms_number(run: Path) -> None:
         (_missing, "ledger.parquet is missing"),
         (_text, "ledger.parquet is not a readable Parquet file"),
         (_cut, "ledger.parquet is not a readable Parquet file"),
-        (_column, "links.parquet has no column arm; found are direction, at"),
+        (_column, "links.parquet has no column cell, arm; found are direction, at"),
         (_type, "links.parquet has a column of another type"),
         (_json, "manifest.json is not valid JSON"),
         (_list, "manifest.json must hold a JSON object, found list"),
-        (_schema, "has schema 99; this version of Glassbench reads 2: measure again"),
+        (_schema, "has schema 99; this version of Glassbench reads 3: measure again"),
+        (_first_schema, "has schema 2; this version of Glassbench reads 3: measure again"),
         (_no_manifest, "manifest.json is missing; is this the folder of a run?"),
-        (_no_scenario, "manifest.json has no field 'scenario'"),
-        (_scenario_text, "manifest.json: field 'scenario' must be of type dict, found str"),
-        (_no_duration, "manifest.json has no field 'scenario.duration'"),
-        (_arm_number, "summary.json has no field 'arms[0].arm'"),
-        (_arms_number, "summary.json has no list of arms"),
+        (_no_name, "manifest.json has no field 'name' with a text"),
+        (_summary, "summary.parquet is not a readable Parquet file"),
     ],
 )
 def test_a_damaged_run_is_refused_with_the_file_and_what_is_wrong(
@@ -222,28 +253,27 @@ def test_a_damaged_run_is_refused_with_the_file_and_what_is_wrong(
 ) -> None:
     damage(finished)  # type: ignore[operator]
     with pytest.raises(ResultsError) as error:
-        load(finished)
+        read_all(finished)
     assert sentence in str(error.value)
     assert "\n" not in str(error.value)
 
 
 def test_a_path_that_is_no_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ResultsError, match="is not the folder of a run"):
+    with pytest.raises(ResultsError, match="is not a folder of results"):
         load(tmp_path / "nowhere")
 
 
 def test_a_results_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     (tmp_path / "results").write_text("a file in the way")
     with pytest.raises(ResultsError, match="cannot write results to"):
-        run_folder.create(tmp_path / "results", "test", MANIFEST).__enter__()
+        begin(tmp_path / "results" / "test")
     with pytest.raises(ResultsError, match="cannot write results to"):
-        run_folder.create(tmp_path / "results" / "deeper", "test", MANIFEST).__enter__()
+        begin(tmp_path / "results" / "deeper" / "test")
 
 
 def test_a_full_disk_keeps_the_arms_written_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with run_folder.create(tmp_path, "test", MANIFEST) as folder:
-        pass
-    write_arm(run_folder.arm_place(folder, 0, "udp"), arm("udp"))
+    folder = begin(tmp_path / "test")
+    write_arm(cell_place(folder, 0), arm("udp"))
 
     def full(self: Path, content: bytes) -> int:
         raise OSError(28, "No space left on device", str(self))
@@ -251,6 +281,5 @@ def test_a_full_disk_keeps_the_arms_written_before(tmp_path: Path, monkeypatch: 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "write_bytes", full)
         with pytest.raises(ResultsError, match="No space left on device"):
-            write_arm(run_folder.arm_place(folder, 1, "rtp"), arm("rtp"))
-    assert isinstance(load(folder), Run)
-    assert load(folder).summary["arm"].tolist() == ["udp"]
+            write_arm(cell_place(folder, 1), arm("srt:latency_ms=20"))
+    assert load(folder).run().summary["outcome"].tolist() == ["measured", "not run", "not run"]

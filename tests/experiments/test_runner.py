@@ -13,10 +13,13 @@ import pandas as pd
 import pytest
 
 import glassbench
-from glassbench.experiments.engine.runner import FLOOR, Interrupted, compare, default_with, run
+from glassbench.experiments.engine.plan_run import Interrupted
+from glassbench.experiments.engine.progress import Progress
+from glassbench.experiments.engine.runner import compare, default_with, run
+from glassbench.experiments.results.dataset import load
 from glassbench.experiments.results.files import ResultsError, read_json
-from glassbench.experiments.results.run import load
 from glassbench.experiments.scenario import Scenario, ScenarioError
+from glassbench.experiments.scenario.spec import FLOOR
 from glassbench.experiments.scenario.title import title
 from glassbench.experiments.scenario.toml_text import to_toml
 from glassbench.transport.contract import TransportConfig
@@ -49,12 +52,11 @@ def test_as_many_workers_share_the_work_as_processors_may_be_used(
     make_scenario: MakeScenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counts: list[int] = []
-    for module in ("runner", "plan_run"):
-        monkeypatch.setattr(f"glassbench.experiments.engine.{module}.usable_processors", lambda: 7)
-        monkeypatch.setattr(
-            f"glassbench.experiments.engine.{module}.run_jobs",
-            lambda jobs, *, workers, **_: bool(counts.append(workers)),
-        )
+    monkeypatch.setattr("glassbench.experiments.engine.plan_run.usable_processors", lambda: 7)
+    monkeypatch.setattr(
+        "glassbench.experiments.engine.plan_run.run_jobs",
+        lambda jobs, *, workers, **_: bool(counts.append(workers)),
+    )
     scenario = make_scenario(arms=["udp"])
     with pytest.raises(KeyboardInterrupt):
         run(scenario, results=tmp_path)
@@ -93,8 +95,8 @@ def test_equal_scenarios_give_equal_bytes_in_any_process_and_another_seed_does_n
     one, two, other = folders
     for table in ("ledger.parquet", "links.parquet"):
         assert (one / table).read_bytes() == (two / table).read_bytes()
-    assert (one / "summary.json").read_bytes() == (two / "summary.json").read_bytes()
-    first, second = load(one), load(other)
+    assert (one / "summary.parquet").read_bytes() == (two / "summary.parquet").read_bytes()
+    first, second = load(one).run(), load(other).run()
     assert first.summary["outcome"].tolist() == ["measured"] * len(scenario.arms)
     for arm in scenario.arms:
         ledgers = [found.ledger[found.ledger["arm"] == arm.label].reset_index(drop=True) for found in (first, second)]
@@ -109,16 +111,16 @@ def test_a_run_explains_itself(make_scenario: MakeScenario, tmp_path: Path) -> N
         scenario,
         results=tmp_path,
         workers=1,
-        progress=lambda arm, share: heard.setdefault(arm, []).append(share),
+        progress=lambda done: heard.setdefault(done.cell, []).append(done.share),
         command=["glass", "run"],
     )
     manifest = found.manifest
     assert manifest["complete"] is True
-    assert manifest["arms"] == {"udp": "measured", "rtp": "measured"}
+    assert manifest["seeds"] == [3]
     assert manifest["scenario"] == scenario.dump()
     assert manifest["command"] == ["glass", "run"]
     assert {"python", "numpy", "av", "aioquic", "ffmpeg", "x264"} < set(manifest["versions"])
-    assert manifest["floor"]["fates"]["lost"] + manifest["floor"]["displayed"] > 0
+    assert found.floor["fates"]["lost"] + found.floor["displayed"] > 0
     assert [arm["arm"] for arm in found.arms] == ["udp", "rtp"]
     assert found.arms[0]["impairments"]["down"]["elements"][0]["commanded"]["element"] == "trace"
     assert found.arms[0]["stats"]["sender"]
@@ -132,7 +134,7 @@ def test_a_run_explains_itself(make_scenario: MakeScenario, tmp_path: Path) -> N
 def test_the_ratio_to_the_floor_is_that_of_the_95th_percentiles(make_scenario: MakeScenario, tmp_path: Path) -> None:
     network = {"rate": "8Mbit/s", "queue": "1MB", "delay": "20ms", "loss": "1%", "loss_duration": "2ms"}
     found = run(make_scenario(arms=["udp", "srt", "rtp"], network=network), results=tmp_path, workers=1)
-    floor = found.manifest["floor"]["g2g_p95_ms"]
+    floor = found.floor["g2g_p95_ms"]
     assert floor == pytest.approx(20, abs=25)
     summary = found.summary.set_index("arm")
     for arm in ("srt", "rtp"):
@@ -143,7 +145,7 @@ def test_the_ratio_to_the_floor_is_that_of_the_95th_percentiles(make_scenario: M
 def test_a_ratio_to_an_infinite_floor_is_not_given(make_scenario: MakeScenario, tmp_path: Path) -> None:
     network = {"rate": "500kbit/s", "queue": "5kB", "delay": "20ms"}
     found = run(make_scenario(arms=["udp"], network=network), results=tmp_path, workers=1)
-    assert found.manifest["floor"]["g2g_p95_ms"] == math.inf
+    assert found.floor["g2g_p95_ms"] == math.inf
     assert found.arms[0]["summary"]["floor_ratio"] is None
     assert found.notes[-1].startswith("the floor, plain udp without loss, does not show 95 % of its frames either")
 
@@ -154,9 +156,9 @@ def test_an_interrupt_keeps_finished_arms_and_what_the_running_ones_measured(
 ) -> None:
     pressed: list[float] = []
 
-    def interrupt(arm: str, share: float) -> None:
-        if arm == "quic-stream" and 0.03 < share < 1 and not pressed:
-            pressed.append(share)
+    def interrupt(done: Progress) -> None:
+        if done.cell == "quic-stream" and 0.03 < done.share < 1 and not pressed:
+            pressed.append(done.share)
             os.kill(os.getpid(), signal.SIGINT)
 
     # Long enough that the arm cannot end before the signal reaches it.
@@ -165,8 +167,9 @@ def test_an_interrupt_keeps_finished_arms_and_what_the_running_ones_measured(
     with pytest.raises(Interrupted) as interrupted:
         run(scenario, results=tmp_path, workers=workers, progress=interrupt)
     assert signal.getsignal(signal.SIGINT) is before
-    found = interrupted.value.run
-    assert not found.complete and not load(found.path).complete
+    found = load(interrupted.value.path).run()
+    assert not found.complete
+    assert str(interrupted.value) == f"interrupted; {found.path} holds what was measured"
     outcomes = found.summary.set_index("arm")["outcome"]
     assert list(outcomes.index) == [arm.label for arm in scenario.arms]
     assert outcomes["quic-stream"] == "incomplete"
@@ -194,7 +197,7 @@ def test_an_arm_that_breaks_is_named_and_the_others_go_on(
     assert set(found.ledger["arm"]) == {"udp", "srt"}
 
 
-def test_a_worker_that_dies_fails_its_arm_only(
+def test_the_arm_of_a_worker_that_dies_is_run_once_more(
     make_scenario: MakeScenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dying = tmp_path / "python"
@@ -203,27 +206,26 @@ def test_a_worker_that_dies_fails_its_arm_only(
     dying.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(dying))
     found = run(make_scenario(arms=["udp", "rtp", "srt"]), results=tmp_path / "results", workers=2)
-    outcomes = found.summary["outcome"].tolist()
-    assert sorted(outcomes) == ["failed", "measured", "measured"]
-    assert found.summary["reason"].dropna().tolist() == ["its worker process ended with code 3"]
+    assert (tmp_path / "died").exists()
+    assert found.summary["outcome"].tolist() == ["measured", "measured", "measured"]
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_disk_that_fills_up_ends_the_run_with_one_sentence_and_keeps_the_rest(
     make_scenario: MakeScenario, tmp_path: Path, workers: int
 ) -> None:
-    def block(arm: str, share: float) -> None:  # stands for the full disk: where the second arm would go is a file
-        (tmp_path / "test-seed3" / "arms").mkdir(exist_ok=True)
-        blocker = tmp_path / "test-seed3" / "arms" / "01-rtp"
+    def block(done: Progress) -> None:  # stands for the full disk: where the second arm would go is a file
+        (tmp_path / "test-seed3" / "cells").mkdir(exist_ok=True)
+        blocker = tmp_path / "test-seed3" / "cells" / "000001"
         if not blocker.exists():
             blocker.write_text("")
 
     with pytest.raises(ResultsError) as error:
         run(make_scenario(arms=["udp", "rtp"]), results=tmp_path, workers=workers, progress=block)
     assert "cannot write" in str(error.value)
-    assert f"kept in {tmp_path / 'test-seed3'}: " in str(error.value)
+    assert f"cells are kept in {tmp_path / 'test-seed3'}" in str(error.value)
     assert "\n" not in str(error.value)
-    found = load(tmp_path / "test-seed3")
+    found = load(tmp_path / "test-seed3").run()
     assert not found.complete
     assert set(found.ledger["arm"]) <= {"udp"}
     assert found.summary["arm"].tolist() == ["udp", "rtp"]
@@ -239,7 +241,7 @@ def test_results_that_cannot_be_written_are_refused_before_anything_runs(
     (tmp_path / "results").write_text("in the way")
     heard: list[float] = []
     with pytest.raises(ResultsError, match="cannot write results to"):
-        run(make_scenario(), results=tmp_path / "results", progress=lambda arm, share: heard.append(share))
+        run(make_scenario(), results=tmp_path / "results", progress=lambda done: heard.append(done.share))
     assert heard == []
 
 
@@ -306,11 +308,10 @@ def test_the_package_offers_its_verbs_whatever_was_imported_before() -> None:
 def test_a_manifest_is_there_before_the_first_arm_ends(make_scenario: MakeScenario, tmp_path: Path) -> None:
     seen: list[dict[str, Any]] = []
 
-    def look(arm: str, share: float) -> None:
+    def look(done: Progress) -> None:
         seen.append(read_json(tmp_path / "test-seed3" / "manifest.json"))
 
     run(make_scenario(arms=["udp", "rtp"]), results=tmp_path, workers=1, progress=look)
     assert seen[0]["complete"] is False
-    assert seen[0]["arms"] == {"udp": "not run", "rtp": "not run"}
-    assert any(manifest["arms"] == {"udp": "measured", "rtp": "not run"} for manifest in seen)
-    assert isinstance(load(tmp_path / "test-seed3").ledger, pd.DataFrame)
+    assert [arm["label"] for arm in seen[0]["scenario"]["arms"]] == ["udp", "rtp"]
+    assert isinstance(load(tmp_path / "test-seed3").ledger(), pd.DataFrame)

@@ -10,9 +10,9 @@ import pytest
 
 from glassbench.experiments.engine.repeat import repeat
 from glassbench.experiments.engine.runner import run
-from glassbench.experiments.results.dataset import Dataset, load_dataset
-from glassbench.experiments.results.report import dataset_report, page, run_report
-from glassbench.experiments.results.run import Run, load
+from glassbench.experiments.results.dataset import Dataset, Run, load
+from glassbench.experiments.results.report.page import page
+from glassbench.experiments.results.report.report import report_of
 from glassbench.experiments.scenario import Scenario, build
 
 SCENARIO: dict[str, Any] = {
@@ -45,7 +45,7 @@ def scenario() -> Scenario:
 @pytest.fixture(scope="session")
 def one_run(made_once: Callable[..., Path], measure: Callable[..., Run]) -> Run:
     """One seed. Not to be written to: `copied` makes a copy."""
-    return load(made_once("one run", measure) / "test-seed3")
+    return load(made_once("one run", measure) / "test-seed3").run()
 
 
 @pytest.fixture(scope="session")
@@ -59,17 +59,17 @@ def many_runs(made_once: Callable[..., Path], scenario: Scenario) -> Dataset:
     """Eight seeds of two of its arms, one second each: as many as tell two arms apart."""
     small = scenario.model_copy(update={"arms": scenario.arms[:2], "duration": 1.0})
     folder = made_once("many runs", lambda results: repeat(small, 8, results=results, workers=1))
-    return load_dataset(folder / "test-seeds3-10")
+    return load(folder / "test-seeds3-10")
 
 
 @pytest.fixture(scope="session")
 def run_page(one_run: Run) -> str:
-    return page(run_report(one_run))
+    return page(report_of(one_run.dataset))
 
 
 @pytest.fixture(scope="session")
 def dataset_page(many_runs: Dataset) -> str:
-    return page(dataset_report(many_runs))
+    return page(report_of(many_runs))
 
 
 class Page(HTMLParser):

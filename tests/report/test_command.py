@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from glassbench.experiments.cli import show
@@ -13,6 +14,7 @@ from glassbench.experiments.cli.app import app
 from glassbench.experiments.cli.errors import run_app
 from glassbench.experiments.engine.plan import grid
 from glassbench.experiments.engine.plan_run import run_plan
+from glassbench.experiments.results.files import write_table
 
 
 @pytest.fixture
@@ -51,7 +53,7 @@ def test_the_page_may_go_elsewhere(glass, folder):
 
 def test_json_is_one_object_and_the_page_is_written_all_the_same(glass, folder):
     code, out, err = glass("report", "run", "--json")
-    assert (code, err) == (0, "") and json.loads(out)["run"] == "run"
+    assert (code, err) == (0, "") and json.loads(out)["results"] == "run"
     assert (folder / "report.html").exists()
 
 
@@ -100,8 +102,8 @@ def test_a_folder_that_may_not_be_written_to(glass, folder):
     ("file", "content", "sentence"),
     [
         ("manifest.json", b"{", "run/manifest.json is not valid JSON"),
-        ("manifest.json", b'{"kind": "dataset"}', "run/manifest.json has schema None"),
-        ("summary.json", b"[]", "run/summary.json must hold a JSON object, found list"),
+        ("manifest.json", b'{"name": "x"}', "run/manifest.json has schema None"),
+        ("summary.parquet", b"[]", "run/summary.parquet is not a readable Parquet file"),
         ("ledger.parquet", b"x", "run/ledger.parquet is not a readable Parquet file"),
         ("links.parquet", None, "run/links.parquet is missing"),
     ],
@@ -121,7 +123,9 @@ def test_a_dataset_that_is_not_complete_says_how_it_goes_on(glass, many_runs, re
     assert code == 2 and err == "error: data is not complete; it goes on where it stopped by: glass compare\n"
 
 
-def test_brackets_in_a_label_are_brackets(glass, folder, rewrite):
-    rewrite(folder / "summary.json", lambda content: content["arms"][0].update(arm="[/b]:smile:[red]"))
+def test_brackets_in_a_label_are_brackets(glass, folder):
+    for name in ("summary", "ledger", "links"):
+        table = pd.read_parquet(folder / f"{name}.parquet")
+        write_table(folder / f"{name}.parquet", table.assign(arm=table["arm"].replace("rtp", "[/b]:smile:[red]")))
     code, out, _ = glass("report", "run")
     assert code == 0 and "[/b]:smile:[red]" in out

@@ -7,14 +7,17 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from glassbench.experiments.engine.plan import grid
 from glassbench.experiments.engine.plan_run import run_plan
+from glassbench.experiments.results.answer import answer
+from glassbench.experiments.results.dataset import load
 from glassbench.experiments.results.evidence import evidence
-from glassbench.experiments.results.report import dataset_report, page, run_report
-from glassbench.experiments.results.run import load
-from glassbench.experiments.results.run_answer import answer
+from glassbench.experiments.results.files import write_table
+from glassbench.experiments.results.report.page import page
+from glassbench.experiments.results.report.report import report_of
 
 CHAPTERS = [
     "Numbers",
@@ -77,8 +80,9 @@ def test_the_same_run_gives_the_same_bytes_in_another_process_and_from_another_f
     folder.mkdir()
     for file in one_run.path.iterdir():
         (folder / file.name).write_bytes(file.read_bytes())
-    program = "import sys, glassbench; from glassbench.experiments.results.report import page, run_report\n"
-    program += "sys.stdout.buffer.write(page(run_report(glassbench.load(sys.argv[1]))).encode())"
+    program = "import sys, glassbench; from glassbench.experiments.results.report.page import page\n"
+    program += "from glassbench.experiments.results.report.report import report_of\n"
+    program += "sys.stdout.buffer.write(page(report_of(glassbench.load(sys.argv[1]))).encode())"
     again = subprocess.run(
         [sys.executable, "-c", program, str(folder)],
         capture_output=True,
@@ -90,8 +94,7 @@ def test_the_same_run_gives_the_same_bytes_in_another_process_and_from_another_f
 
 def test_a_run_says_its_answer_and_that_one_run_has_no_interval(one_run, run_page, take_apart):
     texts = take_apart(run_page).texts
-    rows = [{"arm": arm["arm"], "outcome": arm["outcome"], **arm["summary"]} for arm in one_run.arms]
-    assert answer(rows) in texts
+    assert answer(one_run.arms) in texts
     assert any(text.startswith("This is one run, so no number has an interval") for text in texts)
 
 
@@ -142,15 +145,14 @@ def test_the_scenario_is_in_it_as_a_file_that_runs(run_page, one_run):
     assert scenario.load(str(file)).dump() == one_run.manifest["scenario"]
 
 
-def test_arms_that_were_not_measured_are_named_with_their_reason(tmp_path, measure, take_apart, rewrite):
+def test_arms_that_were_not_measured_are_named_with_their_reason(tmp_path, measure, take_apart):
     run = measure(tmp_path, arms=["udp", "rtp"])
 
-    def fail(content):
-        content["arms"][0] |= {"outcome": "failed", "reason": "a defect <here>", "summary": {}, "impairments": {}}
-        content["arms"][1] |= {"outcome": "unsupported", "reason": None, "summary": {}}
-
-    rewrite(run.path / "summary.json", fail)
-    texts = take_apart(page(run_report(load(run.path)))).texts
+    table = pd.read_parquet(run.path / "summary.parquet").assign(captured=pd.NA)
+    table.loc[0, ["outcome", "reason"]] = ["failed", "a defect <here>"]
+    table.loc[1, ["outcome", "reason"]] = ["unsupported", None]
+    write_table(run.path / "summary.parquet", table.astype({"captured": "Int64"}))
+    texts = take_apart(page(report_of(load(run.path)))).texts
     assert "udp: failed: a defect <here>" in texts
     assert "rtp: unsupported: no reason is recorded" in texts
     assert "No arm was measured to its end, so there is nothing to compare." in texts
@@ -159,12 +161,10 @@ def test_arms_that_were_not_measured_are_named_with_their_reason(tmp_path, measu
 def test_a_run_that_broke_off_is_shown_as_far_as_it_got(tmp_path, measure, take_apart, rewrite):
     run = measure(tmp_path, arms=["udp", "rtp"])
     rewrite(run.path / "manifest.json", lambda manifest: manifest.update(complete=False))
-    assert any(text.startswith("This run is incomplete") for text in take_apart(page(run_report(load(run.path)))).texts)
-
-    for file in ("summary.json", "ledger.parquet", "links.parquet"):
+    for file in ("summary.parquet", "ledger.parquet", "links.parquet"):
         (run.path / file).unlink()
-    (run.path / "arms").mkdir()
-    texts = take_apart(page(run_report(load(run.path)))).texts
+    texts = take_apart(page(report_of(load(run.path)))).texts
+    assert any(text.startswith("This run is incomplete") for text in texts)
     assert "udp: not run: the run broke off before this arm was kept" in texts
     assert "No arm has frames, so there is nothing to draw." in texts
 
@@ -173,14 +173,14 @@ def test_a_sweep_shows_its_points_and_gives_no_single_verdict(tmp_path, scenario
     axes = {"network.loss": ["0%", "2%"]}
     base = scenario.model_copy(update={"arms": scenario.arms[:2]})
     data = run_plan(grid("s", base, axes=axes, seeds=[1, 2], floor=True), tmp_path / "s", workers=1)
-    texts = take_apart(page(dataset_report(data))).texts
+    texts = take_apart(page(report_of(data))).texts
     assert any(text.startswith("No one verdict: this varies network.loss") for text in texts)
     assert {f"network.loss {loss}, {arm}" for loss in ("0%", "2%") for arm in ("udp", "rtp")} <= set(texts)
 
 
 def test_a_dataset_without_frames_has_numbers_and_no_pictures(tmp_path, scenario, take_apart):
     data = run_plan(grid("s", scenario, seeds=[1, 2]), tmp_path / "s", workers=1)
-    found = take_apart(page(dataset_report(data)))
+    found = take_apart(page(report_of(data)))
     assert "No frames are kept, so the arms are not compared; their numbers are below." in found.texts
     assert not found.all("svg") and found.all("table")
 
@@ -201,8 +201,8 @@ def test_a_picture_that_cannot_be_drawn_is_a_note_on_a_page_with_all_the_others(
     def fail(*_: object) -> None:
         raise RuntimeError("no <font> here")
 
-    whole = page(run_report(one_run)).count('role="img"')
+    whole = page(report_of(one_run.dataset)).count('role="img"')
     monkeypatch.setattr("glassbench.experiments.results.report.pictures.draw_tail", fail)
-    html = page(run_report(one_run))
+    html = page(report_of(one_run.dataset))
     assert "<p>Note: this picture could not be drawn (no &lt;font&gt; here).</p>" in html
     assert html.count('role="img"') == whole - 1

@@ -7,6 +7,7 @@ import shutil
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -15,19 +16,19 @@ from hypothesis import strategies as st
 
 from glassbench.experiments.cli.app import app
 from glassbench.experiments.cli.errors import run_app
-from glassbench.experiments.results.dataset import load_dataset
+from glassbench.experiments.results.answer import answer
+from glassbench.experiments.results.dataset import Dataset, Run, load
 from glassbench.experiments.results.files import ResultsError, write_table
 from glassbench.experiments.results.json_form import json_text
-from glassbench.experiments.results.notes import notes_of_run
-from glassbench.experiments.results.report import dataset_report, page, run_report
+from glassbench.experiments.results.notes import told
 from glassbench.experiments.results.report.content import Report
 from glassbench.experiments.results.report.impairment import impairment_section
 from glassbench.experiments.results.report.numbers import finite, number, plain
+from glassbench.experiments.results.report.page import page
 from glassbench.experiments.results.report.provenance import provenance_section
-from glassbench.experiments.results.report.run_report import fate_section
+from glassbench.experiments.results.report.report import report_of
+from glassbench.experiments.results.report.sections import fate_section
 from glassbench.experiments.results.report.tables import run_table, soonest_first
-from glassbench.experiments.results.run import Run, load
-from glassbench.experiments.results.run_answer import answer
 
 HOSTILE = (
     "</pre></style></svg><script>alert(1)</script><img src=x onerror=alert(1)>\"' & $\\frac$ [/b] \x00\x1b{{ 7*7 }}"
@@ -46,32 +47,32 @@ IMPAIRMENT_LIKE = st.recursive(
 )
 
 
-def renamed(run: Run, folder: Any, label: str) -> Run:
-    """The run with its first arm called `label`, and hostile texts wherever a text stands."""
+def renamed(run: Run, folder: Any, label: str) -> Dataset:
+    """The results with their first arm called `label`, and hostile texts wherever a text stands."""
     first = run.arms[0]["arm"]
-    arms = json.loads(json.dumps(run.arms))
-    arms[0] |= {"arm": label, "reason": HOSTILE, "outcome": HOSTILE}
-    for record in arms:
-        record["notes"] = [HOSTILE]
-        for direction in ("down", "up"):
-            for element in record["impairments"][direction]["elements"]:
-                element["commanded"] = {"element": HOSTILE, HOSTILE: HOSTILE}
     manifest = json.loads(json.dumps(run.manifest))
     manifest["scenario"] |= {"name": HOSTILE, HOSTILE: HOSTILE}
     manifest["scenario"]["video"]["source"] = HOSTILE
     manifest |= {"command": [HOSTILE], "versions": {HOSTILE: HOSTILE}, "files": {HOSTILE: HOSTILE}, "world": HOSTILE}
-    manifest["arms"] = {record["arm"]: "measured" for record in arms}
     folder.mkdir()
     (folder / "manifest.json").write_text(json_text(manifest))
-    (folder / "summary.json").write_text(json_text({"arms": arms}))
-    for name, table in (("ledger", run.ledger), ("links", run.links)):
+    summary = pd.read_parquet(run.path / "summary.parquet")
+    summary["arm"] = summary["arm"].replace(first, label)
+    summary.loc[0, ["reason", "outcome"]] = HOSTILE
+    summary["notes"] = json.dumps([HOSTILE])
+    path = dict.fromkeys(("pushed", "popped", "dropped", "lost", "duplicated", "inside"), 1)
+    element = {"commanded": {"element": HOSTILE, HOSTILE: HOSTILE}, "applied": [path]}
+    summary["impairments"] = json.dumps({way: {"path": path, "elements": [element]} for way in ("down", "up")})
+    write_table(folder / "summary.parquet", summary)
+    for name in ("ledger", "links"):
+        table = pd.read_parquet(run.path / f"{name}.parquet")
         write_table(folder / f"{name}.parquet", table.assign(arm=table["arm"].replace(first, label)))
     return load(folder)
 
 
 def test_hostile_texts_add_no_element_and_no_attribute(one_run, tmp_path, take_apart):
-    found = take_apart(page(run_report(renamed(one_run, tmp_path / "hostile", HOSTILE))))
-    harmless = take_apart(page(run_report(renamed(one_run, tmp_path / "harmless", "udp"))))
+    found = take_apart(page(report_of(renamed(one_run, tmp_path / "hostile", HOSTILE))))
+    harmless = take_apart(page(report_of(renamed(one_run, tmp_path / "harmless", "udp"))))
     assert set(found.skeleton) == set(harmless.skeleton) and "script" not in found.skeleton
     names = {name for _, attributes in found.elements for name in attributes}
     expected = {name for _, attributes in harmless.elements for name in attributes}
@@ -106,9 +107,7 @@ def test_a_label_in_a_drawing_is_printable_and_short():
 def test_any_summary_gives_a_table_and_an_answer(summary):
     arms = [{"arm": "a", "outcome": "measured", "summary": summary}, {"arm": "b", "outcome": "x", "summary": {}}]
     assert len(run_table(sorted(arms, key=soonest_first)).rows) == 2
-    rows = [{"arm": arm["arm"], "outcome": arm["outcome"], "g2g_p50_ms": None, "g2g_p95_ms": None, **arm["summary"]}
-            for arm in arms]  # fmt: skip
-    assert answer(rows).endswith(".")
+    assert answer(arms).endswith(".")
     assert fate_section({"a": summary.get("fates")}).title
 
 
@@ -128,7 +127,7 @@ def test_any_manifest_gives_a_provenance(manifest, scenario):
 
 @given(notes=ANY_JSON | st.lists(ANY_JSON, max_size=3))
 def test_any_notes_are_told_as_texts(notes):
-    assert all(isinstance(note, str) for note in notes_of_run([{"arm": "a", "notes": notes}, {"arm": "b"}]))
+    assert all(isinstance(note, str) for note in told([("a", notes), ("b", None)]))
 
 
 @pytest.mark.parametrize(
@@ -139,20 +138,22 @@ def test_any_notes_are_told_as_texts(notes):
         ("[" * 100_000, "is not valid JSON"),
     ],
 )
-def test_numbers_and_nesting_that_no_reader_stands_are_refused(one_run, tmp_path, text, sentence):
-    (tmp_path / "manifest.json").write_bytes((one_run.path / "manifest.json").read_bytes())
-    (tmp_path / "summary.json").write_text(text)
+def test_numbers_and_nesting_that_no_reader_stands_are_refused(tmp_path, text, sentence):
+    (tmp_path / "manifest.json").write_text(text)
     with pytest.raises(ResultsError, match=sentence):
         load(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["stats", "impairments"])
-def test_records_of_another_type_are_refused(one_run, tmp_path, name):
-    (tmp_path / "manifest.json").write_bytes((one_run.path / "manifest.json").read_bytes())
-    arms = [{**arm, name: 5} for arm in one_run.arms]
-    (tmp_path / "summary.json").write_text(json_text({"arms": arms}))
-    with pytest.raises(ResultsError, match=rf"arms\[0\].{name}' must be of type dict, found int"):
-        load(tmp_path)
+@pytest.mark.parametrize("name", ["stats", "impairments", "notes"])
+def test_records_of_another_type_are_left_out(one_run, tmp_path, name):
+    for file in one_run.path.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    table = pd.read_parquet(tmp_path / "summary.parquet")
+    table[name] = "5"
+    write_table(tmp_path / "summary.parquet", table)
+    run = load(tmp_path).run()
+    assert [len(arm[name]) for arm in run.arms] == [0] * len(run.arms)
+    assert page(report_of(load(tmp_path)))
 
 
 def test_a_dataset_without_cells_is_refused_in_a_sentence(many_runs, tmp_path):
@@ -160,7 +161,7 @@ def test_a_dataset_without_cells_is_refused_in_a_sentence(many_runs, tmp_path):
     (tmp_path / "manifest.json").write_text(json_text(manifest))
     pq.write_table(pq.read_table(many_runs.path / "summary.parquet").slice(0, 0), tmp_path / "summary.parquet")
     with pytest.raises(ResultsError, match="has no arm that was measured with every seed"):
-        dataset_report(load_dataset(tmp_path))
+        report_of(load(tmp_path))
 
 
 def test_records_of_a_dataset_that_are_no_json_are_left_out(many_runs, tmp_path, take_apart):
@@ -170,14 +171,16 @@ def test_records_of_a_dataset_that_are_no_json_are_left_out(many_runs, tmp_path,
     place = table.column_names.index("impairments")
     table = table.set_column(place, "impairments", pa.array([HOSTILE] * len(table)))
     pq.write_table(table, tmp_path / "summary.parquet")
-    texts = take_apart(page(dataset_report(load_dataset(tmp_path)))).texts
+    texts = take_apart(page(report_of(load(tmp_path)))).texts
     assert "Network: commanded and applied" not in texts and "Provenance" in texts
 
 
-def test_captures_at_no_instant_are_refused(one_run):
-    ledger = one_run.ledger.assign(captured_at=np.inf)
+def test_captures_at_no_instant_are_refused(one_run, tmp_path):
+    for file in one_run.path.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    write_table(tmp_path / "ledger.parquet", pd.read_parquet(tmp_path / "ledger.parquet").assign(captured_at=np.inf))
     with pytest.raises(ResultsError, match="captured_at must be a finite number"):
-        run_report(Run(one_run.path, one_run.manifest, one_run.arms, ledger, one_run.links))
+        report_of(load(tmp_path))
 
 
 def test_nothing_is_written_through_links_of_a_folder_that_somebody_else_made(tmp_path, small_run, monkeypatch):

@@ -17,11 +17,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from glassbench.experiments.engine import plan_run
-from glassbench.experiments.engine.jobs import Done, Job
+from glassbench.experiments.engine.jobs import Advance, Done, Job
 from glassbench.experiments.engine.plan import Plan
-from glassbench.experiments.engine.plan_run import PlanInterrupted, run_plan
+from glassbench.experiments.engine.plan_run import Interrupted, run_plan
 from glassbench.experiments.results import dataset_folder
-from glassbench.experiments.results.dataset import load_dataset
+from glassbench.experiments.results.dataset import load
 from glassbench.experiments.results.files import ResultsError
 from glassbench.experiments.scenario import Scenario
 from glassbench.experiments.scenario.spec import FLOOR
@@ -41,13 +41,13 @@ class Counting:
         self.ran: list[int] = []
         self._most = most
 
-    def __call__(self, jobs: Sequence[Job], finished: Callable[[Job, Done], None]) -> bool:
+    def __call__(self, jobs: Sequence[Job], finished: Callable[[Job, Done], None], advance: Advance) -> bool:
         def count(job: Job, done: Done) -> None:
             self.ran.append(int(job.name))
             finished(job, done)
 
         one = plan_run._on_this_machine(1)
-        return one(list(jobs)[: self._most], count) and len(jobs) <= self._most
+        return one(list(jobs)[: self._most], count, advance) and len(jobs) <= self._most
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def complete(made_once: Callable[..., Path], make_plan: MakePlan) -> Complete:
 
 
 def begun(plan: Plan, cells: int) -> None:
-    with pytest.raises(PlanInterrupted, match=f"{cells} of {len(plan.cells)} cells are kept in results"):
+    with pytest.raises(Interrupted, match=f"{cells} of {len(plan.cells)} cells are kept in results"):
         run_plan(plan, here, run_cells=Counting(cells))
 
 
@@ -107,7 +107,7 @@ def test_the_ratio_to_the_floor_is_that_of_the_same_point_and_seed(make_plan: Ma
 def test_without_frames_only_the_numbers_are_kept_and_they_are_the_same(make_plan: MakePlan) -> None:
     with_frames = run_plan(make_plan(), here, workers=1)
     begun_without = Counting(3)
-    with pytest.raises(PlanInterrupted):
+    with pytest.raises(Interrupted):
         run_plan(make_plan(frames=False), Path("other"), run_cells=begun_without)
     assert {path.name for path in Path("other/cells").glob("*/*")} == {"arm.json"}
     without = run_plan(make_plan(frames=False), Path("other"), workers=1)
@@ -216,10 +216,10 @@ def test_a_folder_of_something_else_is_refused(make_plan: MakePlan, make_scenari
     from glassbench.experiments.engine.runner import run
 
     folder = run(make_scenario(), results=Path("runs"), workers=1).path
-    assert refused(make_plan(), folder) == f"{folder} holds a run, not a dataset; name another folder"
+    assert f"{folder} holds other cells than this plan asks for" in refused(make_plan(), folder)
     Path("full").mkdir()
     Path("full/letter.txt").touch()
-    assert refused(make_plan(), Path("full")).endswith("full: it exists and is not the folder of a dataset")
+    assert refused(make_plan(), Path("full")).endswith("full: it exists and is not a folder of results")
     Path("file").touch()
     assert refused(make_plan(), Path("file")).endswith("a file of that name is in the way")
     begun(make_plan(), 2)
@@ -228,7 +228,7 @@ def test_a_folder_of_something_else_is_refused(make_plan: MakePlan, make_scenari
     (here / "manifest.json").write_text(json.dumps({**manifest, "versions": {**manifest["versions"], "source": "0"}}))
     assert "was made with another version of source" in refused(make_plan(), here)
     (here / "manifest.json").write_text(json.dumps({**manifest, "schema": 99}))
-    assert "has schema 99; this version of Glassbench reads 2" in refused(make_plan(), here)
+    assert "has schema 99; this version of Glassbench reads 3" in refused(make_plan(), here)
     (here / "manifest.json").write_text("{")
     assert "manifest.json is not valid JSON" in refused(make_plan(), here)
 
@@ -241,7 +241,7 @@ def test_a_complete_dataset_of_another_version_is_not_taken_for_a_measurement_of
     (here / "manifest.json").write_text(json.dumps({**manifest, "versions": {**manifest["versions"], "source": "0"}}))
     with pytest.raises(ResultsError, match=r"was made with another version of source, so .* remove that folder"):
         run_plan(make_plan(), here, workers=1)
-    assert len(load_dataset(here).summary) == 12
+    assert len(load(here).summary) == 12
 
 
 def test_another_content_of_a_trace_is_refused(make_plan: MakePlan, make_scenario: MakeScenario) -> None:
@@ -318,13 +318,13 @@ def test_a_full_disk_is_one_sentence_and_keeps_cells(
 def test_a_cell_whose_process_died_is_run_once_more_and_then_failed(make_plan: MakePlan) -> None:
     attempts: list[str] = []
 
-    def deadly(jobs: Sequence[Job], finished: Callable[[Job, Done], None]) -> bool:
+    def deadly(jobs: Sequence[Job], finished: Callable[[Job, Done], None], advance: Advance) -> bool:
         for job in jobs:
             attempts.append(job.name)
             if job.name == "3" or (job.name == "5" and attempts.count("5") == 1):
-                finished(job, Done("failed", "its worker process ended with code -9", {}, died=True))
+                finished(job, Done("failed", "its worker process ended with code -9", died=True))
             else:
-                plan_run._on_this_machine(1)([job], finished)
+                plan_run._on_this_machine(1)([job], finished, advance)
         return True
 
     data = run_plan(make_plan(), here, run_cells=deadly)
@@ -337,7 +337,7 @@ def test_a_cell_whose_process_died_is_run_once_more_and_then_failed(make_plan: M
 def test_a_summary_in_pieces_is_the_same_table(
     make_plan: MakePlan, complete: Complete, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = load_dataset(complete(3, 4))
+    whole = load(complete(3, 4))
     monkeypatch.setattr(dataset_folder, "_SUMMARY_ROWS", 5)
     pieces = run_plan(make_plan(), Path("pieces"), workers=1)
     assert pq.ParquetFile("pieces/summary.parquet").num_row_groups == 3
@@ -350,15 +350,15 @@ def test_a_summary_in_pieces_is_the_same_table(
         (lambda: (here / "summary.parquet").write_bytes(b"PAR1"), "summary.parquet is not a readable Parquet file"),
         ((here / "summary.parquet").unlink, "summary.parquet is missing; the results cannot be read without it"),
         (lambda: (here / "ledger.parquet").write_bytes(b"PAR1"), "ledger.parquet is not a readable Parquet file"),
-        (lambda: (here / "manifest.json").write_text('{"kind": "dataset", "schema": 2, "complete": true}'), "'name'"),
-        (lambda: (here / "manifest.json").write_text("{}"), "holds a run, not a dataset"),
+        (lambda: (here / "manifest.json").write_text('{"schema": 3, "complete": true}'), "'name'"),
+        (lambda: (here / "manifest.json").write_text("{}"), "has schema None"),
     ],
 )
 def test_a_damaged_dataset_is_one_sentence(complete: Complete, change: Callable[[], Any], sentence: str) -> None:
     shutil.copytree(complete(3), here)
     change()
     with pytest.raises(ResultsError) as error:
-        data = load_dataset(here)
+        data = load(here)
         assert len(data.summary)
         data.latencies([0])
     assert sentence in str(error.value) and "\n" not in str(error.value)
@@ -370,7 +370,7 @@ def test_a_dataset_is_the_same_in_another_process_with_another_hash_seed(
 ) -> None:
     run_plan(make_plan(), here, workers=1)
     program = (
-        "import json, sys; from glassbench.experiments import scenario, grid, run_plan\n"
+        "import json, sys; from glassbench import grid, run_plan; from glassbench.experiments import scenario\n"
         "base = scenario.build(json.loads(sys.argv[1]))\n"
         "axes = {'network.delay': ['5ms', '40ms']}\n"
         "run_plan(grid('tiny', base, axes=axes, seeds=[3, 4], floor=True, frames=True), 'other', workers=2)\n"

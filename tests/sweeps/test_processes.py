@@ -314,11 +314,11 @@ def test_a_service_that_is_no_scheduler_is_one_sentence(greeting: bytes) -> None
         with pytest.raises(
             ClusterError, match=rf"^no Dask scheduler answers at '{address}' within 10 s \(.+\); one is"
         ):
-            on_cluster(address)([_job()], lambda job, done: None)
+            on_cluster(address)([_job()], lambda job, done: None, lambda job, share: None)
         thread.join()
 
 
 def _job() -> Job:
     """A job that nobody runs."""
     scenario = shipped("loss")
-    return Job("0", scenario, scenario.arms[0].label, Path("nowhere"))
+    return Job("0", "udp", scenario, scenario.arms[0].label, Path("nowhere"))

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from glassbench.experiments.account.metrics import percentile
+from glassbench.experiments.results.dataset import Run
 from glassbench.experiments.results.plots.style import (
     INK,
     LEAST_MS,
@@ -19,8 +20,7 @@ from glassbench.experiments.results.plots.style import (
     new_figure,
     tidy,
 )
-from glassbench.experiments.results.run import Run
-from glassbench.experiments.results.subject import run_subject
+from glassbench.experiments.results.subject import subject
 
 
 def latency_cdf(run: Run) -> Figure:
@@ -36,7 +36,7 @@ def latency_cdf(run: Run) -> Figure:
         "not yet shown after x ms, % (log scale): the slow and the missing", loc="left", fontsize=9, color=INK
     )
     figure.legend(loc="outside right center", frameon=False, fontsize=8, handlelength=3.2)
-    headline(figure, f"Frames on the screen: {run.name}", run_subject(run.manifest))
+    headline(figure, f"Frames on the screen: {run.name}", subject(run))
     return figure
 
 

@@ -8,9 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from glassbench.experiments.account.ledger import STAGES
+from glassbench.experiments.results.dataset import Run
 from glassbench.experiments.results.plots.style import INK, headline, new_figure, tidy
-from glassbench.experiments.results.run import Run
-from glassbench.experiments.results.subject import run_subject
+from glassbench.experiments.results.subject import subject
 
 # Neighbours in the stack differ in lightness, and hatches tell them apart in grey.
 LOOKS = {
@@ -53,7 +53,7 @@ def stage_breakdown(run: Run) -> Figure:
     )
     handles, labels = usual.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False, fontsize=8)
-    headline(figure, f"Where each millisecond went: {run.name}", run_subject(run.manifest))
+    headline(figure, f"Where each millisecond went: {run.name}", subject(run))
     return figure
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from glassbench.experiments.results.dataset import Run
 from glassbench.experiments.results.plots.style import (
     FAINT,
     INK,
@@ -17,8 +18,7 @@ from glassbench.experiments.results.plots.style import (
     new_figure,
     tidy,
 )
-from glassbench.experiments.results.run import Run
-from glassbench.experiments.results.subject import run_subject
+from glassbench.experiments.results.subject import subject
 
 _NOT_SHOWN_INK = "#000000"
 
@@ -39,7 +39,7 @@ def timeline(run: Run) -> Figure:
     rows[-1].set_xlabel("capture time, s")
     rows[-1].set_xlim(time_limits(video))
     figure.supylabel("glass-to-glass latency, ms (log scale)", fontsize=9)
-    headline(figure, f"Every frame against the link: {run.name}", run_subject(run.manifest))
+    headline(figure, f"Every frame against the link: {run.name}", subject(run))
     return figure
 
 

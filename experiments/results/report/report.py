@@ -1,4 +1,4 @@
-"""The report of a dataset: several seeds of one scenario, compared with intervals; or a sweep, point by point."""
+"""The report of results: of one run its numbers, of several seeds intervals and a verdict, of a sweep its points."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -7,17 +7,17 @@ from typing import Any
 import pandas as pd
 
 from glassbench.experiments.account.ledger import FATES
-from glassbench.experiments.results.dataset import Dataset
+from glassbench.experiments.results.answer import answer
+from glassbench.experiments.results.dataset import Dataset, Run
 from glassbench.experiments.results.evidence import evidence, sizing
 from glassbench.experiments.results.report.content import Cell, Report, Row, Section, Table
 from glassbench.experiments.results.report.impairment import impairment_section
 from glassbench.experiments.results.report.numbers import number
 from glassbench.experiments.results.report.provenance import provenance_section
-from glassbench.experiments.results.report.run_report import fate_section, picture_sections
-from glassbench.experiments.results.report.tables import interval_table, verdict_table
-from glassbench.experiments.results.run import Run
+from glassbench.experiments.results.report.sections import fate_section, picture_sections
+from glassbench.experiments.results.report.tables import interval_table, run_table, soonest_first, verdict_table
 from glassbench.experiments.results.statistics import Comparison
-from glassbench.experiments.results.subject import dataset_subject
+from glassbench.experiments.results.subject import subject
 from glassbench.experiments.scenario.spec import FLOOR
 
 _POOLED_RUNS = (
@@ -36,50 +36,94 @@ _MEDIANS = (
 )
 
 
-def dataset_report(dataset: Dataset) -> Report:
-    """What a dataset says. Raises ResultsError."""
-    seeds = sorted({int(seed) for seed in dataset.summary["seed"]})
-    whose = "" if isinstance(dataset.manifest.get("scenario"), dict) else " of the first cell"
-    subject = dataset_subject(dataset)
-    tail = (
-        *filter(None, [impairment_section(_impairments(dataset))] if not dataset.axes else []),
-        provenance_section(dataset.manifest, seeds=seeds, scenario=dataset.scenario_of_all(), of=whose),
-    )
+ONE_RUN = (
+    "This is one run, so no number has an interval: another seed may put another arm first. Intervals need several "
+    "runs: glass compare --runs COUNT, or glass run SCENARIO --runs COUNT."
+)
+
+
+def report_of(dataset: Dataset) -> Report:
+    """What results say, as far as they got. Raises ResultsError if their frames cannot be drawn."""
     if dataset.axes:
-        return Report(
-            title=dataset.name,
-            subject=subject,
-            verdict=f"No one verdict: this varies {', '.join(dataset.axes)}, and each point of the sweep has its own.",
-            basis="The table has medians over seeds, without intervals. To test two datasets pair by pair: "
-            "glass results compare A B.",
-            warnings=_others(dataset),
-            sections=(Section("numbers", "Numbers", tables=(_medians(dataset),)), *tail),
+        return _of_a_sweep(dataset)
+    if dataset.is_one_run and dataset.manifest.get("frames"):
+        return _of_one_run(dataset)
+    return _of_many_runs(dataset)
+
+
+def _of_one_run(dataset: Dataset) -> Report:
+    run = dataset.run()
+    ordered = sorted(run.arms, key=soonest_first)
+    order = [arm["arm"] for arm in ordered]
+    warnings = [
+        f"{arm['arm']}: {arm['outcome']}: {arm.get('reason') or 'no reason is recorded'}"
+        for arm in run.arms
+        if arm["outcome"] != "measured"
+    ]
+    if not run.complete:
+        warnings.insert(
+            0, "This run is incomplete: it broke off, and the report shows what it had measured until then."
         )
+    return Report(
+        title=run.name,
+        subject=subject(run),
+        verdict=answer(run.arms),
+        basis=ONE_RUN,
+        warnings=(*warnings, *(f"Note: {note}." for note in run.notes)),
+        sections=(
+            Section("numbers", "Numbers", (_floor(run),), tables=(run_table(ordered),)),
+            *picture_sections(run, order, pooled=run, of="this run", pooled_of="all captured frames"),
+            fate_section({arm["arm"]: arm["summary"].get("fates") for arm in ordered}),
+            *_tail(dataset, {arm["arm"]: [arm["impairments"]] for arm in ordered}),
+        ),
+    )
+
+
+def _floor(run: Run) -> str:
+    p95 = run.floor.get("g2g_p95_ms")
+    text = "The floor is plain UDP on the same path without what loses packets by itself."
+    return f"{text} Its p95 is {number(p95, '.1f')} ms." if p95 is not None else f"{text} It was not measured."
+
+
+def _of_a_sweep(dataset: Dataset) -> Report:
+    return Report(
+        title=dataset.name,
+        subject=subject(dataset),
+        verdict=f"No one verdict: this varies {', '.join(dataset.axes)}, and each point of the sweep has its own.",
+        basis="The table has medians over seeds, without intervals. To test two datasets pair by pair: "
+        "glass results compare A B.",
+        warnings=_others(dataset),
+        sections=(Section("numbers", "Numbers", tables=(_medians(dataset),)), *_tail(dataset, {})),
+    )
+
+
+def _of_many_runs(dataset: Dataset) -> Report:
     compared = evidence(dataset) if dataset.manifest.get("frames") else None
     order = [arm.arm for arm in compared.arms] if compared else []
     order += [arm for arm in dataset.arms if arm not in order]
+    intervals = interval_table(dataset.summary, order, intervals=not dataset.dependent)
     return Report(
         title=dataset.name,
-        subject=subject,
+        subject=subject(dataset),
         verdict=compared.answer
         if compared
         else "No frames are kept, so the arms are not compared; their numbers are below.",
-        basis=_basis(compared, len(seeds), dataset.dependent),
+        basis=_basis(compared, len(dataset.seeds), dataset.dependent),
         warnings=_others(dataset),
         sections=(
-            Section(
-                "numbers",
-                "Numbers",
-                tables=(
-                    *([verdict_table(compared)] if compared else []),
-                    interval_table(dataset.summary, order, intervals=not dataset.dependent),
-                ),
-            ),
-            *(_pictures(dataset, seeds, order) if compared else ()),
+            Section("numbers", "Numbers", tables=(*([verdict_table(compared)] if compared else []), intervals)),
+            *(_pictures(dataset, order) if compared else ()),
             fate_section(_fates(dataset, order)),
-            *tail,
+            *_tail(dataset, _impairments(dataset)),
         ),
     )
+
+
+def _tail(dataset: Dataset, impairments: Mapping[str, Sequence[Mapping[str, Any]]]) -> tuple[Section, ...]:
+    whose = "" if isinstance(dataset.manifest.get("scenario"), dict) else " of the first cell"
+    scenario = dataset.scenario_of_all()
+    provenance = provenance_section(dataset.manifest, seeds=dataset.seeds, scenario=scenario, of=whose)
+    return (*filter(None, [impairment_section(impairments)] if impairments else []), provenance)
 
 
 def _basis(compared: Comparison | None, runs: int, dependent: str) -> str:
@@ -93,24 +137,22 @@ def _basis(compared: Comparison | None, runs: int, dependent: str) -> str:
     return "One run has no interval." if runs == 1 else f"Intervals are at 95 %. {sizing(runs)}"
 
 
-def _pictures(dataset: Dataset, seeds: Sequence[int], order: Sequence[str]) -> tuple[Section, ...]:
+def _pictures(dataset: Dataset, order: Sequence[str]) -> tuple[Section, ...]:
     """Over time, the first seed; for the rest, the frames of all seeds together."""
+    seeds = dataset.seeds
     pooled = seeds[:_POOLED_RUNS]
     of_all = "all captured frames of " + ("all runs" if len(pooled) == len(seeds) else f"the first {len(pooled)} runs")
     one = f"the run with seed {seeds[0]}, the first of {len(seeds)}"
     return picture_sections(
-        _as_run(dataset, seeds[:1]), order, pooled=_as_run(dataset, pooled), of=one, pooled_of=of_all
+        _measured(dataset, seeds[:1]), order, pooled=_measured(dataset, pooled), of=one, pooled_of=of_all
     )
 
 
-def _as_run(dataset: Dataset, seeds: Sequence[int]) -> Run:
-    """The cells of these seeds as if they were one run, which is what pictures are made of."""
+def _measured(dataset: Dataset, seeds: Sequence[int]) -> Run:
+    """What was measured with these seeds, as one run: pictures are made of it."""
     summary = dataset.summary
     rows = summary[summary["seed"].isin(list(seeds)) & (summary["arm"] != FLOOR) & (summary["outcome"] == "measured")]
-    cells = rows["cell"].tolist()
-    manifest = {"scenario": {"name": dataset.name}, "complete": True, "arms": {}}
-    arms = [{"arm": arm, "outcome": "measured", "summary": {}} for arm in dict.fromkeys(rows["arm"].tolist())]
-    return Run(dataset.path, manifest, arms, dataset.ledger(cells), dataset.links(cells))
+    return Run(dataset, tuple(rows["cell"].tolist()))
 
 
 def _others(dataset: Dataset) -> tuple[str, ...]:

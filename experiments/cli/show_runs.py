@@ -1,4 +1,4 @@
-"""What the commands show of a dataset of runs: what is known of each arm, the verdict, and how sure that is."""
+"""What the commands show of many runs: what is known of each arm, the verdict, and how sure that is."""
 
 from typing import Any
 
@@ -9,11 +9,12 @@ from rich.table import Table
 
 from glassbench.experiments.cli.numbers import number_text
 from glassbench.experiments.cli.whole_table import print_whole
+from glassbench.experiments.results.captures import CAPTURES
 from glassbench.experiments.results.dataset import Dataset
 from glassbench.experiments.results.evidence import evidence, sizing
 from glassbench.experiments.results.json_form import json_text
 from glassbench.experiments.results.statistics import ArmEvidence, Comparison, Interval, Paired
-from glassbench.experiments.results.subject import dataset_subject
+from glassbench.experiments.results.subject import subject
 from glassbench.experiments.scenario.spec import FLOOR
 
 _MEDIANS = {
@@ -26,11 +27,8 @@ _MEDIANS = {
 }
 
 
-def show_dataset(dataset: Dataset, *, as_json: bool) -> None:
-    """The evidence of a dataset without axes, if it keeps frames; else the median over seeds of each cell."""
-    if dataset.axes or not dataset.manifest.get("frames"):
-        show_medians(dataset, as_json=as_json)
-        return
+def show_evidence(dataset: Dataset, *, as_json: bool) -> None:
+    """The arms of a dataset without axes, compared over its seeds."""
     compared = evidence(dataset)
     if as_json:
         typer.echo(json_text(evidence_object(dataset, compared)))
@@ -40,13 +38,15 @@ def show_dataset(dataset: Dataset, *, as_json: bool) -> None:
     typer.echo(compared.answer)
     if compared.unit == "run" and not compared.dependent:
         typer.echo(sizing(compared.blocks))
+    if (captures := dataset.path / CAPTURES).is_dir():
+        typer.echo(f"captures: {captures} (packets for Wireshark, qlogs for qvis)")
     typer.echo(f"results: {dataset.path} (complete)")
 
 
 def show_medians(dataset: Dataset, *, as_json: bool) -> None:
     """A row per point of the axes and arm: medians over the seeds."""
     if as_json:
-        record = {"dataset": str(dataset.path), "points": median_rows(dataset)}
+        record = {"results": str(dataset.path), "points": median_rows(dataset)}
         said = {"notes": dataset.notes, "overlap": overlap_object(dataset)}
         typer.echo(json_text({**record, **said}))
         return
@@ -67,7 +67,7 @@ def medians_table(dataset: Dataset) -> Table:
     """A row per point of the axes and arm, the floor's not among them."""
     table = Table(
         box=box.SIMPLE_HEAD,
-        title=f"{dataset.name}: medians over seeds\n{dataset_subject(dataset)}",
+        title=f"{dataset.name}: medians over seeds\n{subject(dataset)}",
         title_justify="left",
     )
     for axis in dataset.axes:
@@ -85,7 +85,7 @@ def medians_table(dataset: Dataset) -> Table:
 def evidence_object(dataset: Dataset, compared: Comparison) -> dict[str, Any]:
     """What `--json` prints."""
     return {
-        "dataset": str(dataset.path),
+        "results": str(dataset.path),
         "blocks": compared.blocks,
         "unit": compared.unit,
         "percentile": compared.percentile,
@@ -99,7 +99,7 @@ def evidence_object(dataset: Dataset, compared: Comparison) -> dict[str, Any]:
 
 def _table(dataset: Dataset, compared: Comparison) -> Table:
     name = f"p{100 * compared.percentile:g}"
-    title = f"{dataset.name}: {compared.blocks} {compared.unit}s\n{dataset_subject(dataset)}"
+    title = f"{dataset.name}: {compared.blocks} {compared.unit}s\n{subject(dataset)}"
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, title_style="bold")
     table.add_column("arm", overflow="fold")
     for heading in (

@@ -1,4 +1,4 @@
-"""What one run answers, in a sentence, and what its source said of itself."""
+"""What one run answers, in a sentence."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -11,17 +11,19 @@ _TOO_CLOSE = 1.05
 
 
 def answer(arms: Sequence[Mapping[str, Any]]) -> str:
-    """The soonest arms by their 95th percentile; `arms` has `arm`, `outcome`, `captured`, `g2g_p50_ms` and `g2g_p95_ms`
-    of each."""
+    """The soonest arms by their 95th percentile, of the records of a run's arms."""
     ended = [arm for arm in arms if arm["outcome"] == "measured"]
     if not ended:
         return "No arm was measured to its end, so there is nothing to compare."
-    ranked = sorted((_number(arm["g2g_p95_ms"]), _number(arm["g2g_p50_ms"]), str(arm["arm"])) for arm in ended)
+    ranked = sorted(
+        (_number(arm["summary"].get("g2g_p95_ms")), _number(arm["summary"].get("g2g_p50_ms")), str(arm["arm"]))
+        for arm in ended
+    )
     least = ranked[0][0]
     if math.isinf(least):
         return "No arm showed 95 % of its frames, so none has a 95th percentile; compare the p95 signal delays."
     close = [f"{arm} ({p95:.0f} ms)" for p95, _, arm in ranked if p95 <= _TOO_CLOSE * least]
-    frames = min(_number(arm.get("captured")) for arm in ended)
+    frames = min(_number(arm["summary"].get("captured")) for arm in ended)
     if frames < (needed := values_needed(0.95)):
         return f"Too few frames for a verdict ({frames:.0f}; it takes {needed}); soonest of these: {', '.join(close)}."
     if len(close) == 1:

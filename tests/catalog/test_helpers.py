@@ -1,0 +1,80 @@
+"""What experiments of the catalog share: cells, points by their fields, chance, and the look of pictures."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from glassbench.experiments.catalog.cells import delay, make_cell, make_plan, video
+from glassbench.experiments.catalog.chance import beyond, deviation
+from glassbench.experiments.catalog.figures import curve, finish, logarithmic, panels
+from glassbench.experiments.catalog.frames import only, select
+from glassbench.experiments.results.plots.style import arm_styles
+
+
+@dataclass(frozen=True)
+class Place:
+    arm: str
+    rtt: float
+
+
+PLACES = [Place("udp", 0.1), Place("udp", 0.2), Place("srt", 0.1)]
+
+
+def test_points_are_chosen_by_their_fields_in_their_order() -> None:
+    assert select(PLACES, arm="udp") == PLACES[:2]
+    assert select(PLACES, arm="udp", rtt=0.2) == [only(PLACES, arm="udp", rtt=0.2)] == [PLACES[1]]
+
+
+@pytest.mark.parametrize("fields", [{"arm": "udp"}, {"arm": "rtp"}])
+def test_no_point_and_several_are_no_one_point(fields) -> None:
+    with pytest.raises(ValueError):
+        only(PLACES, **fields)
+
+
+def test_a_cell_is_one_arm_over_its_path() -> None:
+    path = {"down": [delay(0.025)], "up": [delay(0.025)]}
+    cell = make_cell({"rtt": 0.05}, "made-up", arm="udp", seconds=1.5, media=video("1Mbit/s"), network=path, seed=7)
+    assert cell.axes == {"rtt": 0.05}
+    assert (cell.scenario.duration, cell.scenario.seed) == (1.5, 7)
+    assert [arm.transport for arm in cell.scenario.arms] == ["udp"]
+    assert [element.kind for element in cell.scenario.network.paths()[0]] == ["delay"]
+    assert make_plan("made-up", [cell]).frames
+
+
+def test_a_share_of_many_is_off_by_chance_less_than_a_share_of_few() -> None:
+    assert deviation(0.1, 900) == pytest.approx(0.01)
+    assert deviation(0.1, 90_000) == pytest.approx(0.001)
+
+
+def test_a_count_is_beyond_its_bounds_on_either_side_and_by_more_than_one() -> None:
+    assert beyond(30, 25, 100) == beyond(101, 25, 100) == beyond(24, 25, 100) == 0
+    assert beyond(121, 25, 100) == pytest.approx(2)
+    assert beyond(14, 25, 100) == pytest.approx(2)
+
+
+def test_panels_share_one_title_and_curves_the_style_of_their_arm() -> None:
+    figure, axes = panels("title", 3)
+    assert len(axes) == 3 and figure.get_suptitle() == "title"
+    style = arm_styles(["udp"])["udp"]
+    curve(axes[0], style, [1, 2], [10, 20], label="udp", linestyle="")
+    (line,) = axes[0].lines
+    assert (line.get_color(), line.get_marker(), line.get_linestyle()) == (style.color, style.marker, "None")
+
+
+def test_logarithmic_ticks_are_plain_numbers_or_have_names() -> None:
+    _, (left, right) = panels("title")
+    logarithmic(left, x=[0.5, 1000], y={0.01: "none", 1: "1"})
+    assert [label.get_text() for label in left.get_xticklabels()] == ["0.5", "1000"]
+    assert [label.get_text() for label in left.get_yticklabels()] == ["none", "1"]
+    logarithmic(right, y=[1, 10])
+    assert (right.get_xscale(), right.get_yscale()) == ("linear", "log")
+
+
+def test_a_panel_has_its_title_and_a_legend_unless_it_shares_one() -> None:
+    _, (left, right) = panels("title")
+    for axes, legend in ((left, True), (right, False)):
+        curve(axes, arm_styles(["udp"])["udp"], np.arange(3), np.arange(3), label="udp")
+        finish(axes, "panel", "seconds", legend=legend)
+        assert (axes.get_title(loc="left"), axes.get_xlabel()) == ("panel", "seconds")
+        assert (axes.get_legend() is not None) == legend
