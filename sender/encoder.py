@@ -4,7 +4,7 @@ libx264 and libx265 are GPL; they come with the FFmpeg inside PyAV's wheel.
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import NamedTuple, Protocol
@@ -16,7 +16,10 @@ from av.video.frame import PictureType
 from glassbench.sender.source import PixelSource
 from glassbench.sender.stamp import write_stamp
 from glassbench.sender.thread_priority import same_priority
+from glassbench.transport.codecs import CODECS, EncoderEntry
 from glassbench.transport.stamp_code import Stamp
+
+ENCODERS: dict[str, EncoderEntry] = {name: codec.encoder for name, codec in CODECS.items()}
 
 _NO_INTERVAL = 1_000_000  # frames: longer than any run
 
@@ -66,70 +69,6 @@ class EncoderSettings:
             raise EncoderError(
                 f"unknown preset {self.preset!r} for {self.codec}; accepted are {', '.join(map(repr, presets))}"
             )
-
-
-@dataclass(frozen=True, slots=True)
-class EncoderEntry:
-    """One line of the table: FFmpeg's name of the encoder, its default preset, all that are accepted, and how it is
-    told what the settings say."""
-
-    library: str
-    preset: str
-    presets: tuple[str, ...]
-    options: Callable[[str, EncoderSettings], dict[str, str]]
-
-
-def _x264(preset: str, settings: EncoderSettings) -> dict[str, str]:
-    # bit_rate == maxrate plus bufsize is CBR: the only form in which x264 follows later changes of bit_rate.
-    rate = {"maxrate": str(settings.bitrate_bps), "bufsize": _vbv_bits(settings)}
-    return {"preset": preset, "tune": "zerolatency", "forced-idr": "1", "sc_threshold": "0", **rate}
-
-
-def _x265(preset: str, settings: EncoderSettings) -> dict[str, str]:
-    params = "log-level=none:pools=none:frame-threads=1:scenecut=0:open-gop=0"
-    rate = {"maxrate": str(settings.bitrate_bps), "bufsize": _vbv_bits(settings)}
-    return {"preset": preset, "tune": "zerolatency", "forced-idr": "1", "x265-params": params, **rate}
-
-
-def _vpx(preset: str, settings: EncoderSettings) -> dict[str, str]:
-    rate = str(settings.bitrate_bps)
-    return {
-        "deadline": "realtime",
-        "cpu-used": preset,
-        "lag-in-frames": "0",
-        "auto-alt-ref": "0",
-        "minrate": rate,  # minrate == maxrate == bit_rate is libvpx's CBR
-        "maxrate": rate,
-        "bufsize": _vbv_bits(settings),
-    }
-
-
-def _vp8(preset: str, settings: EncoderSettings) -> dict[str, str]:
-    # A positive number lets VP8 choose its speed by the clock, so that the bytes would depend on the load.
-    return {**_vpx(preset, settings), "cpu-used": f"-{preset}"}
-
-
-def _svtav1(preset: str, settings: EncoderSettings) -> dict[str, str]:
-    return {"preset": preset, "svtav1-params": "pred-struct=1:rtc=1:lookahead=0:rc=2:lp=1:scd=0"}
-
-
-def _numbers(last: int) -> tuple[str, ...]:
-    return tuple(str(number) for number in range(last + 1))
-
-
-_X26X_PRESETS = (
-    *("ultrafast", "superfast", "veryfast", "faster", "fast"),
-    *("medium", "slow", "slower", "veryslow", "placebo"),
-)
-
-ENCODERS: dict[str, EncoderEntry] = {
-    "h264": EncoderEntry("libx264", "ultrafast", _X26X_PRESETS, _x264),
-    "hevc": EncoderEntry("libx265", "ultrafast", _X26X_PRESETS, _x265),
-    "vp8": EncoderEntry("libvpx", "8", _numbers(16), _vp8),
-    "vp9": EncoderEntry("libvpx-vp9", "8", _numbers(8), _vpx),
-    # From preset 8 on, SVT-AV1 4.1 leaves whole 16x16 blocks stale that have changed from black to white.
-    "av1": EncoderEntry("libsvtav1", "7", _numbers(7), _svtav1),
-}
 
 
 class PictureEncoder:
@@ -210,7 +149,3 @@ def stamped_pictures(source: PixelSource, stamps: Iterable[Stamp]) -> Iterator[a
     for picture, stamp in zip(source.pictures(), stamps, strict=False):
         write_stamp(picture, stamp)
         yield picture
-
-
-def _vbv_bits(settings: EncoderSettings) -> str:
-    return str(round(settings.bitrate_bps * settings.vbv))

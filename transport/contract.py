@@ -24,7 +24,7 @@ class Datagram(NamedTuple):
 class Track:
     """What both ends agree on before media starts (the role of SDP or of a MoQ catalog).
 
-    `media` is "h264", "hevc", "vp8", "vp9", "av1" or "data" (opaque messages). `priority` is strict, 0 is the most
+    `media` is a name of `codecs.CODECS`, such as "h264", or "data" (opaque messages). `priority` is strict, 0 the most
     important. `deadline` is in seconds from capture to display, of messages to delivery: a frame past it is decoded, as
     others refer to it, and not displayed. None: there is none.
     """
@@ -184,7 +184,10 @@ class Transport(Protocol):
         """End the connection in the protocol's own way."""
 
     def stats(self) -> Mapping[str, int]:
-        """Counters by name: datagrams, retransmissions, malformed, dropped_full, keyframe_requests ... all from 0."""
+        """Counters by name: datagrams_sent, malformed, dropped_full, keyframe_requests ... all from 0, none ever falls.
+
+        A name with `max_` in front is a size.
+        """
 
 
 class Observer(Protocol):

@@ -1,29 +1,35 @@
 """The table of transports: one file and one line each. `tests/transport/test_contract.py` runs over every line.
 
 To add one: write `transport/<name>.py` with a frozen options dataclass (defaults for all fields, `__post_init__` raises
-ValueError for bad values) and the two ends, each made from a `TransportConfig`; then add a line here.
+ValueError for bad values) and the two ends, each made from a `TransportConfig`; then add a line here. A package of your
+own offers its TransportEntry as an entry point of the group `glassbench.transports`.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
+from functools import partial
 from typing import Any, get_args, get_type_hints
 
-from glassbench.transport import (
-    quic_datagram,
-    quic_stream,
-    quic_stream_per_frame,
-    quic_stream_per_gop,
-    webtransport_datagram,
-    webtransport_stream_per_frame,
-)
+from glassbench.transport.codecs import CODECS
 from glassbench.transport.contract import Transport, TransportConfig
+from glassbench.transport.dissection import MakeHint
+from glassbench.transport.plugins import Table
+from glassbench.transport.quic.arms import datagram_receiver, datagram_sender, stream_receiver, stream_sender
 from glassbench.transport.quic.options import DatagramOptions, QuicOptions
+from glassbench.transport.quic.session import BareSession, Session
+from glassbench.transport.quic.streams import StreamPer
+from glassbench.transport.quic.webtransport import WebTransportSession
 from glassbench.transport.rtp import MEDIA as RTP_MEDIA
 from glassbench.transport.rtp import RtpOptions, RtpReceiver, RtpSender
+from glassbench.transport.rtp.dissection import announcement
 from glassbench.transport.srt import SrtOptions, SrtReceiver, SrtSender
+from glassbench.transport.srt.dissection import version_5
 from glassbench.transport.udp import UdpOptions, UdpReceiver, UdpSender
 
-ANY_MEDIA = frozenset({"h264", "hevc", "vp8", "vp9", "av1", "data"})
+ANY_MEDIA = frozenset({*CODECS, "data"})
+
+Make = Callable[[TransportConfig], Transport]
+Options = Mapping[str, object]
 
 _RENAMED = {"congestion": ("control", "aioquic's own is stack=stock,control=reno")}
 """Options of earlier releases: what they are called now, and what else is to be known."""
@@ -33,59 +39,102 @@ _REFUSED = {"ecn": "nothing in its feedback tells of marks; quic-*, webtransport
 
 @dataclass(frozen=True, slots=True)
 class TransportEntry:
-    """One transport: what it is, what can be set, and how its two ends are made.
+    """One transport: all that the rest of the program knows of it.
 
     `options` is a frozen dataclass with a default for every field. `media` holds the values of `Track.media` that it
-    carries; the makers raise `Unsupported` for any other.
+    carries; the makers raise `Unsupported` for any other. `holds` says for complete options how many seconds the
+    receiver keeps each frame back on purpose, so that the run does not end before its last one is shown. `hint` makes
+    what Wireshark must be told ahead of the packets; None where it sees for itself what they are.
     """
 
     name: str
     summary: str
     options: type
-    make_sender: Callable[[TransportConfig], Transport]
-    make_receiver: Callable[[TransportConfig], Transport]
+    make_sender: Make
+    make_receiver: Make
     media: frozenset[str]
+    holds: Callable[[Options], float] = lambda options: 0.0
+    hint: MakeHint | None = None
 
 
-_ENTRIES: tuple[TransportEntry, ...] = (
+def _srt_latency(options: Options) -> float:
+    return SrtOptions(**dict(options)).latency_ms / 1e3  # type: ignore[arg-type]
+
+
+def _on_streams(session: type[Session], per: StreamPer) -> tuple[type[QuicOptions], Make, Make]:
+    """Options and ends of an arm with frames on streams."""
+    given: dict[str, Any] = {"options": QuicOptions, "session": session, "per": per}
+    return QuicOptions, partial(stream_sender, **given), partial(stream_receiver, **given)
+
+
+def _in_datagrams(session: type[Session]) -> tuple[type[DatagramOptions], Make, Make]:
+    """Options and ends of an arm with frames in datagrams."""
+    return DatagramOptions, partial(datagram_sender, session=session), partial(datagram_receiver, session=session)
+
+
+_TRACK, _GROUP, _FRAME = StreamPer.TRACK, StreamPer.GROUP, StreamPer.FRAME
+_BARE, _HTTP3 = BareSession, WebTransportSession
+
+_OWN = (
     TransportEntry("udp", "the floor: fragments, no repair", UdpOptions, UdpSender, UdpReceiver, ANY_MEDIA),
-    TransportEntry("rtp", "RTP with NACK, RTX and PLI", RtpOptions, RtpSender, RtpReceiver, RTP_MEDIA),
-    TransportEntry("srt", "SRT live mode: constant latency, NAK repair", SrtOptions, SrtSender, SrtReceiver, ANY_MEDIA),
-    TransportEntry("quic-stream", "one ordered stream per track", QuicOptions, *quic_stream.ENDS, ANY_MEDIA),
     TransportEntry(
-        "quic-stream-per-gop", "a stream per group of pictures", QuicOptions, *quic_stream_per_gop.ENDS, ANY_MEDIA
-    ),
-    TransportEntry("quic-stream-per-frame", "a stream per frame", QuicOptions, *quic_stream_per_frame.ENDS, ANY_MEDIA),
-    TransportEntry("quic-datagram", "DATAGRAMs, repaired in time", DatagramOptions, *quic_datagram.ENDS, ANY_MEDIA),
-    TransportEntry(
-        "webtransport-datagram", "datagrams over HTTP/3", DatagramOptions, *webtransport_datagram.ENDS, ANY_MEDIA
+        "rtp", "RTP with NACK, RTX and PLI", RtpOptions, RtpSender, RtpReceiver, RTP_MEDIA, hint=announcement
     ),
     TransportEntry(
-        "webtransport-stream-per-frame",
-        "a stream per frame over HTTP/3",
-        QuicOptions,
-        *webtransport_stream_per_frame.ENDS,
+        *("srt", "SRT live mode: constant latency, NAK repair", SrtOptions, SrtSender, SrtReceiver, ANY_MEDIA),
+        holds=_srt_latency,
+        hint=version_5,
+    ),
+    TransportEntry("quic-stream", "one ordered stream per track", *_on_streams(_BARE, _TRACK), ANY_MEDIA),
+    TransportEntry("quic-stream-per-gop", "a stream per group of pictures", *_on_streams(_BARE, _GROUP), ANY_MEDIA),
+    TransportEntry("quic-stream-per-frame", "a stream per frame", *_on_streams(_BARE, _FRAME), ANY_MEDIA),
+    TransportEntry("quic-datagram", "DATAGRAMs, repaired in time", *_in_datagrams(_BARE), ANY_MEDIA),
+    TransportEntry("webtransport-datagram", "datagrams over HTTP/3", *_in_datagrams(_HTTP3), ANY_MEDIA),
+    TransportEntry(
+        "webtransport-stream-per-gop",
+        "a stream per group of pictures over HTTP/3",
+        *_on_streams(_HTTP3, _GROUP),
         ANY_MEDIA,
+    ),
+    TransportEntry(
+        "webtransport-stream-per-frame", "a stream per frame over HTTP/3", *_on_streams(_HTTP3, _FRAME), ANY_MEDIA
     ),
 )
 
-TRANSPORTS: dict[str, TransportEntry] = {entry.name: entry for entry in _ENTRIES}
+
+def _plugin(name: str, loaded: object) -> TransportEntry:
+    """What a package offers as a transport. Raises ValueError."""
+    if not isinstance(loaded, TransportEntry):
+        raise ValueError(f"found {loaded!r}, accepted is a glassbench.transport.registry.TransportEntry")
+    if loaded.name != name:
+        raise ValueError(f"the entry is named {loaded.name!r}; both names must be the same")
+    if not is_dataclass(loaded.options):
+        raise ValueError(f"its options are {loaded.options!r}, accepted is a frozen dataclass with defaults")
+    return loaded
+
+
+TRANSPORTS: Table[TransportEntry] = Table("glassbench.transports", {entry.name: entry for entry in _OWN}, _plugin)
 
 
 def get(name: str) -> TransportEntry:
     """The entry of a transport. Raises ValueError naming the known ones."""
-    entry = TRANSPORTS.get(name)
-    if entry is None:
+    if name not in TRANSPORTS:
         raise ValueError(f"unknown transport {name!r}; known are {', '.join(TRANSPORTS)}")
-    return entry
+    return TRANSPORTS[name]
 
 
 def validate_options(name: str, options: Mapping[str, object]) -> dict[str, object]:
-    """The options of transport `name`, completed with its defaults.
+    """The options of the transport of this name, completed with its defaults. Raises ValueError as `get` and
+    `complete_options` do."""
+    return complete_options(get(name), options)
+
+
+def complete_options(entry: TransportEntry, options: Mapping[str, object]) -> dict[str, object]:
+    """These options, completed with the defaults of a transport.
 
     Raises ValueError for an option that is unknown, of another type or out of range.
     """
-    entry = get(name)
+    name = entry.name
     types = get_type_hints(entry.options)
     for key, value in options.items():
         if key not in types:

@@ -26,10 +26,11 @@ _MUCH_REPAIR = 0.5  # of the media's bytes: an arm that sends more again says ho
 
 @dataclass(frozen=True)
 class Facts:
-    """What rules look at: the scenario, the video frames of the ledger, the number of messages, `stats` and
-    `impairments` of the arm."""
+    """What rules look at: the scenario, the options of the arm, the video frames of the ledger, the number of messages,
+    `stats` and `impairments` of the arm."""
 
     scenario: Scenario
+    options: Mapping[str, Any]
     frames: pd.DataFrame
     messages: int
     stats: Mapping[str, Any]
@@ -53,7 +54,8 @@ def with_notes(result: ArmResult, scenario: Scenario) -> ArmResult:
     if result.ledger is None:
         return result
     video = result.ledger[result.ledger["track"] == VIDEO_TRACK]
-    facts = Facts(scenario, video, len(result.ledger) - len(video), result.stats, result.impairments)
+    options = next((dict(arm.options) for arm in scenario.arms if arm.label == result.arm), {})
+    facts = Facts(scenario, options, video, len(result.ledger) - len(video), result.stats, result.impairments)
     return replace(result, notes=(*result.notes, *(sentence for rule in RULES for sentence in rule(facts))))
 
 
@@ -182,9 +184,13 @@ def _time_base_of_srt(facts: Facts) -> Iterator[str]:
 def _ecn_without_ect(facts: Facts) -> Iterator[str]:
     if "between" in facts.stats:
         return  # between hosts the network is not that of the scenario
+    if facts.options.get("ecn"):
+        return
     queues = [getattr(element, "queue", None) for path in facts.scenario.network.paths() for element in path]
     if any(isinstance(queue, CoDelSpec) and queue.ecn for queue in queues):
-        yield "CoDel's ecn = true marks nothing: no transport here sends packets that support ECN, so they are dropped"
+        yield (
+            "CoDel's ecn = true marks nothing: packets support ECN with the option ecn=true of an arm, others are dropped"
+        )
 
 
 RULES: tuple[Rule, ...] = (

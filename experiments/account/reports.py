@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from glassbench.experiments.account.connection import Connection
-from glassbench.experiments.scenario.elements import Direction
+from glassbench.experiments.scenario.element_spec import Direction
 from glassbench.receiver.decoded import Decoded
 from glassbench.receiver.record import ReceivedRecord
 from glassbench.sender.record import SentRecord

@@ -18,7 +18,7 @@ def fingerprint(target: Target) -> str:
     content = scenario.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
     digest = hashlib.sha256(json.dumps([content, target.seeds], sort_keys=True).encode())
     try:
-        digest.update(json.dumps(list(digests(content).values())).encode())
+        digest.update(json.dumps(list(digests([scenario]).values())).encode())
     except OSError as error:
         raise BudgetError(f"cannot read {error.filename} of scenario {target.name}: {error.strerror}") from None
     return digest.hexdigest()[:16]

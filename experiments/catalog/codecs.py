@@ -14,16 +14,9 @@ from glassbench.experiments.catalog.frames import column
 from glassbench.experiments.engine.plan import Cell, Plan
 from glassbench.experiments.results.dataset import Dataset
 from glassbench.experiments.results.plots.style import FAINT, arm_styles
-from glassbench.sender.cost import DECODE_COSTS, ENCODE_COSTS
+from glassbench.transport.codecs import CODECS
 
-CODECS = {
-    "h264": "x264-ultrafast",
-    "hevc": "x265-ultrafast",
-    "vp8": "vp8-realtime",
-    "vp9": "vp9-realtime",
-    "av1": "svtav1-rtc",
-}
-NAMES = {"h264": "H.264", "hevc": "HEVC", "vp8": "VP8", "vp9": "VP9", "av1": "AV1"}
+LADDERS = ("h264", "hevc", "vp8", "vp9", "av1")
 BITRATES = (0.1e6, 0.2e6, 0.4e6, 0.8e6)
 PSNR_DB = 40.0  # the equal quality: of luma, the mean over frames
 FAST, SLOW = 100e6, 1.5e6  # bit/s of the link
@@ -73,8 +66,11 @@ def bd_rate(anchor: Ladder, tested: Ladder) -> float:
 
 def cost_ms(codec: str) -> float:
     """What encoding and decoding a frame costs, by the models."""
-    models = (ENCODE_COSTS[CODECS[codec]], DECODE_COSTS[codec])
-    return 1e3 * sum(model.seconds(WIDTH, HEIGHT) for model in models)
+    return 1e3 * (_encode_seconds(codec) + CODECS[codec].decode_cost.seconds(WIDTH, HEIGHT))
+
+
+def _encode_seconds(codec: str) -> float:
+    return CODECS[codec].encode_costs[CODECS[codec].encode_cost].seconds(WIDTH, HEIGHT)
 
 
 def _plans() -> tuple[Plan, ...]:
@@ -92,7 +88,7 @@ def _cells(rate: float) -> list[Cell]:
             media={"source": "bikes", "codec": codec, "bitrate": f"{bitrate / 1e3:g}kbit/s"},
             network={"down": [link, delay(DELAY)], "up": [delay(DELAY)]},
         )
-        for codec in CODECS
+        for codec in LADDERS
         for bitrate in BITRATES
     ]
 
@@ -102,7 +98,7 @@ def ladders(data: Datasets) -> dict[str, Ladder]:
     fast, slow = data["fast-link"], data["slow-link"]
     ledger = fast.ledger()
     by_codec = {}
-    for codec in CODECS:
+    for codec in LADDERS:
         rows = fast.where(codec=codec)
         sizes = ledger[ledger["cell"].isin(rows["cell"])].groupby("cell")["size_bytes"].sum()
         by_codec[codec] = Ladder(
@@ -133,7 +129,7 @@ def _checks(data: Datasets) -> list[Check]:
 
 
 def _all_need_less_than_h264(table: dict[str, Ladder]) -> Check:
-    rates = {NAMES[codec]: bd_rate(table["h264"], table[codec]) for codec in ("hevc", "vp9", "av1")}
+    rates = {CODECS[codec].title: bd_rate(table["h264"], table[codec]) for codec in ("hevc", "vp9", "av1")}
     return check(
         "HEVC, VP9 and AV1 need fewer bits than H.264 for the same quality",
         _OZER,
@@ -144,7 +140,7 @@ def _all_need_less_than_h264(table: dict[str, Ladder]) -> Check:
 
 
 def _av1_needs_least(table: dict[str, Ladder]) -> Check:
-    rates = {NAMES[codec]: bd_rate(table["av1"], table[codec]) for codec in ("hevc", "vp9", "h264")}
+    rates = {CODECS[codec].title: bd_rate(table["av1"], table[codec]) for codec in ("hevc", "vp9", "h264")}
     return check(
         "AV1 needs the fewest bits of all",
         _OZER,
@@ -165,18 +161,18 @@ def _hevc_needs_less_than_vp9(table: dict[str, Ladder]) -> Check:
 
 
 def _encoding_takes_what_its_model_says(table: dict[str, Ladder]) -> Check:
-    want = {NAMES[codec]: ENCODE_COSTS[model].seconds(WIDTH, HEIGHT) for codec, model in CODECS.items()}
+    want = {CODECS[codec].title: _encode_seconds(codec) for codec in LADDERS}
     return check(
         "The encoder adds what its cost model says, and more for the newer codecs",
         "closed form: base + seconds per megapixel x 640 x 272, sender/cost.py",
         "value",
-        value(MS, [table[codec].encode_ms / 1e3 for codec in CODECS], want, off=1e-6),
+        value(MS, [table[codec].encode_ms / 1e3 for codec in LADDERS], want, off=1e-6),
     )
 
 
 def _cheapest_is_first_on_a_fast_link(table: dict[str, Ladder]) -> Check:
-    got = {NAMES[codec]: ladder.ms_at(PSNR_DB, ladder.fast_ms) / 1e3 for codec, ladder in table.items()}
-    cheapest = NAMES[min(CODECS, key=cost_ms)]
+    got = {CODECS[codec].title: ladder.ms_at(PSNR_DB, ladder.fast_ms) / 1e3 for codec, ladder in table.items()}
+    cheapest = CODECS[min(LADDERS, key=cost_ms)].title
     first = got.pop(cheapest)
     return check(
         "On a fast link the codec that computes least is on the screen first at equal quality",
@@ -188,9 +184,13 @@ def _cheapest_is_first_on_a_fast_link(table: dict[str, Ladder]) -> Check:
 
 def _fewest_bits_pay_on_a_slow_link(table: dict[str, Ladder]) -> Check:
     got = {codec: ladder.ms_at(PSNR_DB, ladder.slow_ms) / 1e3 for codec, ladder in table.items()}
-    want = {codec: _sum_of_parts(codec, table[codec], SLOW) for codec in CODECS}
+    want = {codec: _sum_of_parts(codec, table[codec], SLOW) for codec in LADDERS}
     sooner, later = (
-        {NAMES[codec]: got[codec] for codec in CODECS if codec != "h264" and (want[codec] < want["h264"]) == before}
+        {
+            CODECS[codec].title: got[codec]
+            for codec in LADDERS
+            if codec != "h264" and (want[codec] < want["h264"]) == before
+        }
         for before in (True, False)
     )
     judgements = [bounded(MS, sooner, below=got["h264"], of=f"sooner at {PSNR_DB:g} dB")]
@@ -206,7 +206,7 @@ def _fewest_bits_pay_on_a_slow_link(table: dict[str, Ladder]) -> Check:
 
 def _latency_is_the_sum_of_its_parts(table: dict[str, Ladder]) -> Check:
     got = [ladder.ms_at(PSNR_DB, ladder.slow_ms) / 1e3 for ladder in table.values()]
-    want = {NAMES[codec]: _sum_of_parts(codec, ladder, SLOW) / 1e3 for codec, ladder in table.items()}
+    want = {CODECS[codec].title: _sum_of_parts(codec, ladder, SLOW) / 1e3 for codec, ladder in table.items()}
     return check(
         "The latency of a codec is its computing, propagation, and the bits of a frame over the rate",
         "closed form, for a mean frame",
@@ -224,8 +224,8 @@ def _figure(data: Datasets) -> Figure:
     table = ladders(data)
     figure, (left, right) = panels("Codecs at their real-time presets (bikes, 640x272)", size=(13, 4.8))
     rates = np.geomspace(1e6, 20e6, 50)
-    for codec, style in arm_styles(list(CODECS)).items():
-        ladder, name = table[codec], NAMES[codec]
+    for codec, style in arm_styles(list(LADDERS)).items():
+        ladder, name = table[codec], CODECS[codec].title
         at = f"{name}: {ladder.bps_at(PSNR_DB) / 1e3:.0f} kbit/s"
         curve(left, style, [bps / 1e6 for bps in ladder.bps], ladder.psnr_db, label=at)
         sums = [_sum_of_parts(codec, ladder, rate) for rate in rates]

@@ -70,7 +70,7 @@ def run_plan(
         "world": plan.world.words,
         "command": list(command),
         "versions": versions(),
-        "files": digests([cell.scenario.dump() for cell in plan.cells]),
+        "files": digests(cell.scenario for cell in plan.cells),
         **_windows(plan),
         **(about or {}),
     }

@@ -17,7 +17,8 @@ from glassbench.experiments.engine.progress import Advance, unwatched
 from glassbench.experiments.results.dataset import Run
 from glassbench.experiments.results.dataset_folder import new_place
 from glassbench.experiments.scenario import Scenario
-from glassbench.experiments.scenario.elements import DIRECTIONS, TraceSpec
+from glassbench.experiments.scenario.bottleneck_specs import TraceSpec
+from glassbench.experiments.scenario.element_spec import DIRECTIONS
 from glassbench.experiments.worlds.table import VIRTUAL, named
 from glassbench.experiments.worlds.world import World
 

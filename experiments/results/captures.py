@@ -15,11 +15,12 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from glassbench.experiments.results.dissection_hints import hint
 from glassbench.experiments.results.files import ResultsError, make_folder
 from glassbench.experiments.results.stream_file import StreamFile
 from glassbench.netem.capture import LinkCapture
+from glassbench.netem.packet import IP_UDP_HEADER_BYTES, Packet
 from glassbench.netem.pcapng import Pcapng
+from glassbench.transport import registry
 from glassbench.transport.contract import TransportConfig
 
 CAPTURES = "captures"  # in the folder of a run, with a folder for each arm
@@ -76,10 +77,13 @@ class ArmCapture:
 
     def describe(self, transport: str, sender: TransportConfig, *, now: float) -> None:
         """Tell Wireshark what it cannot see by itself, in a packet that was not sent."""
-        described = hint(transport, sender)
-        if described is not None:
-            interface = self._pcapng.add_interface("not sent: a hint for Wireshark")
-            self._pcapng.add_packet(interface, described.packet, 2 << 48, now=now, comment=described.comment)
+        make_hint = registry.get(transport).hint
+        if make_hint is None:
+            return
+        data, source, destination, comment = make_hint(sender)
+        packet = Packet(data, source, destination, 0, len(data) + IP_UDP_HEADER_BYTES, 0, 0.0, 0.0)
+        interface = self._pcapng.add_interface("not sent: a hint for Wireshark")
+        self._pcapng.add_packet(interface, packet, 2 << 48, now=now, comment=comment)
 
     def check(self) -> None:
         """Raises ResultsError if something could not be written."""

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from pydantic import PlainSerializer, PlainValidator
 
 from glassbench.experiments.scenario.schema import Spec, invalid, unknown
+from glassbench.transport.plugins import PluginError
 from glassbench.transport.registry import TRANSPORTS, validate_options
 
 Option = bool | int | float | str
@@ -48,8 +49,11 @@ Arm = Annotated[ArmSpec, PlainValidator(parse_arm), PlainSerializer(ArmSpec.tabl
 
 
 def _arm(transport: object, options: dict[str, Any], *, label: str, path: tuple[str, ...] = ()) -> ArmSpec:
-    if not isinstance(transport, str) or transport not in TRANSPORTS:
-        raise invalid(unknown("transport", transport, TRANSPORTS), *path)
+    try:
+        if not isinstance(transport, str) or transport not in TRANSPORTS:
+            raise invalid(unknown("transport", transport, TRANSPORTS), *path)
+    except PluginError as error:
+        raise invalid(str(error), *path) from None
     try:
         validate_options(transport, options)
     except ValueError as error:

@@ -6,31 +6,24 @@ from typing import Annotated, Any, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
+from glassbench.experiments.scenario.named_files import COST, SOURCE
 from glassbench.experiments.scenario.schema import Count, PositiveDuration, Rate, Size, Spec, checked, invalid, unknown
 from glassbench.experiments.scenario.tracks import CHAT_TRACK, VIDEO_TRACK
 from glassbench.sender.cost import decode_cost, encode_cost
-from glassbench.sender.encoder import ENCODERS, EncoderSettings
+from glassbench.sender.encoder import EncoderSettings
 from glassbench.sender.messages import Messages, periodic_instants, poisson_instants
 from glassbench.sender.size_model import SizeSource
 from glassbench.sender.source import PixelSource
 from glassbench.sender.sources import SourceRequest, open_source
+from glassbench.transport.codecs import CODECS
 from glassbench.transport.contract import Track
-
-# The model of what a codec costs that is meant when a scenario names none: that of the encoder behind `codec`.
-_ENCODE_COST = {
-    "h264": "x264-ultrafast",
-    "hevc": "x265-ultrafast",
-    "vp8": "vp8-realtime",
-    "vp9": "vp9-realtime",
-    "av1": "svtav1-rtc",
-}
 
 Priority = Annotated[int, Field(ge=0, le=100)]
 
 
 def _check_codec(name: Any) -> Any:
-    if name not in ENCODERS:
-        raise ValueError(unknown("codec", name, ENCODERS))
+    if name not in CODECS:
+        raise ValueError(unknown("codec", name, CODECS))
     return name
 
 
@@ -53,7 +46,7 @@ class VideoSpec(Spec):
     a frame past it is late, and not displayed.
     """
 
-    source: str
+    source: Annotated[str, SOURCE]
     codec: Annotated[str, checked(_check_codec)] = "h264"
     bitrate: Rate = 2e6
     fps: Annotated[float, Field(ge=1, le=240)] | None = None
@@ -62,8 +55,8 @@ class VideoSpec(Spec):
     keyframe_interval: Count | None = None
     vbv: PositiveDuration = 0.2
     preset: str | None = None
-    encode_cost: Annotated[str, checked(_check_encode_cost)] | None = None
-    decode_cost: Annotated[str, checked(_check_decode_cost)] | None = None
+    encode_cost: Annotated[str, COST, checked(_check_encode_cost)] | None = None
+    decode_cost: Annotated[str, COST, checked(_check_decode_cost)] | None = None
     priority: Priority = 1
     deadline: PositiveDuration | None = None
 
@@ -105,7 +98,7 @@ class VideoSpec(Spec):
 
     @property
     def encode_cost_name(self) -> str:
-        return self.encode_cost or _ENCODE_COST[self.codec]
+        return self.encode_cost or CODECS[self.codec].encode_cost
 
     @property
     def decode_cost_name(self) -> str:

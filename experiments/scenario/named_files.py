@@ -1,79 +1,124 @@
-"""Which files a scenario names: they decide its results as much as its text does."""
+"""Which files a scenario names: they decide its results as much as its text does.
+
+A field whose text may name a file says so in its type, by a marker: `Annotated[str, TRACE]`. Nothing else names one.
+"""
 
 import hashlib
-import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
+from glassbench.experiments.scenario.schema import Spec
 from glassbench.netem.traces import GENERATORS, load_pair
 from glassbench.netem.traces.files import find, sibling
 from glassbench.sender.cost import read_durations
 from glassbench.sender.regular_file import open_regular
 from glassbench.sender.size_model import read_sizes
+from glassbench.sender.sources import SOURCES
 
 
-class _Named(NamedTuple):
-    """A text of a scenario, the field in which it stands, and the columns beside it if it is a log."""
+class NamedFile(NamedTuple):
+    """The files that a text stands for, the one that it names first, and a digest of what they say."""
 
-    text: str
-    field: str
-    columns: str | None
-
-
-def named_files(content: Any) -> list[Path]:
-    """The files that a scenario, or several in a list, as `dump` gives them, name: videos, traces with both their
-    directions, recorded sizes and costs."""
-    files: dict[Path, None] = {}
-    for named in dict.fromkeys(_texts(content, "", None)):
-        if (path := _path(named)) is not None:
-            files[path] = None
-            if named.field == "trace" and (other := sibling(path)) is not None:
-                files[other] = None
-    return list(files)
+    paths: tuple[Path, ...]
+    digest: Callable[[], str]
 
 
-def digests(content: Any) -> dict[str, str]:
+@dataclass(frozen=True)
+class NamesFile:
+    """The marker of a field: what its text names, with the columns of a log; None if that is no file. `columns` is the
+    field beside it that has these."""
+
+    look: Callable[[str, str | None], NamedFile | None]
+    columns: str | None = None
+
+
+def named_files(*specs: Spec) -> list[Path]:
+    """The files that scenarios or parts of them name: videos, traces with both their directions, recorded sizes and
+    costs."""
+    return list(dict.fromkeys(path for named in _named(specs) for path in named.paths))
+
+
+def digests(specs: Iterable[Spec]) -> dict[str, str]:
     """A digest of what each of the named files says: of a trace and of recorded sizes and costs the values, so that
     comments, line ends and a byte order mark are no part of it; of a video the bytes. The digest of a trace is of both
     its directions. Raises OSError, and ValueError for a file that says nothing."""
-    return {
-        str(path): _digest(path, named)
-        for named in dict.fromkeys(_texts(content, "", None))
-        if (path := _path(named)) is not None
-    }
+    return {str(named.paths[0]): named.digest() for named in _named(specs)}
 
 
-def _digest(path: Path, named: _Named) -> str:
-    if named.field == "trace":
-        pair = load_pair(path, columns=named.columns)
-        return hashlib.sha256(pair.down.content() + pair.up.content()).hexdigest()[:16]
-    kind = named.text.partition(":")[0] if str(path) != named.text else ""
-    if kind == "sizes":
-        return hashlib.sha256(repr(read_sizes(path)).encode()).hexdigest()[:16]
-    if kind == "recorded":
-        return hashlib.sha256(repr(read_durations(path)).encode()).hexdigest()[:16]
-    with open_regular(path) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+def _named(specs: Iterable[Spec]) -> Iterator[NamedFile]:
+    for marker, text, columns in dict.fromkeys(field for spec in specs for field in _fields(spec)):
+        if (named := marker.look(text, columns)) is not None:
+            yield named
 
 
-def _path(named: _Named) -> Path | None:
-    """The file that a text names; None if it names something else."""
-    if named.field == "trace":  # X stands for X.down and X.up
-        return None if named.text in GENERATORS else find(Path(named.text))
-    for text in (named.text, named.text.partition(":")[2]):
-        if os.path.isfile(text):  # noqa: PTH113  for a name that no file has pathlib raises
-            return Path(text)
-    return None
+def _fields(value: object) -> Iterator[tuple[NamesFile, str, str | None]]:
+    """The marked fields of a spec and of the specs inside of it, with their texts and columns."""
+    if isinstance(value, tuple):
+        for item in value:
+            yield from _fields(item)
+    if not isinstance(value, Spec):
+        return
+    for name, field in type(value).model_fields.items():
+        content = getattr(value, name)
+        if isinstance(content, str):
+            for marker in _markers((*field.metadata, field.annotation)):
+                yield marker, content, None if marker.columns is None else getattr(value, marker.columns)
+        else:
+            yield from _fields(content)
 
 
-def _texts(content: Any, field: str, columns: str | None) -> Iterator[_Named]:
-    if isinstance(content, str):
-        yield _Named(content, field, columns)
-    elif isinstance(content, Mapping):
-        beside = content.get("columns", content.get("trace_columns"))
-        for name, value in content.items():
-            yield from _texts(value, str(name), beside if name == "trace" and isinstance(beside, str) else None)
-    elif isinstance(content, Iterable):
-        for value in content:
-            yield from _texts(value, field, columns)
+def _markers(parts: tuple[Any, ...]) -> Iterator[NamesFile]:
+    """Those in a type: `Annotated[str, TRACE]` may be a part of a union."""
+    for part in parts:
+        if isinstance(part, NamesFile):
+            yield part
+        yield from _markers(get_args(part))
+
+
+def _trace(text: str, columns: str | None) -> NamedFile | None:
+    """NAME|FILE: a generator, or a trace; X stands for X.down and X.up."""
+    path = None if text in GENERATORS else find(Path(text))
+    if path is None:
+        return None
+    other = sibling(path)
+
+    def digest() -> str:
+        pair = load_pair(path, columns=columns)
+        return _short(pair.down.content() + pair.up.content())
+
+    return NamedFile((path,) if other is None else (path, other), digest)
+
+
+def _source(text: str, columns: str | None) -> NamedFile | None:
+    """NAME|FILE|sizes:FILE: a source by its name, a video, or recorded sizes."""
+    if text in SOURCES:
+        return None
+    kind, _, name = text.partition(":")
+    if kind == "sizes" and name:
+        return NamedFile((Path(name),), lambda: _short(repr(read_sizes(Path(name))).encode()))
+
+    def digest() -> str:
+        with open_regular(Path(text)) as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+    return NamedFile((Path(text),), digest)
+
+
+def _cost(text: str, columns: str | None) -> NamedFile | None:
+    """NAME|fixed:2ms|recorded:FILE."""
+    kind, _, name = text.partition(":")
+    if kind != "recorded":
+        return None
+    return NamedFile((Path(name),), lambda: _short(repr(read_durations(Path(name))).encode()))
+
+
+def _short(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+TRACE = NamesFile(_trace, "columns")
+TRACE_OF_THE_SHORT_FORM = NamesFile(_trace, "trace_columns")
+SOURCE = NamesFile(_source)
+COST = NamesFile(_cost)

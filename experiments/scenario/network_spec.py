@@ -4,15 +4,10 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from glassbench.experiments.scenario.elements import (
-    DIRECTIONS,
-    ELEMENTS,
-    AnyElement,
-    ElementSpec,
-    RandomSpec,
-    TraceName,
-    check_trace,
-)
+from glassbench.experiments.scenario.bottleneck_specs import TraceName, check_trace
+from glassbench.experiments.scenario.element_spec import DIRECTIONS, ElementSpec, RandomSpec
+from glassbench.experiments.scenario.elements import ELEMENTS, AnyElement
+from glassbench.experiments.scenario.named_files import TRACE_OF_THE_SHORT_FORM
 from glassbench.experiments.scenario.queue_spec import QueueSpec
 from glassbench.experiments.scenario.schema import Duration, Fraction, PositiveDuration, Rate, Spec, invalid
 from glassbench.netem.traces import Trace, TraceError
@@ -33,7 +28,7 @@ class NetworkSpec(Spec):
     `trace_start` says where recorded traces are at the first capture, in both forms and directions.
     """
 
-    trace: TraceName | None = None
+    trace: Annotated[TraceName, TRACE_OF_THE_SHORT_FORM] | None = None
     trace_columns: str | None = None
     rate: Rate | None = None
     queue: QueueSpec | None = None

@@ -8,6 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 from pydantic_core import PydanticCustomError
 
 from glassbench.experiments.scenario.units import DURATION, FRACTION, RATE, SIZE, Quantity, UnitError
+from glassbench.transport.plugins import PluginError
 
 
 class Spec(BaseModel):
@@ -56,20 +57,23 @@ def checked(check: Callable[[Any], Any]) -> BeforeValidator:
 
 
 def chosen_by(tag: str, table: Mapping[str, type[Spec]], *, default: str | None = None) -> PlainValidator:
-    """A table whose field `tag` names one of the models in `table`."""
-    models = tuple(table.values())
+    """A table whose field `tag` names one of the models in `table`, which is looked at when there is a value."""
 
     def validate(value: Any) -> Spec:
-        if isinstance(value, models):
+        if isinstance(value, Spec) and isinstance(value, table.get(getattr(value, tag, ""), ())):
             return value
         if not isinstance(value, Mapping):
             raise invalid(f"needs a table such as {{ {tag} = {next(iter(table))!r}, ... }}, found {value!r}")
         name = value.get(tag, default)
         if name is None:
             raise invalid(f"has no field {tag!r}; accepted: {', '.join(table)}")
-        if not isinstance(name, str) or name not in table:
-            raise invalid(unknown(tag, name, table), tag)
-        return table[name].model_validate(value)
+        try:
+            if not isinstance(name, str) or name not in table:
+                raise invalid(unknown(tag, name, table), tag)
+            model = table[name]
+        except PluginError as error:
+            raise invalid(str(error), tag) from None
+        return model.model_validate(value)
 
     return PlainValidator(validate)
 

@@ -6,32 +6,28 @@ bikes, 30 s, 2 Mbit/s over lte-driving, deadline 1 s, loss 1 %, 20 ms each way, 
 import re
 from pathlib import Path
 
-from glassbench.experiments.scenario.elements import (
-    DelaySpec,
-    Direction,
-    OutageSpec,
-    RandomDelaySpec,
-    RateSpec,
-    TraceSpec,
-)
+from glassbench.experiments.scenario.bottleneck_specs import RateSpec, TraceSpec
+from glassbench.experiments.scenario.delay_specs import DelaySpec, RandomDelaySpec
+from glassbench.experiments.scenario.element_spec import Direction
+from glassbench.experiments.scenario.loss_specs import OutageSpec
 from glassbench.experiments.scenario.network_spec import Elements, NetworkSpec
 from glassbench.experiments.scenario.queue_spec import DropTailSpec, QueueSpec
 from glassbench.experiments.scenario.spec import Scenario
 from glassbench.experiments.scenario.units import DURATION, RATE, SIZE
 
-_SUBJECTS = ("bottleneck", "policer", "size", "outage", "loss", "duplication", "reordering", "delay", "jitter", "queue")
-
-# Of most elements the subject and the text, into which the fields go as they stand in a file.
-_SAID = {
-    "policer": ("policer", "policed to {rate}"),
-    "size-limit": ("size", "packets up to {largest}"),
-    "random-loss": ("loss", "loss {probability}"),
-    "gilbert-elliott": ("loss", "loss {mean_loss} in bursts"),
-    "loss-episodes": ("loss", "loss {mean_loss}"),
-    "duplication": ("duplication", "duplication {probability}"),
-    "reordering": ("reordering", "reordering {probability}"),
-    "jitter": ("jitter", "jitter {mean}"),
-}
+_SUBJECTS = (
+    "bottleneck",
+    "policer",
+    "size",
+    "outage",
+    "loss",
+    "duplication",
+    "reordering",
+    "delay",
+    "jitter",
+    "queue",
+    "element",
+)
 
 
 def title(*scenarios: Scenario, network: bool = True) -> str:
@@ -104,7 +100,7 @@ def _path(path: Elements, direction: Direction) -> dict[str, str]:
             case OutageSpec():
                 said["outage"].append(_outages(element))
             case _:
-                subject, text = _SAID[element.kind]
+                subject, text = element.said
                 said[subject].append(_spaced(text.format(**element.dump())))
     if constant:
         said["delay"].append(_duration(constant))

@@ -57,9 +57,8 @@ class Ends:
     @property
     def last(self) -> float:
         """The instant at which the run ends at the latest: frames that are held on purpose have their time."""
-        latency_ms = self._options.get("latency_ms", 0)
-        assert isinstance(latency_ms, int | float)
-        return MEDIA_START + self.scenario.duration + DRAIN + self._playout.target + latency_ms / 1e3
+        held = registry.get(self.arm.transport).holds(self._options)
+        return MEDIA_START + self.scenario.duration + DRAIN + self._playout.target + held
 
     def config(self, role: Role, place: Place, observer: Observer | None = None) -> TransportConfig:
         """What the experiment decides for one end."""

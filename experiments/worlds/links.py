@@ -10,7 +10,7 @@ import numpy as np
 from glassbench.experiments.account.ledger_error import LedgerError
 from glassbench.experiments.account.reports import LinkReport, LinkRow
 from glassbench.experiments.scenario import Scenario, dice
-from glassbench.experiments.scenario.elements import Capacity, Direction, ElementSpec, RandomSpec, Surroundings
+from glassbench.experiments.scenario.element_spec import Capacity, Direction, ElementSpec, RandomSpec, Surroundings
 from glassbench.experiments.scenario.trace_window import trace_window
 from glassbench.netem.element import Counts, Element
 from glassbench.netem.link_log import LinkLog

@@ -11,7 +11,6 @@ from glassbench.experiments.budgets.baseline import baseline_text, load_baseline
 from glassbench.experiments.budgets.check import require
 from glassbench.experiments.budgets.fingerprint import fingerprint
 from glassbench.experiments.budgets.spec import BudgetError, load_budgets, parse_budgets, single_budget
-from glassbench.experiments.scenario.named_files import named_files
 
 GOOD = '[[budget]]\narm = "rtp"\np95 = { max = "100ms" }\n'
 
@@ -326,9 +325,6 @@ def test_another_content_of_a_file_that_the_scenario_names_is_another_content(bu
         Path("my.up").write_text(up)
         seen.add(fingerprint(load_budgets(path).targets[0]))
     assert len(seen) == 3
-    Path("sizes.txt").write_text("100\n")
-    assert named_files({"a": ["sizes:sizes.txt", "lte"], "b": {"trace": "my"}}) == [
-        Path("sizes.txt"), Path("my.down"), Path("my.up")]  # fmt: skip
 
 
 def test_a_baseline_knows_a_file_by_what_it_says_and_not_by_its_bytes(budgets, call, here):
@@ -354,6 +350,14 @@ def test_a_baseline_knows_a_file_by_what_it_says_and_not_by_its_bytes(budgets, c
             assert seen() != first
             Path(name).write_text(text)
     assert seen() == first
+
+
+def test_a_file_that_is_called_as_something_else_decides_nothing(budgets, call, here):
+    path = budgets('[[budget]]\narm = "rtp"\np95 = { max = "1s" }')
+    before = fingerprint(load_budgets(path).targets[0])
+    for name in ("rtp", "lognormal", "20ms", "drop-tail"):
+        Path(name).write_text("nothing that a scenario means\n")
+    assert fingerprint(load_budgets(path).targets[0]) == before
 
 
 def test_the_columns_of_a_log_decide_what_it_says(budgets, call, here):

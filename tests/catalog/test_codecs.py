@@ -6,8 +6,8 @@ import pytest
 
 from glassbench.experiments.catalog.codecs import (
     BITRATES,
-    CODECS,
     EXPERIMENT,
+    LADDERS,
     Ladder,
     _all_need_less_than_h264,
     _av1_needs_least,
@@ -51,7 +51,7 @@ def test_the_latency_of_a_quality_is_that_of_its_bitrate():
 
 
 def test_newer_codecs_cost_more():
-    assert min(CODECS, key=cost_ms) == "h264"
+    assert min(LADDERS, key=cost_ms) == "h264"
 
 
 def test_both_links_carry_the_same_codecs_and_bitrates():
@@ -62,7 +62,7 @@ def test_both_links_carry_the_same_codecs_and_bitrates():
 
 
 def test_the_order_of_bitrates_breaks_when_one_codec_needs_more():
-    table = {codec: ladder(bitrates=share) for codec, share in zip(CODECS, (1.0, 0.7, 0.9, 0.6, 0.4), strict=True)}
+    table = {codec: ladder(bitrates=share) for codec, share in zip(LADDERS, (1.0, 0.7, 0.9, 0.6, 0.4), strict=True)}
     assert _all_need_less_than_h264(table).holds
     assert _av1_needs_least(table).holds
     assert not _all_need_less_than_h264({**table, "vp9": ladder(bitrates=1.1)}).holds

@@ -48,16 +48,6 @@ def start(tmp_path: Path) -> Iterator[Start]:
         process.communicate()
 
 
-def wait_for(what: Callable[[], Any]) -> Any:
-    """What `what` returns as soon as it is true."""
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        if found := what():
-            return found
-        time.sleep(0.02)
-    raise AssertionError("waited in vain")
-
-
 def children(process: "subprocess.Popen[str]") -> list[int]:
     """The worker processes."""
     tasks = Path(f"/proc/{process.pid}/task")
@@ -77,7 +67,9 @@ def none_left(workers: list[int]) -> bool:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.long)])
-def test_an_interrupt_shows_and_keeps_what_was_measured(start: Start, tmp_path: Path, number: signal.Signals) -> None:
+def test_an_interrupt_shows_and_keeps_what_was_measured(
+    start: Start, tmp_path: Path, number: signal.Signals, wait_for: Callable[..., Any]
+) -> None:
     process = start(*LONG, "--json")
     workers = wait_for(lambda: working(process, tmp_path))
     os.killpg(process.pid, number)
@@ -96,7 +88,9 @@ def test_an_interrupt_shows_and_keeps_what_was_measured(start: Start, tmp_path: 
     assert none_left(workers)
 
 
-def test_a_second_interrupt_ends_at_once_and_the_arms_are_kept_all_the_same(start: Start, tmp_path: Path) -> None:
+def test_a_second_interrupt_ends_at_once_and_the_arms_are_kept_all_the_same(
+    start: Start, tmp_path: Path, wait_for: Callable[..., Any]
+) -> None:
     process = start(*LONG)
     workers = wait_for(lambda: working(process, tmp_path))
     for _ in range(3):
@@ -111,7 +105,7 @@ def test_a_second_interrupt_ends_at_once_and_the_arms_are_kept_all_the_same(star
 
 
 @pytest.mark.parametrize("after", [0.05, 0.2, 0.4])
-def test_an_interrupt_during_the_imports_is_one_line(start: Start, after: float) -> None:
+def test_an_interrupt_during_the_imports_is_one_line(start: Start, after: float, wait_for: Callable[..., Any]) -> None:
     process = start("list", "transports")
     wait_for(lambda: b"experiments" in Path(f"/proc/{process.pid}/cmdline").read_bytes())
     time.sleep(after)
@@ -140,7 +134,7 @@ def test_the_entry_point_answers_an_interrupt_of_its_imports(
     assert capsys.readouterr() == ("", "error: interrupted\n")
 
 
-def test_the_arm_of_a_worker_that_is_killed_is_run_once_more(start: Start) -> None:
+def test_the_arm_of_a_worker_that_is_killed_is_run_once_more(start: Start, wait_for: Callable[..., Any]) -> None:
     process = start(*TWO_ARMS, "--duration", "10s", "--json")
     workers = wait_for(lambda: children(process) if len(children(process)) == 2 else [])
     os.kill(workers[0], signal.SIGKILL)
@@ -149,7 +143,9 @@ def test_the_arm_of_a_worker_that_is_killed_is_run_once_more(start: Start) -> No
     assert [arm["outcome"] for arm in json.loads(out)["arms"]] == ["measured", "measured"]
 
 
-def test_workers_end_when_their_parent_is_killed_and_keep_their_arms(start: Start, tmp_path: Path) -> None:
+def test_workers_end_when_their_parent_is_killed_and_keep_their_arms(
+    start: Start, tmp_path: Path, wait_for: Callable[..., Any]
+) -> None:
     process = start(*LONG)
     workers = wait_for(lambda: working(process, tmp_path))
     process.kill()

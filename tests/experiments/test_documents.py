@@ -14,7 +14,8 @@ from glassbench.experiments.engine.runner import run
 from glassbench.experiments.results.dataset import load
 from glassbench.experiments.scenario import Scenario, parse
 from glassbench.experiments.scenario.arm_spec import option_text
-from glassbench.experiments.scenario.elements import ELEMENTS, RandomSpec
+from glassbench.experiments.scenario.element_spec import RandomSpec
+from glassbench.experiments.scenario.elements import ELEMENTS
 from glassbench.experiments.scenario.media_spec import ChatSpec, VideoSpec
 from glassbench.experiments.scenario.network_spec import NetworkSpec
 from glassbench.experiments.scenario.queue_spec import QUEUES

@@ -188,7 +188,7 @@ def test_an_arm_that_breaks_is_named_and_the_others_go_on(
 
     entry = TRANSPORTS["rtp"]
     monkeypatch.setitem(
-        TRANSPORTS, "rtp", TransportEntry("rtp", "explodes", entry.options, explode, explode, entry.media)
+        TRANSPORTS.own, "rtp", TransportEntry("rtp", "explodes", entry.options, explode, explode, entry.media)
     )
     found = run(make_scenario(arms=["udp", "rtp", "srt"]), results=tmp_path, workers=1)
     assert found.summary["outcome"].tolist() == ["measured", "failed", "measured"]

@@ -7,11 +7,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from glassbench.experiments.scenario import Scenario, ScenarioError, build, load, parse, shipped
-from glassbench.experiments.scenario.elements import ELEMENTS, DelaySpec, LossEpisodesSpec, TraceSpec
+from glassbench.experiments.scenario.bottleneck_specs import TraceSpec
+from glassbench.experiments.scenario.delay_specs import DelaySpec
+from glassbench.experiments.scenario.element_spec import Surroundings
+from glassbench.experiments.scenario.elements import ELEMENTS
+from glassbench.experiments.scenario.loss_specs import LossEpisodesSpec
 from glassbench.experiments.scenario.shipped import SCENARIOS
 from glassbench.experiments.scenario.spec import MAX_DURATION
 from glassbench.experiments.scenario.toml_text import to_toml
 from glassbench.experiments.worlds.links import open_link
+from glassbench.netem.path import Path as NetworkPath
+from glassbench.netem.simulator import START_AT
+from glassbench.testing import check_element
 
 GOOD = """\
 name = "test"
@@ -99,6 +106,14 @@ def test_every_element_is_given_back_equal() -> None:
     assert [table["element"] for table in ONE_OF_EACH] == list(ELEMENTS)
     scenario = build({**_plain(), "network": {"down": ONE_OF_EACH, "up": list(reversed(ONE_OF_EACH))}})
     assert parse(to_toml(scenario.dump()), "dump") == scenario
+
+
+@pytest.mark.parametrize("table", ONE_OF_EACH, ids=lambda table: table["element"])
+def test_what_an_element_builds_keeps_the_contract(table: dict[str, object]) -> None:
+    spec = ELEMENTS[str(table["element"])].model_validate(table)
+    around = Surroundings("down", START_AT, START_AT, trace_seed=1, trace_duration=10.0)
+    keeps_order = spec.kind != "reordering" and not table.get("reorder")
+    check_element(lambda rng: NetworkPath(spec.build(around, rng)), keeps_order=keeps_order)
 
 
 @settings(max_examples=40, deadline=None)

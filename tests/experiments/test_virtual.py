@@ -212,7 +212,7 @@ def test_what_an_arm_cannot_do_is_unsupported_with_its_reason(
 
     entry = TRANSPORTS["udp"]
     refusing = TransportEntry("udp", "refuses", entry.options, refuse, refuse, frozenset())
-    monkeypatch.setitem(TRANSPORTS, "udp", refusing)
+    monkeypatch.setitem(TRANSPORTS.own, "udp", refusing)
     scenario = make_scenario()
     result = run_arm(scenario, scenario.arm("udp"), reuse)
     assert (result.outcome, result.reason, result.ledger) == ("unsupported", "it carries no h264", None)

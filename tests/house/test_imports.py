@@ -45,6 +45,7 @@ def check_imports(source: Path) -> str:
         ("experiments/account/metrics.py", "experiments.worlds.capture", "the tower"),
         ("experiments/scenario/units.py", "experiments.engine.plan", "the tower"),
         ("transport/rtp/h264.py", "transport.rtp.sender", "no circle of imports"),
+        ("src/glassbench/demands.py", "netem.packet", "what the checkers share"),
     ],
 )
 def test_a_forbidden_import_is_found(copy: Path, file: str, planted: str, rule: str) -> None:

@@ -95,7 +95,7 @@ class User:
 
 
 @pytest.fixture
-def user(tmp_path: Path) -> Iterator[User]:
+def user(tmp_path: Path, wait_for: Callable[..., Any]) -> Iterator[User]:
     made = User(tmp_path)
     yield made
     wait_for(lambda: not made.parts())
@@ -108,16 +108,6 @@ def user(tmp_path: Path) -> Iterator[User]:
 def ended(process: "subprocess.Popen[str]") -> "subprocess.CompletedProcess[str]":
     out, err = process.communicate(timeout=PATIENCE)
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
-
-
-def wait_for(what: Callable[[], Any]) -> Any:
-    """What `what` returns as soon as it is true."""
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        if found := what():
-            return found
-        time.sleep(0.05)
-    raise AssertionError("waited in vain")
 
 
 @pytest.fixture
@@ -134,7 +124,9 @@ def test_a_command_behind_a_link_keeps_its_user_and_may_capture_and_nest(user: U
 
 
 @pytest.mark.usefixtures("with_namespaces")
-def test_an_arm_whose_part_is_killed_fails_and_the_next_ones_are_measured(user: User) -> None:
+def test_an_arm_whose_part_is_killed_fails_and_the_next_ones_are_measured(
+    user: User, wait_for: Callable[..., Any]
+) -> None:
     arms = ("udp", "srt", "webtransport-datagram", "quic-datagram")
     named = [word for arm in arms for word in ("--arm", arm)]
     process = user.start("compare", "--live", *named, "--duration", "1s", "--json")
@@ -156,7 +148,9 @@ def test_an_arm_whose_part_is_killed_fails_and_the_next_ones_are_measured(user: 
 
 @pytest.mark.usefixtures("with_namespaces")
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
-def test_ctrl_c_and_kill_of_the_command_leave_no_process(user: User, sent: signal.Signals, code: int) -> None:
+def test_ctrl_c_and_kill_of_the_command_leave_no_process(
+    user: User, sent: signal.Signals, code: int, wait_for: Callable[..., Any]
+) -> None:
     process = user.start("compare", "--live", "--source", "lognormal", "--arm", "udp", "--duration", "10min", "--json")
     wait_for(user.three_parts)
     if sent == signal.SIGINT:

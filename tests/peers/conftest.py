@@ -13,7 +13,6 @@ import signal
 import socket
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from fractions import Fraction
@@ -45,19 +44,12 @@ LOCAL = "127.0.0.1"
 _PATIENCE = 20.0  # seconds for whatever others do; much more than they need, because tests share their machine
 
 
-def wait_for(condition: Callable[[], bool], what: str, seconds: float = _PATIENCE) -> None:
-    """Until the condition holds, at most so long."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, f"waited {seconds:g} s in vain for {what}"
-        time.sleep(0.02)
-
-
 class Program:
     """A program of others that runs. What it says goes to a file, which `said` reads."""
 
-    def __init__(self, command: list[str], log: Path) -> None:
+    def __init__(self, command: list[str], log: Path, wait_for: Callable[..., Any]) -> None:
         self._log = log
+        self._wait_for = wait_for
         with log.open("wb") as file:
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT)
         self.name = Path(command[0]).name
@@ -73,7 +65,7 @@ class Program:
     def wait_for_port(self, port: int) -> None:
         """Until somebody receives at that UDP port: what is sent before is lost."""
         column = f":{port:04X} "
-        wait_for(lambda: self.ended or column in Path("/proc/net/udp").read_text(), f"{self.name} at port {port}")
+        self._wait_for(lambda: self.ended or column in Path("/proc/net/udp").read_text(), f"{self.name} at port {port}")
         assert not self.ended, f"{self.name} ended at once: {self.said}"
 
     def interrupt(self) -> None:
@@ -82,7 +74,7 @@ class Program:
 
     def wait(self) -> int:
         """Its exit code, when it has ended by itself."""
-        wait_for(lambda: self.ended, f"the end of {self.name}, which said: {self.said}")
+        self._wait_for(lambda: self.ended, f"the end of {self.name}, which said: {self.said}")
         return int(self._process.returncode)
 
     def kill(self) -> None:
@@ -191,10 +183,10 @@ class Bench:
 
     seconds, seed, width, height = SECONDS, SEED, WIDTH, HEIGHT
     frames = capture_count(SECONDS, Fraction(FPS))
-    wait_for = staticmethod(wait_for)
 
-    def __init__(self, folder: Path, running: ExitStack) -> None:
+    def __init__(self, folder: Path, running: ExitStack, wait_for: Callable[..., Any]) -> None:
         self.folder = folder
+        self.wait_for = wait_for
         self._running = running
         self._threads: dict[SenderPipeline | ReceiverPipeline, CodecThread[Any]] = {}
         self._dice = np.random.SeedSequence(SEED)
@@ -252,7 +244,7 @@ class Bench:
                 return port
 
     def start(self, *command: str) -> Program:
-        program = Program(list(command), self.folder / f"{command[0]}.log")
+        program = Program(list(command), self.folder / f"{command[0]}.log", self.wait_for)
         self._running.callback(program.kill)
         return program
 
@@ -276,6 +268,6 @@ class Bench:
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
+def bench(tmp_path: Path, wait_for: Callable[..., Any]) -> Iterator[Bench]:
     with ExitStack() as running:
-        yield Bench(tmp_path, running)
+        yield Bench(tmp_path, running, wait_for)

@@ -9,6 +9,7 @@ import pytest
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.connection import QuicConnection
 
+from glassbench.experiments.worlds.testing.end import RecordedEnd
 from glassbench.netem.element import Counts, Element
 from glassbench.netem.elements.delay import Delay
 from glassbench.netem.elements.fixed_rate import FixedRate
@@ -24,44 +25,6 @@ START_AT = 1000.0
 MEDIA_AT = 1002.0
 VIDEO = Track(id=1, name="video", media="h264", priority=2)
 CHAT = Track(id=2, name="chat", media="data", priority=0)
-
-
-class Media:
-    """An endpoint: a transport, the calls to make on it at given instants, and the events it gave."""
-
-    def __init__(self, transport: Transport, calls: Sequence[tuple[float, Callable[[float], None]]] = ()) -> None:
-        self.transport = transport
-        self.events: list[Event] = []
-        self.wire: list[bytes] = []
-        self._calls = sorted(calls, key=lambda call: call[0])
-
-    def receive_datagram(self, data: bytes, peer: tuple[str, int], ecn: int = 0, *, now: float) -> None:
-        self.transport.receive_datagram(data, peer, ecn, now=now)
-        self._drain()
-
-    def datagrams_to_send(self, *, now: float) -> list[tuple[bytes, tuple[str, int], int]]:
-        datagrams = list(self.transport.datagrams_to_send(now=now))
-        self.wire += [datagram.data for datagram in datagrams]
-        self._drain()
-        return datagrams
-
-    def get_timer(self) -> float | None:
-        timers = [self._calls[0][0]] if self._calls else []
-        if (timer := self.transport.get_timer()) is not None:
-            timers.append(timer)
-        return min(timers, default=None)
-
-    def handle_timer(self, *, now: float) -> None:
-        while self._calls and self._calls[0][0] <= now:
-            self._calls.pop(0)[1](now)
-        timer = self.transport.get_timer()
-        if timer is not None and timer <= now:
-            self.transport.handle_timer(now=now)
-        self._drain()
-
-    def _drain(self) -> None:
-        while (event := self.transport.next_event()) is not None:
-            self.events.append(event)
 
 
 class Drop(Element):
@@ -106,8 +69,8 @@ class Call:
     rate_bps: float = 20e6
     queue_bytes: int = 200_000
     timer_resolution: float = 0.0
-    sender: Media = field(init=False)
-    receiver: Media = field(init=False)
+    sender: RecordedEnd = field(init=False)
+    receiver: RecordedEnd = field(init=False)
     simulator: Simulator = field(init=False)
 
     def make(
@@ -123,7 +86,10 @@ class Call:
         if close_at is not None:
             calls.append((close_at, lambda now: sender.close(now=now)))
         asks = [(at, lambda now, t=t: receiver.request_keyframe(t, now=now)) for at, t in requests]
-        self.sender, self.receiver = Media(sender, calls), Media(receiver, asks)  # type: ignore[arg-type]
+        self.sender, self.receiver = RecordedEnd(sender), RecordedEnd(receiver)
+        for end, planned in ((self.sender, calls), (self.receiver, asks)):
+            for at, make_call in planned:
+                end.at(at, make_call)
         self.simulator = Simulator(timer_resolution=self.timer_resolution)
         self.simulator.add_node("sender", SENDER, self.sender)
         self.simulator.add_node("receiver", RECEIVER, self.receiver)

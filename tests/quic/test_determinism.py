@@ -29,7 +29,7 @@ for arm in {arms!r}:
         frames = make_video(45, 14_000, deadline=0.3) + make_video(20, 300, interval=0.1, track=CHAT)
         session.run(frames, until=MEDIA_AT + 4, requests=[(1002.7, 1)])
         story = repr((session.sender.events, session.receiver.events)).encode()
-        print(arm, options, hashlib.sha256(b"".join([story, *session.sender.wire])).hexdigest())
+        print(arm, options, hashlib.sha256(b"".join([story, *session.sender.sent])).hexdigest())
 """
 ARMS = ["quic-stream", "quic-stream-per-gop", "quic-stream-per-frame", "quic-datagram", "webtransport-stream-per-frame"]
 

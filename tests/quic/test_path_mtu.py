@@ -132,13 +132,13 @@ def narrow(call: Any, arm: str, largest: int, at: float, *, delay: float = 0.02,
 def test_a_connection_begins_at_1200_bytes_and_knows_the_path_when_the_media_begin(call, video, arm):
     session = narrow(call, arm, 1500, 0.0)
     session.run(video(5, 5000), until=MEDIA_AT + 1)
-    sizes = [len(data) for data in session.sender.wire]
+    sizes = [len(data) for data in session.sender.sent]
     assert sizes[0] == BASE_BYTES
     assert max(sizes) == 1452
     assert all(event.at - event.frame.captured_at < 0.021 for event in session.received().values())
     stats = session.sender.transport.stats()
     assert (stats["mtu_probes"], stats["black_holes"], stats["max_datagram_bytes"]) == (1, 0, 1452)
-    assert max(len(data) for data in session.receiver.wire) <= BASE_BYTES
+    assert max(len(data) for data in session.receiver.sent) <= BASE_BYTES
 
 
 @pytest.mark.parametrize("largest", [1200, 1372])
@@ -157,7 +157,7 @@ def test_aioquic_as_it_is_stays_at_1200_bytes(call, video, arm, options):
     session = narrow(call, arm, 1500, 0.0, options=options)
     session.run(video(5, 8000), until=MEDIA_AT + 1)
     assert len(session.received()) == 5
-    assert max(len(data) for data in session.sender.wire) == BASE_BYTES
+    assert max(len(data) for data in session.sender.sent) == BASE_BYTES
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from glassbench.experiments.worlds.testing.end import RecordedEnd
 from glassbench.netem.element import Element
 from glassbench.netem.elements.delay import Delay
 from glassbench.netem.medium import LossyMedium
@@ -15,13 +16,10 @@ from glassbench.netem.simulator import Simulator
 from glassbench.transport.contract import (
     Address,
     Closed,
-    Datagram,
-    Event,
     Frame,
     FrameLost,
     FrameReceived,
     Track,
-    Transport,
     TransportConfig,
 )
 from glassbench.transport.srt import SrtReceiver, SrtSender
@@ -30,41 +28,6 @@ SENDER: Address = ("10.0.0.1", 9000)
 RECEIVER: Address = ("10.0.0.2", 9000)
 VIDEO = Track(1, "video", "h264", 0)
 CHAT = Track(2, "chat", "data", 1)
-
-
-class Recorder:
-    """An endpoint around a transport: keeps its events and, on request, rewrites or records its datagrams."""
-
-    def __init__(self, transport: Transport) -> None:
-        self.transport = transport
-        self.events: list[Event] = []
-        self.sent: list[tuple[float, bytes]] = []
-        self.record = False
-
-    def receive_datagram(self, data: bytes, peer: Address, ecn: int = 0, *, now: float) -> None:
-        self.transport.receive_datagram(data, peer, ecn, now=now)
-        self._drain()
-
-    def datagrams_to_send(self, *, now: float) -> Sequence[Datagram]:
-        datagrams = self.transport.datagrams_to_send(now=now)
-        if self.record:
-            self.sent += [(now, datagram.data) for datagram in datagrams]
-        self._drain()
-        return datagrams
-
-    def get_timer(self) -> float | None:
-        return self.transport.get_timer()
-
-    def handle_timer(self, *, now: float) -> None:
-        self.transport.handle_timer(now=now)
-        self._drain()
-
-    def _drain(self) -> None:
-        while (event := self.transport.next_event()) is not None:
-            self.events.append(event)
-
-    def of(self, kind: type) -> list:  # type: ignore[type-arg]
-        return [event for event in self.events if isinstance(event, kind)]
 
 
 class Lossy(LossyMedium):
@@ -95,8 +58,8 @@ class Call:
     """A sender, a receiver and the two paths between them; `now` is virtual time."""
 
     simulator: Simulator
-    sender: Recorder
-    receiver: Recorder
+    sender: RecordedEnd
+    receiver: RecordedEnd
     submitted: dict[tuple[int, int], float] = field(default_factory=dict)
 
     @property
@@ -109,7 +72,7 @@ class Call:
     def connect(self) -> None:
         for name, end in (("sender", self.sender), ("receiver", self.receiver)):
             end.transport.connect(now=self.now)
-            end._drain()
+            end.take_events()
             self.simulator.settle(name)
 
     def send(self, sequence: int, size: int = 1000, *, track: int = VIDEO.id, expires_at: float | None = None) -> None:
@@ -125,7 +88,7 @@ class Call:
             payload=(sequence * 7919 + track).to_bytes(4, "big") * (size // 4) + bytes(size % 4),
         )
         self.sender.transport.send_frame(frame, now=self.now)
-        self.sender._drain()
+        self.sender.take_events()
         self.submitted[track, sequence] = self.now
         self.simulator.settle("sender")
 
@@ -143,7 +106,7 @@ class Call:
     def close(self, name: str) -> None:
         end = self.sender if name == "sender" else self.receiver
         end.transport.close(now=self.now)
-        end._drain()
+        end.take_events()
         self.simulator.settle(name)
 
     def received(self) -> dict[tuple[int, int], FrameReceived]:
@@ -185,10 +148,10 @@ def make_call(timer_resolution: float) -> Callable[..., Call]:
     ) -> Call:
         simulator = Simulator(timer_resolution=timer_resolution)
         ends = {
-            "sender": Recorder(
+            "sender": RecordedEnd(
                 SrtSender(TransportConfig(SENDER, RECEIVER, seed, (VIDEO, CHAT), max_datagram_bytes, options))
             ),
-            "receiver": Recorder(
+            "receiver": RecordedEnd(
                 SrtReceiver(TransportConfig(RECEIVER, SENDER, seed, (VIDEO, CHAT), max_datagram_bytes, options))
             ),
         }

@@ -19,7 +19,7 @@ INPUT = 30 * PACKET_BYTES  # bytes a second
 def sent(call: Any, since: float, until: float) -> tuple[int, int]:
     """Bytes of media and of repair, headers included, that left the sender in that time."""
     media = repair = 0
-    for at, data in call.sender.sent:
+    for at, data in call.sender.wire:
         if since <= at < until and not data[0] & 0x80:
             if int.from_bytes(data[4:8], "big") & RETRANSMITTED_BIT:
                 repair += len(data) + 28
@@ -31,7 +31,7 @@ def sent(call: Any, since: float, until: float) -> tuple[int, int]:
 def over_a_policer(make_call: Any, **options: int) -> Any:
     """8 s of a packet 30 times a second, 347 kbit/s, over 250 kbit/s, at a round trip of 20 ms."""
     call = make_call(there=[Policer(250e3, 10e3), Delay(0.01)], back=[Delay(0.01)], latency_ms=1000, **options)
-    call.sender.record = True
+    call.sender.wire.clear()
     call.run(1002.0)
     call.stream(30 * SECONDS, 1 / 30, 1376)
     call.run(1014.0)
@@ -65,11 +65,11 @@ def test_an_absolute_limit_holds_for_every_second(make_call: Any) -> None:
 
 def test_a_limit_below_the_media_paces_what_is_new(make_call: Any) -> None:
     call = make_call(latency_ms=1000, maxbw=10 * PACKET_BYTES)
-    call.sender.record = True
+    call.sender.wire.clear()
     call.run(1002.0)
     call.send(0, 13_800)  # ten packets
     call.run(1004.0)
-    at = [at for at, data in call.sender.sent if not data[0] & 0x80]
+    at = [at for at, data in call.sender.wire if not data[0] & 0x80]
     assert len(at) == 10
     assert at[-1] - at[0] == pytest.approx(9 / 10, abs=0.03)  # the average is still a little above the packets
 

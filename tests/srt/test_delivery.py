@@ -99,14 +99,14 @@ def test_frames_of_any_size_arrive_as_they_were_within_the_datagram_limit(
     make_call: Any, size: int, max_datagram_bytes: int
 ) -> None:
     call = make_call(max_datagram_bytes=max_datagram_bytes)
-    call.sender.record = True
+    call.sender.wire.clear()
     call.run(1002.0)
     call.send(0, size)
     call.run(1004.0)
     (event,) = call.receiver.of(FrameReceived)
     assert len(event.frame.payload) == size and event.frame.keyframe
     assert event.frame.payload[:4] == (7919 * 0 + 1).to_bytes(4, "big")[: min(size // 4 * 4, 4)] or size < 4
-    assert max(len(data) for _, data in call.sender.sent) <= max_datagram_bytes
+    assert max(len(data) for _, data in call.sender.wire) <= max_datagram_bytes
 
 
 def test_a_keyframe_request_is_there_after_one_network_delay_and_survives_loss(make_call: Any) -> None:
@@ -123,11 +123,11 @@ def test_a_keyframe_request_is_there_after_one_network_delay_and_survives_loss(m
 
 def test_a_burst_is_paced_at_a_gigabit(make_call: Any) -> None:
     call = make_call()
-    call.sender.record = True
+    call.sender.wire.clear()
     call.run(1002.0)
     call.send(0, 4_000_000)
     call.run(1003.0)
-    data = [(at, len(packet) + 28) for at, packet in call.sender.sent if not packet[0] & 0x80]
+    data = [(at, len(packet) + 28) for at, packet in call.sender.wire if not packet[0] & 0x80]
     total = sum(size for _, size in data)
     assert data[-1][0] - data[0][0] == pytest.approx(total / 125e6, abs=0.002)
     for (before, _), (after, _) in pairwise(data):

@@ -166,10 +166,10 @@ def test_both_ends_connect_after_two_round_trips(make_call: Any) -> None:
 
 def test_the_caller_repeats_every_quarter_of_a_second_and_gives_up_after_three(make_call: Any) -> None:
     call = make_call(there=[Outage([(0.0, 60.0)], epoch=1000.0)], connect=False)
-    call.sender.record = True
+    call.sender.wire.clear()
     call.connect()
     call.run(1010.0)
-    assert [at for at, _ in call.sender.sent] == pytest.approx([1000 + 0.25 * i for i in range(12)])
+    assert [at for at, _ in call.sender.wire] == pytest.approx([1000 + 0.25 * i for i in range(12)])
     end = call.closed("sender")
     assert end is not None and end.at == pytest.approx(1003.0)
     assert end.error == "no answer from 10.0.0.2:9000 within 3 s"

@@ -32,10 +32,11 @@ def kinds(sent: list[tuple[float, bytes]]) -> Counter[str]:
 def test_an_idle_connection_lives_on_keepalives_alone(make_call: Any) -> None:
     call = make_call()
     call.run(1001.0)
-    call.sender.record = call.receiver.record = True
+    call.sender.wire.clear()
+    call.receiver.wire.clear()
     call.run(1061.0)
     for end in (call.sender, call.receiver):
-        assert set(kinds(end.sent)) == {"keepalive"} and 59 <= len(end.sent) <= 61
+        assert set(kinds(end.wire)) == {"keepalive"} and 59 <= len(end.wire) <= 61
     call.stream(3, 0.1)
     call.run(1062.0)
     assert len(call.received()) == 3
@@ -44,14 +45,15 @@ def test_an_idle_connection_lives_on_keepalives_alone(make_call: Any) -> None:
 def test_acknowledgements_come_every_10_ms_of_data_and_stop_with_it(make_call: Any) -> None:
     call = make_call(rtt=0.03)
     call.run(1002.0)
-    call.receiver.record = call.sender.record = True
+    call.receiver.wire.clear()
+    call.sender.wire.clear()
     call.stream(500, 0.002)
     call.run(1004.0)
     data_lasts = 1.0
-    full = [(at, data) for at, data in call.receiver.sent if data[:4].hex() == "80020000" and len(data) == 44]
+    full = [(at, data) for at, data in call.receiver.wire if data[:4].hex() == "80020000" and len(data) == 44]
     assert len(full) == pytest.approx(data_lasts / 0.01, abs=12 if call.simulator._resolution else 2)
     assert [int.from_bytes(data[4:8], "big") for _, data in full] == list(range(1, len(full) + 1))
-    assert kinds(call.sender.sent)["ackack"] == len(full)
+    assert kinds(call.sender.wire)["ackack"] == len(full)
     assert full[-1][0] < 1002.0 + data_lasts + 0.03
     rtt_us, rtt_variance_us = (int.from_bytes(full[-1][1][at : at + 4], "big") for at in (20, 24))
     assert rtt_us == pytest.approx(30_000, abs=20) and rtt_variance_us < 100
@@ -63,10 +65,10 @@ def test_acknowledgements_come_every_10_ms_of_data_and_stop_with_it(make_call: A
 def test_a_burst_brings_a_light_acknowledgement_every_64_packets(make_call: Any) -> None:
     call = make_call()
     call.run(1002.0)
-    call.receiver.record = True
+    call.receiver.wire.clear()
     call.send(0, 1_000_000)
     call.run(1003.0)
-    light = [data for _, data in call.receiver.sent if data[:4].hex() == "80020000" and len(data) == 20]
+    light = [data for _, data in call.receiver.wire if data[:4].hex() == "80020000" and len(data) == 20]
     assert len(light) == pytest.approx(709 // 64, abs=1)
     assert all(data[4:8] == bytes(4) for data in light)
 
@@ -153,10 +155,10 @@ def test_message_numbers_wrap_past_zero(make_call: Any) -> None:
     call = make_call()
     call.run(1002.0)
     call.sender.transport._connection._send_buffer._message_number = wire.MESSAGE_NUMBER_MASK - 1
-    call.sender.record = True
+    call.sender.wire.clear()
     call.send(0, 5000)
     call.run(1003.0)
-    words = [int.from_bytes(data[4:8], "big") for _, data in call.sender.sent if not data[0] & 0x80]
+    words = [int.from_bytes(data[4:8], "big") for _, data in call.sender.wire if not data[0] & 0x80]
     assert [word & wire.MESSAGE_NUMBER_MASK for word in words] == [wire.MESSAGE_NUMBER_MASK, 1, 2, 3]
     assert len(call.received()) == 1
 
@@ -164,11 +166,11 @@ def test_message_numbers_wrap_past_zero(make_call: Any) -> None:
 def test_equal_calls_give_equal_bytes(make_call: Any) -> None:
     def run(seed: int) -> list[tuple[float, bytes]]:
         call = make_call(there=[RandomLoss(0.05, np.random.default_rng(3)), Delay(0.02)], seed=seed)
-        call.sender.record = True
+        call.sender.wire.clear()
         call.run(1002.0)
         call.stream(60, 1 / 30, 20_000)
         call.run(1006.0)
-        sent: list[tuple[float, bytes]] = call.sender.sent
+        sent: list[tuple[float, bytes]] = call.sender.wire
         return sent
 
     assert run(1) == run(1) != run(2)

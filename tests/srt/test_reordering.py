@@ -27,11 +27,11 @@ def test_the_more_packets_may_pass_the_fewer_late_ones_are_sent_again(
 @pytest.mark.parametrize("lossmaxttl", [0, 5])
 def test_a_lost_packet_is_asked_for_after_so_many_others(make_call: Any, lossy: Any, lossmaxttl: int) -> None:
     call = make_call(there=[lossy(lambda seq, before: seq == 30 and not before), Delay(0.02)], lossmaxttl=lossmaxttl)
-    call.receiver.record = True
+    call.receiver.wire.clear()
     call.run(1002.0)
     call.stream(40, 0.001)
     call.run(1004.0)
-    asked = [at for at, data in call.receiver.sent if data[:4].hex() == "80030000"]
+    asked = [at for at, data in call.receiver.wire if data[:4].hex() == "80030000"]
     assert asked[0] == pytest.approx(1002.0 + 0.02 + 0.031 + lossmaxttl * 0.001, abs=1e-6)
     assert len(call.received()) == 40
 

@@ -36,8 +36,8 @@ CASES = [
 
 def requests(call: Any, seq: int) -> list[float]:
     """When the receiver asked for the packet with this sequence number, counted from the first."""
-    first = min(int.from_bytes(data[:4], "big") for _, data in call.sender.sent if not data[0] & 0x80)
-    naks = [(at, data) for at, data in call.receiver.sent if data[:4].hex() == "80030000"]
+    first = min(int.from_bytes(data[:4], "big") for _, data in call.sender.wire if not data[0] & 0x80)
+    naks = [(at, data) for at, data in call.receiver.wire if data[:4].hex() == "80030000"]
     return [
         at
         for at, data in naks
@@ -72,7 +72,8 @@ def test_a_packet_survives_as_many_losses_as_it_is_asked_for_in_time(
         back=[Delay(rtt_ms / 2e3)],
         latency_ms=latency_ms,
     )
-    call.sender.record = call.receiver.record = True
+    call.sender.wire.clear()
+    call.receiver.wire.clear()
     call.run(1002.0)
     call.stream(warm_up + spacing * (most + 1), INTERVAL)
     call.run(call.now + 1.0)
@@ -143,7 +144,8 @@ def test_a_lost_nak_is_made_good_by_the_periodic_one(make_call: Any, lossy: Any)
 
 def test_the_first_nak_of_a_connection_is_repeated_after_300_ms_only(make_call: Any, lossy: Any) -> None:
     call = make_call(there=[lossy(lambda seq, before: seq == 5 and before < 3), Delay(0.02)], latency_ms=1000)
-    call.receiver.record = call.sender.record = True
+    call.receiver.wire.clear()
+    call.sender.wire.clear()
     call.run(1002.0)
     call.stream(20, INTERVAL)
     call.run(call.now + 1.0)
@@ -167,7 +169,7 @@ def test_a_missing_fragment_costs_its_frame_and_no_other(make_call: Any, lossy: 
 
 def test_an_outage_makes_both_ends_drop_and_leaves_the_delay_as_it_was(make_call: Any) -> None:
     call = make_call(there=[Outage([(3.0, 2.0)], epoch=1000.0), Delay(0.02)], latency_ms=200)
-    call.sender.record = True
+    call.sender.wire.clear()
     call.run(1002.0)
     call.stream(150, 1 / 30, 6000)
     call.run(1010.0)
@@ -185,7 +187,7 @@ def test_an_outage_makes_both_ends_drop_and_leaves_the_delay_as_it_was(make_call
     sender, receiver = call.sender.transport.stats(), call.receiver.transport.stats()
     assert sender["packets_dropped_late"] > 0
     assert receiver["packets_skipped"] == 5 * len(lost)
-    dropreqs = [data for _, data in call.sender.sent if data[:4].hex() == "80070000"]
+    dropreqs = [data for _, data in call.sender.wire if data[:4].hex() == "80070000"]
     assert dropreqs  # the receiver asked for what was gone
     assert call.sender.of(FrameDropped) == []  # all of it had been sent once
 

@@ -84,15 +84,6 @@ def descendants(pid: int) -> list[int]:
     return [one for child in found for one in (child, *descendants(child))]
 
 
-def wait_for(what: Callable[[], Any]) -> Any:
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        if found := what():
-            return found
-        time.sleep(0.02)
-    raise AssertionError("waited in vain")
-
-
 def kept(folder: Path) -> set[str]:
     return {path.parent.name for path in (folder / "cells").glob("*/arm.json")}
 
@@ -129,7 +120,11 @@ def tables(files: dict[str, bytes]) -> dict[str, bytes]:
 
 @pytest.mark.long
 def test_a_sweep_that_is_killed_again_and_again_ends_with_the_same_bytes(
-    start: Start, read_folder: ReadFolder, here: Path, wanted: dict[str, bytes]
+    start: Start,
+    read_folder: ReadFolder,
+    here: Path,
+    wanted: dict[str, bytes],
+    wait_for: Callable[..., Any],
 ) -> None:
     seed = int(time.time())
     print(f"seed {seed}")
@@ -158,7 +153,11 @@ def test_a_sweep_that_is_killed_again_and_again_ends_with_the_same_bytes(
 
 @pytest.mark.long
 def test_an_interrupt_says_what_is_kept_and_a_dead_worker_costs_nothing(
-    start: Start, read_folder: ReadFolder, here: Path, wanted: dict[str, bytes]
+    start: Start,
+    read_folder: ReadFolder,
+    here: Path,
+    wanted: dict[str, bytes],
+    wait_for: Callable[..., Any],
 ) -> None:
     folder = here / "results/tiny"
     process = start(GLASS, "sweep", "s.toml", "--workers", "2")
@@ -188,7 +187,7 @@ class Scheduler(NamedTuple):
 
 
 @pytest.fixture
-def scheduler(start: Start, here: Path) -> Scheduler:
+def scheduler(start: Start, here: Path, wait_for: Callable[..., Any]) -> Scheduler:
     pytest.importorskip("distributed")
     options = ("scheduler", "--host", "127.0.0.1", "--port", "0", "--dashboard-address", "127.0.0.1:0")
     process = start(DASK, *options, "--scheduler-file", "scheduler.json", **SILENT)
@@ -203,7 +202,12 @@ def start_worker(start: Start, address: str, program: str = DASK) -> "subprocess
 
 @pytest.mark.long
 def test_a_cluster_that_loses_a_worker_gives_the_same_bytes(
-    start: Start, read_folder: ReadFolder, here: Path, wanted: dict[str, bytes], scheduler: Scheduler
+    start: Start,
+    read_folder: ReadFolder,
+    here: Path,
+    wanted: dict[str, bytes],
+    scheduler: Scheduler,
+    wait_for: Callable[..., Any],
 ) -> None:
     workers = [start_worker(start, scheduler.address) for _ in range(2)]
     folder = here / "results/tiny"
@@ -218,7 +222,12 @@ def test_a_cluster_that_loses_a_worker_gives_the_same_bytes(
 
 @pytest.mark.long
 def test_an_interrupt_frees_the_cluster_and_the_sweep_is_completed_here(
-    start: Start, read_folder: ReadFolder, here: Path, wanted: dict[str, bytes], scheduler: Scheduler
+    start: Start,
+    read_folder: ReadFolder,
+    here: Path,
+    wanted: dict[str, bytes],
+    scheduler: Scheduler,
+    wait_for: Callable[..., Any],
 ) -> None:
     start_worker(start, scheduler.address)
     folder = here / "results/tiny"
@@ -250,7 +259,9 @@ def test_a_worker_of_another_version_is_refused(start: Start, scheduler: Schedul
 
 
 @pytest.mark.long
-def test_a_scheduler_that_dies_ends_the_sweep_with_one_sentence(start: Start, here: Path, scheduler: Scheduler) -> None:
+def test_a_scheduler_that_dies_ends_the_sweep_with_one_sentence(
+    start: Start, here: Path, scheduler: Scheduler, wait_for: Callable[..., Any]
+) -> None:
     worker = start_worker(start, scheduler.address)
     process = start(GLASS, "sweep", "s.toml", "--cluster", scheduler.address)
     wait_for(lambda: len(kept(here / "results/tiny")) >= 2)

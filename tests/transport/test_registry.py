@@ -90,3 +90,10 @@ def test_aioquic_as_it_is_has_no_ecn():
         ValueError, match=r"ecn=true needs our scheduler: aioquic as it is \(stack=stock\) knows no ECN"
     ):
         registry.validate_options("quic-datagram", {"stack": "stock", "control": "reno", "ecn": True})
+
+
+def test_an_entry_says_how_long_frames_are_held_and_what_a_dissector_must_be_told():
+    held = {name: entry.holds(registry.validate_options(name, {})) for name, entry in registry.TRANSPORTS.items()}
+    assert {name for name, seconds in held.items() if seconds} == {"srt"}
+    assert registry.get("srt").holds(registry.validate_options("srt", {"latency_ms": 250})) == 0.25
+    assert {name for name, entry in registry.TRANSPORTS.items() if entry.hint is not None} == {"rtp", "srt"}

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from glassbench.experiments.worlds.testing.session import VIDEO
 from glassbench.netem.elements.delay import Delay
 from glassbench.netem.medium import LossyMedium
 from glassbench.transport.contract import Frame, FrameDropped, FrameLost, FrameReceived, TransportConfig
@@ -67,8 +68,8 @@ def frame(sequence, payload=b"x" * 3000, expires_at=None):
     return Frame(1, 0, sequence, 1002.0, True, 0, 1, expires_at, payload)
 
 
-def make_receiver(make_session, **options):
-    return UdpReceiver(TransportConfig(*reversed(ENDS), seed=1, tracks=(make_session.VIDEO,), options=options))
+def make_receiver(**options):
+    return UdpReceiver(TransportConfig(*reversed(ENDS), seed=1, tracks=(VIDEO,), options=options))
 
 
 def events(end):
@@ -76,7 +77,7 @@ def events(end):
 
 
 def test_an_overtaken_frame_that_completes_within_the_window_is_delivered(make_session):
-    receiver = make_receiver(make_session, reorder_window=0.02)
+    receiver = make_receiver(reorder_window=0.02)
     early, late = split_frame(frame(0), 1400), split_frame(frame(1), 1400)
     for at, fragment in [(1.0, early[0]), (1.0, late[0]), (1.015, early[1]), (1.019, early[2])]:
         receiver.receive_datagram(fragment, ENDS[0], now=at)
@@ -87,7 +88,7 @@ def test_an_overtaken_frame_that_completes_within_the_window_is_delivered(make_s
 
 
 def test_a_frame_given_up_stays_lost(make_session):
-    receiver = make_receiver(make_session)
+    receiver = make_receiver()
     for fragment in split_frame(frame(1), 1400):
         receiver.receive_datagram(fragment, ENDS[0], now=1.0)
     receiver.handle_timer(now=receiver.get_timer())
@@ -98,7 +99,7 @@ def test_a_frame_given_up_stays_lost(make_session):
 
 
 def test_one_absurd_sequence_number_is_not_believed_and_two_in_a_row_are(make_session):
-    receiver = make_receiver(make_session)
+    receiver = make_receiver()
     receiver.receive_datagram(split_frame(frame(4_000_000_000, b"x"), 1400)[0], ENDS[0], now=1.0)
     receiver.receive_datagram(split_frame(frame(0, b"x"), 1400)[0], ENDS[0], now=1.0)
     assert [event.frame.sequence for event in events(receiver)] == [0]
@@ -113,7 +114,7 @@ def test_one_absurd_sequence_number_is_not_believed_and_two_in_a_row_are(make_se
 
 
 def test_frames_beyond_the_queue_or_past_their_deadline_are_dropped_with_the_reason(make_session):
-    sender = UdpSender(TransportConfig(*ENDS, seed=1, tracks=(make_session.VIDEO,)))
+    sender = UdpSender(TransportConfig(*ENDS, seed=1, tracks=(VIDEO,)))
     sender.send_frame(frame(0, expires_at=1.0), now=1.0)
     sender.send_frame(frame(1, b"x" * (8 * 2**20 + 1)), now=1.0)
     for sequence in range(2, 40):

@@ -1,6 +1,7 @@
 """Congestion control for our scheduler: the contract, one file a controller, and this table. Sans-IO, nothing of QUIC.
 
-To add one: a class that keeps `controller.Controller` in a file of its own, and a line here.
+To add one: a class that keeps `controller.Controller` in a file of its own, and a line here. A package of your own
+offers its ControllerEntry as an entry point of the group `glassbench.controllers`.
 """
 
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from glassbench.transport.congestion.controller import Controller
 from glassbench.transport.congestion.cubic import CubicController
 from glassbench.transport.congestion.realtime import RealtimeController
 from glassbench.transport.congestion.reno import RenoController
+from glassbench.transport.plugins import Table
 
 Need = Literal["receive-times", "ecn"]
 
@@ -37,4 +39,16 @@ _ENTRIES = (
     ControllerEntry("cubic", "CUBIC of RFC 9438", CubicController),
 )
 
-CONTROLLERS: dict[str, ControllerEntry] = {entry.name: entry for entry in _ENTRIES}
+
+def _plugin(name: str, loaded: object) -> ControllerEntry:
+    """What a package offers as a controller. Raises ValueError."""
+    if not isinstance(loaded, ControllerEntry):
+        raise ValueError(f"found {loaded!r}, accepted is a glassbench.transport.congestion.ControllerEntry")
+    if loaded.name != name:
+        raise ValueError(f"the entry is named {loaded.name!r}; both names must be the same")
+    return loaded
+
+
+CONTROLLERS: Table[ControllerEntry] = Table(
+    "glassbench.controllers", {entry.name: entry for entry in _ENTRIES}, _plugin
+)

@@ -103,9 +103,8 @@ class ControlAdapter(QuicCongestionControl):
 
 
 def registered_name(controller: str) -> str:
-    """The name of a controller of ours in aioquic's table, which has others of the same names."""
-    return f"glassbench-{controller}"
-
-
-for name, entry in CONTROLLERS.items():
-    register_congestion_control(registered_name(name), partial(ControlAdapter, entry))
+    """The name of a controller of ours, or of a package's, in aioquic's table, which has others of the same names. It
+    stands there from now on."""
+    name = f"glassbench-{controller}"
+    register_congestion_control(name, partial(ControlAdapter, CONTROLLERS[controller]))
+    return name

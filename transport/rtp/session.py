@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from glassbench.transport.codecs import CODECS
 from glassbench.transport.contract import Track, TransportConfig, Unsupported
 
 MEDIA = frozenset({"h264", "data"})
@@ -13,13 +14,6 @@ MAX_TRACKS = 4
 MIN_DATAGRAM_BYTES = 576  # the reports of MAX_TRACKS tracks fit; and a host must take IPv4 packets of this size
 REPORT_INTERVAL = 0.5  # seconds between regular reports, before RFC 3550's factor of 0.5 to 1.5 against synchronisation
 HISTORY = 10.0  # seconds for which a sender keeps packets for retransmission
-
-_OTHER_PAYLOAD_FORMATS = {
-    "hevc": "RFC 7798",
-    "vp8": "RFC 7741",
-    "vp9": "RFC 9628",
-    "av1": "the AOMedia AV1 RTP payload",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +58,7 @@ def payload_types(tracks: tuple[Track, ...]) -> list[TrackTypes]:
     """
     for track in tracks:
         if track.media not in MEDIA:
-            format_ = _OTHER_PAYLOAD_FORMATS.get(track.media, "its payload format")
+            format_ = CODECS[track.media].payload_format if track.media in CODECS else "its payload format"
             raise Unsupported(f"rtp carries h264 (RFC 6184) and data; {track.media} needs {format_}, not implemented")
     if len(tracks) > MAX_TRACKS:
         raise Unsupported(f"rtp carries at most {MAX_TRACKS} tracks in a session, {len(tracks)} were asked for")

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 
 from glassbench.experiments.account.reports import LinkReport, LinkRow
-from glassbench.experiments.scenario.elements import Direction
+from glassbench.experiments.scenario.element_spec import Direction
 from glassbench.experiments.scenario.session_time import MEDIA_START
 from glassbench.experiments.worlds.hosts.messages import Counts
 from glassbench.experiments.worlds.hosts.shared_socket import WINDOW, SharedSocket

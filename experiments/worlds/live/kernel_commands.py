@@ -6,15 +6,10 @@ meet the same bad moments.
 
 from collections.abc import Sequence
 
-from glassbench.experiments.scenario.elements import (
-    DelaySpec,
-    DuplicationSpec,
-    ElementSpec,
-    GilbertElliottSpec,
-    RandomDelaySpec,
-    RandomLossSpec,
-    RateSpec,
-)
+from glassbench.experiments.scenario.bottleneck_specs import RateSpec
+from glassbench.experiments.scenario.delay_specs import DelaySpec, RandomDelaySpec
+from glassbench.experiments.scenario.element_spec import ElementSpec
+from glassbench.experiments.scenario.loss_specs import DuplicationSpec, GilbertElliottSpec, RandomLossSpec
 from glassbench.experiments.scenario.queue_spec import DropTailSpec
 
 ACCEPTED = (

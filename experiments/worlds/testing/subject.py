@@ -1,0 +1,42 @@
+"""What is checked, and how a demand says that it is not met."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from glassbench.experiments.worlds.testing.session import RecordedSession
+from glassbench.netem.element import Element
+from glassbench.transport.registry import TransportEntry
+
+SETTLE = 1.0  # seconds after the last frame in which all that will arrive has arrived, a hold on purpose included
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A transport with complete options, in one of the two timer modes."""
+
+    entry: TransportEntry
+    options: Mapping[str, object]
+    timer_resolution: float
+
+    def session(
+        self,
+        *,
+        seed: int = 7,
+        forward: Sequence[Element] | None = None,
+        backward: Sequence[Element] | None = None,
+    ) -> RecordedSession:
+        """Two new ends, before anything has happened."""
+        return RecordedSession(
+            self.entry,
+            self.options,
+            timer_resolution=self.timer_resolution,
+            seed=seed,
+            forward=forward,
+            backward=backward,
+        )
+
+
+def demand(condition: bool, reason: str) -> None:
+    """Raises AssertionError with the reason unless the condition holds."""
+    if not condition:
+        raise AssertionError(reason)

