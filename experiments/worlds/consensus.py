@@ -21,8 +21,9 @@ class Claim:
 
     @classmethod
     def of(cls, sender: SenderPipeline, *, now: float) -> "Claim | None":
-        """None while there is something to capture or to encode."""
-        if not sender.finished(now=now):
+        """None while there is something to capture, to encode, or to hand over once the connection stands."""
+        waits = any(record.sequence < 0 and record.given_up is None for record in sender.captured)
+        if waits or not sender.finished(now=now):
             return None
         frames: dict[int, int] = {}
         given_up: dict[int, set[int]] = {}

@@ -90,7 +90,7 @@ class KeepsEveryPacket(RenoController):
 
 
 class UndoesTheWrongWay(RenoController):
-    def undo_losses(self, *, now):
+    def undo_losses(self, *, since, now):
         self._window = max(self._least, self._window / 2)
 
 

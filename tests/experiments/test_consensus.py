@@ -34,6 +34,7 @@ def claim_of(*records: SentRecord) -> Claim:
 
 def test_a_sender_that_has_something_to_send_claims_nothing() -> None:
     assert Claim.of(Sender([sent(0)], finished=False), now=1010.0) is None  # type: ignore[arg-type]
+    assert Claim.of(Sender([sent(0), sent(-1)]), now=1010.0) is None  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
