@@ -50,6 +50,7 @@ def run_plan(
     workers: int | None = None,
     run_cells: RunCells | None = None,
     capture: bool = False,
+    fresh: bool = False,
     progress: Advance = unwatched,
     command: Sequence[str] = (),
     about: dict[str, Any] | None = None,
@@ -58,7 +59,8 @@ def run_plan(
 
     `workers` is the number of processes, one per usable processor by default; `run_cells` takes their place, for a
     cluster. With `capture` the folder has `captures/` too: the packets of each arm for Wireshark, and qlogs for qvis.
-    `about` goes into the manifest. Raises ResultsError, OSError without the world of the plan, and Interrupted after
+    With `fresh` everything is measured, into a folder with a number behind its name if that is taken. `about` goes into
+    the manifest. Raises ResultsError, OSError without the world of the plan, and Interrupted after
     Ctrl-C.
     """
     manifest = {
@@ -74,8 +76,8 @@ def run_plan(
         **_windows(plan),
         **(about or {}),
     }
-    path = Path(path)
     plan.world.check(plan.cells[0].scenario, capture=capture)
+    path = folder.new_place(Path(path)) if fresh else Path(path)
     workers = (workers or usable_processors()) if plan.world.parallel else 1
     with folder.dataset_folder(path, manifest):
         if not folder.is_complete(path):

@@ -15,7 +15,6 @@ from glassbench.experiments.engine.plan import grid
 from glassbench.experiments.engine.plan_run import Interrupted, run_plan
 from glassbench.experiments.engine.progress import Advance, unwatched
 from glassbench.experiments.results.dataset import Run
-from glassbench.experiments.results.dataset_folder import new_place
 from glassbench.experiments.scenario import Scenario
 from glassbench.experiments.scenario.bottleneck_specs import TraceSpec
 from glassbench.experiments.scenario.element_spec import DIRECTIONS
@@ -113,19 +112,20 @@ def run(
     grid_of_one = grid(
         plan.name, plan, floor=world.has_floor, frames=True, quality=plan.video.has_pictures() and world.has_floor
     )
-    path = new_place(Path(results), run_id or f"{plan.name}-seed{plan.seed}")
     about = {"scenario": plan.dump(), "seeds": [plan.seed]}
     try:
         return run_plan(
             replace(grid_of_one, world=world),
-            path,
+            Path(results) / (run_id or f"{plan.name}-seed{plan.seed}"),
             workers=workers,
             capture=capture,
+            fresh=True,
             progress=progress,
             command=command,
             about=about,
         ).run()
-    except Interrupted:
+    except Interrupted as interrupted:
+        path = interrupted.path
         raise Interrupted(f"interrupted; {path} holds what was measured", path) from None
 
 

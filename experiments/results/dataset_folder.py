@@ -63,18 +63,18 @@ def dataset_folder(path: Path, manifest: Mapping[str, Any]) -> Iterator[None]:
         yield
 
 
-def new_place(results: Path, name: str) -> Path:
-    """Make `results/name`, or `results/name-2` and so on if taken: what was measured is never written over. Raises
+def new_place(path: Path) -> Path:
+    """Make the folder `path`, or `path-2` and so on if taken: what was measured is never written over. Raises
     ResultsError."""
-    make_folder(results, exist_ok=True)
+    make_folder(path.parent, exist_ok=True)
     for counter in range(1, 100_000):
-        path = results / (name if counter == 1 else f"{name}-{counter}")
+        place = path if counter == 1 else path.with_name(f"{path.name}-{counter}")
         try:
-            make_folder(path, exist_ok=False)
+            make_folder(place, exist_ok=False)
         except FileExistsError:
             continue
-        return path
-    raise ResultsError(f"{results} has too many folders of the name {name}; remove some")
+        return place
+    raise ResultsError(f"{path.parent} has too many folders of the name {path.name}; remove some")
 
 
 def is_complete(path: Path) -> bool:

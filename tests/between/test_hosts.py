@@ -39,7 +39,7 @@ def test_arms_are_measured_one_after_the_other_with_a_bound_of_the_clocks(
     assert done.returncode == 0, done.stderr
     assert "clocks of both hosts: aligned to" in done.stdout
     (folder,) = (tmp_path / "results").iterdir()
-    run = load(folder)
+    run = load(folder).run()
     assert run.manifest["world"] == "real time, between hosts"
     assert receiver.key not in (folder / "manifest.json").read_text()
     for arm in run.arms:
@@ -67,7 +67,7 @@ def test_an_arm_that_shows_nothing_keeps_and_says_why(receiver: Any, tmp_path: P
     said = r"none of 30 frames was shown: \d+ arrived after the deadline of 1 s"
     assert re.search(f"note: {said}", " ".join(done.stdout.split()))
     (folder,) = (tmp_path / "results").iterdir()
-    run = load(folder)
+    run = load(folder).run()
     (arm,) = run.arms
     assert arm["outcome"] == "measured"
     assert arm["stats"]["connection"]["sender"]["connected_at"] < 0
@@ -85,7 +85,7 @@ def test_a_capture_has_every_packet_that_the_sender_saw_and_tshark_reads_it(
     done = send(receiver.port, receiver.key, *arms, "--duration", "1s", "--capture")
     assert done.returncode == 0, done.stderr
     (folder,) = (tmp_path / "results").iterdir()
-    run = load(folder)
+    run = load(folder).run()
     files = {path.name: {file.name for file in path.iterdir()} for path in (folder / "captures").iterdir()}
     quic = {"link.pcapng", "tls-keys.log", "sender.sqlog"}
     assert files == {"00-rtp": {"link.pcapng"}, "01-quic-datagram": quic}
@@ -176,7 +176,7 @@ def test_strangers_and_garbage_on_the_media_port_are_counted_and_change_nothing(
         thread.join()
     assert done.returncode == 0, done.stderr
     (folder,) = (tmp_path / "results").iterdir()
-    run = load(folder)
+    run = load(folder).run()
     assert (run.ledger["fate"] == "displayed").sum() > 15
     assert run.arms[0]["stats"]["between"]["receiver"]["foreign"] > 100
 
@@ -224,7 +224,7 @@ def test_an_interrupted_sender_keeps_what_was_measured_and_the_receiver_goes_on(
     assert sender.returncode == 130, err
     assert json.loads(out)["arms"][0]["outcome"] == "incomplete"
     (folder,) = (tmp_path / "results").iterdir()
-    assert (load(folder).ledger["fate"] == "displayed").sum() > 10
+    assert (load(folder).ledger()["fate"] == "displayed").sum() > 10
     done = send(receiver.port, receiver.key, "--arm", "udp", "--duration", "500ms")
     assert done.returncode == 0, done.stderr
 
@@ -254,7 +254,7 @@ def test_two_hosts_behind_an_emulated_link_see_its_delay(tmp_path: Path) -> None
     )
     assert done.returncode == 0, done.stderr
     (folder,) = (tmp_path / "results").iterdir()
-    run = load(folder)
+    run = load(folder).run()
     shown = run.ledger[(run.ledger["fate"] == "displayed") & (run.ledger["track"] == 0)]
     bound = run.arms[0]["stats"]["between"]["clock_bound_ms"] / 1e3
     transit = shown["first_arrival_at"] - shown["first_sent_at"]

@@ -125,7 +125,12 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+SLOW = ("losses that are not heard", "losses that are undone the wrong way")
+
+
+@pytest.mark.parametrize(
+    "fault", [pytest.param(name, marks=pytest.mark.long) if name in SLOW else name for name in FAULTS]
+)
 def test_a_planted_fault_is_rejected_by_the_name_of_the_demand(fault):
     make, demand = FAULTS[fault]
     with pytest.raises(Broken) as broken:

@@ -166,7 +166,7 @@ def test_several_runs_that_broke_off_are_not_opened_but_gone_on_with(tmp_path: P
 
 def test_a_folder_is_never_overwritten(tmp_path: Path) -> None:
     for name in ("test", "test-2", "test-3"):
-        assert begin(new_place(tmp_path, "test")).name == name
+        assert begin(new_place(tmp_path / "test")).name == name
 
 
 def test_equal_tables_are_equal_bytes(tmp_path: Path) -> None:

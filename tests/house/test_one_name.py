@@ -129,6 +129,7 @@ def test_a_comparison_runs_in_a_project_with_folders_of_our_names(installed: Ins
     assert [arm["outcome"] for arm in json.loads(done.stdout)["arms"]] == ["measured", "measured"]
 
 
+@pytest.mark.long
 def test_a_comparison_on_real_sockets_runs_in_a_project_with_folders_of_our_names(
     installed: Installed, project: Path
 ) -> None:

@@ -181,17 +181,10 @@ def test_unsupported_is_said_before_anything_is_started() -> None:
     assert live(plan).outcome == "unsupported"
 
 
-@pytest.mark.parametrize(
-    ("options", "accepted"),
-    [
-        (["--workers", "3"], "accepted is --live without --workers"),
-        (["--capture", "--runs", "2"], "accepted is --capture without --runs"),
-    ],
-)
-def test_what_does_not_go_together_is_refused_in_a_sentence(options: list[str], accepted: str, tmp_path: Path) -> None:
-    command = [sys.executable, "-c", GLASS, "compare", "--live", *options]
+def test_what_does_not_go_together_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", GLASS, "compare", "--live", "--workers", "3"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert accepted in " ".join(done.stderr.split())
+    assert "accepted is --live without --workers" in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
