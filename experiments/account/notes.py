@@ -189,7 +189,7 @@ def _ecn_without_ect(facts: Facts) -> Iterator[str]:
     queues = [getattr(element, "queue", None) for path in facts.scenario.network.paths() for element in path]
     if any(isinstance(queue, CoDelSpec) and queue.ecn for queue in queues):
         yield (
-            "CoDel's ecn = true marks nothing: packets support ECN with an arm's option ecn=true, and others are dropped"
+            "CoDel's ecn = true marks nothing: packets support ECN with an arm's option ecn=true, others are dropped"
         )
 
 

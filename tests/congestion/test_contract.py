@@ -58,6 +58,7 @@ def test_the_same_history_gives_the_same_allowance(rounds, name):
     assert paths[0].flight.allowance == paths[1].flight.allowance
 
 
+@pytest.mark.long
 @every_controller
 def test_nothing_is_kept_that_grows_with_what_was_sent(rounds, name):
     path = rounds(name)

@@ -198,7 +198,7 @@ def test_marks_that_no_packet_can_take_are_told(notes: Callable[..., list[str]])
         return both_ways({"element": "rate", "rate": "5Mbit/s", "queue": {"discipline": "codel", **queue}})
 
     assert notes(scenario("quic-stream", network=network(ecn=True))) == [
-        "CoDel's ecn = true marks nothing: packets support ECN with an arm's option ecn=true, and others are dropped"
+        "CoDel's ecn = true marks nothing: packets support ECN with an arm's option ecn=true, others are dropped"
     ]
     short = {"rate": "5Mbit/s", "delay": "10ms", "queue": {"discipline": "codel", "ecn": True}}
     assert notes(scenario("udp", network=short)) == notes(scenario("rtp", network=network(ecn=True)))
