@@ -47,7 +47,7 @@ tests: $(VENV)/.ready-dev
 	$(BIN)/pytest -m 'not long' -n 3 --dist worksteal $(REAL_TIME) $(ARGS)
 
 test-long: setup
-	$(BIN)/pytest -m long -n 2 --dist worksteal $(REAL_TIME:%=--ignore=%) $(ARGS)
+	$(BIN)/pytest -m long -n 3 --dist worksteal $(REAL_TIME:%=--ignore=%) $(ARGS)
 	$(BIN)/pytest -m long -n 2 --dist worksteal $(REAL_TIME) $(ARGS)
 
 $(VENV)/.ready: pyproject.toml constraints.txt | $(BIN)/python

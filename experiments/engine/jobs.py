@@ -39,9 +39,9 @@ Advance = Callable[["Job", float], None]
 @dataclass(frozen=True)
 class Job:
     """One arm of a scenario. `name` tells it from others, `label` is what progress calls it. Its result is kept in the
-    folder `place`, also what was measured up to an interrupt. `quality`: whether the quality of the pictures is
-    measured. `frames`: whether the tables are kept, too, or only the numbers. `reports`: whether its worker reports
-    progress on the way. `capture`: the folder for its packets and qlogs. `world`: where it runs.
+    folder `place`; with `partial` also what was measured up to an interrupt. `quality`: whether the quality of the
+    pictures is measured. `frames`: whether the tables are kept, too, or only the numbers. `reports`: whether its worker
+    reports progress on the way. `capture`: the folder for its packets and qlogs. `world`: where it runs.
     """
 
     name: str
@@ -49,6 +49,7 @@ class Job:
     scenario: Scenario
     arm: str
     place: Path
+    partial: bool = False
     quality: bool = True
     frames: bool = True
     reports: bool = True
@@ -90,6 +91,8 @@ def execute(job: Job, reuse: Reuse, progress: Callable[[float], None], stop: Cal
     except ResultsError as error:
         return Done("failed", str(error), unwritten=str(error))
     done = Done(result.outcome, result.reason)
+    if result.outcome == "incomplete" and not job.partial:
+        return done
     try:
         write_arm(job.place, result if job.frames else replace(result, ledger=None, links=None))
     except ResultsError as error:

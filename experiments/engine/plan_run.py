@@ -155,6 +155,7 @@ def _jobs(plan: Plan, path: Path, *, capture: bool) -> list[Job]:
                 cell.scenario,
                 cell.arm,
                 folder.cell_place(path, index),
+                partial=not several and not cell.axes,  # one run is shown as far as it got
                 quality=plan.quality and cell.arm != FLOOR,
                 frames=plan.frames,
                 reports=len(plan.cells) <= MOST_REPORTED,

@@ -73,14 +73,14 @@ def make_run(arms: dict[str, tuple[float, int]], *, bottleneck: bool = True, fra
     ids=["one", "one shows nothing", "nothing shown at all", "many"],
 )
 def test_every_run_can_be_drawn(tmp_path, name, arms):
-    PLOTS[name](make_run(arms)).savefig(tmp_path / "plot.png")
+    PLOTS[name](make_run(arms)).savefig(tmp_path / "plot.png", dpi=50)
     assert (tmp_path / "plot.png").stat().st_size > 5000
 
 
 @pytest.mark.parametrize("name", PLOTS)
 def test_a_run_over_a_link_without_bottleneck_can_be_drawn(tmp_path, name):
     run = make_run({"rtp": (0.05, FRAMES), "udp": (0.05, 0)}, bottleneck=False)
-    PLOTS[name](run).savefig(tmp_path / "plot.png")
+    PLOTS[name](run).savefig(tmp_path / "plot.png", dpi=50)
     assert (tmp_path / "plot.png").stat().st_size > 5000
 
 
@@ -94,7 +94,7 @@ def test_latencies_of_any_range_have_labels_that_are_plain_numbers_and_fit(name,
     arms = {f"arm {index}": (latency, FRAMES) for index, latency in enumerate(latencies)}
     with own_style({"text.parse_math": False}):
         figure = PLOTS[name](make_run(arms))
-        figure.savefig(io.BytesIO(), format="png")
+        figure.savefig(io.BytesIO(), format="png", dpi=50)
         axis = figure.axes[0].xaxis if name == "latency-cdf" else figure.axes[1].yaxis
         labels = [label for label in axis.get_ticklabels(which="both") if label.get_text()]
         boxes = [label.get_window_extent() for label in labels]

@@ -129,18 +129,7 @@ def test_a_comparison_runs_in_a_project_with_folders_of_our_names(installed: Ins
     assert [arm["outcome"] for arm in json.loads(done.stdout)["arms"]] == ["measured", "measured"]
 
 
-@pytest.mark.long
-def test_a_comparison_on_real_sockets_runs_in_a_project_with_folders_of_our_names(
-    installed: Installed, project: Path
-) -> None:
-    live = ["--live", "--emulator", "relay"]
-    done = installed.run(["glass", "compare", *COMPARE[2:], *live, "--json"], cwd=project, check=False)
-    arms = json.loads(done.stdout)["arms"]
-    assert {arm["outcome"] for arm in arms} <= {"measured", "failed"}
-    assert all("busy" in arm["reason"] for arm in arms if arm["outcome"] == "failed")
-
-
-def test_a_script_and_a_notebook_find_one_name_beside_folders_of_our_names(installed: Installed, project: Path) -> None:
+def test_a_notebook_finds_one_name_beside_folders_of_our_names(installed: Installed, project: Path) -> None:
     (project / "queue.py").unlink()
     script = project / "mine.py"
     script.write_text(
@@ -149,7 +138,6 @@ def test_a_script_and_a_notebook_find_one_name_beside_folders_of_our_names(insta
         "print(list(run.summary['outcome']), list(glassbench.figures(run)))\n"
     )
     expected = "['measured', 'measured'] ['latency-cdf', 'timeline', 'stage-breakdown']\n"
-    assert installed.run(["python", str(script)], cwd=project).stdout == expected
     notebook = (
         "import nbformat, nbclient, sys\n"
         "book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(open('mine.py').read())])\n"

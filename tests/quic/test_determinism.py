@@ -45,7 +45,7 @@ def events(seed: int, hash_seed: int) -> list[str]:
 @pytest.mark.long
 def test_two_processes_see_the_same_and_another_seed_something_else():
     first = events(seed=7, hash_seed=1)
-    assert len(first) == 2 * len(ARMS)
+    assert len(first) == 3 * len(ARMS)
     assert events(seed=7, hash_seed=2) == first
     other = events(seed=8, hash_seed=1)
     assert all(a != b for a, b in zip(first, other, strict=True))
