@@ -21,7 +21,15 @@ from typing import NamedTuple
 import numpy as np
 
 from glassbench.netem.schedule import RateSchedule
-from glassbench.netem.traces.format import MAX_DELAY, MAX_DURATION, MAX_RATE_BPS, quote, refusal, without_comments
+from glassbench.netem.traces.format import (
+    MAX_DELAY,
+    MAX_RATE_BPS,
+    check_carries,
+    check_duration,
+    quote,
+    refusal,
+    without_comments,
+)
 from glassbench.netem.traces.trace import FloatArray, Series, Trace, TraceError, merged
 
 EXAMPLE = "time=Timestamp,rate=DL_bitrate:kbit/s,up=UL_bitrate:kbit/s"
@@ -111,14 +119,11 @@ def parse(text: str, name: str, columns: dict[str, Column]) -> Log:
     if unknown:
         notes.append(f"rows without a rate, in which the one before holds: {unknown}")
     duration = float(times[-1] + step)
-    if duration > MAX_DURATION:
-        raise refusal(name, None, f"a duration of {duration:g} s", f"a trace lasts at most {MAX_DURATION:.0f} s")
+    check_duration(duration, name)
     steps = {key: _steps(times, table.values[key][first:], key, name) for key in columns if key != "time"}
     for key in ("rate", "up"):
-        if key in steps and not steps[key].values.any():
-            raise refusal(
-                name, None, f"a {key} of 0 in every row", "a link that never carries anything is not accepted"
-            )
+        if key in steps:
+            check_carries(steps[key].values, f"a {key}", "in every row", name)
     delay = steps.get("delay")
     if "rtt" in steps:
         delay = Series(steps["rtt"].times, steps["rtt"].values / 2)

@@ -15,10 +15,11 @@ import numpy as np
 from glassbench.netem.schedule import OpportunitySchedule, RateSchedule
 from glassbench.netem.traces.format import (
     MAX_DELAY,
-    MAX_DURATION,
     MAX_RATE_BPS,
     Format,
     Writer,
+    check_carries,
+    check_duration,
     line_of_row,
     quote,
     refusal,
@@ -104,13 +105,11 @@ def rate_steps(columns: list[str], rows: Rows, *, format: str) -> Trace:
     if end is not None and end <= times[-1]:
         found = f"the end at {end:.15g} s after {times[-1]:.15g} s"
         raise rows.refusal(len(times), found, "the end is later than the last row")
-    if not rates.any():
-        raise refusal(name, None, "a rate of 0 in every row", "a link that never carries anything is not accepted")
+    check_carries(rates, "a rate", "in every row", name)
     if end is None:
         end = 2 * times[-1] - times[-2] if len(times) > 1 else times[-1] + 1.0
     period = float(end - times[0])
-    if period > MAX_DURATION:
-        raise refusal(name, None, f"a duration of {period:g} s", f"a trace lasts at most {MAX_DURATION:.0f} s")
+    check_duration(period, name)
     source = f"{format} trace {name}" + (f", shifted from {times[0]:.15g} s to start at 0" if times[0] else "")
     times = times - times[0]
     delay, loss = (

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
 
-from glassbench.netem.traces.trace import Trace, TraceError
+from glassbench.netem.traces.trace import FloatArray, Trace, TraceError
 
 MAX_RATE_BPS = 1e12
+LEAST_PEAK_BPS = 1.0  # below it, and below LEAST_DURATION, products of the two round to nothing
 MAX_DURATION = 7 * 24 * 3600.0
+LEAST_DURATION = 1e-9
 MAX_DELAY = 60.0
 
 _COMMENT = re.compile(r"^[ \t]*#.*$", re.MULTILINE)
@@ -53,6 +55,22 @@ def line_of_row(text: str, row: int, first_line: int = 1) -> int | None:
     """The number of the line that holds a row, counted from 0; empty lines are not rows."""
     lines = (number for number, line in enumerate(io.StringIO(text), first_line) if line.strip())
     return next(islice(lines, row, None), None)
+
+
+def check_duration(seconds: float, name: str) -> None:
+    """Raises TraceError when a trace is longer or shorter than any that is accepted."""
+    if seconds > MAX_DURATION:
+        raise refusal(name, None, f"a duration of {seconds:g} s", f"a trace lasts at most {MAX_DURATION:.0f} s")
+    if seconds < LEAST_DURATION:
+        raise refusal(name, None, f"a duration of {seconds:g} s", f"a trace lasts at least {LEAST_DURATION:g} s")
+
+
+def check_carries(rates_bps: FloatArray, what: str, where: str, name: str) -> None:
+    """Raises TraceError when a link would never carry anything; `what` is the name of the rate, `where` its extent."""
+    peak = rates_bps.max()
+    if peak < LEAST_PEAK_BPS:
+        found = f"{what} of 0 {where}" if peak == 0 else f"{what} below {LEAST_PEAK_BPS:g} bit/s {where}"
+        raise refusal(name, None, found, "a link that never carries anything is not accepted")
 
 
 def refusal(name: str, line: int | None, found: str, accepted: str) -> TraceError:

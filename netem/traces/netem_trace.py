@@ -22,6 +22,8 @@ from glassbench.netem.traces.format import (
     MAX_DURATION,
     MAX_RATE_BPS,
     Format,
+    check_carries,
+    check_duration,
     quote,
     refusal,
     without_comments,
@@ -67,10 +69,8 @@ def parse(text: str, name: str) -> Trace:
         raise refusal(name, None, "numbers too long or lists too deep", ACCEPTED) from None
     edges, rates = _line(quantities["Bw"])
     duration = float(edges[-1])
-    if duration > MAX_DURATION:
-        raise refusal(name, None, f"a duration of {duration:g} s", f"a trace lasts at most {MAX_DURATION:.0f} s")
-    if not rates.any():
-        raise refusal(name, None, "a bandwidth of 0 throughout", "a link that never carries anything is not accepted")
+    check_duration(duration, name)
+    check_carries(rates, "a bandwidth", "throughout", name)
     delay, loss = (
         _repeated(quantities[quantity], quantity, duration, name) if quantity in quantities else None
         for quantity in ("Delay", "Loss")

@@ -16,6 +16,8 @@ from glassbench.netem.traces.format import (
     MAX_RATE_BPS,
     Format,
     Writer,
+    check_carries,
+    check_duration,
     quote,
     refusal,
     without_comments,
@@ -39,10 +41,8 @@ def parse(text: str, name: str) -> Trace:
     text = without_comments(text)
     rows = np.array(_rows(text, name), dtype=np.float64)
     edges = np.append(0.0, np.cumsum(rows[:, 0])) / 1e3
-    if edges[-1] > MAX_DURATION:
-        raise refusal(name, None, f"a duration of {edges[-1]:g} s", f"a trace lasts at most {MAX_DURATION:.0f} s")
-    if not rows[:, 1].any():
-        raise refusal(name, None, "a bandwidth of 0 throughout", "a link that never carries anything is not accepted")
+    check_duration(edges[-1], name)
+    check_carries(rows[:, 1] * 1e3, "a bandwidth", "throughout", name)
     schedule = RateSchedule(edges[:-1], rows[:, 1] * 1e3, float(edges[-1]))
     return Trace(name, "sabre", f"sabre trace {name}", schedule, Series(*merged(edges[:-1], rows[:, 2] / 2e3)))
 

@@ -54,6 +54,14 @@ class NeverGrows(RenoController):
         pass
 
 
+class DoesNotHearOfLoss(RenoController):
+    def _reduce(self, *, now):
+        pass
+
+    def _collapse(self):
+        pass
+
+
 class LostBytesNeverReturn(RenoController):
     """What is lost stays in flight for it, so that the window closes a little with each loss, down to two packets."""
 
@@ -108,6 +116,7 @@ FAULTS = {
     "a timer in the past that fires for ever": (TimerInThePast, "timer"),
     "dice that were not handed to it": (DiceOfItsOwn, "reproducible"),
     "a window that never grows": (NeverGrows, "uses-the-path"),
+    "losses that are not heard": (DoesNotHearOfLoss, "yields"),
     "bytes in flight that never come back": (LostBytesNeverReturn, "recovers"),
     "packets that are kept for ever": (KeepsEveryPacket, "bounded"),
     "losses that are undone the wrong way": (UndoesTheWrongWay, "undo"),
@@ -116,7 +125,7 @@ FAULTS = {
 }
 
 
-SLOW = ("losses that are undone the wrong way",)
+SLOW = ("losses that are not heard", "losses that are undone the wrong way")
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,8 @@ BAD = {
     "netem-trace random": ('{"NormalizedBwConfig": {}}', "found the model 'NormalizedBwConfig'"),
     "netem-trace bandwidth": ('{"StaticBwConfig": {"bw": "12 apples"}}', "found the bandwidth '\"12 apples\"'"),
     "netem-trace duration": ('{"StaticBwConfig": {"duration": "0s"}}', "found the duration '\"0s\"'"),
+    "csv almost nothing": (HEADER + "0,1e-300\n1,0\n", "found a rate below 1 bit/s in every row"),
+    "csv no time at all": (HEADER + "0,1\n1e-228,1\n", "found a duration of 2e-228 s"),
     "netem-trace nothing": ('{"StaticBwConfig": {"bw": "0bps"}}', "found a bandwidth of 0 throughout"),
     "netem-trace empty": ('{"RepeatedBwPatternConfig": {"count": 3}}', "found an empty pattern"),
     "netem-trace loss": ('{"StaticBw": {}, "StaticLoss": {"loss": [2]}}', "found the loss '[2]'"),
