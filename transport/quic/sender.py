@@ -203,12 +203,17 @@ class ScheduledSender(QuicSender):
         if carrier is None or self._closed:
             return at
         expires_at = min(self._queue.expires_at(), carrier.expires_at())
+        control = self._stack.control if self._stack is not None else None
+        control_at = control.flight.get_timer() if control is not None else None
         return min(
-            (each for each in (at, self._send_at, expires_at) if each is not None and each < math.inf), default=None
+            (each for each in (at, self._send_at, expires_at, control_at) if each is not None and each < math.inf),
+            default=None,
         )
 
     def handle_timer(self, *, now: float) -> None:
         super().handle_timer(now=now)
+        if self._stack is not None and self._stack.control is not None:
+            self._stack.control.flight.handle_timer(now=now)
         self._expire(now=now)
 
     def stats(self) -> dict[str, int]:
