@@ -15,7 +15,7 @@ from glassbench.transport.srt.bandwidth import Bandwidth
 from glassbench.transport.srt.options import SrtOptions
 from glassbench.transport.srt.receiving import CAPACITY, DiscrepancyError, ReceiveBuffer
 from glassbench.transport.srt.sending import SendBuffer
-from glassbench.transport.srt.timing import PeerClock, RoundTrip
+from glassbench.transport.srt.timing import PeerClock, SharedRoundTrip
 
 VIDEO = 1
 _DEFAULTS = SrtOptions()
@@ -217,7 +217,7 @@ def make_send_buffer(
         bandwidth=Bandwidth(options, max_payload_bytes=1),
         answers_all=options.retransmitalgo == 0,
         started_at=1000.0,
-        round_trip=RoundTrip(),
+        round_trip=SharedRoundTrip(),
         events=events,
         stats=Counter(),
     )

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from glassbench.transport.contract import Address, Closed, Connected, Datagram, Event, Frame, TransportConfig
 from glassbench.transport.framing import Malformed
+from glassbench.transport.round_trip import RoundTrip
 from glassbench.transport.rtp import h264, rtcp, session
 from glassbench.transport.rtp.arrivals import Arrival, Arrivals
 from glassbench.transport.rtp.frames import Frames
@@ -46,7 +47,7 @@ class RtpReceiver:
         self._dice = session.Dice(config.seed, role=1)
         self._ssrc = self._dice.word()
         self._cname = self._dice.cname()
-        self._round_trip = session.RoundTrip(_INITIAL_RTT)
+        self._round_trip = RoundTrip(_INITIAL_RTT)
         self._events: deque[Event] = deque()
         self._stats: Counter[str] = Counter(
             datagrams_received=0,

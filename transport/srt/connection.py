@@ -16,7 +16,7 @@ from glassbench.transport.srt.handshake import CONNECT_TIMEOUT, Agreed, Caller, 
 from glassbench.transport.srt.options import SrtOptions
 from glassbench.transport.srt.receiving import DiscrepancyError, Message, ReceiveBuffer
 from glassbench.transport.srt.sending import SendBuffer
-from glassbench.transport.srt.timing import RoundTrip, idle_timeout
+from glassbench.transport.srt.timing import SharedRoundTrip, idle_timeout
 from glassbench.transport.srt.wire import (
     ACK,
     ACKACK,
@@ -71,7 +71,7 @@ class Connection:
         self._send_buffer: SendBuffer | None = None
         self._receive_buffer: ReceiveBuffer | None = None
         self._feedback: Feedback | None = None
-        self._round_trip = RoundTrip()
+        self._round_trip = SharedRoundTrip()
         self._control: list[Datagram] = []
         self._messages: list[tuple[int, Message]] = []
         self._heard_at = inf

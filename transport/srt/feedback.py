@@ -11,8 +11,9 @@ depends on that.
 from collections import Counter
 from math import ceil, floor, inf
 
+from glassbench.transport.round_trip import RoundTrip
 from glassbench.transport.srt.receiving import ReceiveBuffer
-from glassbench.transport.srt.timing import PeerClock, RoundTrip
+from glassbench.transport.srt.timing import PeerClock
 from glassbench.transport.srt.wire import (
     ACK,
     NAK,
@@ -177,8 +178,7 @@ class Feedback:
 
     def _nak(self, ranges: list[Range], now: float) -> bytes:
         self._stats["naks_sent"] += 1
-        round_trip = self._round_trip
-        self._nak_interval = max((round_trip.smoothed + 4 * round_trip.variance) / 2, MIN_NAK_INTERVAL)
+        self._nak_interval = max(self._round_trip.timeout() / 2, MIN_NAK_INTERVAL)
         return self._control(NAK, 0, pack_loss_list(ranges, self._max_payload_bytes), now)
 
     def _look_before(self, now: float) -> float:

@@ -10,8 +10,8 @@ from collections import Counter, deque
 from math import inf
 
 from glassbench.transport.contract import Address, Datagram, Event, FrameDropped, FrameSent, FrameStarted
+from glassbench.transport.round_trip import RoundTrip
 from glassbench.transport.srt.bandwidth import Bandwidth
-from glassbench.transport.srt.timing import RoundTrip
 from glassbench.transport.srt.wire import (
     HEADER,
     MESSAGE_NUMBER_MASK,
