@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from glassbench.transport.contract import Frame, Track
 from glassbench.transport.framing import FrameHeader, Malformed, record
-from glassbench.transport.quic.arrivals import Arrivals
+from glassbench.transport.quic.arrivals import ArrivedRanges
 from glassbench.transport.quic.missing import MissingFrames
 from glassbench.transport.quic.queue import FrameQueue
 from glassbench.transport.quic.records import RecordReader
@@ -31,7 +31,7 @@ def header(sequence, captured_at=1000.0):
     st.lists(st.tuples(st.integers(0, 60), st.integers(1, 20)), max_size=30), st.lists(st.integers(1, 15), max_size=8)
 )
 def test_arrivals_keep_the_first_time_of_every_byte(ranges, takes):
-    arrivals = Arrivals()
+    arrivals = ArrivedRanges()
     model = {}
     for at, (start, length) in enumerate(ranges):
         arrivals.add(start, start + length, float(at))
@@ -45,7 +45,7 @@ def test_arrivals_keep_the_first_time_of_every_byte(ranges, takes):
 
 
 def test_arrivals_of_single_bytes_are_not_collected_without_end():
-    arrivals = Arrivals()
+    arrivals = ArrivedRanges()
     for offset in range(0, 100_000, 2):
         arrivals.add(offset, offset + 1, 1.0)
     assert len(arrivals._ranges) <= 2**14

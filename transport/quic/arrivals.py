@@ -3,7 +3,7 @@
 _MAX_RANGES = 16384  # of one stream; a peer that sends single bytes out of order gets delivery times instead
 
 
-class Arrivals:
+class ArrivedRanges:
     """The ranges of one stream that arrived and were not yet asked for, with their instants. Offsets in bytes."""
 
     __slots__ = ("_consumed", "_ranges")

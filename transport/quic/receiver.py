@@ -5,7 +5,7 @@ from typing import Literal
 
 from glassbench.transport.contract import Frame, FrameLost, FrameReceived, TransportConfig
 from glassbench.transport.framing import FrameHeader, Malformed, keyframe_request
-from glassbench.transport.quic.arrivals import Arrivals
+from glassbench.transport.quic.arrivals import ArrivedRanges
 from glassbench.transport.quic.end import QuicEnd
 from glassbench.transport.quic.missing import MissingFrames
 from glassbench.transport.quic.observed import MAX_BUFFERED_BYTES
@@ -167,7 +167,7 @@ class QuicReceiver(QuicEnd):
         self._stack.discard_stream_data(stream_id, self._session.error_code(REFUSED))
         stream.refused = True
         stream.reader = RecordReader(0)
-        stream.arrivals = Arrivals()
+        stream.arrivals = ArrivedRanges()
 
     def _settle_lost(self, track: int, sequence: int, *, now: float) -> None:
         if self._missing.settle(track, sequence):
@@ -186,7 +186,7 @@ class _Inbound:
 
     def __init__(self, first_offset: int) -> None:
         self.reader = RecordReader(first_offset)
-        self.arrivals = Arrivals()
+        self.arrivals = ArrivedRanges()
         self.first: int | None = None  # the sequence number from which on a gap is this stream's
         self.top_layer = 0
         self.refused = False
