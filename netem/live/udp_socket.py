@@ -23,8 +23,8 @@ _ECN = 3
 _INT, _SHORT, _UNSIGNED, _TIMESPEC = struct.Struct("@i"), struct.Struct("@H"), struct.Struct("@I"), struct.Struct("@qq")
 
 
-class Arrival(NamedTuple):
-    """One datagram. `at` is session time."""
+class ReceivedDatagram(NamedTuple):
+    """One datagram with its sender and ECN codepoint. `at` is session time."""
 
     data: bytes
     peer: Address
@@ -59,9 +59,9 @@ class UdpSocket:
         """Until there is something to receive, at most so long; to the microsecond, where epoll counts milliseconds."""
         select.select([self], [], [], max(0.0, seconds))
 
-    def receive(self) -> list[Arrival]:
+    def receive(self) -> list[ReceivedDatagram]:
         """All that has arrived, in its order."""
-        arrivals: list[Arrival] = []
+        datagrams: list[ReceivedDatagram] = []
         for _ in range(_AT_ONCE):
             try:
                 data, ancillary, _, name = self._socket.recvmsg(_MAX_DATAGRAM, 256)
@@ -72,10 +72,10 @@ class UdpSocket:
             ecn, at = self._read(ancillary)
             peer = from_kernel(name)
             if self.peer in (None, peer):
-                arrivals.append(Arrival(data, peer, ecn, at))
+                datagrams.append(ReceivedDatagram(data, peer, ecn, at))
             else:
                 self.foreign += 1
-        return arrivals
+        return datagrams
 
     def send(self, datagrams: Iterable[tuple[bytes, Address, int]]) -> None:
         """Hand them to the kernel, in order; what it does not take is lost, as on a full device.
