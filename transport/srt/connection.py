@@ -14,7 +14,7 @@ from glassbench.transport.srt.bandwidth import Bandwidth
 from glassbench.transport.srt.feedback import Feedback
 from glassbench.transport.srt.handshake import CONNECT_TIMEOUT, Agreed, Caller, Listener, Offer, RefusedError
 from glassbench.transport.srt.options import SrtOptions
-from glassbench.transport.srt.receiving import DiscrepancyError, Message, ReceiveBuffer
+from glassbench.transport.srt.receiving import BufferedMessage, DiscrepancyError, ReceiveBuffer
 from glassbench.transport.srt.sending import SendBuffer
 from glassbench.transport.srt.timing import SharedRoundTrip, idle_timeout
 from glassbench.transport.srt.wire import (
@@ -73,7 +73,7 @@ class Connection:
         self._feedback: Feedback | None = None
         self._round_trip = SharedRoundTrip()
         self._control: list[Datagram] = []
-        self._messages: list[tuple[int, Message]] = []
+        self._messages: list[tuple[int, BufferedMessage]] = []
         self._heard_at = inf
         self._sent_at = inf
         self._shut_down_by_peer = False
@@ -100,7 +100,7 @@ class Connection:
             return False
         return self._send_buffer.put(messages, now=now, track=track, sequence=sequence)
 
-    def take_messages(self) -> list[tuple[int, Message]]:
+    def take_messages(self) -> list[tuple[int, BufferedMessage]]:
         """The messages delivered since the last call, each with the number of packets skipped just before it."""
         if not self._messages:
             return []
