@@ -18,7 +18,7 @@ from glassbench.transport.quic.control import registered_name
 from glassbench.transport.quic.options import QuicOptions
 from glassbench.transport.quic.path_mtu import BASE_BYTES, PathMtu
 from glassbench.transport.quic.qlog import KeyLog, Qlog
-from glassbench.transport.quic.session import Message, Session, SessionEvent, StreamAborted, StreamBytes
+from glassbench.transport.quic.session import DatagramPayload, Session, SessionEvent, StreamAborted, StreamBytes
 from glassbench.transport.quic.stack import Stack
 from glassbench.transport.quic.ticket import IDENTITY, ticket
 
@@ -175,7 +175,7 @@ class QuicEnd:
     def _take_abort(self, event: StreamAborted, *, now: float) -> None:
         raise NotImplementedError
 
-    def _take_message(self, event: Message, *, now: float) -> None:
+    def _take_datagram_payload(self, event: DatagramPayload, *, now: float) -> None:
         raise NotImplementedError
 
     def _configure(self, options: QuicOptions) -> QuicConfiguration:
@@ -291,8 +291,8 @@ class QuicEnd:
     def _handle(self, event: SessionEvent, *, now: float) -> None:
         if isinstance(event, StreamBytes):
             self._take_stream(event, now=now)
-        elif isinstance(event, Message):
-            self._take_message(event, now=now)
+        elif isinstance(event, DatagramPayload):
+            self._take_datagram_payload(event, now=now)
         elif isinstance(event, StreamAborted):
             self._take_abort(event, now=now)
         else:

@@ -11,7 +11,7 @@ from glassbench.transport.quic.missing import MissingFrames
 from glassbench.transport.quic.observed import MAX_BUFFERED_BYTES
 from glassbench.transport.quic.options import DatagramOptions, QuicOptions
 from glassbench.transport.quic.records import RecordReader
-from glassbench.transport.quic.session import REFUSED, Message, Session, StreamAborted, StreamBytes
+from glassbench.transport.quic.session import REFUSED, DatagramPayload, Session, StreamAborted, StreamBytes
 from glassbench.transport.reassembly import Reassembler
 
 Unit = Literal["track", "group", "frame", "datagram"]
@@ -91,7 +91,7 @@ class QuicReceiver(QuicEnd):
     def _take_abort(self, event: StreamAborted, *, now: float) -> None:
         self._end_stream(event.stream_id, now=now)
 
-    def _take_message(self, event: Message, *, now: float) -> None:
+    def _take_datagram_payload(self, event: DatagramPayload, *, now: float) -> None:
         try:
             header, assembled = self._reassembler.add(event.data, now=now)
         except Malformed:

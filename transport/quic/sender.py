@@ -27,7 +27,7 @@ from glassbench.transport.quic.end import QuicEnd
 from glassbench.transport.quic.options import QuicOptions
 from glassbench.transport.quic.path_mtu import BASE_BYTES
 from glassbench.transport.quic.queue import FrameQueue
-from glassbench.transport.quic.session import REFUSED, Message, Session, StreamAborted, StreamBytes
+from glassbench.transport.quic.session import REFUSED, DatagramPayload, Session, StreamAborted, StreamBytes
 from glassbench.transport.quic.stack import Stack
 from glassbench.transport.quic.streams import StreamCarrier
 
@@ -149,7 +149,7 @@ class QuicSender(QuicEnd):
     def _take_abort(self, event: StreamAborted, *, now: float) -> None:
         self._requests.pop(event.stream_id, None)
 
-    def _take_message(self, event: Message, *, now: float) -> None:
+    def _take_datagram_payload(self, event: DatagramPayload, *, now: float) -> None:
         self._count["malformed"] += 1
 
 

@@ -13,7 +13,14 @@ from aioquic.quic.events import HandshakeCompleted, ProtocolNegotiated, QuicEven
 
 from glassbench.transport.contract import Address
 from glassbench.transport.quic.capsules import MalformedCapsuleError, SessionEnd, session_end
-from glassbench.transport.quic.session import Message, Nonsense, Session, SessionEvent, StreamAborted, StreamBytes
+from glassbench.transport.quic.session import (
+    DatagramPayload,
+    Nonsense,
+    Session,
+    SessionEvent,
+    StreamAborted,
+    StreamBytes,
+)
 from glassbench.transport.quic.stack import Stack
 
 PATH = b"/glassbench"
@@ -136,7 +143,7 @@ class WebTransportSession(Session):
         if isinstance(event, DatagramReceived):
             if event.stream_id != self._id or not self.ready:
                 return [Nonsense()]
-            return [Message(event.data)]
+            return [DatagramPayload(event.data)]
         if isinstance(event, HeadersReceived):
             self._take_headers(event)
         elif isinstance(event, DataReceived) and event.stream_id == self._id:
