@@ -63,7 +63,7 @@ def test_a_packet_survives_as_many_losses_as_it_is_asked_for_in_time(
 ) -> None:
     """A gap is noticed when the next packet arrives, and skipped when that packet is due: `latency` later.
 
-    Requests are repeated every RTT / 2, but at least 20 ms, and up to 10 ms later (`feedback.py`).
+    Requests are repeated every RTT / 2, but at least 20 ms, and up to 10 ms later (`acknowledging.py`).
     """
     warm_up, spacing, most = 60, 4, 8  # frames: until the RTT variance is gone; between two losses; losses of a packet
     times_lost = {warm_up + spacing * lost: lost for lost in range(most)}

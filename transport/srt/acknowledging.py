@@ -36,8 +36,8 @@ _MAX_UNANSWERED = 1024  # ACKs whose ACKACK is still expected (ACK_WND_SIZE)
 _RATE_WINDOW = 0.5
 
 
-class Feedback:
-    """Decides when to acknowledge and to complain; makes the packets."""
+class Acknowledger:
+    """Decides when to acknowledge packets and when to ask for missing ones, and makes the control packets."""
 
     def __init__(
         self,
