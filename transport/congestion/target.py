@@ -8,7 +8,7 @@ _LEAST_CHANGE = 0.05  # of what was said last
 _INTERVAL = 0.1  # seconds, from one time to the next
 
 
-class Target:
+class TargetRate:
     """Remembers the rate that was said last. While the path has shown no limit there is none: it is infinite."""
 
     def __init__(self) -> None:

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable, Hashable
 
 from glassbench.transport.congestion.flight import Flight
-from glassbench.transport.congestion.target import Target
+from glassbench.transport.congestion.target import TargetRate
 from glassbench.transport.contract import (
     Address,
     Datagram,
@@ -195,7 +195,7 @@ class ScheduledSender(QuicSender):
         super().__init__(config, options, session, carrier)
         self._video = {track.id for track in config.tracks if track.media != "data"}  # messages need no other
         self._send_at: float | None = None  # when pacing lets waiting bytes go
-        self._target = Target()
+        self._target = TargetRate()
 
     def get_timer(self) -> float | None:
         at = super().get_timer()
