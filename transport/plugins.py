@@ -11,7 +11,7 @@ class PluginError(ValueError):
     """What a package adds to a table cannot be used: which package, which entry point, and what is wrong with it."""
 
 
-class Table(Mapping[str, T], Generic[T]):
+class PluginTable(Mapping[str, T], Generic[T]):
     """Our `own` entries, and behind them those of the entry points of `group`, in the order of their names.
 
     The name of an entry point is the name in the table. Which there are is looked up when a name is asked for that is

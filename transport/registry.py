@@ -13,7 +13,7 @@ from typing import Any, get_args, get_type_hints
 from glassbench.transport.codecs import CODECS
 from glassbench.transport.contract import Transport, TransportConfig
 from glassbench.transport.dissection import MakeHint
-from glassbench.transport.plugins import Table
+from glassbench.transport.plugins import PluginTable
 from glassbench.transport.quic.arms import datagram_receiver, datagram_sender, stream_receiver, stream_sender
 from glassbench.transport.quic.options import DatagramOptions, QuicOptions
 from glassbench.transport.quic.session import BareSession, Session
@@ -113,7 +113,9 @@ def _plugin(name: str, loaded: object) -> TransportEntry:
     return loaded
 
 
-TRANSPORTS: Table[TransportEntry] = Table("glassbench.transports", {entry.name: entry for entry in _OWN}, _plugin)
+TRANSPORTS: PluginTable[TransportEntry] = PluginTable(
+    "glassbench.transports", {entry.name: entry for entry in _OWN}, _plugin
+)
 
 
 def get(name: str) -> TransportEntry:

@@ -19,7 +19,7 @@ from glassbench.experiments.scenario.loss_specs import (
     SizeLimitSpec,
 )
 from glassbench.experiments.scenario.schema import chosen_by, dumped
-from glassbench.transport.plugins import Table
+from glassbench.transport.plugins import PluginTable
 
 _OWN: tuple[type[ElementSpec], ...] = (
     TraceSpec,
@@ -53,6 +53,8 @@ def name_of(spec: type[ElementSpec]) -> str | None:
     return field.default if field is not None and isinstance(field.default, str) else None
 
 
-ELEMENTS: Table[type[ElementSpec]] = Table("glassbench.elements", {str(name_of(spec)): spec for spec in _OWN}, _plugin)
+ELEMENTS: PluginTable[type[ElementSpec]] = PluginTable(
+    "glassbench.elements", {str(name_of(spec)): spec for spec in _OWN}, _plugin
+)
 
 AnyElement = Annotated[ElementSpec, chosen_by("element", ELEMENTS), dumped]
