@@ -92,8 +92,8 @@ def mute_nack(patch: Patch) -> None:
     """The receiver sees what is missing, and its requests are never sent."""
     inner = RtpReceiver._repair
 
-    def repair(self: RtpReceiver, lane: Any, *, now: float) -> list[bytes]:
-        inner(self, lane, now=now)
+    def repair(self: RtpReceiver, state: Any, *, now: float) -> list[bytes]:
+        inner(self, state, now=now)
         return []
 
     patch.setattr(RtpReceiver, "_repair", repair)
