@@ -90,7 +90,7 @@ def measure_quality(
     known = {pair: quality for pair in pairs if (quality := memo.get(pair)) is not None}
     last_unknown = max((index for index, pair in enumerate(pairs) if pair not in known), default=-1)
     if last_unknown >= 0:
-        comparison = Comparison(width, height)
+        comparison = PictureComparison(width, height)
         screen = _Screen(decoded, media, width, height)
         for index, picture in zip(range(last_unknown + 1), reference, strict=False):
             if pairs[index] not in known:
@@ -102,7 +102,7 @@ def measure_quality(
     ]
 
 
-class Comparison:
+class PictureComparison:
     """PSNR and SSIM of pairs of yuv420p pictures of one size, by FFmpeg's filters: about 0.25 ms at 640x272."""
 
     def __init__(self, width: int, height: int) -> None:
