@@ -28,7 +28,7 @@ from glassbench.netem.traces.format import (
 from glassbench.netem.traces.trace import FloatArray, Series, Trace, TraceError, merged, step_union
 
 
-class Column(NamedTuple):
+class ColumnKind(NamedTuple):
     """What a column holds, the factor to the unit used inside (s, bit/s, fraction), its largest value in the file."""
 
     quantity: str
@@ -37,15 +37,15 @@ class Column(NamedTuple):
 
 
 COLUMNS = {
-    "time_s": Column("time", 1.0, 1e12),
-    "time_ms": Column("time", 1e-3, 1e15),
-    "rate_bps": Column("rate", 1.0, MAX_RATE_BPS),
-    "rate_kbps": Column("rate", 1e3, MAX_RATE_BPS / 1e3),
-    "rate_mbps": Column("rate", 1e6, MAX_RATE_BPS / 1e6),
-    "delay_s": Column("delay", 1.0, MAX_DELAY),
-    "delay_ms": Column("delay", 1e-3, MAX_DELAY * 1e3),
-    "loss_percent": Column("loss", 1e-2, 100.0),
-    "loss_ratio": Column("loss", 1.0, 1.0),
+    "time_s": ColumnKind("time", 1.0, 1e12),
+    "time_ms": ColumnKind("time", 1e-3, 1e15),
+    "rate_bps": ColumnKind("rate", 1.0, MAX_RATE_BPS),
+    "rate_kbps": ColumnKind("rate", 1e3, MAX_RATE_BPS / 1e3),
+    "rate_mbps": ColumnKind("rate", 1e6, MAX_RATE_BPS / 1e6),
+    "delay_s": ColumnKind("delay", 1.0, MAX_DELAY),
+    "delay_ms": ColumnKind("delay", 1e-3, MAX_DELAY * 1e3),
+    "loss_percent": ColumnKind("loss", 1e-2, 100.0),
+    "loss_ratio": ColumnKind("loss", 1.0, 1.0),
 }
 ACCEPTED = (
     f"a CSV trace has a header with a time and a rate column and at most one of delay and of loss, out of "
