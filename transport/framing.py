@@ -144,9 +144,9 @@ def _pack_common(kind: int, frame: Frame, flags: int = 0) -> bytes:
 
 
 def _unpack_common(kind: int, data: bytes | bytearray) -> FrameHeader:
-    found, track, layer, flags, group, sequence, captured_us = _COMMON.unpack_from(data)
-    if found != kind:
-        raise Malformed(f"message type {found}, expected {kind}")
+    message_kind, track, layer, flags, group, sequence, captured_us = _COMMON.unpack_from(data)
+    if message_kind != kind:
+        raise Malformed(f"message type {message_kind}, expected {kind}")
     return FrameHeader(
         track=track,
         group=group,

@@ -138,7 +138,7 @@ class QuicSender(QuicEnd):
             track = parse_keyframe_request(data)
         except Malformed:
             track = -1
-        if all(track != known.id for known in self._config.tracks):
+        if all(track != ours.id for ours in self._config.tracks):
             self._count["malformed"] += 1
             if self._stack is not None and not event.ended:
                 self._stack.discard_stream_data(event.stream_id, REFUSED)

@@ -100,10 +100,10 @@ class Acknowledger:
 
     def on_ackack(self, number: int, timestamp: int, *, now: float) -> None:
         """The peer answered ACK `number`: a sample of the round trip and of the drift."""
-        found = self._unanswered.get(number)
-        if found is None:
+        acknowledged = self._unanswered.get(number)
+        if acknowledged is None:
             return
-        position, sent_at = found
+        position, sent_at = acknowledged
         for older in list(self._unanswered):  # in the order of sending
             del self._unanswered[older]
             if older == number:
