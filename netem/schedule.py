@@ -123,8 +123,8 @@ class OpportunitySchedule:
 
 def _check_rates(times: NDArray[np.float64], rates_bps: NDArray[np.float64], period: float) -> None:
     if len(times) == 0 or len(times) != len(rates_bps):
-        found = f"{len(times)} times and {len(rates_bps)} rates"
-        raise ValueError(f"RateSchedule: found {found}, at least one time and one rate per time are needed")
+        given = f"{len(times)} times and {len(rates_bps)} rates"
+        raise ValueError(f"RateSchedule: found {given}, at least one time and one rate per time are needed")
     if times[0] != 0 or not (np.diff(times) > 0).all() or not times[-1] < period < math.inf:
         raise ValueError("RateSchedule: times start at 0 and increase strictly up to the period")
     if not (np.isfinite(rates_bps) & (np.asarray(rates_bps) >= 0)).all():

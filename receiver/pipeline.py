@@ -99,9 +99,9 @@ class ReceiverPipeline:
 
     def get_timer(self) -> float | None:
         at = self._transport.get_timer()
-        for other in (self._buffer.get_timer(), self._request_at):
-            if other is not None and (at is None or other < at):
-                at = other
+        for timer in (self._buffer.get_timer(), self._request_at):
+            if timer is not None and (at is None or timer < at):
+                at = timer
         return at
 
     def handle_timer(self, *, now: float) -> None:

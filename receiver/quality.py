@@ -87,17 +87,17 @@ def measure_quality(
         (b"black" if number is None else digests[number], f"{reference_identity} {index}".encode())
         for index, number in enumerate(on_screen)
     ]
-    known = {pair: quality for pair in pairs if (quality := memo.get(pair)) is not None}
-    last_unknown = max((index for index, pair in enumerate(pairs) if pair not in known), default=-1)
+    qualities = {pair: quality for pair in pairs if (quality := memo.get(pair)) is not None}
+    last_unknown = max((index for index, pair in enumerate(pairs) if pair not in qualities), default=-1)
     if last_unknown >= 0:
         comparison = PictureComparison(width, height)
         screen = _Screen(decoded, media, width, height)
         for index, picture in zip(range(last_unknown + 1), reference, strict=False):
-            if pairs[index] not in known:
-                known[pairs[index]] = quality = comparison.compare(screen.picture(on_screen[index]), picture)
+            if pairs[index] not in qualities:
+                qualities[pairs[index]] = quality = comparison.compare(screen.picture(on_screen[index]), picture)
                 memo.put(pairs[index], quality)
     return [
-        InstantQuality(at, None if number is None else decoded[number].sequence, *known[pair])
+        InstantQuality(at, None if number is None else decoded[number].sequence, *qualities[pair])
         for at, number, pair in zip(captured_at, on_screen, pairs, strict=True)
     ]
 

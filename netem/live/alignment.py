@@ -181,8 +181,8 @@ def _clip(lines: list[Line], level_factor: float, drift_factor: float, limit: fl
 
 
 def _middle(values: Iterable[float]) -> float:
-    found = list(values)
-    return (min(found) + max(found)) / 2
+    numbers = list(values)
+    return (min(numbers) + max(numbers)) / 2
 
 
 def _largest_below_cones(

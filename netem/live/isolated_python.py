@@ -41,7 +41,7 @@ def without_current_folder(folders: Sequence[str]) -> list[str]:
 def _identity(folder: str) -> tuple[int, int] | None:
     """The same for all names of a folder; None if there is none."""
     try:
-        found = os.stat(folder)
+        status = os.stat(folder)
     except OSError:
         return None
-    return found.st_dev, found.st_ino
+    return status.st_dev, status.st_ino

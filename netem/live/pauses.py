@@ -61,11 +61,11 @@ class Pauses:
 
 def pauses(seconds: float, *, least: float) -> list[float]:
     """Compute for so long, and say for how long each pause took that was `least` seconds or more."""
-    found: list[float] = []
+    lengths: list[float] = []
     began_at = before = time.monotonic()
     while before < began_at + seconds:
         now = time.monotonic()
         if now - before >= least:
-            found.append(now - before)
+            lengths.append(now - before)
         before = now
-    return found
+    return lengths

@@ -31,15 +31,15 @@ def load_pair(path: str | Path, up: str | Path | None = None, *, columns: str | 
     if up is not None:
         return TracePair(path.name, load(path, columns=columns), load(up, columns=columns))
     path = find(path) or path
-    other = sibling(path)
+    opposite = sibling(path)
     log = None if columns is None else _load_log(path, columns)
     if log is not None and log.up is not None:
         return TracePair(path.name, log.down, log.up, log.notes)
-    if other is None:
+    if opposite is None:
         trace, notes = (load(path), ()) if log is None else (log.down, log.notes)
         both = f"{path} has no sibling, so it is used for both directions"
         return TracePair(path.name, trace, trace, (*notes, both))
-    down, up = (path, other) if _is_down(path) else (other, path)
+    down, up = (path, opposite) if _is_down(path) else (opposite, path)
     return TracePair(down.name.replace(".down", "", 1), load(down, columns=columns), load(up, columns=columns))
 
 
@@ -57,8 +57,8 @@ def sibling(path: Path) -> Path | None:
     for index in range(len(parts) - 1, 0, -1):
         if parts[index] in _OTHER:
             parts[index] = _OTHER[parts[index]]
-            other = path.with_name(".".join(parts))
-            return other if _exists(other) else None
+            opposite = path.with_name(".".join(parts))
+            return opposite if _exists(opposite) else None
     return None
 
 

@@ -61,8 +61,8 @@ def parse(text: str, name: str) -> Trace:
     try:
         quantities = _quantities(json.loads(without_comments(text)))
     except json.JSONDecodeError as error:
-        found = quote(error.doc[error.pos : error.pos + 40]) if error.pos < len(error.doc) else "the end of the file"
-        raise refusal(name, error.lineno, found, ACCEPTED) from None
+        given = quote(error.doc[error.pos : error.pos + 40]) if error.pos < len(error.doc) else "the end of the file"
+        raise refusal(name, error.lineno, given, ACCEPTED) from None
     except _FaultError as fault:
         raise refusal(name, None, str(fault), ACCEPTED) from None
     except (ValueError, RecursionError):
