@@ -66,7 +66,7 @@ def keyframe_knee(*, ratio: float = 4.0, interval: int = 60, sigma: float = SIGM
 
 
 @dataclass(frozen=True)
-class Point:
+class LinkAtLoad:
     """One load and keyframe interval. Per frame, in seconds: when it was captured, `service` (time to serialise it),
     `sojourn` and `ahead` (from capture until it or its first datagram had arrived, without propagation; NaN if it was
     dropped)."""
@@ -109,7 +109,7 @@ def _cell(load: float, keyframes: str) -> Cell:
     )
 
 
-def points(data: Dataset) -> list[Point]:
+def points(data: Dataset) -> list[LinkAtLoad]:
     """All points, in the order of the plan."""
     numbers = data.summary[["cell", "axis.load", "axis.keyframes", "sent_mbps"]]
     every = []
@@ -118,7 +118,7 @@ def points(data: Dataset) -> list[Point]:
         ledger = data.ledger([cell])
         captured, size = column(ledger, "captured_at"), column(ledger, "size_bytes")
         every.append(
-            Point(
+            LinkAtLoad(
                 load=float(load),
                 keyframes=str(keyframes),
                 capacity=capacity,
@@ -133,7 +133,7 @@ def points(data: Dataset) -> list[Point]:
     return every
 
 
-def knee(row: Sequence[Point]) -> float:
+def knee(row: Sequence[LinkAtLoad]) -> float:
     """The lowest utilization from which on the p95 is over twice what serialising its frames takes without a queue;
     linear between points."""
     ratios = [point.p(0.95) / percentile(point.service, 0.95) for point in row]
@@ -159,7 +159,7 @@ def _checks(data: Datasets) -> list[Check]:
     ]
 
 
-def _frames_follow_lindley(every: Sequence[Point]) -> Check:
+def _frames_follow_lindley(every: Sequence[LinkAtLoad]) -> Check:
     off = [np.abs(departures(p.captured, p.service) - p.captured - p.sojourn) for p in every if p.utilization < 1]
     return check(
         "Below capacity each frame arrives when a first-in-first-out server says",
@@ -169,7 +169,7 @@ def _frames_follow_lindley(every: Sequence[Point]) -> Check:
     )
 
 
-def _idle_link_costs_the_load(plain: Sequence[Point]) -> Check:
+def _idle_link_costs_the_load(plain: Sequence[LinkAtLoad]) -> Check:
     point = plain[0]
     want = point.utilization * FRAME_INTERVAL * float(np.exp(-(SIGMA**2) / 2))
     return check(
@@ -180,7 +180,7 @@ def _idle_link_costs_the_load(plain: Sequence[Point]) -> Check:
     )
 
 
-def _wait_is_below_kingman(plain: Sequence[Point]) -> Check:
+def _wait_is_below_kingman(plain: Sequence[LinkAtLoad]) -> Check:
     waits, bounds = {}, []
     for point in (p for p in plain if p.utilization < 1):
         service = point.service[1:]  # without the first keyframe
@@ -195,14 +195,14 @@ def _wait_is_below_kingman(plain: Sequence[Point]) -> Check:
     )
 
 
-def _after_first_keyframe(point: Point) -> FloatArray:
+def _after_first_keyframe(point: LinkAtLoad) -> FloatArray:
     """The waits from the first frame on that met no queue: the start is a keyframe, which is not of this model."""
     waits = point.waits
     idle = np.flatnonzero(waits[1:] < 1e-6)
     return waits[1 + int(idle[0]) :] if len(idle) else waits[1:]
 
 
-def _keyframes_are_drained_by_the_headroom(bursty: Sequence[Point]) -> Check:
+def _keyframes_are_drained_by_the_headroom(bursty: Sequence[LinkAtLoad]) -> Check:
     point = only(bursty, load=0.8)
     keys = np.flatnonzero(point.keyframe)[1:-1]
     runs = [int(np.argmax(point.waits[key + 1 :] < 1e-6)) for key in keys]
@@ -218,7 +218,7 @@ def _keyframes_are_drained_by_the_headroom(bursty: Sequence[Point]) -> Check:
     )
 
 
-def _keyframes_need_more_headroom(plain: Sequence[Point], bursty: Sequence[Point]) -> Check:
+def _keyframes_need_more_headroom(plain: Sequence[LinkAtLoad], bursty: Sequence[LinkAtLoad]) -> Check:
     without, with_keyframes = knee(plain), knee(bursty)
     return check(
         "The headroom rule: p95 doubles at a much lower utilization if there are keyframes",
@@ -230,7 +230,7 @@ def _keyframes_need_more_headroom(plain: Sequence[Point], bursty: Sequence[Point
     )
 
 
-def _overload_grows(plain: Sequence[Point]) -> Check:
+def _overload_grows(plain: Sequence[LinkAtLoad]) -> Check:
     slopes, excess = [], []
     for point in (p for p in plain if p.load in (1.1, 1.2)):
         filling = np.flatnonzero(np.maximum.accumulate(point.ahead) < 0.8 * QUEUE_BYTES * 8 / point.capacity)[1:]
@@ -246,7 +246,7 @@ def _overload_grows(plain: Sequence[Point]) -> Check:
     )
 
 
-def _overload_ends_at_the_queue(plain: Sequence[Point]) -> Check:
+def _overload_ends_at_the_queue(plain: Sequence[LinkAtLoad]) -> Check:
     rows = [p for p in plain if p.utilization > 1]
     got = [float(np.nanmax(p.sojourn)) for p in rows]
     want = [QUEUE_BYTES * 8 / p.capacity for p in rows]
@@ -267,7 +267,7 @@ def _figure(data: Datasets) -> Figure:
     return figure
 
 
-def _draw_below(axes: Axes, every: Sequence[Point]) -> None:
+def _draw_below(axes: Axes, every: Sequence[LinkAtLoad]) -> None:
     for name, style in arm_styles(list(KEYFRAMES)).items():
         row = select(every, keyframes=name)
         for share, width in ((0.5, 0.8), (0.95, 1.8)):
@@ -280,7 +280,7 @@ def _draw_below(axes: Axes, every: Sequence[Point]) -> None:
     finish(axes, "from capture to arrival, without propagation, ms (log scale)", "offered rate / capacity")
 
 
-def _draw_above(axes: Axes, overloads: Sequence[Point]) -> None:
+def _draw_above(axes: Axes, overloads: Sequence[LinkAtLoad]) -> None:
     for point, style in zip(overloads, arm_styles([str(p.load) for p in overloads]).values(), strict=True):
         label = f"{point.utilization:.2f} of capacity; full queue {QUEUE_BYTES * 8e3 / point.capacity:.0f} ms"
         look = {"markersize": 4, "markevery": 0.12, "label": label}

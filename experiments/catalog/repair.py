@@ -53,7 +53,7 @@ def least_repairs(arm: str, rtt: float, deadline: float) -> int:
 
 
 @dataclass(frozen=True)
-class Point:
+class ArmWithRepair:
     """One arm, round trip and deadline. `late` is the time from capture to arrival of each frame (infinite: never),
     `resent` the packets sent again over all sent, `resent_packets` their number over the whole run."""
 
@@ -93,7 +93,7 @@ def _cell(arm: str, rtt: float, deadline: float) -> Cell:
     )
 
 
-def points(data: Dataset) -> list[Point]:
+def points(data: Dataset) -> list[ArmWithRepair]:
     """All points, in the order of the plan."""
     every = []
     rows = data.summary[["cell", "arm", "axis.rtt", "axis.deadline"]].itertuples(index=False)
@@ -102,7 +102,7 @@ def points(data: Dataset) -> list[Point]:
         captured = column(table, "captured_at")
         late = (instants(table, "complete_at") - captured)[captured >= _WARM_UP]
         resent = ends["sender"]["repaired" if arm == "quic-datagram" else "retransmissions"]
-        every.append(Point(arm, float(rtt), float(deadline), late, resent / len(table), resent))
+        every.append(ArmWithRepair(arm, float(rtt), float(deadline), late, resent / len(table), resent))
     return every
 
 
@@ -119,7 +119,7 @@ def _checks(data: Datasets) -> list[Check]:
     ]
 
 
-def _first_repair_takes_its_time(table: Sequence[Point]) -> Check:
+def _first_repair_takes_its_time(table: Sequence[ArmWithRepair]) -> Check:
     got, want = [], {}
     for arm, rtt in itertools.product(DETECTION, RTTS):
         late = only(table, arm=arm, rtt=rtt, deadline=DEADLINES[-1]).late
@@ -133,7 +133,7 @@ def _first_repair_takes_its_time(table: Sequence[Point]) -> Check:
     )
 
 
-def _none_before(table: Sequence[Point]) -> Check:
+def _none_before(table: Sequence[ArmWithRepair]) -> Check:
     rows = _unrepaired(table)
     return check(
         "With a deadline below 1.5 RTT and the detection nothing is repaired in time",
@@ -143,7 +143,7 @@ def _none_before(table: Sequence[Point]) -> Check:
     )
 
 
-def _one_repair(table: Sequence[Point]) -> Check:
+def _one_repair(table: Sequence[ArmWithRepair]) -> Check:
     rows = [p for p in table if most_repairs(p.arm, p.rtt, p.deadline) == least_repairs(p.arm, p.rtt, p.deadline) == 1]
     return check(
         "With time for one repair the residual loss is p^2",
@@ -153,14 +153,14 @@ def _one_repair(table: Sequence[Point]) -> Check:
     )
 
 
-def _near(rows: Sequence[Point], expected: float) -> Judgement:
+def _near(rows: Sequence[ArmWithRepair], expected: float) -> Judgement:
     """The missed share of each point is that one, but for chance."""
     missed = {p.label: p.missed for p in rows}
     slack = [3.5 * deviation(expected, len(p.late)) for p in rows]
     return value(PERCENT, missed, expected, off=slack, of="missed", at="(3.5 standard deviations)")
 
 
-def _between_the_bounds(table: Sequence[Point]) -> Check:
+def _between_the_bounds(table: Sequence[ArmWithRepair]) -> Check:
     outside = {}
     for p in table:
         low, high = (LOSS ** (n(p.arm, p.rtt, p.deadline) + 1) for n in (most_repairs, least_repairs))
@@ -175,7 +175,7 @@ def _between_the_bounds(table: Sequence[Point]) -> Check:
     )
 
 
-def _more_time_less_loss(table: Sequence[Point]) -> Check:
+def _more_time_less_loss(table: Sequence[ArmWithRepair]) -> Check:
     rows = {f"{arm} {rtt * 1e3:g}": select(table, arm=arm, rtt=rtt) for arm in DETECTION for rtt in RTTS}
     steps = {
         f"{name}, {b.deadline * 1e3:g} ms": _rise(a.missed, b.missed)
@@ -200,7 +200,7 @@ def _rise(shorter: float, longer: float) -> float:
     return (longer - shorter) / spread if spread else math.inf
 
 
-def _nothing_in_vain(table: Sequence[Point]) -> Check:
+def _nothing_in_vain(table: Sequence[ArmWithRepair]) -> Check:
     return check(
         "What cannot be repaired in time is not sent again",
         "transport/quic/datagrams.py, transport/rtp/reception.py: no repair past the deadline",
@@ -215,11 +215,11 @@ def _nothing_in_vain(table: Sequence[Point]) -> Check:
     )
 
 
-def _unrepaired(table: Sequence[Point]) -> list[Point]:
+def _unrepaired(table: Sequence[ArmWithRepair]) -> list[ArmWithRepair]:
     return [p for p in table if most_repairs(p.arm, p.rtt, p.deadline) == 0]
 
 
-def _all_that_is_lost_again(table: Sequence[Point]) -> Check:
+def _all_that_is_lost_again(table: Sequence[ArmWithRepair]) -> Check:
     rows = select(table, deadline=DEADLINES[-1], rtt=RTTS[0])
     frames_sent = len(rows[0].late) * 60 / (60 - _WARM_UP)
     slack = 3.5 * math.sqrt(LOSS / frames_sent)
@@ -247,7 +247,7 @@ def _figure(data: Datasets) -> Figure:
     return figure
 
 
-def _draw(axes: Axes, arm: str, rows: Sequence[Point]) -> None:
+def _draw(axes: Axes, arm: str, rows: Sequence[ArmWithRepair]) -> None:
     fine = np.linspace(0.06, 0.42, 500)
     for rtt, style in zip(RTTS, arm_styles([str(rtt) for rtt in RTTS]).values(), strict=True):
         steps = [100 * max(LOSS ** (most_repairs(arm, rtt, at) + 1), _NONE) for at in fine.tolist()]

@@ -70,7 +70,7 @@ def _cell(rtt: float, multiplier: float, loss: float) -> Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class SurfacePoint:
     """One point of the surface: rtt in seconds, packets sent once, residual loss and retransmissions per packet, glass
     to glass in ms (NaN where so many frames were lost that it is infinite)."""
 
@@ -88,7 +88,7 @@ class Point:
         return f"{self.rtt * 1e3:g} ms x {self.multiplier:g} at {self.loss * 100:g} %"
 
 
-Points = list[Point]
+Points = list[SurfacePoint]
 
 
 def surface(data: Dataset) -> Points:
@@ -100,7 +100,7 @@ def surface(data: Dataset) -> Points:
         sender, receiver = ends["sender"], ends["receiver"]
         packets = sender["packets_sent"]
         residual, resent = receiver["packets_skipped"] / packets, sender["retransmissions"] / packets
-        points.append(Point(rtt, multiplier, loss, packets, residual, resent, p50, highest))
+        points.append(SurfacePoint(rtt, multiplier, loss, packets, residual, resent, p50, highest))
     return points
 
 

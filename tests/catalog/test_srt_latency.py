@@ -9,7 +9,7 @@ from glassbench.experiments.catalog.srt_latency import (
     LOSSES,
     MULTIPLIERS,
     RTTS,
-    Point,
+    SurfacePoint,
     _between_the_bounds,
     _nothing_is_repaired_within_a_round_trip,
     least_repairs,
@@ -80,5 +80,5 @@ def test_residual_loss_below_that_of_the_path_breaks_the_check_of_a_latency_with
     assert not _nothing_is_repaired_within_a_round_trip([_point(0.9, 0.05)]).holds
 
 
-def _point(multiplier: float, residual: float) -> Point:
-    return Point(0.1, multiplier, 0.1, 10_000, residual, 0.1, 50 + 100 * multiplier, 50 + 100 * multiplier)
+def _point(multiplier: float, residual: float) -> SurfacePoint:
+    return SurfacePoint(0.1, multiplier, 0.1, 10_000, residual, 0.1, 50 + 100 * multiplier, 50 + 100 * multiplier)
