@@ -20,7 +20,7 @@ from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
-from glassbench.experiments.engine.jobs import Done, Job, execute, interrupts, reuse_on_disk
+from glassbench.experiments.engine.jobs import Job, JobEnd, execute, interrupts, reuse_on_disk
 from glassbench.experiments.engine.plan_run import RunCells
 from glassbench.experiments.results.arm_folder import FILES
 from glassbench.experiments.results.files import make_folder, write_bytes
@@ -42,7 +42,7 @@ class ClusterError(ValueError):
 class Returned:
     """What a worker gives back: how the job ended and its files, or why the worker does not take it."""
 
-    done: Done
+    done: JobEnd
     files: Mapping[str, bytes]
     refused: str | None = None
 
@@ -51,7 +51,7 @@ def on_cluster(address: str) -> RunCells:
     """Runs the cells of a plan on the workers of the scheduler at `address`. What it returns raises ClusterError."""
 
     def run_cells(
-        jobs: Sequence[Job], finished: Callable[[Job, Done], None], advance: Callable[[Job, float], None]
+        jobs: Sequence[Job], finished: Callable[[Job, JobEnd], None], advance: Callable[[Job, float], None]
     ) -> bool:
         if not jobs:
             return True
@@ -67,7 +67,7 @@ def measure_cell(job: str, made_with: Mapping[str, str]) -> Returned:
     here = _versions_here()
     if differ := [name for name in made_with if here.get(name) != made_with[name]]:
         found = ", ".join(f"{name} {here.get(name)} instead of {made_with[name]}" for name in differ)
-        return Returned(Done("not run", None), {}, refused=f"has {found}")
+        return Returned(JobEnd("not run", None), {}, refused=f"has {found}")
     with tempfile.TemporaryDirectory(prefix="glass-cell-") as folder, reuse_on_disk() as reuse:
         place = Path(folder)
         done = execute(replace(Job.from_json(job), place=place), reuse, lambda share: None, _cancelled())
@@ -86,7 +86,7 @@ class _Run:
         self._under_way: dict[Future, Job] = {}
         self._ended: queue.SimpleQueue[Future] = queue.SimpleQueue()
 
-    def run(self, jobs: Sequence[Job], finished: Callable[[Job, Done], None]) -> None:
+    def run(self, jobs: Sequence[Job], finished: Callable[[Job, JobEnd], None]) -> None:
         waiting = iter(jobs)
         try:
             self._submit(waiting)
@@ -132,7 +132,7 @@ class _Run:
             return None
         except KilledWorker as error:
             worker = getattr(error.last_worker, "address", "a worker")
-            return Returned(Done("failed", f"its worker died again and again, at last {worker}", died=True), {})
+            return Returned(JobEnd("failed", f"its worker died again and again, at last {worker}", died=True), {})
         except FutureCancelledError:
             raise self._gone() from None
         except Exception as error:
@@ -161,7 +161,7 @@ class _Run:
         )
 
 
-def _keep(job: Job, returned: Returned) -> Done:
+def _keep(job: Job, returned: Returned) -> JobEnd:
     """Write the files to the place of the job. Raises ResultsError."""
     if job.place is not None and returned.files:
         make_folder(job.place, exist_ok=True)

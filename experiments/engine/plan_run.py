@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from glassbench.experiments.account.arm_result import ArmResult
-from glassbench.experiments.engine.jobs import Done, Job, run_jobs
+from glassbench.experiments.engine.jobs import Job, JobEnd, run_jobs
 from glassbench.experiments.engine.plan import Plan
 from glassbench.experiments.engine.progress import Advance, Progress, unwatched
 from glassbench.experiments.results import dataset_folder as folder
@@ -29,7 +29,7 @@ from glassbench.netem.live.processors import usable_processors
 
 MOST_REPORTED = 64  # cells of a plan of which each says how far it has come; of more, only that they ended
 
-RunCells = Callable[[Sequence[Job], Callable[[Job, Done], None], Callable[[Job, float], None]], bool]
+RunCells = Callable[[Sequence[Job], Callable[[Job, JobEnd], None], Callable[[Job, float], None]], bool]
 """Runs jobs, and calls back for each one that ended, and with the share of one that is done; False if it was
 interrupted before the last."""
 
@@ -105,7 +105,7 @@ def _run_missing(plan: Plan, path: Path, run_cells: RunCells, progress: Advance,
     def advance(job: Job, share: float) -> None:
         progress(Progress(job.label, share, len(done), total))
 
-    def finished(job: Job, ended: Done) -> None:
+    def finished(job: Job, ended: JobEnd) -> None:
         if ended.unwritten is not None:
             raise OutputError(ended.unwritten)
         # Whose process ended may have kept its cell just before.
@@ -172,7 +172,7 @@ def _folder_name(number: int, arm: str) -> str:
 
 def _on_this_machine(workers: int) -> RunCells:
     def run_cells(
-        jobs: Sequence[Job], finished: Callable[[Job, Done], None], advance: Callable[[Job, float], None]
+        jobs: Sequence[Job], finished: Callable[[Job, JobEnd], None], advance: Callable[[Job, float], None]
     ) -> bool:
         return run_jobs(jobs, workers=workers, progress=advance, finished=finished) if jobs else True
 
