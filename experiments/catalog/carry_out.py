@@ -6,7 +6,7 @@ from pathlib import Path
 
 from glassbench.experiments.catalog.experiment import Check, Datasets, Experiment
 from glassbench.experiments.engine.plan_run import run_plan
-from glassbench.experiments.engine.progress import Advance, Progress, unwatched
+from glassbench.experiments.engine.progress import Advance, PlanProgress, unwatched
 from glassbench.experiments.results.subject import subject
 from glassbench.experiments.worlds.table import VIRTUAL
 from glassbench.experiments.worlds.world import World
@@ -51,9 +51,9 @@ def carry_out(
     datasets = {}
     for plan in plans:
 
-        def advance(done: Progress, before: int = before) -> None:
+        def advance(done: PlanProgress, before: int = before) -> None:
             cell = f"{experiment.name}: {done.cell}"
-            progress(Progress(cell, done.share, before + done.finished, total))
+            progress(PlanProgress(cell, done.share, before + done.finished, total))
 
         datasets[plan.name] = run_plan(plan, path / plan.name, workers=workers, progress=advance, command=command)
         before += len(plan.cells)

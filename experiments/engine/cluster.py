@@ -20,7 +20,7 @@ from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
-from glassbench.experiments.engine.jobs import Job, JobEnd, execute, interrupts, reuse_on_disk
+from glassbench.experiments.engine.jobs import Job, JobAdvance, JobEnd, execute, interrupts, reuse_on_disk
 from glassbench.experiments.engine.plan_run import RunCells
 from glassbench.experiments.results.arm_folder import FILES
 from glassbench.experiments.results.files import make_folder, write_bytes
@@ -50,9 +50,7 @@ class Returned:
 def on_cluster(address: str) -> RunCells:
     """Runs the cells of a plan on the workers of the scheduler at `address`. What it returns raises ClusterError."""
 
-    def run_cells(
-        jobs: Sequence[Job], finished: Callable[[Job, JobEnd], None], advance: Callable[[Job, float], None]
-    ) -> bool:
+    def run_cells(jobs: Sequence[Job], finished: Callable[[Job, JobEnd], None], advance: JobAdvance) -> bool:
         if not jobs:
             return True
         with interrupts() as stop, _connected(address) as client:

@@ -33,7 +33,7 @@ from glassbench.sender.encode_cache import EncodeCache, default_directory
 
 STOP_PATIENCE = 60.0  # seconds for workers to write what they measured, once asked to stop
 
-Advance = Callable[["Job", float], None]
+JobAdvance = Callable[["Job", float], None]
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,9 @@ def _measure(job: Job, reuse: Reuse, watch: Watch, capture: ArmCapture | None) -
         return ArmResult(job.arm, "failed", f"{type(error).__name__}: {error}", stats={"traceback": trace})
 
 
-def run_jobs(jobs: Sequence[Job], *, workers: int, progress: Advance, finished: Callable[[Job, JobEnd], None]) -> bool:
+def run_jobs(
+    jobs: Sequence[Job], *, workers: int, progress: JobAdvance, finished: Callable[[Job, JobEnd], None]
+) -> bool:
     """Run all jobs; `finished` is called for each one in this thread. False if it was interrupted before all of
     them ended: then running arms were stopped and kept, and those that never began were not run."""
     with interrupts() as stop:
@@ -130,7 +132,7 @@ def reuse_on_disk() -> Iterator[Reuse]:
 
 
 def _run_here(
-    jobs: Sequence[Job], progress: Advance, finished: Callable[[Job, JobEnd], None], stop: threading.Event
+    jobs: Sequence[Job], progress: JobAdvance, finished: Callable[[Job, JobEnd], None], stop: threading.Event
 ) -> None:
     with reuse_on_disk() as reuse:
         for job in jobs:
@@ -140,7 +142,11 @@ def _run_here(
 
 
 def _run_in_workers(
-    jobs: Sequence[Job], workers: int, progress: Advance, finished: Callable[[Job, JobEnd], None], stop: threading.Event
+    jobs: Sequence[Job],
+    workers: int,
+    progress: JobAdvance,
+    finished: Callable[[Job, JobEnd], None],
+    stop: threading.Event,
 ) -> None:
     waiting: queue.SimpleQueue[Job] = queue.SimpleQueue()
     for job in jobs:
@@ -164,7 +170,7 @@ def _run_in_workers(
 def _attend(
     servers: "list[_Server]",
     messages: "queue.SimpleQueue[tuple[Job, float | JobEnd] | None]",
-    progress: Advance,
+    progress: JobAdvance,
     finished: Callable[[Job, JobEnd], None],
     stop: threading.Event,
 ) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Progress:
+class PlanProgress:
     """Of the cell that moved last: its name, and the share of it that is done; and of all cells, those that ended."""
 
     cell: str
@@ -14,8 +14,8 @@ class Progress:
     total: int
 
 
-Advance = Callable[[Progress], None]
+Advance = Callable[[PlanProgress], None]
 
 
-def unwatched(progress: Progress) -> None:
+def unwatched(progress: PlanProgress) -> None:
     """Nobody waits."""

@@ -14,7 +14,7 @@ import pytest
 
 import glassbench
 from glassbench.experiments.engine.plan_run import Interrupted
-from glassbench.experiments.engine.progress import Progress
+from glassbench.experiments.engine.progress import PlanProgress
 from glassbench.experiments.engine.runner import compare, default_with, run
 from glassbench.experiments.results.dataset import load
 from glassbench.experiments.results.files import ResultsError, read_json
@@ -156,7 +156,7 @@ def test_an_interrupt_keeps_finished_arms_and_what_the_running_ones_measured(
 ) -> None:
     pressed: list[float] = []
 
-    def interrupt(done: Progress) -> None:
+    def interrupt(done: PlanProgress) -> None:
         if done.cell == "quic-stream" and 0.03 < done.share < 1 and not pressed:
             pressed.append(done.share)
             os.kill(os.getpid(), signal.SIGINT)
@@ -214,7 +214,7 @@ def test_the_arm_of_a_worker_that_dies_is_run_once_more(
 def test_a_disk_that_fills_up_ends_the_run_with_one_sentence_and_keeps_the_rest(
     make_scenario: MakeScenario, tmp_path: Path, workers: int
 ) -> None:
-    def block(done: Progress) -> None:  # stands for the full disk: where the second arm would go is a file
+    def block(done: PlanProgress) -> None:  # stands for the full disk: where the second arm would go is a file
         (tmp_path / "test-seed3" / "cells").mkdir(exist_ok=True)
         blocker = tmp_path / "test-seed3" / "cells" / "000001"
         if not blocker.exists():
@@ -308,7 +308,7 @@ def test_the_package_offers_its_verbs_whatever_was_imported_before() -> None:
 def test_a_manifest_is_there_before_the_first_arm_ends(make_scenario: MakeScenario, tmp_path: Path) -> None:
     seen: list[dict[str, Any]] = []
 
-    def look(done: Progress) -> None:
+    def look(done: PlanProgress) -> None:
         seen.append(read_json(tmp_path / "test-seed3" / "manifest.json"))
 
     run(make_scenario(arms=["udp", "rtp"]), results=tmp_path, workers=1, progress=look)

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from glassbench.experiments.engine import plan_run
-from glassbench.experiments.engine.jobs import Advance, Job, JobEnd
+from glassbench.experiments.engine.jobs import Job, JobAdvance, JobEnd
 from glassbench.experiments.engine.plan import Plan
 from glassbench.experiments.engine.plan_run import Interrupted, run_plan
 from glassbench.experiments.results import dataset_folder
@@ -41,7 +41,7 @@ class Counting:
         self.ran: list[int] = []
         self._most = most
 
-    def __call__(self, jobs: Sequence[Job], finished: Callable[[Job, JobEnd], None], advance: Advance) -> bool:
+    def __call__(self, jobs: Sequence[Job], finished: Callable[[Job, JobEnd], None], advance: JobAdvance) -> bool:
         def count(job: Job, done: JobEnd) -> None:
             self.ran.append(int(job.name))
             finished(job, done)
@@ -318,7 +318,7 @@ def test_a_full_disk_is_one_sentence_and_keeps_cells(
 def test_a_cell_whose_process_died_is_run_once_more_and_then_failed(make_plan: MakePlan) -> None:
     attempts: list[str] = []
 
-    def deadly(jobs: Sequence[Job], finished: Callable[[Job, JobEnd], None], advance: Advance) -> bool:
+    def deadly(jobs: Sequence[Job], finished: Callable[[Job, JobEnd], None], advance: JobAdvance) -> bool:
         for job in jobs:
             attempts.append(job.name)
             if job.name == "3" or (job.name == "5" and attempts.count("5") == 1):
