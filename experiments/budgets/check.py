@@ -28,7 +28,7 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Report:
+class BudgetReport:
     """All budgets of a file, in its order, and notes about the comparison."""
 
     budgets: Budgets
@@ -64,11 +64,11 @@ def require(budgets: Budgets, baseline: Baseline | None) -> None:
             )
 
 
-def check(budgets: Budgets, measured: Measured, baseline: Baseline | None = None) -> Report:
+def check(budgets: Budgets, measured: Measured, baseline: Baseline | None = None) -> BudgetReport:
     """Judge all budgets. Raises BudgetError if the baseline is of something else, or has not what a budget needs."""
     require(budgets, baseline)
     verdicts = tuple(_verdict(budget, measured, baseline) for budget in budgets.budgets)
-    return Report(budgets, measured, verdicts, tuple(_notes(measured, baseline)))
+    return BudgetReport(budgets, measured, verdicts, tuple(_notes(measured, baseline)))
 
 
 def _verdict(budget: Budget, measured: Measured, baseline: Baseline | None) -> Verdict:

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from glassbench.experiments.budgets.check import Report, Verdict
+from glassbench.experiments.budgets.check import BudgetReport, Verdict
 from glassbench.experiments.budgets.text import sentence, word
 
 
-def json_report(report: Report) -> dict[str, Any]:
+def json_report(report: BudgetReport) -> dict[str, Any]:
     """What `glass budget check --json` prints. Values and limits are in the unit of the metric; a share is 0 to 1."""
     return {
         "kept": report.kept,

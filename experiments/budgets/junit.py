@@ -10,14 +10,14 @@ from the arm, and names have none. They want a number as time: it is 0, since on
 import re
 from xml.etree import ElementTree
 
-from glassbench.experiments.budgets.check import Report
+from glassbench.experiments.budgets.check import BudgetReport
 from glassbench.experiments.budgets.text import answer, sentence
 
 _TIME = "0"
 _FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, 2.2
 
 
-def junit(report: Report) -> bytes:
+def junit(report: BudgetReport) -> bytes:
     """The document in UTF-8."""
     counts = {
         "tests": len(report.verdicts),

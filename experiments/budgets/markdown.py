@@ -2,13 +2,13 @@
 
 import re
 
-from glassbench.experiments.budgets.check import Report, Verdict
+from glassbench.experiments.budgets.check import BudgetReport, Verdict
 from glassbench.experiments.budgets.text import answer, distance, explanation, limit_text, quantity, subjects, word
 
 _SPECIAL = re.compile(r"[\\`*_\[\]<>|~&#]")
 
 
-def markdown(report: Report) -> str:
+def markdown(report: BudgetReport) -> str:
     """A sentence, a table with the broken budgets first, and notes."""
     lines = [
         f"### Latency budgets: {_escaped(answer(report))}",

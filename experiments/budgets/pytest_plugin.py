@@ -16,7 +16,7 @@ import pytest
 
 if TYPE_CHECKING:
     from glassbench.experiments.budgets.baseline import Baseline
-    from glassbench.experiments.budgets.check import Report
+    from glassbench.experiments.budgets.check import BudgetReport
     from glassbench.experiments.budgets.spec import Budgets
 
 MARKER = "glass"
@@ -68,10 +68,10 @@ class Glass:
         self._budgets = budgets
         self._baseline = baseline
         self._results = results
-        self.report: Report | None = None
+        self.report: BudgetReport | None = None
         self.held = False
 
-    def check(self) -> "Report":
+    def check(self) -> "BudgetReport":
         """Measure in virtual time, in this process, and fail the test if a limit is broken."""
         __tracebackhide__ = True
         self.held = True

@@ -3,7 +3,7 @@
 import math
 
 from glassbench.experiments.account.metric_table import Metric
-from glassbench.experiments.budgets.check import Report, Verdict
+from glassbench.experiments.budgets.check import BudgetReport, Verdict
 from glassbench.experiments.budgets.judge import Judgement
 from glassbench.experiments.budgets.spec import Budgets
 from glassbench.experiments.scenario.title import title
@@ -69,7 +69,7 @@ def subjects(budgets: Budgets) -> list[str]:
     return [f"{name}: {title(scenario)}" for name, scenario in scenarios.items()]
 
 
-def answer(report: Report) -> str:
+def answer(report: BudgetReport) -> str:
     """The whole report in one sentence."""
     count = len(report.verdicts)
     if report.kept:

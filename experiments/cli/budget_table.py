@@ -4,11 +4,11 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from glassbench.experiments.budgets.check import Report, Verdict
+from glassbench.experiments.budgets.check import BudgetReport, Verdict
 from glassbench.experiments.budgets.text import distance, explanation, limit_text, quantity, subjects, word
 
 
-def budget_table(report: Report) -> Table:
+def budget_table(report: BudgetReport) -> Table:
     """A row a budget, in the order of the file. The verdict is a word, not only a colour."""
     title = "\n".join([f"Budgets of {report.budgets.file}", *subjects(report.budgets)])
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
