@@ -21,8 +21,8 @@ def junit(report: BudgetReport) -> bytes:
     """The document in UTF-8."""
     counts = {
         "tests": len(report.verdicts),
-        "failures": sum(verdict.judgement is not None for verdict in report.broken),
-        "errors": sum(verdict.judgement is None for verdict in report.broken),
+        "failures": sum(verdict.margin is not None for verdict in report.broken),
+        "errors": sum(verdict.margin is None for verdict in report.broken),
     }
     numbers = {**{name: str(count) for name, count in counts.items()}, "time": _TIME}
     root = ElementTree.Element("testsuites", numbers)
@@ -37,7 +37,7 @@ def junit(report: BudgetReport) -> bytes:
         case = ElementTree.SubElement(suite, "testcase", attributes)
         said = _clean(sentence(verdict))
         if not verdict.kept:
-            kind = "error" if verdict.judgement is None else "failure"
+            kind = "error" if verdict.margin is None else "failure"
             ElementTree.SubElement(case, kind, {"message": said, "type": "budget"}).text = said
         else:
             ElementTree.SubElement(case, "system-out").text = said

@@ -27,14 +27,14 @@ def markdown(report: BudgetReport) -> str:
 
 
 def _cells(verdict: Verdict) -> list[str]:
-    budget, judgement = verdict.budget, verdict.judgement
+    budget, margin = verdict.budget, verdict.margin
     target = budget.target
     verdict_word = word(verdict) if verdict.kept else f"**{word(verdict)}**"
     texts = [target.name, target.arm, target.track, budget.metric.name]
-    if judgement is None:
+    if margin is None:
         numbers = ["-", str(budget.limit), "-"]
     else:
-        numbers = [quantity(budget.metric, judgement.value), limit_text(verdict), distance(budget.metric, judgement)]
+        numbers = [quantity(budget.metric, margin.value), limit_text(verdict), distance(budget.metric, margin)]
     return [verdict_word, *(_escaped(text) for text in (*texts, *numbers, explanation(verdict)))]
 
 

@@ -25,11 +25,11 @@ def budget_table(report: BudgetReport) -> Table:
 
 
 def _cells(verdict: Verdict) -> list[Text]:
-    budget, judgement = verdict.budget, verdict.judgement
+    budget, margin = verdict.budget, verdict.margin
     numbers = ["-", str(budget.limit), "-"]
-    if judgement is not None:
+    if margin is not None:
         metric = budget.metric
-        numbers = [quantity(metric, judgement.value), limit_text(verdict), distance(metric, judgement)]
+        numbers = [quantity(metric, margin.value), limit_text(verdict), distance(metric, margin)]
     verdict_cell = Text(word(verdict), style="" if verdict.kept else "bold red")
     texts = [str(budget.target), budget.metric.name, *numbers]
     return [*map(Text, texts), verdict_cell, Text(explanation(verdict))]
