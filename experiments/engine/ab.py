@@ -10,7 +10,7 @@ from glassbench.experiments.engine.plan import Cell, Plan, PlanError, checked
 from glassbench.experiments.engine.plan_run import run_plan
 from glassbench.experiments.engine.progress import Advance, unwatched
 from glassbench.experiments.results.dataset import Dataset
-from glassbench.experiments.results.paired_metrics import Row, paired_rows, values_of
+from glassbench.experiments.results.paired_metrics import PairedRow, paired_rows, values_of
 from glassbench.experiments.results.statistics.false_positives import LEAST_RUNS, FalsePositives, split_against_itself
 from glassbench.experiments.scenario import Scenario, dice
 
@@ -73,7 +73,7 @@ def run_settings(
     return run_plan(plan, results / name, workers=workers, progress=progress, command=command, about=about)
 
 
-def paired_metrics(dataset: Dataset, settings: Settings) -> list[Row]:
+def paired_metrics(dataset: Dataset, settings: Settings) -> list[PairedRow]:
     """Every metric of every pair of arms. Raises ResultsError if none was measured."""
     pairs = [
         (name, dataset.where(arm=a, setting="A"), dataset.where(arm=b, setting="B")) for name, a, b in settings.pairs
