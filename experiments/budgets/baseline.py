@@ -39,13 +39,13 @@ class Baseline:
 
         Raises BudgetError if it was recorded of another content.
         """
-        found = self.numbers.get((target.name, target.arm, target.track))
-        if found is not None and found.fingerprint != fingerprint:
+        numbers = self.numbers.get((target.name, target.arm, target.track))
+        if numbers is not None and numbers.fingerprint != fingerprint:
             raise BudgetError(
-                f"{self.file} was recorded with other content or seeds of {target} (fingerprint {found.fingerprint}, "
+                f"{self.file} was recorded with other content or seeds of {target} (fingerprint {numbers.fingerprint}, "
                 f"now {fingerprint}), so it says nothing about it; record it again: glass budget record"
             )
-        return found
+        return numbers
 
     def differing(self, versions: Mapping[str, str]) -> list[str]:
         """What has another version now, as 'numpy (1.0, now 2.0)'."""

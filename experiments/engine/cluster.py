@@ -64,8 +64,8 @@ def measure_cell(job: str, made_with: Mapping[str, str]) -> Returned:
     """Run on a worker: the cell of a job, as JSON, in a folder that is gone afterwards."""
     here = _versions_here()
     if differ := [name for name in made_with if here.get(name) != made_with[name]]:
-        found = ", ".join(f"{name} {here.get(name)} instead of {made_with[name]}" for name in differ)
-        return Returned(JobEnd("not run", None), {}, refused=f"has {found}")
+        differences = ", ".join(f"{name} {here.get(name)} instead of {made_with[name]}" for name in differ)
+        return Returned(JobEnd("not run", None), {}, refused=f"has {differences}")
     with tempfile.TemporaryDirectory(prefix="glass-cell-") as folder, reuse_on_disk() as reuse:
         place = Path(folder)
         done = execute(replace(Job.from_json(job), place=place), reuse, lambda share: None, _cancelled())

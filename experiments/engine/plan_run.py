@@ -87,12 +87,12 @@ def run_plan(
 
 def _windows(plan: Plan) -> dict[str, Any]:
     """The manifest's `trace_windows`: one per seed and point of the axes, if recorded traces are replayed."""
-    found: dict[str, dict[str, Any]] = {}
+    windows: dict[str, dict[str, Any]] = {}
     for cell, window in zip(plan.cells, trace_windows([cell.scenario for cell in plan.cells]), strict=True):
         if window is not None:
             place = {"seed": cell.scenario.seed, **({"axes": dict(cell.axes)} if cell.axes else {})}
-            found.setdefault(json.dumps(place), {**place, **window.record()})
-    return {"trace_windows": list(found.values())} if found else {}
+            windows.setdefault(json.dumps(place), {**place, **window.record()})
+    return {"trace_windows": list(windows.values())} if windows else {}
 
 
 def _run_missing(plan: Plan, path: Path, run_cells: RunCells, progress: Advance, *, capture: bool) -> None:

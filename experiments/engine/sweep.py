@@ -28,32 +28,32 @@ class Axis:
     place: KeyPath
 
 
-def _load_scenario(found: Any) -> Scenario:
-    if not isinstance(found, str):
-        raise invalid(f"a scenario is a text: the name of a shipped one, or a scenario file; found {found!r}")
+def _load_scenario(given: Any) -> Scenario:
+    if not isinstance(given, str):
+        raise invalid(f"a scenario is a text: the name of a shipped one, or a scenario file; found {given!r}")
     try:
-        return load(found)
+        return load(given)
     except ScenarioError as error:
         raise invalid(str(error)) from None
 
 
-def _check_seeds(found: Any) -> int | tuple[int, ...]:
-    if type(found) is int and 1 <= found <= MAX_CELLS:
-        return found
-    good = isinstance(found, list | tuple) and found and all(type(seed) is int and 0 <= seed < 2**63 for seed in found)
-    if not good or len(set(found)) != len(found):
+def _check_seeds(given: Any) -> int | tuple[int, ...]:
+    if type(given) is int and 1 <= given <= MAX_CELLS:
+        return given
+    good = isinstance(given, list | tuple) and given and all(type(seed) is int and 0 <= seed < 2**63 for seed in given)
+    if not good or len(set(given)) != len(given):
         raise invalid(
             "seeds are their number, such as 20, or a list of whole numbers from 0 on, each once, such as [1, 2, 3]; "
-            f"found {found if isinstance(found, str | int | float) else 'something else'!r}"
+            f"found {given if isinstance(given, str | int | float) else 'something else'!r}"
         )
-    return tuple(found)
+    return tuple(given)
 
 
-def _check_grid(found: Any) -> tuple[Axis, ...]:
-    if not isinstance(found, Mapping):
-        raise invalid(f"a grid is a table of fields and lists of values, found {found!r}")
+def _check_grid(given: Any) -> tuple[Axis, ...]:
+    if not isinstance(given, Mapping):
+        raise invalid(f"a grid is a table of fields and lists of values, found {given!r}")
     axes: dict[str, Axis] = {}
-    for axis in _axes(found, ()):
+    for axis in _axes(given, ()):
         if axis.path in axes:
             raise invalid(f"the field {axis.path!r} stands twice", *axis.place)
         axes[axis.path] = axis

@@ -49,9 +49,9 @@ def dataset_folder(path: Path, manifest: Mapping[str, Any]) -> Iterator[None]:
         _remove_drafts(path)
         _refuse_links(path)
         if (path / "manifest.json").exists():
-            found = read_json(path / "manifest.json")
-            _check_same(path, found, manifest)
-            if found.get("complete"):  # and killed before it had cleaned up
+            begun = read_json(path / "manifest.json")
+            _check_same(path, begun, manifest)
+            if begun.get("complete"):  # and killed before it had cleaned up
                 shutil.rmtree(path / "cells", ignore_errors=True)
         elif any(item.name != LOCK for item in path.iterdir()):
             raise ResultsError(f"cannot write results to {path}: it exists and is not a folder of results")
@@ -219,19 +219,19 @@ def _remove_drafts(path: Path) -> None:
             draft.unlink()
 
 
-def _check_same(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    check_schema(path, found)
-    if found.get("fingerprint") != wanted["fingerprint"]:
+def _check_same(path: Path, begun: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    check_schema(path, begun)
+    if begun.get("fingerprint") != wanted["fingerprint"]:
         raise ResultsError(
-            f"{path} holds other cells than this plan asks for ({found.get('cells')} of plan {found.get('name')!r}); "
+            f"{path} holds other cells than this plan asks for ({begun.get('cells')} of plan {begun.get('name')!r}); "
             "remove that folder or name another one"
         )
-    if found.get("files", {}) != wanted.get("files", {}):
+    if begun.get("files", {}) != wanted.get("files", {}):
         raise ResultsError(
             f"{path} was begun with another content of a file that its scenarios name "
             f"({', '.join(wanted.get('files', {})) or 'it is gone'}); remove that folder or name another one"
         )
-    before, now = found.get("versions"), wanted["versions"]
+    before, now = begun.get("versions"), wanted["versions"]
     if before != json.loads(json.dumps(now)):
         differ = [name for name in now if not isinstance(before, dict) or before.get(name) != now[name]]
         raise ResultsError(

@@ -47,7 +47,7 @@ def paired_rows(
     Holm's adjustment is over all of them; runs that are not `independent` are not tested. Pairs of which one was not
     measured are left out. Raises ResultsError if none is left.
     """
-    found = []
+    tested = []
     for name, a, b in pairs:
         both = (a["outcome"].to_numpy() == "measured") & (b["outcome"].to_numpy() == "measured")
         if not both.any():
@@ -55,11 +55,11 @@ def paired_rows(
         for metric in in_view("paired"):
             values_a, values_b = values_of(a[both], metric), values_of(b[both], metric)
             paired = compare_paired(values_a, values_b, rng=rng)
-            found.append((name, metric, float(np.median(values_a)), float(np.median(values_b)), paired))
+            tested.append((name, metric, float(np.median(values_a)), float(np.median(values_b)), paired))
     if not independent:
-        return [PairedRow(*columns, None) for columns in found]
-    adjusted = holm([paired.p_value for *_, paired in found])
-    return [PairedRow(*columns, p_value) for columns, p_value in zip(found, adjusted, strict=True)]
+        return [PairedRow(*columns, None) for columns in tested]
+    adjusted = holm([paired.p_value for *_, paired in tested])
+    return [PairedRow(*columns, p_value) for columns, p_value in zip(tested, adjusted, strict=True)]
 
 
 def values_of(rows: pd.DataFrame, metric: Metric) -> NDArray[np.float64]:

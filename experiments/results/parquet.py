@@ -39,13 +39,13 @@ def read_columns(path: Path, columns: Sequence[str] | None = None, *, rows: ds.E
         texts = [column.name for column in map(stored.schema.column, range(len(schema))) if _is_text(column)]
         fragment = ds.ParquetFileFormat(dictionary_columns=texts).make_fragment(file)
         names = schema.names if columns is None else list(columns)
-        found = fragment.scanner(columns=names, filter=rows, batch_size=_ROWS, use_threads=False)
+        scanner = fragment.scanner(columns=names, filter=rows, batch_size=_ROWS, use_threads=False)
         batches, size = [], 0
-        for batch in found.to_batches():
+        for batch in scanner.to_batches():
             size += sum(map(_size, batch.columns))
             _check_size(size)
             batches.append(batch)
-        table = pa.Table.from_batches(batches, found.projected_schema)
+        table = pa.Table.from_batches(batches, scanner.projected_schema)
         return table.cast(pa.schema([schema.field(name) for name in table.column_names]))
 
 
