@@ -166,10 +166,10 @@ def attacked_receiver(folder: Path) -> Iterator[Attacked]:
     with process:
         assert process.stdout is not None
         process.stdout.readline()
-        found = re.search(r":(\d+) --key (\w+)", process.stdout.readline())
-        assert found is not None
+        address = re.search(r":(\d+) --key (\w+)", process.stdout.readline())
+        assert address is not None
         try:
-            yield Attacked(process, int(found[1]), found[2])
+            yield Attacked(process, int(address[1]), address[2])
         finally:
             process.terminate()
 

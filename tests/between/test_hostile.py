@@ -223,9 +223,9 @@ class Admitted:
         self.media = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.media.settimeout(SERVED)
         self.media.sendto(encode(Message(QUESTION, bytes.fromhex(answer.alignment), 1)), self.there)
-        found = decode(self.media.recv(100), ANSWER)
-        assert found is not None
-        self.now = found.t3
+        aligned = decode(self.media.recv(100), ANSWER)
+        assert aligned is not None
+        self.now = aligned.t3
 
     def begin(self) -> None:
         self.control.send(Start(start=self.now - START_AT), 5)

@@ -62,8 +62,8 @@ def with_another_ticket(monkeypatch, change):
     """The caller holds another ticket than the listener."""
 
     def another(configuration, server_name):
-        found = ticket(configuration, server_name)
-        return change(found) if configuration.is_client else found
+        real_ticket = ticket(configuration, server_name)
+        return change(real_ticket) if configuration.is_client else real_ticket
 
     monkeypatch.setattr(end, "ticket", another)
 

@@ -58,13 +58,13 @@ def test_records_are_found_however_the_stream_is_cut(sizes, data):
     stream = b"".join(map(record, frames))
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=8)))
     reader = RecordReader(3)
-    found = []
+    records = []
     for a, b in zip([0, *cuts], [*cuts, len(stream)], strict=True):
-        found += reader.feed(stream[a:b])
-    assert [(each.header.sequence, each.payload) for each in found] == [(f.sequence, f.payload) for f in frames]
-    assert found[0].start == 3
-    assert found[-1].stop == 3 + len(stream)
-    assert all(a.stop == b.start for a, b in pairwise(found))
+        records += reader.feed(stream[a:b])
+    assert [(each.header.sequence, each.payload) for each in records] == [(f.sequence, f.payload) for f in frames]
+    assert records[0].start == 3
+    assert records[-1].stop == 3 + len(stream)
+    assert all(a.stop == b.start for a, b in pairwise(records))
     assert len(reader) == 0
 
 

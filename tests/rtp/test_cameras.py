@@ -113,9 +113,9 @@ def units(frame):
 def assert_pictures(frames, numbers, slice_count=1):
     """Those pictures, each whole, once and in order; the sets with the keyframe that they are for."""
     for frame, number in zip(frames, numbers, strict=True):
-        found = units(frame)
-        assert [unit for unit in found if unit[0] & 0x1F in (1, 5)] == slices(number, slice_count)
-        assert (SPS in found and PPS in found) is (number % GROUP == 0)
+        nal_units = units(frame)
+        assert [unit for unit in nal_units if unit[0] & 0x1F in (1, 5)] == slices(number, slice_count)
+        assert (SPS in nal_units and PPS in nal_units) is (number % GROUP == 0)
         assert frame.keyframe is (number % GROUP == 0)
     assert [frame.sequence for frame in frames] == sorted({frame.sequence for frame in frames})
 

@@ -82,14 +82,14 @@ def test_a_stream_without_our_extensions_is_numbered_and_timed_here(marker):
     for frame, packets in zip(frames, packets_of(make_sender(), frames), strict=True):
         feed(receiver, [as_foreign(data, marker=marker) for data in packets], now=frame.captured_at + 0.02)
         told += events(receiver)
-    found = received(told)
+    delivered = received(told)
     # The first packet may be in the middle of a frame: without parameter sets the first frame is not taken.
     expected = frames[1:] if marker else frames[1:-1]  # without marker, a frame ends when the next begins
-    assert [frame.payload for frame in found] == [frame.payload for frame in expected]
-    assert [frame.sequence for frame in found] == list(range(len(expected)))
-    assert [frame.keyframe for frame in found] == [frame.keyframe for frame in expected]
-    assert [frame.group for frame in found] == [0] * 9 + [1] * 10 + [2] * (len(found) - 19)
-    for one, other, a, b in zip(found, found[1:], expected, expected[1:], strict=False):
+    assert [frame.payload for frame in delivered] == [frame.payload for frame in expected]
+    assert [frame.sequence for frame in delivered] == list(range(len(expected)))
+    assert [frame.keyframe for frame in delivered] == [frame.keyframe for frame in expected]
+    assert [frame.group for frame in delivered] == [0] * 9 + [1] * 10 + [2] * (len(delivered) - 19)
+    for one, other, a, b in zip(delivered, delivered[1:], expected, expected[1:], strict=False):
         assert other.captured_at - one.captured_at == pytest.approx(b.captured_at - a.captured_at, abs=2e-5)
         assert other.captured_at == round(other.captured_at * 1e6) / 1e6
 
