@@ -42,9 +42,9 @@ class TransportEntry:
     """One transport: all that the rest of the program knows of it.
 
     `options` is a frozen dataclass with a default for every field. `media` holds the values of `Track.media` that it
-    carries; the makers raise `Unsupported` for any other. `holds` says for complete options how many seconds the
+    carries; the makers raise `Unsupported` for any other. `holds` says, for complete options, for how many seconds the
     receiver keeps each frame back on purpose, so that the run does not end before its last one is shown. `hint` makes
-    what Wireshark must be told ahead of the packets; None where it sees for itself what they are.
+    what Wireshark must be told ahead of the packets; it is None where Wireshark recognizes them by itself.
     """
 
     name: str

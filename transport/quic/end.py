@@ -202,7 +202,8 @@ class QuicEnd:
         return configuration
 
     def _control(self, options: QuicOptions) -> str:
-        """Of aioquic's table. Our listener sends ACKs and requests: control is for media, and the callers'."""
+        """The name of the congestion control in aioquic's table. Only the caller sends media and has ours; our listener
+        sends ACKs and requests."""
         if not self._scheduled:
             return options.control
         return registered_name(options.control) if self._calls else "reno"

@@ -48,7 +48,7 @@ class QuicReceiver(QuicEnd):
         raise TypeError("the receiver end of QUIC does not send frames")
 
     def request_keyframe(self, track: int, *, now: float) -> None:
-        """On a stream of its own: it is repeated by QUIC when lost, and waits for nothing."""
+        """Ask on a stream of its own: QUIC repeats the request when it is lost, and it waits for nothing else."""
         if self._stack is None or self._session is None or not self._connected or track not in self._tracks:
             return
         if self._closed or not self._stack.may_open_stream():
@@ -140,10 +140,8 @@ class QuicReceiver(QuicEnd):
             self._see(stream.reader.header, now=now)
 
     def _lose_gap(self, stream: "_Inbound", header: FrameHeader, *, now: float) -> None:
-        """What an ordered stream leaves out was dropped by the sender.
-
-        Only a more important frame is sent ahead of its turn, so that is known when one of the highest layer is here.
-        """
+        """The sender dropped what an ordered stream leaves out. Only a more important frame is sent ahead of its turn,
+        so a gap is final as soon as a frame of the highest layer is here."""
         if stream.first is None:
             stream.first = 0 if self._unit == "track" else header.sequence
         stream.top_layer = max(stream.top_layer, header.layer)

@@ -113,7 +113,7 @@ class QuicSender(QuicEnd):
         return super()._transmit(stack, now=now)
 
     def _tell_dropped(self, stack: Stack) -> None:
-        """On a stream of its own. Without a deadline the peer would wait for those frames."""
+        """Tell the peer of dropped frames, on a stream of its own. Without a deadline the peer would wait for them."""
         if self._untold and self._connected and self._session is not None and stack.may_open_stream():
             stack.send_stream_data(self._session.open_stream(), b"".join(self._untold), end_stream=True)
             self._untold.clear()
@@ -304,7 +304,7 @@ class ScheduledSender(QuicSender):
             self._give_up_on(frame)
 
     def _give_up_on(self, frame: Frame) -> None:
-        """Drop a frame, and of a video track what is not worth sending without it."""
+        """Drop a frame, and of a video track also what is not worth sending without it."""
         self._drop_expired(frame)
         if frame.track in self._video:
             for skipped in self._queue.skip_after(frame):

@@ -1,13 +1,14 @@
 """Frames in the RTP streams of other senders: boundaries from the packets themselves, time from the media clock.
 
-Cameras mark ends that are none, and give parameter sets a timestamp of their own or that of the picture before. So the
-packets are read in order of sequence, and a new H.264 access unit begins where the old one has its picture already and
+Some cameras set the marker bit where no picture ends, and give parameter sets a timestamp of their own or that of the
+picture before. So the packets are read in order of sequence, and a new H.264 access unit begins where the old one has
+its picture already and
 
 - the timestamp changes, or
 - a NAL unit comes that can only stand before a picture (H.264 section 7.4.1.2.3).
 
-A marker bit ends a unit at once if it has its picture. Whoever marks every slice is found out at the second one, and
-not believed any more.
+A marker bit ends a unit at once if the unit has its picture. A sender that marks every slice is recognized at the
+second one, and its markers are not believed any more.
 """
 
 from glassbench.transport.framing import MAX_FRAME_BYTES

@@ -301,7 +301,8 @@ class RtpReceiver:
         state.frames.settle(state.reception.frontier, now=now)
 
     def _useless_at(self, state: _TrackState, *, now: float) -> float:
-        """When a packet found missing now has lost its use: the deadline of the newest frame that began before it."""
+        """When a packet that is missing now becomes useless: at the deadline of the newest frame that began before
+        it."""
         deadline = state.types.track.deadline
         if deadline is None:
             return float("inf")

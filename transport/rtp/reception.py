@@ -33,10 +33,14 @@ class Reception:
 
     Every number up to `highest` has arrived, is in `missing`, or was given up: so memory is bounded by what is missing.
 
-    Two packets in a row that do not fit are believed (RFC 3550 A.1). They do not fit if their numbers are far ahead; or
-    old, with timestamps that are not those of the packets that had, or should have had, these numbers; or ahead, with
-    timestamps that are not. That is a long loss if both are ahead, and else a source that started anew, perhaps near
-    by: `restarted` says so after `arrive`, until the owner clears it.
+    Two packets in a row that do not fit are believed (RFC 3550 A.1). A packet does not fit
+
+    - if its number is far ahead,
+    - if its number is old, and its timestamp is not that of the packets that had, or should have had, such numbers,
+    - if its number is ahead, and its timestamp is not.
+
+    If number and timestamp of the two are ahead, many packets were lost. Otherwise the source has started anew, perhaps
+    with numbers near by: then `restarted` is true after `arrive`, until the owner clears it.
     """
 
     __slots__ = (

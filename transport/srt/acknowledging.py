@@ -74,10 +74,8 @@ class Acknowledger:
         self._packet_rate = self._byte_rate = 0
 
     def on_data(self, size_bytes: int, asked: list[Range], *, now: float) -> bytes | None:
-        """A data packet came, and perhaps showed that others are to be asked for.
-
-        The answer: a NAK or light ACK to send at once.
-        """
+        """A data packet came, and perhaps showed that `asked` are missing. Returns a NAK or light ACK to send at once,
+        if there is one."""
         self._window_packets += 1
         self._window_bytes += size_bytes
         self._fresh += 1
@@ -182,7 +180,7 @@ class Acknowledger:
         return self._control(NAK, 0, pack_loss_list(ranges, self._max_payload_bytes), now)
 
     def _look_before(self, now: float) -> float:
-        """The last look before `now`, where nothing has arrived since the last one that is known."""
+        """When the receiver looked last before `now`, if nothing has arrived since the last look that is known."""
         return self._looked_at + floor((now - self._looked_at) / _LOOK_INTERVAL) * _LOOK_INTERVAL
 
     def _look_at_or_after(self, instant: float) -> float:

@@ -172,7 +172,7 @@ class Connection:
         )
 
     def handle_timer(self, *, now: float) -> None:
-        """Deliver, acknowledge, complain, keep alive, give up: what is due."""
+        """Do what is due: deliver, acknowledge, ask for what is missing, keep alive, give up."""
         if self.closed:
             return
         if self._caller is not None and self._caller.expires_at <= now:
@@ -192,14 +192,14 @@ class Connection:
             self._send_new_control(KEEPALIVE, now)
 
     def close(self, *, now: float) -> None:
-        """Say goodbye, if there is somebody, and forget everything. What waits for its time is not delivered."""
+        """Say goodbye if there is a peer, and forget everything. Packets that wait for their time are not delivered."""
         if not self.closed:
             if self._agreed is not None and not self._shut_down_by_peer:
                 self._send_new_control(SHUTDOWN, now)
             self._close(now, None)
 
     def _receive_handshake(self, first: int, timestamp: int, destination: int, data: bytes, *, now: float) -> None:
-        """Before the connection, and what is not for it: only handshakes mean anything."""
+        """Take a packet that came before the connection, or is not for it. Only handshakes mean anything here."""
         if not first & CONTROL_BIT or control_kind(first) != HANDSHAKE:
             self._stats["foreign"] += 1
             return

@@ -105,7 +105,8 @@ class ReceiveBuffer:
         return due
 
     def give_up(self, first_number: int, last_number: int) -> None:
-        """The sender dropped these (DROPREQ): ask for them no more. They are skipped when the next one is due."""
+        """The sender dropped these (DROPREQ), so nobody asks for them any more. They are skipped when the next packet
+        is due."""
         first = self._end + sequence_distance(self._end & SEQUENCE_MASK, first_number)
         last = first + sequence_distance(first_number, last_number)
         self._forget(max(first, self._base), min(last + 1, self._end))

@@ -177,7 +177,8 @@ class SendBuffer:
         self._acked = self._unsent = self._end
 
     def _may_retransmit(self) -> bool:
-        """Also a new packet that the flow window holds back goes before what was asked for."""
+        """Whether a retransmission may leave now. A new packet goes before it, even one that the flow window holds
+        back."""
         return bool(self._requested) and self._unsent == self._end
 
     def _retransmit(self, datagrams: list[Datagram], now: float) -> None:

@@ -14,7 +14,7 @@ _HALF_TIMESTAMP = 0x8000_0000
 
 
 class SharedRoundTrip(RoundTrip):
-    """The receiver of data measures it, and hands it to the sender in each full ACK."""
+    """A round trip that the receiver of data measures, and hands to the sender in each full ACK."""
 
     __slots__ = ()
 
