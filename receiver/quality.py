@@ -141,8 +141,8 @@ class PictureComparison:
 
 
 def _on_screen(decoded: Sequence[Decoded], captured_at: Sequence[float], interval: float) -> list[int | None]:
-    """For each source instant, the index into `decoded` of the picture that it is compared with: never a newer one, nor
-    one that was not displayed."""
+    """For each source instant, the index into `decoded` of the picture that it is compared with. That is never a newer
+    one, and never one that was not displayed."""
     shown = [(index, each, each.displayed_at) for index, each in enumerate(decoded) if each.displayed_at is not None]
     if not shown:
         return [None] * len(captured_at)

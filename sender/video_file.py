@@ -88,7 +88,7 @@ class VideoFileSource:
 
     @contextmanager
     def _open(self) -> Iterator[tuple[InputContainer, VideoStream]]:
-        """The container and its video. It reads this one file: a playlist cannot make it open others."""
+        """The container and its video stream. Only this one file is read: a playlist cannot make us open others."""
         try:
             with (
                 open_regular(self._path) as file,

@@ -37,7 +37,7 @@ class Exchange:
 
     @property
     def round_trip(self) -> float:
-        """Seconds on the way, both directions together; clocks that drift apart can make it a little negative."""
+        """Seconds on the way, both directions together. Clocks that drift apart can make it a little negative."""
         return (self.t4 - self.t1) - (self.t3 - self.t2)
 
 

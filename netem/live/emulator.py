@@ -21,16 +21,16 @@ _MAX_INSIDE = 100_000  # packets in a path; those above are dropped, so that a f
 
 
 class Port(Protocol):
-    """Where packets of one end reach the emulator, and leave it for that end."""
+    """A place where packets of one end reach the emulator, and from which packets leave for that end."""
 
     def fileno(self) -> int:
-        """To wait for arrivals."""
+        """For whoever waits for arrivals."""
 
     def receive(self) -> list[Packet]:
         """What has arrived from the end, in order; `at` is when, in session time."""
 
     def send(self, packet: Packet) -> None:
-        """To the end, now."""
+        """Send a packet to the end, now."""
 
 
 @dataclass
@@ -48,7 +48,7 @@ class Direction:
     lateness: Lateness = field(default_factory=Lateness)
 
     def take(self, now: float, pauses: Pauses) -> float:
-        """All that has arrived goes into the path; the time now is that of the last arrival."""
+        """Put all that has arrived into the path. The time is then that of the last arrival."""
         arrivals = self.entry.receive()
         if not arrivals:
             return now
@@ -67,7 +67,7 @@ class Direction:
         return now
 
     def forward(self, now: float, clock: LiveClock) -> None:
-        """All whose time has come leaves."""
+        """Send all packets whose time has come."""
         self.log.advance(now)
         packets = self.path.pop(now)
         for packet in packets:
@@ -84,7 +84,7 @@ class Direction:
 
 
 class Emulated(NamedTuple):
-    """When the emulation ended (session time), and what pauses the process had."""
+    """The end of the emulation: when it was (session time), and what pauses the process had."""
 
     ended_at: float
     pauses: Pauses

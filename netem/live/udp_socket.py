@@ -56,11 +56,12 @@ class UdpSocket:
         return from_kernel(self._socket.getsockname())
 
     def wait(self, seconds: float) -> None:
-        """Until there is something to receive, at most so long; to the microsecond, where epoll counts milliseconds."""
+        """Wait until there is something to receive, at most `seconds`, to the microsecond; epoll counts
+        milliseconds."""
         select.select([self], [], [], max(0.0, seconds))
 
     def receive(self) -> list[ReceivedDatagram]:
-        """All that has arrived, in its order."""
+        """All that has arrived, in order."""
         datagrams: list[ReceivedDatagram] = []
         for _ in range(_AT_ONCE):
             try:
@@ -78,7 +79,7 @@ class UdpSocket:
         return datagrams
 
     def send(self, datagrams: Iterable[tuple[bytes, Address, int]]) -> None:
-        """Hand them to the kernel, in order; what it does not take is lost, as on a full device.
+        """Hand datagrams to the kernel, in order. What it does not take is lost, as on a full device.
 
         A train of one size goes in one call, and leaves as the datagrams it is (UDP_SEGMENT, udp(7)): without offloads
         the kernel takes it apart before any device, so that an emulator sees no larger packet.
@@ -162,7 +163,7 @@ def trains(datagrams: Iterable[tuple[bytes, Address, int]]) -> Iterator[tuple[li
 
 
 def read_stamp(data: bytes, clock: LiveClock) -> float:
-    """Session time of a control message SO_TIMESTAMPNS."""
+    """The session time in a control message SO_TIMESTAMPNS."""
     seconds, nanoseconds = _TIMESPEC.unpack_from(data)
     return clock.arrival(seconds * 1_000_000_000 + nanoseconds)
 

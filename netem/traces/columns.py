@@ -1,13 +1,13 @@
 """A log that somebody else's tool wrote, as CSV: which of its columns are the time, the rates, the delay and the loss.
 
 `time=Timestamp,rate=DL_bitrate:kbit/s,up=UL_bitrate:kbit/s` names columns of the header, each with its unit. A time
-without a unit is a date and a time of day, year first, such as 2019.12.14_10.16.30. Lines that start with # say
-nothing; cells are separated by commas, semicolons or tabs, and where it is not by commas, a comma in a number stands
-before its decimals.
+without a unit is a date and a time of day, year first, such as 2019.12.14_10.16.30. Lines that start with # are
+ignored. Cells are separated by commas, semicolons or tabs; where they are not separated by commas, a comma in a number
+is a decimal comma.
 
-A row holds until the next one, also over a gap. Rows of one time are one, with the mean of what they say. A cell that
-is empty or `-` says nothing, so that what stood before it still holds. Where the time steps back, as in logs that were
-put together, what follows is appended. The typical step, the median, is where no other is known: after the last row.
+A row holds until the next one, also over a gap. Rows of the same time become one, with their mean values. A cell that
+is empty or `-` leaves the value as it was. Where the time steps back, as in logs that were put together, the rest is
+appended. Nothing says how long the last row holds, so it holds for the typical step, the median.
 """
 
 import csv
@@ -223,7 +223,7 @@ def _instant(cell: str, name: str, line: int) -> float:
 
 
 def _times(raw: FloatArray) -> tuple[FloatArray, float, list[str]]:
-    """When each row begins, from 0 on; the typical step; and what was made of the times, a few words each."""
+    """When each row begins, from 0 on; the typical step; and notes on what was done to the times, a few words each."""
     gaps = np.diff(raw)
     forward = gaps[gaps > 0]
     step = float(np.median(forward)) if len(forward) else 1.0
@@ -236,7 +236,8 @@ def _times(raw: FloatArray) -> tuple[FloatArray, float, list[str]]:
 
 
 def _steps(times: FloatArray, values: FloatArray, key: str, name: str) -> Series:
-    """The known values at their times: the mean where a time has several; the first holds from the start on."""
+    """The values at their times. A time with several values has their mean, and the first value holds from the start
+    on."""
     is_said = ~np.isnan(values)
     if not is_said.any():
         raise refusal(name, None, f"no {key} in the rows from the first rate on", f"a log has rows with a {key}")

@@ -1,4 +1,4 @@
-"""Trace files: read within bounds, and the other direction found beside them."""
+"""Trace files are read here, within bounds; the file of the other direction is looked for beside them."""
 
 import stat
 from pathlib import Path
@@ -12,8 +12,11 @@ MAX_FILE_BYTES = 64 * 1024 * 1024
 
 
 def load(path: str | Path, *, columns: str | None = None) -> Trace:
-    """Read one direction from a file, of a log the column of the rate; the trace says which format it was taken for.
-    Raises TraceError."""
+    """Read one direction from a file; of a log it is the column of the rate. The trace says for which format it was
+    taken.
+
+    Raises TraceError.
+    """
     if columns is not None:
         return _load_log(Path(path), columns).down
     return parse(read_bounded(Path(path)), str(path))
@@ -22,10 +25,10 @@ def load(path: str | Path, *, columns: str | None = None) -> Trace:
 def load_pair(path: str | Path, up: str | Path | None = None, *, columns: str | None = None) -> TracePair:
     """Both directions of a link. Raises TraceError.
 
-    `columns` names those of a log, as `columns.EXAMPLE` does; one of the uplink makes the other direction. With `up`
-    given, `path` is the downlink. Otherwise the uplink of `X.down` (or `X.down.csv`) is `X.up` (`X.up.csv`)
-    beside it, and the other way round; `X` alone finds the two. A file without a sibling serves in both directions, and
-    the notes of the pair say so.
+    `columns` names those of a log, as `columns.EXAMPLE` does; a column for the uplink makes the other direction. With
+    `up` given, `path` is the downlink. Otherwise the uplink of `X.down` (or `X.down.csv`) is `X.up` (`X.up.csv`) beside
+    it, and the other way round; `X` alone finds the two. A file without a sibling serves in both directions, and the
+    notes of the pair say so.
     """
     path = Path(path)
     if up is not None:
@@ -44,7 +47,7 @@ def load_pair(path: str | Path, up: str | Path | None = None, *, columns: str | 
 
 
 def find(path: Path) -> Path | None:
-    """The file itself, or for the stem of a pair of files the downlink."""
+    """The file itself, or the downlink if `path` is the stem of a pair of files."""
     if _exists(path):
         return path
     candidates = sorted(path.parent.glob(_escape(path.name) + ".down*"))

@@ -1,8 +1,8 @@
-"""The log of mahimahi's mm-link (--downlink-log, --uplink-log), of which a trace takes the opportunities.
+"""The log of mahimahi's mm-link (--downlink-log, --uplink-log). A trace takes the opportunities from it.
 
 A line such as `142 # 1504` is an opportunity of 1504 bytes at 142 ms; `+`, `-` and `d` are packets that came, left and
-were dropped. Milliseconds are those since mm-link began, and the log names the one at which its link did. The trace
-lasts until the last line.
+were dropped. Milliseconds count from the start of mm-link, and a line of the log says at which of them the link began.
+The trace lasts until the last line.
 """
 
 import re

@@ -47,7 +47,7 @@ _RATE = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([kmgt]?)(?:bps|bit/s|b/s)", re.
 
 
 class _FaultError(ValueError):
-    """What is wrong with a model: what was found."""
+    """Something is wrong with a model; the message is what was found."""
 
 
 def recognize(line: str) -> str | None:
@@ -203,7 +203,7 @@ def _loss(value: object) -> float:
 
 
 def _sum_of(value: object, fields: dict[str, float]) -> float:
-    """The sum of the numbers of an object, each in the unit of its field; nan if it is another object, or none."""
+    """The sum of the numbers of an object, each in the unit of its field; nan for anything else."""
     if not isinstance(value, dict) or not value or not set(value) <= set(fields):
         return math.nan
     for number in value.values():

@@ -74,7 +74,8 @@ def losses(trace: Trace) -> list[str]:
 
 
 def _rows(text: str, name: str) -> list[list[float]]:
-    """The periods, object by object: memory stays in proportion to the accepted part, and errors know their line."""
+    """The periods, read object by object: so memory stays in proportion to what was accepted, and an error knows its
+    line."""
     decoder = json.JSONDecoder()
     position = _skip(text, 0)
     if text[position : position + 1] != "[":
