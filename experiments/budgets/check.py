@@ -1,4 +1,4 @@
-"""The check itself: each budget judged, and each broken one explained."""
+"""The check itself: it judges each budget, and explains each broken one."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace

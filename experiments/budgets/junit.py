@@ -1,10 +1,9 @@
-"""A report as JUnit XML, which every CI system reads: a test case a budget.
+"""A report as JUnit XML, which every CI system reads: a test case per budget.
 
-The elements and attributes are those of the schema of Jenkins' xUnit plugin (junit-10.xsd), whose common part others
-read too. A budget that could not be judged is an error, a broken one a failure.
-
-Readers take what is before the last dot of a class name for its package, so that the only dot there parts the scenario
-from the arm, and names have none. They want a number as time: it is 0, since one measurement serves many budgets.
+The elements and attributes are those of the schema of Jenkins' xUnit plugin (junit-10.xsd); others read the part that
+we use. A budget that could not be judged is an error, a broken one a failure. Readers take what is before the last dot
+of a class name for its package. So the only dot in it stands between the scenario and the arm, and names have none.
+They want a number as time: it is 0, since one measurement serves many budgets.
 """
 
 import re
@@ -52,5 +51,5 @@ def _name(text: str) -> str:
 
 
 def _clean(text: str) -> str:
-    """Without the characters that XML has no way to write."""
+    """The text without the characters that XML cannot write."""
     return _FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", text)

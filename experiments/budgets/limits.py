@@ -27,7 +27,8 @@ class Limit:
         return self.name in ("max_increase", "max_decrease")
 
     def bound(self, reference: float | None) -> float:
-        """What the metric may just be. `reference` is its value in the baseline, for a limit that needs one."""
+        """The last value that the metric may have. `reference` is its value in the baseline, for a limit that needs
+        one."""
         if not self.needs_baseline:
             return self.amount
         assert reference is not None
@@ -93,7 +94,7 @@ def _ratio(given: Any) -> tuple[float, bool]:
 
 
 def _shown(given: Any) -> str:
-    """Also of a number with thousands of digits, which Python does not write."""
+    """The value as text, even a number with thousands of digits, which Python does not write."""
     return "a number above 10^9" if isinstance(given, int) and given > 10**9 else repr(given)
 
 

@@ -39,5 +39,5 @@ def _cells(verdict: Verdict) -> list[str]:
 
 
 def _escaped(text: str) -> str:
-    """Nothing in a label is markup, and a line stays a line."""
+    """The text without markup and on one line, since a label comes from a user."""
     return _SPECIAL.sub(lambda match: f"\\{match.group()}", " ".join(text.split()))

@@ -68,7 +68,7 @@ class Budgets:
 
     @cached_property
     def name(self) -> str:
-        """Names the folder of results."""
+        """The name of the folder of results."""
         return re.sub(r"[^A-Za-z0-9._-]+", "-", Path(self.file).stem)
 
 
@@ -97,7 +97,7 @@ def _check_seeds(given: Any) -> tuple[int, ...]:
 
 
 def _check_tables(given: Any) -> Any:
-    """Before they are read: a bad one must not be reported as none at all."""
+    """Check the tables before they are read: a bad one must not be reported as none at all."""
     if not isinstance(given, list | tuple) or not 1 <= len(given) <= MAX_BUDGETS:
         raise invalid(f"budgets are 1 to {MAX_BUDGETS} tables, each under its own [[budget]]")
     return given
@@ -113,9 +113,9 @@ Limits = tuple[Limit, ...]
 
 
 class _About(Spec):
-    """A `[[budget]]`, but for the tables of limits of its metrics, which are fields too.
+    """A `[[budget]]`, without the tables of limits of its metrics, which are fields too.
 
-    `scenario` and `seeds` may be left to the file; without any seeds it is the scenario's own.
+    The file may give `scenario` and `seeds` for all. Without any seeds, they are the scenario's own.
     """
 
     scenario: ScenarioName | None = None

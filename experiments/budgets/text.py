@@ -46,7 +46,7 @@ def limit_text(verdict: Verdict) -> str:
 
 
 def explanation(verdict: Verdict) -> str:
-    """Which stage ate it, or whatever else is to be said."""
+    """Which stage ate it, or what else has to be said."""
     if verdict.margin is None:
         return verdict.problem
     return "; ".join(filter(None, (verdict.blame.sentence if verdict.blame else "", verdict.margin.note)))
@@ -64,7 +64,7 @@ def sentence(verdict: Verdict) -> str:
 
 
 def subjects(budgets: Budgets) -> list[str]:
-    """What each scenario of the file holds, by what the file calls it."""
+    """What each scenario of the file is about, by its name in the file."""
     scenarios = {target.name: target.scenario for target in budgets.targets}
     return [f"{name}: {title(scenario)}" for name, scenario in scenarios.items()]
 

@@ -1,4 +1,4 @@
-"""Bufferbloat: the queue that a sender keeps in a buffer of the network, and what CoDel makes of it."""
+"""Bufferbloat: the queue that a sender keeps in a buffer of the network, and how CoDel changes it."""
 
 import math
 from collections.abc import Sequence
@@ -37,16 +37,16 @@ _SECONDS, _WARM_UP = 16.0, 5.0
 
 
 def full_buffer_delay(buffer_bytes: float, rate_bps: float) -> float:
-    """Seconds that the last packet waits which finds room."""
+    """Seconds that the last packet waits that still finds room."""
     return buffer_bytes * 8 / rate_bps
 
 
 def reno_utilization(buffer: float) -> float:
     """The share of the link that one Reno flow uses with a drop-tail buffer of `buffer` bandwidth-delay products.
 
-    The window w (in BDP) grows by a packet a round trip from (1 + buffer) / 2 to 1 + buffer. Up to 1 a round trip takes
-    one RTT and carries w; from there on it takes w RTT at full rate. So 1 from one BDP on, the rule of thumb of
-    Appenzeller, Keslassy, McKeown: Sizing Router Buffers, SIGCOMM 2004, section 2.
+    The window w (in BDP) grows by a packet a round trip from (1 + buffer) / 2 to 1 + buffer. While w is below 1, a
+    round trip takes one RTT and carries w; above that it takes w RTT at full rate. So the share is 1 from one BDP of
+    buffer on, the rule of thumb of Appenzeller, Keslassy, McKeown: Sizing Router Buffers, SIGCOMM 2004, section 2.
     """
     top = 1 + buffer
     low = top / 2
@@ -58,8 +58,8 @@ def reno_utilization(buffer: float) -> float:
 
 
 def codel_drops(seconds: float, *, interval: float = CODEL_INTERVAL) -> int:
-    """Packets that CoDel has dropped so long after it entered the dropping state and did not leave it: the n-th is
-    followed by the next after interval / sqrt(n) (RFC 8289, control_law in section 5)."""
+    """How many packets CoDel has dropped so long after it entered the dropping state, if it has not left it. The next
+    drop follows the n-th after interval / sqrt(n) (RFC 8289, control_law in section 5)."""
     count, at = 1, 0.0
     while (at := at + interval / math.sqrt(count)) <= seconds:
         count += 1
@@ -68,8 +68,8 @@ def codel_drops(seconds: float, *, interval: float = CODEL_INTERVAL) -> int:
 
 @dataclass(frozen=True)
 class ArmAtQueue:
-    """One arm and queue after the warm-up: seconds of queue that the first datagram of each frame met (nothing but
-    propagation and its own serialisation taken off), utilization, largest backlog in bytes, drops of each 100 ms."""
+    """One arm and queue after the warm-up: seconds of queue that the first datagram of each frame met (its delay
+    without propagation and its own serialisation), utilization, largest backlog in bytes, drops of each 100 ms."""
 
     arm: str
     queue: str

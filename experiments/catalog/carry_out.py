@@ -1,4 +1,4 @@
-"""Carrying out an experiment: its plans into folders of their own, then its checks and its picture."""
+"""Carries out an experiment: runs its plans into folders of their own, then makes its checks and its picture."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +14,8 @@ from glassbench.experiments.worlds.world import World
 
 @dataclass(frozen=True)
 class Outcome:
-    """What an experiment gave: its datasets, its checks, and where they are. Its picture is at `picture`."""
+    """What an experiment gave: its datasets, its checks, and the folder in which they are. Its picture is at
+    `picture`."""
 
     experiment: Experiment
     path: Path

@@ -1,4 +1,4 @@
-"""Congestion control under loss that is no congestion: independent, and in bursts of the same mean."""
+"""Congestion control under loss that is not from congestion: independent loss, and bursts of the same mean."""
 
 import math
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ _IID = "independent"
 
 def average_window(loss: float, *, increase: float = 1.0, decrease: float = 0.5) -> float:
     """Packets in flight on average, if the window grows by `increase` packets a round trip and falls to `decrease` of
-    itself at each loss, one in 1 / `loss` packets (RFC 9438, section 4.3). Of (1, 0.5) it is sqrt(3 / (2 p)), the
+    itself at each loss, one in 1 / `loss` packets (RFC 9438, section 4.3). With (1, 0.5) it is sqrt(3 / (2 p)), the
     constant of Mathis et al. 1997."""
     return math.sqrt(increase * (1 + decrease) / (2 * (1 - decrease) * loss))
 

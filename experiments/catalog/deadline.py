@@ -1,6 +1,7 @@
-"""Deadlines: what a transport makes of the time that a frame has, on a mobile link that fades.
+"""Deadlines: how a transport uses the time that a frame has, on a mobile link that fades.
 
-A deadline means the same for all: what is ready after it is not shown. Transports differ in what they do before.
+A deadline means the same for all: a frame that is ready after it is not shown. Transports differ in what they do
+before.
 """
 
 from collections.abc import Sequence

@@ -34,23 +34,25 @@ _INSTANT = 1e-6  # seconds: instants of the ledger are whole microseconds, or su
 
 
 def repair_delay(rtt: float, interval: float = FRAME_INTERVAL) -> float:
-    """Seconds by which a frame is late whose packets were all lost.
+    """Seconds by which a frame is late if all its packets were lost.
 
-    The ACK of the next frame shows the loss, one interval and a round trip after the frame was sent, but not before
-    9/8 of a round trip (kTimeThreshold, RFC 9002, 6.1.2); then the frame leaves again.
+    The ACK of the next frame shows the loss, one interval and a round trip after the frame was sent, but not before 9/8
+    of a round trip (kTimeThreshold, RFC 9002, 6.1.2); then the frame leaves again.
     """
     return max(interval + rtt, 9 / 8 * rtt)
 
 
 def blocking_of_one(rtt: float, interval: float = FRAME_INTERVAL) -> float:
-    """Seconds for which the frames behind one lost frame wait in all: the k-th behind it for repair - k x interval."""
+    """Seconds that the frames behind one lost frame wait, all together: the k-th frame behind it waits repair - k x
+    interval."""
     repair = repair_delay(rtt, interval)
     return sum(repair - k * interval for k in range(1, math.floor(repair / interval) + 1))
 
 
 @dataclass(frozen=True)
 class MappingOnPath:
-    """One mapping on one path. Per frame, in seconds from the first capture (infinite: never)."""
+    """One mapping on one path. The arrays have a value per frame, in seconds from the first capture (infinite:
+    never)."""
 
     mapping: str
     rtt: float
@@ -81,7 +83,7 @@ class MappingOnPath:
         return self.complete
 
     def wholly_lost(self) -> FloatArray:
-        """By how much each frame was late of which no packet arrived the first time."""
+        """How late each frame was of which no packet arrived the first time."""
         late = self.first_arrival - self.captured - self.rtt / 2
         return late[late > FRAME_INTERVAL]
 

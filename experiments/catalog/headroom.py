@@ -1,4 +1,4 @@
-"""Headroom: what the path alone costs as the offered rate comes near its capacity, and beyond."""
+"""Headroom: the latency that the path alone costs while the offered rate comes near its capacity, and exceeds it."""
 
 import math
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ MTU = 1500
 
 
 def wire_bytes(size_bytes: FloatArray, *, max_datagram_bytes: int = MTU - 48) -> FloatArray:
-    """Bytes on the wire of frames of the arm `udp`: fragments with our header and those of UDP and IPv4."""
+    """Bytes on the wire for frames of the arm `udp`: its fragments with our header and those of UDP and IPv4."""
     fragments: FloatArray = np.ceil(size_bytes / (max_datagram_bytes - FRAGMENT_HEADER_BYTES))
     return size_bytes + fragments * (FRAGMENT_HEADER_BYTES + IP_UDP_HEADER_BYTES)
 
@@ -46,8 +46,8 @@ def departures(arrivals: FloatArray, service: FloatArray) -> FloatArray:
 def frames_that_wait(keyframe: float, frame: float, interval: float) -> float:
     """How many frames after a keyframe meet a queue, if serialising takes `keyframe` and `frame` seconds on average.
 
-    The keyframe leaves keyframe - interval seconds of work to the next frame, and each frame takes interval - frame off
-    it (the mean first passage of a random walk, Wald's equation without the overshoot).
+    The keyframe leaves keyframe - interval seconds of work to the next frame, and each frame reduces it by interval -
+    frame (the mean first passage of a random walk, Wald's equation without the overshoot).
     """
     return (keyframe - interval) / (interval - frame)
 
@@ -56,9 +56,10 @@ def keyframe_knee(*, ratio: float = 4.0, interval: int = 60, sigma: float = SIGM
     """The utilization at which the p95 is twice that of serialising alone, for a keyframe of `ratio` frames, one in
     `interval`.
 
-    Of so many frames the p95 is the slowest but 5 %: the k-th after the keyframe, k = 0.05 x interval. With a service
-    time S of the others and T from frame to frame it takes ratio S + k S - k T; twice the p95 of serialising alone is
-    2 S exp(1.645 sigma - sigma^2 / 2). They are equal at S, and the utilization is that with the keyframe's share.
+    Of `interval` frames 5 % are slower than the p95, so it is the k-th frame after the keyframe, k = 0.05 x interval.
+    With a service time S of the other frames and T from frame to frame it takes ratio S + k S - k T. Twice the p95 of
+    serialising alone is 2 S exp(1.645 sigma - sigma^2 / 2). Where both are equal, S gives the utilization, together
+    with the keyframe's share.
     """
     k = math.floor(0.05 * interval)
     quantile = math.exp(1.645 * sigma - sigma**2 / 2)
@@ -86,7 +87,7 @@ class LinkAtLoad:
 
     @property
     def waits(self) -> FloatArray:
-        """Seconds that each frame met of queue."""
+        """Seconds of queue that each frame met."""
         return self.sojourn - self.service
 
 
@@ -134,8 +135,8 @@ def points(data: Dataset) -> list[LinkAtLoad]:
 
 
 def knee(row: Sequence[LinkAtLoad]) -> float:
-    """The lowest utilization from which on the p95 is over twice what serialising its frames takes without a queue;
-    linear between points."""
+    """The lowest utilization from which on the p95 is over twice what serialising the frames takes without a queue. It
+    is linear between points."""
     ratios = [point.p(0.95) / percentile(point.service, 0.95) for point in row]
     over = next(index for index in range(len(row)) if min(ratios[index:]) > 2)
     if over == 0:
@@ -196,7 +197,8 @@ def _wait_is_below_kingman(plain: Sequence[LinkAtLoad]) -> Check:
 
 
 def _after_first_keyframe(point: LinkAtLoad) -> FloatArray:
-    """The waits from the first frame on that met no queue: the start is a keyframe, which is not of this model."""
+    """The waits from the first frame on that met no queue: the run starts with a keyframe, which this model does not
+    have."""
     waits = point.waits
     idle = np.flatnonzero(waits[1:] < 1e-6)
     return waits[1 + int(idle[0]) :] if len(idle) else waits[1:]

@@ -52,8 +52,8 @@ _FULL = (0.95, 1.1)
 
 @dataclass(frozen=True)
 class LaneAtLoad:
-    """One way of sending at one load. Seconds: from capture to delivery of each message (infinite: never) and until its
-    packet left, and from capture to display of each video frame."""
+    """One lane at one load. The arrays are in seconds: from capture to delivery of each message (infinite: never) and
+    until its packet left, and from capture to display of each video frame."""
 
     lane: str
     load: float
@@ -63,7 +63,7 @@ class LaneAtLoad:
 
     @property
     def rate(self) -> float:
-        """Of the link, in bit/s."""
+        """The rate of the link, in bit/s."""
         return BITRATE / self.load
 
     @property

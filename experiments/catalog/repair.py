@@ -31,22 +31,22 @@ _NONE = 1e-4  # drawn for "none was missed"
 
 
 def first_repair(arm: str, rtt: float) -> float:
-    """Seconds from capture until the first repair arrives: half a round trip until the gap shows at the receiver (with
-    the detection), half a one back, and half a one for the repair: 1.5 RTT and the detection."""
+    """Seconds from capture until the first repair arrives: half a round trip and the detection until the receiver sees
+    the gap, half a round trip back, and half a one for the repair: 1.5 RTT and the detection."""
     return 1.5 * rtt + DETECTION[arm]
 
 
 def most_repairs(arm: str, rtt: float, deadline: float) -> int:
-    """How many repairs one after the other can arrive within the deadline, if each loss is seen as early as it can:
-    a round trip after the packet, for the first one after its detection."""
+    """How many repairs, one after the other, can arrive within the deadline if each loss is seen as early as possible:
+    a round trip after its packet, and for the first one after its detection."""
     spare = deadline - first_repair(arm, rtt)
     return 0 if spare < 0 else 1 + math.floor(spare / rtt + 1e-9)
 
 
 def least_repairs(arm: str, rtt: float, deadline: float) -> int:
-    """How many do for sure: each loss is seen one detection later than that, or after RTP's longer wait, and the first
-    one another frame interval later, because the frame that would show it may be lost too. To a receiver of RTP a lost
-    frame has the deadline of the one before it, another frame interval less."""
+    """How many repairs certainly arrive. Each loss is seen one detection later than in `most_repairs`, or after RTP's
+    longer wait, and the first one another frame interval later, because the frame that would show it may be lost too. A
+    receiver of RTP gives a lost frame the deadline of the one before it, which is another frame interval less."""
     spare = deadline - first_repair(arm, rtt) - INTERVAL * (2 if arm == "rtp" else 1)
     again = rtt + (NACK_MARGIN + rtt if arm == "rtp" else 2 * DETECTION[arm])
     return 0 if spare < 0 else 1 + math.floor(spare / again + 1e-9)
@@ -154,7 +154,7 @@ def _one_repair(table: Sequence[ArmWithRepair]) -> Check:
 
 
 def _near(rows: Sequence[ArmWithRepair], expected: float) -> Judgement:
-    """The missed share of each point is that one, but for chance."""
+    """The missed share of each point is `expected`, but for chance."""
     missed = {p.label: p.missed for p in rows}
     slack = [3.5 * deviation(expected, len(p.late)) for p in rows]
     return value(PERCENT, missed, expected, off=slack, of="missed", at="(3.5 standard deviations)")
@@ -193,7 +193,7 @@ def _more_time_less_loss(table: Sequence[ArmWithRepair]) -> Check:
 
 
 def _rise(shorter: float, longer: float) -> float:
-    """By how many standard deviations of a difference more is missed at the longer deadline."""
+    """By how many standard deviations of a difference more frames are missed at the longer deadline."""
     if longer <= shorter:
         return 0.0
     spread = math.sqrt(2 * shorter * (1 - shorter) / 2900)

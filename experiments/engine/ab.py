@@ -25,7 +25,7 @@ class Settings:
 
     @classmethod
     def of(cls, a: Scenario, b: Scenario) -> Self:
-        """Pair the arms. Raises PlanError if none of A's has a counterpart in B."""
+        """Pair the arms. Raises PlanError if no arm of A has a counterpart in B."""
         labels_a, labels_b = ([arm.label for arm in scenario.arms] for scenario in (a, b))
         pairs = tuple((label, label, label) for label in labels_a if label in labels_b)
         if not pairs and len(labels_a) == len(labels_b) == 1:
@@ -83,7 +83,7 @@ def paired_metrics(dataset: Dataset, settings: Settings) -> list[PairedRow]:
 
 
 def false_alarms(dataset: Dataset, settings: Settings) -> FalsePositives | None:
-    """The runs of A's first arm against themselves, by p95; None if there are too few to split, or dependent ones."""
+    """The runs of A's first arm against themselves, by p95; None if they are too few to split, or not independent."""
     if dataset.dependent:
         return None
     rows = dataset.where(arm=settings.pairs[0][1], setting="A", outcome="measured")

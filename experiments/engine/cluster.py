@@ -61,7 +61,7 @@ def on_cluster(address: str) -> RunCells:
 
 
 def measure_cell(job: str, made_with: Mapping[str, str]) -> Returned:
-    """Run on a worker: the cell of a job, as JSON, in a folder that is gone afterwards."""
+    """Measure the cell of a job, as JSON. It runs on a worker, in a folder that is gone afterwards."""
     here = _versions_here()
     if differ := [name for name in made_with if here.get(name) != made_with[name]]:
         differences = ", ".join(f"{name} {here.get(name)} instead of {made_with[name]}" for name in differ)
@@ -74,7 +74,7 @@ def measure_cell(job: str, made_with: Mapping[str, str]) -> Returned:
 
 
 class _Run:
-    """Jobs on their way: so many that every thread of the cluster has work, and no more."""
+    """Jobs on their way. There are as many as keep every thread of the cluster busy, and no more."""
 
     def __init__(self, client: "Client", address: str, stop: Event) -> None:
         self._client = client
@@ -205,7 +205,8 @@ def _connected(address: str) -> Iterator["Client"]:
 
 
 async def _answers(address: str) -> None:
-    """Client would wait for a port that takes connections and says nothing. Raises OSError."""
+    """Raises OSError if no scheduler answers. Dask's Client would wait for a port that takes connections and says
+    nothing."""
     from distributed.comm import connect
 
     comm = await asyncio.wait_for(connect(address, timeout=CONNECT_PATIENCE), CONNECT_PATIENCE)
@@ -214,7 +215,7 @@ async def _answers(address: str) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """What goes wrong is said in one sentence, by us."""
+    """Dask says nothing itself, since we say in one sentence what goes wrong."""
     loggers = [logging.getLogger(name) for name in logging.root.manager.loggerDict if name.startswith("distributed")]
     before = [logger.level for logger in loggers]
     for logger in loggers:
@@ -232,7 +233,7 @@ def _versions_here() -> dict[str, str]:
 
 
 def _cancelled() -> Callable[[], bool]:
-    """On a worker: tells whether nobody waits any more for the task of this thread, which may then break off."""
+    """On a worker: tells whether nobody waits any more for the task of this thread. Then it may break off."""
     from distributed import get_worker
     from distributed.worker import thread_state
 

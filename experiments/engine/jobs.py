@@ -1,9 +1,10 @@
-"""Jobs: one arm each, run in this process or in worker processes, with progress, and stopped without losing anything.
+"""Jobs run here, one arm each: in this process or in worker processes, with progress, and they can be stopped without
+losing anything.
 
-A worker is `experiments.engine.worker` in a process of its own: jobs go in and progress comes out as JSON, a line
-each. That is simpler than `multiprocessing`, which would import the caller's main script again in each worker. What an
-arm measured never travels: the worker writes it to the folder of the run. Results do not depend on which process runs
-an arm.
+A worker is `experiments.engine.worker` in a process of its own: jobs go in and progress comes out as JSON, a line each.
+That is simpler than `multiprocessing`, which would import the caller's main script again in each worker. What an arm
+measured never travels: the worker writes it to the folder of the run. Results do not depend on which process runs an
+arm.
 """
 
 import json
@@ -57,7 +58,7 @@ class Job:
     world: World = VIRTUAL
 
     def to_json(self) -> str:
-        """One line."""
+        """The job as one line of JSON."""
         paths = {name: str(path) for name, path in (("place", self.place), ("capture", self.capture)) if path}
         return json.dumps({**vars(self), "scenario": self.scenario.dump(), "world": self.world.dump(), **paths})
 
@@ -114,7 +115,7 @@ def _measure(job: Job, reuse: Reuse, watch: Watch, capture: ArmCapture | None) -
 def run_jobs(
     jobs: Sequence[Job], *, workers: int, progress: JobAdvance, finished: Callable[[Job, JobEnd], None]
 ) -> bool:
-    """Run all jobs; `finished` is called for each one in this thread. False if it was interrupted before all of
+    """Run all jobs; `finished` is called for each one in this thread. Returns False if it was interrupted before all of
     them ended: then running arms were stopped and kept, and those that never began were not run."""
     with interrupts() as stop:
         if workers == 1 or len(jobs) == 1:
@@ -225,7 +226,7 @@ class _Server(threading.Thread):
             self._messages.put(None)
 
     def ask_to_stop(self) -> None:
-        """The end of its input tells a worker to stop; one that does not is ended after STOP_PATIENCE."""
+        """Ask the worker to stop, by the end of its input. A worker that does not stop is ended after STOP_PATIENCE."""
         with self._lock:
             process = self._process
         if process is not None:

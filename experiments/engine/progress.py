@@ -1,4 +1,4 @@
-"""How far a plan has come, as whoever waits for it is told."""
+"""How far a plan has come, for whoever waits for it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class PlanProgress:
-    """Of the cell that moved last: its name, and the share of it that is done; and of all cells, those that ended."""
+    """The cell that moved last: its name, and the share of it that is done. And of all cells, how many have ended."""
 
     cell: str
     share: float
@@ -18,4 +18,4 @@ Advance = Callable[[PlanProgress], None]
 
 
 def unwatched(progress: PlanProgress) -> None:
-    """Nobody waits."""
+    """Takes progress for which nobody waits."""

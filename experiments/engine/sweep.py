@@ -61,7 +61,7 @@ def _check_grid(given: Any) -> tuple[Axis, ...]:
 
 
 def _axes(table: Mapping[str, Any], place: KeyPath) -> Iterator[Axis]:
-    """Fields by their path, whether it is written as one key or as tables in tables."""
+    """Fields by their path. They may be written as one key, or as tables in tables."""
     for key, value in table.items():
         here = (*place, key)
         if isinstance(value, Mapping) and value:
@@ -73,9 +73,12 @@ def _axes(table: Mapping[str, Any], place: KeyPath) -> Iterator[Axis]:
 
 
 class SweepSpec(Spec):
-    """A sweep file. `seeds` counts them from the scenario's own on, or lists them; `arms` take the place of the
+    """A sweep file.
+
+    `seeds` is a number of seeds, from the scenario's own on, or a list of them; `arms` take the place of the
     scenario's. `frames`: keep the ledger of each cell. `quality`: measure that of the pictures. `floor`: measure the
-    loss-free floor of each combination, too."""
+    loss-free floor of each combination, too.
+    """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
     scenario: Annotated[Scenario, PlainValidator(_load_scenario)]
@@ -87,7 +90,7 @@ class SweepSpec(Spec):
     floor: bool = True
 
     def plan(self) -> Plan:
-        """Its cells. Raises PlanError."""
+        """The plan of its cells. Raises PlanError."""
         scenario = self.scenario
         if self.arms is not None:
             scenario = with_fields(scenario, {"arms": [arm.table() for arm in self.arms]})

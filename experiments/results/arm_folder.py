@@ -19,7 +19,7 @@ FILES = ("ledger.parquet", "links.parquet", "arm.json")
 
 
 def write_arm(place: Path, result: ArmResult) -> None:
-    """Keep what one arm gave. Raises ResultsError."""
+    """Write the result of one arm. Raises ResultsError."""
     make_folder(place, exist_ok=True)
     for name, table in (("ledger", result.ledger), ("links", result.links)):
         if table is not None:

@@ -34,7 +34,7 @@ _PACKETS_HELD = 1024  # until the secrets are there: a handshake is a dozen, and
 
 @contextmanager
 def open_capture(folder: Path | None, title: str) -> Iterator["ArmCapture | None"]:
-    """A capture, or none without a folder; whatever ends the arm, what was captured is written.
+    """A capture of an arm, or None without a folder. Whatever ends the arm, what was captured is written.
 
     Raises ResultsError, also at the end.
     """
@@ -49,10 +49,11 @@ def open_capture(folder: Path | None, title: str) -> Iterator["ArmCapture | None
 
 
 class ArmCapture:
-    """The `experiments.measure.capture.Capture` of one arm, in a folder of its own. Raises ResultsError.
+    """The `experiments.worlds.capture.Capture` of one arm, in a folder of its own. Raises ResultsError.
 
     Wireshark gives up a QUIC connection whose keys stand behind the packets that need them, and a server sends packets
-    that need all of them before the last is known. So the first packets wait for the keys; where none come, a few.
+    that need all of them before the last is known. So the first packets wait for the keys; if none come, only a few
+    wait.
     """
 
     def __init__(self, folder: Path, title: str) -> None:
@@ -72,7 +73,8 @@ class ArmCapture:
         return self._links[direction == "up"]
 
     def observer(self, end: Literal["sender", "receiver"]) -> "EndObserver":
-        """The end's keys go to the packets, its qlog to a file that is made if there is one."""
+        """The observer of an end: its keys go to the packets, and its qlog to a file that is made if there is a
+        qlog."""
         return EndObserver(partial(self._write, f"{end}.sqlog"), self._add_keys)
 
     def describe(self, transport: str, sender: TransportConfig, *, now: float) -> None:
@@ -103,7 +105,7 @@ class ArmCapture:
             raise errors[0]
 
     def remove(self) -> None:
-        """The arm did not run: no empty files."""
+        """Delete the files of an arm that did not run: nobody needs empty ones."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _write_block(self, block: bytes) -> None:
@@ -135,7 +137,7 @@ class ArmCapture:
             self._link_file.write(block)
 
     def _write(self, name: str, text: str) -> None:
-        """To a file that is made when there is something to write."""
+        """Write to a file that is made when there is something to write."""
         file = self._files.get(name)
         if file is None:
             file = self._files[name] = StreamFile(self._folder / name)

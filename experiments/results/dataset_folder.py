@@ -64,8 +64,8 @@ def dataset_folder(path: Path, manifest: Mapping[str, Any]) -> Iterator[None]:
 
 
 def new_place(path: Path) -> Path:
-    """Make the folder `path`, or `path-2` and so on if taken: what was measured is never written over. Raises
-    ResultsError."""
+    """Make the folder `path`, or `path-2` and so on if it is taken: nothing that was measured is ever overwritten.
+    Raises ResultsError."""
     make_folder(path.parent, exist_ok=True)
     for counter in range(1, 100_000):
         place = path if counter == 1 else path.with_name(f"{path.name}-{counter}")
@@ -88,7 +88,7 @@ def cell_place(path: Path, index: int) -> Path:
 
 
 def finished_cells(path: Path, count: int, *, frames: bool) -> set[int]:
-    """The cells that need not be run again: what cannot be read does not count."""
+    """The cells that need not be run again. A cell that cannot be read is not among them."""
     return {index for index in range(count) if is_finished(path, index, frames=frames)}
 
 
@@ -111,7 +111,7 @@ def finish(path: Path, axes: Sequence[Mapping[str, Any]], describe: Describe, *,
 
 
 def _finished_record(place: Path, *, frames: bool) -> dict[str, Any] | None:
-    """The record of a cell that is whole, as far as can be seen without reading its tables."""
+    """The record of a cell that seems whole; its tables are not read for this."""
     try:
         record = read_record(place)
     except ResultsError:
@@ -136,7 +136,7 @@ def _has_footer(file: Path) -> bool:
 
 
 def _write_summary(path: Path, axes: Sequence[Mapping[str, Any]], describe: Describe, *, frames: bool) -> None:
-    """The rows of _SUMMARY_ROWS cells are in memory at a time."""
+    """Write the summary. Only the rows of _SUMMARY_ROWS cells are in memory at a time."""
     types = axis_types(axes)
     with whole_file(path / "summary.parquet") as draft:
         writer: pq.ParquetWriter | None = None
@@ -178,7 +178,7 @@ def _merge(path: Path, name: str, count: int) -> None:
 
 
 def _joined(path: Path, name: str, count: int) -> Iterator[pa.Table]:
-    """The tables of so many cells that they have _ROWS rows, with the number of the cell in front."""
+    """Tables of several cells as one, until there are _ROWS rows, with the number of the cell in front."""
     waiting: list[pa.Table] = []
     for index in range(count):
         file = cell_place(path, index) / f"{name}.parquet"
@@ -195,7 +195,7 @@ def _joined(path: Path, name: str, count: int) -> Iterator[pa.Table]:
 
 
 def _read_cell(file: Path) -> pa.Table:
-    """A table of a cell. A damaged one is removed, so that the cell is run again by the next attempt."""
+    """A table of a cell. A damaged one is removed, so that the next attempt runs the cell again."""
     try:
         return read_columns(file)
     except (pa.ArrowException, OSError, RefusedTable):
@@ -205,7 +205,8 @@ def _read_cell(file: Path) -> pa.Table:
 
 
 def _refuse_links(path: Path) -> None:
-    """Cells are written into folders of the dataset, and not where a link in a folder of somebody else leads."""
+    """Refuse links: cells are written into folders of the dataset, and never where a link in a stranger's folder
+    leads."""
     cells = path / "cells"
     for folder in (cells, *(cells.iterdir() if cells.is_dir() else ())):
         if folder.is_symlink():
@@ -213,7 +214,7 @@ def _refuse_links(path: Path) -> None:
 
 
 def _remove_drafts(path: Path) -> None:
-    """What a killed process had begun to write. Nobody else writes here: we hold the lock."""
+    """Delete what a killed process had begun to write. Nobody else writes here, since we hold the lock."""
     for draft in path.glob("*.part"):
         with suppress(OSError):
             draft.unlink()

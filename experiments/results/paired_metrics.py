@@ -44,7 +44,7 @@ def paired_rows(
 ) -> list[PairedRow]:
     """Every metric of every (name, rows of A, rows of B); the rows are of a dataset's summary, pair by pair of runs.
 
-    Holm's adjustment is over all of them; runs that are not `independent` are not measured. Pairs of which one was not
+    Holm's adjustment is over all of them; runs that are not `independent` are not tested. Pairs of which one was not
     measured are left out. Raises ResultsError if none is left.
     """
     measured = []

@@ -22,7 +22,7 @@ _ROWS = 1 << 16  # that are unpacked at a time
 
 
 class RefusedTable(ValueError):
-    """A table that is larger than one may be, or that has columns whose size cannot be told; what is wrong, in words
+    """A table that is too large, or that has columns whose size cannot be told. Its text says what is wrong, in words
     that follow "the file"."""
 
 
@@ -56,7 +56,7 @@ def column_names(path: Path) -> list[str]:
 
 
 def _check_columns(stored: pq.FileMetaData, schema: pa.Schema) -> None:
-    """Each has one value a row, of a size that is fixed or counted."""
+    """Refuse columns, unless each has one value a row, of a size that is fixed or counted."""
     if stored.num_columns != len(schema) or len(set(schema.names)) != len(schema):
         raise RefusedTable("has columns inside of columns, or two of one name")
     for column in map(stored.schema.column, range(len(schema))):

@@ -1,6 +1,6 @@
 """What manifests say of the windows of recorded traces: `trace_windows`, one per seed and point of the axes.
 
-Manifests come from files, so what is none of ours is left out.
+Manifests come from files, so a window that we would not write is left out.
 """
 
 import json

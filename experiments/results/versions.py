@@ -23,7 +23,7 @@ def versions() -> dict[str, str]:
 
 
 def _source_digest() -> str:
-    """Of all our Python files: what was measured before and after a change must not be taken for one thing."""
+    """A digest of all our Python files: results of before and after a change must not be taken for the same."""
     root = Path(__file__).parents[2]
     digest = hashlib.sha256()
     for room in ROOMS:
