@@ -19,7 +19,7 @@ _MAX_NACKED = (
 _MAX_QUEUED = 64  # feedback datagrams between two drains
 
 
-class _TrackState:
+class _IncomingTrack:
     """What the receiver knows of one track: the source that sends it, its packets, its frames."""
 
     __slots__ = ("frames", "held", "payload_type", "reception", "ssrc", "types")
@@ -64,7 +64,7 @@ class RtpReceiver:
             ssrc_collisions=0,
         )
         self._states = [
-            _TrackState(types, self._new_reception(), Frames(types.track, self._events, self._stats))
+            _IncomingTrack(types, self._new_reception(), Frames(types.track, self._events, self._stats))
             for types in session.payload_types(config.tracks)
         ]
         self._by_media = {state.types.media: state for state in self._states}
@@ -167,7 +167,7 @@ class RtpReceiver:
         """Whether a packet is of one of the streams of this session, media or retransmissions."""
         return packet.payload_type in self._by_rtx or any(packet.ssrc == state.ssrc for state in self._states)
 
-    def _state_of(self, packet: RtpPacket) -> _TrackState | None:
+    def _state_of(self, packet: RtpPacket) -> _IncomingTrack | None:
         """The track of a media packet. A sender that is not ours may give its video another dynamic payload type."""
         kind = packet.payload_type
         state = self._by_media.get(kind)
@@ -182,7 +182,7 @@ class RtpReceiver:
         is_known = packet.ssrc == state.ssrc or kind == state.payload_type
         return state if is_known or (state.ssrc is None and h264.is_payload(packet.payload)) else None
 
-    def _take_media(self, state: _TrackState, packet: RtpPacket, *, now: float) -> None:
+    def _take_media(self, state: _IncomingTrack, packet: RtpPacket, *, now: float) -> None:
         info = parse_frame_info(packet.extension) if packet.extension else None
         reception = state.reception
         sequence = reception.arrive(
@@ -202,7 +202,7 @@ class RtpReceiver:
         reception.measure_jitter(packet.timestamp, now=now)
         self._place(state, sequence, packet, info, now=now)
 
-    def _take_held(self, state: _TrackState, packet: RtpPacket, sequence: int, *, now: float) -> None:
+    def _take_held(self, state: _IncomingTrack, packet: RtpPacket, sequence: int, *, now: float) -> None:
         """The packet that did not fit, which the next one confirms: a source that started anew, or a long loss."""
         if state.reception.restarted:
             state.reception.restarted = False
@@ -231,7 +231,7 @@ class RtpReceiver:
         self._place(state, sequence, packet._replace(payload=packet.payload[2:]), info, now=now)
 
     def _place(
-        self, state: _TrackState, sequence: int, packet: RtpPacket, info: FrameInfo | None, *, now: float
+        self, state: _IncomingTrack, sequence: int, packet: RtpPacket, info: FrameInfo | None, *, now: float
     ) -> None:
         reception, frames = state.reception, state.frames
         frames.add(sequence, packet, info, reception.frontier, now=now)
@@ -242,7 +242,7 @@ class RtpReceiver:
         if reception.given_up:
             self._tell_given_up(state, now=now)
 
-    def _is_accepted(self, state: _TrackState, packet: RtpPacket, *, now: float) -> bool:
+    def _is_accepted(self, state: _IncomingTrack, packet: RtpPacket, *, now: float) -> bool:
         """Whether a packet of an SSRC that is not the track's counts: the first with our payload type is believed, else
         it takes two in a row (RFC 3550 A.1). Our own is a collision (section 8.2), from which we move away."""
         if packet.ssrc == self._ssrc:
@@ -283,7 +283,7 @@ class RtpReceiver:
             case _:
                 pass
 
-    def _repair(self, state: _TrackState, *, now: float) -> list[bytes]:
+    def _repair(self, state: _IncomingTrack, *, now: float) -> list[bytes]:
         """NACK packets for what is due on this track; what is given up is told."""
         wanted = state.reception.take_due(now=now)
         if state.reception.given_up:
@@ -294,13 +294,13 @@ class RtpReceiver:
         parts = [wanted[i : i + _MAX_NACKED] for i in range(0, len(wanted), _MAX_NACKED)]
         return [rtcp.nack(self._ssrc, state.ssrc, [sequence & 0xFFFF for sequence in part]) for part in parts]
 
-    def _tell_given_up(self, state: _TrackState, *, now: float) -> None:
+    def _tell_given_up(self, state: _IncomingTrack, *, now: float) -> None:
         given_up = state.reception.given_up
         state.frames.give_up(given_up, now=now)
         given_up.clear()
         state.frames.settle(state.reception.frontier, now=now)
 
-    def _useless_at(self, state: _TrackState, *, now: float) -> float:
+    def _useless_at(self, state: _IncomingTrack, *, now: float) -> float:
         """When a packet that is missing now becomes useless: at the deadline of the newest frame that began before
         it."""
         deadline = state.types.track.deadline
