@@ -43,7 +43,7 @@ KEEPALIVE_INTERVAL = 1.0
 _MAX_CONTROL = 512  # control packets between two drains; nobody can fill our memory by asking
 
 
-class Connection:
+class SrtConnection:
     """Sans-IO, with the verbs of `transport.contract.Transport`. A listener may start by its first datagram."""
 
     def __init__(
