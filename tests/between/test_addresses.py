@@ -130,7 +130,7 @@ def test_where_nothing_answers_each_address_has_its_reason(monkeypatch: pytest.M
 
 
 def names(*addresses: Any) -> Callable[..., Any]:
-    """A `getaddrinfo` that finds these."""
+    """A `getaddrinfo` that gives these addresses."""
     return lambda *_, **__: [(None, None, None, "", address) for address in addresses]
 
 

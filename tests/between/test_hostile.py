@@ -1,4 +1,4 @@
-"""Who means no good, against both ends of `glass send | receive`: nobody ends, nobody grows, others are served.
+"""Hostile peers against both ends of `glass send | receive`: no end dies or grows, and others are served.
 
 benchmarks/hostile_peers.py has the random messages, and sends 200,000 of them to each end.
 """
@@ -41,7 +41,7 @@ _spec.loader.exec_module(hostile)
 
 @pytest.fixture(scope="module")
 def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A receiver for all of them. It is never started anew, so that all see what the others left."""
+    """One receiver for all tests. It is never started anew, so each test sees what the others left."""
     with hostile.attacked_receiver(tmp_path_factory.mktemp("attacked")) as receiver:
         yield receiver
         assert receiver.process.poll() is None

@@ -32,7 +32,7 @@ anything = st.recursive(
 
 
 class Connection:
-    """Says what it is given, in pieces, and then closes."""
+    """Sends what it is given, in pieces, and then closes."""
 
     def __init__(self, data: bytes, piece: int) -> None:
         self._data, self._piece = data, piece

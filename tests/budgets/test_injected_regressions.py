@@ -1,4 +1,5 @@
-"""Regressions put into the code each break the check, and the report names the stage or the fate where they are."""
+"""Regressions, each put into the code: each breaks the check, and the report names the stage or the fate where it
+is."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -12,7 +12,8 @@ FRAMES = 200
 
 
 def point(arm: str, at: float, seed: int) -> DriveWithDeadline:
-    """Who enforces shows more with more time; the others show what comes in time of what takes up to 2 or 3 s."""
+    """An arm that knows the deadline shows more with more time. The others show what comes in time; their frames take
+    up to 2 or 3 s."""
     rank = sorted(value or 9.0 for value in DEADLINES).index(at or 9.0) + 1
     delays = np.linspace(0.05, (at or 2.0), FRAMES)
     if arm in ENFORCING and at:

@@ -21,7 +21,7 @@ FRAMES = 300
 
 
 def point(mapping: str, rtt: float, loss: float) -> MappingOnPath:
-    """Every so many frames one is lost and repaired as the closed form says; all is delivered by the closed form."""
+    """At even distances one frame is lost and repaired, and all frames are delivered, as the closed forms say."""
     captured = np.arange(FRAMES) * FRAME_INTERVAL
     arrival = captured + rtt / 2
     arrival[10 :: 60 if loss == LOSSES[0] else 20] += repair_delay(rtt)

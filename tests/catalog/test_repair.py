@@ -21,7 +21,7 @@ FRAMES = 2900
 
 
 def point(arm: str, rtt: float, at: float) -> ArmWithRepair:
-    """Lost frames come by the first repair, if that is in time; what is lost twice is the share of p^2."""
+    """Lost frames come by the first repair, if that is in time. The share of p^2 is lost twice."""
     late = np.full(FRAMES, rtt / 2)
     lost, again = round(LOSS * FRAMES), round(LOSS**2 * FRAMES)
     late[:lost] = first_repair(arm, rtt)

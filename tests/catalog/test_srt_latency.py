@@ -25,7 +25,7 @@ def test_no_repair_fits_into_less_than_a_round_trip():
 
 
 def test_the_first_repair_needs_one_round_trip_and_the_next_a_nak_interval_more():
-    """And up to 10 ms until libsrt looks at its timers: a round is RTT + RTT / 2 + 10 ms."""
+    """Up to 10 ms pass until libsrt looks at its timers, so a round is RTT + RTT / 2 + 10 ms."""
     assert [least_repairs(m, 0.1) for m in (1.0, 2.5, 2.6, 4.1, 4.2)] == [1, 1, 2, 2, 3]
 
 

@@ -23,7 +23,7 @@ from glassbench.experiments.catalog.start_up import (
 
 
 def begun(**late):
-    """As the closed forms say, but for setups that are late by so many round trips."""
+    """The closed forms, but with setups that are late by so many round trips."""
     return {
         (name, rtt): setup.first_frame(rtt) + late.get(name, 0) * rtt for name, setup in SETUPS.items() for rtt in RTTS
     }

@@ -14,7 +14,7 @@ Glass = Callable[..., Any]
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody listens for pauses, which takes its time."""
+    """The doctor does not listen for pauses, since that takes its time."""
     monkeypatch.setattr("glassbench.experiments.cli.doctor.pauses", lambda seconds, least: [])
 
 

@@ -25,7 +25,7 @@ from glassbench.experiments.scenario.spec import FLOOR
 
 
 def test_medians_are_what_pandas_makes_of_the_summary_in_its_order(tmp_path: Path) -> None:
-    """Of arms that show 95 % of their frames never, in half of the runs, and always."""
+    """The arms show 95 % of their frames in no run, in half of the runs, and in all."""
     p95s = {"never": [np.inf, np.inf], "half": [100.0, np.inf], "always": [300.0, 310.0], FLOOR: [50.0, np.inf]}
     plan = {(arm, seed): p95 for arm, values in p95s.items() for seed, p95 in enumerate(values)}
     records = [

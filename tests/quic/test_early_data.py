@@ -1,4 +1,4 @@
-"""0-RTT: frames in the caller's first flight, and what happens where the listener does not take them."""
+"""0-RTT: frames in the caller's first flight, and what happens if the listener does not take them."""
 
 import dataclasses
 import itertools

@@ -186,7 +186,7 @@ def test_a_dataset_without_frames_has_numbers_and_no_pictures(tmp_path, scenario
 
 
 def test_a_page_of_many_arms_and_frames_stays_small(run_page):
-    """Of this one, to see at once when something is drawn mark by mark."""
+    """A page of this size shows at once if something is drawn mark by mark."""
     assert len(run_page) < 200_000
 
 

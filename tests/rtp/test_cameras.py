@@ -35,7 +35,7 @@ def aggregated(*units):
 
 
 class Camera:
-    """Sends pictures 1/30 s apart. What makes it a bad one are the keywords of `packets`."""
+    """Sends pictures 1/30 s apart. The keywords of `packets` make it a bad one."""
 
     def __init__(self, *, sequence=100, timestamp=9000, ssrc=7, payload_type=96, first=0, at=1002.0):
         self.sequence, self.timestamp, self.ssrc, self.payload_type = sequence, timestamp, ssrc, payload_type
