@@ -24,12 +24,12 @@ from typing import Any
 import numpy as np
 
 from glassbench.experiments.scenario import Scenario, build
-from glassbench.experiments.worlds.links import open_link
+from glassbench.experiments.worlds.links import open_links
 from glassbench.experiments.worlds.live.task import EndPlug, RelayPlug
 from glassbench.experiments.worlds.live.wiring import wire
 from glassbench.netem.live.clock import LiveClock, monotonic_ns
 from glassbench.netem.live.device_port import DevicePort, OpenPort
-from glassbench.netem.live.emulator import Direction, emulate
+from glassbench.netem.live.emulator import EmulatedLink, between, emulate
 from glassbench.netem.live.relay_port import RelayPort
 from glassbench.netem.live.scheduling import run_first, wake_up_exactly
 from glassbench.netem.live.udp_socket import UdpSocket
@@ -48,7 +48,7 @@ def scenario(network: dict[str, Any]) -> Scenario:
 
 
 def link(network: dict[str, Any], way: Any) -> Any:
-    return open_link(scenario(network), way, start_at=START_AT, media_start=START_AT)
+    return open_links(scenario(network), start_at=START_AT, media_start=START_AT)["network", way]
 
 
 def measure(emulator: Any, network: dict[str, Any], rate: float, seconds: float) -> dict[str, Any]:
@@ -58,8 +58,8 @@ def measure(emulator: Any, network: dict[str, Any], rate: float, seconds: float)
         common = {"origin": origin, "network": network, "rate": rate, "seconds": seconds}
         plugs: dict[str, Any] = {
             "emulator": [port.model_dump() for port in wiring.ports],
-            "receiver": [wiring.receiver.model_dump()],
-            "sender": [wiring.sender.model_dump()],
+            "receiver": [wiring.ends[0, "receiver"].model_dump()],
+            "sender": [wiring.ends[0, "sender"].model_dump()],
         }
         parts = {}
         for role, plug in plugs.items():
@@ -112,13 +112,14 @@ def emulator_part(task: dict[str, Any], clock: LiveClock, until: float) -> Any:
             plug = RelayPlug(**fields)
             ports.append(RelayPort(UdpSocket(plain, clock, peer=plug.end), other=plug.other))
     down, up = link(task["network"], "down"), link(task["network"], "up")
-    ways = Direction(ports[0], ports[1], down.path, down.log), Direction(ports[1], ports[0], up.path, up.log)
+    links = [EmulatedLink(way.path, way.log) for way in (down, up)]
+    entries = between(*ports, *links)
     while clock.now() < START_AT:
         time.sleep(0.01)
-    emulate(ways, clock, until=until, done=lambda: False)
+    emulate(entries, links, clock, until=until, done=lambda: False)
     counts = down.path.counts()
     overflows = sum((port.udp if isinstance(port, RelayPort) else port).overflows for port in ports)
-    return {"turn": turn, "lateness": ways[0].lateness.summary(), "popped": counts.popped, "overflows": overflows}
+    return {"turn": turn, "lateness": links[0].lateness.summary(), "popped": counts.popped, "overflows": overflows}
 
 
 def send(udp: UdpSocket, peer: Any, clock: LiveClock, *, begin: float, rate: float, seconds: float) -> list[float]:

@@ -130,7 +130,7 @@ class Attacked:
     def ask(self, scenario: dict[str, Any]) -> tuple[Control, Answer]:
         """Ask for an arm, as a sender with the key."""
         control = Control(self.connect())
-        control.send(Hello(version=VERSION, token=self.token, scenario=scenario), 10)
+        control.send(Hello(version=VERSION, token=self.token, flow=scenario), 10)
         return control, control.receive(Answer, 10)
 
     @contextmanager
@@ -280,7 +280,7 @@ def admitting_receiver(count: int, seed: int) -> int:
             with suppress(OSError):
                 plain = socket.create_connection((remote.host, remote.port), 10)
                 control = Control(pinning_context().wrap_socket(plain))
-                control.send(Hello(version=VERSION, token=Key.parse(remote.key).token.hex(), scenario={}), 5)
+                control.send(Hello(version=VERSION, token=Key.parse(remote.key).token.hex(), flow={}), 5)
                 for _ in range(REPORTS):
                     with suppress(ControlError):
                         take_reports(control, 30)
@@ -346,7 +346,7 @@ def service(act: Callable[[Control, socket.socket], object]) -> Iterator[Remote]
 def ends_of(arm: str) -> Ends:
     video = {"source": "lognormal", "bitrate": "1Mbit/s"}
     plan = build({"name": "hostile", "duration": "100ms", "arms": [arm], "video": video, "network": {}})
-    return Ends(plan, plan.arms[0])
+    return Ends(plan.media(plan.arms[0]))
 
 
 def datagrams(ends: Ends, sequence: int = 0, size: int = 3000, captured_at: float = START_AT) -> list[bytes]:

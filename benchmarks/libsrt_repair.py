@@ -29,7 +29,7 @@ from glassbench.netem.elements.policer import Policer
 from glassbench.netem.elements.random_loss import RandomLoss
 from glassbench.netem.link_log import LinkLog
 from glassbench.netem.live.clock import LiveClock, monotonic_ns
-from glassbench.netem.live.emulator import Direction, emulate
+from glassbench.netem.live.emulator import EmulatedLink, between, emulate
 from glassbench.netem.live.relay_port import RelayPort
 from glassbench.netem.live.udp_socket import UdpSocket, open_socket
 from glassbench.netem.packet import Packet
@@ -137,8 +137,8 @@ def ours(case: Case, seconds: float, seed: int) -> Counted:
     simulator.add_node("sender", sender, ends["sender"])
     simulator.add_node("receiver", receiver, ends["receiver"])
     there = CountingPath(case.network(seed))
-    simulator.add_link(sender, receiver, there)
-    simulator.add_link(receiver, sender, Path([Delay(case.back)]))
+    simulator.add_route(sender, receiver, [simulator.add_link(there)])
+    simulator.add_route(receiver, sender, [simulator.add_link(Path([Delay(case.back)]))])
     for end in ends.values():
         end.connect(now=simulator.now)
     start = simulator.now + SETTLE
@@ -169,12 +169,12 @@ def libsrt(case: Case, seconds: float, seed: int) -> Counted:
             RelayPort(UdpSocket(to_listener, clock, peer=(LOCAL, listener_port)), other=(LOCAL, caller_port)),
         ]
         now = clock.now()
-        directions = (
-            Direction(ports[0], ports[1], there, LinkLog(there, start_at=now)),
-            Direction(ports[1], ports[0], back, LinkLog(back, start_at=now)),
-        )
+        links = [EmulatedLink(path, LinkLog(path, start_at=now)) for path in (there, back)]
+        entries = between(ports[0], ports[1], links[0], links[1])
         over = threading.Event()
-        relay = threading.Thread(target=lambda: emulate(directions, clock, until=now + seconds + 60, done=over.is_set))
+        relay = threading.Thread(
+            target=lambda: emulate(entries, links, clock, until=now + seconds + 60, done=over.is_set)
+        )
         relay.start()
         cleanup.callback(relay.join)
         cleanup.callback(over.set)

@@ -104,7 +104,7 @@ def simulate(bottleneck: Element, *, log: bool = False) -> float:
     simulator.add_node("source", SOURCE, Source())
     simulator.add_node("sink", SINK, Sink())
     way = path(bottleneck)
-    simulator.add_link(SOURCE, SINK, way, log=LinkLog(way, start_at=START_AT) if log else None)
+    simulator.add_route(SOURCE, SINK, [simulator.add_link(way, log=LinkLog(way, start_at=START_AT) if log else None)])
     started = time.process_time()
     simulator.run(until=START_AT + PACKETS * GAP + 1)
     return time.process_time() - started

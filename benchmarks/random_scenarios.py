@@ -31,7 +31,7 @@ from glassbench.experiments.account.arm_result import ArmResult
 from glassbench.experiments.scenario import Scenario
 from glassbench.experiments.scenario.session_time import MEDIA_START
 from glassbench.experiments.scenario.toml_text import to_toml
-from glassbench.experiments.worlds.links import open_link
+from glassbench.experiments.worlds.links import open_links
 from glassbench.experiments.worlds.reuse import Reuse
 from glassbench.experiments.worlds.virtual import run_arm
 from glassbench.netem.packet import Packet
@@ -77,8 +77,8 @@ class _Packets:
     def __init__(self) -> None:
         self.down: list[tuple[float, bytes]] = []
 
-    def link(self, direction: str) -> "_Packets":
-        return self if direction == "down" else _Packets()
+    def link(self, name: str) -> "_Packets":
+        return self if name == "down" else _Packets()
 
     def sent(self, packets: Sequence[Packet], *, now: float) -> None:
         self.down += [(now, packet.data) for packet in packets]
@@ -86,7 +86,7 @@ class _Packets:
     def delivered(self, packets: Sequence[Packet], *, now: float) -> None:
         """Nothing to keep."""
 
-    def observer(self, end: str) -> None:
+    def observer(self, end: str, flow: str) -> None:
         return None
 
     def describe(self, transport: str, sender: TransportConfig, *, now: float) -> None:
@@ -102,7 +102,7 @@ class _Packets:
 def _too_early(checked: Scenario, result: ArmResult) -> Iterator[str]:
     """Frames that were complete before the path could have carried them."""
     assert result.ledger is not None
-    link = open_link(checked, "down", start_at=START_AT, media_start=MEDIA_START)
+    link = open_links(checked, start_at=START_AT, media_start=MEDIA_START)["network", "down"]
     delays = [getattr(spec, "delay", 0.0) if spec.kind == "delay" else 0.0 for spec, _ in link.parts]
     bottleneck = next((place for place, (spec, _) in enumerate(link.parts) if spec.kind in ("rate", "trace")), 0)
     before, after = sum(delays[:bottleneck]), sum(delays[bottleneck:])

@@ -29,4 +29,4 @@ class LinkCapture:
 
     def _add(self, interface: int, packets: Sequence[Packet], now: float) -> None:
         for packet in packets:
-            self._pcapng.add_packet(interface, packet, self._first_id + packet.number, now=now)
+            self._pcapng.add_packet(interface, packet, self._first_id + (packet.flow << 32) + packet.number, now=now)

@@ -13,9 +13,11 @@ class Element(Protocol):
     already known, or None. An element may be driven late: what comes out does not depend on when one looks.
 
     `shortest` is the least time in seconds that any packet spends inside, as far as known for all packets to come.
+    `gone` names the packets that were dropped or lost; whoever drives the element empties the list, in place.
     """
 
     shortest: float
+    gone: list[Packet]
 
     def push(self, packet: Packet) -> None:
         """Take a packet that reaches the element at `packet.at`."""

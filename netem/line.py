@@ -13,6 +13,7 @@ class Line:
 
     def __init__(self) -> None:
         self._leaving: deque[Packet] = deque()
+        self.gone: list[Packet] = []
         self._pushed = 0
         self._popped = 0
 

@@ -16,6 +16,7 @@ class LossyMedium(Line):
         self._pushed += 1
         if self.loses(packet):
             self._lost += 1
+            self.gone.append(packet)
         else:
             self._leaving.append(packet)
 

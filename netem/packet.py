@@ -13,7 +13,8 @@ class Packet:
 
     `at` is the logical instant of the packet at the element that holds it, in seconds; every element moves it forward,
     never a clock, so late wake-ups of a driver do not add up. `size_bytes` is the size on the wire, IP and UDP headers
-    included. `number` counts the packets of one link from 0 (duplicates share it).
+    included. `number` counts the packets of one flow in one direction from 0 (duplicates share it); `flow` is the flow
+    that they belong to, by its place in the network.
     """
 
     data: bytes
@@ -24,3 +25,4 @@ class Packet:
     number: int
     sent_at: float
     at: float
+    flow: int = 0

@@ -24,6 +24,7 @@ class Path(Line):
         self._timers = [inf] * len(self.elements)
         self._beyond = [_beyond(self.elements[index + 1 :]) for index in range(len(self.elements))]
         self._next_at = inf
+        self._gone = [element.gone for element in self.elements]
         self.shortest = sum(each.shortest for each in self.elements)
 
     def push(self, packet: Packet) -> None:
@@ -73,6 +74,10 @@ class Path(Line):
             timers[index] = inf if timer is None else timer
         if packets:
             self._leaving.extend(packets)
+        if any(self._gone):
+            for gone in self._gone:
+                self.gone.extend(gone)
+                gone.clear()
         self._next_at = min(map(add, timers, self._beyond), default=inf)
 
 

@@ -1,8 +1,9 @@
-"""Virtual time: endpoints and the links between them, in one process, without a clock and without sockets."""
+"""Virtual time: endpoints, links, and routes over them, in one process, without a clock and without sockets."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
+from itertools import pairwise
 from math import ceil, inf
 
 from glassbench.netem.capture import LinkCapture
@@ -24,27 +25,38 @@ class LivelockError(RuntimeError):
 
 @dataclass(slots=True)
 class Link:
-    """One direction between two nodes; `sent_packets` numbers its packets."""
+    """One direction of a segment: a path, and by flow where its packets go on, another link or the end of a route.
+
+    Flows whose routes share a link share its queue. `entered_packets` counts what came to it.
+    """
 
     index: int
-    source: Address
-    destination: "Node"
     path: Path
     log: LinkLog | None
     capture: LinkCapture | None
-    sent_packets: int = 0
+    onward: "dict[int, Link | Node]" = field(default_factory=dict)
+    entered_packets: int = 0
     due_at: float = inf
 
 
 @dataclass(slots=True)
+class Route:
+    """How packets of a flow get from one node to another; `sent_packets` numbers them."""
+
+    flow: int
+    first: Link
+    sent_packets: int = 0
+
+
+@dataclass(slots=True)
 class Node:
-    """An endpoint with its address and its outgoing links. `due_at` is its wake-up, after rounding."""
+    """An endpoint with its address and its outgoing routes. `due_at` is its wake-up, after rounding."""
 
     index: int
     name: str
     address: Address
     endpoint: Endpoint
-    links: dict[Address, Link] = field(default_factory=dict)
+    routes: dict[Address, Route] = field(default_factory=dict)
     due_at: float = inf
     settled: bool = False
     called_at: float = -inf
@@ -62,7 +74,7 @@ class Simulator:
     def __init__(self, *, start_at: float = START_AT, timer_resolution: float = 0.0) -> None:
         if not 0 <= timer_resolution < inf:
             raise ValueError(f"timer_resolution: found {timer_resolution}, accepted is a number of seconds from 0")
-        self.unroutable = 0  # packets to an address to which their node has no link
+        self.unroutable = 0  # packets to an address to which their node has no route
         self._now = start_at
         self._resolution = timer_resolution
         self._nodes: list[Node] = []
@@ -77,9 +89,9 @@ class Simulator:
         return self._now
 
     @property
-    def links(self) -> Mapping[tuple[Address, Address], Link]:
-        """All links by source and destination, in the order they were added."""
-        return {(link.source, link.destination.address): link for link in self._links}
+    def routes(self) -> Mapping[tuple[Address, Address], Route]:
+        """All routes by source and destination."""
+        return {(node.address, to): route for node in self._nodes for to, route in node.routes.items()}
 
     def add_node(self, name: str, address: Address, endpoint: Endpoint) -> None:
         """Name and address are unique. The endpoint is looked at first when `run` begins, or by `settle`."""
@@ -92,30 +104,33 @@ class Simulator:
         self._nodes.append(node)
         self._by_address[address] = node
 
-    def add_link(
-        self,
-        source: Address,
-        destination: Address,
-        path: Path,
-        *,
-        log: LinkLog | None = None,
-        capture: LinkCapture | None = None,
-    ) -> None:
-        """Carry packets of the node at `source` to the one at `destination` over `path`, which no other link shares.
+    def add_link(self, path: Path, *, log: LinkLog | None = None, capture: LinkCapture | None = None) -> Link:
+        """A link with a path of its own, for routes to lead over. `log` counts what passes, `capture` keeps the
+        packets."""
+        link = Link(len(self._links), path, log, capture)
+        self._links.append(link)
+        return link
 
-        `log` counts what passes, `capture` keeps the packets.
+    def add_route(self, source: Address, destination: Address, over: Sequence[Link], *, flow: int = 0) -> None:
+        """Carry packets of a flow from the node at `source` to the one at `destination`, over one link or more.
+
+        Several flows may pass a link, each once.
         """
         for address in (source, destination):
             if address not in self._by_address:
                 known = ", ".join(str(node.address) for node in self._nodes)
                 raise ValueError(
-                    f"link {source} to {destination}: no node has the address {address}, there are: {known}"
+                    f"route {source} to {destination}: no node has the address {address}, there are: {known}"
                 )
-        if destination in self._by_address[source].links:
-            raise ValueError(f"link {source} to {destination}: there is one already")
-        link = Link(len(self._links), source, self._by_address[destination], path, log, capture)
-        self._links.append(link)
-        self._by_address[source].links[destination] = link
+        node = self._by_address[source]
+        if destination in node.routes:
+            raise ValueError(f"route {source} to {destination}: there is one already")
+        if any(flow in link.onward for link in over) or len({id(link) for link in over}) < len(over):
+            raise ValueError(f"route {source} to {destination}: flow {flow} passes one of its links already")
+        for link, following in pairwise(over):
+            link.onward[flow] = following
+        over[-1].onward[flow] = self._by_address[destination]
+        node.routes[destination] = Route(flow, over[0])
 
     def settle(self, name: str) -> None:
         """Look at a node anew: call this after calling its endpoint from outside `run`. Raises KeyError."""
@@ -155,7 +170,7 @@ class Simulator:
         self._now = until
 
     def _deliver(self, link: Link) -> None:
-        """Move a path to now, and hand what comes out of it to its node."""
+        """Move a path to now, and hand what comes out of it to the next link of its route, or to its node."""
         now = self._now
         if link.log is not None:
             link.log.advance(now)
@@ -165,11 +180,15 @@ class Simulator:
         if link.capture is not None:
             link.capture.delivered(packets, now=now)
         self._arm_link(link)
-        node = link.destination
         for packet in packets:
-            self._count_call(node)
-            node.endpoint.receive_datagram(packet.data, packet.source, packet.ecn, now=now)
-            self._settle(node)
+            onward = link.onward[packet.flow]
+            if isinstance(onward, Link):
+                packet.at = now
+                self._enter(onward, [packet])
+                continue
+            self._count_call(onward)
+            onward.endpoint.receive_datagram(packet.data, packet.source, packet.ecn, now=now)
+            self._settle(onward)
 
     def _settle(self, node: Node) -> None:
         """Send all that an endpoint has to send, and arm its timer."""
@@ -186,28 +205,34 @@ class Simulator:
                 heappush(self._events, (due_at, _NODE, node.index))
 
     def _send(self, node: Node, datagrams: Sequence[tuple[bytes, Address, int]]) -> None:
-        """Packets of one instant enter a path together, link by link in the order of their first packet."""
+        """Packets of one instant enter a path together, route by route in the order of their first packet."""
         now = self._now
         packets_of: dict[Address, list[Packet]] = {}
         for data, destination, ecn in datagrams:
-            link = node.links.get(destination)
-            if link is None:
+            route = node.routes.get(destination)
+            if route is None:
                 self.unroutable += 1
                 continue
             size_bytes = len(data) + IP_UDP_HEADER_BYTES
-            packet = Packet(data, node.address, destination, ecn, size_bytes, link.sent_packets, now, now)
-            link.sent_packets += 1
+            number = route.sent_packets
+            packet = Packet(data, node.address, destination, ecn, size_bytes, number, now, now, route.flow)
+            route.sent_packets += 1
             packets_of.setdefault(destination, []).append(packet)
         for destination, packets in packets_of.items():
-            link = node.links[destination]
-            if link.log is not None:
-                link.log.advance(now)
-            if link.capture is not None:
-                link.capture.sent(packets, now=now)
-            link.path.push_all(packets)
-            if link.log is not None:
-                link.log.sent(packets)
-            self._arm_link(link)
+            self._enter(node.routes[destination].first, packets)
+
+    def _enter(self, link: Link, packets: list[Packet]) -> None:
+        """These packets come to a link now."""
+        now = self._now
+        link.entered_packets += len(packets)
+        if link.log is not None:
+            link.log.advance(now)
+        if link.capture is not None:
+            link.capture.sent(packets, now=now)
+        link.path.push_all(packets)
+        if link.log is not None:
+            link.log.sent(packets)
+        self._arm_link(link)
 
     def _arm_link(self, link: Link) -> None:
         timer = link.path.get_timer()

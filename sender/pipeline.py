@@ -8,31 +8,17 @@ its encoding ends.
 
 import math
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from functools import partial
 
 from glassbench.sender.cost import Cost
 from glassbench.sender.encoder import Encoded, FrameEncoder
+from glassbench.sender.end import NO_SEQUENCE, SenderEnd
 from glassbench.sender.messages import Messages
 from glassbench.sender.record import SentRecord
-from glassbench.transport.contract import (
-    Address,
-    Closed,
-    Connected,
-    Datagram,
-    Event,
-    Frame,
-    FrameDropped,
-    FrameSent,
-    FrameStarted,
-    KeyframeRequested,
-    Track,
-    Transport,
-)
+from glassbench.transport.contract import Closed, Connected, Event, FrameDropped, KeyframeRequested, Track, Transport
 from glassbench.transport.worker import Worker
-
-NO_SEQUENCE = -1
 
 
 def capture_instant(index: int, *, start_at: float, fps: Fraction) -> float:
@@ -45,12 +31,10 @@ def capture_count(duration: float, fps: Fraction) -> int:
     return math.ceil(round(duration * float(fps), 6))
 
 
-class SenderPipeline:
+class SenderPipeline(SenderEnd):
     """Drives one transport with one video track, and with messages if there are any.
 
-    `captured` has one record per captured frame or message in the order of capture: the rows of the ledger. Those that
-    were never encoded or sent (encoder busy, not connected) have `sequence` -1 and `given_up` "dropped". `records`
-    finds the others by (track, sequence). `connected_at` and `closed` say when the connection stood, and how it ended.
+    Pictures are captured for `duration` seconds from `start_at` on; none in the `pauses`, pairs of instants.
 
     What is captured before the connection stands is dropped. With `keep_newest` the newest picture is kept, and
     encoded as soon as the connection stands: what a live source has to show at that moment, as a keyframe, since it is
@@ -77,13 +61,10 @@ class SenderPipeline:
         max_waiting: int = 2,
         keyframe_spacing: float = 0.2,
         keep_newest: bool = False,
+        pauses: Sequence[tuple[float, float]] = (),
     ) -> None:
-        self.captured: list[SentRecord] = []
-        self.records: dict[tuple[int, int], SentRecord] = {}
-        self.connected_at: float | None = None
-        self.closed: Closed | None = None
+        super().__init__(transport)
         self.keyframe_requests = 0
-        self._transport = transport
         self._encoder = encoder
         self._track = track
         self._fps = fps
@@ -96,7 +77,7 @@ class SenderPipeline:
         self._keyframe_spacing = keyframe_spacing
         self._keep_newest = keep_newest
         self._kept: tuple[int, SentRecord] | None = None
-        self._connected = False
+        self._pauses = pauses
         self._next_capture = 0
         self._capture_at = self._instant_of_next_capture()
         self._waiting: deque[tuple[int, SentRecord]] = deque()
@@ -111,50 +92,17 @@ class SenderPipeline:
         self._keyframe_wanted = False
         self._keyframe_free_at = -math.inf  # when the next one may be forced
 
-    def connect(self, *, now: float) -> None:
-        """Start the transport. To be called once, not after the first capture."""
-        self._transport.connect(now=now)
-        self._take_events()
-
-    def receive_datagram(self, data: bytes, peer: Address, ecn: int = 0, *, now: float) -> None:
-        self._advance(now)
-        self._transport.receive_datagram(data, peer, ecn, now=now)
-        self._take_events()
-
-    def datagrams_to_send(self, *, now: float) -> Sequence[Datagram]:
-        datagrams = self._transport.datagrams_to_send(now=now)
-        self._take_events()
-        return datagrams
-
-    def get_timer(self) -> float | None:
-        at = min(self._encode_end_at, self._capture_at, self._message_at)
-        timer = self._transport.get_timer()
-        if timer is not None:
-            at = min(at, timer)
-        return None if at == math.inf else at
-
-    def handle_timer(self, *, now: float) -> None:
-        self._transport.handle_timer(now=now)
-        self._take_events()
-        self._advance(now)
-
-    def close(self, *, now: float) -> None:
-        """End the connection in the transport's own way."""
-        self._transport.close(now=now)
-        self._take_events()
-
     def finished(self, *, now: float) -> bool:
         """Whether all that will ever be captured has been handed to the transport."""
         return self._encoding is None and min(self._capture_at, self._message_at) == math.inf
 
-    def stats(self) -> Mapping[str, int]:
-        """The counters of the transport."""
-        return self._transport.stats()
+    def _due_at(self) -> float:
+        return min(self._encode_end_at, self._capture_at, self._message_at)
 
     def _advance(self, now: float) -> None:
         """Do all that is due, in order of its instant, also when the driver woke us late."""
         self._take_encoded()
-        while (at := min(self._encode_end_at, self._capture_at, self._message_at)) <= now:
+        while (at := self._due_at()) <= now:
             if at == self._encode_end_at:
                 self._hand_over(now)
             elif at == self._capture_at:
@@ -164,9 +112,13 @@ class SenderPipeline:
             self._start_encode(at)
 
     def _instant_of_next_capture(self) -> float:
-        if self._next_capture >= self._captures:
-            return math.inf
-        return capture_instant(self._next_capture, start_at=self._start_at, fps=self._fps)
+        """Those that fall into a pause are passed over."""
+        while self._next_capture < self._captures:
+            at = capture_instant(self._next_capture, start_at=self._start_at, fps=self._fps)
+            if not any(begin <= at < end for begin, end in self._pauses):
+                return at
+            self._next_capture += 1
+        return math.inf
 
     def _instant_of_next_message(self) -> float:
         if self._messages is None or self._next_message >= len(self._messages.instants):
@@ -256,50 +208,19 @@ class SenderPipeline:
         self._message_sequence += 1
         self._send(record, track, self._messages.payload(record.sequence), now)
 
-    def _send(self, record: SentRecord, track: Track, payload: bytes, now: float) -> None:
-        frame = Frame(
-            track=track.id,
-            group=record.group,
-            sequence=record.sequence,
-            captured_at=record.captured_at,
-            keyframe=record.keyframe,
-            layer=record.layer,
-            priority=track.priority + record.layer,
-            expires_at=None if track.deadline is None else record.captured_at + track.deadline,
-            payload=payload,
-        )
-        record.queued_at = now
-        self._transport.send_frame(frame, now=now)
-        self._take_events()
-
-    def _take_events(self) -> None:
-        while (event := self._transport.next_event()) is not None:
-            self._take(event)
-
     def _take(self, event: Event) -> None:
+        super()._take(event)
         match event:
-            case FrameStarted() | FrameSent() | FrameDropped():
-                record = self.records[event.track, event.sequence]
-                if isinstance(event, FrameStarted):
-                    record.first_sent_at = event.at
-                elif isinstance(event, FrameSent):
-                    record.last_sent_at = event.at
-                else:
-                    record.given_up = event.reason
-                    self._repair_references(record)
+            case FrameDropped():
+                self._repair_references(self.records[event.track, event.sequence])
             case KeyframeRequested() if event.track == self._track.id:
                 self.keyframe_requests += 1
                 self._keyframe_wanted = True
-            case Connected():
-                self._connected = True
-                self.connected_at = event.at
-                if self._kept is not None:
-                    self._waiting.append(self._kept)
-                    self._kept = None
-                    self._start_encode(event.at)
+            case Connected() if self._kept is not None:
+                self._waiting.append(self._kept)
+                self._kept = None
+                self._start_encode(event.at)
             case Closed():
-                self._connected = False
-                self.closed = event
                 self._drop_kept()
             case _:
                 pass

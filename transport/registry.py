@@ -42,9 +42,10 @@ class TransportEntry:
     """One transport: all that the rest of the program knows of it.
 
     `options` is a frozen dataclass with a default for every field. `media` holds the values of `Track.media` that it
-    carries; the makers raise `Unsupported` for any other. `holds` says, for complete options, for how many seconds the
-    receiver keeps each frame back on purpose, so that the run does not end before its last one is shown. `hint` makes
-    what Wireshark must be told ahead of the packets; it is None where Wireshark recognizes them by itself.
+    carries; the makers raise `Unsupported` for any other. `controlled`: congestion control holds its sender back, so it
+    may be given as much as there is. `holds` says, for complete options, for how many seconds the receiver keeps each
+    frame back on purpose, so that the run does not end before its last one is shown. `hint` makes what Wireshark must
+    be told ahead of the packets; it is None where Wireshark recognizes them by itself.
     """
 
     name: str
@@ -53,6 +54,7 @@ class TransportEntry:
     make_sender: Make
     make_receiver: Make
     media: frozenset[str]
+    controlled: bool = False
     holds: Callable[[Options], float] = lambda options: 0.0
     hint: MakeHint | None = None
 
@@ -85,19 +87,22 @@ _OWN = (
         holds=_srt_latency,
         hint=version_5,
     ),
-    TransportEntry("quic-stream", "one ordered stream per track", *_on_streams(_BARE, _TRACK), ANY_MEDIA),
-    TransportEntry("quic-stream-per-gop", "a stream per group of pictures", *_on_streams(_BARE, _GROUP), ANY_MEDIA),
-    TransportEntry("quic-stream-per-frame", "a stream per frame", *_on_streams(_BARE, _FRAME), ANY_MEDIA),
-    TransportEntry("quic-datagram", "DATAGRAMs, repaired in time", *_in_datagrams(_BARE), ANY_MEDIA),
-    TransportEntry("webtransport-datagram", "datagrams over HTTP/3", *_in_datagrams(_HTTP3), ANY_MEDIA),
+    TransportEntry("quic-stream", "one ordered stream per track", *_on_streams(_BARE, _TRACK), ANY_MEDIA, True),
+    TransportEntry(
+        "quic-stream-per-gop", "a stream per group of pictures", *_on_streams(_BARE, _GROUP), ANY_MEDIA, True
+    ),
+    TransportEntry("quic-stream-per-frame", "a stream per frame", *_on_streams(_BARE, _FRAME), ANY_MEDIA, True),
+    TransportEntry("quic-datagram", "DATAGRAMs, repaired in time", *_in_datagrams(_BARE), ANY_MEDIA, True),
+    TransportEntry("webtransport-datagram", "datagrams over HTTP/3", *_in_datagrams(_HTTP3), ANY_MEDIA, True),
     TransportEntry(
         "webtransport-stream-per-gop",
         "a stream per group of pictures over HTTP/3",
         *_on_streams(_HTTP3, _GROUP),
         ANY_MEDIA,
+        True,
     ),
     TransportEntry(
-        "webtransport-stream-per-frame", "a stream per frame over HTTP/3", *_on_streams(_HTTP3, _FRAME), ANY_MEDIA
+        "webtransport-stream-per-frame", "a stream per frame over HTTP/3", *_on_streams(_HTTP3, _FRAME), ANY_MEDIA, True
     ),
 )
 

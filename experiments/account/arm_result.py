@@ -13,6 +13,7 @@ Outcome = Literal["measured", "incomplete", "unsupported", "failed", "not run"]
 LEDGER_TYPES = {"arm": "string", **TYPES}
 LINK_TYPES = {
     "arm": "string",
+    "segment": "string",
     "direction": "string",
     "at": "float64",
     "capacity_bytes": "float64",
@@ -22,14 +23,28 @@ LINK_TYPES = {
     "dropped_packets": "int64",
     "lost_packets": "int64",
 }
+FLOW_TYPES = {
+    "arm": "string",
+    "flow": "string",
+    "segment": "string",
+    "direction": "string",
+    "at": "float64",
+    "sent_bytes": "int64",
+    "delivered_bytes": "int64",
+    "sent_packets": "int64",
+    "delivered_packets": "int64",
+    "missing_packets": "int64",
+}
 
 
 @dataclass(frozen=True)
 class ArmResult:
     """What one arm gave. The tables are None if it never ran; `reason` says why an outcome is not "measured".
 
-    `summary` has the numbers of the table, `stats` the counters of both transport ends, `impairments` what each
-    direction was commanded to do and what was applied. `notes` are sentences about what the numbers do not tell.
+    `ledger` has the frames of all flows, `links` what passed each segment, `flows` the part of each flow in that.
+    `summary` has the numbers of the table, which are those of the flow "media"; `flow_numbers` has a record per flow.
+    `stats` are the counters of both transport ends, `impairments` what each direction was commanded to do and what was
+    applied. `notes` are sentences about what the numbers do not tell.
     """
 
     arm: str
@@ -37,7 +52,9 @@ class ArmResult:
     reason: str | None = None
     ledger: pd.DataFrame | None = None
     links: pd.DataFrame | None = None
+    flows: pd.DataFrame | None = None
     summary: Mapping[str, Any] = field(default_factory=dict)
+    flow_numbers: tuple[Mapping[str, Any], ...] = ()
     stats: Mapping[str, Any] = field(default_factory=dict)
     impairments: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()

@@ -7,13 +7,15 @@ from typing import Any
 import pandas as pd
 
 from glassbench.experiments.account import ledger
-from glassbench.experiments.account.arm_result import LINK_TYPES, ArmResult, Outcome
+from glassbench.experiments.account.arm_result import FLOW_TYPES, LINK_TYPES, ArmResult, Outcome
+from glassbench.experiments.account.flow_numbers import flow_numbers
 from glassbench.experiments.account.notes import with_notes
 from glassbench.experiments.account.picture_quality import with_quality
 from glassbench.experiments.account.reports import ROLES, EndReport, LinkReport, Role
 from glassbench.experiments.account.summary import summarize_arm
 from glassbench.experiments.scenario import Scenario
 from glassbench.experiments.scenario.arm_spec import ArmSpec
+from glassbench.experiments.scenario.flow_spec import MEDIA
 from glassbench.experiments.scenario.session_time import MEDIA_START
 from glassbench.receiver.quality import QualityMemo
 from glassbench.sender.size_model import SizeSource
@@ -24,7 +26,7 @@ def assemble(
     scenario: Scenario,
     arm: ArmSpec,
     source: PixelSource | SizeSource,
-    ends: Mapping[Role, EndReport],
+    ends: Sequence[EndReport],
     links: Sequence[LinkReport],
     *,
     outcome: Outcome = "measured",
@@ -33,40 +35,77 @@ def assemble(
     about: Mapping[str, Any] | None = None,
     notes: Sequence[str] = (),
 ) -> ArmResult:
-    """One arm, whatever world it ran in. `memo` is given where the quality of its pictures is to be measured; `about`
-    is what its world tells besides, by the name of a table in the counters.
+    """One arm, whatever world it ran in, with two reports of ends for each flow. `source` is that of the flow "media";
+    `memo` is given where the quality of its pictures is to be measured; `about` is what its world tells besides, by the
+    name of a table in the counters.
 
     Raises LedgerError if the reports contradict each other.
     """
-    sender, receiver = (ends[role] for role in ROLES)
-    frames = ledger.join(sender.sent, receiver.received, media_start=MEDIA_START)
+    by_flow: dict[str, dict[Role, EndReport]] = {}
+    for end in ends:
+        by_flow.setdefault(end.flow, {})[end.role] = end
+    media = by_flow[MEDIA]
+    frames = pd.concat([_ledger(name, both) for name, both in by_flow.items()], ignore_index=True)
     if memo is not None and not isinstance(source, SizeSource):
         frames = with_quality(
-            frames, receiver.decoded, source, media=scenario.video.codec, media_start=MEDIA_START, memo=memo
+            frames, media["receiver"].decoded, source, media=scenario.video.codec, media_start=MEDIA_START, memo=memo
         )
-    table = link_table(links)
+    table, shares = link_table(links), flow_table(links)
+    now = max(end.ended_at for end in ends if end.role == "receiver")
+    others = {name: _counters(both) for name, both in by_flow.items() if name != MEDIA}
     result = ArmResult(
         arm.label,
         outcome,
         reason,
         ledger=frames,
         links=table,
-        summary=summarize_arm(scenario, frames, table, now=receiver.ended_at),
+        flows=shares,
+        summary=summarize_arm(scenario, frames, table, shares, now=now),
+        flow_numbers=flow_numbers(scenario, arm, frames, shares, now=now),
         stats={
-            **{role: dict(ends[role].counters) for role in ROLES},
-            **receiver.pipeline,
-            "connection": {role: asdict(ends[role].connection) for role in ROLES},
-            "ended_at": round(receiver.ended_at - MEDIA_START, 6),
+            **_counters(media),
+            **({"flows": others} if others else {}),
+            "ended_at": round(now - MEDIA_START, 6),
             **(about or {}),
         },
-        impairments={link.direction: link.impairments for link in links if link.impairments},
-        notes=(*source.notes, *notes),
+        impairments={link.name: link.impairments for link in links if link.impairments},
+        notes=(*(() if scenario.media(arm).greedy else source.notes), *notes),
     )
     return with_notes(result, scenario)
 
 
 def link_table(links: Sequence[LinkReport]) -> pd.DataFrame:
-    """A row per direction and window, with all columns of LINK_TYPES but the arm."""
-    rows = [{"direction": link.direction, **row._asdict()} for link in links for row in link.rows]
-    types = {name: kind for name, kind in LINK_TYPES.items() if name != "arm"}
+    """A row per link and window, with all columns of LINK_TYPES but the arm."""
+    rows = [
+        {"segment": link.segment, "direction": link.direction, **row._asdict()} for link in links for row in link.rows
+    ]
+    return _table(rows, LINK_TYPES)
+
+
+def flow_table(links: Sequence[LinkReport]) -> pd.DataFrame:
+    """A row per flow, link and window, with all columns of FLOW_TYPES but the arm."""
+    rows = [
+        {"flow": name, "segment": link.segment, "direction": link.direction, "at": window.at, **part._asdict()}
+        for link in links
+        for name, parts in link.flows.items()
+        for window, part in zip(link.rows, parts, strict=True)
+    ]
+    return _table(rows, FLOW_TYPES)
+
+
+def _ledger(flow: str, ends: Mapping[Role, EndReport]) -> pd.DataFrame:
+    sender, receiver = (ends[role] for role in ROLES)
+    return ledger.join(sender.sent, receiver.received, media_start=MEDIA_START, flow=flow)
+
+
+def _counters(ends: Mapping[Role, EndReport]) -> dict[str, Any]:
+    return {
+        **{role: dict(ends[role].counters) for role in ROLES},
+        **ends["receiver"].pipeline,
+        "connection": {role: asdict(ends[role].connection) for role in ROLES},
+    }
+
+
+def _table(rows: Sequence[Mapping[str, Any]], types: Mapping[str, str]) -> pd.DataFrame:
+    types = {name: kind for name, kind in types.items() if name != "arm"}
     return pd.DataFrame(rows, columns=list(types)).astype(types)

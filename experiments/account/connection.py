@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from glassbench.experiments.scenario.session_time import MEDIA_START
 from glassbench.receiver.pipeline import ReceiverPipeline
-from glassbench.sender.pipeline import SenderPipeline
+from glassbench.sender.end import SenderEnd
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Connection:
     error: str | None = None
 
     @classmethod
-    def of(cls, end: SenderPipeline | ReceiverPipeline) -> "Connection":
+    def of(cls, end: SenderEnd | ReceiverPipeline) -> "Connection":
         """What an end knows."""
         closed = end.closed
         return cls(

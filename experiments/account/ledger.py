@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 from glassbench.experiments.account.ledger_error import LedgerError
+from glassbench.experiments.scenario.flow_spec import MEDIA
 from glassbench.receiver.record import ReceivedRecord
 from glassbench.sender.record import SentRecord
 
@@ -56,9 +57,12 @@ _ROUNDING = 1e-9  # seconds; instants are floats near 1000
 _TELESCOPE = 1e-6  # seconds: stages must add up to glass-to-glass as closely as this
 
 
-def join(captured: Iterable[SentRecord], received: Iterable[ReceivedRecord], *, media_start: float) -> pd.DataFrame:
-    """One row per captured frame, by track and in order of capture. Instants become seconds after `media_start`; NaN:
-    never. `sequence` is -1 for a frame that was dropped before it was encoded, and counts the others from 0.
+def join(
+    captured: Iterable[SentRecord], received: Iterable[ReceivedRecord], *, media_start: float, flow: str = MEDIA
+) -> pd.DataFrame:
+    """One row per captured frame of a flow, by track and in order of capture. Instants become seconds after
+    `media_start`; NaN: never. `sequence` is -1 for a frame that was dropped before it was encoded, and counts the
+    others from 0.
 
     Raises LedgerError if the halves contradict each other.
     """
@@ -66,7 +70,7 @@ def join(captured: Iterable[SentRecord], received: Iterable[ReceivedRecord], *, 
     rows = []
     for own in sorted(captured, key=lambda record: record.track):  # stable
         other = halves.pop((own.track, own.sequence), None) or ReceivedRecord(own.track, own.sequence)
-        rows.append(_row(own, other, media_start))
+        rows.append(_row(flow, own, other, media_start))
     if halves:
         track, sequence = next(iter(halves))
         raise LedgerError(f"frame {sequence} of track {track} was received but never captured")
@@ -84,7 +88,7 @@ def stages(ledger: pd.DataFrame) -> pd.DataFrame:
 
 def check(ledger: pd.DataFrame) -> None:
     """Each frame once, one fate each, no instant before its cause, stages that add up. Raises LedgerError."""
-    for track, rows in ledger.groupby("track", sort=True):
+    for (_, track), rows in ledger.groupby(["flow", "track"], sort=True):
         if not (np.diff(rows["captured_at"]) > 0).all():
             raise LedgerError(f"frames of track {track} are not in order of capture, each once")
         numbered = rows.loc[rows["sequence"] >= 0, "sequence"].to_numpy()
@@ -110,8 +114,9 @@ def check(ledger: pd.DataFrame) -> None:
         raise LedgerError("the stages of a displayed frame do not add up to its glass-to-glass latency")
 
 
-def _row(sent: SentRecord, received: ReceivedRecord, media_start: float) -> list[object]:
+def _row(flow: str, sent: SentRecord, received: ReceivedRecord, media_start: float) -> list[object]:
     row: dict[str, object] = {
+        "flow": flow,
         "track": sent.track,
         "sequence": sent.sequence,
         "group": sent.group,
@@ -147,6 +152,7 @@ def _fate(sent: SentRecord, received: ReceivedRecord) -> str:
 
 
 TYPES = {
+    "flow": "string",
     "track": "int64",
     "sequence": "int64",
     "group": "int64",

@@ -14,6 +14,7 @@ import pandas as pd
 
 from glassbench.experiments.account import metrics
 from glassbench.experiments.account.number_text import number_text
+from glassbench.experiments.account.sharing import Sharing
 
 Unit = Literal["ms", "s", "count", "share", "ratio", "Mbit/s", "dB", ""]
 
@@ -23,12 +24,14 @@ or of worlds; held by a budget."""
 
 
 class Runs(NamedTuple):
-    """What a metric is made of: the ledger of one track, run by run, and where it is needed the link tables, the
-    duration of the media of a run in seconds, and the ledgers of the floor."""
+    """What a metric is made of: the ledger of one track, run by run, and where it is needed what the flow put on its
+    first link, the duration of the media of a run in seconds, how it shared the network with other flows, and the
+    ledgers of the floor."""
 
     frames: Sequence[pd.DataFrame]
-    links: Sequence[pd.DataFrame] = ()
+    passed: Sequence[pd.DataFrame] = ()
     duration: float = math.nan
+    sharing: Sequence[Sharing] = ()
     floor: Sequence[pd.DataFrame] | None = None
 
 
@@ -149,9 +152,18 @@ def _mean(column: str) -> Callable[[Runs], float]:
 
 
 def _sent(runs: Runs) -> float:
-    if not runs.links:
+    if not runs.passed:
         return math.nan
-    return sum(metrics.sent_mbps(links, runs.duration) for links in runs.links) / len(runs.links)
+    return sum(metrics.sent_mbps(passed, runs.duration) for passed in runs.passed) / len(runs.passed)
+
+
+def _shared(part: str, scale: float = 1.0) -> Callable[[Runs], float]:
+    """The median over runs of one of the numbers of `Sharing`."""
+
+    def of(runs: Runs) -> float:
+        return scale * float(np.median([getattr(each, part) for each in runs.sharing])) if runs.sharing else math.nan
+
+    return of
 
 
 def _floor_ratio(runs: Runs) -> float:
@@ -312,6 +324,38 @@ METRICS: dict[str, Metric] = _table(
             less="sends less",
             more="sends more",
             tolerance=Tolerance(0.0, 0.05),
+        ),
+        Metric(
+            name="jain",
+            column="jain",
+            heading="Jain's\nindex",
+            unit="",
+            form=".3f",
+            of=_shared("jain"),
+            views=_views("agreement"),
+            lower_is_better=False,
+            tolerance=Tolerance(0.05),
+        ),
+        Metric(
+            name="utilisation",
+            column="utilisation",
+            heading="link\nused %",
+            unit="share",
+            form=".1f",
+            of=_shared("utilisation"),
+            views=_views("agreement"),
+            lower_is_better=False,
+            tolerance=Tolerance(0.05),
+        ),
+        Metric(
+            name="queue_p50",
+            column="queue_p50_ms",
+            heading="queue\np50 ms",
+            unit="ms",
+            form=".1f",
+            of=_shared("queue_p50", 1e3),
+            views=_views("agreement"),
+            tolerance=Tolerance(10.0),
         ),
         Metric(
             name="floor_ratio",

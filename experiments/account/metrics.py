@@ -107,11 +107,10 @@ def freezes(frames: pd.DataFrame) -> list[tuple[float, float]]:
     return found
 
 
-def sent_mbps(links: pd.DataFrame, duration: float) -> float:
-    """Mbit/s that the sender put on the wire, headers and repair included: all bytes from the first capture to the end
-    of the run, over the duration of the media (seconds)."""
-    down = links[(links["direction"] == "down") & (links["at"] >= 0)]
-    return float(down["sent_bytes"].sum()) * 8 / duration / 1e6
+def sent_mbps(passed: pd.DataFrame, duration: float) -> float:
+    """Mbit/s that a sender put on the wire, headers and repair included: all bytes from the first capture to the end
+    of the run, over the duration of the media (seconds). `passed` are the rows of its flow for its first link."""
+    return float(passed.loc[passed["at"] >= 0, "sent_bytes"].sum()) * 8 / duration / 1e6
 
 
 def floor_ratio(p95: float | None, floor: float | None) -> float | None:

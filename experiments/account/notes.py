@@ -16,8 +16,9 @@ from glassbench.experiments.account.ledger import stages
 from glassbench.experiments.account.metrics import PERCENTILES, too_few
 from glassbench.experiments.account.not_shown import count, not_shown, on_the_way, were
 from glassbench.experiments.scenario import Scenario
+from glassbench.experiments.scenario.flow_spec import MEDIA
 from glassbench.experiments.scenario.queue_spec import CoDelSpec
-from glassbench.experiments.scenario.tracks import VIDEO_TRACK
+from glassbench.experiments.scenario.tracks import CHAT_TRACK, VIDEO_TRACK
 
 _LATE_TIME_BASE_MS = 10.0
 _LITTLE = 0.5  # of the frames: an arm that shows less says why
@@ -53,9 +54,10 @@ def with_notes(result: ArmResult, scenario: Scenario) -> ArmResult:
     """The result of an arm with all that has to be said of it, behind the notes that it has already."""
     if result.ledger is None:
         return result
-    video = result.ledger[result.ledger["track"] == VIDEO_TRACK]
+    media = result.ledger[result.ledger["flow"] == MEDIA]
+    video = media[media["track"] == VIDEO_TRACK]
     options = next((dict(arm.options) for arm in scenario.arms if arm.label == result.arm), {})
-    facts = Facts(scenario, options, video, len(result.ledger) - len(video), result.stats, result.impairments)
+    facts = Facts(scenario, options, video, int((media["track"] == CHAT_TRACK).sum()), result.stats, result.impairments)
     return replace(result, notes=(*result.notes, *(sentence for rule in RULES for sentence in rule(facts))))
 
 
@@ -139,7 +141,7 @@ def _path_carries_less(facts: Facts) -> Iterator[str]:
 
 
 def _over_size_limits(impairments: Mapping[str, Any]) -> int:
-    elements = impairments.get("down", {}).get("elements", [])
+    elements = [element for record in impairments.values() for element in record["elements"]]
     limits = [element for element in elements if element["commanded"]["element"] == "size-limit"]
     return sum(int(counts["dropped"]) for limit in limits for counts in limit["applied"])
 
@@ -186,7 +188,9 @@ def _ecn_without_ect(facts: Facts) -> Iterator[str]:
         return  # between hosts the network is not that of the scenario
     if facts.options.get("ecn"):
         return
-    queues = [getattr(element, "queue", None) for path in facts.scenario.network.paths() for element in path]
+    network = facts.scenario.network
+    paths = [path for name in facts.scenario.routes()[0].over for path in network.segment(name).paths()]
+    queues = [getattr(element, "queue", None) for path in paths for element in path]
     if any(isinstance(queue, CoDelSpec) and queue.ecn for queue in queues):
         yield (
             "CoDel's ecn = true marks nothing: packets support ECN with an arm's option ecn=true, others are dropped"

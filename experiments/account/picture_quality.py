@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from glassbench.experiments.scenario.flow_spec import MEDIA
 from glassbench.experiments.scenario.tracks import VIDEO_TRACK
 from glassbench.receiver.decoded import Decoded
 from glassbench.receiver.quality import QualityMemo, measure_quality
@@ -23,7 +24,7 @@ def with_quality(
     memo: QualityMemo,
 ) -> pd.DataFrame:
     """The ledger with `screen_sequence`, `psnr_db` and `ssim` of its video frames; `decoded` is in that order."""
-    video = frames["track"] == VIDEO_TRACK
+    video = (frames["flow"] == MEDIA) & (frames["track"] == VIDEO_TRACK)
     stamps = _stamps(frames[video], media_start)
     fingerprint = zlib.crc32(repr(stamps).encode())
     instants = measure_quality(

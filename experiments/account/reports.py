@@ -7,6 +7,8 @@ from typing import Any, Literal, NamedTuple
 
 from glassbench.experiments.account.connection import Connection
 from glassbench.experiments.scenario.element_spec import Direction
+from glassbench.experiments.scenario.flow_spec import MEDIA
+from glassbench.experiments.scenario.network_spec import MAIN
 from glassbench.receiver.decoded import Decoded
 from glassbench.receiver.record import ReceivedRecord
 from glassbench.sender.record import SentRecord
@@ -28,6 +30,7 @@ class EndReport:
     ended_at: float
     connection: Connection
     counters: Mapping[str, int]
+    flow: str = MEDIA
     sent: Sequence[SentRecord] = ()
     received: Sequence[ReceivedRecord] = ()
     decoded: Sequence[Decoded] = ()
@@ -46,10 +49,33 @@ class LinkRow(NamedTuple):
     lost_packets: int
 
 
+class FlowRow(NamedTuple):
+    """The part of one flow in one window of a link. `missing_packets` were dropped or lost."""
+
+    sent_bytes: int
+    delivered_bytes: int
+    sent_packets: int
+    delivered_packets: int
+    missing_packets: int
+
+
 @dataclass(frozen=True)
 class LinkReport:
-    """One direction of the network: its windows in order of time, and what was commanded and applied, in packets."""
+    """One direction of a segment: its windows in order of time, by flow its part of each window, and what was commanded
+    and applied, in packets."""
 
     direction: Direction
     rows: Sequence[LinkRow]
     impairments: Mapping[str, Any] = field(default_factory=dict)
+    segment: str = MAIN
+    flows: Mapping[str, Sequence[FlowRow]] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """What messages and files call it: its direction, with its segment if that has a name of its own."""
+        return link_name(self.segment, self.direction)
+
+
+def link_name(segment: str, direction: Direction) -> str:
+    """What messages and files call a direction of a segment."""
+    return direction if segment == MAIN else f"{segment} {direction}"

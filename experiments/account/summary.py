@@ -8,29 +8,39 @@ import pandas as pd
 from glassbench.experiments.account.ledger import FATES
 from glassbench.experiments.account.metric_table import Runs, values
 from glassbench.experiments.account.metrics import PERCENTILES, glass_to_glass, mean_stages, percentile
+from glassbench.experiments.account.sharing import Sharing, sharing
 from glassbench.experiments.scenario import Scenario
+from glassbench.experiments.scenario.flow_spec import MEDIA
 from glassbench.experiments.scenario.session_time import MEDIA_START
 from glassbench.experiments.scenario.tracks import CHAT_TRACK, VIDEO_TRACK
 
 _LEAST_DURATION = 0.1  # seconds over which the rates of an interrupted run are taken
 
 
-def summarize_arm(scenario: Scenario, frames: pd.DataFrame, links: pd.DataFrame, *, now: float) -> dict[str, Any]:
-    """Of what was measured until `now`, from its ledger and link table."""
-    duration = min(scenario.duration, max(now - MEDIA_START, _LEAST_DURATION))
-    summary = summarize(frames[frames["track"] == VIDEO_TRACK], links, duration=duration)
+def summarize_arm(
+    scenario: Scenario, frames: pd.DataFrame, links: pd.DataFrame, shares: pd.DataFrame, *, now: float
+) -> dict[str, Any]:
+    """Of the flow "media", from what was measured until `now`: the ledger, the link table and the flow table."""
+    flow, route = scenario.media(scenario.arms[0]), scenario.routes()[0]
+    duration = max(_LEAST_DURATION, min(flow.stop, now - MEDIA_START) - flow.start)
+    own = frames[frames["flow"] == MEDIA]
+    passed = shares[
+        (shares["flow"] == MEDIA) & (shares["segment"] == route.over[0]) & (shares["direction"] == route.direction)
+    ]
+    shared = sharing(scenario, links, shares, now=now)
+    summary = summarize(own[own["track"] == VIDEO_TRACK], passed, shared, duration=duration)
     if scenario.chat is not None:
-        summary["chat"] = summarize_messages(frames[frames["track"] == CHAT_TRACK])
+        summary["chat"] = summarize_messages(own[own["track"] == CHAT_TRACK])
     return summary
 
 
-def summarize(frames: pd.DataFrame, links: pd.DataFrame, *, duration: float) -> dict[str, Any]:
+def summarize(frames: pd.DataFrame, passed: pd.DataFrame, shared: Sharing, *, duration: float) -> dict[str, Any]:
     """The numbers of one arm for one track: a row of the summary. Times that never came are infinite."""
     fates = frames["fate"].value_counts()
     return {
         "captured": len(frames),
         "displayed": int(fates.get("displayed", 0)),
-        **values(Runs([frames], [links], duration)),
+        **values(Runs([frames], [passed], duration, [shared])),
         "fates": {fate: int(fates.get(fate, 0)) for fate in FATES},
         "stages_ms": mean_stages(frames),
     }

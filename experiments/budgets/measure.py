@@ -27,6 +27,7 @@ from glassbench.experiments.engine.progress import Advance, unwatched
 from glassbench.experiments.results.dataset import Dataset
 from glassbench.experiments.results.notes import told
 from glassbench.experiments.results.versions import versions
+from glassbench.experiments.scenario.flow_spec import MEDIA
 from glassbench.experiments.scenario.spec import FLOOR
 from glassbench.experiments.worlds.table import VIRTUAL
 
@@ -168,5 +169,5 @@ def _notes(dataset: Dataset, row: Mapping[Any, Any]) -> list[str]:
 def _frames(dataset: Dataset, rows: pd.DataFrame, target: Target) -> list[pd.DataFrame]:
     cells = rows["cell"].tolist()
     ledger = dataset.ledger(cells)
-    ledger = ledger[ledger["track"] == TRACKS[target.track]]
+    ledger = ledger[(ledger["flow"] == MEDIA) & (ledger["track"] == TRACKS[target.track])]
     return [ledger[ledger["cell"] == cell] for cell in cells]

@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from glassbench.experiments.results.dataset import Dataset
+from glassbench.experiments.scenario.flow_spec import MEDIA
 from glassbench.experiments.scenario.tracks import VIDEO_TRACK
 
 FloatArray = NDArray[np.float64]
@@ -20,7 +21,7 @@ _Point = TypeVar("_Point")
 def frames(data: Dataset, cell: int, *, track: int = VIDEO_TRACK) -> pd.DataFrame:
     """The ledger of one track of one cell, in the order of capture."""
     table = data.ledger([cell])
-    return table[table["track"] == track]
+    return table[(table["flow"] == MEDIA) & (table["track"] == track)]
 
 
 def column(table: pd.DataFrame, name: str) -> FloatArray:

@@ -13,8 +13,8 @@ from importlib.util import find_spec
 import typer
 
 from glassbench.experiments.cli.options import AsJson
-from glassbench.netem.live.lan import open_kernel_lan, open_lan
-from glassbench.netem.live.lan_builder import DEVICES
+from glassbench.netem.live.lab import Lab
+from glassbench.netem.live.lab_plan import lan, port_to
 from glassbench.netem.live.pauses import pauses
 from glassbench.netem.live.processors import usable_processors
 
@@ -63,7 +63,8 @@ def _findings() -> Iterator[Finding]:
     yield Finding("virtual time", works=True)
     yield _network("live runs between network namespaces, glass shell", [])
     yield _network(
-        "live runs through the kernel's own netem (--emulator kernel)", [f"tc qdisc add dev {DEVICES[0]} root netem"]
+        "live runs through the kernel's own netem (--emulator kernel)",
+        [f"tc qdisc add dev {port_to('sender', 1)} root netem"],
     )
     yield Finding(
         "live runs through a relay (IPv4 loopback)", _binds("127.0.0.1"), "UDP sockets on 127.0.0.1 are refused"
@@ -93,7 +94,7 @@ def _findings() -> Iterator[Finding]:
 def _network(what: str, commands: list[str]) -> Finding:
     try:
         with ExitStack() as cleanup:
-            open_kernel_lan(cleanup, commands) if commands else open_lan(cleanup)
+            Lab(lan({"sender": [], "receiver": []}), cleanup, kernel=commands)
     except OSError as error:
         return Finding(what, False, str(error))
     return Finding(what, works=True)

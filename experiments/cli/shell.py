@@ -1,17 +1,13 @@
 """`glass shell`: any command behind an emulated link, without root."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from glassbench.experiments.cli.options import Columns
 from glassbench.experiments.cli.output import write_file
 
-if TYPE_CHECKING:
-    from glassbench.experiments.scenario import Scenario
-
-_TRACE_LENGTH = "10min"  # of generated traces, which then repeat
 MOST_LATE_MS = 1.0
 SETTINGS = {"allow_interspersed_args": False}  # options after the command are the command's
 
@@ -55,7 +51,7 @@ def shell(
 
     glass shell --trace lte-driving --delay 20ms --far "iperf3 -s" -- iperf3 -c 198.18.1.1
     """
-    from glassbench.experiments.scenario.trace_window import trace_window
+    from glassbench.experiments.scenario.trace_window import window_of
     from glassbench.experiments.worlds.live.behind_link import run_behind
 
     short = {"trace": trace, "trace_columns": columns, "trace_start": trace_start, "rate": rate, "queue": queue}
@@ -63,9 +59,10 @@ def shell(
     given = {name: value for name, value in short.items() if value is not None}
     if scenario is not None and (given or up):
         raise typer.BadParameter("the scenario has a network; accepted is --scenario, or the options of a link")
-    plan = _plan(scenario, given, up, seed)
-    passed = run_behind(plan, command, far or "")
-    if (window := trace_window(plan)) is not None:
+    behind = _behind(scenario, given, up, seed)
+    passed = run_behind(command=command, far_command=far or "", **behind)
+    window = window_of(behind["network"], seed=seed, length=behind["trace_length"])
+    if window is not None:
         typer.echo(f"the trace was replayed from {window.start:g} s on", err=True)
     for way, counts in (("to the command", passed.down), ("from the command", passed.up)):
         typer.echo(
@@ -84,30 +81,22 @@ def shell(
     raise typer.Exit(passed.code)
 
 
-def _plan(scenario: str | None, given: dict[str, str], up: str | None, seed: int) -> "Scenario":
-    """A scenario of which only the network counts."""
-    from glassbench.experiments.scenario import build, load
+def _behind(scenario: str | None, given: dict[str, str], up: str | None, seed: int) -> dict[str, Any]:
+    """The network, its segments that are passed, the seed of its dice, and how long its generated traces are."""
+    from glassbench.experiments.scenario import build_network, load
+    from glassbench.experiments.worlds.live.behind_link import TRACE_LENGTH
 
     if scenario is not None:
-        return load(scenario).model_copy(update={"seed": seed})
-
-    def with_network(network: dict[str, Any]) -> "Scenario":
-        video = {"source": "lognormal", "bitrate": "1Mbit/s"}
-        return build(
-            {
-                "name": "shell",
-                "seed": seed,
-                "duration": _TRACE_LENGTH,
-                "arms": ["udp"],
-                "video": video,
-                "network": network,
-            }
-        )
+        plan = load(scenario)
+        over = plan.routes()[0].over
+        return {"network": plan.network, "over": over, "seed": seed, "trace_length": plan.duration}
 
     if up is None:
-        return with_network(given)
-    start = {name: given[name] for name in ("trace_start",) if name in given}
-    rest = {name: value for name, value in given.items() if name not in start}
-    down, _ = with_network(rest).network.paths()
-    _, back = with_network({**rest, "trace": up}).network.paths()
-    return with_network({"down": [one.dump() for one in down], "up": [one.dump() for one in back], **start})
+        link = build_network(given)
+    else:
+        start = {name: given[name] for name in ("trace_start",) if name in given}
+        rest = {name: value for name, value in given.items() if name not in start}
+        down, _ = build_network(rest).paths()
+        _, back = build_network({**rest, "trace": up}).paths()
+        link = build_network({"down": [one.dump() for one in down], "up": [one.dump() for one in back], **start})
+    return {"network": link, "seed": seed, "trace_length": TRACE_LENGTH}

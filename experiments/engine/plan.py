@@ -99,7 +99,7 @@ def grid(
 
     An axis is a field of a scenario file by its path, such as "network.delay", "video.bitrate" or
     "network.down[1].mean_loss", and its values are what would stand there. With `floor`, the loss-free floor of each
-    combination and seed is a further arm named FLOOR. Raises PlanError.
+    combination and seed is a further arm named FLOOR, unless the scenario has none. Raises PlanError.
     """
     axes = axes or {}
     seeds = [scenario.seed] if seeds is None else list(seeds)
@@ -109,6 +109,7 @@ def grid(
     for seed in seeds:
         if not isinstance(seed, int) or not 0 <= seed < 2**63:
             raise PlanError(f"a seed is a whole number from 0 to 2^63-1, found {seed!r}")
+    floor = floor and scenario.has_floor
     count = len(seeds) * (len(scenario.arms) + floor)
     for values in axes.values():
         count *= len(values)

@@ -110,7 +110,7 @@ def run(
     if isinstance(world, str):
         world = named(world)
     grid_of_one = grid(
-        plan.name, plan, floor=world.has_floor, frames=True, quality=plan.video.has_pictures() and world.has_floor
+        plan.name, plan, floor=world.has_floor, frames=True, quality=plan.has_pictures and world.has_floor
     )
     about = {"scenario": plan.dump(), "seeds": [plan.seed]}
     try:

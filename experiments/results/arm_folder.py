@@ -1,10 +1,10 @@
 """The result of one arm in a folder of its own, as a worker process leaves it.
 
-ledger.parquet, links.parquet     if the arm ran
+ledger, links, flows.parquet      if the arm ran
 arm.json                          outcome and numbers; written last: a folder without it is of an arm that never ended
 """
 
-from dataclasses import asdict
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +14,18 @@ from glassbench.experiments.account.arm_result import ArmResult
 from glassbench.experiments.results.files import make_folder, read_json, write_json, write_table
 from glassbench.experiments.results.json_form import numbers_of
 
-FILES = ("ledger.parquet", "links.parquet", "arm.json")
+FILES = ("ledger.parquet", "links.parquet", "flows.parquet", "arm.json")
 """In the order in which they are written: the last one says that the others are whole."""
 
 
 def write_arm(place: Path, result: ArmResult) -> None:
     """Write the result of one arm. Raises ResultsError."""
     make_folder(place, exist_ok=True)
-    for name, table in (("ledger", result.ledger), ("links", result.links)):
+    tables = {"ledger": result.ledger, "links": result.links, "flows": result.flows}
+    for name, table in tables.items():
         if table is not None:
             write_table(place / f"{name}.parquet", _with_arm(table, result.arm))
-    record = {key: value for key, value in asdict(result).items() if key not in ("ledger", "links")}
+    record = {field.name: getattr(result, field.name) for field in fields(result) if field.name not in tables}
     write_json(place / "arm.json", record)
 
 

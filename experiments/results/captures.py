@@ -1,8 +1,8 @@
 """What others can open of one arm: its packets for Wireshark, and the qlogs of its QUIC ends for qvis.
 
-    link.pcapng                      both directions, where packets enter and where they leave the path; with the keys
+    link.pcapng                      all links, where packets enter and where they leave the path; with the keys
     tls-keys.log                     the same keys by themselves, in the NSS key log format
-    sender.sqlog, receiver.sqlog     what the ends of QUIC and WebTransport did
+    sender.sqlog, receiver.sqlog     what the ends of QUIC and WebTransport did; of other flows NAME-sender.sqlog ...
 
 All times are session time, virtual or real, so that the files and the ledger can be laid side by side.
 `results/README.md` says how.
@@ -17,6 +17,7 @@ from typing import Literal
 
 from glassbench.experiments.results.files import ResultsError, make_folder
 from glassbench.experiments.results.stream_file import StreamFile
+from glassbench.experiments.scenario.flow_spec import MEDIA
 from glassbench.netem.capture import LinkCapture
 from glassbench.netem.packet import IP_UDP_HEADER_BYTES, Packet
 from glassbench.netem.pcapng import Pcapng
@@ -29,6 +30,7 @@ CAPTURES = "captures"  # in the folder of a run, with a folder for each arm
 _SECRETS = frozenset(
     f"{end}_{secret}" for end in ("CLIENT", "SERVER") for secret in ("HANDSHAKE_TRAFFIC_SECRET", "TRAFFIC_SECRET_0")
 )
+_FIRST_HINT = 2**15  # above the number of any link
 _PACKETS_HELD = 1024  # until the secrets are there: a handshake is a dozen, and as much early data as fits a round trip
 
 
@@ -65,17 +67,20 @@ class ArmCapture:
         self._waiting: list[bytes] | None = None
         self._secrets: dict[str, None] = {}  # an ordered set
         self._pcapng = Pcapng(self._write_block, application="Glassbench", comment=title)
-        self._links = [LinkCapture(self._pcapng, name, index=index) for index, name in enumerate(("down", "up"))]
+        self._links = 0
+        self._hints = 0
         self._waiting = []
 
-    def link(self, direction: Literal["down", "up"]) -> LinkCapture:
-        """Both ends of a direction, in one file with the other direction."""
-        return self._links[direction == "up"]
+    def link(self, name: str) -> LinkCapture:
+        """Both ends of a link, in one file with all others."""
+        self._links += 1
+        return LinkCapture(self._pcapng, name, index=self._links - 1)
 
-    def observer(self, end: Literal["sender", "receiver"]) -> "EndObserver":
+    def observer(self, end: Literal["sender", "receiver"], flow: str) -> "EndObserver":
         """The observer of an end: its keys go to the packets, and its qlog to a file that is made if there is a
         qlog."""
-        return EndObserver(partial(self._write, f"{end}.sqlog"), self._add_keys)
+        name = end if flow == MEDIA else f"{flow}-{end}"
+        return EndObserver(partial(self._write, f"{name}.sqlog"), self._add_keys)
 
     def describe(self, transport: str, sender: TransportConfig, *, now: float) -> None:
         """Tell Wireshark what it cannot see by itself, in a packet that was not sent."""
@@ -85,7 +90,8 @@ class ArmCapture:
         data, source, destination, comment = make_hint(sender)
         packet = Packet(data, source, destination, 0, len(data) + IP_UDP_HEADER_BYTES, 0, 0.0, 0.0)
         interface = self._pcapng.add_interface("not sent: a hint for Wireshark")
-        self._pcapng.add_packet(interface, packet, 2 << 48, now=now, comment=comment)
+        self._hints += 1
+        self._pcapng.add_packet(interface, packet, (_FIRST_HINT << 48) + self._hints, now=now, comment=comment)
 
     def check(self) -> None:
         """Raises ResultsError if something could not be written."""

@@ -17,12 +17,14 @@ from numpy.typing import NDArray
 from glassbench.experiments.account.ledger import stages
 from glassbench.experiments.account.metrics import floor_ratio, glass_to_glass
 from glassbench.experiments.results.files import ResultsError, read_json
+from glassbench.experiments.results.json_form import numbers_of
 from glassbench.experiments.results.notes import NO_FLOOR, told
 from glassbench.experiments.results.schema import check_schema
 from glassbench.experiments.results.statistics.windows import Overlap
 from glassbench.experiments.results.summary_table import AXIS, NUMBERS, nested_numbers
 from glassbench.experiments.results.tables import Loose, Merged, Tables, parsed
 from glassbench.experiments.results.trace_windows import overlap_of
+from glassbench.experiments.scenario.flow_spec import MEDIA
 from glassbench.experiments.scenario.spec import FLOOR
 from glassbench.experiments.scenario.tracks import VIDEO_TRACK
 from glassbench.experiments.worlds.links import LINK_WINDOW
@@ -133,19 +135,29 @@ class Dataset:
         return self.frames("links", cells)
 
     def frames(self, name: str, cells: Sequence[int] | None = None, columns: list[str] | None = None) -> pd.DataFrame:
-        """The "ledger" or the "links" of these cells, or some columns of it."""
+        """The "ledger", "links" or "flows" of these cells, or some columns of it."""
         return self.tables.frames(name, cells, columns)
 
+    def flow_numbers(self) -> pd.DataFrame:
+        """A row per cell and flow: `cell, arm, seed, flow, transport, source, from, to` and the numbers of the flow."""
+        texts = self.texts("flow_numbers")
+        rows = [
+            {"cell": int(row["cell"]), "arm": row["arm"], "seed": int(row["seed"]), **numbers_of(record)}
+            for row in _records(self.summary)
+            for record in parsed(texts[int(row["cell"])], list)
+        ]
+        return pd.DataFrame(rows)
+
     def texts(self, name: str) -> dict[int, str]:
-        """The `notes`, `stats`, `impairments` or the `scenario` of each cell, as JSON."""
+        """The `flow_numbers`, `notes`, `stats`, `impairments` or the `scenario` of each cell, as JSON."""
         return self.tables.texts(name)
 
     def latencies(self, cells: Sequence[int], *, track: int = VIDEO_TRACK) -> list[NDArray[np.float64]]:
         """Per cell, in the order given: glass-to-glass latency of each captured frame in seconds, infinite if it was
         never shown."""
-        columns = ["cell", "track", "captured_at", "displayed_at"]
+        columns = ["cell", "flow", "track", "captured_at", "displayed_at"]
         ledger = self.frames("ledger", cells, columns)
-        frames = ledger[ledger["track"] == track]
+        frames = ledger[(ledger["flow"] == MEDIA) & (ledger["track"] == track)]
         return [glass_to_glass(frames[frames["cell"] == cell]) for cell in cells]
 
     def scenario(self, cell: int) -> str:
@@ -197,9 +209,9 @@ class Dataset:
 class Run:
     """One run: the cells of a dataset with one seed. It is a view, and holds nothing of its own.
 
-    `summary` has a row per arm, `ledger` a row per arm and captured frame, `links` a row per arm, direction and 100 ms.
-    `arms` are the records of the arms: outcome, reason, summary, notes, stats, impairments. The floor is not among
-    them; it is `floor`.
+    `summary` has a row per arm, `ledger` a row per arm and captured frame, `links` a row per arm, link and 100 ms,
+    `flows` a row per arm, flow, link and 100 ms. `arms` are the records of the arms: outcome, reason, summary,
+    flow_numbers, notes, stats, impairments. The floor is not among them; it is `floor`.
     """
 
     dataset: Dataset
@@ -232,8 +244,8 @@ class Run:
     @cached_property
     def arms(self) -> list[dict[str, Any]]:
         """A record per arm, in the order of the plan."""
-        columns = {name: self.dataset.texts(name) for name in ("notes", "stats", "impairments")}
-        kinds: dict[str, type[Any]] = {"notes": list, "stats": dict, "impairments": dict}
+        kinds: dict[str, type[Any]] = {"flow_numbers": list, "notes": list, "stats": dict, "impairments": dict}
+        columns = {name: self.dataset.texts(name) for name in kinds}
         return [
             {
                 "arm": str(row["arm"]),
@@ -266,30 +278,45 @@ class Run:
 
     @cached_property
     def links(self) -> pd.DataFrame:
-        """A row per arm, direction and 100 ms."""
+        """A row per arm, link and 100 ms."""
         return self._frames("links")
 
     @cached_property
+    def flows(self) -> pd.DataFrame:
+        """A row per arm, flow, link and 100 ms."""
+        return self._frames("flows")
+
+    @cached_property
     def stages(self) -> pd.DataFrame:
-        """`arm, track, sequence` and the time spent in each stage in ms, for all rows of the ledger."""
-        return pd.concat([self.ledger[["arm", "track", "sequence"]], stages(self.ledger)], axis=1)
+        """`arm, flow, track, sequence` and the time spent in each stage in ms, for all rows of the ledger."""
+        return pd.concat([self.ledger[["arm", "flow", "track", "sequence"]], stages(self.ledger)], axis=1)
 
     def video_by_arm(self) -> dict[str, pd.DataFrame]:
-        """The video frames of each arm that ran: its ledger beside its stages (`wait_ms` ... `decode_ms`, `g2g_ms`)."""
+        """The video frames of the flow "media" in each arm that ran: its ledger beside its stages (`wait_ms` ...
+        `decode_ms`, `g2g_ms`)."""
         frames = pd.concat([self.ledger, stages(self.ledger)], axis=1)
-        frames = frames[frames["track"] == VIDEO_TRACK]
+        frames = frames[(frames["flow"] == MEDIA) & (frames["track"] == VIDEO_TRACK)]
         labels = dict.fromkeys(self.summary["arm"].tolist())
         by_arm = {arm: frames[frames["arm"] == arm].reset_index(drop=True) for arm in labels}
         return {arm: rows for arm, rows in by_arm.items() if len(rows)}
 
     def capacity(self) -> pd.DataFrame | None:
         """Capacity of the downlink: `at` in seconds from the first capture and `mbps`; None without a bottleneck."""
-        down = self.links[(self.links["direction"] == "down") & self.links["capacity_bytes"].notna()]
+        down = self.downlink[self.downlink["capacity_bytes"].notna()]
         if down.empty:
             return None
         one = down[down["arm"] == down["arm"].iloc[0]]  # the same for all arms
         mbps = one["capacity_bytes"].to_numpy() * 8 / LINK_WINDOW / 1e6
         return pd.DataFrame({"at": one["at"].to_numpy(), "mbps": mbps})
+
+    @cached_property
+    def downlink(self) -> pd.DataFrame:
+        """The rows of `links` down, of the segment that carries least."""
+        down = self.links[self.links["direction"] == "down"]
+        if down["segment"].nunique() < 2:
+            return down
+        carried = down.groupby("segment", sort=False)["capacity_bytes"].sum(min_count=1).fillna(math.inf)
+        return down[down["segment"] == carried.idxmin()]
 
     def offered_mbps(self) -> float:
         """Mean rate of the encoded video over all arms, without any header."""

@@ -3,7 +3,8 @@
     manifest.json                    the plan's name and fingerprint, versions, command line, whether it is complete
     cells/000042/                    the result of one cell, see `arm_folder`   } until the dataset is complete,
     summary.parquet                  a row per cell                             } then merged into:
-    ledger.parquet, links.parquet    if frames are kept: a row per frame, or per 100 ms, of each cell
+    ledger.parquet                   if frames are kept: a row per frame of each cell,
+    links.parquet, flows.parquet     and per 100 ms of each link, and of each flow on it
 
 Whatever ends the process, finished cells stay. Opened again for the same plan, only the others are to be run, and those
 whose files a crash of the machine has damaged.
@@ -31,7 +32,7 @@ FINISHED = ("measured", "unsupported", "failed")
 Describe = Callable[[int], Mapping[str, Any]]
 """What a plan says of a cell: `arm`, `seed` and `scenario`."""
 
-TABLES = ("ledger", "links")
+TABLES = ("ledger", "links", "flows")
 
 _SUMMARY_ROWS = 1000
 _ROWS = 10_000  # of the ledger or the links, in memory at a time
@@ -118,7 +119,7 @@ def _finished_record(place: Path, *, frames: bool) -> dict[str, Any] | None:
         return None
     if record is None or record.get("outcome") not in FINISHED:
         return None
-    kinds = {"summary": dict, "notes": list, "stats": dict, "impairments": dict}
+    kinds = {"summary": dict, "flow_numbers": list, "notes": list, "stats": dict, "impairments": dict}
     if not all(isinstance(record.get(name), kind) for name, kind in kinds.items()):
         return None
     whole = (

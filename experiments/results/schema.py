@@ -10,7 +10,7 @@ from typing import Any
 
 from glassbench.experiments.results.files import ResultsError
 
-SCHEMA = 3
+SCHEMA = 4
 
 
 def check_schema(file: Path, manifest: Mapping[str, Any]) -> None:

@@ -24,7 +24,7 @@ NUMBERS = {
     **{f"chat_{name}": "Int64" for name in ("sent", "delivered")},
     **{f"chat_delay_{name}_ms": "Float64" for name in ("p50", "p95", "p99", "max")},
 }
-TEXTS = {"notes": "string", "stats": "string", "impairments": "string", "scenario": "string"}
+TEXTS = {"flow_numbers": "string", "notes": "string", "stats": "string", "impairments": "string", "scenario": "string"}
 
 
 def axis_types(axes: Sequence[Mapping[str, Any]]) -> dict[str, str]:
@@ -34,7 +34,8 @@ def axis_types(axes: Sequence[Mapping[str, Any]]) -> dict[str, str]:
 
 
 def summary_table(records: Sequence[Mapping[str, Any]], axes: Mapping[str, str]) -> pd.DataFrame:
-    """A row per record of `cell, axes, arm, seed, scenario, outcome, reason, summary, notes, stats, impairments`.
+    """A row per record of `cell, axes, arm, seed, scenario, outcome, reason, summary, flow_numbers, notes, stats,
+    impairments`.
 
     `axes` has the type of each axis. Columns: IDENTITY, an `axis.NAME` per axis, NUMBERS, TEXTS (JSON).
     """

@@ -9,14 +9,14 @@ from typing import Any, Protocol
 import pandas as pd
 import pyarrow.dataset as ds
 
-from glassbench.experiments.account.arm_result import LEDGER_TYPES, LINK_TYPES
+from glassbench.experiments.account.arm_result import FLOW_TYPES, LEDGER_TYPES, LINK_TYPES
 from glassbench.experiments.results.arm_folder import read_record
 from glassbench.experiments.results.dataset_folder import cell_place
 from glassbench.experiments.results.files import ResultsError, parquet_errors, read_table
 from glassbench.experiments.results.parquet import column_names, read_columns
 from glassbench.experiments.results.summary_table import AXIS, IDENTITY, NUMBERS, summary_table
 
-FRAMES = {"ledger": LEDGER_TYPES, "links": LINK_TYPES}
+FRAMES = {"ledger": LEDGER_TYPES, "links": LINK_TYPES, "flows": FLOW_TYPES}
 """The tables that a dataset keeps of each cell, if it keeps its frames, and their columns."""
 
 
@@ -30,7 +30,7 @@ class Tables(Protocol):
         """A column of JSON of the summary, by cell."""
 
     def frames(self, name: str, cells: Sequence[int] | None, columns: Sequence[str] | None) -> pd.DataFrame:
-        """The "ledger" or the "links" of these cells (None: all), with the column `cell` in front."""
+        """A table of FRAMES of these cells (None: all), with the column `cell` in front."""
 
 
 class Merged:
@@ -108,7 +108,14 @@ class Loose:
         if record is None:
             record = {"outcome": "not run", "reason": "the run broke off before this arm was kept"}
         about: dict[str, Any] = {"cell": index, "axes": {}, "arm": arm, "seed": self._seed, "scenario": self._scenario}
-        empty: dict[str, Any] = {"reason": None, "summary": {}, "notes": [], "stats": {}, "impairments": {}}
+        empty: dict[str, Any] = {
+            "reason": None,
+            "summary": {},
+            "flow_numbers": [],
+            "notes": [],
+            "stats": {},
+            "impairments": {},
+        }
         return {**empty, **record, **about}
 
 

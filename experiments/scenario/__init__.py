@@ -1,5 +1,5 @@
 """Scenarios: all that decides a run. `spec.py` has the value itself, the other files its parts."""
 
-from glassbench.experiments.scenario.spec import Scenario, ScenarioError, build, load, parse, shipped
+from glassbench.experiments.scenario.spec import Scenario, ScenarioError, build, build_network, load, parse, shipped
 
-__all__ = ["Scenario", "ScenarioError", "build", "load", "parse", "shipped"]
+__all__ = ["Scenario", "ScenarioError", "build", "build_network", "load", "parse", "shipped"]

@@ -4,12 +4,12 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
-from glassbench.experiments.scenario.schema import Spec, invalid
+from glassbench.experiments.scenario.schema import Name, Spec, invalid
 from glassbench.netem.element import Element
 from glassbench.netem.traces import Trace
 
@@ -81,7 +81,7 @@ class ElementSpec(Spec):
 class RandomSpec(ElementSpec):
     """An element that throws dice. They are named after its kind and its `name`; without a name, after what it says."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")] | None = None
+    name: Name | None = None
 
     @property
     def dice(self) -> str:

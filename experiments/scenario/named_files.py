@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
 from glassbench.experiments.scenario.schema import Spec
+from glassbench.experiments.scenario.tracks import GREEDY
 from glassbench.netem.traces import GENERATORS, load_pair
 from glassbench.netem.traces.files import find, sibling
 from glassbench.sender.cost import read_durations
@@ -121,4 +122,5 @@ def _short(content: bytes) -> str:
 TRACE = NamesFile(_trace, "columns")
 TRACE_OF_THE_SHORT_FORM = NamesFile(_trace, "trace_columns")
 SOURCE = NamesFile(_source)
+FLOW_SOURCE = NamesFile(lambda text, columns: None if text == GREEDY else _source(text, columns))
 COST = NamesFile(_cost)

@@ -21,14 +21,20 @@ class Spec(BaseModel):
     def _knows_all_fields(cls, value: Any) -> Any:
         """Refuse an unknown field by a sentence that names the known ones."""
         if isinstance(value, Mapping):
-            for name in value:
-                if name not in cls.model_fields:
-                    raise invalid(unknown("field", name, cls.model_fields), str(name))
+            cls.refuse_unknown(value)
         return value
+
+    @classmethod
+    def refuse_unknown(cls, names: Iterable[object]) -> None:
+        """Raise the error about the first of these names that is no field."""
+        known = [field.alias or name for name, field in cls.model_fields.items()]
+        for name in names:
+            if name not in known:
+                raise invalid(unknown("field", name, known), str(name))
 
     def dump(self) -> dict[str, Any]:
         """The value as it would stand in a file: texts with units, tables and lists. `model_validate` rebuilds it."""
-        return self.model_dump(mode="json", exclude_none=True)
+        return self.model_dump(mode="json", exclude_none=True, by_alias=True)
 
 
 def invalid(message: str, *path: str | int) -> PydanticCustomError:
@@ -97,3 +103,4 @@ Rate = Annotated[float, *_quantity(RATE, positive=True)]
 Size = Annotated[float, *_quantity(SIZE, positive=True)]
 Fraction = Annotated[float, *_quantity(FRACTION)]
 Count = Annotated[int, Field(ge=1)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]

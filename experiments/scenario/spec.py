@@ -4,7 +4,7 @@
 `scenario.dump()` and `to_toml(scenario.dump())` give it back; what is rebuilt from them is equal.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -12,66 +12,39 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from glassbench.experiments.scenario.arm_spec import Arm, ArmSpec
-from glassbench.experiments.scenario.media_spec import ChatSpec, VideoSpec
+from glassbench.experiments.scenario.flow import Flow, FlowRoute, routes_of
+from glassbench.experiments.scenario.flow_spec import MEDIA, FlowSpec
+from glassbench.experiments.scenario.media_spec import VideoSpec
 from glassbench.experiments.scenario.network_spec import NetworkSpec
-from glassbench.experiments.scenario.schema import PositiveDuration, Spec, checked, invalid
+from glassbench.experiments.scenario.schema import Name, invalid
+from glassbench.experiments.scenario.session_spec import SessionSpec
 from glassbench.experiments.scenario.shipped import SCENARIOS
-from glassbench.experiments.scenario.toml_file import first_sentence, parse_model, read_text
-from glassbench.receiver.playout import parse_playout
-from glassbench.transport.contract import Track
+from glassbench.experiments.scenario.toml_file import first_mistake, first_sentence, parse_model, read_text
+from glassbench.experiments.scenario.tracks import GREEDY
+from glassbench.transport import registry
 
 FLOOR = "floor (udp, no loss)"
-
-MAX_DURATION = 3600.0
-MAX_VIDEO_BYTES = 10**9  # of encoded pictures, which an arm keeps in memory to measure their quality
-
-_HEADERS_BYTES = 48  # IPv6 and UDP: what fits over IPv6 fits over IPv4
 
 
 class ScenarioError(ValueError):
     """A scenario that cannot be run: file and line (or the field), what was found, and what is accepted."""
 
 
-def _check_playout(text: Any) -> Any:
-    if not isinstance(text, str):
-        raise ValueError(f"playout is a text such as 'fixed:150ms', found {text!r}")
-    parse_playout(text)
-    return text
-
-
-class Scenario(Spec):
+class Scenario(SessionSpec):
     """Everything that decides a run.
 
-    `duration` is that of the media. `timer` "1ms" rounds wake-ups of both ends up to milliseconds, as epoll does. `mtu`
-    is in bytes, IP header included. `playout` is "immediate", "fixed:150ms" or "adaptive". `connect` says whether the
-    connection stands when the media begins, or only starts then.
+    `timer` "1ms" rounds wake-ups of both ends up to milliseconds, as epoll does. Each of the `arms` is a transport of
+    the flow "media". `flow` has the tables of that flow and of others, which share the `network` with it.
     """
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
-    duration: PositiveDuration
+    name: Name
     arms: Annotated[tuple[Arm, ...], Field(strict=False, min_length=1, max_length=100)]
-    connect: Literal["before", "with-media"] = "before"
-    playout: Annotated[str, checked(_check_playout)] = "immediate"
     timer: Literal["exact", "1ms"] = "exact"
-    mtu: Annotated[int, Field(ge=1280, le=9000)] = 1500
-    video: VideoSpec
-    chat: ChatSpec | None = None
     network: NetworkSpec
+    flow: Annotated[tuple[FlowSpec, ...], Field(strict=False, max_length=20)] | None = None
 
     @model_validator(mode="after")
-    def _is_consistent(self) -> Self:
-        if self.duration > MAX_DURATION:
-            raise invalid(f"a run has at most {MAX_DURATION:g} s, found {self.duration:g} s", "duration")
-        if self.video.has_pictures() and self.video.bitrate / 8 * self.duration > MAX_VIDEO_BYTES:
-            limit = MAX_VIDEO_BYTES * 8 / self.video.bitrate
-            raise invalid(
-                f"at this bitrate a run with pictures has at most {limit:g} s, found {self.duration:g} s", "duration"
-            )
-        try:
-            parse_playout(self.playout, deadline=self.video.deadline)
-        except ValueError as error:
-            raise invalid(str(error), "playout") from None
+    def _has_labels_of_their_own(self) -> Self:
         labels: dict[str, int] = {}
         for index, arm in enumerate(self.arms):
             if arm.label in labels:
@@ -79,29 +52,111 @@ class Scenario(Spec):
             labels[arm.label] = index
         return self
 
-    @property
-    def max_datagram_bytes(self) -> int:
-        """The largest UDP payload that fits the MTU over IPv4 and IPv6."""
-        return self.mtu - _HEADERS_BYTES
+    @model_validator(mode="after")
+    def _has_flows_that_can_run(self) -> Self:
+        named: set[str] = set()
+        for index, spec in enumerate(self.flow or ()):
+            if spec.name in named:
+                raise invalid(f"two flows are named {spec.name!r}; give one another name", "flow", index, "name")
+            named.add(spec.name)
+            for field in ("start", "stop"):
+                if (getattr(spec, field) or 0.0) > self.duration - (field == "start") * 1e-9:
+                    sentence = f"the media of the scenario last {self.duration:g} s, found {getattr(spec, field):g} s"
+                    raise invalid(sentence, "flow", index, field)
+            if spec.source == GREEDY:
+                _refuse_without_control(self.arms if spec.name == MEDIA else [spec.transport], index)
+            _video_of(self.video, spec, index)
+        self.routes()
+        return self
 
     @property
     def timer_resolution(self) -> float:
         """Seconds to which wake-ups are rounded up; 0 is exact."""
         return 0.0 if self.timer == "exact" else 0.001
 
-    def tracks(self) -> tuple[Track, ...]:
-        """What both ends agree on: the video, and the messages if there are any."""
-        return (self.video.track(), *(() if self.chat is None else (self.chat.track(),)))
-
     def arm(self, label: str) -> ArmSpec:
         """The arm of that label. Raises KeyError."""
         return {arm.label: arm for arm in self.arms}[label]
 
+    def flows(self, arm: ArmSpec) -> tuple[Flow, ...]:
+        """The flows of an arm: "media" first, the others in the order of the scenario."""
+        shared = {name: getattr(self, name) for name in SessionSpec.model_fields}
+        flows = []
+        for _, spec in self._all_flows():
+            own = {
+                "name": spec.name,
+                "arm": arm if spec.transport is None else spec.transport,
+                "video": _video_of(self.video, spec, 0),
+                "chat": self.chat if spec.name == MEDIA else None,
+                "greedy": spec.source == GREEDY,
+                "start": spec.start,
+                "stop": self.duration if spec.stop is None else spec.stop,
+                "pauses": spec.pauses,
+            }
+            flows.append(Flow.model_construct(**{**shared, **own}))  # all of it has been validated
+        return tuple(flows)
+
+    def media(self, arm: ArmSpec) -> Flow:
+        """The flow of which the arm is the transport."""
+        return self.flows(arm)[0]
+
+    def routes(self) -> tuple[FlowRoute, ...]:
+        """How the flows cross the network, in the order of `flows`. Raises the error of one that does not."""
+        return routes_of(self._all_flows(), self.network)
+
+    @property
+    def has_pictures(self) -> bool:
+        """Whether the flow "media" shows something."""
+        return self.media(self.arms[0]).has_pictures
+
+    @property
+    def has_floor(self) -> bool:
+        """Whether plain udp can carry what the flow "media" sends: a bulk transfer has no latency to compare."""
+        return not self.media(self.arms[0]).greedy
+
     def floor(self) -> "Scenario":
-        """The loss-free floor of this scenario: plain udp over the same bottleneck, queue and delays without loss."""
+        """The loss-free floor of this scenario: plain udp over the same bottleneck, queue and delays, without loss and
+        without other flows."""
         return self.model_copy(
-            update={"arms": (ArmSpec(transport="udp", label=FLOOR),), "network": self.network.without_loss()}
+            update={
+                "arms": (ArmSpec(transport="udp", label=FLOOR),),
+                "network": self.network.without_loss(),
+                "flow": tuple(spec for spec in self.flow or () if spec.name == MEDIA) or None,
+            }
         )
+
+    def _all_flows(self) -> list[tuple[int, FlowSpec]]:
+        """Each with its place in `flow`."""
+        listed = list(enumerate(self.flow or ()))
+        media = [each for each in listed if each[1].name == MEDIA] or [(0, FlowSpec(name=MEDIA))]
+        return [*media, *(each for each in listed if each[1].name != MEDIA)]
+
+
+def _video_of(video: VideoSpec, spec: FlowSpec, index: int) -> VideoSpec:
+    """The video of a flow. Raises the error of one that there is not."""
+    own = {"source": None if spec.source == GREEDY else spec.source, "bitrate": spec.rate}
+    given = {name: value for name, value in own.items() if value is not None}
+    if not given:
+        return video
+    changed = video.model_copy(update=given)
+    try:
+        VideoSpec.model_validate(changed.dump())
+    except ValidationError as error:
+        raise invalid(first_mistake(error)[1], "flow", index, "rate" if spec.source is None else "source") from None
+    return changed
+
+
+def _refuse_without_control(arms: Sequence[ArmSpec | None], index: int) -> None:
+    for arm in arms:
+        if arm is not None and not registry.get(arm.transport).controlled:
+            able = ", ".join(name for name, entry in registry.TRANSPORTS.items() if entry.controlled)
+            raise invalid(
+                f"a greedy source needs a transport whose congestion control holds it back ({able}), found "
+                f"{arm.transport!r}",
+                "flow",
+                index,
+                "source",
+            )
 
 
 def load(path: str | Path) -> Scenario:
@@ -134,5 +189,13 @@ def build(content: Mapping[str, Any]) -> Scenario:
     """The scenario of a dict, as it would stand in a file. Raises ScenarioError."""
     try:
         return Scenario.model_validate(content)
+    except ValidationError as error:
+        raise ScenarioError(first_sentence(error)) from None
+
+
+def build_network(content: Mapping[str, Any]) -> NetworkSpec:
+    """A network by itself, of a dict as it would stand in [network]. Raises ScenarioError."""
+    try:
+        return NetworkSpec.model_validate(content)
     except ValidationError as error:
         raise ScenarioError(first_sentence(error)) from None

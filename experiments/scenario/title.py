@@ -10,8 +10,8 @@ from glassbench.experiments.scenario.bottleneck_specs import RateSpec, TraceSpec
 from glassbench.experiments.scenario.delay_specs import DelaySpec, RandomDelaySpec
 from glassbench.experiments.scenario.element_spec import Direction
 from glassbench.experiments.scenario.loss_specs import OutageSpec
-from glassbench.experiments.scenario.network_spec import Elements, NetworkSpec
 from glassbench.experiments.scenario.queue_spec import DropTailSpec, QueueSpec
+from glassbench.experiments.scenario.segment_spec import Elements
 from glassbench.experiments.scenario.spec import Scenario
 from glassbench.experiments.scenario.units import DURATION, RATE, SIZE
 
@@ -35,7 +35,7 @@ def title(*scenarios: Scenario, network: bool = True) -> str:
 
     Without `network` nothing is said of it, for a run over a network that no scenario describes.
     """
-    distinct = {(one.video, one.duration, one.playout, one.network): one for one in scenarios}
+    distinct = {(one.video, one.duration, one.playout, one.network, one.flow): one for one in scenarios}
     first, *others = [_said(one, network=network) for one in distinct.values()]
     shared = [text for subject, text in first.items() if all(other.get(subject) == text for other in others)]
     line = ", ".join(shared).replace(", over ", " over ")
@@ -48,18 +48,22 @@ def _said(scenario: Scenario, *, network: bool) -> dict[str, str]:
     said = {"clip": _file(video.source), "length": _duration(scenario.duration)}
     if not video.source.startswith("sizes:"):  # recorded sizes have the rate that they have
         said["rate"] = _spaced(RATE.format(video.bitrate))
-    path = _network(scenario.network) if network else {}
+    path = _network(scenario) if network else {}
     if "bottleneck" in path:
         said["bottleneck"] = path.pop("bottleneck")
     said["deadline"] = "no deadline" if video.deadline is None else f"deadline {_duration(video.deadline)}"
     if scenario.playout != "immediate":
         said["playout"] = f"playout {scenario.playout}"
+    if others := len(scenario.routes()) - 1:
+        said["flows"] = f"beside {others} other flow{'' if others == 1 else 's'}"
     return said | path
 
 
-def _network(network: NetworkSpec) -> dict[str, str]:
-    """What is said of both paths; what they have not in common has its direction."""
-    down, up = network.paths()
+def _network(scenario: Scenario) -> dict[str, str]:
+    """What is said of both paths of the flow "media"; what they have not in common has its direction."""
+    segments = [scenario.network.segment(name).paths() for name in scenario.routes()[0].over]
+    down = tuple(element for path, _ in segments for element in path)
+    up = tuple(element for _, path in reversed(segments) for element in path)
     by_direction = {"down": _path(down, "down"), "up": _path(up, "up")}
     said = {"bottleneck": "no bottleneck"}
     for subject in _SUBJECTS:

@@ -57,8 +57,13 @@ def placed(text: str, place: KeyPath, sentence: str, *, file: str) -> str:
 
 def first_sentence(error: ValidationError) -> str:
     """The first mistake of a value that stands in no file: its field and the sentence."""
-    place, sentence = _mistakes(error)[0]
+    place, sentence = first_mistake(error)
     return f"{_name(place)}{sentence}"
+
+
+def first_mistake(error: ValidationError) -> tuple[KeyPath, str]:
+    """Where the first mistake of a value is, and the sentence about it."""
+    return _mistakes(error)[0]
 
 
 def _mistakes(error: ValidationError) -> list[tuple[KeyPath, str]]:

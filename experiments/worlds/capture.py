@@ -9,11 +9,12 @@ from glassbench.transport.contract import Observer, TransportConfig
 class Capture(Protocol):
     """A capture of one arm. Nothing of it can change a result; only `check` raises."""
 
-    def link(self, direction: Literal["down", "up"]) -> LinkCapture:
-        """What the simulator tells of a direction."""
+    def link(self, name: str) -> LinkCapture:
+        """What the simulator tells of a link, by its name ("down", "up", "cell down"). To be asked for before packets
+        pass, once each."""
 
-    def observer(self, end: Literal["sender", "receiver"]) -> Observer:
-        """What an end tells of itself."""
+    def observer(self, end: Literal["sender", "receiver"], flow: str) -> Observer:
+        """What an end of a flow tells of itself."""
 
     def describe(self, transport: str, sender: TransportConfig, *, now: float) -> None:
         """What cannot be seen from the packets: which transport it is, and what its ends agreed on."""

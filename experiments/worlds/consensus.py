@@ -9,7 +9,7 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
 from glassbench.receiver.record import ReceivedRecord
-from glassbench.sender.pipeline import SenderPipeline
+from glassbench.sender.end import SenderEnd
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Claim:
     given_up: Mapping[int, Set[int]]
 
     @classmethod
-    def of(cls, sender: SenderPipeline, *, now: float) -> "Claim | None":
+    def of(cls, sender: SenderEnd, *, now: float) -> "Claim | None":
         """None while there is something to capture, to encode, or to hand over once the connection stands."""
         waits = any(record.sequence < 0 and record.given_up is None for record in sender.captured)
         if waits or not sender.finished(now=now):

@@ -4,23 +4,27 @@ from collections.abc import Mapping
 
 from glassbench.experiments.account.connection import Connection
 from glassbench.experiments.account.reports import EndReport
+from glassbench.experiments.scenario.flow_spec import MEDIA
 from glassbench.receiver.pipeline import ReceiverPipeline
-from glassbench.sender.pipeline import SenderPipeline
+from glassbench.sender.end import SenderEnd
 
 
-def sender_report(pipeline: SenderPipeline, *, ended_at: float, counted: Mapping[str, int] | None = None) -> EndReport:
+def sender_report(
+    pipeline: SenderEnd, *, ended_at: float, flow: str = MEDIA, counted: Mapping[str, int] | None = None
+) -> EndReport:
     """Of a sender; `counted` is what its socket counted besides."""
     return EndReport(
         "sender",
         ended_at,
         Connection.of(pipeline),
         {**pipeline.stats(), **(counted or {})},
+        flow,
         sent=pipeline.captured,
     )
 
 
 def receiver_report(
-    pipeline: ReceiverPipeline, *, ended_at: float, counted: Mapping[str, int] | None = None
+    pipeline: ReceiverPipeline, *, ended_at: float, flow: str = MEDIA, counted: Mapping[str, int] | None = None
 ) -> EndReport:
     """Of a receiver that was told that the run is over."""
     return EndReport(
@@ -28,6 +32,7 @@ def receiver_report(
         ended_at,
         Connection.of(pipeline),
         {**pipeline.stats(), **(counted or {})},
+        flow,
         received=list(pipeline.records.values()),
         decoded=pipeline.decoded,
         pipeline={

@@ -1,12 +1,14 @@
-"""The two ends of an arm as a scenario describes them, whatever world they meet in."""
+"""The two ends of a flow, whatever world they meet in."""
 
 from dataclasses import dataclass
 
 import av
 
 from glassbench.experiments.account.reports import Role
-from glassbench.experiments.scenario import Scenario, dice
+from glassbench.experiments.scenario import dice
 from glassbench.experiments.scenario.arm_spec import ArmSpec
+from glassbench.experiments.scenario.flow import Flow
+from glassbench.experiments.scenario.flow_spec import MEDIA
 from glassbench.experiments.scenario.session_time import MEDIA_START
 from glassbench.experiments.scenario.tracks import CHAT_TRACK, VIDEO_TRACK
 from glassbench.netem.simulator import START_AT
@@ -15,6 +17,7 @@ from glassbench.receiver.pipeline import ReceiverPipeline
 from glassbench.receiver.playout import parse_playout
 from glassbench.sender.cost import Cost
 from glassbench.sender.encoder import Encoded, FrameEncoder
+from glassbench.sender.greedy import GreedySender
 from glassbench.sender.messages import Messages
 from glassbench.sender.pipeline import SenderPipeline, capture_count
 from glassbench.sender.size_model import SizeSource
@@ -36,39 +39,43 @@ class Place:
 
 
 class Ends:
-    """Builds the ends of one arm. Raises Unsupported where a transport does not do what the scenario asks for."""
+    """Builds the ends of one flow. Raises Unsupported where a transport does not do what the flow asks for."""
 
-    def __init__(self, scenario: Scenario, arm: ArmSpec) -> None:
-        self.scenario = scenario
-        self.arm = arm
-        self.source = scenario.video.open(dice.integer(scenario.seed, "source"))
-        self.start_at = MEDIA_START if scenario.connect == "with-media" else START_AT
-        self._playout = parse_playout(scenario.playout, deadline=scenario.video.deadline)
-        self._options = registry.validate_options(arm.transport, dict(arm.options))
+    def __init__(self, flow: Flow) -> None:
+        self.flow = flow
+        self.source = flow.video.open(dice.integer(flow.seed, *self._purpose("source")))
+        self.start_at = (MEDIA_START if flow.connect == "with-media" else START_AT) + flow.start
+        self.media_end = MEDIA_START + flow.stop
+        self._playout = parse_playout(flow.playout, deadline=flow.video.deadline)
+        self._options = registry.validate_options(flow.arm.transport, dict(flow.arm.options))
+
+    @property
+    def arm(self) -> ArmSpec:
+        """The transport of the flow."""
+        return self.flow.arm
 
     @property
     def picture_size(self) -> tuple[int, int]:
         """Width and height, as the cost models want them."""
         if isinstance(self.source, SizeSource):
-            video = self.scenario.video
+            video = self.flow.video
             return video.width or _SIZE_MODEL_PICTURE[0], video.height or _SIZE_MODEL_PICTURE[1]
         return self.source.width, self.source.height
 
     @property
     def last(self) -> float:
-        """The instant at which the run ends at the latest: frames that are held on purpose have their time."""
+        """The instant at which the flow ends at the latest: frames that are held on purpose have their time."""
         held = registry.get(self.arm.transport).holds(self._options)
-        return MEDIA_START + self.scenario.duration + DRAIN + self._playout.target + held
+        return self.media_end + DRAIN + self._playout.target + held
 
     def config(self, role: Role, place: Place, observer: Observer | None = None) -> TransportConfig:
         """What the experiment decides for one end."""
-        scenario = self.scenario
         return TransportConfig(
             local=place.local,
             peer=place.peer,
-            seed=dice.integer(scenario.seed, "transport", self.arm.label, role),
-            tracks=scenario.tracks(),
-            max_datagram_bytes=scenario.max_datagram_bytes,
+            seed=dice.integer(self.flow.seed, *self._purpose("transport", self.arm.label, role)),
+            tracks=self.flow.tracks(),
+            max_datagram_bytes=self.flow.max_datagram_bytes,
             options=self._options,
             observer=observer,
         )
@@ -82,18 +89,29 @@ class Ends:
         self, transport: Transport, encoder: FrameEncoder, encode_cost: Cost, worker: Worker[Encoded] | None = None
     ) -> SenderPipeline:
         """The sender end over its transport."""
-        scenario = self.scenario
+        flow = self.flow
         return SenderPipeline(
             transport,
             encoder,
-            track=scenario.video.track(),
+            track=flow.main_track,
             fps=self.source.fps,
-            start_at=MEDIA_START,
-            duration=scenario.duration,
+            start_at=MEDIA_START + flow.start,
+            duration=flow.stop - flow.start,
             encode_cost=encode_cost,
             worker=worker,
             messages=self._messages(),
-            keep_newest=scenario.connect == "with-media",
+            keep_newest=flow.connect == "with-media",
+            pauses=self._pauses(),
+        )
+
+    def greedy_sender(self, transport: Transport) -> GreedySender:
+        """The sender end of a bulk transfer."""
+        return GreedySender(
+            transport,
+            track=self.flow.main_track,
+            start_at=MEDIA_START + self.flow.start,
+            stop_at=self.media_end,
+            pauses=self._pauses(),
         )
 
     def receiver(
@@ -106,11 +124,10 @@ class Ends:
         keep_decoded: bool = True,
     ) -> ReceiverPipeline:
         """The receiver end over its transport."""
-        video = self.scenario.video.track()
         return ReceiverPipeline(
             transport,
             decoder,
-            video=video,
+            video=self.flow.video.track(),
             playout=self._playout,
             decode_cost=decode_cost,
             worker=worker,
@@ -118,23 +135,32 @@ class Ends:
             announced=self.announced(),
         )
 
-    def announced(self) -> dict[int, int]:
-        """How many frames and messages the sender numbers at most, by track."""
+    def announced(self) -> dict[int, int] | None:
+        """How many frames and messages the sender numbers at most, by track; None for a bulk transfer."""
+        if self.flow.greedy:
+            return None
         messages = self._messages()
         return {
-            VIDEO_TRACK: capture_count(self.scenario.duration, self.source.fps),
+            VIDEO_TRACK: capture_count(self.flow.stop - self.flow.start, self.source.fps),
             CHAT_TRACK: 0 if messages is None else len(messages.instants),
         }
 
     def decoder(self) -> Decoder:
         """What decodes the arm's video; for frames of a size model nothing does."""
-        if isinstance(self.source, SizeSource):
+        if not self.flow.has_pictures:
             return NullDecoder()
-        return VideoDecoder(self.scenario.video.codec, self.picture_size)
+        return VideoDecoder(self.flow.video.codec, self.picture_size)
 
     def _messages(self) -> Messages | None:
-        chat = self.scenario.chat
+        chat = self.flow.chat
         if chat is None:
             return None
-        rng = dice.generator(self.scenario.seed, "chat")
-        return chat.messages(start_at=MEDIA_START, duration=self.scenario.duration, rng=rng)
+        rng = dice.generator(self.flow.seed, "chat")
+        return chat.messages(start_at=MEDIA_START + self.flow.start, duration=self.flow.stop - self.flow.start, rng=rng)
+
+    def _pauses(self) -> list[tuple[float, float]]:
+        return [(MEDIA_START + begin, MEDIA_START + end) for begin, end in self.flow.pauses]
+
+    def _purpose(self, *purpose: str) -> tuple[str, ...]:
+        """Dice of a flow beside "media" are its own, so that it changes nobody else's."""
+        return purpose if self.flow.name == MEDIA else ("flow", self.flow.name, *purpose)

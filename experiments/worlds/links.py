@@ -2,16 +2,28 @@
 
 import math
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from glassbench.experiments.account.ledger_error import LedgerError
-from glassbench.experiments.account.reports import LinkReport, LinkRow
+from glassbench.experiments.account.reports import FlowRow, LinkReport, LinkRow, link_name
 from glassbench.experiments.scenario import Scenario, dice
-from glassbench.experiments.scenario.element_spec import Capacity, Direction, ElementSpec, RandomSpec, Surroundings
-from glassbench.experiments.scenario.trace_window import trace_window
+from glassbench.experiments.scenario.element_spec import (
+    DIRECTIONS,
+    Capacity,
+    Direction,
+    ElementSpec,
+    RandomSpec,
+    Surroundings,
+)
+from glassbench.experiments.scenario.flow import FlowRoute
+from glassbench.experiments.scenario.flow_spec import MEDIA
+from glassbench.experiments.scenario.network_spec import MAIN, NetworkSpec
+from glassbench.experiments.scenario.segment_spec import SegmentSpec
+from glassbench.experiments.scenario.trace_window import window_of
 from glassbench.netem.element import Counts, Element
 from glassbench.netem.link_log import LinkLog
 from glassbench.netem.path import Path
@@ -22,15 +34,22 @@ TRACE_MARGIN = 10.0  # seconds that a generated trace is longer than the media: 
 
 @dataclass(frozen=True)
 class Link:
-    """One direction: the path, its log in rows of `window` seconds, its elements with what they were built from, and
-    its capacity if limited."""
+    """One direction of a segment: the path, its log in rows of `window` seconds, its elements with what they were built
+    from, its capacity if limited, and the names of the flows of which packets may pass, by their number."""
 
+    segment: str
     direction: Direction
     path: Path
     log: LinkLog
     parts: tuple[tuple[ElementSpec, tuple[Element, ...]], ...]
     capacities: tuple[Capacity, ...]
+    flows: tuple[str, ...]
     window: float = LINK_WINDOW
+
+    @property
+    def name(self) -> str:
+        """What messages and files call it."""
+        return link_name(self.segment, self.direction)
 
     def capacity_bytes(self, start: float) -> float:
         """What the link can carry in the window that begins at `start`; nan if it is not limited."""
@@ -45,53 +64,69 @@ class Link:
         return {"path": _as_dict(self.path.counts()), "elements": elements}
 
 
-def open_link(
-    scenario: Scenario, direction: Direction, *, start_at: float, media_start: float, window: float = LINK_WINDOW
-) -> Link:
-    """A direction of the scenario's network. The dice of an element depend on the seed, the direction, its kind and its
-    name or what it says, and of equal ones on their order: they are the same for all arms, and another element changes
-    nobody else's."""
-    drawn = trace_window(scenario)
-    around = Surroundings(
-        direction=direction,
+Links = Mapping[tuple[str, Direction], Link]
+"""Both directions of each segment, by its name."""
+
+
+def open_network(
+    network: NetworkSpec,
+    names: Sequence[str],
+    *,
+    seed: int,
+    duration: float,
+    start_at: float,
+    media_start: float,
+    flows: Sequence[str] = (MEDIA,),
+    window: float = LINK_WINDOW,
+) -> Links:
+    """Both directions of the segments of these names, for `duration` seconds of media.
+
+    The dice of an element depend on the seed, the segment, the direction, its kind and its name or what it says, and of
+    equal ones on their order: they are the same for all arms, and another element or segment changes nobody else's.
+    """
+    replayed = window_of(network, seed=seed, length=duration)
+    links = {}
+    for name in names:
+        for direction in DIRECTIONS:
+            purpose = ("network",) if name == MAIN else ("segment", name)
+            around = Surroundings(
+                direction=direction,
+                start_at=start_at,
+                media_start=media_start,
+                trace_seed=dice.integer(seed, *purpose, "trace"),
+                trace_duration=duration + TRACE_MARGIN,
+                trace_start=0.0 if replayed is None else replayed.start,
+                trace_period=None if replayed is None else replayed.period,
+            )
+            parts, capacities = _build(network.segment(name), around, seed, purpose)
+            path = Path([element for _, elements in parts for element in elements])
+            log = LinkLog(path, start_at=start_at, interval=window, flows=len(flows))
+            links[name, direction] = Link(name, direction, path, log, parts, capacities, tuple(flows), window)
+    return links
+
+
+def open_links(scenario: Scenario, *, start_at: float, media_start: float) -> Links:
+    """The links that the flows of a scenario pass."""
+    routes = scenario.routes()
+    return open_network(
+        scenario.network,
+        [name for name in scenario.network.names if any(name in route.over for route in routes)],
+        seed=scenario.seed,
+        duration=scenario.duration,
         start_at=start_at,
         media_start=media_start,
-        trace_seed=dice.integer(scenario.seed, "network", "trace"),
-        trace_duration=scenario.duration + TRACE_MARGIN,
-        trace_start=0.0 if drawn is None else drawn.start,
-        trace_period=None if drawn is None else drawn.period,
+        flows=[route.flow for route in routes],
     )
-    down, up = scenario.network.paths()
-    seen: Counter[tuple[str, str]] = Counter()
-    parts, capacities = [], []
-    for spec in down if direction == "down" else up:
-        named = (spec.kind, spec.dice if isinstance(spec, RandomSpec) else "")
-        rng = dice.generator(scenario.seed, "network", direction, *named, str(seen[named]))
-        seen[named] += 1
-        parts.append((spec, tuple(spec.build(around, rng))))
-        if (capacity := spec.capacity(around)) is not None:
-            capacities.append(capacity)
-    path = Path([element for _, elements in parts for element in elements])
-    log = LinkLog(path, start_at=start_at, interval=window)
-    return Link(direction, path, log, tuple(parts), tuple(capacities), window)
+
+
+def links_of(route: FlowRoute, links: Links) -> tuple[list[Link], list[Link]]:
+    """The links that media of a flow pass, and those on the way back, each in their order."""
+    there = [links[name, route.direction] for name in route.over]
+    return there, [links[name, route.back] for name in reversed(route.over)]
 
 
 def report(link: Link, now: float, *, media_start: float, **besides: Any) -> LinkReport:
     """What a link wrote down until `now`; `besides` stands with what was commanded and applied."""
-    return LinkReport(link.direction, _rows(link, now, media_start), {**link.impairments(), **besides})
-
-
-def check_conservation(link: Link, sent_packets: int) -> None:
-    """Every packet that was sent was delivered, dropped, lost, or is still on its way. Raises LedgerError."""
-    counts = link.path.counts()
-    for name, part in [("path", counts)] + [(spec.kind, e.counts()) for spec, es in link.parts for e in es]:
-        if part.pushed + part.duplicated != part.popped + part.dropped + part.lost + part.inside:
-            raise LedgerError(f"packets of {name} ({link.direction}) are not conserved: {_as_dict(part)}")
-    if counts.pushed != sent_packets:
-        raise LedgerError(f"{sent_packets} packets were sent {link.direction}, {counts.pushed} entered the path")
-
-
-def _rows(link: Link, now: float, media_start: float) -> list[LinkRow]:
     table = link.log.table(now)
     starts = table.at.tolist()
     columns = (
@@ -103,7 +138,54 @@ def _rows(link: Link, now: float, media_start: float) -> list[LinkRow]:
         table.dropped_packets.tolist(),
         table.lost_packets.tolist(),
     )
-    return [LinkRow(*row) for row in zip(*columns, strict=True)]
+    rows = [LinkRow(*row) for row in zip(*columns, strict=True)]
+    flows = {
+        name: [
+            FlowRow(*row) for row in zip(*(getattr(part, column).tolist() for column in FlowRow._fields), strict=True)
+        ]
+        for name, part in zip(link.flows, table.flows, strict=True)
+    }
+    return LinkReport(link.direction, rows, {**link.impairments(), **besides}, link.segment, flows)
+
+
+def check_conservation(link: Link, entered_packets: int, *, now: float) -> None:
+    """Every packet that came to a link was delivered, dropped, lost, or is still on its way: of the path, of each of
+    its elements, and of each flow. Raises LedgerError."""
+    counts = link.path.counts()
+    for name, part in [("path", counts)] + [(spec.kind, e.counts()) for spec, es in link.parts for e in es]:
+        if part.pushed + part.duplicated != part.popped + part.dropped + part.lost + part.inside:
+            raise LedgerError(f"packets of {name} ({link.name}) are not conserved: {_as_dict(part)}")
+    if counts.pushed != entered_packets:
+        raise LedgerError(f"{entered_packets} packets were sent {link.name}, {counts.pushed} entered the path")
+    columns = ("sent_packets", "delivered_packets", "missing_packets")
+    flows = {
+        name: [int(getattr(part, column).sum()) for column in columns]
+        for name, part in zip(link.flows, link.log.table(now).flows, strict=True)
+    }
+    sent, delivered, missing = (sum(column) for column in zip(*flows.values(), strict=True))
+    if (sent, delivered, missing) != (counts.pushed, counts.popped, counts.dropped + counts.lost):
+        raise LedgerError(f"packets of the flows ({link.name}) are not those of the path: {flows}, {_as_dict(counts)}")
+    for name, (sent, delivered, missing) in flows.items():
+        if delivered + missing > sent + counts.duplicated:
+            raise LedgerError(
+                f"flow {name!r} ({link.name}) sent {sent} packets; {delivered} arrived, {missing} did not"
+            )
+
+
+def _build(
+    segment: SegmentSpec, around: Surroundings, seed: int, purpose: tuple[str, ...]
+) -> tuple[tuple[tuple[ElementSpec, tuple[Element, ...]], ...], tuple[Capacity, ...]]:
+    down, up = segment.paths()
+    seen: Counter[tuple[str, str]] = Counter()
+    parts, capacities = [], []
+    for spec in down if around.direction == "down" else up:
+        named = (spec.kind, spec.dice if isinstance(spec, RandomSpec) else "")
+        rng = dice.generator(seed, *purpose, around.direction, *named, str(seen[named]))
+        seen[named] += 1
+        parts.append((spec, tuple(spec.build(around, rng))))
+        if (capacity := spec.capacity(around)) is not None:
+            capacities.append(capacity)
+    return tuple(parts), tuple(capacities)
 
 
 def _as_dict(counts: Counts) -> dict[str, int]:

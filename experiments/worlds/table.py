@@ -112,7 +112,11 @@ class OtherHost:
     has_floor: ClassVar[bool] = False
 
     def check(self, scenario: Scenario, *, capture: bool) -> None:
-        """Raises ControlError too, and ValueError for a bad key."""
+        """Raises ControlError too, and ValueError for a bad key or for what a receiver does not take."""
+        if len(scenario.routes()) > 1:
+            raise ValueError("several flows share a network in virtual time and on this machine, not between hosts")
+        if not scenario.has_floor:
+            raise ValueError("a receiver on another host bounds what it takes, so that no greedy source sends to it")
         from glassbench.experiments.worlds.hosts.connect import connect
 
         connect(self.remote, capture=capture).close()

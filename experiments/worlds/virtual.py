@@ -1,40 +1,41 @@
-"""One arm in virtual time: both pipelines and the network in one process, without a clock and without sockets.
+"""One arm in virtual time: the ends of its flows and the network in one process, without a clock and without sockets.
 
 The connection starts at START_AT and media at MEDIA_START, so that handshakes of different length do not shift the
-media against the network; with `connect = "with-media"` it starts at MEDIA_START too, to see what they cost. After the
-last capture the run goes on until the fate of every frame is known, at most DRAIN and the time for which frames are
-held on purpose, by playout or by SRT's latency.
+media against the network; with `connect = "with-media"` it starts at MEDIA_START too, to see what they cost. A flow
+that starts later does both as much later. After the last capture the run goes on until the fate of every frame is
+known, at most DRAIN and the time for which frames are held on purpose, by playout or by SRT's latency.
 """
 
 from glassbench.experiments.account.arm_result import ArmResult, Outcome
 from glassbench.experiments.account.assemble import assemble
-from glassbench.experiments.account.reports import ROLES
+from glassbench.experiments.account.reports import ROLES, EndReport, Role
 from glassbench.experiments.scenario import Scenario
 from glassbench.experiments.scenario.arm_spec import ArmSpec
+from glassbench.experiments.scenario.flow import Flow
 from glassbench.experiments.scenario.session_time import MEDIA_START
 from glassbench.experiments.worlds.capture import Capture
 from glassbench.experiments.worlds.consensus import Claim
 from glassbench.experiments.worlds.end_report import receiver_report, sender_report
 from glassbench.experiments.worlds.ends import Ends, Place
-from glassbench.experiments.worlds.links import check_conservation, open_link, report
+from glassbench.experiments.worlds.links import check_conservation, links_of, open_links, report
 from glassbench.experiments.worlds.reuse import Reuse
 from glassbench.experiments.worlds.world import Watch
-from glassbench.netem.simulator import Simulator
-from glassbench.receiver.pipeline import ReceiverPipeline
+from glassbench.netem.simulator import START_AT, Simulator
 from glassbench.receiver.quality import QualityMemo
 from glassbench.sender.cost import decode_cost, encode_cost
 from glassbench.sender.encode_cache import CachedEncoder, EncodeCache
-from glassbench.sender.pipeline import SenderPipeline
+from glassbench.sender.end import SenderEnd
 from glassbench.sender.size_model import SizeEncoder, SizeSource
-from glassbench.transport.contract import Address, Unsupported
+from glassbench.transport.contract import Address, Transport, Unsupported
 
 SLICE = 0.1  # virtual seconds between two looks at `stop` and two reports of progress
 
-# The port of RTP media (RFC 3551). It names no protocol to Wireshark, which guesses by port before it looks.
-SENDER: Address = ("192.0.2.1", 5004)
-RECEIVER: Address = ("192.0.2.2", 5004)
+_PORT = 5004  # of RTP media (RFC 3551); it names no protocol to Wireshark, which guesses by port before it looks
 
-_PLACES = {"sender": Place(SENDER, RECEIVER), "receiver": Place(RECEIVER, SENDER)}
+
+def addresses(flow: int) -> tuple[Address, Address]:
+    """Of the sender and of the receiver of a flow, by its number (RFC 5737)."""
+    return (f"192.0.2.{2 * flow + 1}", _PORT), (f"192.0.2.{2 * flow + 2}", _PORT)
 
 
 def run_arm(
@@ -59,23 +60,77 @@ def run_arm(
     return session.result("incomplete", f"interrupted after {max(0.0, session.now - MEDIA_START):.1f} s of media", None)
 
 
+class _FlowEnds:
+    """Both ends of a flow in virtual time."""
+
+    def __init__(self, flow: Flow, number: int, cache: EncodeCache, capture: Capture | None) -> None:
+        """Raises Unsupported."""
+        self.ends = ends = Ends(flow)
+        self.addresses = here, there = addresses(number)
+        places = {"sender": Place(here, there), "receiver": Place(there, here)}
+        observers = {role: None if capture is None else capture.observer(role, flow.name) for role in ROLES}
+        configs = {role: ends.config(role, places[role], observers[role]) for role in ROLES}
+        transports = {role: ends.transport(role, configs[role]) for role in ROLES}
+        if capture is not None:
+            capture.describe(flow.arm.transport, configs["sender"], now=ends.start_at)
+        self.sender = self._sender(transports["sender"], cache)
+        width, height = ends.picture_size
+        cost = decode_cost(flow.video.decode_cost_name, width=width, height=height)
+        self.receiver = ends.receiver(transports["receiver"], ends.decoder(), cost)
+
+    def node(self, role: Role) -> str:
+        """The name of an end in the simulator."""
+        return f"{self.ends.flow.name} {role}"
+
+    def decided(self, *, now: float) -> bool:
+        """Whether all media are captured, and every frame has its fate."""
+        if now <= self.ends.media_end:
+            return False
+        claim = Claim.of(self.sender, now=now)
+        return claim is not None and claim.decided_by(self.receiver.records)
+
+    def reports(self, *, now: float) -> tuple[EndReport, EndReport]:
+        """What both wrote down."""
+        name = self.ends.flow.name
+        return (
+            sender_report(self.sender, ended_at=now, flow=name),
+            receiver_report(self.receiver, ended_at=now, flow=name),
+        )
+
+    def _sender(self, transport: Transport, cache: EncodeCache) -> SenderEnd:
+        ends, video = self.ends, self.ends.flow.video
+        if ends.flow.greedy:
+            return ends.greedy_sender(transport)
+        encoder: SizeEncoder | CachedEncoder
+        if isinstance(ends.source, SizeSource):
+            encoder = SizeEncoder(ends.source, video.settings())
+        else:
+            encoder = CachedEncoder(ends.source, video.settings(), cache)
+        width, height = ends.picture_size
+        return ends.sender(transport, encoder, encode_cost(video.encode_cost_name, width=width, height=height))
+
+
 class _Session:
-    """The two ends of an arm and the network between them."""
+    """The flows of an arm, and the network between their ends."""
 
     def __init__(self, scenario: Scenario, arm: ArmSpec, cache: EncodeCache, capture: Capture | None) -> None:
         self._scenario = scenario
+        self._arm = arm
         self._capture = capture
-        self._ends = Ends(scenario, arm)
-        self._start_at = self._ends.start_at
-        self._sender, self._receiver = self._pipelines(cache)
+        self._start_at = MEDIA_START if scenario.connect == "with-media" else START_AT
+        self._links = open_links(scenario, start_at=self._start_at, media_start=MEDIA_START)
         self._simulator = Simulator(start_at=self._start_at, timer_resolution=scenario.timer_resolution)
-        self._simulator.add_node("sender", SENDER, self._sender)
-        self._simulator.add_node("receiver", RECEIVER, self._receiver)
-        self._down = open_link(scenario, "down", start_at=self._start_at, media_start=MEDIA_START)
-        self._up = open_link(scenario, "up", start_at=self._start_at, media_start=MEDIA_START)
-        for link, source, destination in ((self._down, SENDER, RECEIVER), (self._up, RECEIVER, SENDER)):
-            tap = None if capture is None else capture.link(link.direction)
-            self._simulator.add_link(source, destination, link.path, log=link.log, capture=tap)
+        self._carriers = {
+            key: self._simulator.add_link(
+                link.path, log=link.log, capture=None if capture is None else capture.link(link.name)
+            )
+            for key, link in self._links.items()
+        }
+        self._flows = [_FlowEnds(flow, number, cache, capture) for number, flow in enumerate(scenario.flows(arm))]
+        self._connecting = sorted(
+            zip(range(len(self._flows)), self._flows, scenario.routes(), strict=True),
+            key=lambda flow: flow[1].ends.start_at,  # of equal ones in their order
+        )
 
     @property
     def now(self) -> float:
@@ -83,58 +138,54 @@ class _Session:
 
     def run(self, watch: Watch) -> bool:
         """Run to the end; False if `watch` said stop before."""
-        media_end = MEDIA_START + self._scenario.duration
-        self._receiver.connect(now=self._start_at)
-        self._sender.connect(now=self._start_at)
+        last = max(flow.ends.last for flow in self._flows)
         steps = 0
-        while self.now < (last := self._ends.last) and not (self.now > media_end and self._all_decided()):
+        self._connect()
+        while self.now < last and not all(flow.decided(now=self.now) for flow in self._flows):
             if watch.stop():
                 return False
             steps += 1
-            self._simulator.run(until=min(self._start_at + steps * SLICE, last))
+            self._run(until=min(self._start_at + steps * SLICE, last))
             watch.progress((self.now - self._start_at) / (last - self._start_at))
             if self._capture is not None:
                 self._capture.check()
-        self._receiver.finish(now=self.now)
+        for flow in self._flows:
+            flow.receiver.finish(now=self.now)
         return True
 
     def result(self, outcome: Outcome, reason: str | None, memo: QualityMemo | None) -> ArmResult:
         """What was measured until now; with picture quality if there is a memo."""
-        for link, ends in ((self._down, (SENDER, RECEIVER)), (self._up, (RECEIVER, SENDER))):
-            check_conservation(link, self._simulator.links[ends].sent_packets)
+        for key, link in self._links.items():
+            check_conservation(link, self._carriers[key].entered_packets, now=self.now)
         return assemble(
             self._scenario,
-            self._ends.arm,
-            self._ends.source,
-            {
-                "sender": sender_report(self._sender, ended_at=self.now),
-                "receiver": receiver_report(self._receiver, ended_at=self.now),
-            },
-            [report(link, self.now, media_start=MEDIA_START) for link in (self._down, self._up)],
+            self._arm,
+            self._flows[0].ends.source,
+            [report for flow in self._flows for report in flow.reports(now=self.now)],
+            [report(link, self.now, media_start=MEDIA_START) for link in self._links.values()],
             outcome=outcome,
             reason=reason,
             memo=memo,
         )
 
-    def _pipelines(self, cache: EncodeCache) -> tuple[SenderPipeline, ReceiverPipeline]:
-        """Both ends. Raises Unsupported."""
-        ends, video = self._ends, self._scenario.video
-        observers = {end: None if self._capture is None else self._capture.observer(end) for end in ROLES}
-        configs = {end: ends.config(end, _PLACES[end], observers[end]) for end in ROLES}
-        sender, receiver = (ends.transport(end, configs[end]) for end in ROLES)
-        if self._capture is not None:
-            self._capture.describe(ends.arm.transport, configs["sender"], now=self._start_at)
-        encoder: SizeEncoder | CachedEncoder
-        if isinstance(ends.source, SizeSource):
-            encoder = SizeEncoder(ends.source, video.settings())
-        else:
-            encoder = CachedEncoder(ends.source, video.settings(), cache)
-        width, height = ends.picture_size
-        return (
-            ends.sender(sender, encoder, encode_cost(video.encode_cost_name, width=width, height=height)),
-            ends.receiver(receiver, ends.decoder(), decode_cost(video.decode_cost_name, width=width, height=height)),
-        )
+    def _run(self, *, until: float) -> None:
+        """Run on, and let flows connect whose time comes."""
+        while self._connecting and (at := self._connecting[0][1].ends.start_at) <= until:
+            self._simulator.run(until=max(self.now, at))
+            self._connect()
+        self._simulator.run(until=until)
 
-    def _all_decided(self) -> bool:
-        claim = Claim.of(self._sender, now=self.now)
-        return claim is not None and claim.decided_by(self._receiver.records)
+    def _connect(self) -> None:
+        """The flows whose time has come."""
+        while self._connecting and self._connecting[0][1].ends.start_at <= self.now:
+            number, flow, route = self._connecting.pop(0)
+            here, there = flow.addresses
+            self._simulator.add_node(flow.node("sender"), here, flow.sender)
+            self._simulator.add_node(flow.node("receiver"), there, flow.receiver)
+            for source, destination, links in zip(
+                (here, there), (there, here), links_of(route, self._links), strict=True
+            ):
+                over = [self._carriers[link.segment, link.direction] for link in links]
+                self._simulator.add_route(source, destination, over, flow=number)
+            flow.receiver.connect(now=self.now)
+            flow.sender.connect(now=self.now)

@@ -17,6 +17,7 @@ class Bottleneck(Line):
     def __init__(self, queue: Queue) -> None:
         super().__init__()
         self.queue = queue
+        self.gone = queue.gone
         self._wire: Packet | None = None  # its `at` is the end of its serialisation
 
     def departure(self, start: float, size_bytes: int) -> float:

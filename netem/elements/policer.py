@@ -31,6 +31,7 @@ class Policer(Line):
             self._leaving.append(packet)
         else:
             self._dropped += 1
+            self.gone.append(packet)
 
     def counts(self) -> Counts:
         counts = super().counts()

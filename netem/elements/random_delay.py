@@ -41,6 +41,7 @@ class RandomDelay:
         self._delays: list[float] = []  # drawn, in reverse order
         self._last_at = 0.0
         self._leaving: list[tuple[float, int, Packet]] = []  # a heap
+        self.gone: list[Packet] = []
         self._pushed = 0
         self._popped = 0
 

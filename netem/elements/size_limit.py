@@ -24,6 +24,7 @@ class SizeLimit(Line):
         self._pushed += 1
         if packet.at >= self._start_at and packet.size_bytes > self._largest_bytes:
             self._dropped += 1
+            self.gone.append(packet)
         else:
             self._leaving.append(packet)
 

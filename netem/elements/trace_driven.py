@@ -38,6 +38,7 @@ class OpportunityLink(Line):
     def __init__(self, opportunities: ReplayedOpportunities, queue: Queue) -> None:
         super().__init__()
         self.queue = queue
+        self.gone = queue.gone
         self._opportunities = opportunities
         self._next = 0  # index of the first opportunity not yet spent or lost
         self._next_at = opportunities.opportunity_at(0)

@@ -2,6 +2,7 @@
 
 import socket
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from glassbench.netem.live.clock import LiveClock
@@ -16,6 +17,8 @@ _VERSIONS = {0x0800: 4, 0x86DD: 6}  # EtherType: version of IP
 _BUFFER_BYTES = 8 * 2**20
 _ETHERNET_BYTES = 14
 _LEAST_IP_BYTES = 20
+_IPV6_HEADER_BYTES = 40
+_UDP = 17
 _MAX_FRAME = 65_535 + _ETHERNET_BYTES
 _AT_ONCE = 1024
 _ECN = 3
@@ -34,14 +37,19 @@ class OpenPort:
 
 class DevicePort:
     """Around an OpenPort; does not block. `overflows` counts what the kernel dropped for lack of room, `unsent` what it
-    would not take, `foreign` what is no unicast IP packet: it does not pass a link between two hosts."""
+    would not take, `foreign` what is no unicast IP packet: it does not pass a link between two hosts.
 
-    def __init__(self, port: OpenPort, clock: LiveClock) -> None:
+    With `flows`, by the UDP port to which they send, a packet belongs to one of them, or is foreign; without, all
+    packets are of flow 0.
+    """
+
+    def __init__(self, port: OpenPort, clock: LiveClock, flows: Mapping[int, int] | None = None) -> None:
         self.overflows = 0
         self.unsent = 0
         self.foreign = 0
         self._socket = port.plain
         self._clock = clock
+        self._flows = flows
         to_end = bytes.fromhex(port.hardware.replace(":", "")) + bytes(6)
         self._headers = {version: to_end + kind.to_bytes(2, "big") for kind, version in _VERSIONS.items()}
 
@@ -66,7 +74,11 @@ class DevicePort:
                 self.foreign += 1
                 continue
             at = self._clock.now() if at is None else at
-            packets.append(Packet(data, _NOWHERE, _NOWHERE, ecn_of(data), len(data), 0, at, at))
+            flow = 0 if self._flows is None else self._flows.get(_destination_port(data), -1)
+            if flow < 0:
+                self.foreign += 1
+                continue
+            packets.append(Packet(data, _NOWHERE, _NOWHERE, ecn_of(data), len(data), 0, at, at, flow))
         return packets
 
     def send(self, packet: Packet) -> None:
@@ -75,6 +87,15 @@ class DevicePort:
             self._socket.send(self._headers[data[0] >> 4] + data)  # "sendto" would look the device up each time
         except OSError:
             self.unsent += 1
+
+
+def _destination_port(data: bytes) -> int:
+    """Of the UDP datagram in an IP packet that is no fragment and has no extension header; -1 of anything else."""
+    is_four = data[0] >> 4 == 4
+    start = (data[0] & 0x0F) * 4 if is_four else _IPV6_HEADER_BYTES
+    if data[9 if is_four else 6] != _UDP or len(data) < start + 4:
+        return -1
+    return int.from_bytes(data[start + 2 : start + 4], "big")
 
 
 def open_port(device: str) -> socket.socket:

@@ -1,18 +1,19 @@
-"""The live emulator: packets that really arrive go through the path of their direction, and leave when it says.
+"""The live emulator: packets that really arrive go over the links of their route, and leave when these say.
 
 Packets enter a path at the instant the kernel saw them, and leave it at an instant that follows from that alone; how
 late they were really sent is counted.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import NamedTuple, Protocol
 
 from glassbench.netem.link_log import LinkLog
 from glassbench.netem.live.clock import LiveClock
 from glassbench.netem.live.lateness import Lateness
 from glassbench.netem.live.pauses import Pauses
-from glassbench.netem.live.recording import Recording, Way
+from glassbench.netem.live.recording import Recording
 from glassbench.netem.packet import Packet
 from glassbench.netem.path import Path
 
@@ -27,60 +28,77 @@ class Port(Protocol):
         """For whoever waits for arrivals."""
 
     def receive(self) -> list[Packet]:
-        """What has arrived from the end, in order; `at` is when, in session time."""
+        """What has arrived from the end, in order; `at` is when, in session time, `flow` what it belongs to."""
 
     def send(self, packet: Packet) -> None:
         """Send a packet to the end, now."""
 
 
 @dataclass
-class Direction:
-    """One way through the emulator: from the end at the port `entry` to that at the port `exit`."""
+class EmulatedLink:
+    """One direction of a segment. `onward` says by flow where packets go on: over another link, or out of a port."""
 
-    entry: Port
-    exit: Port
     path: Path
     log: LinkLog
-    name: Way = "down"
+    name: str = "down"
     recording: Recording | None = None
-    sent_packets: int = 0
+    onward: "dict[int, EmulatedLink | Port]" = field(default_factory=dict)
+    entered_packets: int = 0
     refused: int = 0  # beyond _MAX_INSIDE
     lateness: Lateness = field(default_factory=Lateness)
+    now: float = 0.0  # of the path, which never goes back
 
-    def take(self, now: float, pauses: Pauses) -> float:
-        """Put all that has arrived into the path. The time is then that of the last arrival."""
-        arrivals = self.entry.receive()
-        if not arrivals:
-            return now
-        pauses.arrived(arrivals[0].at)
-        room = _MAX_INSIDE - self.path.counts().inside
+    def take(self, arrivals: Sequence[Packet]) -> None:
+        """Put these packets into the path, in order. The time is then that of the last one."""
+        room = max(0, _MAX_INSIDE - self.path.counts().inside)
         self.refused += max(0, len(arrivals) - room)
-        for packet in arrivals[: max(0, room)]:
-            now = max(now, packet.at)  # the clock may have been adjusted between two stamps
-            packet.number, packet.sent_at, packet.at = self.sent_packets, now, now
-            self.sent_packets += 1
+        for packet in arrivals[:room]:
+            self.now = max(self.now, packet.at)  # the clock may have been adjusted between two stamps
+            packet.at = self.now
+            self.entered_packets += 1
             if self.recording is not None:
-                self.recording.add(self.name, packet, delivered=False, at=now)
-            self.log.advance(now)
+                self.recording.add(self.name, packet, delivered=False, at=self.now)
+            self.log.advance(self.now)
             self.path.push_all([packet])
             self.log.sent([packet])
-        return now
 
-    def forward(self, now: float, clock: LiveClock) -> None:
-        """Send all packets whose time has come."""
-        self.log.advance(now)
-        packets = self.path.pop(now)
+    def forward(self, clock: LiveClock) -> None:
+        """Send on all packets whose time has come."""
+        self.log.advance(self.now)
+        packets = self.path.pop(self.now)
         for packet in packets:
-            self.exit.send(packet)
-            left_at = clock.now()
-            self.lateness.add(left_at - packet.at)
+            onward = self.onward[packet.flow]
+            left_at = packet.at
+            if isinstance(onward, EmulatedLink):
+                onward.take([packet])
+            else:
+                onward.send(packet)
+                left_at = clock.now()
+                self.lateness.add(left_at - packet.at)
             if self.recording is not None:
                 self.recording.add(self.name, packet, delivered=True, at=left_at)
         self.log.delivered(packets)
 
-    @property
-    def due_at(self) -> float | None:
-        return self.path.get_timer()
+
+class Entry(NamedTuple):
+    """A port, and by flow the first link of what arrives at it."""
+
+    port: Port
+    first: Mapping[int, EmulatedLink]
+
+
+def lead(links: Sequence[EmulatedLink], exit: Port, flow: int = 0) -> None:
+    """Lead a flow over links, one behind the other, and out of a port."""
+    for link, following in pairwise(links):
+        link.onward[flow] = following
+    links[-1].onward[flow] = exit
+
+
+def between(one: Port, other: Port, down: EmulatedLink, up: EmulatedLink) -> list[Entry]:
+    """Entries of one flow from a port to another, with a link each way."""
+    lead([down], other)
+    lead([up], one)
+    return [Entry(one, {0: down}), Entry(other, {0: up})]
 
 
 class Emulated(NamedTuple):
@@ -91,18 +109,38 @@ class Emulated(NamedTuple):
 
 
 def emulate(
-    directions: tuple[Direction, Direction], clock: LiveClock, *, until: float, done: Callable[[], bool]
+    entries: Sequence[Entry],
+    links: Sequence[EmulatedLink],
+    clock: LiveClock,
+    *,
+    until: float,
+    done: Callable[[], bool],
 ) -> Emulated:
-    """Move packets both ways until session time `until`, or until `done`."""
+    """Move packets over the links until session time `until`, or until `done`."""
     pauses = Pauses(clock)
-    times = [clock.now(), clock.now()]  # of each path, which never goes back
-    ports = [direction.entry for direction in directions]
+    for link in links:
+        link.now = clock.now()
+    ports = [entry.port for entry in entries]
+    numbers: dict[tuple[int, int], int] = {}
     while (now := clock.now()) < until and not done():
-        due = [at for direction in directions if (at := direction.due_at) is not None]
+        due = [at for link in links if (at := link.path.get_timer()) is not None]
         pauses.wait(ports, min([*due, now + LOOK, until]))
-        for index, direction in enumerate(directions):
-            before = clock.now()  # what comes while we look is for the next round
-            times[index] = direction.take(times[index], pauses)
-            times[index] = max(times[index], before)
-            direction.forward(times[index], clock)
+        before = clock.now()  # what comes while we look is for the next round
+        arrivals: dict[int, list[Packet]] = {}  # by the link that they enter
+        for place, entry in enumerate(entries):
+            packets = entry.port.receive()
+            if packets:
+                pauses.arrived(packets[0].at)
+            for packet in packets:
+                if packet.flow not in entry.first:
+                    continue  # its sender is on another host
+                packet.number = numbers.get((place, packet.flow), 0)
+                numbers[place, packet.flow] = packet.number + 1
+                packet.sent_at = packet.at
+                arrivals.setdefault(id(entry.first[packet.flow]), []).append(packet)
+        for link in links:
+            link.take(sorted(arrivals.get(id(link), ()), key=lambda packet: packet.at))
+        for link in links:
+            link.now = max(link.now, before)
+            link.forward(clock)
     return Emulated(clock.now(), pauses)

@@ -1,25 +1,22 @@
 """What passed a live emulator or a socket, kept in memory until the run is over, when a capture is written of it."""
 
 from dataclasses import dataclass, field
-from typing import Literal
 
 from glassbench.netem.packet import Packet
 
 MAX_BYTES = 500_000_000  # of packets, each wherever it is seen; from there on nothing is kept, and `left_out` counts
 _PACKET_BYTES = 200  # what else a packet takes
 
-Way = Literal["down", "up"]
-
 
 @dataclass
 class Recording:
-    """Packets as (way, whether delivered, at, packet) in the order in which they were seen; `at` is session time."""
+    """Packets as (link, whether delivered, at, packet) in the order in which they were seen; `at` is session time."""
 
-    seen: list[tuple[Way, bool, float, Packet]] = field(default_factory=list)
+    seen: list[tuple[str, bool, float, Packet]] = field(default_factory=list)
     left_out: int = 0
     _bytes: int = 0
 
-    def add(self, way: Way, packet: Packet, *, delivered: bool, at: float) -> None:
+    def add(self, link: str, packet: Packet, *, delivered: bool, at: float) -> None:
         """Keep a copy: the packet itself goes on."""
         self._bytes += len(packet.data) + _PACKET_BYTES
         if self._bytes > MAX_BYTES:
@@ -34,5 +31,6 @@ class Recording:
             packet.number,
             packet.sent_at,
             at,
+            packet.flow,
         )
-        self.seen.append((way, delivered, at, copy))
+        self.seen.append((link, delivered, at, copy))

@@ -7,13 +7,15 @@ _IPV6_EXTRA_BYTES = 20  # its header is so much longer than that of IPv4
 
 
 class RelayPort:
-    """What the end that is the peer of `udp` sends here goes to the end at `other`, whose packets leave from here."""
+    """What the end that is the peer of `udp` sends here goes to the end at `other`, whose packets leave from here. All
+    of it belongs to `flow`."""
 
-    def __init__(self, udp: UdpSocket, *, other: Address) -> None:
+    def __init__(self, udp: UdpSocket, *, other: Address, flow: int = 0) -> None:
         assert udp.peer is not None
         self.udp = udp
         self._end = udp.peer
         self._other = other
+        self._flow = flow
         self._header_bytes = IP_UDP_HEADER_BYTES + (_IPV6_EXTRA_BYTES if ":" in self._end[0] else 0)
 
     def fileno(self) -> int:
@@ -26,7 +28,7 @@ class RelayPort:
 
     def receive(self) -> list[Packet]:
         return [
-            Packet(data, peer, self._other, ecn, len(data) + self._header_bytes, 0, at, at)
+            Packet(data, peer, self._other, ecn, len(data) + self._header_bytes, 0, at, at, self._flow)
             for data, peer, ecn, at in self.udp.receive()
         ]
 

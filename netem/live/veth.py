@@ -10,16 +10,14 @@ import socket
 import struct
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from ipaddress import ip_interface
 from pathlib import Path
 
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
+from glassbench.netem.live.lab_plan import Attachment
 from glassbench.netem.live.namespaces import enter_network, this_network
-
-_MTU = 1500
 
 _SIOCETHTOOL = 0x8946
 _OFFLOADS = (0x1F, 0x24, 0x2C, 0x21, 0x19, 0x17, 0x15)  # TSO, GSO, GRO, UFO, SG, TX and RX checksums (ethtool.h)
@@ -27,21 +25,6 @@ _NO_DAD = 0x02  # IFA_F_NODAD
 _PERMANENT = 0x80  # NUD_PERMANENT
 _AFTER_OWN = 100  # metric: a network of the host's own devices is nearer
 _IFREQ = struct.Struct("16sP8x")
-
-
-@dataclass(frozen=True)
-class Attachment:
-    """What an end has of its wire: the name and hardware address of its device, its own addresses ("198.18.0.1/30"),
-    the hardware address behind which everybody else is, and where they are ("198.18.0.2", a neighbour, or a network
-    such as "default", behind the neighbour `via`)."""
-
-    device: str
-    hardware: str
-    addresses: tuple[str, ...]
-    peer_hardware: str
-    neighbours: tuple[str, ...]
-    routes: tuple[tuple[str, str], ...] = ()
-    mtu: int = _MTU
 
 
 def lay_wire(end: int, emulator: int, port: str, attachment: Attachment) -> None:
@@ -107,9 +90,10 @@ def _attach(ip: IPRoute, attachment: Attachment) -> None:
     for address in map(ip_interface, _usable(attachment.addresses)):
         no_dad = {"flags": _NO_DAD} if address.version == 6 else {}
         ip.addr("add", index=index, address=str(address.ip), prefixlen=address.network.prefixlen, **no_dad)
-    for neighbour in _usable(attachment.neighbours):
-        hardware = attachment.peer_hardware
-        ip.neigh("replace", dst=neighbour, lladdr=hardware, ifindex=index, state=_PERMANENT, family=_family(neighbour))
+    for neighbour, hardware in attachment.neighbours:
+        if _usable([neighbour]):
+            where = {"dst": neighbour, "lladdr": hardware, "family": _family(neighbour)}
+            ip.neigh("replace", ifindex=index, state=_PERMANENT, **where)
     for network, via in attachment.routes:
         if _usable([via]):
             ip.route("replace", dst=network, gateway=via, oif=index, family=_family(via), priority=_AFTER_OWN)

@@ -27,6 +27,7 @@ class CoDel:
 
     def __init__(self, *, limit_bytes: int, target: float = 0.005, interval: float = 0.1, ecn: bool = False) -> None:
         self._fifo = DropTail(limit_bytes=limit_bytes)
+        self.gone = self._fifo.gone
         self._target = positive("CoDel.target", target)
         self._interval = positive("CoDel.interval", interval)
         self._ecn = ecn
@@ -58,14 +59,14 @@ class CoDel:
                 if self._mark(head.packet):
                     self._drop_next_at = self._control_law(self._drop_next_at)
                     break
-                self._dropped += 1
+                self._drop(head.packet)
                 head = self._head(now)
                 self._dropping = head.may_drop
                 if self._dropping:
                     self._drop_next_at = self._control_law(self._drop_next_at)
         elif head.may_drop:
             if not self._mark(head.packet):
-                self._dropped += 1
+                self._drop(head.packet)
                 head = self._head(now)
             self._dropping = True
             # Soon after the last dropping state, start near the drop rate that held the queue then.
@@ -90,6 +91,11 @@ class CoDel:
             self._above_until = now + self._interval
             return _Head(packet, False)
         return _Head(packet, now >= self._above_until)
+
+    def _drop(self, packet: Packet | None) -> None:
+        self._dropped += 1
+        if packet is not None:
+            self.gone.append(packet)
 
     def _mark(self, packet: Packet | None) -> bool:
         if packet is None or not self._ecn or packet.ecn == NOT_ECT:

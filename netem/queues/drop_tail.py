@@ -17,12 +17,14 @@ class DropTail:
             float("inf") if limit_packets is None else positive("DropTail.limit_packets", limit_packets)
         )
         self._packets: deque[Packet] = deque()
+        self.gone: list[Packet] = []
         self.bytes = 0
         self.dropped = 0
 
     def push(self, packet: Packet) -> None:
         if self.bytes + packet.size_bytes > self._limit_bytes or len(self._packets) >= self._limit_packets:
             self.dropped += 1
+            self.gone.append(packet)
             return
         self.bytes += packet.size_bytes
         self._packets.append(packet)

@@ -8,6 +8,9 @@ from glassbench.netem.packet import Packet
 class Queue(Protocol):
     """Packets that wait for the link. The packet on the wire is not among them."""
 
+    gone: list[Packet]
+    """The packets that were dropped; whoever drives the queue empties the list, in place."""
+
     @property
     def bytes(self) -> int:
         """Size on the wire of all that waits."""

@@ -31,7 +31,7 @@ def check_element(make: MakeElement, *, keeps_order: bool = True) -> None:
 
     1. `clock`: it reads no clock.
     2. `conservation`: what was pushed is popped, dropped, lost or inside, and nothing twice; `counts()` says so at
-       every instant; in the end nothing is inside.
+       every instant; in the end nothing is inside. `gone` names every packet that was dropped or lost, once.
     3. `timer`: after `pop(now)` the timer is later than now, or None; when nothing is inside, it comes to an end.
     4. `due`: `pop(now)` gives packets in the order of their `at`, none later than now.
     5. `forward`: a packet leaves no sooner than it came, and stays inside for `shortest` seconds at least.

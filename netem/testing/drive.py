@@ -28,6 +28,7 @@ class _Driver:
         self._often = often
         self._pushed: dict[int, Packet] = {}  # as it was, by number
         self._popped: list[Packet] = []
+        self._named: list[Packet] = []  # as gone; kept, so that their ids stay their own
         self._ids: set[int] = set()
         self._looks = 0
 
@@ -109,3 +110,11 @@ class _Driver:
         gone = counts.dropped + counts.lost
         if counts.pushed + counts.duplicated != counts.popped + gone + counts.inside or min(told.values()) < 0:
             raise Broken("conservation", f"the counters do not add up: {told}")
+        for packet in self._element.gone:
+            if packet.number not in self._pushed or id(packet) in self._ids:
+                raise Broken("conservation", f"packet {packet.number} is named as gone and is not")
+            self._ids.add(id(packet))
+            self._named.append(packet)
+        self._element.gone.clear()
+        if len(self._named) != gone:
+            raise Broken("conservation", f"{gone} packets were dropped or lost, and {len(self._named)} named as gone")

@@ -20,9 +20,9 @@ from glassbench.netem.live.alignment_messages import QUESTION, TOKEN_BYTES, Answ
 from glassbench.netem.live.clock import LiveClock, monotonic_ns
 from glassbench.netem.live.device_port import DevicePort
 from glassbench.netem.live.driver import drive
-from glassbench.netem.live.emulator import Direction, emulate
-from glassbench.netem.live.lan import open_lan
-from glassbench.netem.live.lan_builder import HOSTS, PORT
+from glassbench.netem.live.emulator import EmulatedLink, between, emulate
+from glassbench.netem.live.lab import Lab
+from glassbench.netem.live.lab_plan import MEDIA_PORT, host_address, lan
 from glassbench.netem.live.namespaces import NamespacesRefused
 from glassbench.netem.live.udp_socket import UdpSocket
 from glassbench.netem.path import Path
@@ -55,23 +55,27 @@ def test_the_bound_holds_the_true_error_of_shifted_and_drifting_clocks(capsys: p
     clock = LiveClock(origin)
     with ExitStack() as cleanup:
         try:
-            lan = open_lan(cleanup)
+            lab = Lab(lan({"sender": [MEDIA_PORT], "receiver": [MEDIA_PORT]}), cleanup)
         except NamespacesRefused as error:
             pytest.skip(str(error))
         down = Path([Delay(0.004), Jitter(0.003, 0.02, np.random.default_rng(1), epoch=START_AT)])
         up = Path([Delay(0.001), Jitter(0.002, 0.02, np.random.default_rng(2), epoch=START_AT)])
-        ports = DevicePort(lan.to_sender, clock), DevicePort(lan.to_receiver, clock)
-        logs = [LinkLog(path, start_at=START_AT) for path in (down, up)]
-        ways = Direction(ports[0], ports[1], down, logs[0]), Direction(ports[1], ports[0], up, logs[1])
+        ports = DevicePort(lab.ports["sender"], clock), DevicePort(lab.ports["receiver"], clock)
+        links = [EmulatedLink(path, LinkLog(path, start_at=START_AT)) for path in (down, up)]
+        entries = between(*ports, *links)
         over = threading.Event()
-        link = threading.Thread(target=emulate, args=(ways, clock), kwargs={"until": 1e9, "done": over.is_set})
+        link = threading.Thread(
+            target=emulate, args=(entries, links, clock), kwargs={"until": 1e9, "done": over.is_set}
+        )
         link.start()
         try:
             time.sleep(0.3)  # until the kernel stamps
             for run in range(RUNS):
                 offset, drift = float(rng.uniform(-1e6, 1e6)), float(rng.uniform(-100e-6, 100e-6))
                 there = OtherClock(origin, offset, drift)
-                alignment, begin, end = exchange(lan.sender, lan.receiver, clock, there, rng.bytes(TOKEN_BYTES))
+                alignment, begin, end = exchange(
+                    lab.sockets["sender"][0], lab.sockets["receiver"][0], clock, there, rng.bytes(TOKEN_BYTES)
+                )
                 bound = alignment.bound(begin, end)
                 for at in np.linspace(begin, end, 20):
                     error = abs(alignment.to_remote(at) - there.of(at))
@@ -87,7 +91,11 @@ def test_the_bound_holds_the_true_error_of_shifted_and_drifting_clocks(capsys: p
 def exchange(own, other, here, there, token):
     """The exchanges that an arm of a tenth of a second gives."""
     begin = here.now()
-    asker, answerer, over = Asker(token, (HOSTS["ipv4"][1], PORT), start_at=begin), Answerer(token), threading.Event()
+    asker, answerer, over = (
+        Asker(token, (host_address(2), MEDIA_PORT), start_at=begin),
+        Answerer(token),
+        threading.Event(),
+    )
     options = {"until": 1e12, "done": lambda now: over.is_set()}
     thread = threading.Thread(target=drive, args=(answerer, UdpSocket(other, there), there), kwargs=options)
     thread.start()

@@ -173,7 +173,7 @@ def test_an_arm_that_fills_its_memory_is_ended_and_nothing_else(make_receiver: A
     attacked = hostile.Attacked(receiver.process, receiver.port, receiver.key)
     content = {"name": "large", "duration": "60s", "arms": ["udp"], "playout": "fixed:10s", "network": {}}
     plan = build({**content, "video": {"source": "lognormal", "bitrate": "1Mbit/s"}})
-    large = Ends(plan, plan.arms[0])
+    large = Ends(plan.media(plan.arms[0]))
     with Admitted(attacked, large) as sender:
         sender.begin()
         for sequence in range(1500):
@@ -214,7 +214,7 @@ class Admitted:
         until = time.monotonic() + SERVED
         while True:
             self.control = Control(attacked.connect())
-            self.control.send(Hello(version=VERSION, token=attacked.token, scenario=ask_for(ends)), 5)
+            self.control.send(Hello(version=VERSION, token=attacked.token, flow=ask_for(ends)), 5)
             answer = self.control.receive(Answer, SERVED)
             if answer.alignment is not None:
                 break

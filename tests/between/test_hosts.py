@@ -24,7 +24,8 @@ from glassbench.experiments.scenario.session_time import MEDIA_START
 from glassbench.experiments.worlds.hosts.control import ControlError
 from glassbench.experiments.worlds.remote import Remote
 from glassbench.experiments.worlds.table import OtherHost
-from glassbench.netem.live.lan import open_lan
+from glassbench.netem.live.lab import Lab
+from glassbench.netem.live.lab_plan import lan
 from glassbench.netem.live.namespaces import NamespacesRefused
 
 ROOT = Path(__file__).parents[2]
@@ -232,7 +233,7 @@ def test_an_interrupted_sender_keeps_what_was_measured_and_the_receiver_goes_on(
 def test_two_hosts_behind_an_emulated_link_see_its_delay(tmp_path: Path) -> None:
     try:
         with ExitStack() as cleanup:
-            open_lan(cleanup)
+            Lab(lan({"a": [], "b": []}), cleanup)
     except NamespacesRefused as error:
         pytest.skip(str(error))
     glass = " ".join(

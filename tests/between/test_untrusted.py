@@ -122,7 +122,7 @@ def test_a_sentence_of_the_other_end_steers_no_terminal() -> None:
 def ends(**fields: Any) -> Ends:
     content = {"name": "far", "duration": "2s", "arms": ["udp", "rtp"], "network": {}, **fields}
     plan = build({"video": {"source": "lognormal", "bitrate": "1Mbit/s"}, **content})
-    return Ends(plan, plan.arms[-1])
+    return Ends(plan.media(plan.arms[-1]))
 
 
 def test_what_a_sender_asks_for_is_what_the_receiver_builds() -> None:
@@ -134,8 +134,8 @@ def test_what_a_sender_asks_for_is_what_the_receiver_builds() -> None:
 
 
 @settings(max_examples=50)
-@given(scenario=st.dictionaries(st.sampled_from(["video", "arms", "network", "duration", "name", "x"]), anything))
-def test_a_scenario_of_anybody_is_refused_in_a_sentence(scenario: dict[str, object]) -> None:
+@given(scenario=st.dictionaries(st.sampled_from(["video", "arm", "stop", "duration", "name", "x"]), anything))
+def test_a_flow_of_anybody_is_refused_in_a_sentence(scenario: dict[str, object]) -> None:
     with pytest.raises(ScenarioError):
         asked_for(scenario, Limits())
     with pytest.raises(ScenarioError):
@@ -163,8 +163,10 @@ def test_a_receiver_opens_no_file_and_no_device_for_a_sender(
     with pytest.raises(ScenarioError, match=rf"opens no files of its host: video.{field}"):
         asked_for({**asked, "video": {**asked["video"], field: value}}, Limits())
     for network in ({"trace": "/dev/zero"}, {"down": [{"element": "trace", "trace": "/dev/zero"}], "up": []}):
-        with pytest.raises(ScenarioError, match="opens no files of its host: network"):
+        with pytest.raises(ScenarioError, match="unknown field 'network'"):
             asked_for({**asked, "network": network}, Limits())
+    with pytest.raises(ScenarioError, match="opens no files of its host: greedy"):
+        asked_for({**asked, "greedy": True}, Limits())
 
 
 @pytest.mark.parametrize(

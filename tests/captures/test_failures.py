@@ -142,8 +142,8 @@ def test_a_qlog_that_cannot_be_written_changes_no_byte_of_the_packets(
     """aioquic is not told of the failure: it would take the exception for its peer's fault and end the connection."""
     (tmp_path / "sender.sqlog").mkdir()
     capture = ArmCapture(tmp_path, "test")
-    capture.observer("sender").on_qlog("text")
-    capture.observer("sender").on_qlog("text")
+    capture.observer("sender", "media").on_qlog("text")
+    capture.observer("sender", "media").on_qlog("text")
     with pytest.raises(ResultsError, match=r"^cannot write .*/sender\.sqlog: Is a directory$"):
         capture.check()
     with pytest.raises(ResultsError, match=r"sender\.sqlog"):

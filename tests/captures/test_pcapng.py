@@ -123,7 +123,7 @@ def test_a_link_is_seen_where_packets_enter_and_where_they_leave(read_capture: R
     simulator.add_node("a", A, Talker())
     simulator.add_node("b", B, Talker())
     link = LinkCapture(pcapng, "down", index=index)
-    simulator.add_link(A, B, Path([MarkThenLose(0.25)]), capture=link)
+    simulator.add_route(A, B, [simulator.add_link(Path([MarkThenLose(0.25)]), capture=link)])
     simulator.run(until=1005.0)
     capture = read_capture(b"".join(blocks))
     assert capture.interfaces == ["down, sent", "down, delivered"]

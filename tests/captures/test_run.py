@@ -127,10 +127,10 @@ def test_opening_and_reporting_a_run_leaves_captures_alone(captured: Run) -> Non
 
 def test_packets_do_not_gather_in_memory(tmp_path: Path) -> None:
     capture = ArmCapture(tmp_path, "test")
-    file = tmp_path / "link.pcapng"
+    file, down = tmp_path / "link.pcapng", capture.link("down")
     for number in range(3000):
         packet = Packet(bytes(1000), ("10.0.0.1", 1), ("10.0.0.2", 2), 0, 1028, number, 0.0, 0.0)
-        capture.link("down").sent([packet], now=1000.0 + number)
+        down.sent([packet], now=1000.0 + number)
         if number > 1100:  # the first ones wait for keys
             assert file.stat().st_size > number * 1028 - 2**17
     capture.close()
@@ -154,11 +154,12 @@ def test_secrets_stand_ahead_of_the_first_packets(
     """The first packets are those of a handshake: after a thousand packets the handshake is over."""
     capture = ArmCapture(tmp_path, "test")
     packet = Packet(b"x", ("10.0.0.1", 1), ("10.0.0.2", 2), 0, 29, 0, 0.0, 0.0)
+    up = capture.link("up")
     for _ in range(packets):
-        capture.link("up").sent([packet], now=1000.0)
+        up.sent([packet], now=1000.0)
     for line in [*keys, *keys]:
-        capture.observer("sender").on_keys(f"{line}\n")
-    capture.link("up").sent([packet], now=1001.0)
+        capture.observer("sender", "media").on_keys(f"{line}\n")
+    up.sent([packet], now=1001.0)
     capture.close()
     read = read_capture((tmp_path / "link.pcapng").read_bytes())
     assert len(read.packets) == packets + 1

@@ -12,10 +12,10 @@ from glassbench.experiments.scenario.delay_specs import DelaySpec
 from glassbench.experiments.scenario.element_spec import Surroundings
 from glassbench.experiments.scenario.elements import ELEMENTS
 from glassbench.experiments.scenario.loss_specs import LossEpisodesSpec
+from glassbench.experiments.scenario.session_spec import MAX_DURATION
 from glassbench.experiments.scenario.shipped import SCENARIOS
-from glassbench.experiments.scenario.spec import MAX_DURATION
 from glassbench.experiments.scenario.toml_text import to_toml
-from glassbench.experiments.worlds.links import open_link
+from glassbench.experiments.worlds.links import open_links
 from glassbench.netem.path import Path as NetworkPath
 from glassbench.netem.simulator import START_AT
 from glassbench.testing import check_element
@@ -307,7 +307,7 @@ def _plain() -> dict[str, object]:
 
 def test_the_longest_scenario_fits_a_generated_trace() -> None:
     scenario = build({**_plain(), "duration": f"{MAX_DURATION:g}s", "network": {"trace": "steps"}})
-    link = open_link(scenario, "down", start_at=0.0, media_start=2.0)
+    link = open_links(scenario, start_at=0.0, media_start=2.0)["network", "down"]
     (capacity,) = link.capacities
     assert capacity(MAX_DURATION, MAX_DURATION + 1.0) > 0
 
@@ -317,7 +317,7 @@ def test_a_trace_file_that_has_changed_is_read_anew(tmp_path: Path) -> None:
     content = {**_plain(), "network": {"trace": str(file)}}
 
     def mbps() -> float:
-        link = open_link(build(content), "down", start_at=0.0, media_start=2.0)
+        link = open_links(build(content), start_at=0.0, media_start=2.0)["network", "down"]
         return link.capacities[0](2.0, 3.0) * 8 / 1e6
 
     file.write_text("time_s,rate_mbps\n0,2\n")

@@ -8,7 +8,7 @@ import pytest
 
 from glassbench.experiments.scenario import Scenario, ScenarioError, build
 from glassbench.experiments.scenario.trace_window import TraceWindow, trace_window
-from glassbench.experiments.worlds.links import open_link
+from glassbench.experiments.worlds.links import open_links
 from glassbench.experiments.worlds.reuse import Reuse
 from glassbench.experiments.worlds.virtual import run_arm
 
@@ -29,7 +29,7 @@ def scenario(network: dict[str, Any], seed: int = 1, **fields: Any) -> Scenario:
 
 def mbps(plan: Scenario, at: float, direction: Any = "down") -> float:
     """The rate of the link over a tenth of a second, `at` seconds after the first capture."""
-    link = open_link(plan, direction, start_at=START_AT, media_start=MEDIA_START)
+    link = open_links(plan, start_at=START_AT, media_start=MEDIA_START)["network", direction]
     return link.capacity_bytes(MEDIA_START + at) * 8 / 0.1 / 1e6
 
 

@@ -13,7 +13,7 @@ from glassbench.experiments.account.ledger_error import LedgerError
 from glassbench.experiments.scenario import Scenario
 from glassbench.experiments.scenario.session_time import MEDIA_START
 from glassbench.experiments.scenario.tracks import CHAT_TRACK, VIDEO_TRACK
-from glassbench.experiments.worlds.links import check_conservation, open_link
+from glassbench.experiments.worlds.links import check_conservation, open_links
 from glassbench.experiments.worlds.reuse import Reuse
 from glassbench.experiments.worlds.virtual import run_arm
 from glassbench.experiments.worlds.world import Watch
@@ -120,7 +120,7 @@ def test_all_arms_meet_the_same_loss_episodes(
             before = len(seen)
             run_arm(scenario, scenario.arm(label), reuse)
             assert any(lost for _, lost in seen[before:])
-    link = open_link(scenario, "down", start_at=START_AT, media_start=MEDIA_START)
+    link = open_links(scenario, start_at=START_AT, media_start=MEDIA_START)["network", "down"]
     [episodes] = [element for element in link.path.elements if isinstance(element, LossEpisodes)]
     for at, lost in sorted(seen):  # in time over all arms: one process explains the losses of all of them
         assert episodes.loses(Packet(b"", ("a", 1), ("b", 2), 0, 100, 0, at, at)) == lost
@@ -133,7 +133,7 @@ RARER = {**LOSS, "mean_loss": "5%"}
 def bad_moments(make_scenario: MakeScenario, down: list[dict[str, Any]], place: int, seed: int = 3) -> list[bool]:
     """Which of 2000 milliseconds the element at a place of the downlink loses."""
     scenario = make_scenario(network={"down": down, "up": []}, seed=seed)
-    link = open_link(scenario, "down", start_at=START_AT, media_start=MEDIA_START)
+    link = open_links(scenario, start_at=START_AT, media_start=MEDIA_START)["network", "down"]
     _, [element] = link.parts[place]
     assert isinstance(element, LossEpisodes)
     instants = START_AT + np.arange(2000) * 0.001
@@ -163,7 +163,7 @@ def test_a_named_element_keeps_its_dice_while_its_fields_vary(make_scenario: Mak
     def delays(**fields: str) -> list[float]:
         jitter = {"element": "jitter", **fields}
         scenario = make_scenario(network={"down": [jitter], "up": []})
-        [element] = open_link(scenario, "down", start_at=START_AT, media_start=MEDIA_START).path.elements
+        [element] = open_links(scenario, start_at=START_AT, media_start=MEDIA_START)["network", "down"].path.elements
         assert isinstance(element, Jitter)
         return [element.delay_at(START_AT + n * 0.01) for n in range(100)]
 
@@ -219,11 +219,13 @@ def test_what_an_arm_cannot_do_is_unsupported_with_its_reason(
 
 
 def test_packets_that_are_not_conserved_are_a_defect(make_scenario: MakeScenario) -> None:
-    link = open_link(make_scenario(), "down", start_at=START_AT, media_start=MEDIA_START)
-    link.path.push(Packet(b"", ("a", 1), ("b", 2), 0, 100, 0, START_AT, START_AT))
-    check_conservation(link, 1)
+    link = open_links(make_scenario(), start_at=START_AT, media_start=MEDIA_START)["network", "down"]
+    packet = Packet(b"", ("a", 1), ("b", 2), 0, 100, 0, START_AT, START_AT)
+    link.path.push(packet)
+    link.log.sent([packet])
+    check_conservation(link, 1, now=START_AT)
     with pytest.raises(LedgerError, match="2 packets were sent down, 1 entered"):
-        check_conservation(link, 2)
+        check_conservation(link, 2, now=START_AT)
 
 
 @pytest.mark.parametrize("playout", ["fixed:300ms", "adaptive"])
@@ -243,7 +245,7 @@ def test_playout_is_an_axis_of_its_own(make_scenario: MakeScenario, reuse: Reuse
 
 def test_a_trace_brings_the_delay_and_the_loss_that_it_records(make_scenario: MakeScenario) -> None:
     def kinds(scenario: Scenario) -> list[str]:
-        link = open_link(scenario, "down", start_at=START_AT, media_start=MEDIA_START)
+        link = open_links(scenario, start_at=START_AT, media_start=MEDIA_START)["network", "down"]
         return [type(element).__name__ for element in link.path.elements]
 
     scenario = make_scenario(network={"trace": "satellite"})

@@ -95,7 +95,7 @@ def test_what_is_not_in_a_capture_is_said(tmp_path: Path) -> None:
     told.on_qlog("y" * MAX_BYTES)
     with open_capture(tmp_path / "captures", "title") as capture:
         assert capture is not None
-        said = replay(capture, recording, {"sender": told})
+        said = replay(capture, recording, ["down", "up"], {("media", "sender"): told})
     assert said == [
         "a capture is full: 3 packets are not in it",
         "a capture is full: 1 records of its qlogs are not in it",

@@ -12,13 +12,13 @@ from glassbench import run
 from glassbench.experiments.scenario import Scenario, build
 from glassbench.experiments.worlds.live.kernel_commands import NotInKernel
 from glassbench.experiments.worlds.live.wiring import kernel_commands
-from glassbench.netem.live.lan import open_kernel_lan
-from glassbench.netem.live.lan_builder import DEVICES
+from glassbench.netem.live.lab import Lab
+from glassbench.netem.live.lab_plan import lan
 from glassbench.netem.live.namespaces import NamespacesRefused
 
 ROOT = Path(__file__).parents[2]
 GLASS = "import sys; from glassbench.experiments.cli.main import main; sys.exit(main())"
-NETEM = f"tc qdisc add dev {DEVICES[0]} root netem"
+NETEM = "tc qdisc add dev to-sender root netem"
 
 
 def scenario(network: dict[str, Any], duration: str = "2s") -> Scenario:
@@ -34,7 +34,7 @@ def refuses(*commands: str) -> str:
     """What this kernel says against these commands; empty if nothing."""
     try:
         with ExitStack() as cleanup:
-            open_kernel_lan(cleanup, commands)
+            Lab(lan({"sender": [], "receiver": []}), cleanup, kernel=commands)
     except NamespacesRefused as error:
         return str(error)
     return ""

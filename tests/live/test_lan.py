@@ -15,9 +15,11 @@ from glassbench.netem.elements.delay import Delay
 from glassbench.netem.link_log import LinkLog
 from glassbench.netem.live.clock import LiveClock, monotonic_ns
 from glassbench.netem.live.device_port import DevicePort, ecn_of, with_ecn
-from glassbench.netem.live.emulator import Direction, emulate
-from glassbench.netem.live.lan import open_lan
-from glassbench.netem.live.lan_builder import HOSTS, PORT, Family
+from glassbench.netem.live.emulator import EmulatedLink, between, emulate
+from glassbench.netem.live.lab import Lab
+from glassbench.netem.live.lab_plan import MEDIA_PORT as PORT
+from glassbench.netem.live.lab_plan import Family, host_address
+from glassbench.netem.live.lab_plan import lan as hosts_of_a_lan
 from glassbench.netem.live.namespaces import NamespacesRefused
 from glassbench.netem.live.udp_socket import UdpSocket
 from glassbench.netem.path import Path as LinkPath
@@ -31,7 +33,7 @@ class Running:
     sender: UdpSocket
     receiver: UdpSocket
     hosts: tuple[str, str]
-    down: Direction
+    down: EmulatedLink
     ports: tuple[DevicePort, DevicePort]
     clock: LiveClock
 
@@ -44,22 +46,21 @@ def lan(request: pytest.FixtureRequest) -> Iterator[Running]:
     clock = LiveClock(monotonic_ns())
     with ExitStack() as cleanup:
         try:
-            made = open_lan(cleanup, family)
+            lab = Lab(hosts_of_a_lan({"sender": [PORT], "receiver": [PORT]}, family), cleanup)
         except NamespacesRefused as error:
             pytest.skip(str(error))
-        ports = DevicePort(made.to_sender, clock), DevicePort(made.to_receiver, clock)
+        ports = DevicePort(lab.ports["sender"], clock), DevicePort(lab.ports["receiver"], clock)
         paths = [LinkPath([Delay(DELAY)]) for _ in range(2)]
-        logs = [LinkLog(path, start_at=clock.now()) for path in paths]
-        down = Direction(ports[0], ports[1], paths[0], logs[0])
-        up = Direction(ports[1], ports[0], paths[1], logs[1])
+        down, up = (EmulatedLink(path, LinkLog(path, start_at=clock.now())) for path in paths)
+        entries = between(*ports, down, up)
         over = threading.Event()
         options = {"until": clock.now() + 60, "done": over.is_set}
-        thread = threading.Thread(target=emulate, args=((down, up), clock), kwargs=options)
+        thread = threading.Thread(target=emulate, args=(entries, [down, up], clock), kwargs=options)
         thread.start()
         try:
             time.sleep(0.2)  # until the kernel stamps
-            sender, receiver = UdpSocket(made.sender, clock), UdpSocket(made.receiver, clock)
-            yield Running(sender, receiver, HOSTS[family], down, ports, clock)
+            sender, receiver = (UdpSocket(lab.sockets[name][0], clock) for name in ("sender", "receiver"))
+            yield Running(sender, receiver, (host_address(1, family), host_address(2, family)), down, ports, clock)
         finally:
             over.set()
             thread.join()

@@ -13,9 +13,11 @@ from glassbench.experiments.worlds.live import arm
 from glassbench.experiments.worlds.live.arm import run_arm as run_arm_live
 from glassbench.experiments.worlds.live.part import PartReport
 from glassbench.experiments.worlds.live.process_report import ProcessReport
-from glassbench.experiments.worlds.live.task import PART_ROLES
+from glassbench.experiments.worlds.live.task import EMULATOR
 from glassbench.experiments.worlds.world import Watch
 from glassbench.netem.live.pauses import Pauses
+
+PARTS = ("sender", EMULATOR, "receiver")
 
 SCENARIO = build(
     {
@@ -89,7 +91,7 @@ def known(late_ms: float, pauses_of: int = 1, **paused_ms: float) -> dict[str, A
                 pauses={"total_ms": (took := paused_ms.get(role, 0.0)), "longest_ms": took / pauses_of},
             )
         )
-        for role in PART_ROLES
+        for role in PARTS
     }
 
 
@@ -128,8 +130,8 @@ def test_each_process_that_stands_still_is_seen_and_said(monkeypatch: pytest.Mon
     pids: list[int] = []
     start = arm._start
 
-    def start_and_note(task: Any) -> Any:
-        part = start(task)
+    def start_and_note(name: str, task: Any) -> Any:
+        part = start(name, task)
         pids.append(part.pid)
         return part
 
@@ -144,8 +146,8 @@ def test_each_process_that_stands_still_is_seen_and_said(monkeypatch: pytest.Mon
             stopped.append(pid)
 
     result = run_arm_live(SCENARIO, SCENARIO.arms[0], None, Watch(progress=stop_one), emulator="relay")
-    assert len(stopped) == len(PART_ROLES)
-    for role in PART_ROLES:
+    assert len(stopped) == len(PARTS)
+    for role in PARTS:
         assert result.stats["live"][role]["pauses"]["longest_ms"] > 150, role
     (said,) = [note for note in result.notes if note.startswith("the machine stood still: ")]
     for name in ("the sender", "the link", "the receiver"):

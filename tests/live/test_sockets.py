@@ -14,7 +14,7 @@ from glassbench.netem.elements.delay import Delay
 from glassbench.netem.link_log import LinkLog
 from glassbench.netem.live.clock import LiveClock, monotonic_ns
 from glassbench.netem.live.driver import drive
-from glassbench.netem.live.emulator import Direction, emulate
+from glassbench.netem.live.emulator import EmulatedLink, between, emulate
 from glassbench.netem.live.lateness import Lateness
 from glassbench.netem.live.relay_port import RelayPort
 from glassbench.netem.live.udp_socket import UdpSocket, open_socket, trains
@@ -209,8 +209,8 @@ def test_the_driver_answers_keeps_timers_and_never_goes_back_in_time(clock: Live
 class Link(NamedTuple):
     sender: UdpSocket
     receiver: UdpSocket
-    down: Direction
-    up: Direction
+    down: EmulatedLink
+    up: EmulatedLink
     ports: tuple[RelayPort, RelayPort]
 
 
@@ -221,18 +221,19 @@ def link(pair: tuple[UdpSocket, UdpSocket], clock: LiveClock) -> Iterator[Link]:
     host = sender.address[0]
     to_sender, to_receiver = (UdpSocket(open_socket(host), clock, peer=end.address) for end in pair)
 
-    def direction(entry: RelayPort, exit: RelayPort) -> Direction:
+    def emulated() -> EmulatedLink:
         path = Path([Delay(DELAY)])
-        return Direction(entry, exit, path, LinkLog(path, start_at=clock.now()))
+        return EmulatedLink(path, LinkLog(path, start_at=clock.now()))
 
     ports = (
         RelayPort(to_sender, other=receiver.address),
         RelayPort(to_receiver, other=sender.address),
     )
-    down, up = direction(ports[0], ports[1]), direction(ports[1], ports[0])
+    down, up = emulated(), emulated()
+    entries = between(*ports, down, up)
     over = threading.Event()
     options = {"until": clock.now() + 60, "done": over.is_set}
-    thread = threading.Thread(target=emulate, args=((down, up), clock), kwargs=options)
+    thread = threading.Thread(target=emulate, args=(entries, [down, up], clock), kwargs=options)
     thread.start()
     yield Link(sender, receiver, down, up, ports)
     over.set()

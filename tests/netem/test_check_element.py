@@ -39,6 +39,12 @@ class LosesWithoutAWord(Delay):
             super().push(packet)
 
 
+class DoesNotNameALoss(RandomLoss):
+    def push(self, packet):
+        super().push(packet)
+        self.gone.clear()
+
+
 class NeverGivesBack(Delay):
     """The last packet stays inside, and no timer asks for it."""
 
@@ -171,6 +177,7 @@ FAULTS = {
     "a clock read": (lambda rng: ReadsAClock(0.01), "clock"),
     "a loss counted twice": (lambda rng: CountsALossTwice(0.3, rng), "conservation"),
     "a loss that is not counted": (lambda rng: LosesWithoutAWord(0.01), "conservation"),
+    "a loss that is not named": (lambda rng: DoesNotNameALoss(0.3, rng), "conservation"),
     "a packet that never comes back": (lambda rng: NeverGivesBack(0.01), "conservation"),
     "a timer in the past": (lambda rng: TimerInThePast(0.01), "timer"),
     "a timer that never ends": (lambda rng: AsksForEver(0.01), "timer"),

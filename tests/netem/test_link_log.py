@@ -43,7 +43,7 @@ def logged(times, elements, until, interval=0.01):
     simulator.add_node("b", B, Host())
     path = Path(elements)
     log = LinkLog(path, start_at=START_AT, interval=interval)
-    simulator.add_link(A, B, path, log=log)
+    simulator.add_route(A, B, [simulator.add_link(path, log=log)])
     simulator.run(until=until)
     return log.table(simulator.now), path.counts()
 

@@ -7,12 +7,13 @@ from glassbench.netem.elements.delay import Delay
 from glassbench.netem.elements.fixed_rate import FixedRate
 from glassbench.netem.elements.loss_episodes import LossEpisodes
 from glassbench.netem.elements.random_delay import RandomDelay
+from glassbench.netem.link_log import LinkLog
 from glassbench.netem.packet import IP_UDP_HEADER_BYTES
 from glassbench.netem.path import Path
 from glassbench.netem.queues.drop_tail import DropTail
 from glassbench.netem.simulator import START_AT, LivelockError, Simulator
 
-A, B, R = ("10.0.0.1", 1), ("10.0.0.2", 2), ("10.0.0.3", 3)
+A, B, C, R = ("10.0.0.1", 1), ("10.0.0.2", 2), ("10.0.0.4", 4), ("10.0.0.3", 3)
 
 
 class Host:
@@ -62,8 +63,8 @@ def pair(a, b, *, there, back=None, **options):
     simulator = Simulator(**options)
     simulator.add_node("a", A, a)
     simulator.add_node("b", B, b)
-    simulator.add_link(A, B, Path(there))
-    simulator.add_link(B, A, Path(back if back is not None else there[:0]))
+    simulator.add_route(A, B, [simulator.add_link(Path(there))])
+    simulator.add_route(B, A, [simulator.add_link(Path(back if back is not None else there[:0]))])
     return simulator
 
 
@@ -90,14 +91,14 @@ def test_a_relay_connects_two_hosts_that_have_no_link():
     simulator = Simulator()
     for name, address, endpoint in [("a", A, a), ("relay", R, relay), ("b", B, b)]:
         simulator.add_node(name, address, endpoint)
-    simulator.add_link(A, R, Path([Delay(0.01)]))
-    simulator.add_link(R, B, Path([Delay(0.02)]))
+    simulator.add_route(A, R, [simulator.add_link(Path([Delay(0.01)]))])
+    simulator.add_route(R, B, [simulator.add_link(Path([Delay(0.02)]))])
     simulator.run(until=START_AT + 3)
     assert [(at, data, peer) for at, data, peer, _ in b.received] == [
         (pytest.approx(START_AT + 1.03, abs=1e-9), b"1", R),
         (pytest.approx(START_AT + 2.03, abs=1e-9), b"2", R),
     ]
-    assert {ends: link.path.counts().popped for ends, link in simulator.links.items()} == {(A, R): 2, (R, B): 2}
+    assert {ends: route.sent_packets for ends, route in simulator.routes.items()} == {(A, R): 2, (R, B): 2}
 
 
 def test_packets_to_an_address_without_a_link_are_counted():
@@ -117,9 +118,9 @@ def test_conservation_holds_on_every_link_at_every_instant():
     simulator = pair(a, b, there=there)
     for at in np.linspace(START_AT, START_AT + 3, 50):
         simulator.run(until=float(at))
-        link = simulator.links[A, B]
-        counts = link.path.counts()
-        assert link.sent_packets == counts.pushed == 400 - len(a.plan)
+        route = simulator.routes[A, B]
+        counts = route.first.path.counts()
+        assert route.sent_packets == route.first.entered_packets == counts.pushed == 400 - len(a.plan)
         assert counts.popped == len(b.received)
         assert counts.pushed == counts.popped + counts.dropped + counts.lost + counts.inside
     assert counts.dropped > 0 and counts.lost > 0 and counts.inside == 0
@@ -181,7 +182,7 @@ def test_at_one_instant_deliveries_come_before_timers_and_nodes_in_the_order_the
     simulator = Simulator()
     for (name, host), address in zip(hosts.items(), [R, A, B], strict=True):
         simulator.add_node(name, address, host)
-    simulator.add_link(A, B, Path([Delay(0.5)]))
+    simulator.add_route(A, B, [simulator.add_link(Path([Delay(0.5)]))])
     simulator.run(until=at)
     assert order == [("a", "timer"), ("b", "datagram"), ("c", "timer"), ("a", "timer"), ("b", "timer")]
 
@@ -257,6 +258,37 @@ def test_settle_looks_at_an_endpoint_that_was_called_from_outside():
     ]
 
 
+def test_flows_share_the_queue_of_a_link_and_each_has_its_own_delay():
+    rng = np.random.default_rng(2)
+    plans = [[(START_AT + at, bytes(1000), B) for at in np.sort(rng.uniform(0, 2, 300))] for _ in range(2)]
+    plans[1] = [(at, data, R) for at, data, _ in plans[1]]
+    hosts = {address: Host(plan) for address, plan in zip((A, C), plans, strict=True)} | {B: Host(), R: Host()}
+    simulator = Simulator()
+    for name, (address, host) in enumerate(hosts.items()):
+        simulator.add_node(str(name), address, host)
+    bottleneck = FixedRate(2e6, DropTail(limit_packets=9))
+    path = Path([bottleneck])
+    log = LinkLog(path, start_at=START_AT, interval=0.1, flows=2)
+    shared = simulator.add_link(path, log=log)
+    near, far = simulator.add_link(Path([Delay(0.01)])), simulator.add_link(Path([Delay(0.2)]))
+    simulator.add_route(A, B, [near, shared], flow=0)
+    simulator.add_route(C, R, [shared, far], flow=1)
+    simulator.run(until=START_AT + 4)
+    for host, peer, own in ((hosts[B], A, 0.01), (hosts[R], C, 0.2)):
+        delays = [at - sent for (at, _, _, _), (sent, _, _) in zip(host.received, plans[peer == C], strict=False)]
+        assert {sender for _, _, sender, _ in host.received} == {peer}
+        assert min(delays) == pytest.approx(own + 1028 * 8 / 2e6, abs=1e-6)
+    table = log.table(simulator.now)
+    counts = path.counts()
+    missing = [int(flow.missing_packets.sum()) for flow in table.flows]
+    assert min(missing) > 0 and sum(missing) == counts.dropped
+    for flow, host, gone in zip(table.flows, (hosts[B], hosts[R]), missing, strict=True):
+        assert flow.sent_bytes.sum() == 300 * 1028
+        assert flow.delivered_bytes.sum() == len(host.received) * 1028 == (300 - gone) * 1028
+    assert sum(flow.sent_bytes for flow in table.flows).tolist() == table.sent_bytes.tolist()
+    assert sum(flow.delivered_bytes for flow in table.flows).tolist() == table.delivered_bytes.tolist()
+
+
 def test_wrong_use_is_refused_in_one_sentence():
     simulator = pair(Host(), Host(), there=[])
     with pytest.raises(ValueError, match="taken by 'a'"):
@@ -264,9 +296,12 @@ def test_wrong_use_is_refused_in_one_sentence():
     with pytest.raises(ValueError, match="taken by 'b'"):
         simulator.add_node("b", R, Host())
     with pytest.raises(ValueError, match="no node has the address"):
-        simulator.add_link(A, R, Path([]))
+        simulator.add_route(A, R, [simulator.add_link(Path([]))])
     with pytest.raises(ValueError, match="there is one already"):
-        simulator.add_link(A, B, Path([]))
+        simulator.add_route(A, B, [simulator.add_link(Path([]))])
+    twice = simulator.add_link(Path([]))
+    with pytest.raises(ValueError, match="flow 0 passes one of its links already"):
+        simulator.add_route(B, B, [twice, twice])
     with pytest.raises(ValueError, match=r"it is 1000\.0 already"):
         simulator.run(until=START_AT - 1)
     with pytest.raises(ValueError, match="timer_resolution"):

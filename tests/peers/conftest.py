@@ -202,7 +202,7 @@ class Bench:
             "keyframe_interval": FPS,
         }
         scenario = build({"name": "peers", "duration": f"{SECONDS:g}s", "arms": [arm], "video": video, "network": {}})
-        return Ends(scenario, scenario.arms[0])
+        return Ends(scenario.media(scenario.arms[0]))
 
     def sender(self, ends: Ends, transport: Transport, clock: LiveClock) -> tuple[SenderPipeline, list[bytes]]:
         """The pipeline, and a list which it fills with the access units that it encodes."""

@@ -95,8 +95,8 @@ class Call:
         self.simulator.add_node("receiver", RECEIVER, self.receiver)
         forward = self.forward if self.forward is not None else self.link()
         backward = self.backward if self.backward is not None else [Delay(self.delay)]
-        self.simulator.add_link(SENDER, RECEIVER, Path(forward))
-        self.simulator.add_link(RECEIVER, SENDER, Path(backward))
+        self.simulator.add_route(SENDER, RECEIVER, [self.simulator.add_link(Path(forward))])
+        self.simulator.add_route(RECEIVER, SENDER, [self.simulator.add_link(Path(backward))])
 
     def link(self) -> list[Element]:
         return [FixedRate(self.rate_bps, DropTail(limit_bytes=self.queue_bytes)), Delay(self.delay)]

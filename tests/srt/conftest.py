@@ -157,8 +157,8 @@ def make_call(timer_resolution: float) -> Callable[..., Call]:
         }
         simulator.add_node("sender", SENDER, ends["sender"])
         simulator.add_node("receiver", RECEIVER, ends["receiver"])
-        simulator.add_link(SENDER, RECEIVER, Path([Delay(rtt / 2)] if there is None else there))
-        simulator.add_link(RECEIVER, SENDER, Path([Delay(rtt / 2)] if back is None else back))
+        simulator.add_route(SENDER, RECEIVER, [simulator.add_link(Path([Delay(rtt / 2)] if there is None else there))])
+        simulator.add_route(RECEIVER, SENDER, [simulator.add_link(Path([Delay(rtt / 2)] if back is None else back))])
         call = Call(simulator, ends["sender"], ends["receiver"])
         if connect:
             call.connect()

@@ -129,7 +129,7 @@ def _capacity(axes: Axes, run: Run) -> None:
 
 
 def _backlog(axes: Axes, run: Run, arm: str, deepest: float) -> None:
-    rows = run.links[(run.links["arm"] == arm) & (run.links["direction"] == "down")]
+    rows = run.downlink[run.downlink["arm"] == arm]
     behind = axes.twinx()
     behind.fill_between(rows["at"], rows["backlog_bytes"] / 1e3, step="post", color=_QUEUE, linewidth=0)
     behind.set_ylim(0, deepest)
@@ -142,7 +142,7 @@ def _backlog(axes: Axes, run: Run, arm: str, deepest: float) -> None:
 
 def _deepest(run: Run) -> float:
     """The upper end of the queue scale, in kB."""
-    down = run.links.loc[run.links["direction"] == "down", "backlog_bytes"]
+    down = run.downlink["backlog_bytes"]
     return max(1.0, 1.05 * float(down.max()) / 1e3) if len(down) else 1.0
 
 

@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from glassbench.experiments.scenario import Scenario, ScenarioError, build
+from glassbench.experiments.scenario import ScenarioError
+from glassbench.experiments.scenario.flow import Flow
 from glassbench.experiments.scenario.toml_file import first_sentence
 from glassbench.experiments.scenario.units import DURATION, RATE
 from glassbench.experiments.worlds.ends import Ends
@@ -40,30 +41,28 @@ class _Video(BaseModel):
 
 
 class _NamesNothing(BaseModel):
-    """A scenario in which nothing is the name of a file or a device. The rest of it is not looked at here."""
+    """A flow in which nothing is the name of a file. The rest of it is not looked at here."""
 
     model_config = ConfigDict(strict=True, extra="allow")
-    arms: Annotated[list[Any], Field(min_length=1, max_length=1)]
-    network: Annotated[dict[str, Any], Field(max_length=0)]
     video: _Video
+    greedy: Literal[False] = False
 
 
 def ask_for(ends: Ends) -> dict[str, Any]:
-    """The scenario for a receiver: of one arm, with the size and the rate of the pictures, without the network and
-    without what is a matter of the sender."""
-    content = ends.scenario.dump()
+    """The flow for a receiver: with the size and the rate of the pictures, without what is a matter of the sender."""
+    content = ends.flow.dump()
     video = {name: value for name, value in content["video"].items() if name not in ("encode_cost", "decode_cost")}
-    if ends.scenario.video.has_pictures():
+    if ends.flow.has_pictures:
         width, height = ends.picture_size
         video.update(source="synthetic", width=width, height=height)
     else:
         video.update(source="lognormal")
     video.update(fps=float(ends.source.fps))
-    return {**content, "arms": [ends.arm.table()], "video": video, "network": {}}
+    return {**content, "video": video}
 
 
 def asked_for(content: Mapping[str, Any], limits: Limits) -> Ends:
-    """The ends of the arm that a sender asks for. Nothing that a sender names is opened, whatever it says.
+    """The ends of the flow that a sender asks for. Nothing that a sender names is opened, whatever it says.
 
     Raises ScenarioError with one sentence, and Unsupported.
     """
@@ -76,20 +75,23 @@ def asked_for(content: Mapping[str, Any], limits: Limits) -> Ends:
             raise ScenarioError(
                 f"video.{side}: found {pixels} pixels; this receiver accepts {limits.side} (--max-side there)"
             )
-    scenario = build(content)
-    if scenario.duration > limits.duration:
+    try:
+        flow = Flow.model_validate(content)
+    except ValidationError as error:
+        raise ScenarioError(first_sentence(error)) from None
+    if flow.duration > limits.duration:
         raise ScenarioError(
-            f"duration: found {DURATION.format(scenario.duration)}; this receiver accepts "
+            f"duration: found {DURATION.format(flow.duration)}; this receiver accepts "
             f"{DURATION.format(limits.duration)} (--max-duration there)"
         )
-    if (rate := _rate(scenario)) > limits.rate:
+    if (rate := _rate(flow)) > limits.rate:
         raise ScenarioError(
             f"video and chat: found {rate / 1e6:g}Mbit/s; this receiver accepts {RATE.format(limits.rate)} "
             "(--max-rate there)"
         )
-    return Ends(scenario, scenario.arms[0])
+    return Ends(flow)
 
 
-def _rate(scenario: Scenario) -> float:
-    chat = scenario.chat
-    return scenario.video.bitrate + (chat.size * 8 / chat.interval if chat else 0.0)
+def _rate(flow: Flow) -> float:
+    chat = flow.chat
+    return flow.video.bitrate + (chat.size * 8 / chat.interval if chat else 0.0)

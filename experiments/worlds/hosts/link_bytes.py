@@ -3,8 +3,9 @@
 import math
 from collections.abc import Mapping
 
-from glassbench.experiments.account.reports import LinkReport, LinkRow
+from glassbench.experiments.account.reports import FlowRow, LinkReport, LinkRow
 from glassbench.experiments.scenario.element_spec import Direction
+from glassbench.experiments.scenario.flow_spec import MEDIA
 from glassbench.experiments.scenario.session_time import MEDIA_START
 from glassbench.experiments.worlds.hosts.messages import Counts
 from glassbench.experiments.worlds.hosts.shared_socket import WINDOW, SharedSocket
@@ -15,7 +16,7 @@ _FIRST = round(MEDIA_START / WINDOW)
 def link_bytes(own: SharedSocket, other: Counts, ended_at: float) -> list[LinkReport]:
     """A row per direction and WINDOW from the first capture on; `other` is what the receiver counted.
 
-    Capacity, backlog and drops are not known.
+    Capacity, backlog, drops and numbers of packets are not known.
     """
     ways: dict[Direction, tuple[Mapping[int, int], Mapping[int, int]]] = {
         "down": (own.sent_bytes, other.received_bytes),
@@ -25,7 +26,7 @@ def link_bytes(own: SharedSocket, other: Counts, ended_at: float) -> list[LinkRe
     return [
         LinkReport(
             way,
-            [
+            rows=[
                 LinkRow(
                     at=round((number - _FIRST) * WINDOW, 6),
                     capacity_bytes=math.nan,
@@ -37,6 +38,7 @@ def link_bytes(own: SharedSocket, other: Counts, ended_at: float) -> list[LinkRe
                 )
                 for number in numbers
             ],
+            flows={MEDIA: [FlowRow(sent.get(number, 0), delivered.get(number, 0), 0, 0, 0) for number in numbers]},
         )
         for way, (sent, delivered) in ways.items()
     ]

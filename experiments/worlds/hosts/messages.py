@@ -18,9 +18,9 @@ from glassbench.experiments.worlds.hosts.printable import printable
 from glassbench.netem.live.alignment_messages import MAX_STAMP, TOKEN_BYTES
 from glassbench.receiver.record import ReceivedRecord
 
-VERSION = 3
+VERSION = 4
 
-MAX_HELLO = 65_536  # bytes; a scenario of one arm has some kilobytes
+MAX_HELLO = 65_536  # bytes; a flow has some kilobytes
 MAX_MESSAGE = 1_000_000
 MAX_RECORDS = 1000  # in one report; each has some hundred bytes
 
@@ -42,11 +42,11 @@ class _Message(BaseModel):
 
 
 class Hello(_Message):
-    """`token` is that of the key; `scenario` has the one arm that is asked for, as `asked_for` wants it."""
+    """`token` is that of the key; `flow` is what is asked for, as `asked_for` wants it."""
 
     version: _Number
     token: _Token
-    scenario: dict[str, Any]
+    flow: dict[str, Any]
 
 
 class Answer(_Message):

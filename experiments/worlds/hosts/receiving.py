@@ -53,7 +53,7 @@ def receive_arm(guest: Guest, limits: Limits, draw: Callable[[int], bytes], say:
     try:
         ends = _asked_for(guest, limits, say)
         if ends is not None:
-            say(f"receiving {printable(ends.arm.label)}, {ends.scenario.duration:g} s")
+            say(f"receiving {printable(ends.arm.label)}, {ends.flow.duration:g} s")
             _receive(guest, ends, draw(TOKEN_BYTES))
             say(f"received {printable(ends.arm.label)}")
     except MemoryError:
@@ -71,7 +71,7 @@ def _asked_for(guest: Guest, limits: Limits, say: Say) -> Ends | None:
     try:
         if guest.hello.version != VERSION:
             raise ValueError(f"version: found {guest.hello.version}; this receiver speaks {VERSION}")
-        ends = asked_for(guest.hello.scenario, limits)
+        ends = asked_for(guest.hello.flow, limits)
         nowhere: Address = ("192.0.2.1", 9)
         ends.transport("receiver", ends.config("receiver", Place(nowhere, nowhere)))
     except (ValueError, Unsupported) as error:

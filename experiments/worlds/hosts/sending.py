@@ -13,6 +13,8 @@ from glassbench.experiments.account.ledger_error import LedgerError
 from glassbench.experiments.account.reports import EndReport, LinkReport
 from glassbench.experiments.scenario import Scenario
 from glassbench.experiments.scenario.arm_spec import ArmSpec
+from glassbench.experiments.scenario.flow import Flow
+from glassbench.experiments.scenario.flow_spec import MEDIA
 from glassbench.experiments.scenario.session_time import MEDIA_START
 from glassbench.experiments.worlds.capture import Capture
 from glassbench.experiments.worlds.consensus import Claim
@@ -59,13 +61,13 @@ def run_arm(
     the packets that this host sees, and what its end tells. Raises ControlError, OSError, and ValueError for a bad key.
     """
     watch = watch or Watch()
-    ends = Ends(scenario, arm)
+    ends = Ends(scenario.media(arm))
     connection = connect(remote, capture=capture is not None)
     address = from_kernel(connection.getpeername())  # media goes where control does
     with connection, open_socket("::" if connection.family == socket.AF_INET6 else "0.0.0.0") as plain:
         control = Control(connection)
         token = Key.parse(remote.key).token.hex()
-        control.send(Hello(version=VERSION, token=token, scenario=ask_for(ends)), PATIENCE)
+        control.send(Hello(version=VERSION, token=token, flow=ask_for(ends)), PATIENCE)
         answer = control.receive(Answer, PATIENCE)
         if answer.unsupported:
             return _unsupported(arm, f"the receiver says: {answer.error}", capture)
@@ -107,7 +109,7 @@ def run_arm(
             if capture is None:
                 return []
             capture.describe(arm.transport, config, now=ends.start_at)
-            return replay(capture, recording, {"sender": told})
+            return replay(capture, recording, ["down", "up"], {(MEDIA, "sender"): told})
 
         udp = UdpSocket(plain, clock)
         try:
@@ -124,7 +126,16 @@ def run_arm(
     missing = write()  # not sooner: the receiver waits
     links = link_bytes(shared[0], received.counts, ended.report.ended_at)
     interrupted = watch.stop() and not decided
-    return _result(ends, ended, received, links, align(asker.exchanges), interrupted=interrupted, missing=missing)
+    return _result(
+        scenario,
+        ends,
+        ended,
+        received,
+        links=links,
+        alignment=align(asker.exchanges),
+        interrupted=interrupted,
+        missing=missing,
+    )
 
 
 def _unsupported(arm: ArmSpec, reason: str, capture: Capture | None) -> ArmResult:
@@ -186,12 +197,13 @@ def take_reports(control: Control, captured: int) -> Received:
 
 
 def _result(
+    scenario: Scenario,
     ends: Ends,
     ended: Ended,
     received: Received,
+    *,
     links: list[LinkReport],
     alignment: Alignment,
-    *,
     interrupted: bool,
     missing: list[str],
 ) -> ArmResult:
@@ -206,7 +218,7 @@ def _result(
             "ms: one of them stepped"
         )
     _move(records, shift)
-    _decide_again(ends.scenario, sender.sent, records)
+    _decide_again(ends.flow, sender.sent, records)
     receiver = EndReport(
         "receiver", sender.ended_at, Connection(**dict(counts.connection)), counts.stats, received=records
     )
@@ -221,10 +233,10 @@ def _result(
     }
     try:
         return assemble(
-            ends.scenario,
+            scenario,
             ends.arm,
             ends.source,
-            {"sender": sender, "receiver": receiver},
+            [sender, receiver],
             links,
             outcome="incomplete" if interrupted else "measured",
             reason="interrupted" if interrupted else None,
@@ -253,9 +265,9 @@ def _not_before_sent(sent: Sequence[SentRecord], records: list[ReceivedRecord]) 
     return max([0.0, *early])
 
 
-def _decide_again(scenario: Scenario, sent: Sequence[SentRecord], records: list[ReceivedRecord]) -> None:
+def _decide_again(flow: Flow, sent: Sequence[SentRecord], records: list[ReceivedRecord]) -> None:
     """Whether a decoded frame met its deadline, on the clock that now holds for both ends: the receiver had its own."""
-    deadlines = {track.id: track.deadline for track in scenario.tracks()}
+    deadlines = {track.id: track.deadline for track in flow.tracks()}
     captured_at = {(each.track, each.sequence): each.captured_at for each in sent}
     for each in records:
         deadline = deadlines.get(each.track)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from glassbench.netem.endpoint import Endpoint
-from glassbench.netem.live.recording import Recording, Way
+from glassbench.netem.live.recording import Recording
 from glassbench.netem.packet import IP_UDP_HEADER_BYTES, Address, Packet
 
 
@@ -14,7 +14,7 @@ class Tap:
         self._media = media
         self._recording = recording
         self._here = here
-        self._numbers: dict[Way, int] = {"down": 0, "up": 0}
+        self._numbers: dict[str, int] = {"down": 0, "up": 0}
 
     def receive_datagram(self, data: bytes, peer: Address, ecn: int = 0, *, now: float) -> None:
         self._record("up", data, (peer, self._here), ecn, now)
@@ -32,7 +32,7 @@ class Tap:
     def handle_timer(self, *, now: float) -> None:
         self._media.handle_timer(now=now)
 
-    def _record(self, way: Way, data: bytes, hosts: tuple[Address, Address], ecn: int, now: float) -> None:
+    def _record(self, way: str, data: bytes, hosts: tuple[Address, Address], ecn: int, now: float) -> None:
         packet = Packet(data, *hosts, ecn, len(data) + IP_UDP_HEADER_BYTES, self._numbers[way], now, now)
         self._numbers[way] += 1
         self._recording.add(way, packet, delivered=way == "up", at=now)

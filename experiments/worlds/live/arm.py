@@ -1,20 +1,20 @@
-"""One arm live: three processes on this host, and one ledger of what both ends wrote down.
+"""One arm live: processes on this host, two for each flow and the emulator, and one account of what they wrote down.
 
-Sender, emulator and receiver have sockets that are opened here; session time is the same for all three.
+All have sockets that are opened here; session time is the same for all of them.
 """
 
 import pickle
 import select
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from typing import IO, Any
 
 from glassbench.experiments.account.arm_result import ArmResult, Outcome
 from glassbench.experiments.account.assemble import assemble
-from glassbench.experiments.account.reports import ROLES, EndReport, Role
+from glassbench.experiments.account.reports import ROLES
 from glassbench.experiments.scenario import Scenario
 from glassbench.experiments.scenario.arm_spec import ArmSpec
 from glassbench.experiments.worlds.capture import Capture
@@ -24,8 +24,8 @@ from glassbench.experiments.worlds.live.environment import Environment
 from glassbench.experiments.worlds.live.kernel_commands import NotInKernel
 from glassbench.experiments.worlds.live.part import PartReport
 from glassbench.experiments.worlds.live.replay import replay
-from glassbench.experiments.worlds.live.task import PART_ROLES, PartRole, Task
-from glassbench.experiments.worlds.live.wiring import kernel_commands, wire
+from glassbench.experiments.worlds.live.task import EMULATOR, Task, part_name
+from glassbench.experiments.worlds.live.wiring import End, kernel_commands, wire
 from glassbench.experiments.worlds.world import Watch
 from glassbench.netem.live.clock import LiveClock, monotonic_ns
 from glassbench.netem.live.isolated_python import python_command
@@ -52,15 +52,15 @@ class _Attempt:
     """One run of all parts, and how well the machine kept time in it."""
 
     number: int
-    parts: Mapping[PartRole, PartReport]
-    addresses: Mapping[str, Address]
+    parts: Mapping[str, PartReport]  # by the name of the part
+    addresses: Mapping[End, Address]
     machine: Mapping[str, Any]
     duration: float
 
     @property
     def late_ms(self) -> float:
         """By how much 99 % of the packets left the emulator later than commanded, at most."""
-        return max((way["p99_ms"] for way in self.parts["emulator"].process.lateness.values()), default=0.0)
+        return max((way["p99_ms"] for way in self.parts[EMULATOR].process.lateness.values()), default=0.0)
 
     def paused(self, which: str) -> float:
         """The "longest" or the "total" pause of a part, as a share of the media."""
@@ -126,13 +126,12 @@ def run_arm(
             f"{MOST_LATE_MS:g} ms (the last time by {kept.late_ms:g} ms)"
         )
     missing = [] if capture is None else _write_capture(capture, scenario, arm, kept)
-    ends: dict[Role, EndReport] = {role: report for role in ROLES if (report := kept.parts[role].end) is not None}
     return assemble(
         scenario,
         arm,
-        Ends(scenario, arm).source,
-        ends,
-        kept.parts["emulator"].links,
+        Ends(scenario.media(arm)).source,
+        [part.end for part in kept.parts.values() if part.end is not None],
+        kept.parts[EMULATOR].links,
         outcome=outcome,
         reason=reason,
         memo=memo if outcome == "measured" else None,
@@ -142,26 +141,32 @@ def run_arm(
 
 
 def _processes(attempt: _Attempt) -> dict[str, Any]:
-    return {role: asdict(part.process) for role, part in attempt.parts.items()}
+    return {name: asdict(part.process) for name, part in attempt.parts.items()}
 
 
 def _write_capture(capture: Capture, scenario: Scenario, arm: ArmSpec, attempt: _Attempt) -> list[str]:
-    ends = Ends(scenario, arm)
-    config = ends.config("sender", Place(attempt.addresses["sender"], attempt.addresses["receiver"]))
-    capture.describe(arm.transport, config, now=ends.start_at)
-    recording = attempt.parts["emulator"].recording
-    assert recording is not None
-    return replay(capture, recording, {role: told for role in ROLES if (told := attempt.parts[role].told) is not None})
+    told = {}
+    for number, flow in enumerate(scenario.flows(arm)):
+        ends = Ends(flow)
+        place = Place(attempt.addresses[number, "sender"], attempt.addresses[number, "receiver"])
+        capture.describe(flow.arm.transport, ends.config("sender", place), now=ends.start_at)
+        for role in ROLES:
+            if (said := attempt.parts[part_name(flow.name, role)].told) is not None:
+                told[flow.name, role] = said
+    emulator = attempt.parts[EMULATOR]
+    assert emulator.recording is not None
+    return replay(capture, emulator.recording, [link.name for link in emulator.links], told)
 
 
 def _check_supported(scenario: Scenario, arm: ArmSpec, emulator: Emulator) -> None:
     """Raises Unsupported, NotInKernel."""
     if emulator == "kernel":
         kernel_commands(scenario)
-    ends = Ends(scenario, arm)
     nowhere: Address = ("127.0.0.1", 9)
-    for role in ROLES:
-        ends.transport(role, ends.config(role, Place(nowhere, nowhere)))
+    for flow in scenario.flows(arm):
+        ends = Ends(flow)
+        for role in ROLES:
+            ends.transport(role, ends.config(role, Place(nowhere, nowhere)))
 
 
 def _run_parts(
@@ -175,42 +180,44 @@ def _run_parts(
     number: int,
 ) -> _Attempt:
     """What each part wrote down. Whatever happens, no process and no file is left. Raises PartError."""
+    flows = scenario.flows(arm)
     with ExitStack() as cleanup:
         # Files without a name: they are gone with their last process, however that ends.
-        results = {role: cleanup.enter_context(tempfile.TemporaryFile()) for role in PART_ROLES}
+        names = {part_name(flow.name, role): (n, role) for n, flow in enumerate(flows) for role in reversed(ROLES)}
+        results = {name: cleanup.enter_context(tempfile.TemporaryFile()) for name in (EMULATOR, *names)}
         wiring = wire(emulator, scenario, cleanup)
-        plugs = {"sender": wiring.sender, "receiver": wiring.receiver}
-        parts: dict[PartRole, subprocess.Popen[bytes]] = {}
+        parts: dict[str, subprocess.Popen[bytes]] = {}
         cleanup.callback(_end_all, parts)
-        for role in PART_ROLES:
-            parts[role] = _start(
-                Task(
-                    role=role,
-                    scenario=scenario.dump(),
-                    arm=arm.label,
-                    quality=quality,
-                    capture=capture,
-                    processor=None if emulator == "kernel" else spare_processor(number),
-                    result=results[role].fileno(),
-                    plug=plugs.get(role),
-                    ports=wiring.ports if role == "emulator" else (),
-                )
+        for name, result in results.items():
+            end = names.get(name)
+            task = Task(
+                role=None if end is None else end[1],
+                flow=0 if end is None else end[0],
+                scenario=scenario.dump(),
+                arm=arm.label,
+                quality=quality,
+                capture=capture,
+                processor=None if emulator == "kernel" else spare_processor(number),
+                result=result.fileno(),
+                plug=None if end is None else wiring.ends[end],
+                ports=wiring.ports if end is None else (),
             )
-        for role, part in parts.items():
-            _await_ready(role, part)
+            parts[name] = _start(name, task)
+        for name, part in parts.items():
+            _await_ready(name, part)
         origin = monotonic_ns() + 200_000_000
-        for role, part in parts.items():
-            _tell(role, part, f"{origin}\n")
+        for name, part in parts.items():
+            _tell(name, part, f"{origin}\n")
         environment = Environment()
-        _await_end(parts, LiveClock(origin), Ends(scenario, arm), watch)
-        reports: dict[PartRole, PartReport] = {}
-        for role, file in results.items():
+        _await_end(parts, LiveClock(origin), [Ends(flow) for flow in flows], watch)
+        reports: dict[str, PartReport] = {}
+        for name, file in results.items():
             file.seek(0)
-            reports[role] = pickle.load(file)  # written by our own processes
+            reports[name] = pickle.load(file)  # written by our own processes
         return _Attempt(number, reports, wiring.addresses, environment.summary(), scenario.duration)
 
 
-def _start(task: Task) -> "subprocess.Popen[bytes]":
+def _start(name: str, task: Task) -> "subprocess.Popen[bytes]":
     part = subprocess.Popen(
         python_command("glassbench.experiments.worlds.live.part"),
         stdin=subprocess.PIPE,
@@ -219,66 +226,70 @@ def _start(task: Task) -> "subprocess.Popen[bytes]":
         pass_fds=task.numbers(),
         process_group=0,  # Ctrl-C is for us alone: we tell the parts. A session of its own would make niceness void.
     )
-    _tell(task.role, part, f"{task.model_dump_json()}\n")
+    _tell(name, part, f"{task.model_dump_json()}\n")
     return part
 
 
-def _tell(role: str, part: "subprocess.Popen[bytes]", line: str) -> None:
+def _tell(name: str, part: "subprocess.Popen[bytes]", line: str) -> None:
     assert part.stdin is not None
     left = memoryview(line.encode())
     try:
         while left:
             left = left[part.stdin.write(left) :]
     except OSError:
-        raise PartError(f"the {role} of the arm ended with code {part.wait()} before it began") from None
+        raise PartError(f"the {name} of the arm ended with code {part.wait()} before it began") from None
 
 
-def _await_ready(role: str, part: "subprocess.Popen[bytes]") -> None:
+def _await_ready(name: str, part: "subprocess.Popen[bytes]") -> None:
     assert part.stdout is not None
     heard, _, _ = select.select([part.stdout], [], [], READY_PATIENCE)
     if not heard:
-        raise PartError(f"the {role} of the arm did not get ready")
+        raise PartError(f"the {name} of the arm did not get ready")
     if part.stdout.readline() != b"ready\n":
-        raise PartError(f"the {role} of the arm ended with code {part.wait()} before it began")
+        raise PartError(f"the {name} of the arm ended with code {part.wait()} before it began")
 
 
-def _await_end(parts: "Mapping[PartRole, subprocess.Popen[bytes]]", clock: LiveClock, ends: Ends, watch: Watch) -> None:
-    """Until all parts have ended: the ends when the fate of every frame is known, and then the link between them.
+def _await_end(
+    parts: "Mapping[str, subprocess.Popen[bytes]]", clock: LiveClock, flows: Sequence[Ends], watch: Watch
+) -> None:
+    """Until all parts have ended: the ends of a flow when the fate of each of its frames is known, and then the link
+    between them. Raises PartError if one ends badly, or does not end."""
+    told_to_end: set[str] = set()
+    ends = {name: flow.flow.name for flow in flows for role in ROLES for name in [part_name(flow.flow.name, role)]}
+    last, start_at = max(flow.last for flow in flows), min(flow.start_at for flow in flows)
 
-    Raises PartError if one ends badly, or does not end.
-    """
-    told_to_end: set[PartRole] = set()
-
-    def end(*roles: PartRole) -> None:
-        for role in roles:
-            stdin = parts[role].stdin
+    def end(*names: str) -> None:
+        for name in names:
+            stdin = parts[name].stdin
             assert stdin is not None
-            if role not in told_to_end:
-                told_to_end.add(role)
+            if name not in told_to_end:
+                told_to_end.add(name)
                 stdin.close()
 
-    talking = {_stdout(part): role for role, part in parts.items() if role != "emulator"}
+    talking = {_stdout(parts[name]): name for name in ends}
     while any(part.poll() is None for part in parts.values()):
-        for role, part in parts.items():
+        for name, part in parts.items():
             if part.poll():
-                raise PartError(f"the {role} of the arm ended with code {part.returncode} in the middle")
+                raise PartError(f"the {name} of the arm ended with code {part.returncode} in the middle")
         if watch.stop():
-            end(*ROLES)
-        if all(parts[role].poll() is not None for role in ROLES):
-            end("emulator")
+            end(*ends)
+        if all(parts[name].poll() is not None for name in ends):
+            end(EMULATOR)
         now = clock.now()
-        if now > ends.last + END_PATIENCE:
+        if now > last + END_PATIENCE:
             raise PartError("an arm did not end in time")
-        watch.progress(min(1.0, max(0.0, (now - ends.start_at) / (ends.last - ends.start_at))))
+        watch.progress(min(1.0, max(0.0, (now - start_at) / (last - start_at))))
         heard, _, _ = select.select(list(talking), [], [], 0.1 if talking else 0.01)
         for stdout in heard:
+            flow = ends[talking[stdout]]
+            sender, receiver = (part_name(flow, role) for role in ROLES)
             if not (line := stdout.readline()):
                 del talking[stdout]
-            elif talking[stdout] == "receiver":
-                end(*ROLES)  # it says that it knows the fate of all that is claimed
-            elif "receiver" not in told_to_end:
+            elif talking[stdout] == receiver:
+                end(sender, receiver)  # it says that it knows the fate of all that is claimed
+            elif receiver not in told_to_end:
                 with suppress(PartError):  # it has ended already
-                    _tell("receiver", parts["receiver"], line.decode())
+                    _tell(receiver, parts[receiver], line.decode())
 
 
 def _stdout(part: "subprocess.Popen[bytes]") -> IO[bytes]:
@@ -286,7 +297,7 @@ def _stdout(part: "subprocess.Popen[bytes]") -> IO[bytes]:
     return part.stdout
 
 
-def _end_all(parts: "Mapping[PartRole, subprocess.Popen[bytes]]") -> None:
+def _end_all(parts: "Mapping[str, subprocess.Popen[bytes]]") -> None:
     for part in parts.values():
         part.kill()
         part.wait()

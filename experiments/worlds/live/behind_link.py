@@ -1,27 +1,26 @@
-"""A command of anybody behind the network of a scenario."""
+"""A command of anybody behind an emulated network."""
 
 import signal
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Literal
 
 import pandas as pd
 
 from glassbench.experiments.account.assemble import link_table
-from glassbench.experiments.scenario import Scenario
-from glassbench.experiments.worlds.links import Link, open_link, report
+from glassbench.experiments.scenario.network_spec import MAIN, NetworkSpec
+from glassbench.experiments.worlds.links import Link, open_network, report
 from glassbench.netem.element import Counts
 from glassbench.netem.live.clock import LiveClock, monotonic_ns
 from glassbench.netem.live.device_port import DevicePort
-from glassbench.netem.live.emulator import Direction, emulate
+from glassbench.netem.live.emulator import EmulatedLink, Entry, emulate, lead
 from glassbench.netem.live.scheduling import run_first, wake_up_exactly
 from glassbench.netem.live.shell import Shell
 from glassbench.netem.simulator import START_AT
 
 WINDOW = 0.1  # seconds of a row of the link table
 
-_WAYS: tuple[Literal["down", "up"], ...] = ("down", "up")
+TRACE_LENGTH = 600.0  # seconds, after which a generated trace begins anew
 
 
 @dataclass(frozen=True)
@@ -39,8 +38,17 @@ class Passed:
     links: pd.DataFrame
 
 
-def run_behind(scenario: Scenario, command: Sequence[str], far_command: str = "") -> Passed:
-    """Run a command behind the scenario's network, and `far_command` on the far side of that, for as long.
+def run_behind(
+    network: NetworkSpec,
+    command: Sequence[str],
+    far_command: str = "",
+    *,
+    over: Sequence[str] = (MAIN,),
+    seed: int,
+    trace_length: float = TRACE_LENGTH,
+) -> Passed:
+    """Run a command behind these segments of a network, and `far_command` on the far side of them, for as long. After
+    `trace_length` seconds a generated trace begins anew.
 
     An interrupt is left to the command. Raises NamespacesRefused.
     """
@@ -52,20 +60,46 @@ def run_behind(scenario: Scenario, command: Sequence[str], far_command: str = ""
         wake_up_exactly()
         clock = LiveClock(monotonic_ns())
         far, near = DevicePort(shell.to_far, clock), DevicePort(shell.to_near, clock)
-        links = [open_link(scenario, way, start_at=START_AT, media_start=START_AT, window=WINDOW) for way in _WAYS]
-        down, up = _direction(far, near, links[0]), _direction(near, far, links[1])
+        links = open_network(
+            network,
+            over,
+            seed=seed,
+            duration=trace_length,
+            start_at=START_AT,
+            media_start=START_AT,
+            window=WINDOW,
+        )
+        down = _row([links[name, "down"] for name in over], near)
+        up = _row([links[name, "up"] for name in reversed(over)], far)
+        entries = [Entry(far, {0: down[0]}), Entry(near, {0: up[0]})]
         shell.start(far_command)
-        ended_at, pauses = emulate((down, up), clock, until=float("inf"), done=shell.ended)
+        ended_at, pauses = emulate(entries, [*down, *up], clock, until=float("inf"), done=shell.ended)
         return Passed(
             shell.exit_code(),
-            down.path.counts(),
-            up.path.counts(),
-            max(way.lateness.percentile(0.99) for way in (down, up)) * 1e3,
+            _counts(down),
+            _counts(up),
+            max(row[-1].lateness.percentile(0.99) for row in (down, up)) * 1e3,
             pauses.longest * 1e3,
             far.overflows + near.overflows,
-            link_table([report(link, ended_at, media_start=START_AT) for link in links]),
+            link_table([report(link, ended_at, media_start=START_AT) for link in links.values()]),
         )
 
 
-def _direction(entry: DevicePort, exit: DevicePort, link: Link) -> Direction:
-    return Direction(entry, exit, link.path, link.log)
+def _row(links: Sequence[Link], exit: DevicePort) -> list[EmulatedLink]:
+    """Links one behind the other, of which the last one leads out of a port."""
+    row = [EmulatedLink(link.path, link.log) for link in links]
+    lead(row, exit)
+    return row
+
+
+def _counts(row: Sequence[EmulatedLink]) -> Counts:
+    """Of all links of a row together."""
+    counts = Counts()
+    parts = [link.path.counts() for link in row]
+    counts.pushed, counts.popped = parts[0].pushed, parts[-1].popped
+    for part in parts:
+        counts.dropped += part.dropped
+        counts.lost += part.lost
+        counts.duplicated += part.duplicated
+        counts.inside += part.inside
+    return counts

@@ -19,7 +19,7 @@ from glassbench.netem.live.scheduling import stay_off
 from glassbench.netem.live.udp_socket import UdpSocket
 from glassbench.receiver.pipeline import ReceiverPipeline
 from glassbench.sender.encoder import Encoded, FrameEncoder, SourceEncoder
-from glassbench.sender.pipeline import SenderPipeline
+from glassbench.sender.end import SenderEnd
 from glassbench.sender.size_model import SizeEncoder, SizeSource
 from glassbench.transport.contract import Transport
 
@@ -61,7 +61,7 @@ class SenderRun:
     def __init__(self, ends: Ends, transport: Transport) -> None:
         self._ends = ends
         self._transport = transport
-        source, settings = ends.source, ends.scenario.video.settings()
+        source, settings = ends.source, ends.flow.video.settings()
         self._encoder: FrameEncoder
         self._prepare: Callable[[], None] = _nothing
         if isinstance(source, SizeSource):
@@ -69,12 +69,17 @@ class SenderRun:
         else:
             self._encoder = real = SourceEncoder(source, settings)
             self._prepare = real.prepare
-        self._prepare()
+        if not ends.flow.greedy:
+            self._prepare()
 
     def run(self, session: Session) -> Ended:
         """Send until the arm is over."""
         thread: CodecThread[Encoded] = CodecThread(session.clock, self._prepare)
-        pipeline = self._ends.sender(self._transport, self._encoder, thread.took, thread)
+        pipeline: SenderEnd
+        if self._ends.flow.greedy:
+            pipeline = self._ends.greedy_sender(self._transport)
+        else:
+            pipeline = self._ends.sender(self._transport, self._encoder, thread.took, thread)
         told: Claim | None = None
 
         def look(now: float) -> None:
@@ -87,7 +92,7 @@ class SenderRun:
         endpoint = session.around(pipeline)
         driven = _drive(pipeline, endpoint, session, thread, ends=self._ends, look=look)
         counted = {"too_large": session.udp.too_large}
-        report = sender_report(pipeline, ended_at=driven.ended_at, counted=counted)
+        report = sender_report(pipeline, ended_at=driven.ended_at, flow=self._ends.flow.name, counted=counted)
         _say_goodbye(pipeline, endpoint, session, now=driven.ended_at)
         return Ended(report, _process_report(session.udp, driven))
 
@@ -119,13 +124,13 @@ class ReceiverRun:
         driven = _drive(pipeline, endpoint, session, thread, ends=self._ends, look=look)
         pipeline.finish(now=driven.ended_at)
         counted = {"too_large": session.udp.too_large}
-        report = receiver_report(pipeline, ended_at=driven.ended_at, counted=counted)
+        report = receiver_report(pipeline, ended_at=driven.ended_at, flow=self._ends.flow.name, counted=counted)
         _say_goodbye(pipeline, endpoint, session, now=driven.ended_at)
         return Ended(report, _process_report(session.udp, driven))
 
 
 def _drive(
-    pipeline: SenderPipeline | ReceiverPipeline,
+    pipeline: SenderEnd | ReceiverPipeline,
     endpoint: Endpoint,
     session: Session,
     thread: CodecThread[Any],
@@ -155,9 +160,7 @@ def _drive(
     return driven
 
 
-def _say_goodbye(
-    pipeline: SenderPipeline | ReceiverPipeline, endpoint: Endpoint, session: Session, *, now: float
-) -> None:
+def _say_goodbye(pipeline: SenderEnd | ReceiverPipeline, endpoint: Endpoint, session: Session, *, now: float) -> None:
     """End the connection in its protocol's own way. It is no part of what was measured."""
     pipeline.close(now=now)
     session.udp.send(endpoint.datagrams_to_send(now=now))

@@ -5,13 +5,12 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
-from glassbench.experiments.account.reports import LinkReport, LinkRow
+from glassbench.experiments.account.reports import FlowRow, LinkReport, LinkRow
 from glassbench.experiments.scenario.session_time import MEDIA_START
 from glassbench.experiments.worlds.links import Link
 from glassbench.experiments.worlds.live.task import KernelPlug
 from glassbench.netem.live.clock import LiveClock
 from glassbench.netem.live.kernel_link import KernelCounts, KernelLink, follow
-from glassbench.netem.live.lan_builder import DEVICES
 
 
 def by_kernel(
@@ -28,12 +27,18 @@ def by_kernel(
     A backlog is that at the end of its window, not the largest in it. The kernel tells nothing of how late it was.
     """
     with socket.socket(fileno=plug.number) as plain:
-        kernel = KernelLink(plain, (DEVICES[0], DEVICES[1]))
+        kernel = KernelLink(plain, plug.devices)
         window = links[0].window
         rows = follow(kernel, clock, start_at=start_at, window=window, until=until, done=done)
     directions = zip(links, zip(*rows, strict=True), strict=True)
     return tuple(
-        LinkReport(link.direction, _rows(link, counts, start_at), _impairments(link, counts, plug))
+        LinkReport(
+            link.direction,
+            _rows(link, counts, start_at),
+            _impairments(link, counts, plug),
+            link.segment,
+            {link.flows[0]: _flow_rows(counts)},
+        )
         for link, counts in directions
     )
 
@@ -54,6 +59,19 @@ def _rows(link: Link, counts: Sequence[KernelCounts], start_at: float) -> list[L
             )
         )
     return rows
+
+
+def _flow_rows(counts: Sequence[KernelCounts]) -> list[FlowRow]:
+    return [
+        FlowRow(
+            after.sent_bytes - before.sent_bytes,
+            after.delivered_bytes - before.delivered_bytes,
+            after.sent_packets - before.sent_packets,
+            after.delivered_packets - before.delivered_packets,
+            after.dropped - before.dropped + after.lost - before.lost,
+        )
+        for before, after in pairwise(counts)
+    ]
 
 
 def _impairments(link: Link, counts: Sequence[KernelCounts], plug: KernelPlug) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""One process of a live arm: the sender, the receiver, or the emulator between them.
+"""One process of a live arm: the sender or the receiver of a flow, or the emulator between them.
 
 Its task is a JSON line on stdin. It answers with the line "ready" and is told the origin of session time. A sender
 prints what it claims; the receiver is told, and prints "decided" when it knows the fate of all of it. The end of stdin
@@ -12,15 +12,17 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from glassbench.experiments.account.reports import EndReport, LinkReport
 from glassbench.experiments.scenario import build
+from glassbench.experiments.scenario.element_spec import Direction
+from glassbench.experiments.scenario.flow import FlowRoute
 from glassbench.experiments.scenario.session_time import MEDIA_START
 from glassbench.experiments.worlds.consensus import Claim
 from glassbench.experiments.worlds.ends import Ends, Place
-from glassbench.experiments.worlds.links import Link, check_conservation, open_link, report
+from glassbench.experiments.worlds.links import check_conservation, open_links, report
 from glassbench.experiments.worlds.live.end import ReceiverRun, SenderRun, Session
 from glassbench.experiments.worlds.live.environment import waited
 from glassbench.experiments.worlds.live.process_report import ProcessReport
@@ -29,7 +31,7 @@ from glassbench.experiments.worlds.live.task import DevicePlug, KernelPlug, Rela
 from glassbench.experiments.worlds.live.undisturbed import undisturbed
 from glassbench.netem.live.clock import LiveClock
 from glassbench.netem.live.device_port import DevicePort, OpenPort
-from glassbench.netem.live.emulator import Direction, emulate
+from glassbench.netem.live.emulator import EmulatedLink, Entry, Port, emulate, lead
 from glassbench.netem.live.recording import Recording
 from glassbench.netem.live.relay_port import RelayPort
 from glassbench.netem.live.scheduling import run_as_others, run_first, run_patiently, stay_on
@@ -80,17 +82,17 @@ def main() -> None:
     """Be one part of an arm."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started us tells us to stop
     task = Task.model_validate_json(sys.stdin.readline())
-    if task.role != "emulator":
+    if task.role is not None:
         os.nice(_END_NICENESS)
         run_patiently()  # threads of an encoder begin as their maker is
-    part = {"sender": _sender, "receiver": _receiver, "emulator": _emulator}[task.role](task)
+    part = (_emulator if task.role is None else _sender if task.role == "sender" else _receiver)(task)
     with undisturbed():  # whatever takes long comes before the word that we are ready
         print("ready", flush=True)
         origin = sys.stdin.readline()
         if not origin:
             return
         orders = Orders()
-        if task.role == "emulator":
+        if task.role is None:
             turn: str = run_first()
             turn += f" on processor {task.processor}" if stay_on(task.processor) else ""
         else:
@@ -150,57 +152,85 @@ def _claim(claim: Claim) -> None:
 def _emulator(task: Task) -> Part:
     scenario = build(task.scenario)
     start_at = MEDIA_START if scenario.connect == "with-media" else START_AT
-    links = [open_link(scenario, way, start_at=start_at, media_start=MEDIA_START) for way in ("down", "up")]
-    until = Ends(scenario, scenario.arm(task.arm)).last + GOODBYE
+    links = open_links(scenario, start_at=start_at, media_start=MEDIA_START)
+    until = max(Ends(flow).last for flow in scenario.flows(scenario.arm(task.arm))) + GOODBYE
     if isinstance(task.ports[0], KernelPlug):
         from glassbench.experiments.worlds.live.kernel_part import by_kernel  # it imports all that speaks netlink
 
         plug = task.ports[0]
 
         def run_kernel(clock: LiveClock, orders: Orders) -> PartReport:
-            reports = by_kernel(plug, links, clock, start_at=start_at, until=until, done=orders.stopped)
+            both = list(links.values())
+            reports = by_kernel(plug, both, clock, start_at=start_at, until=until, done=orders.stopped)
             return PartReport(ProcessReport(lateness={}, pauses={}), links=reports)
 
         return run_kernel
     plain = [socket.socket(fileno=plug.number) for plug in task.ports]
 
     def run(clock: LiveClock, orders: Orders) -> PartReport:
-        to_sender, to_receiver = (_port(*one, clock) for one in zip(task.ports, plain, strict=True))
+        ports = [_port(*one, clock) for one in zip(task.ports, plain, strict=True)]
         recording = Recording() if task.capture else None
-        down = Direction(to_sender, to_receiver, links[0].path, links[0].log, "down", recording)
-        up = Direction(to_receiver, to_sender, links[1].path, links[1].log, "up", recording)
+        emulated = {key: EmulatedLink(link.path, link.log, link.name, recording) for key, link in links.items()}
+        entries = _routed(scenario.routes(), emulated, task.ports, ports)
         clock.wait_until(start_at)
         begun_at = clock.now()
-        ended_at, pauses = emulate((down, up), clock, until=until, done=orders.stopped)
+        ended_at, pauses = emulate(entries, list(emulated.values()), clock, until=until, done=orders.stopped)
         pauses.add(begun_at - start_at)
-        for link, direction in zip(links, (down, up), strict=True):
-            check_conservation(link, direction.sent_packets)
-        counted = [port.udp if isinstance(port, RelayPort) else port for port in (to_sender, to_receiver)]
+        for key, link in links.items():
+            check_conservation(link, emulated[key].entered_packets, now=ended_at)
+        counted = [port.udp if isinstance(port, RelayPort) else port for port in ports]
         process = ProcessReport(
-            lateness={"down": down.lateness.summary(), "up": up.lateness.summary()},
+            lateness={link.name: link.lateness.summary() for link in emulated.values()},
             pauses=pauses.summary(),
             overflows=sum(port.overflows for port in counted),
             unsent=sum(port.unsent for port in counted),
             foreign=sum(port.foreign for port in counted),
         )
-        reports = (
-            _link_report(links[0], down, to_sender.foreign, ended_at),
-            _link_report(links[1], up, to_receiver.foreign, ended_at),
+        reports = tuple(
+            report(
+                link,
+                ended_at,
+                media_start=MEDIA_START,
+                foreign=sum(
+                    port.foreign
+                    for port, entry in zip(ports, entries, strict=True)
+                    if any(first is emulated[key] for first in entry.first.values())
+                ),
+                refused=emulated[key].refused,
+            )
+            for key, link in links.items()
         )
         return PartReport(process, links=reports, recording=recording)
 
     return run
 
 
-def _link_report(link: Link, direction: Direction, foreign: int, ended_at: float) -> LinkReport:
-    return report(link, ended_at, media_start=MEDIA_START, foreign=foreign, refused=direction.refused)
+def _routed(
+    routes: Sequence[FlowRoute],
+    links: Mapping[tuple[str, Direction], EmulatedLink],
+    plugs: Sequence[RelayPlug | DevicePlug | KernelPlug],
+    ports: Sequence[Port],
+) -> list[Entry]:
+    """The ports, with the first link of each flow at each; links get to know where packets go on."""
+    first: list[dict[int, EmulatedLink]] = [{} for _ in ports]
+    place = {
+        end: number for number, plug in enumerate(plugs) if not isinstance(plug, KernelPlug) for end in plug.serves
+    }
+    for flow, route in enumerate(routes):
+        there = [links[name, route.direction] for name in route.over]
+        back = [links[name, route.back] for name in reversed(route.over)]
+        near, far = place[flow, "sender"], place[flow, "receiver"]
+        for row, entry, exit in ((there, near, far), (back, far, near)):
+            first[entry][flow] = row[0]
+            lead(row, ports[exit], flow)
+    return [Entry(port, hops) for port, hops in zip(ports, first, strict=True)]
 
 
 def _port(plug: RelayPlug | DevicePlug | KernelPlug, plain: socket.socket, clock: LiveClock) -> RelayPort | DevicePort:
     if isinstance(plug, RelayPlug):
-        return RelayPort(UdpSocket(plain, clock, peer=plug.end), other=plug.other)
+        return RelayPort(UdpSocket(plain, clock, peer=plug.end), other=plug.other, flow=plug.serves[0][0])
     assert isinstance(plug, DevicePlug)
-    return DevicePort(OpenPort(plain, plug.device, plug.hardware), clock)
+    return DevicePort(OpenPort(plain, plug.device, plug.hardware), clock, plug.flows)
 
 
 def _end(task: Task) -> tuple[Ends, socket.socket, Place]:
@@ -208,4 +238,4 @@ def _end(task: Task) -> tuple[Ends, socket.socket, Place]:
     scenario = build(task.scenario)
     plain = socket.socket(fileno=task.plug.number)
     host, port = plain.getsockname()[:2]
-    return Ends(scenario, scenario.arm(task.arm)), plain, Place((host, port), task.plug.peer)
+    return Ends(scenario.flows(scenario.arm(task.arm))[task.flow]), plain, Place((host, port), task.plug.peer)

@@ -5,7 +5,7 @@ Keys come first, so that Wireshark has them ahead of every packet that needs the
 """
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from glassbench.experiments.account.reports import Role
@@ -41,17 +41,20 @@ class Told:
             self.said.append((kind, text))
 
 
-def replay(capture: Capture, recording: Recording, told: Mapping[Role, Told]) -> list[str]:
-    """Write it all; sentences about what is missing. Raises what the capture's `check` raises."""
-    for end, by_end in told.items():
-        observer = capture.observer(end)
+def replay(
+    capture: Capture, recording: Recording, links: Sequence[str], told: Mapping[tuple[str, Role], Told]
+) -> list[str]:
+    """Write it all: what passed links of these names, and what ends (flow, role) told. Gives sentences about what is
+    missing. Raises what the capture's `check` raises."""
+    captured = {name: capture.link(name) for name in links}
+    for (flow, role), by_end in told.items():
+        observer = capture.observer(role, flow)
         for kind, text in sorted(by_end.said, key=lambda each: each[0]):  # keys, then the qlog in its order
             (observer.on_keys if kind == "keys" else observer.on_qlog)(text)
-    links = {"down": capture.link("down"), "up": capture.link("up")}
-    for way, delivered, at, packet in sorted(recording.seen, key=lambda seen: seen[2]):
+    for name, delivered, at, packet in sorted(recording.seen, key=lambda seen: seen[2]):
         udp = _payload(packet)
         if udp is not None:
-            (links[way].delivered if delivered else links[way].sent)([udp], now=at)
+            (captured[name].delivered if delivered else captured[name].sent)([udp], now=at)
     capture.check()
     missing = {"packets": recording.left_out, "records of its qlogs": sum(by_end.left_out for by_end in told.values())}
     return [f"a capture is full: {count} {what} are not in it" for what, count in missing.items() if count]
@@ -69,4 +72,14 @@ def _payload(packet: Packet) -> Packet | None:
     hosts = [".".join(map(str, data[start : start + 4])) for start in (12, 16)]
     source, destination = zip(hosts, ports, strict=True)
     payload = data[header_bytes + 8 :]
-    return Packet(payload, source, destination, packet.ecn, packet.size_bytes, packet.number, packet.sent_at, packet.at)
+    return Packet(
+        payload,
+        source,
+        destination,
+        packet.ecn,
+        packet.size_bytes,
+        packet.number,
+        packet.sent_at,
+        packet.at,
+        packet.flow,
+    )

@@ -1,13 +1,19 @@
 """What a part of a live arm is told: a line of JSON."""
 
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel
 
+from glassbench.experiments.account.reports import Role
+from glassbench.experiments.scenario.flow_spec import MEDIA
 from glassbench.netem.packet import Address
 
-PartRole = Literal["emulator", "receiver", "sender"]
-PART_ROLES: tuple[PartRole, ...] = ("emulator", "receiver", "sender")
+EMULATOR = "emulator"
+
+
+def part_name(flow: str, role: Role) -> str:
+    """What an end's part is called in reports and messages."""
+    return role if flow == MEDIA else f"{flow} {role}"
 
 
 class EndPlug(BaseModel):
@@ -18,36 +24,44 @@ class EndPlug(BaseModel):
 
 
 class RelayPlug(BaseModel):
-    """A port of the emulator that is a UDP socket, for the end at `end`, whose peer is the end at `other`."""
+    """A port of the emulator that is a UDP socket, for the end at `end`, whose peer is the end at `other`. `serves` has
+    that end, as the number of its flow and its role."""
 
     number: int
     end: Address
     other: Address
+    serves: tuple[tuple[int, Role], ...]
 
 
 class DevicePlug(BaseModel):
-    """A port of the emulator that is a network device, for the end with this hardware address."""
+    """A port of the emulator that is a network device, for the host with this hardware address. `serves` are the ends
+    there; `flows` are, where there are several, the UDP ports to which they send."""
 
     number: int
     device: str
     hardware: str
+    serves: tuple[tuple[int, Role], ...]
+    flows: dict[int, int] | None
 
 
 class KernelPlug(BaseModel):
-    """The netlink socket of the namespace in which the kernel emulates, and the commands that made it do so."""
+    """The netlink socket of the namespace in which the kernel emulates, the commands that made it do so, and its
+    devices to the near side and to the far side."""
 
     number: int
     commands: dict[str, list[str]]
+    devices: tuple[str, str]
 
 
 class Task(BaseModel):
-    """`plug` is that of an end; `ports` are those of the emulator, to the sender first, or one of the kernel. The
-    result goes to the file with the descriptor `result`. `quality`: that of the pictures will be measured. `capture`:
-    what passes, and what ends tell, is kept. `processor` has the emulator; the networks of the ends leave
-    it alone.
+    """Of an end, of which there are a `role`, the number of its `flow` and a `plug`, or of the emulator with `ports`.
+    The result goes to the file with the descriptor `result`. `quality`: that of the pictures will be measured.
+    `capture`: what passes, and what ends tell, is kept. `processor` has the emulator; the networks of the ends leave it
+    alone.
     """
 
-    role: PartRole
+    role: Role | None
+    flow: int
     scenario: dict[str, Any]
     arm: str
     result: int

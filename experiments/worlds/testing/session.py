@@ -40,8 +40,12 @@ class RecordedSession:
         self.simulator = Simulator(timer_resolution=timer_resolution)
         self.simulator.add_node("sender", SENDER, self.sender)
         self.simulator.add_node("receiver", RECEIVER, self.receiver)
-        self.simulator.add_link(SENDER, RECEIVER, Path([Delay(ONE_WAY)] if forward is None else forward))
-        self.simulator.add_link(RECEIVER, SENDER, Path([Delay(ONE_WAY)] if backward is None else backward))
+        self.simulator.add_route(
+            SENDER, RECEIVER, [self.simulator.add_link(Path([Delay(ONE_WAY)] if forward is None else forward))]
+        )
+        self.simulator.add_route(
+            RECEIVER, SENDER, [self.simulator.add_link(Path([Delay(ONE_WAY)] if backward is None else backward))]
+        )
         self.receiver.at(START_AT, lambda now: self.receiver.transport.connect(now=now))
         self.sender.at(START_AT, lambda now: self.sender.transport.connect(now=now))
 

@@ -1,0 +1,54 @@
+"""What both ends of every flow have in common: how long, how they connect and play out, and what is filmed."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from glassbench.experiments.scenario.media_spec import ChatSpec, VideoSpec
+from glassbench.experiments.scenario.schema import PositiveDuration, Spec, checked, invalid
+from glassbench.receiver.playout import parse_playout
+
+MAX_DURATION = 3600.0
+MAX_VIDEO_BYTES = 10**9  # of encoded pictures, which an arm keeps in memory to measure their quality
+
+_HEADERS_BYTES = 48  # IPv6 and UDP: what fits over IPv6 fits over IPv4
+
+
+def _check_playout(text: Any) -> Any:
+    if not isinstance(text, str):
+        raise ValueError(f"playout is a text such as 'fixed:150ms', found {text!r}")
+    parse_playout(text)
+    return text
+
+
+class SessionSpec(Spec):
+    """`duration` is that of the media. `mtu` is in bytes, IP header included. `playout` is "immediate", "fixed:150ms"
+    or "adaptive". `connect` says whether the connection stands when the media begin, or only starts then."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
+    duration: PositiveDuration
+    connect: Literal["before", "with-media"] = "before"
+    playout: Annotated[str, checked(_check_playout)] = "immediate"
+    mtu: Annotated[int, Field(ge=1280, le=9000)] = 1500
+    video: VideoSpec
+    chat: ChatSpec | None = None
+
+    @model_validator(mode="after")
+    def _fits_in_memory(self) -> Self:
+        if self.duration > MAX_DURATION:
+            raise invalid(f"a run has at most {MAX_DURATION:g} s, found {self.duration:g} s", "duration")
+        if self.video.has_pictures() and self.video.bitrate / 8 * self.duration > MAX_VIDEO_BYTES:
+            limit = MAX_VIDEO_BYTES * 8 / self.video.bitrate
+            raise invalid(
+                f"at this bitrate a run with pictures has at most {limit:g} s, found {self.duration:g} s", "duration"
+            )
+        try:
+            parse_playout(self.playout, deadline=self.video.deadline)
+        except ValueError as error:
+            raise invalid(str(error), "playout") from None
+        return self
+
+    @property
+    def max_datagram_bytes(self) -> int:
+        """The largest UDP payload that fits the MTU over IPv4 and IPv6."""
+        return self.mtu - _HEADERS_BYTES

@@ -1,0 +1,64 @@
+"""Hosts in network namespaces of their own, with the emulator between them, which end with their sockets."""
+
+import json
+import socket
+import subprocess
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+
+from glassbench.netem.live.device_port import OpenPort
+from glassbench.netem.live.isolated_python import python_command
+from glassbench.netem.live.lab_plan import HostPlan, as_json
+from glassbench.netem.live.namespaces import NamespacesRefused
+
+_PATIENCE = 30.0  # seconds for the namespaces to be made
+
+
+class Lab:
+    """`sockets` has the UDP sockets of each host, `ports` the emulator's port to it, by the host's name.
+
+    With `kernel`, commands of tc(8), the ports are on a bridge, those commands are run there, and `netlink` is a socket
+    from which what they did is read. `cleanup` ends everything. Raises NamespacesRefused, also for a command that this
+    kernel does not know.
+    """
+
+    def __init__(self, hosts: Sequence[HostPlan], cleanup: ExitStack, *, kernel: Sequence[str] = ()) -> None:
+        self._channel, theirs = socket.socketpair()
+        cleanup.enter_context(self._channel)
+        self._channel.settimeout(_PATIENCE)
+        with theirs:
+            self._builder = subprocess.Popen(
+                python_command("glassbench.netem.live.lab_builder", str(theirs.fileno()), as_json(hosts), *kernel),
+                pass_fds=[theirs.fileno()],
+            )
+        cleanup.callback(self._end)
+        count = sum(len(host.sockets) for host in hosts) + (1 if kernel else len(hosts))
+        answer, numbers, _, _ = socket.recv_fds(self._channel, 4096, count)
+        opened = iter([cleanup.enter_context(socket.socket(fileno=number)) for number in numbers])
+        if len(numbers) != count:
+            raise NamespacesRefused(answer.decode() or "the network namespaces could not be made")
+        self.sockets = {host.name: [next(opened) for _ in host.sockets] for host in hosts}
+        self.ports: dict[str, OpenPort] = {}
+        self.netlink: socket.socket | None = None
+        if kernel:
+            self.netlink = next(opened)
+        else:
+            self.ports = {host.name: OpenPort(next(opened), host.port, host.wire.hardware) for host in hosts}
+
+    def start(self, programs: Mapping[str, Sequence[str]], environment: Mapping[str, str]) -> None:
+        """Start a program on each of these hosts, once. All end with the first of them."""
+        self._channel.send(json.dumps([list(programs.items()), dict(environment)]).encode())
+
+    def ended(self) -> bool:
+        """Whether the first program has."""
+        return self._builder.poll() is not None
+
+    def exit_code(self) -> int:
+        """Of the first program, when it has ended, as shells give it: 128 and the number of the signal that killed
+        it."""
+        code = self._builder.wait()
+        return code if code >= 0 else 128 - code
+
+    def _end(self) -> None:
+        self._builder.kill()
+        self._builder.wait()
