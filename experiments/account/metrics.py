@@ -47,12 +47,12 @@ def values_needed(share: float, *, confidence: float = 0.95) -> int:
 
 def too_few(count: int, shares: Sequence[float], what: str = "frame") -> str:
     """The sentence about percentiles of which so few frames tell little, whatever their number; empty without any."""
-    found = [share for share in shares if count < values_needed(share)]
-    if not found:
+    unbounded = [share for share in shares if count < values_needed(share)]
+    if not unbounded:
         return ""
-    names = ", ".join(f"p{100 * share:g}" for share in found)
-    needed = ", ".join(str(values_needed(share)) for share in found)
-    says, them = ("says", "it") if len(found) == 1 else ("say", "them")
+    names = ", ".join(f"p{100 * share:g}" for share in unbounded)
+    needed = ", ".join(str(values_needed(share)) for share in unbounded)
+    says, them = ("says", "it") if len(unbounded) == 1 else ("say", "them")
     return (
         f"{names} of {count} {what}{'' if count == 1 else 's'} {says} little: it takes {needed} until the slowest "
         f"bounds {them} with 95 % confidence"
@@ -98,13 +98,13 @@ def freezes(frames: pd.DataFrame) -> list[tuple[float, float]]:
     instants = np.append(shown, max(shown[-1], captured[-1]))
     gaps = np.diff(instants)
     interval = float(captured[-1] - captured[0]) / (len(captured) - 1)
-    found = []
+    frozen = []
     for index, gap in enumerate(gaps):
         before = gaps[max(0, index - FREEZE_WINDOW) : index]
         mean = float(before.mean()) if len(before) else interval
         if gap >= max(FREEZE_FACTOR * mean, mean + FREEZE_MARGIN) - 1e-9:  # equal in decimals is a freeze
-            found.append((float(instants[index]), float(gap)))
-    return found
+            frozen.append((float(instants[index]), float(gap)))
+    return frozen
 
 
 def sent_mbps(passed: pd.DataFrame, duration: float) -> float:

@@ -87,13 +87,13 @@ def _closed(facts: Facts) -> Iterator[str]:
     """Of both ends in one sentence, where they closed for the same reason."""
     by_reason: dict[str, list[str]] = {}
     for end in ("sender", "receiver"):
-        known = facts.connection(end)
-        if known.closed_at is None or known.connected_at is None:
+        connection = facts.connection(end)
+        if connection.closed_at is None or connection.connected_at is None:
             continue
-        if known.error is None and known.closed_at >= facts.scenario.duration:
+        if connection.error is None and connection.closed_at >= facts.scenario.duration:
             continue  # that is how a connection ends
-        reason = known.error or "in an orderly way, while there was media to come"
-        by_reason.setdefault(reason, []).append(f"by the {end} at {known.closed_at:z.1f} s")
+        reason = connection.error or "in an orderly way, while there was media to come"
+        by_reason.setdefault(reason, []).append(f"by the {end} at {connection.closed_at:z.1f} s")
     for reason, ends in by_reason.items():
         yield f"closed {' and '.join(ends)}: {reason}"
 
@@ -127,12 +127,12 @@ def _too_few_frames(facts: Facts) -> Iterator[str]:
 def _path_carries_less(facts: Facts) -> Iterator[str]:
     """Than the scenario's MTU: what an end found out, or what it lost where it does not look."""
     sender = facts.stats.get("sender", {})
-    found, allowed = sender.get("max_datagram_bytes"), facts.scenario.max_datagram_bytes
-    if found is not None:
-        if found < allowed and facts.connection("sender").connected_at is not None:
+    carried, allowed = sender.get("max_datagram_bytes"), facts.scenario.max_datagram_bytes
+    if carried is not None:
+        if carried < allowed and facts.connection("sender").connected_at is not None:
             holes = sender.get("black_holes", 0)
             when = f", after larger ones had stopped to pass ({count(holes, 'time')})" if holes else ""
-            yield f"found that the path carries datagrams of {found} bytes, not of {allowed}{when}"
+            yield f"found that the path carries datagrams of {carried} bytes, not of {allowed}{when}"
     elif sender.get("too_large", 0) + _over_size_limits(facts.impairments):
         yield (
             "packets that were larger than the path carries were lost: this arm does not find out what passes, it "

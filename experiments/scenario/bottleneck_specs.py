@@ -121,8 +121,8 @@ def _open_once(name: str, columns: str | None, seed: int, duration: float, state
 
 def _state_of_files(name: str) -> tuple[object, ...]:
     """What tells the files of a trace from others of the same name, and from themselves before a change."""
-    found = find(Path(name))
-    if found is None:
+    file = find(Path(name))
+    if file is None:
         return ()
-    files = [path.absolute() for path in (found, sibling(found)) if path is not None]
+    files = [path.absolute() for path in (file, sibling(file)) if path is not None]
     return tuple((path, (stat := path.stat()).st_mtime_ns, stat.st_size) for path in files)

@@ -42,12 +42,12 @@ def invalid(message: str, *path: str | int) -> PydanticCustomError:
     return PydanticCustomError("scenario", "{message}", {"message": message, "path": path})
 
 
-def unknown(what: str, found: object, accepted: Iterable[str]) -> str:
+def unknown(what: str, given: object, accepted: Iterable[str]) -> str:
     """The sentence about a name that is not known, with the nearest one that is."""
     names = list(accepted)
-    near = difflib.get_close_matches(str(found), names, n=1)
+    near = difflib.get_close_matches(str(given), names, n=1)
     hint = f" (did you mean {near[0]!r}?)" if near else ""
-    return f"unknown {what} {found!r}{hint}; accepted: {', '.join(names)}"
+    return f"unknown {what} {given!r}{hint}; accepted: {', '.join(names)}"
 
 
 def checked(check: Callable[[Any], Any]) -> BeforeValidator:

@@ -45,7 +45,7 @@ def parse_model(model: type[Model], text: str, *, file: str, what: str, error: t
     except ValidationError as reason:
         line, place, sentence = min(
             ((line_of(lines, place), place, sentence) for place, sentence in _mistakes(reason)),
-            key=lambda found: found[0],
+            key=lambda mistake: mistake[0],
         )
         raise error(f"{file}:{line}: {_name(place)}{sentence}") from None
 

@@ -35,8 +35,8 @@ class Quantity:
             raise UnitError(f"{self.name} must look like {self.example!r}, found {text!r}")
         number, unit = match.groups()
         if unit not in self.units:
-            found = f"unknown unit {unit!r}" if unit else "no unit"
-            raise UnitError(f"{found} in {text!r}; {self.name} takes {', '.join(self.units)}")
+            unit_given = f"unknown unit {unit!r}" if unit else "no unit"
+            raise UnitError(f"{unit_given} in {text!r}; {self.name} takes {', '.join(self.units)}")
         try:
             return float(Fraction(number) * self.units[unit])
         except OverflowError:
