@@ -80,7 +80,7 @@ class EmulatedLink:
         self.log.delivered(packets)
 
 
-class Entry(NamedTuple):
+class EntryPort(NamedTuple):
     """A port, and by flow the first link of what arrives at it."""
 
     port: Port
@@ -94,11 +94,11 @@ def lead(links: Sequence[EmulatedLink], exit: Port, flow: int = 0) -> None:
     links[-1].onward[flow] = exit
 
 
-def between(one: Port, other: Port, down: EmulatedLink, up: EmulatedLink) -> list[Entry]:
+def between(one: Port, other: Port, down: EmulatedLink, up: EmulatedLink) -> list[EntryPort]:
     """Entries of one flow from a port to another, with a link each way."""
     lead([down], other)
     lead([up], one)
-    return [Entry(one, {0: down}), Entry(other, {0: up})]
+    return [EntryPort(one, {0: down}), EntryPort(other, {0: up})]
 
 
 class Emulated(NamedTuple):
@@ -109,7 +109,7 @@ class Emulated(NamedTuple):
 
 
 def emulate(
-    entries: Sequence[Entry],
+    entries: Sequence[EntryPort],
     links: Sequence[EmulatedLink],
     clock: LiveClock,
     *,

@@ -31,7 +31,7 @@ from glassbench.experiments.worlds.live.task import DevicePlug, KernelPlug, Rela
 from glassbench.experiments.worlds.live.undisturbed import undisturbed
 from glassbench.netem.live.clock import LiveClock
 from glassbench.netem.live.device_port import DevicePort, OpenPort
-from glassbench.netem.live.emulator import EmulatedLink, Entry, Port, emulate, lead
+from glassbench.netem.live.emulator import EmulatedLink, EntryPort, Port, emulate, lead
 from glassbench.netem.live.recording import Recording
 from glassbench.netem.live.relay_port import RelayPort
 from glassbench.netem.live.scheduling import run_as_others, run_first, run_patiently, stay_on
@@ -210,7 +210,7 @@ def _routed(
     links: Mapping[tuple[str, Direction], EmulatedLink],
     plugs: Sequence[RelayPlug | DevicePlug | KernelPlug],
     ports: Sequence[Port],
-) -> list[Entry]:
+) -> list[EntryPort]:
     """The ports, with the first link of each flow at each; links get to know where packets go on."""
     first: list[dict[int, EmulatedLink]] = [{} for _ in ports]
     place = {
@@ -223,7 +223,7 @@ def _routed(
         for row, entry, exit in ((there, near, far), (back, far, near)):
             first[entry][flow] = row[0]
             lead(row, ports[exit], flow)
-    return [Entry(port, hops) for port, hops in zip(ports, first, strict=True)]
+    return [EntryPort(port, hops) for port, hops in zip(ports, first, strict=True)]
 
 
 def _port(plug: RelayPlug | DevicePlug | KernelPlug, plain: socket.socket, clock: LiveClock) -> RelayPort | DevicePort:
