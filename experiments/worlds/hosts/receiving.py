@@ -26,7 +26,7 @@ from glassbench.experiments.worlds.hosts.messages import (
 )
 from glassbench.experiments.worlds.hosts.printable import printable
 from glassbench.experiments.worlds.hosts.shared_socket import SharedSocket
-from glassbench.experiments.worlds.live.end import Ended, ReceiverRun, Session
+from glassbench.experiments.worlds.live.end import EndContext, Ended, ReceiverRun
 from glassbench.experiments.worlds.live.undisturbed import undisturbed
 from glassbench.netem.endpoint import Endpoint
 from glassbench.netem.live.alignment_messages import TOKEN_BYTES, Answerer
@@ -105,11 +105,11 @@ def _receive(guest: Guest, ends: Ends, secret: bytes) -> None:
             return shared[0]
 
         control.send(Started(), PATIENCE)
-        session = Session(
+        context = EndContext(
             UdpSocket(plain, clock), clock, sender.asks, around, claimed=sender.claimed, decided=sender.tell_decided
         )
         with undisturbed():
-            ended = end.run(session)
+            ended = end.run(context)
         if not sender.asked:  # the arm is over here; the last questions of the alignment may still come
             drive(answerer, UdpSocket(plain, clock), clock, until=clock.now() + AFTER, done=sender.asks)
         for report in _reports(ended.report.received, _counts(ended, shared[0], answerer)):

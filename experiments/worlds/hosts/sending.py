@@ -27,7 +27,7 @@ from glassbench.experiments.worlds.hosts.link_bytes import link_bytes
 from glassbench.experiments.worlds.hosts.messages import VERSION, Answer, Counts, Hello, Report, Said, Start, Started
 from glassbench.experiments.worlds.hosts.shared_socket import SharedSocket
 from glassbench.experiments.worlds.hosts.tap import Tap
-from glassbench.experiments.worlds.live.end import Ended, SenderRun, Session
+from glassbench.experiments.worlds.live.end import EndContext, Ended, SenderRun
 from glassbench.experiments.worlds.live.replay import Told, replay
 from glassbench.experiments.worlds.live.undisturbed import undisturbed
 from glassbench.experiments.worlds.remote import Remote
@@ -114,7 +114,7 @@ def run_arm(
         udp = UdpSocket(plain, clock)
         try:
             with undisturbed():
-                ended = end.run(Session(udp, clock, over, around, claim=tell))
+                ended = end.run(EndContext(udp, clock, over, around, claim=tell))
             asker.finish(now=clock.now())
             drive(asker, udp, clock, until=clock.now() + PATIENCE, done=lambda now: asker.done)
             control.send(Said(end=True), PATIENCE)

@@ -23,7 +23,7 @@ from glassbench.experiments.scenario.session_time import MEDIA_START
 from glassbench.experiments.worlds.consensus import Claim
 from glassbench.experiments.worlds.ends import Ends, Place
 from glassbench.experiments.worlds.links import check_conservation, open_links, report
-from glassbench.experiments.worlds.live.end import ReceiverRun, SenderRun, Session
+from glassbench.experiments.worlds.live.end import EndContext, ReceiverRun, SenderRun
 from glassbench.experiments.worlds.live.environment import waited
 from glassbench.experiments.worlds.live.process_report import ProcessReport
 from glassbench.experiments.worlds.live.replay import Told
@@ -117,7 +117,7 @@ def _sender(task: Task) -> Part:
 
     def run(clock: LiveClock, orders: Orders) -> PartReport:
         udp = UdpSocket(plain, clock, peer=place.peer)
-        ended = end.run(Session(udp, clock, lambda now: orders.stopped(), off=task.processor, claim=_claim))
+        ended = end.run(EndContext(udp, clock, lambda now: orders.stopped(), off=task.processor, claim=_claim))
         return PartReport(ended.process, ended.report, told)
 
     return run
@@ -131,7 +131,7 @@ def _receiver(task: Task) -> Part:
 
     def run(clock: LiveClock, orders: Orders) -> PartReport:
         udp = UdpSocket(plain, clock, peer=place.peer)
-        session = Session(
+        context = EndContext(
             udp,
             clock,
             lambda now: orders.stopped(),
@@ -139,7 +139,7 @@ def _receiver(task: Task) -> Part:
             claimed=orders.claimed,
             decided=lambda: print("decided", flush=True),
         )
-        ended = end.run(session)
+        ended = end.run(context)
         return PartReport(ended.process, ended.report, told)
 
     return run
