@@ -17,9 +17,9 @@ from glassbench.experiments.worlds.hosts.messages import (
     MAX_RECORDS,
     VERSION,
     Answer,
-    Counts,
-    Record,
-    Report,
+    Reported,
+    ReportedCounts,
+    ReportedFrame,
     Said,
     Start,
     Started,
@@ -85,7 +85,7 @@ def _asked_for(guest: Guest, limits: Limits, say: Say) -> Ends | None:
 def _give_up(guest: Guest, say: Say, reason: str) -> None:
     say(f"{guest.peer[0]}: ended: {reason}")
     with suppress(ControlError):
-        guest.control.send(Report(error=reason), 1.0)
+        guest.control.send(Reported(error=reason), 1.0)
 
 
 def _receive(guest: Guest, ends: Ends, secret: bytes) -> None:
@@ -138,7 +138,7 @@ class _Sender:
 
     def tell_decided(self) -> None:
         """Raises ControlError."""
-        self._control.send(Report(decided=True), PATIENCE)
+        self._control.send(Reported(decided=True), PATIENCE)
 
 
 def _media_socket(here: Address) -> socket.socket:
@@ -148,9 +148,9 @@ def _media_socket(here: Address) -> socket.socket:
         raise OSError(f"it has no UDP port {here[1]} for media: {error.strerror}") from None
 
 
-def _counts(ended: Ended, shared: SharedSocket, answerer: Answerer) -> Counts:
+def _counts(ended: Ended, shared: SharedSocket, answerer: Answerer) -> ReportedCounts:
     report, process = ended
-    return Counts.model_validate(
+    return ReportedCounts.model_validate(
         {
             "stats": dict(report.counters),
             "connection": asdict(report.connection),
@@ -169,13 +169,14 @@ def _counts(ended: Ended, shared: SharedSocket, answerer: Answerer) -> Counts:
     )
 
 
-def _reports(records: Sequence[ReceivedRecord], counts: Counts) -> Iterator[Report]:
+def _reports(records: Sequence[ReceivedRecord], counts: ReportedCounts) -> Iterator[Reported]:
     last = max(0, (len(records) - 1) // MAX_RECORDS * MAX_RECORDS)
     for first in range(0, last + 1, MAX_RECORDS):
         part = tuple(
-            Record.model_validate(record, from_attributes=True) for record in records[first : first + MAX_RECORDS]
+            ReportedFrame.model_validate(record, from_attributes=True)
+            for record in records[first : first + MAX_RECORDS]
         )
-        yield Report(records=part, counts=counts if first == last else None)
+        yield Reported(records=part, counts=counts if first == last else None)
 
 
 def _align_first(control: Control, plain: socket.socket, secret: bytes) -> tuple[float, Address, int]:

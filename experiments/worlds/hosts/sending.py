@@ -24,7 +24,16 @@ from glassbench.experiments.worlds.hosts.connect import connect
 from glassbench.experiments.worlds.hosts.control import Control, ControlError
 from glassbench.experiments.worlds.hosts.key import Key
 from glassbench.experiments.worlds.hosts.link_bytes import link_bytes
-from glassbench.experiments.worlds.hosts.messages import VERSION, Answer, Counts, Hello, Report, Said, Start, Started
+from glassbench.experiments.worlds.hosts.messages import (
+    VERSION,
+    Answer,
+    Hello,
+    Reported,
+    ReportedCounts,
+    Said,
+    Start,
+    Started,
+)
 from glassbench.experiments.worlds.hosts.shared_socket import SharedSocket
 from glassbench.experiments.worlds.hosts.tap import Tap
 from glassbench.experiments.worlds.live.end import EndContext, Ended, SenderRun
@@ -89,7 +98,7 @@ def run_arm(
         def over(now: float) -> bool:
             nonlocal decided
             watch.progress(min(1.0, max(0.0, (now - START_AT) / (ends.last - START_AT))))
-            if report := control.poll(Report):
+            if report := control.poll(Reported):
                 if not report.decided:
                     raise ControlError(f"the receiver ended in the middle: {report.error}")
                 decided = True
@@ -174,7 +183,7 @@ class Received(NamedTuple):
     """What the receiver reports, its instants by its own clock."""
 
     records: list[ReceivedRecord]
-    counts: Counts
+    counts: ReportedCounts
 
 
 def take_reports(control: Control, captured: int) -> Received:
@@ -182,7 +191,7 @@ def take_reports(control: Control, captured: int) -> Received:
     until = monotonic_ns() + round(PATIENCE * 1e9)
     records: list[ReceivedRecord] = []
     while True:
-        report = control.receive(Report, (until - monotonic_ns()) * 1e-9)
+        report = control.receive(Reported, (until - monotonic_ns()) * 1e-9)
         records += [record.received() for record in report.records]
         if report.decided:
             continue  # we had stopped waiting for it
