@@ -122,7 +122,9 @@ class Control:
         try:
             return kind.model_validate_json(data)
         except ValidationError as error:
-            raise ControlError(f"the other end said no {kind.__name__.lower()}: {_mistake(kind, error)}") from None
+            raise ControlError(
+                f"a message {kind.__name__!r} of the other end is wrong: {_mistake(kind, error)}"
+            ) from None
 
 
 def _after(seconds: float) -> int:
