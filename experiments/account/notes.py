@@ -1,4 +1,4 @@
-"""What has to be said of an arm beside its numbers: sentences, each by one rule from what was measured.
+"""Notes: what the numbers of an arm do not tell. They are sentences, and one rule makes each from what was measured.
 
 Every note of every world is made here and kept with the arm; tables, reports and JSON show the same sentences. Another
 note is another rule in RULES: a function of the facts that gives its sentence, or none.
@@ -39,7 +39,7 @@ class Facts:
 
     @property
     def shown(self) -> int:
-        """How many of the frames were."""
+        """How many of the frames were shown."""
         return int((self.frames["fate"] == "displayed").sum())
 
     def connection(self, end: str) -> Connection:
@@ -51,7 +51,7 @@ Rule = Callable[[Facts], Iterable[str]]
 
 
 def with_notes(result: ArmResult, scenario: Scenario) -> ArmResult:
-    """The result of an arm with all that has to be said of it, behind the notes that it has already."""
+    """The result of an arm with all its notes, behind those that it has already."""
     if result.ledger is None:
         return result
     media = result.ledger[result.ledger["flow"] == MEDIA]
@@ -78,13 +78,13 @@ def _connected_late(facts: Facts) -> Iterator[str]:
 
 
 def _span(seconds: float) -> str:
-    """Short ones in ms, so that none looks like nothing."""
+    """A span of time as text. Short ones are in ms, so that none looks like nothing."""
     ms = seconds * 1e3
     return f"{seconds:.1f} s" if ms >= 999.5 else f"{ms:.0f} ms" if ms >= 9.5 else f"{ms:.2g} ms"
 
 
 def _closed(facts: Facts) -> Iterator[str]:
-    """Of both ends in one sentence, where they closed for the same reason."""
+    """How the connection was closed: one sentence for both ends if they closed it for the same reason."""
     by_reason: dict[str, list[str]] = {}
     for end in ("sender", "receiver"):
         connection = facts.connection(end)
@@ -125,7 +125,8 @@ def _too_few_frames(facts: Facts) -> Iterator[str]:
 
 
 def _path_carries_less(facts: Facts) -> Iterator[str]:
-    """Than the scenario's MTU: what an end found out, or what it lost where it does not look."""
+    """The path carries less than the scenario's MTU: an end found that out, or lost packets because it does not
+    look."""
     sender = facts.stats.get("sender", {})
     carried, allowed = sender.get("max_datagram_bytes"), facts.scenario.max_datagram_bytes
     if carried is not None:
@@ -147,7 +148,7 @@ def _over_size_limits(impairments: Mapping[str, Any]) -> int:
 
 
 def _clocks_too_far_apart(facts: Facts) -> Iterator[str]:
-    """Between hosts: a latency is known no better than the clocks are."""
+    """Between hosts: a latency is not known better than the clocks are aligned."""
     bound = facts.stats.get("between", {}).get("clock_bound_ms")
     if bound is None or not facts.shown:
         return
@@ -160,7 +161,7 @@ def _clocks_too_far_apart(facts: Facts) -> Iterator[str]:
 
 
 def _paused(facts: Facts) -> Iterator[str]:
-    """In real time: what happened while a process stood still has waited for the machine, not for the network."""
+    """In real time: what happened while a process stood still waited for the machine, not for the network."""
     parts = facts.stats.get("live") or facts.stats.get("between") or {}
     said = []
     for role, name in (("sender", "the sender"), ("emulator", "the link"), ("receiver", "the receiver")):

@@ -48,7 +48,7 @@ def _plugin(name: str, loaded: object) -> type[ElementSpec]:
 
 
 def name_of(spec: type[ElementSpec]) -> str | None:
-    """What stands in the field `element` of such an element; None for a class without it."""
+    """The value of the field `element` for such an element; None for a class without the field."""
     field = spec.model_fields.get("element")
     return field.default if field is not None and isinstance(field.default, str) else None
 

@@ -1,6 +1,6 @@
 """Quantities with their units, as people write them in scenario files: '20ms', '4Mbit/s', '150kB', '1%'.
 
-Every value becomes one SI float: seconds, bits per second, bytes, a fraction. A bare number is refused, because nobody
+Every value becomes one SI float: seconds, bits per second, bytes, a fraction. A number alone is refused, because nobody
 can tell whether `delay = 20` was meant in seconds or in milliseconds. Prefixes are decimal (k = 1000); KiB and MiB are
 there for powers of two.
 """

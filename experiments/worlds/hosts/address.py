@@ -38,13 +38,13 @@ def parse(text: str, default_port: int) -> Address:
 
 
 def written(address: Address) -> str:
-    """As `parse` reads it."""
+    """An address as text that `parse` reads."""
     host, port = address
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def resolve(host: str, port: int) -> list[Address]:
-    """All addresses of a host, in the order in which they are to be tried. Raises OSError, with what was not found."""
+    """All addresses of a host, in the order in which to try them. Raises OSError, which names what does not exist."""
     zone = host.partition("%")[2]
     try:
         if zone and not zone.isdecimal():

@@ -14,8 +14,11 @@ PATIENCE = 10.0  # seconds for one address of a host to answer
 
 
 def connect(remote: Remote, *, capture: bool) -> ssl.SSLSocket:
-    """A TLS connection to the first address of the host at which the certificate of the key is. With `capture` it has
-    to be one of IPv4. Raises OSError and ControlError with what each address answered, and ValueError for a bad key."""
+    """A TLS connection to the first address of the host that has the certificate of the key.
+
+    With `capture` it has to be an address of IPv4. Raises OSError and ControlError with what each address answered, and
+    ValueError for a bad key.
+    """
     addresses = resolve(remote.host, remote.port)
     tried = [address for address in addresses if not capture or family_of(address[0]) == socket.AF_INET]
     if not tried:

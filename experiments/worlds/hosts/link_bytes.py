@@ -1,4 +1,5 @@
-"""What passed between two hosts, as each of them counted it: the link table of a network of which nothing is known."""
+"""What passed between two hosts, as each of them counted it. It is the link table of a network of which nothing else is
+known."""
 
 import math
 from collections.abc import Mapping

@@ -46,9 +46,9 @@ _SOON = 10.0  # seconds from now to the start of a session, at most
 
 
 def receive_arm(guest: Guest, limits: Limits, draw: Callable[[int], bytes], say: Say) -> None:
-    """Receive the arm that a sender asks for, and report it. Whatever the sender does ends in a sentence to `say`.
+    """Receive the arm that a sender asks for, and report it.
 
-    `draw` gives so many unguessable bytes.
+    Whatever the sender does ends in a sentence to `say`. `draw` gives unguessable bytes.
     """
     try:
         ends = _asked_for(guest, limits, say)
@@ -67,7 +67,7 @@ def receive_arm(guest: Guest, limits: Limits, draw: Callable[[int], bytes], say:
 
 
 def _asked_for(guest: Guest, limits: Limits, say: Say) -> Ends | None:
-    """None, if it is refused; then the sender knows why. Raises ControlError."""
+    """What the sender asks for; None if it is refused, which the sender is told. Raises ControlError."""
     try:
         if guest.hello.version != VERSION:
             raise ValueError(f"version: found {guest.hello.version}; this receiver speaks {VERSION}")

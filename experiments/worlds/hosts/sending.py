@@ -1,4 +1,4 @@
-"""The sending host: one arm to a receiver somewhere else, and the ledger of both."""
+"""The sending host: it runs one arm to a receiver on another host, and makes the ledger of both."""
 
 import socket
 from collections.abc import Sequence
@@ -154,7 +154,7 @@ def _unsupported(arm: ArmSpec, reason: str, capture: Capture | None) -> ArmResul
 
 
 def _start(control: Control, plain: socket.socket, secret: bytes, address: Address) -> LiveClock:
-    """Align the clocks a first time, so that both sessions begin together; the clock of this one."""
+    """Align the clocks a first time, so that both sessions begin together. Returns the clock of this session."""
     before = LiveClock(monotonic_ns())
     asker = Asker(secret, address, start_at=before.now())
 
@@ -187,7 +187,7 @@ class Received(NamedTuple):
 
 
 def take_reports(control: Control, captured: int) -> Received:
-    """What the receiver reports of so many captured frames, all in the time of one message. Raises ControlError."""
+    """What the receiver reports of `captured` frames, all in the time of one message. Raises ControlError."""
     until = monotonic_ns() + round(PATIENCE * 1e9)
     records: list[ReceivedRecord] = []
     while True:
@@ -264,7 +264,7 @@ def _put_on_our_clock(records: list[ReceivedRecord], alignment: Alignment) -> No
 
 
 def _not_before_sent(sent: Sequence[SentRecord], records: list[ReceivedRecord]) -> float:
-    """Seconds by which arrivals are before their departure, at most: so much the clocks are known to be off."""
+    """By how many seconds an arrival is before its departure, at most. The clocks are known to be off by so much."""
     departures = {(each.track, each.sequence): each.first_sent_at for each in sent}
     early = [
         departure - each.first_arrival_at
@@ -275,7 +275,8 @@ def _not_before_sent(sent: Sequence[SentRecord], records: list[ReceivedRecord]) 
 
 
 def _decide_again(flow: Flow, sent: Sequence[SentRecord], records: list[ReceivedRecord]) -> None:
-    """Whether a decoded frame met its deadline, on the clock that now holds for both ends: the receiver had its own."""
+    """Decide again whether a decoded frame met its deadline, on the clock that now holds for both ends: the receiver
+    had its own."""
     deadlines = {track.id: track.deadline for track in flow.tracks()}
     captured_at = {(each.track, each.sequence): each.captured_at for each in sent}
     for each in records:

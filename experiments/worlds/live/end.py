@@ -1,4 +1,4 @@
-"""One end of an arm by the clock of the machine: its pipeline, its socket, and a thread for its codec."""
+"""One end of an arm, driven by the clock of the machine: its pipeline, its socket, and a thread for its codec."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -163,7 +163,7 @@ def _drive(
 def _say_goodbye(
     pipeline: SenderEnd | ReceiverPipeline, endpoint: Endpoint, context: EndContext, *, now: float
 ) -> None:
-    """End the connection in its protocol's own way. It is no part of what was measured."""
+    """End the connection in its protocol's own way. This is no part of what was measured."""
     pipeline.close(now=now)
     context.udp.send(endpoint.datagrams_to_send(now=now))
 
@@ -179,4 +179,4 @@ def _process_report(udp: UdpSocket, driven: Driven) -> ProcessReport:
 
 
 def _nothing() -> None:
-    """What needs no preparation."""
+    """The preparation of what needs none."""

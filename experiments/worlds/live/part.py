@@ -65,7 +65,7 @@ class Orders:
         threading.Thread(target=self._listen, daemon=True).start()
 
     def stopped(self) -> bool:
-        """Whether this part is to end now."""
+        """Whether this part has to end now."""
         return self._stop.is_set()
 
     def claimed(self) -> Claim | None:
