@@ -29,7 +29,7 @@ class LinkTable:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FlowTable:
-    """The part of one flow, a row per interval of its LinkTable. `missing_packets` were dropped or lost."""
+    """The part of one flow, with a row per interval of its LinkTable. `missing_packets` were dropped or lost."""
 
     sent_bytes: NDArray[np.int64]
     delivered_bytes: NDArray[np.int64]

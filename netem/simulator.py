@@ -25,7 +25,8 @@ class LivelockError(RuntimeError):
 
 @dataclass(slots=True)
 class SimulatedLink:
-    """One direction of a segment: a path, and by flow where its packets go on, another link or the end of a route.
+    """One direction of a segment: a path, and by flow where its packets go on, to another link or to the end of a
+    route.
 
     Flows whose routes share a link share its queue. `entered_packets` counts what came to it.
     """

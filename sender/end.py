@@ -1,4 +1,4 @@
-"""What every sender end does: drive a transport, hand frames over to it, and write down what became of each."""
+"""What every sender end does: it drives a transport, hands frames over to it, and writes down what became of each."""
 
 from collections.abc import Mapping, Sequence
 

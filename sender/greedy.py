@@ -13,10 +13,10 @@ _RETRY = 0.01  # seconds after a chunk for which the transport had no room
 
 
 class GreedySender(SenderEnd):
-    """Offers chunks of CHUNK_BYTES on a track of data from `start_at` to `stop_at`, not in the `pauses` (pairs of
-    instants): a new one whenever one has left completely.
+    """Offers chunks of CHUNK_BYTES on a track of data from `start_at` to `stop_at`, but not in the `pauses` (pairs of
+    instants). It offers a new chunk whenever one has left completely.
 
-    The transport has to be held back by congestion control, or it would never lack one.
+    Congestion control has to hold the transport back; otherwise this would offer chunks without end at one instant.
     """
 
     def __init__(

@@ -34,16 +34,11 @@ def capture_count(duration: float, fps: Fraction) -> int:
 class SenderPipeline(SenderEnd):
     """Drives one transport with one video track, and with messages if there are any.
 
-    Pictures are captured for `duration` seconds from `start_at` on; none in the `pauses`, pairs of instants.
-
-    What is captured before the connection stands is dropped. With `keep_newest` the newest picture is kept, and
-    encoded as soon as the connection stands: what a live source has to show at that moment, as a keyframe, since it is
-    the first.
-
-    With a `worker`, frames are encoded there, and take what they take; without, `encode_cost` says how long.
-
-    A keyframe request is honoured at the next encode that is at least `keyframe_spacing` seconds after the last
-    keyframe.
+    Pictures are captured for `duration` seconds from `start_at` on, but not in the `pauses`, pairs of instants. What is
+    captured before the connection stands is dropped. With `keep_newest` the newest picture is kept, and encoded as soon
+    as the connection stands: a live source shows that at such a moment. It is a keyframe, since it is the first. With a
+    `worker`, frames are encoded there, and take what they take; without, `encode_cost` says how long. A keyframe
+    request is honoured at the next encode that is at least `keyframe_spacing` seconds after the last keyframe.
     """
 
     def __init__(
@@ -112,7 +107,7 @@ class SenderPipeline(SenderEnd):
             self._start_encode(at)
 
     def _instant_of_next_capture(self) -> float:
-        """Those that fall into a pause are passed over."""
+        """The instant of the next capture that is in no pause."""
         while self._next_capture < self._captures:
             at = capture_instant(self._next_capture, start_at=self._start_at, fps=self._fps)
             if not any(begin <= at < end for begin, end in self._pauses):

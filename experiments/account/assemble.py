@@ -35,11 +35,11 @@ def assemble(
     about: Mapping[str, Any] | None = None,
     notes: Sequence[str] = (),
 ) -> ArmResult:
-    """One arm, whatever world it ran in, with two reports of ends for each flow. `source` is that of the flow "media";
-    `memo` is given where the quality of its pictures is to be measured; `about` is what its world tells besides, by the
-    name of a table in the counters.
+    """The account of one arm, whatever world it ran in. `ends` has two reports for each flow.
 
-    Raises LedgerError if the reports contradict each other.
+    `source` is that of the flow "media". `memo` is given where the quality of its pictures is to be measured. `about`
+    is what the world tells besides, by the name of a table in the counters. Raises LedgerError if the reports
+    contradict each other.
     """
     by_flow: dict[str, dict[Role, EndReport]] = {}
     for end in ends:

@@ -24,9 +24,11 @@ or of worlds; held by a budget."""
 
 
 class Runs(NamedTuple):
-    """What a metric is made of: the ledger of one track, run by run, and where it is needed what the flow put on its
-    first link, the duration of the media of a run in seconds, how it shared the network with other flows, and the
-    ledgers of the floor."""
+    """What a metric is made of: the ledger of one track, run by run.
+
+    Some metrics need more: what the flow put on its first link, the duration of the media of a run in seconds, how the
+    flow shared the network with others, and the ledgers of the floor.
+    """
 
     frames: Sequence[pd.DataFrame]
     passed: Sequence[pd.DataFrame] = ()
@@ -158,7 +160,7 @@ def _sent(runs: Runs) -> float:
 
 
 def _shared(part: str, scale: float = 1.0) -> Callable[[Runs], float]:
-    """The median over runs of one of the numbers of `Sharing`."""
+    """The median of one of the numbers of `Sharing`, over the runs."""
 
     def of(runs: Runs) -> float:
         return scale * float(np.median([getattr(each, part) for each in runs.sharing])) if runs.sharing else math.nan

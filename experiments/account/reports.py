@@ -62,8 +62,8 @@ class FlowRow(NamedTuple):
 
 @dataclass(frozen=True)
 class LinkReport:
-    """One direction of a segment: its windows in order of time, by flow its part of each window, and what was commanded
-    and applied, in packets."""
+    """One direction of a segment: its windows in order of time, the part of each flow in each window, and what was
+    commanded and applied, in packets."""
 
     direction: Direction
     rows: Sequence[LinkRow]
@@ -73,10 +73,10 @@ class LinkReport:
 
     @property
     def name(self) -> str:
-        """What messages and files call it: its direction, with its segment if that has a name of its own."""
+        """Its name in messages and files: its direction, and its segment before that if the segment has a name."""
         return link_name(self.segment, self.direction)
 
 
 def link_name(segment: str, direction: Direction) -> str:
-    """What messages and files call a direction of a segment."""
+    """The name of a direction of a segment in messages and files."""
     return direction if segment == MAIN else f"{segment} {direction}"

@@ -1,4 +1,4 @@
-"""How flows share a segment: fairness, how much of the capacity they use, and how long its queue is."""
+"""How flows share a segment: how fairly, how much of the capacity they use, and how long its queue is."""
 
 import math
 from collections.abc import Sequence
@@ -15,12 +15,13 @@ _ROUNDING = 1e-6  # seconds
 
 
 class Sharing(NamedTuple):
-    """Of the segment that all flows of one direction pass, while all of them send; NaN without several flows there.
+    """Numbers of the segment that all flows of one direction pass, over the time in which all of them send. They are
+    NaN without several flows there.
 
-    `jain` is Jain's index of the rates at which they leave it: 1 if these are equal, 1/n if one of n has all (Jain,
-    Chiu and Hawe, DEC-TR-301, 1984). `utilisation` is the share of the capacity that they use, with packets of feedback
-    that go the same way. `queue_p50` is the median over windows of the time in seconds that the largest backlog of the
-    window takes to leave.
+    `jain` is Jain's index of the rates at which the flows leave the segment: 1 if these are equal, and 1/n if one of n
+    flows has all (Jain, Chiu and Hawe, DEC-TR-301, 1984). `utilisation` is the share of the capacity that they use,
+    with packets of feedback that go the same way. `queue_p50` is the median over windows of a time in seconds: how long
+    the largest backlog of the window takes to leave.
     """
 
     jain: float = math.nan
@@ -29,7 +30,7 @@ class Sharing(NamedTuple):
 
 
 def sharing(scenario: Scenario, links: pd.DataFrame, shares: pd.DataFrame, *, now: float) -> Sharing:
-    """From the link table and the flow table of an arm that ran until `now`."""
+    """The sharing of an arm that ran until `now`, from its link table and its flow table."""
     routes = scenario.routes()
     together = [route for route in routes if route.direction == routes[0].direction]
     segment = _shared_segment(together)
@@ -62,5 +63,5 @@ def _jain(rates: Sequence[float]) -> float:
 
 
 def _shared_segment(routes: Sequence[FlowRoute]) -> str | None:
-    """The first one that all of them pass."""
+    """The first segment that all of the flows pass."""
     return next((name for name in routes[0].over if all(name in route.over for route in routes)), None)

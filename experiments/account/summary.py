@@ -20,7 +20,7 @@ _LEAST_DURATION = 0.1  # seconds over which the rates of an interrupted run are 
 def summarize_arm(
     scenario: Scenario, frames: pd.DataFrame, links: pd.DataFrame, shares: pd.DataFrame, *, now: float
 ) -> dict[str, Any]:
-    """Of the flow "media", from what was measured until `now`: the ledger, the link table and the flow table."""
+    """The numbers of the flow "media" until `now`, from the ledger, the link table and the flow table."""
     flow, route = scenario.media(scenario.arms[0]), scenario.routes()[0]
     duration = max(_LEAST_DURATION, min(flow.stop, now - MEDIA_START) - flow.start)
     own = frames[frames["flow"] == MEDIA]

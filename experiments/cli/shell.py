@@ -82,7 +82,8 @@ def shell(
 
 
 def _behind(scenario: str | None, given: dict[str, str], up: str | None, seed: int) -> dict[str, Any]:
-    """The network, its segments that are passed, the seed of its dice, and how long its generated traces are."""
+    """What the command is behind: the network, the names of the segments that are passed, the seed of the dice, and the
+    length of generated traces."""
     from glassbench.experiments.scenario import build_network, load
     from glassbench.experiments.worlds.live.behind_link import TRACE_LENGTH
 

@@ -1,4 +1,4 @@
-"""One flow of an arm, with everything that decides its two ends: what the tables of a scenario come down to."""
+"""One flow of an arm, with everything that decides its two ends. The tables of a scenario come down to this."""
 
 from collections.abc import Sequence
 from typing import Annotated, NamedTuple, Self
@@ -16,10 +16,10 @@ from glassbench.transport.contract import Track
 
 
 class Flow(SessionSpec):
-    """Its ends can be built of it alone, without the network and without the other flows.
+    """A flow. Its ends can be built of it alone, without the network and without the other flows.
 
-    Media are captured from `start` to `stop`, seconds after the first capture of the scenario, without the `pauses`.
-    With `greedy` there is no video, but a bulk transfer.
+    Media are captured from `start` to `stop`, in seconds after the first capture of the scenario, but not in the
+    `pauses`. With `greedy` there is no video, but a bulk transfer.
     """
 
     name: Name = MEDIA
@@ -46,12 +46,12 @@ class Flow(SessionSpec):
         return Track(BULK_TRACK, "bulk", "data", self.video.priority) if self.greedy else self.video.track()
 
     def tracks(self) -> tuple[Track, ...]:
-        """What both ends agree on."""
+        """The tracks that both ends agree on."""
         return (self.main_track, *(() if self.chat is None else (self.chat.track(),)))
 
 
 class FlowRoute(NamedTuple):
-    """How the media of a flow cross the network; what is said of them goes back over the same segments."""
+    """How the media of a flow cross the network. Feedback goes back over the same segments."""
 
     flow: str
     source_host: str
@@ -66,8 +66,8 @@ class FlowRoute(NamedTuple):
 
 
 def routes_of(flows: Sequence[tuple[int, FlowSpec]], network: NetworkSpec) -> tuple[FlowRoute, ...]:
-    """The routes of flows, each with its place in the scenario. Raises the error of a flow that names no segment, or
-    whose hosts are on one side."""
+    """The routes of flows, each with its place in the scenario. Raises an error for a flow over an unknown segment, or
+    between hosts on the same side."""
     near = _near(flows)
     return tuple(
         FlowRoute(
@@ -96,10 +96,10 @@ def _segments(flow: FlowSpec, index: int, network: NetworkSpec) -> tuple[str, ..
 
 
 def _near(flows: Sequence[tuple[int, FlowSpec]]) -> dict[str, bool]:
-    """By host whether it is on the sender's side of the network.
+    """For each host whether it is on the sender's side of the network.
 
-    Each flow crosses the network, so that its hosts are on two sides; of two of which nothing else is known, the one
-    that it comes from is on the sender's.
+    Each flow crosses the network, so its two hosts are on two sides. If nothing else is known of them, the host that it
+    comes from is on the sender's side.
     """
     near = {SENDER: True, RECEIVER: False}
     waiting = list(flows)

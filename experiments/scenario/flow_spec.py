@@ -20,12 +20,13 @@ Pause = Annotated[tuple[Duration, Duration], Field(strict=False)]
 
 
 class FlowSpec(Spec):
-    """`transport` is an arm; only the flow "media" has none, since the arms of the scenario are its transports.
+    """One table [[flow]].
 
-    `source` is one of [video], or "greedy": a bulk transfer, which has always something to send. `rate` is that of the
-    encoder; without them it is the scenario's video. Media are captured from `start` to `stop`, without the `pauses`;
-    instants count from the first capture of the scenario. The flow runs `from` a host `to` another `over` segments of
-    the network, in this order.
+    `transport` is an arm; only the flow "media" has none, since the arms of the scenario are its transports. `source`
+    is a source as in [video], or "greedy": a bulk transfer, which always has something to send. `rate` is the rate of
+    the encoder. What is left out is as in the scenario's video. Media are captured from `start` to `stop`, but not in
+    the `pauses`; instants count from the first capture of the scenario. The flow runs `from` a host `to` another `over`
+    segments of the network, in this order.
     """
 
     name: Name

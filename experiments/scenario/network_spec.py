@@ -23,9 +23,10 @@ class NamedSegment(SegmentSpec):
 
 
 class NetworkSpec(SegmentSpec):
-    """Media flows down, feedback flows up. A table of another name in it is a segment of that name.
+    """The table [network]. Media flows down, feedback flows up.
 
-    The fields are those of a segment, of the one that is called "network". `trace_start` is the same for all.
+    A table in it whose name is no field is a segment of that name. The fields are those of the segment that is called
+    "network". `trace_start` is the same for all segments.
     """
 
     segments: tuple[NamedSegment, ...] = ()
@@ -33,7 +34,7 @@ class NetworkSpec(SegmentSpec):
     @model_validator(mode="before")
     @classmethod
     def _gathers_segments(cls, value: Any) -> Any:
-        """Tables that are no field become `segments`."""
+        """Make `segments` of the tables that are no field."""
         if not isinstance(value, Mapping):
             return value
         fields = SegmentSpec.model_fields
@@ -56,7 +57,8 @@ class NetworkSpec(SegmentSpec):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Those of all segments. The one of [network] itself is there if it has a field, or if there is no other."""
+        """The names of all segments. That of [network] itself is among them if it has a field, or if there is no
+        other."""
         named = tuple(segment.name for segment in self.segments)
         return (MAIN, *named) if self.has_elements or not named else named
 

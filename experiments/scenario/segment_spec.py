@@ -99,7 +99,7 @@ class SegmentSpec(Spec):
 
     @property
     def has_elements(self) -> bool:
-        """Whether it says anything of a path."""
+        """Whether it says anything about a path."""
         return any(getattr(self, name) is not None for name in (*_SHORT, "down", "up"))
 
     def paths(self) -> tuple[Elements, Elements]:
@@ -110,15 +110,18 @@ class SegmentSpec(Spec):
         return elements, elements
 
     def trace_period(self) -> float | None:
-        """Seconds after which recorded traces repeat: all at the end of the shortest, so that both directions stay side
-        by side; whole milliseconds if they are not of one length. None without a trace that changes over time."""
+        """Seconds after which recorded traces repeat; None without a trace that changes over time.
+
+        All repeat at the end of the shortest, so that both directions stay side by side. It is whole milliseconds if
+        the traces differ in length.
+        """
         durations = {trace.duration for trace in self.recorded() if not trace.steady}
         if len(durations) > 1:
             return max(1, int(min(durations) * 1000 + 1e-6)) / 1000
         return next(iter(durations), None)
 
     def without_loss(self) -> Self:
-        """The loss-free segment: the same bottlenecks, queues and delays, and nothing that loses or doubles packets."""
+        """The loss-free segment: the same bottlenecks, queues and delays, without all that loses or doubles packets."""
         down, up = (tuple(kept for element in path if (kept := element.without_loss())) for path in self.paths())
         return self.model_copy(update={**dict.fromkeys(_SHORT), "down": down, "up": up})
 

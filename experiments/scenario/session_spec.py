@@ -1,4 +1,4 @@
-"""What both ends of every flow have in common: how long, how they connect and play out, and what is filmed."""
+"""What both ends of every flow have in common: the length, how they connect and play out, and what is filmed."""
 
 from typing import Annotated, Any, Literal, Self
 

@@ -101,7 +101,7 @@ class Scenario(SessionSpec):
         return self.flows(arm)[0]
 
     def routes(self) -> tuple[FlowRoute, ...]:
-        """How the flows cross the network, in the order of `flows`. Raises the error of one that does not."""
+        """How the flows cross the network, in the order of `flows`. Raises an error for a flow that does not."""
         return routes_of(self._all_flows(), self.network)
 
     @property
@@ -126,14 +126,14 @@ class Scenario(SessionSpec):
         )
 
     def _all_flows(self) -> list[tuple[int, FlowSpec]]:
-        """Each with its place in `flow`."""
+        """Each flow with its place in `flow`."""
         listed = list(enumerate(self.flow or ()))
         media = [each for each in listed if each[1].name == MEDIA] or [(0, FlowSpec(name=MEDIA))]
         return [*media, *(each for each in listed if each[1].name != MEDIA)]
 
 
 def _video_of(video: VideoSpec, spec: FlowSpec, index: int) -> VideoSpec:
-    """The video of a flow. Raises the error of one that there is not."""
+    """The video of a flow. Raises an error for a flow without one."""
     own = {"source": None if spec.source == GREEDY else spec.source, "bitrate": spec.rate}
     given = {name: value for name, value in own.items() if value is not None}
     if not given:
@@ -194,7 +194,7 @@ def build(content: Mapping[str, Any]) -> Scenario:
 
 
 def build_network(content: Mapping[str, Any]) -> NetworkSpec:
-    """A network by itself, of a dict as it would stand in [network]. Raises ScenarioError."""
+    """The network that a dict stands for, as it would stand in [network]. Raises ScenarioError."""
     try:
         return NetworkSpec.model_validate(content)
     except ValidationError as error:

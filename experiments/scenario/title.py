@@ -60,7 +60,7 @@ def _said(scenario: Scenario, *, network: bool) -> dict[str, str]:
 
 
 def _network(scenario: Scenario) -> dict[str, str]:
-    """What is said of both paths of the flow "media"; what they have not in common has its direction."""
+    """What is said of both paths of the flow "media". What they do not share names its direction."""
     segments = [scenario.network.segment(name).paths() for name in scenario.routes()[0].over]
     down = tuple(element for path, _ in segments for element in path)
     up = tuple(element for _, path in reversed(segments) for element in path)

@@ -63,7 +63,7 @@ def first_sentence(error: ValidationError) -> str:
 
 
 def first_mistake(error: ValidationError) -> tuple[KeyPath, str]:
-    """Where the first mistake of a value is, and the sentence about it."""
+    """The place of the first mistake of a value, and the sentence about it."""
     return _mistakes(error)[0]
 
 

@@ -10,8 +10,8 @@ class Capture(Protocol):
     """A capture of one arm. It cannot change a result, and only `check` raises."""
 
     def link(self, name: str) -> LinkCapture:
-        """What the simulator tells of a link, by its name ("down", "up", "cell down"). To be asked for before packets
-        pass, once each."""
+        """The capture of a link, by its name ("down", "up", "cell down"). Ask for each link once, before packets
+        pass."""
 
     def observer(self, end: Literal["sender", "receiver"], flow: str) -> Observer:
         """What an end of a flow tells of itself."""

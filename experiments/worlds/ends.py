@@ -1,4 +1,4 @@
-"""The two ends of a flow, whatever world they meet in."""
+"""The two ends of a flow, whatever world they run in."""
 
 from dataclasses import dataclass
 
@@ -64,7 +64,7 @@ class Ends:
 
     @property
     def last(self) -> float:
-        """The instant at which the flow ends at the latest: frames that are held on purpose have their time."""
+        """The instant at which the flow ends at the latest. It leaves time for frames that are held on purpose."""
         held = registry.get(self.arm.transport).holds(self._options)
         return self.media_end + DRAIN + self._playout.target + held
 
@@ -162,5 +162,6 @@ class Ends:
         return [(MEDIA_START + begin, MEDIA_START + end) for begin, end in self.flow.pauses]
 
     def _purpose(self, *purpose: str) -> tuple[str, ...]:
-        """Dice of a flow beside "media" are its own, so that it changes nobody else's."""
+        """The name of dice of the flow. Those of a flow beside "media" are its own, so that it changes nobody
+        else's."""
         return purpose if self.flow.name == MEDIA else ("flow", self.flow.name, *purpose)

@@ -34,8 +34,9 @@ TRACE_MARGIN = 10.0  # seconds that a generated trace is longer than the media: 
 
 @dataclass(frozen=True)
 class Link:
-    """One direction of a segment: the path, its log in rows of `window` seconds, its elements with what they were built
-    from, its capacity if limited, and the names of the flows of which packets may pass, by their number."""
+    """One direction of a segment: its path, its log in rows of `window` seconds, its elements with the specs that they
+    were built from, and its capacity if it is limited. `flows` has the names of all flows by their number; packets of
+    them may pass."""
 
     segment: str
     direction: Direction
@@ -48,7 +49,7 @@ class Link:
 
     @property
     def name(self) -> str:
-        """What messages and files call it."""
+        """Its name in messages and files."""
         return link_name(self.segment, self.direction)
 
     def capacity_bytes(self, start: float) -> float:
@@ -81,8 +82,9 @@ def open_network(
 ) -> Links:
     """Both directions of the segments of these names, for `duration` seconds of media.
 
-    The dice of an element depend on the seed, the segment, the direction, its kind and its name or what it says, and of
-    equal ones on their order: they are the same for all arms, and another element or segment changes nobody else's.
+    The dice of an element depend on the seed, the segment, the direction, its kind, and its name or the values of its
+    fields; equal elements are told apart by their order. So they are the same for all arms, and one element or segment
+    more changes the dice of no other.
     """
     replayed = window_of(network, seed=seed, length=duration)
     links = {}
@@ -120,7 +122,7 @@ def open_links(scenario: Scenario, *, start_at: float, media_start: float) -> Li
 
 
 def links_of(route: FlowRoute, links: Links) -> tuple[list[Link], list[Link]]:
-    """The links that media of a flow pass, and those on the way back, each in their order."""
+    """The links that media of a flow pass, and the links on the way back, each in their order."""
     there = [links[name, route.direction] for name in route.over]
     return there, [links[name, route.back] for name in reversed(route.over)]
 
@@ -149,8 +151,8 @@ def report(link: Link, now: float, *, media_start: float, **besides: Any) -> Lin
 
 
 def check_conservation(link: Link, entered_packets: int, *, now: float) -> None:
-    """Every packet that came to a link was delivered, dropped, lost, or is still on its way: of the path, of each of
-    its elements, and of each flow. Raises LedgerError."""
+    """Check that every packet that came to a link was delivered, dropped, lost, or is still on its way. This has to
+    hold for the path, for each of its elements, and for each flow. Raises LedgerError."""
     counts = link.path.counts()
     for name, part in [("path", counts)] + [(spec.kind, e.counts()) for spec, es in link.parts for e in es]:
         if part.pushed + part.duplicated != part.popped + part.dropped + part.lost + part.inside:

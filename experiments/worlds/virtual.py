@@ -34,7 +34,7 @@ _PORT = 5004  # of RTP media (RFC 3551); it names no protocol to Wireshark, whic
 
 
 def addresses(flow: int) -> tuple[Address, Address]:
-    """Of the sender and of the receiver of a flow, by its number (RFC 5737)."""
+    """The addresses of the sender and of the receiver of a flow, by its number (RFC 5737)."""
     return (f"192.0.2.{2 * flow + 1}", _PORT), (f"192.0.2.{2 * flow + 2}", _PORT)
 
 
@@ -90,7 +90,7 @@ class _FlowEnds:
         return claim is not None and claim.decided_by(self.receiver.records)
 
     def reports(self, *, now: float) -> tuple[EndReport, EndReport]:
-        """What both wrote down."""
+        """What both ends wrote down."""
         name = self.ends.flow.name
         return (
             sender_report(self.sender, ended_at=now, flow=name),
@@ -169,14 +169,14 @@ class _Session:
         )
 
     def _run(self, *, until: float) -> None:
-        """Run on, and let flows connect whose time comes."""
+        """Run on until an instant, and let flows connect when their time comes."""
         while self._connecting and (at := self._connecting[0][1].ends.start_at) <= until:
             self._simulator.run(until=max(self.now, at))
             self._connect()
         self._simulator.run(until=until)
 
     def _connect(self) -> None:
-        """The flows whose time has come."""
+        """Connect the flows whose time has come."""
         while self._connecting and self._connecting[0][1].ends.start_at <= self.now:
             number, flow, route = self._connecting.pop(0)
             here, there = flow.addresses

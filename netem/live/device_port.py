@@ -36,11 +36,11 @@ class OpenPort:
 
 
 class DevicePort:
-    """Around an OpenPort; does not block. `overflows` counts what the kernel dropped for lack of room, `unsent` what it
-    would not take, `foreign` what is no unicast IP packet: it does not pass a link between two hosts.
+    """The port around an OpenPort. It does not block.
 
-    With `flows`, by the UDP port to which they send, a packet belongs to one of them, or is foreign; without, all
-    packets are of flow 0.
+    `overflows` counts what the kernel dropped for lack of room, `unsent` what it would not take, and `foreign` what is
+    no unicast IP packet: that does not pass a link between two hosts. `flows` are the flows by the UDP port to which
+    they send; a packet to another port is foreign. Without `flows` all packets are of flow 0.
     """
 
     def __init__(self, port: OpenPort, clock: LiveClock, flows: Mapping[int, int] | None = None) -> None:
@@ -90,7 +90,8 @@ class DevicePort:
 
 
 def _destination_port(data: bytes) -> int:
-    """Of the UDP datagram in an IP packet that is no fragment and has no extension header; -1 of anything else."""
+    """The port of the UDP datagram in an IP packet that is no fragment and has no extension header; -1 for anything
+    else."""
     is_four = data[0] >> 4 == 4
     start = (data[0] & 0x0F) * 4 if is_four else _IPV6_HEADER_BYTES
     if data[9 if is_four else 6] != _UDP or len(data) < start + 4:

@@ -81,7 +81,7 @@ class EmulatedLink:
 
 
 class EntryPort(NamedTuple):
-    """A port, and by flow the first link of what arrives at it."""
+    """A port, and by flow the first link of what arrives there."""
 
     port: Port
     first: Mapping[int, EmulatedLink]
@@ -95,7 +95,7 @@ def lead(links: Sequence[EmulatedLink], exit: Port, flow: int = 0) -> None:
 
 
 def between(one: Port, other: Port, down: EmulatedLink, up: EmulatedLink) -> list[EntryPort]:
-    """Entries of one flow from a port to another, with a link each way."""
+    """The entries of one flow from a port to another, with a link each way."""
     lead([down], other)
     lead([up], one)
     return [EntryPort(one, {0: down}), EntryPort(other, {0: up})]

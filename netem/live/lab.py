@@ -15,11 +15,12 @@ _PATIENCE = 30.0  # seconds for the namespaces to be made
 
 
 class Lab:
-    """`sockets` has the UDP sockets of each host, `ports` the emulator's port to it, by the host's name.
+    """Hosts and the emulator's ports to them. `sockets` has the UDP sockets of each host, `ports` the emulator's port
+    to it, by the host's name.
 
-    With `kernel`, commands of tc(8), the ports are on a bridge, those commands are run there, and `netlink` is a socket
-    from which what they did is read. `cleanup` ends everything. Raises NamespacesRefused, also for a command that this
-    kernel does not know.
+    With `kernel`, commands of tc(8), the ports are on a bridge and the commands are run there; `netlink` is a socket
+    from which their counters are read. `cleanup` ends everything. Raises NamespacesRefused, also for a command that
+    this kernel does not know.
     """
 
     def __init__(self, hosts: Sequence[HostPlan], cleanup: ExitStack, *, kernel: Sequence[str] = ()) -> None:
@@ -50,12 +51,12 @@ class Lab:
         self._channel.send(json.dumps([list(programs.items()), dict(environment)]).encode())
 
     def ended(self) -> bool:
-        """Whether the first program has."""
+        """Whether the first program has ended."""
         return self._builder.poll() is not None
 
     def exit_code(self) -> int:
-        """Of the first program, when it has ended, as shells give it: 128 and the number of the signal that killed
-        it."""
+        """The exit code of the first program, when it has ended, as shells give it: 128 and the number of the signal
+        that killed it."""
         code = self._builder.wait()
         return code if code >= 0 else 128 - code
 

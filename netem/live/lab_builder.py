@@ -80,7 +80,7 @@ def _build(hosts: Sequence[HostPlan], commands: Sequence[str]) -> tuple[dict[str
 
 
 def _shape(command: str) -> None:
-    """Run a command of tc. Raises NamespacesRefused with what it said, or that there is none."""
+    """Run a command of tc. Raises NamespacesRefused with what it said, or that there is no tc."""
     name, *arguments = command.split()
     program = shutil.which(name, path=os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin")))
     if program is None:  # Debian has it where ordinary users do not look
@@ -94,7 +94,7 @@ def _shape(command: str) -> None:
 def _run(
     programs: Sequence[tuple[str, list[str]]], environment: Mapping[str, str], namespaces: Mapping[str, int]
 ) -> int:
-    """Be the first process of an enclosure, until the first program ends; its exit code as shells give it."""
+    """Be the first process of an enclosure, until the first program ends. Returns the exit code as shells give it."""
     first, *_ = [_start(namespaces[host], command, {**os.environ, **environment}) for host, command in programs]
     while True:
         child, status = os.wait()
@@ -104,7 +104,7 @@ def _run(
 
 
 def _start(namespace: int, command: list[str], environment: dict[str, str]) -> int:
-    """Its process id."""
+    """Start a program. Returns its process id."""
     if child := os.fork():
         return child
     enter_network(namespace)

@@ -1,4 +1,4 @@
-"""What a lab is to have: hosts, each with a wire to the emulator. It travels to the process that builds it as JSON."""
+"""The plan of a lab: hosts, each with a wire to the emulator. It travels to the process that builds the lab as JSON."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -19,8 +19,8 @@ _NETWORKS: dict[Family, tuple[str, int]] = {"ipv4": ("198.18.0.{}", 24), "ipv6":
 
 @dataclass(frozen=True)
 class Attachment:
-    """What a host has of its wire: the name and hardware address of its device, its own addresses ("198.18.0.1/30"),
-    its neighbours as (address, hardware address), and networks that are behind a neighbour, as (network, neighbour)."""
+    """A host's end of its wire: the name and hardware address of its device, its own addresses ("198.18.0.1/30"), its
+    neighbours as (address, hardware address), and networks behind a neighbour, as (network, neighbour)."""
 
     device: str
     hardware: str
@@ -32,9 +32,9 @@ class Attachment:
 
 @dataclass(frozen=True)
 class HostPlan:
-    """A host. `port` is the emulator's device at the other end of its `wire`; `sockets` are UDP sockets to be opened on
-    it. With `forwards` it passes packets on for others. With `here` it is the namespace in which the lab is asked for,
-    as that is when labs nest."""
+    """A host. `port` is the emulator's device at the other end of its `wire`; `sockets` are UDP sockets to open on it.
+    With `forwards` it passes packets on for others. With `here` it is the namespace in which the lab is asked for, as
+    when labs nest."""
 
     name: str
     port: str
@@ -64,7 +64,7 @@ def lan(hosts: Mapping[str, Sequence[int]], family: Family = "ipv4") -> list[Hos
 
 
 def host_address(number: int, family: Family = "ipv4") -> str:
-    """Of the host of that number in a LAN; the first is 1."""
+    """The address of the host of that number in a LAN; the first is 1."""
     return _NETWORKS[family][0].format(number)
 
 

@@ -44,16 +44,16 @@ class Shell:
         self._lab.start(programs, {"GLASS_FAR": far[0], "GLASS_NEAR": near[0]})
 
     def ended(self) -> bool:
-        """Whether the command has."""
+        """Whether the command has ended."""
         return self._lab.ended()
 
     def exit_code(self) -> int:
-        """Of the command that has ended, as shells give it."""
+        """The exit code of the command that has ended, as shells give it."""
         return self._lab.exit_code()
 
 
 def _free_level() -> int:
-    """Raises NamespacesRefused."""
+    """The level of nesting that comes next. Raises NamespacesRefused."""
     here = set(addresses())
     taken = [level for level in range(1, MAX_LEVEL + 1) if here & {side[0] for side in _sides(level)}]
     level = 1 + max(taken, default=0)

@@ -41,7 +41,7 @@ class _Video(BaseModel):
 
 
 class _NamesNothing(BaseModel):
-    """A flow in which nothing is the name of a file. The rest of it is not looked at here."""
+    """A flow in which nothing is the name of a file. Nothing else of it is looked at here."""
 
     model_config = ConfigDict(strict=True, extra="allow")
     video: _Video
@@ -49,7 +49,8 @@ class _NamesNothing(BaseModel):
 
 
 def ask_for(ends: Ends) -> dict[str, Any]:
-    """The flow for a receiver: with the size and the rate of the pictures, without what is a matter of the sender."""
+    """The flow that a receiver gets, with the size and the rate of the pictures, and without all that only matters to
+    the sender."""
     content = ends.flow.dump()
     video = {name: value for name, value in content["video"].items() if name not in ("encode_cost", "decode_cost")}
     if ends.flow.has_pictures:

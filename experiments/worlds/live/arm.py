@@ -1,6 +1,6 @@
 """One arm live: processes on this host, two for each flow and the emulator, and one account of what they wrote down.
 
-All have sockets that are opened here; session time is the same for all of them.
+Their sockets are opened here; session time is the same for all of them.
 """
 
 import pickle
@@ -253,8 +253,8 @@ def _await_ready(name: str, part: "subprocess.Popen[bytes]") -> None:
 def _await_end(
     parts: "Mapping[str, subprocess.Popen[bytes]]", clock: LiveClock, flows: Sequence[Ends], watch: Watch
 ) -> None:
-    """Until all parts have ended: the ends of a flow when the fate of each of its frames is known, and then the link
-    between them. Raises PartError if one ends badly, or does not end."""
+    """Wait until all parts have ended: the ends of a flow when the fate of each of its frames is known, and then the
+    link between them. Raises PartError if one ends badly, or does not end."""
     told_to_end: set[str] = set()
     ends = {name: flow.flow.name for flow in flows for role in ROLES for name in [part_name(flow.flow.name, role)]}
     last, start_at = max(flow.last for flow in flows), min(flow.start_at for flow in flows)

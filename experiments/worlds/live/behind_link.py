@@ -47,10 +47,11 @@ def run_behind(
     seed: int,
     trace_length: float = TRACE_LENGTH,
 ) -> Passed:
-    """Run a command behind these segments of a network, and `far_command` on the far side of them, for as long. After
-    `trace_length` seconds a generated trace begins anew.
+    """Run a command behind these segments of a network, and `far_command` on the far side of them, as long as the
+    command runs.
 
-    An interrupt is left to the command. Raises NamespacesRefused.
+    After `trace_length` seconds a generated trace begins anew. An interrupt is left to the command. Raises
+    NamespacesRefused.
     """
     with ExitStack() as cleanup:
         shell = Shell(command, cleanup)
@@ -86,14 +87,14 @@ def run_behind(
 
 
 def _row(links: Sequence[Link], exit: DevicePort) -> list[EmulatedLink]:
-    """Links one behind the other, of which the last one leads out of a port."""
+    """Links one behind the other. The last one leads out of a port."""
     row = [EmulatedLink(link.path, link.log) for link in links]
     lead(row, exit)
     return row
 
 
 def _counts(row: Sequence[EmulatedLink]) -> Counts:
-    """Of all links of a row together."""
+    """The counts of all links of a row together."""
     counts = Counts()
     parts = [link.path.counts() for link in row]
     counts.pushed, counts.popped = parts[0].pushed, parts[-1].popped

@@ -1,8 +1,8 @@
 """One process of a live arm: the sender or the receiver of a flow, or the emulator between them.
 
 Its task is a JSON line on stdin. It answers with the line "ready" and is told the origin of session time. A sender
-prints what it claims; the receiver is told, and prints "decided" when it knows the fate of all of it. The end of stdin
-means stop: then a part writes what it knows to a file, inherited without a name.
+prints what it claims; the receiver is told that, and prints "decided" when it knows the fate of all of it. The end of
+stdin means stop: then a part writes what it knows to a file that it inherited and that has no name.
 """
 
 import os
@@ -211,7 +211,7 @@ def _routed(
     plugs: Sequence[RelayPlug | DevicePlug | KernelPlug],
     ports: Sequence[Port],
 ) -> list[EntryPort]:
-    """The ports, with the first link of each flow at each; links get to know where packets go on."""
+    """The ports, each with the first link of each flow there. The links get to know where packets go on."""
     first: list[dict[int, EmulatedLink]] = [{} for _ in ports]
     place = {
         end: number for number, plug in enumerate(plugs) if not isinstance(plug, KernelPlug) for end in plug.serves

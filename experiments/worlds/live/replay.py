@@ -44,7 +44,7 @@ class Told:
 def replay(
     capture: Capture, recording: Recording, links: Sequence[str], told: Mapping[tuple[str, Role], Told]
 ) -> list[str]:
-    """Write it all: what passed links of these names, and what ends (flow, role) told. Gives sentences about what is
+    """Write it all: what passed links of these names, and what ends (flow, role) told. Returns sentences about what is
     missing. Raises what the capture's `check` raises."""
     captured = {name: capture.link(name) for name in links}
     for (flow, role), by_end in told.items():

@@ -12,7 +12,7 @@ EMULATOR = "emulator"
 
 
 def part_name(flow: str, role: Role) -> str:
-    """What an end's part is called in reports and messages."""
+    """The name of an end's part in reports and messages."""
     return role if flow == MEDIA else f"{flow} {role}"
 
 
@@ -35,7 +35,7 @@ class RelayPlug(BaseModel):
 
 class DevicePlug(BaseModel):
     """A port of the emulator that is a network device, for the host with this hardware address. `serves` are the ends
-    there; `flows` are, where there are several, the UDP ports to which they send."""
+    on that host. If there are several, `flows` are the UDP ports to which they send."""
 
     number: int
     device: str
@@ -54,10 +54,11 @@ class KernelPlug(BaseModel):
 
 
 class Task(BaseModel):
-    """Of an end, of which there are a `role`, the number of its `flow` and a `plug`, or of the emulator with `ports`.
+    """What a part has to do. An end has a `role`, the number of its `flow` and a `plug`; the emulator has `ports`.
+
     The result goes to the file with the descriptor `result`. `quality`: that of the pictures will be measured.
-    `capture`: what passes, and what ends tell, is kept. `processor` has the emulator; the networks of the ends leave it
-    alone.
+    `capture`: what passes, and what ends tell, is kept. The emulator has `processor`; the network threads of the ends
+    leave it alone.
     """
 
     role: Role | None

@@ -115,7 +115,7 @@ def _on_loopback(flows: int, cleanup: ExitStack) -> Wiring:
 
 
 def _plugs(plain: Mapping[End, socket.socket]) -> dict[End, EndPlug]:
-    """Each end sends to the other one of its flow."""
+    """The plugs of both ends of a flow: each sends to the other."""
     return {
         (flow, role): EndPlug(
             number=each.fileno(), peer=_address(plain[flow, "receiver" if role == "sender" else "sender"])
