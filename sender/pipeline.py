@@ -40,7 +40,8 @@ class SenderPipeline(SenderEnd):
     encoded as soon as the connection stands: what a live source has to show at that moment, as a keyframe, since it is
     the first.
 
-    With a `worker`, frames are encoded there, and take what they take; without, `encode_cost` says how long.
+    `target_bps` is what the encoder was told, if it follows a rate. With a `worker`, frames are encoded there, and take
+    what they take; without, `encode_cost` says how long.
 
     A keyframe request is honoured at the next encode that is at least `keyframe_spacing` seconds after the last
     keyframe.
@@ -62,6 +63,7 @@ class SenderPipeline(SenderEnd):
         keyframe_spacing: float = 0.2,
         keep_newest: bool = False,
         pauses: Sequence[tuple[float, float]] = (),
+        target_bps: float | None = None,
     ) -> None:
         super().__init__(transport)
         self.keyframe_requests = 0
@@ -78,6 +80,7 @@ class SenderPipeline(SenderEnd):
         self._keep_newest = keep_newest
         self._kept: tuple[int, SentRecord] | None = None
         self._pauses = pauses
+        self._target_bps = target_bps
         self._next_capture = 0
         self._capture_at = self._instant_of_next_capture()
         self._waiting: deque[tuple[int, SentRecord]] = deque()
@@ -178,6 +181,7 @@ class SenderPipeline(SenderEnd):
         record.group = self._group
         record.keyframe = encoded.keyframe
         record.size_bytes = len(encoded.payload)
+        record.target_bps = self._target_bps
         record.encode_start_at = at
         self.records[record.track, record.sequence] = record
         self._sequence += 1
