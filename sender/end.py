@@ -8,9 +8,11 @@ from glassbench.transport.contract import (
     Closed,
     Connected,
     Datagram,
+    Estimated,
     Event,
     Frame,
     FrameDropped,
+    FrameRepaired,
     FrameSent,
     FrameStarted,
     Track,
@@ -25,12 +27,14 @@ class SenderEnd:
 
     `captured` has one record per frame or message in the order of capture: the rows of the ledger. Those that were
     never encoded or sent (encoder busy, not connected) have `sequence` -1 and `given_up` "dropped". `records` finds the
-    others by (track, sequence). `connected_at` and `closed` say when the connection stood, and how it ended.
+    others by (track, sequence). `estimates` are those of the transport. `connected_at` and `closed` say when the
+    connection stood, and how it ended.
     """
 
     def __init__(self, transport: Transport) -> None:
         self.captured: list[SentRecord] = []
         self.records: dict[tuple[int, int], SentRecord] = {}
+        self.estimates: list[Estimated] = []
         self.connected_at: float | None = None
         self.closed: Closed | None = None
         self._transport = transport
@@ -113,6 +117,10 @@ class SenderEnd:
                     record.last_sent_at = event.at
                 else:
                     record.given_up = event.reason
+            case FrameRepaired():
+                self.records[event.track, event.sequence].repaired = event.by
+            case Estimated():
+                self.estimates.append(event)
             case Connected():
                 self._connected = True
                 self.connected_at = event.at

@@ -34,11 +34,17 @@ def capture_count(duration: float, fps: Fraction) -> int:
 class SenderPipeline(SenderEnd):
     """Drives one transport with one video track, and with messages if there are any.
 
-    Pictures are captured for `duration` seconds from `start_at` on, but not in the `pauses`, pairs of instants. What is
-    captured before the connection stands is dropped. With `keep_newest` the newest picture is kept, and encoded as soon
-    as the connection stands: a live source shows that at such a moment. It is a keyframe, since it is the first. With a
-    `worker`, frames are encoded there, and take what they take; without, `encode_cost` says how long. A keyframe
-    request is honoured at the next encode that is at least `keyframe_spacing` seconds after the last keyframe.
+    Pictures are captured for `duration` seconds from `start_at` on, but not in the `pauses`, pairs of instants.
+
+    What is captured before the connection stands is dropped. With `keep_newest` the newest picture is kept, and encoded
+    as soon as the connection stands: a live source shows that at such a moment. It is a keyframe, since it is the
+    first.
+
+    `target_bps` is what the encoder was told, if it follows a rate. With a `worker`, frames are encoded there, and take
+    what they take; without, `encode_cost` says how long.
+
+    A keyframe request is honoured at the next encode that is at least `keyframe_spacing` seconds after the last
+    keyframe.
     """
 
     def __init__(
@@ -57,6 +63,7 @@ class SenderPipeline(SenderEnd):
         keyframe_spacing: float = 0.2,
         keep_newest: bool = False,
         pauses: Sequence[tuple[float, float]] = (),
+        target_bps: float | None = None,
     ) -> None:
         super().__init__(transport)
         self.keyframe_requests = 0
@@ -73,6 +80,7 @@ class SenderPipeline(SenderEnd):
         self._keep_newest = keep_newest
         self._kept: tuple[int, SentRecord] | None = None
         self._pauses = pauses
+        self._target_bps = target_bps
         self._next_capture = 0
         self._capture_at = self._instant_of_next_capture()
         self._waiting: deque[tuple[int, SentRecord]] = deque()
@@ -173,6 +181,7 @@ class SenderPipeline(SenderEnd):
         record.group = self._group
         record.keyframe = encoded.keyframe
         record.size_bytes = len(encoded.payload)
+        record.target_bps = self._target_bps
         record.encode_start_at = at
         self.records[record.track, record.sequence] = record
         self._sequence += 1

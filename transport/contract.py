@@ -93,6 +93,16 @@ class FrameDropped:
 
 
 @dataclass(frozen=True, slots=True)
+class FrameRepaired:
+    """Sender: bytes of this frame left again ("rtx"), or with redundancy ("fec"). It may come several times a frame."""
+
+    track: int
+    sequence: int
+    at: float
+    by: Literal["rtx", "fec"]
+
+
+@dataclass(frozen=True, slots=True)
 class FrameReceived:
     """Receiver: a whole frame, delivered by the transport now (after its own ordering or hold, if it has one).
 
@@ -133,6 +143,20 @@ class RateChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class Estimated:
+    """Sender: what congestion control believes and allows, while media leave at most every 0.1 s. `rtt` and `queue`,
+    the time that what is in flight waits in queues of the path, are in seconds."""
+
+    at: float
+    target_bps: float
+    pacing_bps: float
+    window_bytes: int
+    in_flight_bytes: int
+    rtt: float
+    queue: float
+
+
+@dataclass(frozen=True, slots=True)
 class Closed:
     """The connection is over; `error` is None for an orderly end, else one sentence."""
 
@@ -145,10 +169,12 @@ Event = (
     | FrameStarted
     | FrameSent
     | FrameDropped
+    | FrameRepaired
     | FrameReceived
     | FrameLost
     | KeyframeRequested
     | RateChanged
+    | Estimated
     | Closed
 )
 

@@ -23,6 +23,17 @@ LINK_TYPES = {
     "dropped_packets": "int64",
     "lost_packets": "int64",
 }
+ESTIMATE_TYPES = {
+    "arm": "string",
+    "flow": "string",
+    "at": "float64",
+    "target_bps": "float64",
+    "pacing_bps": "float64",
+    "window_bytes": "int64",
+    "in_flight_bytes": "int64",
+    "rtt_ms": "float64",
+    "queue_ms": "float64",
+}
 FLOW_TYPES = {
     "arm": "string",
     "flow": "string",
@@ -41,7 +52,8 @@ FLOW_TYPES = {
 class ArmResult:
     """What one arm gave. The tables are None if it never ran; `reason` says why an outcome is not "measured".
 
-    `ledger` has the frames of all flows, `links` what passed each segment, `flows` the part of each flow in that.
+    `ledger` has the frames of all flows, `links` what passed each segment, `flows` the part of each flow in that,
+    `estimates` what congestion control believed.
     `summary` has the numbers of the table, which are those of the flow "media"; `flow_numbers` has a record per flow.
     `stats` are the counters of both transport ends, `impairments` what each direction was commanded to do and what was
     applied. `notes` are sentences about what the numbers do not tell.
@@ -53,6 +65,7 @@ class ArmResult:
     ledger: pd.DataFrame | None = None
     links: pd.DataFrame | None = None
     flows: pd.DataFrame | None = None
+    estimates: pd.DataFrame | None = None
     summary: Mapping[str, Any] = field(default_factory=dict)
     flow_numbers: tuple[Mapping[str, Any], ...] = ()
     stats: Mapping[str, Any] = field(default_factory=dict)

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from glassbench.experiments.account import ledger
-from glassbench.experiments.account.arm_result import FLOW_TYPES, LINK_TYPES, ArmResult, Outcome
+from glassbench.experiments.account.arm_result import ESTIMATE_TYPES, FLOW_TYPES, LINK_TYPES, ArmResult, Outcome
 from glassbench.experiments.account.flow_numbers import flow_numbers
 from glassbench.experiments.account.notes import with_notes
 from glassbench.experiments.account.picture_quality import with_quality
@@ -60,6 +60,7 @@ def assemble(
         ledger=frames,
         links=table,
         flows=shares,
+        estimates=estimate_table(ends),
         summary=summarize_arm(scenario, frames, table, shares, now=now),
         flow_numbers=flow_numbers(scenario, arm, frames, shares, now=now),
         stats={
@@ -93,9 +94,29 @@ def flow_table(links: Sequence[LinkReport]) -> pd.DataFrame:
     return _table(rows, FLOW_TYPES)
 
 
+def estimate_table(ends: Sequence[EndReport]) -> pd.DataFrame:
+    """A row per flow and estimate of its congestion control, with all columns of ESTIMATE_TYPES but the arm."""
+    rows = [
+        {
+            "flow": end.flow,
+            "at": round(estimate.at - MEDIA_START, 6),
+            "target_bps": estimate.target_bps,
+            "pacing_bps": estimate.pacing_bps,
+            "window_bytes": estimate.window_bytes,
+            "in_flight_bytes": estimate.in_flight_bytes,
+            "rtt_ms": estimate.rtt * 1e3,
+            "queue_ms": estimate.queue * 1e3,
+        }
+        for end in ends
+        for estimate in end.estimates
+    ]
+    return _table(rows, ESTIMATE_TYPES)
+
+
 def _ledger(flow: str, ends: Mapping[Role, EndReport]) -> pd.DataFrame:
     sender, receiver = (ends[role] for role in ROLES)
-    return ledger.join(sender.sent, receiver.received, media_start=MEDIA_START, flow=flow)
+    knows = sender.knows & receiver.knows
+    return ledger.join(sender.sent, receiver.received, media_start=MEDIA_START, flow=flow, knows=knows)
 
 
 def _counters(ends: Mapping[Role, EndReport]) -> dict[str, Any]:

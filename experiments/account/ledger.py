@@ -3,10 +3,12 @@
 Fates, in the order in which they are decided (the first that holds):
 
 - `displayed`: it was shown, within its deadline if it has one.
+- `missing`: it was not, and the receiver is a black box that does not say why.
 - `undecodable`, `late`: it was delivered whole, but a reference was missing, or its deadline had passed, or a later
   frame had been released already; `late` is also a frame that was whole, but not yet shown when the run ended. What is
   past its deadline is decoded (`decoded_at`), since others refer to it, and not displayed.
-- `dropped`, `expired`: the sender gave it up: no room, or it could not meet its deadline any more.
+- `dropped`, `expired`, `skipped`: the sender gave it up: no room, or it could not meet its deadline any more, or the
+  sender chose not to encode it.
 - `late`: it was not completely sent when the run ended: it still waited at the sender.
 - `lost`: it was completely sent, but never arrived completely: lost by the network, given up by the receiver, or still
   on its way or being repaired when the run ended.
@@ -23,7 +25,7 @@ from glassbench.experiments.scenario.flow_spec import MEDIA
 from glassbench.receiver.record import ReceivedRecord
 from glassbench.sender.record import SentRecord
 
-FATES = ("displayed", "late", "dropped", "expired", "lost", "undecodable")
+FATES = ("displayed", "late", "dropped", "expired", "lost", "undecodable", "missing", "skipped")
 
 # Each stage ends where the next begins, so that they add up to displayed_at - captured_at.
 STAGES: dict[str, tuple[str, str]] = {
@@ -36,6 +38,10 @@ STAGES: dict[str, tuple[str, str]] = {
     "buffer": ("delivered_at", "released_at"),
     "decode": ("released_at", "displayed_at"),
 }
+
+INSIDE = "inside"
+"""The stage of all spans between instants that a black box does not know."""
+STAGE_NAMES = (*STAGES, INSIDE)
 
 _SENT_INSTANTS = ("encode_start_at", "encode_end_at", "queued_at", "first_sent_at", "last_sent_at")
 _RECEIVED_INSTANTS = ("first_arrival_at", "complete_at", "delivered_at", "released_at", "decoded_at", "displayed_at")
@@ -53,16 +59,24 @@ _ORDER = (
     "decoded_at",
     "displayed_at",
 )
+INSTANTS = frozenset(_ORDER) | {"last_sent_at"}
+"""All that the ends of ours know."""
+_STAGED = tuple(dict.fromkeys(at for span in STAGES.values() for at in span))
 _ROUNDING = 1e-9  # seconds; instants are floats near 1000
 _TELESCOPE = 1e-6  # seconds: stages must add up to glass-to-glass as closely as this
 
 
 def join(
-    captured: Iterable[SentRecord], received: Iterable[ReceivedRecord], *, media_start: float, flow: str = MEDIA
+    captured: Iterable[SentRecord],
+    received: Iterable[ReceivedRecord],
+    *,
+    media_start: float,
+    flow: str = MEDIA,
+    knows: frozenset[str] = INSTANTS,
 ) -> pd.DataFrame:
     """One row per captured frame of a flow, by track and in order of capture. Instants become seconds after
     `media_start`; NaN: never. `sequence` is -1 for a frame that was dropped before it was encoded, and counts the
-    others from 0.
+    others from 0. Instants that are not in `knows` are left empty, whatever the halves say of them.
 
     Raises LedgerError if the halves contradict each other.
     """
@@ -70,20 +84,26 @@ def join(
     rows = []
     for own in sorted(captured, key=lambda record: record.track):  # stable
         other = halves.pop((own.track, own.sequence), None) or ReceivedRecord(own.track, own.sequence)
-        rows.append(_row(flow, own, other, media_start))
+        rows.append(_row(flow, own, other, media_start, knows))
     if halves:
         track, sequence = next(iter(halves))
         raise LedgerError(f"frame {sequence} of track {track} was received but never captured")
     ledger = pd.DataFrame(rows, columns=list(TYPES)).astype(TYPES)
     check(ledger)
+    shown = ledger.loc[ledger["fate"] == "displayed", [name for name in _STAGED if name in knows]]
+    if shown.isna().any(axis=None):
+        raise LedgerError("a frame was displayed, and an instant before that is not known")
     return ledger
 
 
 def stages(ledger: pd.DataFrame) -> pd.DataFrame:
-    """Each stage of each frame in ms (`wait_ms` ... `decode_ms`), NaN where the frame did not get to; and `g2g_ms` from
+    """Each stage of each frame in ms (`wait_ms` ... `decode_ms`), NaN where the frame did not get to, or where it is
+    not known; `inside_ms`, the rest of a displayed frame of which a stage is not known, else 0; and `g2g_ms` from
     capture to display, infinite if it was never shown."""
-    columns = {f"{name}_ms": (ledger[end] - ledger[start]) * 1e3 for name, (start, end) in STAGES.items()}
-    return pd.DataFrame({**columns, "g2g_ms": (ledger["displayed_at"].fillna(np.inf) - ledger["captured_at"]) * 1e3})
+    table = pd.DataFrame({f"{name}_ms": (ledger[end] - ledger[start]) * 1e3 for name, (start, end) in STAGES.items()})
+    g2g = (ledger["displayed_at"].fillna(np.inf) - ledger["captured_at"]) * 1e3
+    rest = (g2g - table.sum(axis=1)).where(table.isna().any(axis=1), 0.0)
+    return table.assign(**{f"{INSIDE}_ms": rest.where(np.isfinite(g2g)), "g2g_ms": g2g})
 
 
 def check(ledger: pd.DataFrame) -> None:
@@ -109,12 +129,14 @@ def check(ledger: pd.DataFrame) -> None:
         row = ledger[unsent].iloc[0]
         raise LedgerError(f"frame {row['sequence']} of track {row['track']} arrived, but nothing of it was sent")
     shown = stages(ledger)[ledger["fate"] == "displayed"]
-    total = shown.drop(columns="g2g_ms").sum(axis=1, skipna=False)
+    total = shown.drop(columns="g2g_ms").sum(axis=1)
     if not (np.abs(total - shown["g2g_ms"]) <= _TELESCOPE * 1e3).all():
         raise LedgerError("the stages of a displayed frame do not add up to its glass-to-glass latency")
 
 
-def _row(flow: str, sent: SentRecord, received: ReceivedRecord, media_start: float) -> list[object]:
+def _row(
+    flow: str, sent: SentRecord, received: ReceivedRecord, media_start: float, knows: frozenset[str]
+) -> list[object]:
     row: dict[str, object] = {
         "flow": flow,
         "track": sent.track,
@@ -123,9 +145,13 @@ def _row(flow: str, sent: SentRecord, received: ReceivedRecord, media_start: flo
         "keyframe": sent.keyframe,
         "layer": sent.layer,
         "size_bytes": sent.size_bytes,
+        "target_bps": math.nan if sent.target_bps is None else sent.target_bps,
         # captured_at is a whole number of microseconds and stays one.
         "captured_at": round(sent.captured_at - media_start, 6),
-        "fate": _fate(sent, received),
+        "fate": _fate(sent, received, knows),
+        "repaired": sent.repaired,
+        "path": "",
+        "rendition": "",
         "stamp_sequence": received.stamp_sequence,
         "stamp_captured_at": math.nan
         if received.stamp_captured_at is None
@@ -137,13 +163,15 @@ def _row(flow: str, sent: SentRecord, received: ReceivedRecord, media_start: flo
     for record, names in ((sent, _SENT_INSTANTS), (received, _RECEIVED_INSTANTS)):
         for name in names:
             at = getattr(record, name)
-            row[name] = math.nan if at is None else at - media_start
+            row[name] = math.nan if at is None or name not in knows else at - media_start
     return [row[name] for name in TYPES]
 
 
-def _fate(sent: SentRecord, received: ReceivedRecord) -> str:
+def _fate(sent: SentRecord, received: ReceivedRecord, knows: frozenset[str]) -> str:
     if received.displayed_at is not None:
         return "displayed"
+    if "complete_at" not in knows and sent.given_up is None:
+        return "missing"
     if received.complete_at is not None:
         return "undecodable" if received.outcome == "undecodable" else "late"
     if sent.given_up is not None:
@@ -159,9 +187,13 @@ TYPES = {
     "keyframe": "bool",
     "layer": "int64",
     "size_bytes": "int64",
+    "target_bps": "float64",
     "captured_at": "float64",
     **dict.fromkeys((*_SENT_INSTANTS, *_RECEIVED_INSTANTS), "float64"),
     "fate": "string",
+    "repaired": "string",
+    "path": "string",
+    "rendition": "string",
     "stamp_sequence": "Int64",
     "stamp_captured_at": "float64",
     "screen_sequence": "Int64",

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from glassbench.experiments.account.ledger import STAGES, stages
+from glassbench.experiments.account.ledger import STAGE_NAMES, stages
 
 FloatArray = NDArray[np.float64]
 
@@ -125,4 +125,6 @@ def mean_stages(frames: pd.DataFrame) -> dict[str, float | None]:
     """The mean of each stage over the displayed frames, in ms; None if there are none. They add up to the mean latency
     of these frames, so a stage that grew says where latency went."""
     means = stages(frames[frames["fate"] == "displayed"]).mean()
-    return {name: None if math.isnan(mean := means[f"{name}_ms"]) else round(float(mean), 6) + 0.0 for name in STAGES}
+    return {
+        name: None if math.isnan(mean := means[f"{name}_ms"]) else round(float(mean), 6) + 0.0 for name in STAGE_NAMES
+    }

@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from glassbench.experiments.account.connection import Connection
+from glassbench.experiments.account.ledger import INSTANTS
 from glassbench.experiments.scenario.element_spec import Direction
 from glassbench.experiments.scenario.flow_spec import MEDIA
 from glassbench.experiments.scenario.network_spec import MAIN
 from glassbench.receiver.decoded import Decoded
 from glassbench.receiver.record import ReceivedRecord
 from glassbench.sender.record import SentRecord
+from glassbench.transport.contract import Estimated
 
 Role = Literal["sender", "receiver"]
 ROLES: tuple[Role, Role] = ("sender", "receiver")
@@ -21,7 +23,9 @@ ROLES: tuple[Role, Role] = ("sender", "receiver")
 class EndReport:
     """What one end wrote down: ours, or that of another host. Instants are those of the session, in seconds.
 
-    `sent` are the frames that a sender captured, `received` those that a receiver knows of, `decoded` what it decoded,
+    `knows` are the instants that the end can know: of a black box, such as a browser, only those at which a picture was
+    captured and displayed. `sent` are the frames that a sender captured, `estimates` what its congestion control
+    believed, `received` those that a receiver knows of, `decoded` what it decoded,
     kept where the quality of pictures is measured. `counters` are those of the transport. `pipeline` has what the
     receiver counted besides: `keyframe_requests`, `stamp_errors`, `stamp_unreadable`, `unannounced`.
     """
@@ -31,7 +35,9 @@ class EndReport:
     connection: Connection
     counters: Mapping[str, int]
     flow: str = MEDIA
+    knows: frozenset[str] = INSTANTS
     sent: Sequence[SentRecord] = ()
+    estimates: Sequence[Estimated] = ()
     received: Sequence[ReceivedRecord] = ()
     decoded: Sequence[Decoded] = ()
     pipeline: Mapping[str, int] = field(default_factory=dict)

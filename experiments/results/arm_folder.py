@@ -1,6 +1,6 @@
 """The result of one arm in a folder of its own, as a worker process leaves it.
 
-ledger, links, flows.parquet      if the arm ran
+ledger, links, flows, estimates   if the arm ran, each a .parquet
 arm.json                          outcome and numbers; written last: a folder without it is of an arm that never ended
 """
 
@@ -14,14 +14,14 @@ from glassbench.experiments.account.arm_result import ArmResult
 from glassbench.experiments.results.files import make_folder, read_json, write_json, write_table
 from glassbench.experiments.results.json_form import numbers_of
 
-FILES = ("ledger.parquet", "links.parquet", "flows.parquet", "arm.json")
+FILES = ("ledger.parquet", "links.parquet", "flows.parquet", "estimates.parquet", "arm.json")
 """In the order in which they are written: the last one says that the others are whole."""
 
 
 def write_arm(place: Path, result: ArmResult) -> None:
     """Write the result of one arm. Raises ResultsError."""
     make_folder(place, exist_ok=True)
-    tables = {"ledger": result.ledger, "links": result.links, "flows": result.flows}
+    tables = {"ledger": result.ledger, "links": result.links, "flows": result.flows, "estimates": result.estimates}
     for name, table in tables.items():
         if table is not None:
             write_table(place / f"{name}.parquet", _with_arm(table, result.arm))

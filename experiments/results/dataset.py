@@ -135,7 +135,7 @@ class Dataset:
         return self.frames("links", cells)
 
     def frames(self, name: str, cells: Sequence[int] | None = None, columns: list[str] | None = None) -> pd.DataFrame:
-        """The "ledger", "links" or "flows" of these cells, or some columns of it."""
+        """The "ledger", "links", "flows" or "estimates" of these cells, or some columns of it."""
         return self.tables.frames(name, cells, columns)
 
     def flow_numbers(self) -> pd.DataFrame:
@@ -210,8 +210,9 @@ class Run:
     """One run: the cells of a dataset with one seed. It is a view, and holds nothing of its own.
 
     `summary` has a row per arm, `ledger` a row per arm and captured frame, `links` a row per arm, link and 100 ms,
-    `flows` a row per arm, flow, link and 100 ms. `arms` are the records of the arms: outcome, reason, summary,
-    flow_numbers, notes, stats, impairments. The floor is not among them; it is `floor`.
+    `flows` a row per arm, flow, link and 100 ms, `estimates` a row per arm, flow and 100 ms. `arms` are the records of
+    the arms: outcome, reason, summary, flow_numbers, notes, stats, impairments. The floor is not among them; it is
+    `floor`.
     """
 
     dataset: Dataset
@@ -285,6 +286,11 @@ class Run:
     def flows(self) -> pd.DataFrame:
         """A row per arm, flow, link and 100 ms."""
         return self._frames("flows")
+
+    @cached_property
+    def estimates(self) -> pd.DataFrame:
+        """What the congestion control of each flow believed: a row per arm, flow and 100 ms in which it sent."""
+        return self._frames("estimates")
 
     @cached_property
     def stages(self) -> pd.DataFrame:

@@ -4,7 +4,8 @@
     cells/000042/                    the result of one cell, see `arm_folder`   } until the dataset is complete,
     summary.parquet                  a row per cell                             } then merged into:
     ledger.parquet                   if frames are kept: a row per frame of each cell,
-    links.parquet, flows.parquet     and per 100 ms of each link, and of each flow on it
+    links.parquet, flows.parquet     per 100 ms of each link, and of each flow on it,
+    estimates.parquet                and per 100 ms of the congestion control of each flow that has ours
 
 Whatever ends the process, finished cells stay. Opened again for the same plan, only the others are to be run, and those
 whose files a crash of the machine has damaged.
@@ -32,7 +33,7 @@ FINISHED = ("measured", "unsupported", "failed")
 Describe = Callable[[int], Mapping[str, Any]]
 """What a plan says of a cell: `arm`, `seed` and `scenario`."""
 
-TABLES = ("ledger", "links", "flows")
+TABLES = ("ledger", "links", "flows", "estimates")
 
 _SUMMARY_ROWS = 1000
 _ROWS = 10_000  # of the ledger or the links, in memory at a time

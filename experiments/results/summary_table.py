@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from glassbench.experiments.account.ledger import FATES, STAGES
+from glassbench.experiments.account.ledger import FATES, STAGE_NAMES
 from glassbench.experiments.account.metric_table import METRICS
 
 AXIS = "axis."  # in front of the names of columns
@@ -20,7 +20,7 @@ NUMBERS = {
     "displayed": "Int64",
     **{metric.column: metric.kind for metric in METRICS.values() if not metric.against_floor},
     **{f"fate_{name}": "Int64" for name in FATES},
-    **{f"stage_{name}_ms": "Float64" for name in STAGES},
+    **{f"stage_{name}_ms": "Float64" for name in STAGE_NAMES},
     **{f"chat_{name}": "Int64" for name in ("sent", "delivered")},
     **{f"chat_delay_{name}_ms": "Float64" for name in ("p50", "p95", "p99", "max")},
 }
@@ -69,7 +69,7 @@ def nested_numbers(row: Mapping[str, Any]) -> dict[str, Any]:
     values = {name: None if pd.isna(row[name]) else row[name] for name in (*NUMBERS, "floor_ratio")}
     tables: dict[str, dict[str, Any]] = {
         "fates": {fate: values.pop(f"fate_{fate}") for fate in FATES},
-        "stages_ms": {stage: values.pop(f"stage_{stage}_ms") for stage in STAGES},
+        "stages_ms": {stage: values.pop(f"stage_{stage}_ms") for stage in STAGE_NAMES},
         "chat": {name.removeprefix("chat_"): values.pop(name) for name in NUMBERS if name.startswith("chat_")},
     }
     if all(value is None for value in tables["chat"].values()):

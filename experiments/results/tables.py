@@ -9,14 +9,14 @@ from typing import Any, Protocol
 import pandas as pd
 import pyarrow.dataset as ds
 
-from glassbench.experiments.account.arm_result import FLOW_TYPES, LEDGER_TYPES, LINK_TYPES
+from glassbench.experiments.account.arm_result import ESTIMATE_TYPES, FLOW_TYPES, LEDGER_TYPES, LINK_TYPES
 from glassbench.experiments.results.arm_folder import read_record
 from glassbench.experiments.results.dataset_folder import cell_place
 from glassbench.experiments.results.files import ResultsError, parquet_errors, read_table
 from glassbench.experiments.results.parquet import column_names, read_columns
 from glassbench.experiments.results.summary_table import AXIS, IDENTITY, NUMBERS, summary_table
 
-FRAMES = {"ledger": LEDGER_TYPES, "links": LINK_TYPES, "flows": FLOW_TYPES}
+FRAMES = {"ledger": LEDGER_TYPES, "links": LINK_TYPES, "flows": FLOW_TYPES, "estimates": ESTIMATE_TYPES}
 """The tables that a dataset keeps of each cell, if it keeps its frames, and their columns."""
 
 

@@ -20,6 +20,7 @@ def sender_report(
         {**pipeline.stats(), **(counted or {})},
         flow,
         sent=pipeline.captured,
+        estimates=pipeline.estimates,
     )
 
 

@@ -102,6 +102,7 @@ class Ends:
             messages=self._messages(),
             keep_newest=flow.connect == "with-media",
             pauses=self._pauses(),
+            target_bps=None if flow.video.source.startswith("sizes:") else flow.video.bitrate,
         )
 
     def greedy_sender(self, transport: Transport) -> GreedySender:

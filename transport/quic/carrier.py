@@ -44,7 +44,7 @@ class Carrier(Protocol):
     def on_path_narrowed(self) -> None:
         """See `transport.quic.observed.Reports`."""
 
-    def on_stream_sent(self, stream_id: int, offset: int, size_bytes: int, *, now: float) -> None:
+    def on_stream_sent(self, stream_id: int, start: int, offset: int, size_bytes: int, *, now: float) -> None:
         """See `transport.quic.observed.Reports`."""
 
     def on_datagram_sent(self, token: Hashable, *, now: float) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Hashable
 from itertools import count
 from typing import NamedTuple
 
-from glassbench.transport.contract import Frame, FrameSent, FrameStarted
+from glassbench.transport.contract import Frame, FrameRepaired, FrameSent, FrameStarted
 from glassbench.transport.framing import split_frame
 from glassbench.transport.quic.carrier import CountUp, Emit
 from glassbench.transport.quic.session import Session
@@ -132,7 +132,7 @@ class DatagramCarrier:
     def sweep(self) -> None:
         pass
 
-    def on_stream_sent(self, stream_id: int, offset: int, size_bytes: int, *, now: float) -> None:
+    def on_stream_sent(self, stream_id: int, start: int, offset: int, size_bytes: int, *, now: float) -> None:
         pass
 
     def on_datagram_sent(self, token: Hashable, *, now: float) -> None:
@@ -163,6 +163,7 @@ class DatagramCarrier:
             return
         if not acknowledged and now + self._stack.rtt / 2 < outgoing.expires_at:
             self._count_up("repaired")
+            self._emit(FrameRepaired(outgoing.frame.track, outgoing.frame.sequence, now, "rtx"))
             self._send_again(outgoing, token.fragment)
             return
         outgoing.settled += 1

@@ -143,7 +143,7 @@ class QuicEnd:
 
     # What aioquic reports while it works (`transport.quic.observed.Reports`); each end overrides what it needs.
 
-    def on_stream_sent(self, stream_id: int, offset: int, size_bytes: int) -> None:
+    def on_stream_sent(self, stream_id: int, start: int, offset: int, size_bytes: int) -> None:
         pass
 
     def on_datagram_sent(self, token: Hashable) -> None:

@@ -40,9 +40,9 @@ QuicStream.__hash__ = _stream_number  # type: ignore[assignment]
 class Reports(Protocol):
     """What a connection tells its end while it builds and acknowledges packets."""
 
-    def on_stream_sent(self, stream_id: int, offset: int, size_bytes: int) -> None:
-        """A STREAM frame with `size_bytes` bytes (or up to eight more) is in a packet. All bytes of the stream before
-        `offset` have been in a packet by now."""
+    def on_stream_sent(self, stream_id: int, start: int, offset: int, size_bytes: int) -> None:
+        """A STREAM frame with `size_bytes` bytes (or up to eight more) from `start` on is in a packet. All bytes of the
+        stream before `offset` have been in a packet by now."""
 
     def on_datagram_sent(self, token: Hashable) -> None:
         """The DATAGRAM of this token is in a packet."""
@@ -132,13 +132,13 @@ class ObservedConnection(QuicConnection):
     def _write_stream_frame(
         self, builder: QuicPacketBuilder, space: QuicPacketSpace, stream: QuicStream, max_offset: int
     ) -> int:
-        room = builder.remaining_buffer_space
+        room, start = builder.remaining_buffer_space, stream.sender.next_offset
         new = super()._write_stream_frame(builder, space, stream, max_offset)
         size = room - builder.remaining_buffer_space
         if size:
             number, highest = _stream_number(stream), stream.sender.highest_offset
             header = 3 + size_uint_var(number) + size_uint_var(highest)  # at most: its offset may be shorter
-            self._reports.on_stream_sent(number, highest, max(0, size - header))
+            self._reports.on_stream_sent(number, start, highest, max(0, size - header))
         return new
 
     def _write_datagram_frame(self, builder: QuicPacketBuilder, data: bytes, frame_type: QuicFrameType) -> bool:

@@ -9,6 +9,7 @@ from glassbench.transport.congestion.target import TargetRate
 from glassbench.transport.contract import (
     Address,
     Datagram,
+    Estimated,
     Frame,
     FrameDropped,
     KeyframeRequested,
@@ -42,6 +43,7 @@ _COUNTERS = (
     "resets",
     "keyframe_requests",
 )
+_ESTIMATE_INTERVAL = 0.1  # seconds, from one estimate that is told to the next
 _ESTIMATE_SLACK = 0.01  # seconds, for delayed ACKs, late timers and small errors of the rate
 _EVERYTHING = 2**31  # packets
 _LEAST = 2**31  # priority
@@ -79,9 +81,9 @@ class QuicSender(QuicEnd):
         else:
             self._admit(frame, now=now)
 
-    def on_stream_sent(self, stream_id: int, offset: int, size_bytes: int) -> None:
+    def on_stream_sent(self, stream_id: int, start: int, offset: int, size_bytes: int) -> None:
         if self._carrier is not None:
-            self._carrier.on_stream_sent(stream_id, offset, size_bytes, now=self._now)
+            self._carrier.on_stream_sent(stream_id, start, offset, size_bytes, now=self._now)
 
     def on_datagram_sent(self, token: Hashable) -> None:
         if self._carrier is not None:
@@ -196,6 +198,7 @@ class ScheduledSender(QuicSender):
         self._video = {track.id for track in config.tracks if track.media != "data"}  # messages need no other
         self._send_at: float | None = None  # when pacing lets waiting bytes go
         self._target = TargetRate()
+        self._estimate_at = -math.inf  # when the next one may be told
 
     def get_timer(self) -> float | None:
         at = super().get_timer()
@@ -265,12 +268,31 @@ class ScheduledSender(QuicSender):
             if not sent:
                 break  # held by the peer's flow control: its next packet will tell
         self._say_target(flight, now=now)
+        self._say_estimate(flight, stack.rtt, now=now)
         return datagrams
 
     def _say_target(self, flight: Flight, *, now: float) -> None:
         target_bps = self._target.change(flight.allowance, now=now)
         if target_bps is not None:
             self._events.append(RateChanged(now, target_bps))
+
+    def _say_estimate(self, flight: Flight, rtt: float, *, now: float) -> None:
+        if now < self._estimate_at or not flight.bytes_in_flight:
+            return
+        self._estimate_at = now + _ESTIMATE_INTERVAL
+        allowance = flight.allowance
+        queue = flight.queue_of(flight.bytes_in_flight)
+        self._events.append(
+            Estimated(
+                now,
+                allowance.target_bps,
+                allowance.pacing_bps,
+                allowance.window_bytes,
+                flight.bytes_in_flight,
+                rtt,
+                queue,
+            )
+        )
 
     def _start_frames(self, carrier: Carrier, flight: Flight, packets: int, *, now: float) -> None:
         """Bring into the carrier what can leave now.

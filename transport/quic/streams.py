@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from enum import Enum
 from itertools import count
 
-from glassbench.transport.contract import Frame, FrameSent, FrameStarted
+from glassbench.transport.contract import Frame, FrameRepaired, FrameSent, FrameStarted
 from glassbench.transport.framing import record
 from glassbench.transport.quic.carrier import CountUp, Emit
 from glassbench.transport.quic.session import EXPIRED, Session
 from glassbench.transport.quic.stack import Stack
+
+_MOST_LEFT = 256  # frames, more than are in flight or have to be repaired
 
 
 class StreamPer(Enum):
@@ -32,7 +34,7 @@ class _Placed:
 
 @dataclass(slots=True)
 class _OpenStream:
-    """An open stream with the frames on it of which not every byte has left."""
+    """An open stream with the frames on it of which not every byte has left, and the newest of which every byte has."""
 
     stream_id: int
     track: int
@@ -43,6 +45,7 @@ class _OpenStream:
     ended: bool = False
     sent: int = 0
     frames: deque[_Placed] = field(default_factory=deque)
+    left: deque[_Placed] = field(default_factory=lambda: deque(maxlen=_MOST_LEFT))
 
 
 class StreamCarrier:
@@ -110,10 +113,14 @@ class StreamCarrier:
         stream = self._streams.get(stream_id)
         return (stream.priority, stream.number) if stream is not None else (-1, stream_id)
 
-    def on_stream_sent(self, stream_id: int, offset: int, size_bytes: int, *, now: float) -> None:
+    def on_stream_sent(self, stream_id: int, start: int, offset: int, size_bytes: int, *, now: float) -> None:
         stream = self._streams.get(stream_id)
         if stream is None:
             return
+        repeated_to = min(start + size_bytes, stream.sent)
+        for placed in (*stream.left, *stream.frames) if start < repeated_to else ():
+            if placed.start < repeated_to and start < placed.stop:
+                self._emit(FrameRepaired(placed.frame.track, placed.frame.sequence, now, "rtx"))
         new_bytes = offset - stream.sent
         self._count_up("media_bytes", new_bytes)
         self._count_up("repair_bytes", max(0, size_bytes - new_bytes))  # it may repeat some and go on
@@ -126,7 +133,7 @@ class StreamCarrier:
                 self._emit(FrameStarted(placed.frame.track, placed.frame.sequence, now))
             if placed.stop > offset:
                 return
-            stream.frames.popleft()
+            stream.left.append(stream.frames.popleft())
             self._emit(FrameSent(placed.frame.track, placed.frame.sequence, now))
 
     def on_path_narrowed(self) -> None:

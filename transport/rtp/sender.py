@@ -14,6 +14,7 @@ from glassbench.transport.contract import (
     Event,
     Frame,
     FrameDropped,
+    FrameRepaired,
     FrameSent,
     FrameStarted,
     KeyframeRequested,
@@ -45,6 +46,7 @@ _LEAST_REPEAT = 0.005  # seconds between two retransmissions of one packet
 class _SentFrame:
     """The packets of one frame, kept for retransmission. `resent_at` by index of the packet."""
 
+    sequence: int
     packets: list[bytes]
     bytes: int
     sent_at: float
@@ -219,7 +221,7 @@ class RtpSender:
             self._stats["unknown_ssrc"] += 1
             return
         not_since = now - max(self._round_trip.smoothed, _LEAST_REPEAT)
-        for packet in source.retransmissions(request.sequences, not_since, now=now):
+        for frame, packet in source.retransmissions(request.sequences, not_since, now=now):
             if self._queued_bytes + len(packet) > _MAX_QUEUED_BYTES:
                 self._stats["dropped_full"] += 1
                 return
@@ -227,6 +229,7 @@ class RtpSender:
             self._queued_bytes += len(packet)
             self._stats["retransmissions"] += 1
             self._stats["repair_bytes"] += len(packet)
+            self._events.append(FrameRepaired(source.types.track.id, frame, now, "rtx"))
 
     def _compound(self, *, now: float) -> bytes:
         """Reports of the sources that have sent since the last, an empty RR if none has; CNAME; answer to an RRTR."""
@@ -292,12 +295,12 @@ class _Source:
         self._sent[0] += len(packets)
         self._sent[1] += sum(map(len, payloads))
         if self._keep_history:
-            self._remember(first, packets, frame.expires_at, now=now)
+            self._remember(first, packets, frame, now=now)
         return packets
 
-    def retransmissions(self, sequences: Iterable[int], not_since: float, *, now: float) -> Iterable[bytes]:
-        """RTX packets (RFC 4588 section 4) for the sequence numbers that are still kept and worth sending, until one
-        does not fit the budget."""
+    def retransmissions(self, sequences: Iterable[int], not_since: float, *, now: float) -> Iterable[tuple[int, bytes]]:
+        """RTX packets (RFC 4588 section 4), each with the sequence of its frame, for the sequence numbers that are
+        still kept and worth sending, until one does not fit the budget."""
         newest = self._sequence - 1
         for short in sequences:
             sequence = newest - ((newest - short) & 0xFFFF)
@@ -312,7 +315,7 @@ class _Source:
             if not self.budget.takes(len(packet) + _RTX_OVERHEAD_BYTES, now=now):
                 return
             sent.resent_at[index] = now
-            yield self._rtx(packet)
+            yield sent.sequence, self._rtx(packet)
 
     def reports(self, time: int, *, now: float) -> list[bytes]:
         """A sender report for each of the two SSRCs that has sent since its last one."""
@@ -344,11 +347,11 @@ class _Source:
         self._resent[1] += len(packet) - start + _RTX_OVERHEAD_BYTES
         return b"".join((head, packet[HEADER_BYTES:start], sequence.to_bytes(2, "big"), packet[start:]))
 
-    def _remember(self, first: int, packets: list[bytes], expires_at: float | None, *, now: float) -> None:
+    def _remember(self, first: int, packets: list[bytes], frame: Frame, *, now: float) -> None:
         size = sum(map(len, packets))
         self.budget.on_media(size, now=now)
         self._firsts.append(first)
-        self._history.append(_SentFrame(packets, size, now, expires_at, {}))
+        self._history.append(_SentFrame(frame.sequence, packets, size, now, frame.expires_at, {}))
         self._history_bytes += size
         old = 0
         while old < len(self._history) - 1 and (

@@ -9,7 +9,7 @@ live mode has no priorities. Retransmissions wait until no new packet does: that
 from collections import Counter, deque
 from math import inf
 
-from glassbench.transport.contract import Address, Datagram, Event, FrameDropped, FrameSent, FrameStarted
+from glassbench.transport.contract import Address, Datagram, Event, FrameDropped, FrameRepaired, FrameSent, FrameStarted
 from glassbench.transport.round_trip import RoundTrip
 from glassbench.transport.srt.bandwidth import Bandwidth
 from glassbench.transport.srt.wire import (
@@ -51,7 +51,7 @@ class SendBuffer:
     `started_at` is the zero of our timestamps. `latency` is the TSBPD delay at the peer: what waited longer than that,
     or 1 s, plus 20 ms, is dropped (libsrt's sndDropTooLate; the draft recommends 1.25 times the latency, at least 1 s).
     `answers_all`: a request is answered even if the last answer to it is still on its way (SRTO_RETRANSMITALGO 0).
-    Appends FrameStarted, FrameSent and FrameDropped to `events`.
+    Appends FrameStarted, FrameSent, FrameRepaired and FrameDropped to `events`.
     """
 
     def __init__(
@@ -202,6 +202,9 @@ class SendBuffer:
             self._resent_at[seq] = now
             self._stats["retransmissions"] += 1
             self._stats["repair_bytes"] += len(datagram.data)
+            batch = next(batch for batch in self._held if seq < batch.end)
+            if batch.track is not None:
+                self._events.append(FrameRepaired(batch.track, batch.sequence, now, "rtx"))
 
     def _report_progress(self, now: float) -> None:
         while self._waiting and self._waiting[0].first < self._unsent:

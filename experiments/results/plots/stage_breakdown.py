@@ -1,13 +1,13 @@
 """Where the milliseconds went: the stages of the ledger as stacked bars, for usual frames and for slow ones."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from glassbench.experiments.account.ledger import STAGES
+from glassbench.experiments.account.ledger import INSIDE, STAGE_NAMES
 from glassbench.experiments.results.dataset import Run
 from glassbench.experiments.results.plots.style import INK, headline, new_figure, tidy
 from glassbench.experiments.results.subject import subject
@@ -22,8 +22,10 @@ LOOKS = {
     "hold": ("#D55E00", "\\\\\\\\"),
     "buffer": ("#F0E442", ""),
     "decode": ("#009E73", "xxxx"),
+    INSIDE: ("#CC79A7", "++"),
 }
 USUAL, SLOW = (0.25, 0.75), (0.95, 1.0)
+_NOTHING = 1e-6  # ms: rounding
 _CLIP = 4.0  # the axis ends at so many median bars
 MEANING = {
     "wait": "wait for the encoder",
@@ -34,6 +36,7 @@ MEANING = {
     "hold": "hold in the transport (HOL, TSBPD, reordering)",
     "buffer": "jitter buffer and playout",
     "decode": "decode and display",
+    INSIDE: "inside a black box",
 }
 
 
@@ -66,16 +69,21 @@ def mean_between(frames: pd.DataFrame, low: float, high: float) -> pd.Series:
     """Mean of each stage in ms over the shown frames between two quantiles of latency; zeros if none was shown."""
     shown = frames[np.isfinite(frames["g2g_ms"])]
     if shown.empty:
-        return pd.Series(0.0, index=[f"{stage}_ms" for stage in STAGES])
+        return pd.Series(0.0, index=[f"{stage}_ms" for stage in STAGE_NAMES])
     lower, upper = shown["g2g_ms"].quantile([low, high])
-    means: pd.Series = shown.loc[shown["g2g_ms"].between(lower, upper), [f"{stage}_ms" for stage in STAGES]].mean()
+    means: pd.Series = shown.loc[shown["g2g_ms"].between(lower, upper), [f"{stage}_ms" for stage in STAGE_NAMES]].mean()
     return means
+
+
+def stages_of(means: Iterable[pd.Series]) -> list[str]:
+    """The stages to be drawn: that of black boxes only where there is one."""
+    return [stage for stage in STAGE_NAMES if stage != INSIDE or any(mean[f"{INSIDE}_ms"] > _NOTHING for mean in means)]
 
 
 def _draw_panel(axes: Axes, means: dict[str, pd.Series]) -> None:
     rows = np.arange(len(means))
     left = np.zeros(len(means))
-    for stage in STAGES:
+    for stage in stages_of(means.values()):
         widths = np.array([mean[f"{stage}_ms"] for mean in means.values()])
         color, hatch = LOOKS[stage]
         axes.barh(

@@ -9,10 +9,17 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from glassbench.experiments.account.ledger import STAGES
 from glassbench.experiments.account.number_text import share_text
 from glassbench.experiments.results.plots.latency_cdf import by_p95, draw_cdf, draw_tail
-from glassbench.experiments.results.plots.stage_breakdown import LOOKS, MEANING, SLOW, USUAL, draw_stages, mean_between
+from glassbench.experiments.results.plots.stage_breakdown import (
+    LOOKS,
+    MEANING,
+    SLOW,
+    USUAL,
+    draw_stages,
+    mean_between,
+    stages_of,
+)
 from glassbench.experiments.results.plots.style import LineStyle, arm_styles, new_figure
 from glassbench.experiments.results.report.content import Figure, Picture
 from glassbench.experiments.results.report.plain import plain
@@ -65,7 +72,9 @@ def stage_figure(video: Frames, order: Sequence[str], *, of: str) -> Figure:
                 ("slow", "The slowest 5 %, ms", SLOW),
             )
         ),
-        key=tuple((_area(stage), MEANING[stage]) for stage in STAGES),
+        key=tuple(
+            (_area(stage), MEANING[stage]) for stage in stages_of(mean_between(each, *SLOW) for each in video.values())
+        ),
     )
 
 
