@@ -64,11 +64,11 @@ def main() -> None:
         }
     table = Table("arm", *(f"{name}, ms" for name in SPANS), f"over {FLOOR}, ms (smallest to largest)")
     whole = next(iter(SPANS))
-    for label, found in medians.items():
+    for label, by_run in medians.items():
         floors = medians[FLOOR]
-        over = [one[whole] - floors[number][whole] for number, one in found.items() if number in floors]
+        over = [one[whole] - floors[number][whole] for number, one in by_run.items() if number in floors]
         spread = f"{np.median(over):+.2f} ({min(over):+.2f} to {max(over):+.2f})" if over else "-"
-        spans = [[one[name] for one in found.values()] for name in SPANS]
+        spans = [[one[name] for one in by_run.values()] for name in SPANS]
         table.add_row(label, *(f"{np.median(values):.2f}" if values else "-" for values in spans), spread)
     Console(width=150).print(table)
     for line in unmeasured:

@@ -43,9 +43,9 @@ def main() -> None:
     outside = False
     for metric in METRICS:
         observed = values_of(summary, metric).reshape(options.pairs, 2, options.runs)
-        found = false_positives([compare_paired(a, b, rng=rng).p_value for a, b in observed])
-        print(f"{metric}: {found.called} of {found.pairs} called different, {found.least} to {found.most} are expected")
-        outside = outside or not found.least <= found.called <= found.most
+        tests = false_positives([compare_paired(a, b, rng=rng).p_value for a, b in observed])
+        print(f"{metric}: {tests.called} of {tests.pairs} called different, {tests.least} to {tests.most} are expected")
+        outside = outside or not tests.least <= tests.called <= tests.most
     sys.exit(outside)
 
 

@@ -69,7 +69,7 @@ RAW = ['"\\ud800"', "NaN", "-Infinity", "1e999", "[" * 5000, '{"x":' * 5000, "9"
 
 
 class Random:
-    """What somebody says who means no good; `rng` decides. `arms` counts those that got all of its datagrams."""
+    """What a hostile peer sends, as `rng` decides. `arms` counts the arms that got all of its datagrams."""
 
     def __init__(self, seed: int) -> None:
         self.rng = np.random.default_rng(seed)
@@ -128,14 +128,15 @@ class Attacked:
         return pinning_context().wrap_socket(plain)
 
     def ask(self, scenario: dict[str, Any]) -> tuple[Control, Answer]:
-        """As a sender with the key."""
+        """Ask for an arm, as a sender with the key."""
         control = Control(self.connect())
         control.send(Hello(version=VERSION, token=self.token, flow=scenario), 10)
         return control, control.receive(Answer, 10)
 
     @contextmanager
     def watched(self) -> Iterator[None]:
-        """Somebody else asks again and again for what is refused, and waits for that."""
+        """Meanwhile somebody else asks again and again for something that is refused, and measures how long that
+        takes."""
         over = threading.Event()
 
         def watch() -> None:
@@ -156,7 +157,7 @@ class Attacked:
 
 @contextmanager
 def attacked_receiver(folder: Path) -> Iterator[Attacked]:
-    """Started, and ended."""
+    """A receiver that is started, and ended at the end."""
     command = [sys.executable, "-c", "import sys; from glassbench.experiments.cli.main import main; sys.exit(main())"]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     with (folder / "receive.log").open("wb") as log:
@@ -166,16 +167,16 @@ def attacked_receiver(folder: Path) -> Iterator[Attacked]:
     with process:
         assert process.stdout is not None
         process.stdout.readline()
-        found = re.search(r":(\d+) --key (\w+)", process.stdout.readline())
-        assert found is not None
+        address = re.search(r":(\d+) --key (\w+)", process.stdout.readline())
+        assert address is not None
         try:
-            yield Attacked(process, int(found[1]), found[2])
+            yield Attacked(process, int(address[1]), address[2])
         finally:
             process.terminate()
 
 
 def strangers(receiver: Attacked, count: int, seed: int) -> None:
-    """Without the key."""
+    """Send messages without the key."""
     hello = {"version": VERSION, "token": "0" * 32, "scenario": ask_for(ends_of("udp"))}
     silent = [socket.create_connection(("127.0.0.1", receiver.remote.port), 10) for _ in range(SILENT)]
 
@@ -200,7 +201,7 @@ def strangers(receiver: Attacked, count: int, seed: int) -> None:
 
 
 def admitted(receiver: Attacked, count: int, seed: int) -> int:
-    """With the key; how many arms got datagrams."""
+    """Send messages with the key. Returns how many arms got datagrams."""
     said, left, waits = Random(seed), count, 0
     while left > 0:
         ends = ends_of(said.one(ARMS))
@@ -220,7 +221,7 @@ def admitted(receiver: Attacked, count: int, seed: int) -> int:
 
 
 def _sender(said: Random, control: Control, token: bytes, there: Address, honest: list[bytes]) -> int:
-    """One arm that begins well; how many messages it was."""
+    """Send one arm that begins well. Returns how many messages that took."""
     connection = control._connection
     with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as media:
         if said.rng.random() < 0.3:
@@ -244,7 +245,7 @@ def _sender(said: Random, control: Control, token: bytes, there: Address, honest
 
 
 def refusing_receiver(count: int, seed: int) -> float:
-    """A receiver that answers badly; the longest that a sender took to end."""
+    """A receiver that answers badly. Returns the longest time that a sender took to end."""
     said, slowest = Random(seed), 0.0
     ends = ends_of("udp")
     with service(lambda control, _: control._connection.send(said.message({"alignment": "0" * 32}))) as remote:
@@ -257,8 +258,8 @@ def refusing_receiver(count: int, seed: int) -> float:
 
 
 def admitting_receiver(count: int, seed: int) -> int:
-    """A receiver that begins well; how many arms got datagrams. The other half of the messages are reports, which are
-    taken one after the other."""
+    """A receiver that begins well. Returns how many arms got datagrams. The other half of the messages are reports,
+    which are taken one after the other."""
     said = Random(seed)
     for _ in range(max(1, count // 2 // DATAGRAMS)):
         ends = ends_of(said.one(ARMS))
@@ -360,7 +361,7 @@ def datagrams(ends: Ends, sequence: int = 0, size: int = 3000, captured_at: floa
 
 
 def memory(process: int | str) -> int:
-    """kB."""
+    """The memory of a process in kB."""
     lines = Path(f"/proc/{process}/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
 

@@ -24,15 +24,15 @@ PART = b"glassbench.experiments.worlds.live.part"
 
 def memory() -> dict[str, int]:
     """Resident megabytes by process id, of the parts of this process."""
-    found = {}
+    megabytes = {}
     for process in Path("/proc").iterdir():
         try:
             if process.name.isdigit() and PART in (process / "cmdline").read_bytes():
                 pages = int((process / "statm").read_text().split()[1])
-                found[process.name] = pages * 4096 // 2**20
+                megabytes[process.name] = pages * 4096 // 2**20
         except OSError:
             continue
-    return found
+    return megabytes
 
 
 def main() -> None:

@@ -86,9 +86,9 @@ def measure(codec: str, quantiser: int, clip: Clip, frames: int) -> tuple[list[i
         (packet,) = context.encode(picture)
         decoded = decoder.decode(bytes(packet))
         for number, scale in enumerate(SCALES):
-            found = read_stamp(scaled(decoded, scale))
-            read[number] += found == stamp
-            false += found is not None and found != stamp
+            stamp_read = read_stamp(scaled(decoded, scale))
+            read[number] += stamp_read == stamp
+            false += stamp_read is not None and stamp_read != stamp
     return read, false
 
 

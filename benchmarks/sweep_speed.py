@@ -102,9 +102,9 @@ def child(folder: Path, workers: int, duration: str, *, kill_after: float | None
     process = subprocess.Popen(command, start_new_session=True, env=environment)
     measured = Measured()
     while True:
-        found, status, usage = os.wait4(process.pid, os.WNOHANG)
+        ended, status, usage = os.wait4(process.pid, os.WNOHANG)
         measured.wall = time.perf_counter() - started
-        if found:
+        if ended:
             break
         workers_now = children(process.pid)
         for name, pid in (("main", process.pid), *((f"worker {i + 1}", pid) for i, pid in enumerate(workers_now))):
@@ -149,7 +149,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 def children(pid: int) -> list[int]:
     try:
         tasks = list(Path(f"/proc/{pid}/task").iterdir())
-        return [int(found) for task in tasks for found in (task / "children").read_text().split()]
+        return [int(child) for task in tasks for child in (task / "children").read_text().split()]
     except OSError:
         return []
 

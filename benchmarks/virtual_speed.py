@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def table(arms: tuple[str, ...] | list[str], source: str, duration: float, repeat: int) -> None:
-    """Media seconds per CPU second of whole processes, an arm a row."""
+    """Media seconds per CPU second of whole processes, one row per arm."""
     print(f"{duration:g} s of media, 4 Mbit/s at 30 fps, source {source}: median of {repeat} processes (min to max)")
     print(f"{'arm':34} {'CPU s':>7} {'media s per CPU s':>24}")
     for arm in arms:

@@ -1,4 +1,4 @@
-"""What the simulator and the emulators ask of an endpoint: aioquic's verbs, met structurally, nothing imported."""
+"""What the simulator and the emulators ask of an endpoint: aioquic's verbs. An endpoint needs no base class of ours."""
 
 from collections.abc import Sequence
 from typing import Protocol

@@ -1,4 +1,4 @@
-"""A path: elements in a row, itself an element."""
+"""A path: elements in a row. It is an element itself."""
 
 from collections.abc import Sequence
 from math import inf
@@ -41,7 +41,7 @@ class Path(Line):
         return super().pop(now) if self._leaving else []
 
     def catch_up(self, now: float) -> None:
-        """Bring the inside to `now`, for one who wants to look at it."""
+        """Bring the inside to `now`, for somebody who wants to look at it."""
         if min(self._timers, default=inf) <= now:
             self._carry([], now)
 
@@ -82,7 +82,8 @@ class Path(Line):
 
 
 def _beyond(elements: Sequence[Element]) -> float:
-    """The least time that a packet needs through `elements`, or 0 if there is a queue in them that it changes."""
+    """The least time that a packet needs through `elements`. It is 0 if one of them has a queue, which the packet
+    changes."""
     if any(hasattr(element, "queue") for element in elements):
         return 0.0
     return sum(element.shortest for element in elements)

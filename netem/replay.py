@@ -1,8 +1,8 @@
-"""When a trace is where: its schedule, which knows its own time only, put onto instants.
+"""A replay puts a schedule, which knows only the time of its trace, onto instants of a run.
 
-A trace is replayed from its `start` on from the instant `begins_at` on, at which the media begin. For `lead` seconds
-before that it is replayed from the same `start`: a connection that begins ahead of the media meets the network as it
-is where the trace begins, and not what stands before that or at the end of the trace. An interval is (start, end].
+The media begin at the instant `begins_at`, and the trace is replayed from its `start` on then. For `lead` seconds
+before that it is replayed from the same `start`: a connection that begins ahead of the media meets the network as it is
+where the trace begins, and not what stands before that or at the end of the trace. An interval is (start, end].
 """
 
 from collections.abc import Iterator
@@ -20,14 +20,17 @@ class Replay:
     lead: float = 0.0
 
     def position(self, at: float) -> float:
-        """Where the trace is at an instant, in seconds from its start; repeats are counted on."""
+        """Where the trace is at an instant, in seconds from its start. A trace that repeats does not begin at 0
+        again."""
         since = at - self.begins_at
         return self.start + (since if since >= 0 else since + self.lead)
 
     def positions(self, start: float, end: float) -> Iterator[tuple[float, float]]:
-        """What of the trace is replayed in (start, end], without the jump back at `begins_at` in it.
+        """The parts of the trace that are replayed in (start, end], one before and one after the jump back at
+        `begins_at`.
 
-        Rounded, so that an opportunity at a whole millisecond is on the same side of an edge for both its neighbours.
+        They are rounded, so that an opportunity at a whole millisecond is on the same side of an edge for both its
+        neighbours.
         """
         for first, last, behind in ((start, min(end, self.begins_at), self.lead), (max(start, self.begins_at), end, 0)):
             if first < last:
@@ -37,13 +40,13 @@ class Replay:
 
 @dataclass(frozen=True, slots=True)
 class ReplayedRates:
-    """A rate over instants."""
+    """The rate of a schedule, over instants of the run."""
 
     schedule: RateSchedule
     replay: Replay
 
     def departure(self, start: float, size_bytes: int) -> float:
-        """When the last bit is through, if serialisation starts at the instant `start`."""
+        """When the last bit of a packet has left, if its serialisation starts at the instant `start`."""
         departure, begins_at = self._departure(start, size_bytes), self.replay.begins_at
         if start >= begins_at or departure <= begins_at:
             return departure
@@ -61,7 +64,8 @@ class ReplayedRates:
 
 @dataclass(frozen=True, slots=True)
 class ReplayedOpportunities:
-    """Opportunities over instants, counted from the first one after the lead began."""
+    """The opportunities of a schedule, over instants of the run. They are counted from the first one after the lead
+    began."""
 
     schedule: OpportunitySchedule
     replay: Replay
@@ -93,7 +97,7 @@ class ReplayedOpportunities:
 
 
 def replayed(schedule: RateSchedule | OpportunitySchedule, replay: Replay) -> ReplayedRates | ReplayedOpportunities:
-    """The capacity over instants."""
+    """The capacity of a schedule over instants of the run."""
     if isinstance(schedule, RateSchedule):
         return ReplayedRates(schedule, replay)
     return ReplayedOpportunities(schedule, replay)

@@ -1,4 +1,4 @@
-"""Capacity over time, in the two forms traces come in: a fluid rate, and mahimahi's delivery opportunities.
+"""Capacity over time, in the two forms that traces have: a fluid rate, and mahimahi's delivery opportunities.
 
 Times are in seconds from the start of the schedule, which repeats for ever. An interval is (t0, t1]: the end of a
 period and the start of the next are one instant, and belong to the period that ends.
@@ -44,9 +44,9 @@ class RateSchedule:
         return RateSchedule(self.times[kept], self.rates_bps[kept], period)
 
     def departure(self, start: float, size_bytes: float) -> float:
-        """When the last bit is through, if serialisation starts at `start` and the packet is alone on the link.
+        """When the last bit has left, if serialisation starts at `start` and the packet is alone on the link.
 
-        Exact integral over the steps and the repeats, in O(log n); a time without capacity is waited out.
+        It is the exact integral over the steps and the repeats, in O(log n). A time without capacity is waited out.
         """
         periods, rest = divmod(start, self.period)
         index = bisect_right(self._edges, rest, hi=len(self._rates)) - 1
@@ -123,8 +123,8 @@ class OpportunitySchedule:
 
 def _check_rates(times: NDArray[np.float64], rates_bps: NDArray[np.float64], period: float) -> None:
     if len(times) == 0 or len(times) != len(rates_bps):
-        found = f"{len(times)} times and {len(rates_bps)} rates"
-        raise ValueError(f"RateSchedule: found {found}, at least one time and one rate per time are needed")
+        given = f"{len(times)} times and {len(rates_bps)} rates"
+        raise ValueError(f"RateSchedule: found {given}, at least one time and one rate per time are needed")
     if times[0] != 0 or not (np.diff(times) > 0).all() or not times[-1] < period < math.inf:
         raise ValueError("RateSchedule: times start at 0 and increase strictly up to the period")
     if not (np.isfinite(rates_bps) & (np.asarray(rates_bps) >= 0)).all():

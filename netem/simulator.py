@@ -24,7 +24,7 @@ class LivelockError(RuntimeError):
 
 
 @dataclass(slots=True)
-class Link:
+class SimulatedLink:
     """One direction of a segment: a path, and by flow where its packets go on, another link or the end of a route.
 
     Flows whose routes share a link share its queue. `entered_packets` counts what came to it.
@@ -34,7 +34,7 @@ class Link:
     path: Path
     log: LinkLog | None
     capture: LinkCapture | None
-    onward: "dict[int, Link | Node]" = field(default_factory=dict)
+    onward: "dict[int, SimulatedLink | Node]" = field(default_factory=dict)
     entered_packets: int = 0
     due_at: float = inf
 
@@ -44,7 +44,7 @@ class Route:
     """How packets of a flow get from one node to another; `sent_packets` numbers them."""
 
     flow: int
-    first: Link
+    first: SimulatedLink
     sent_packets: int = 0
 
 
@@ -78,7 +78,7 @@ class Simulator:
         self._now = start_at
         self._resolution = timer_resolution
         self._nodes: list[Node] = []
-        self._links: list[Link] = []
+        self._links: list[SimulatedLink] = []
         self._by_address: dict[Address, Node] = {}
         self._events: list[
             tuple[float, int, int]
@@ -104,14 +104,14 @@ class Simulator:
         self._nodes.append(node)
         self._by_address[address] = node
 
-    def add_link(self, path: Path, *, log: LinkLog | None = None, capture: LinkCapture | None = None) -> Link:
+    def add_link(self, path: Path, *, log: LinkLog | None = None, capture: LinkCapture | None = None) -> SimulatedLink:
         """A link with a path of its own, for routes to lead over. `log` counts what passes, `capture` keeps the
         packets."""
-        link = Link(len(self._links), path, log, capture)
+        link = SimulatedLink(len(self._links), path, log, capture)
         self._links.append(link)
         return link
 
-    def add_route(self, source: Address, destination: Address, over: Sequence[Link], *, flow: int = 0) -> None:
+    def add_route(self, source: Address, destination: Address, over: Sequence[SimulatedLink], *, flow: int = 0) -> None:
         """Carry packets of a flow from the node at `source` to the one at `destination`, over one link or more.
 
         Several flows may pass a link, each once.
@@ -169,7 +169,7 @@ class Simulator:
                     self._settle(node)
         self._now = until
 
-    def _deliver(self, link: Link) -> None:
+    def _deliver(self, link: SimulatedLink) -> None:
         """Move a path to now, and hand what comes out of it to the next link of its route, or to its node."""
         now = self._now
         if link.log is not None:
@@ -182,7 +182,7 @@ class Simulator:
         self._arm_link(link)
         for packet in packets:
             onward = link.onward[packet.flow]
-            if isinstance(onward, Link):
+            if isinstance(onward, SimulatedLink):
                 packet.at = now
                 self._enter(onward, [packet])
                 continue
@@ -221,7 +221,7 @@ class Simulator:
         for destination, packets in packets_of.items():
             self._enter(node.routes[destination].first, packets)
 
-    def _enter(self, link: Link, packets: list[Packet]) -> None:
+    def _enter(self, link: SimulatedLink, packets: list[Packet]) -> None:
         """These packets come to a link now."""
         now = self._now
         link.entered_packets += len(packets)
@@ -234,7 +234,7 @@ class Simulator:
             link.log.sent(packets)
         self._arm_link(link)
 
-    def _arm_link(self, link: Link) -> None:
+    def _arm_link(self, link: SimulatedLink) -> None:
         timer = link.path.get_timer()
         due_at = inf if timer is None else timer
         if due_at != link.due_at:

@@ -30,10 +30,11 @@ class Decoder(Protocol):
 
 
 class VideoDecoder:
-    """Decodes the real bytes of one codec with FFmpeg. The caller keeps the reference chain whole, so that FFmpeg has
-    nothing to conceal; what it still marks as corrupt is an error.
+    """Decodes the real bytes of one codec with FFmpeg.
 
-    With a `size`, width and height, a picture of another one is an error, and of a larger one before it takes memory.
+    The caller keeps the reference chain whole, so that FFmpeg has nothing to conceal; what it still marks as corrupt is
+    an error. With a `size`, width and height, a picture of another size is an error, and a larger one is refused before
+    it takes memory.
     """
 
     def __init__(self, media: str, size: tuple[int, int] | None = None) -> None:
@@ -68,7 +69,7 @@ class VideoDecoder:
 
 
 def _padded(side: int) -> int:
-    """Pixels of a side as codecs keep it, in whole blocks."""
+    """The pixels of a side as codecs store it, in whole blocks."""
     return -(-side // _LARGEST_BLOCK) * _LARGEST_BLOCK
 
 

@@ -1,9 +1,10 @@
-"""The jitter buffer: frames in sequence order, held until their playout instant, bounded waiting for what is missing.
+"""The jitter buffer puts frames in order of sequence and holds each until its playout instant. Its wait for a missing
+frame is bounded.
 
-A missing frame is waited for until the transport calls it lost. Then the reference chain is broken, and frames are
-undecodable until the next keyframe. Once broken, a complete keyframe is jumped to at once: what lies before it could
-not be decoded anyway. A deadline that passes breaks nothing, since others refer to the late frame; but a keyframe is
-asked for, and jumped to once it is complete. Order and playout are the only reasons to hold a frame here.
+It waits for a missing frame until the transport calls that frame lost. Then the reference chain is broken, and frames
+are undecodable until the next keyframe. As soon as a complete keyframe is there, the buffer jumps to it: what lies
+before it could not be decoded anyway. A deadline that passes breaks nothing, since others refer to the late frame; but
+a keyframe is asked for, and jumped to once it is complete. Order and playout are the only reasons to hold a frame here.
 """
 
 import bisect

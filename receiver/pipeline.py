@@ -1,7 +1,7 @@
 """The receiver end as an endpoint: transport, jitter buffer, decoder, screen, and a record of when.
 
-Shows nothing that is not whole: a frame whose reference chain is broken is never fed to the decoder. While the chain is
-broken a keyframe is asked for, again each `keyframe_retry` seconds.
+It shows nothing that is not whole: a frame whose reference chain is broken never reaches the decoder. While the chain
+is broken it asks for a keyframe, again each `keyframe_retry` seconds.
 """
 
 import math
@@ -99,9 +99,9 @@ class ReceiverPipeline:
 
     def get_timer(self) -> float | None:
         at = self._transport.get_timer()
-        for other in (self._buffer.get_timer(), self._request_at):
-            if other is not None and (at is None or other < at):
-                at = other
+        for timer in (self._buffer.get_timer(), self._request_at):
+            if timer is not None and (at is None or timer < at):
+                at = timer
         return at
 
     def handle_timer(self, *, now: float) -> None:
@@ -114,8 +114,8 @@ class ReceiverPipeline:
         self._advance(now)
 
     def finish(self, *, now: float) -> None:
-        """The run is over: what still waits for a missing frame is undecodable, what waits for its playout or for the
-        decoder is late."""
+        """The run is over. A frame that still waits for a missing one is undecodable; one that waits for its playout or
+        for the decoder is late."""
         self._advance(now)
         for frame in self._to_decode:
             self._record(frame).outcome = "late"
@@ -138,7 +138,7 @@ class ReceiverPipeline:
         self._ask_for_keyframe(now)
 
     def _take_events(self) -> bool:
-        """Whether there were any."""
+        """Take the events of the transport. Returns whether there were any."""
         event = self._transport.next_event()
         if event is None:
             return False
@@ -198,7 +198,8 @@ class ReceiverPipeline:
             self._worker.start(partial(self._decoder.decode, self._to_decode[0].payload))
 
     def _take_decoded(self) -> None:
-        """What the worker has finished is on the screen. What it failed on takes all with it that refers to it."""
+        """What the worker has decoded is on the screen. Where it failed, all frames that refer to that one are lost
+        with it."""
         if self._worker is None or (done := self._worker.take()) is None:
             return
         frame = self._to_decode.popleft()

@@ -1,4 +1,4 @@
-"""When a frame is to be shown: an axis of its own, the same for all transports.
+"""When a frame is shown: an axis of its own, the same for all transports.
 
 A playout policy names the instant at which a frame should be on the screen. The jitter buffer holds the frame back
 until that instant less its decode cost; a frame that comes too late for it is shown as soon as it can be.
@@ -20,7 +20,7 @@ class Playout(Protocol):
 
     @property
     def target(self) -> float:
-        """The delay from capture to display that it aims at now, in seconds; 0 if at none."""
+        """The delay from capture to display that the policy aims at now, in seconds; 0 if it aims at none."""
 
     def observe(self, delay: float) -> None:
         """A frame could have been displayed `delay` seconds after its capture."""
@@ -59,12 +59,12 @@ class FixedPlayout:
 class AdaptivePlayout:
     """A target that follows the delays of the last frames: a high percentile and a margin.
 
-    In the spirit of NetEQ (WebRTC's audio jitter buffer, whose target level is a high quantile of a histogram of
+    It is in the spirit of NetEQ (WebRTC's audio jitter buffer, whose target level is a high quantile of a histogram of
     relative delays) and of libwebrtc's video jitter estimator, in the simplest form: the `quantile` (nearest rank) of
-    the last `window` delays, plus `margin` seconds. It rises at once when that percentile does, which takes one late
-    frame in the first 20 and more than 1 - `quantile` of the window later, and falls by at most `fall` seconds a frame,
-    so that one quiet moment does not make playback run fast. It stays `margin` below the `deadline` (seconds), since
-    whatever is held longer is not shown at all.
+    the last `window` delays, plus `margin` seconds. The target rises at once when that percentile does. One late frame
+    among the first 20 raises it; later it takes more than 1 - `quantile` of the window. It falls by at most `fall`
+    seconds a frame, so that one quiet moment does not make playback run fast. It stays `margin` below the `deadline`
+    (seconds), since whatever is held longer is not shown at all.
     """
 
     def __init__(

@@ -87,22 +87,22 @@ def measure_quality(
         (b"black" if number is None else digests[number], f"{reference_identity} {index}".encode())
         for index, number in enumerate(on_screen)
     ]
-    known = {pair: quality for pair in pairs if (quality := memo.get(pair)) is not None}
-    last_unknown = max((index for index, pair in enumerate(pairs) if pair not in known), default=-1)
+    qualities = {pair: quality for pair in pairs if (quality := memo.get(pair)) is not None}
+    last_unknown = max((index for index, pair in enumerate(pairs) if pair not in qualities), default=-1)
     if last_unknown >= 0:
-        comparison = Comparison(width, height)
+        comparison = PictureComparison(width, height)
         screen = _Screen(decoded, media, width, height)
         for index, picture in zip(range(last_unknown + 1), reference, strict=False):
-            if pairs[index] not in known:
-                known[pairs[index]] = quality = comparison.compare(screen.picture(on_screen[index]), picture)
+            if pairs[index] not in qualities:
+                qualities[pairs[index]] = quality = comparison.compare(screen.picture(on_screen[index]), picture)
                 memo.put(pairs[index], quality)
     return [
-        InstantQuality(at, None if number is None else decoded[number].sequence, *known[pair])
+        InstantQuality(at, None if number is None else decoded[number].sequence, *qualities[pair])
         for at, number, pair in zip(captured_at, on_screen, pairs, strict=True)
     ]
 
 
-class Comparison:
+class PictureComparison:
     """PSNR and SSIM of pairs of yuv420p pictures of one size, by FFmpeg's filters: about 0.25 ms at 640x272."""
 
     def __init__(self, width: int, height: int) -> None:
@@ -141,8 +141,8 @@ class Comparison:
 
 
 def _on_screen(decoded: Sequence[Decoded], captured_at: Sequence[float], interval: float) -> list[int | None]:
-    """For each source instant, the index into `decoded` of the picture that it is compared with: never a newer one, nor
-    one that was not displayed."""
+    """For each source instant, the index into `decoded` of the picture that it is compared with. That is never a newer
+    one, and never one that was not displayed."""
     shown = [(index, each, each.displayed_at) for index, each in enumerate(decoded) if each.displayed_at is not None]
     if not shown:
         return [None] * len(captured_at)

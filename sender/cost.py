@@ -1,7 +1,7 @@
-"""What encoding and decoding cost in virtual time: named models, never the wall clock.
+"""What encoding and decoding cost in virtual time: a model that has a name says it, never the wall clock.
 
 One table serves both ends: the experiment hands an encode model to the sender pipeline and a decode model to the
-receiver pipeline, which know them only as functions of a frame. Coefficients stand beside their codec
+receiver pipeline, which know them only as functions of a frame. The coefficients stand beside their codec
 (`transport/codecs.py`).
 """
 

@@ -1,4 +1,4 @@
-"""How a stored picture is to be shown: which way round, with which pixels, and at which size."""
+"""How a stored picture is shown: which way round, with which shape of pixels, and at which size."""
 
 import struct
 from dataclasses import dataclass
@@ -27,7 +27,8 @@ class Size(NamedTuple):
 
 
 class Orientation(NamedTuple):
-    """What is done to a stored picture, in this order: rows become columns, rows and columns are reversed."""
+    """What a player does to a stored picture, in this order: rows become columns, rows are reversed, columns are
+    reversed."""
 
     transposed: bool = False
     rows_reversed: bool = False
@@ -55,7 +56,7 @@ def orientation_of(picture: av.VideoFrame) -> Orientation | None:
 
 @dataclass(frozen=True, slots=True)
 class Display:
-    """From stored pictures to shown ones: yuv420p, `scaled` to a size, and cropped to even sides."""
+    """Turns stored pictures into shown ones: yuv420p, `scaled` to a size, and cropped to even sides."""
 
     orientation: Orientation
     scaled: Size
@@ -87,14 +88,14 @@ class Display:
 
 
 def square_size(size: Size, pixel_aspect: Fraction | None) -> Size:
-    """The size with square pixels: as high as it was, and wider or narrower."""
+    """The size with square pixels: the height stays, the width becomes larger or smaller."""
     if not pixel_aspect or pixel_aspect < 0:
         return size
     return Size(max(1, round(size.width * pixel_aspect)), size.height)
 
 
 def chosen_size(size: Size, width: int | None, height: int | None) -> Size:
-    """The size that is asked for: what is None follows from the shape of `size`."""
+    """The size that is asked for. A side that is None follows from the shape of `size`."""
     if width is None and height is None:
         return size
     if width is None:

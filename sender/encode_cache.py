@@ -1,15 +1,13 @@
 """The encode cache: a stream is encoded once for all arms, all runs and all processes that ask for the same.
 
-What an encoder gives for a frame depends on everything it was told before. So a frame is known by a chain of hashes:
-the settings (source, size, rate, codec, library versions), then one link a frame (which source instant, when captured,
-forced to a keyframe or not). Two runs share their frames up to the first decision in which they differ, and nothing has
-to be looked up but the end of the chain.
+What an encoder gives for a frame depends on everything it was told before. So a chain of hashes names a frame: one of
+the settings (source, size, rate, codec, library versions), then one per frame (which source instant, when captured,
+forced to a keyframe or not). Two runs share their frames up to the first decision in which they differ, and a look-up
+needs only the end of the chain. On a miss the real encoder catches up: it replays the decisions that it has not seen
+yet, from the start of the stream if need be. So an arm that diverges late pays for one encode of the run so far.
 
-On a miss the real encoder is brought up to the frame by replaying the decisions that it has not seen yet, from the
-start of the stream if need be, and goes on from there: an arm that diverges late pays for one encode of the run so far.
-
-Storage is one SQLite file. It is only ever a cache: a damaged file is thrown away, a damaged row is encoded again, and
-where the folder cannot be written the cache lives in memory.
+The store is one SQLite file, and it is only ever a cache: a damaged file is thrown away, a damaged row is encoded
+again, and where the folder cannot be written the cache lives in memory.
 """
 
 import hashlib
@@ -127,7 +125,7 @@ class EncodeCache:
         return _open(None)
 
     def _start_anew(self) -> sqlite3.Connection:
-        """The file is damaged: away with it."""
+        """Throw the damaged file away."""
         assert self._path is not None
         try:
             self._path.unlink(missing_ok=True)
@@ -139,7 +137,7 @@ class EncodeCache:
             return _open(None)
 
     def _guarded(self, action: Callable[[sqlite3.Connection], _T], otherwise: _T) -> _T:
-        """Nothing that happens to the cache may harm a run."""
+        """Do something with the store, so that no failure of it harms a run."""
         try:
             with self._database:
                 return action(self._database)

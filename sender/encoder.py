@@ -126,7 +126,7 @@ class SourceEncoder:
         self._encoder = PictureEncoder(settings, width=source.width, height=source.height, fps=source.fps)
 
     def encode(self, capture: int, captured_at: float, *, force_keyframe: bool) -> Encoded:
-        """Encode source instant `capture`; the pictures before it that were not asked for are skipped."""
+        """Encode source instant `capture`. The pictures before it that nobody asked for are skipped."""
         while True:
             self.prepare()
             picture, self._picture = self._picture, None
@@ -139,7 +139,8 @@ class SourceEncoder:
         return self._encoder.encode(picture, force_keyframe=force_keyframe)
 
     def prepare(self) -> None:
-        """Have the next picture at hand, as a camera has it at the instant of capture: it is no part of encoding."""
+        """Read the next picture now: a camera has it at the instant of capture, so reading it is no part of
+        encoding."""
         if self._picture is None:
             self._picture = next(self._pictures)
 

@@ -35,7 +35,8 @@ def periodic_instants(*, start_at: float, duration: float, interval: float) -> t
 def poisson_instants(
     *, start_at: float, duration: float, interval: float, rng: np.random.Generator
 ) -> tuple[float, ...]:
-    """A Poisson process of mean spacing `interval` seconds; of two in one microsecond, the later has the next one."""
+    """A Poisson process of mean spacing `interval` seconds. Where two instants round to one microsecond, the later one
+    takes the next microsecond."""
     _check(interval)
     instants: list[float] = []
     at = start_at + rng.exponential(interval)

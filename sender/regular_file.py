@@ -1,7 +1,5 @@
-"""Files that users name: only regular ones, and never more of them than a limit.
-
-A pipe would be waited for, and a device read without end.
-"""
+"""Files that users name: only regular ones are read, and never more of them than a limit. A pipe would make us wait,
+and a device has no end."""
 
 import errno
 import os

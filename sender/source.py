@@ -30,7 +30,7 @@ class PixelSource(Protocol):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What is known so far; more may come while pictures are read (a damaged file)."""
+        """What is known so far. More may come while pictures are read, such as that a file is damaged."""
 
     def pictures(self) -> Iterator[av.VideoFrame]:
         """The pictures from the first on: yuv420p, each the caller's own to write to."""

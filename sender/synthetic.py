@@ -66,7 +66,7 @@ class SyntheticSource:
             index += 1
 
     def _repeated(self, tile: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-        """The tile, repeated so far that a window fits at any place in the first one."""
+        """The tile, repeated until a window fits at any place in the first one."""
         return np.tile(tile, (1 - -self.height // _TILE, 1 - -self.width // _TILE))
 
     def _window(self, texture: npt.NDArray[_Level], left: int, top: int) -> npt.NDArray[_Level]:

@@ -1,4 +1,4 @@
-"""The turn of threads before other programs stays what it was, whatever a library does about it."""
+"""Keeps the priority of threads as it was, whatever a library does to it."""
 
 import os
 from collections.abc import Iterator
@@ -8,9 +8,9 @@ from pathlib import Path
 
 @contextmanager
 def same_priority() -> Iterator[None]:
-    """For a block that starts an encoder. SVT-AV1 gives its threads, and the one that starts it, real-time priority
-    where it may (SCHED_FIFO 99 for root): everything else on the machine, the emulated network too, would wait for it.
-    """
+    """A block that starts an encoder keeps its priority. SVT-AV1 gives its threads, and the one that starts it,
+    real-time priority where it may (SCHED_FIFO 99 for root): everything else on the machine, the emulated network too,
+    would wait for it."""
     tasks = Path("/proc/self/task")
     if not tasks.is_dir():  # not Linux
         yield

@@ -88,7 +88,7 @@ class VideoFileSource:
 
     @contextmanager
     def _open(self) -> Iterator[tuple[InputContainer, VideoStream]]:
-        """The container and its video. It reads this one file: a playlist cannot make it open others."""
+        """The container and its video stream. Only this one file is read: a playlist cannot make us open others."""
         try:
             with (
                 open_regular(self._path) as file,
@@ -189,10 +189,10 @@ class VideoFileSource:
 
     def _note_uneven(self, instants: list[int | None], unit: Fraction | None) -> None:
         """`instants` of pictures in `unit` seconds, in the order in which they are stored."""
-        known = sorted(instant for instant in instants if instant is not None)
-        if unit is None or len(known) < max(3, len(instants)):
+        timed = sorted(instant for instant in instants if instant is not None)
+        if unit is None or len(timed) < max(3, len(instants)):
             return
-        gaps = [later - earlier for earlier, later in pairwise(known)]
+        gaps = [later - earlier for earlier, later in pairwise(timed)]
         mean = sum(gaps) / len(gaps)
         # A container that counts milliseconds says 33, 33, 34.
         if max(gaps) > max(_UNEVEN * mean, mean + 1) or min(gaps) < min(mean / _UNEVEN, mean - 1):

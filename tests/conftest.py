@@ -54,7 +54,7 @@ def make_session() -> Callable[..., RecordedSession]:
 
 @pytest.fixture(scope="session")
 def wait_for() -> Callable[..., Any]:
-    """wait_for(what, "what is waited for", seconds): what `what()` returns as soon as it is true.
+    """wait_for(what, "what is waited for", seconds): returns what `what()` gives, as soon as it is true.
 
     The patience is much more than it needs, because tests share their machine.
     """

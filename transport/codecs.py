@@ -1,7 +1,8 @@
-"""The table of codecs: all that the program knows of one stands in its line, and everybody else takes it from there.
+"""The table of codecs. All that the program knows of a codec stands in its line, and everybody else takes it from
+there.
 
-It lies in this room because media are what both ends agree on, and both take theirs from it: the sender its encoder,
-the receiver its decoder, scenarios their costs. FFmpeg is named here, never used.
+The table lies in this room because both ends have to agree on the media: the sender takes its encoder from here, the
+receiver its decoder, and a scenario the costs. FFmpeg is named here, and never used.
 """
 
 from collections.abc import Callable, Mapping
@@ -21,8 +22,8 @@ class RateControl(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class EncoderEntry:
-    """FFmpeg's name of the encoder, its default preset, all that are accepted, and how it is told what the settings
-    say."""
+    """An encoder of FFmpeg: its name, its default preset, all presets that are accepted, and how it is given the
+    settings."""
 
     library: str
     preset: str
@@ -55,7 +56,7 @@ class Codec:
 
     @property
     def encode_cost(self) -> str:
-        """The name of the model that is meant where none is said."""
+        """The name of the model that is used where a scenario names none."""
         return next(iter(self.encode_costs))
 
 

@@ -25,8 +25,8 @@ class Track:
     """What both ends agree on before media starts (the role of SDP or of a MoQ catalog).
 
     `media` is a name of `codecs.CODECS`, such as "h264", or "data" (opaque messages). `priority` is strict, 0 the most
-    important. `deadline` is in seconds from capture to display, of messages to delivery: a frame past it is decoded, as
-    others refer to it, and not displayed. None: there is none.
+    important. `deadline` is in seconds, from capture to display for video and to delivery for messages; None if there
+    is none. A frame past its deadline is decoded, as others refer to it, but not displayed.
     """
 
     id: int

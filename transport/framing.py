@@ -65,7 +65,8 @@ class FrameHeader:
 def split_frame(frame: Frame, max_fragment_bytes: int) -> list[bytes]:
     """Cut a frame into fragments of at most `max_fragment_bytes`, header included, as equal in size as they can be.
 
-    Equal sizes: a short last fragment would cost a packet's overhead and, on a packet-counting link, a full slot.
+    They are equal because a short last fragment would cost a packet's overhead and, on a packet-counting link, a full
+    slot.
     """
     room = max_fragment_bytes - FRAGMENT_HEADER_BYTES
     if room <= 0:
@@ -102,7 +103,7 @@ def record(frame: Frame) -> bytes:
 
 
 def dropped_record(frame: Frame) -> bytes:
-    """What stands on a stream instead of a frame that will not come."""
+    """The record that stands on a stream in the place of a frame that will not come."""
     return _pack_common(RECORD, frame, _DROPPED_FLAG) + _RECORD_TAIL.pack(0)
 
 
@@ -144,9 +145,9 @@ def _pack_common(kind: int, frame: Frame, flags: int = 0) -> bytes:
 
 
 def _unpack_common(kind: int, data: bytes | bytearray) -> FrameHeader:
-    found, track, layer, flags, group, sequence, captured_us = _COMMON.unpack_from(data)
-    if found != kind:
-        raise Malformed(f"message type {found}, expected {kind}")
+    message_kind, track, layer, flags, group, sequence, captured_us = _COMMON.unpack_from(data)
+    if message_kind != kind:
+        raise Malformed(f"message type {message_kind}, expected {kind}")
     return FrameHeader(
         track=track,
         group=group,

@@ -1,4 +1,4 @@
-"""Tables that packages of users add to: the entry points of a group, found without a fork, loaded once and on use."""
+"""Tables to which packages of users add entries, by entry points. An entry is loaded once, when it is used."""
 
 from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import EntryPoint, entry_points
@@ -8,15 +8,16 @@ T = TypeVar("T")
 
 
 class PluginError(ValueError):
-    """What a package adds to a table cannot be used: which package, which entry point, and what is wrong with it."""
+    """An entry of a package cannot be used: the message names the package and the entry point, and says what is
+    wrong."""
 
 
-class Table(Mapping[str, T], Generic[T]):
+class PluginTable(Mapping[str, T], Generic[T]):
     """Our `own` entries, and behind them those of the entry points of `group`, in the order of their names.
 
-    The name of an entry point is the name in the table. Which there are is looked up when a name is asked for that is
-    none of ours; an entry point is loaded when its own value is asked for. `check(name, loaded)` gives the entry, or
-    raises ValueError with what is wrong with it. Raises PluginError.
+    The name of an entry point is the name in the table. The entry points are looked up when somebody asks for a name
+    that is none of ours, and one of them is loaded when its value is asked for. `check(name, loaded)` gives the entry,
+    or raises ValueError with what is wrong with it. The table raises PluginError.
     """
 
     def __init__(self, group: str, own: dict[str, T], check: Callable[[str, object], T]) -> None:

@@ -1,4 +1,4 @@
-"""Fragments back into frames, with bounded memory: for the transports whose unit is the datagram."""
+"""Fragments are put together to frames here, with bounded memory, for the transports whose unit is the datagram."""
 
 from dataclasses import dataclass
 
@@ -32,11 +32,11 @@ class _Partial:
 class Reassembler:
     """Collects fragments per (track, sequence). Duplicates and fragments of finished frames change nothing.
 
-    A frame that comes in more fragments than before was cut anew, since the path carries less: what there was of it is
-    forgotten, and what still comes of it changes nothing.
+    A frame that comes in more fragments than before was cut anew, since the path carries less. Then its earlier
+    fragments are forgotten, and those that still come are ignored.
 
-    At most `max_partial` frames and `max_held_bytes` (payload and its bookkeeping) are open at once: what does not fit
-    evicts the oldest by arrival, which is counted.
+    At most `max_partial` frames and `max_held_bytes` (payload and its bookkeeping) are open at once. What does not fit
+    evicts the frame that arrived first, and that is counted.
     """
 
     def __init__(

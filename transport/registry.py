@@ -13,7 +13,7 @@ from typing import Any, get_args, get_type_hints
 from glassbench.transport.codecs import CODECS
 from glassbench.transport.contract import Transport, TransportConfig
 from glassbench.transport.dissection import MakeHint
-from glassbench.transport.plugins import Table
+from glassbench.transport.plugins import PluginTable
 from glassbench.transport.quic.arms import datagram_receiver, datagram_sender, stream_receiver, stream_sender
 from glassbench.transport.quic.options import DatagramOptions, QuicOptions
 from glassbench.transport.quic.session import BareSession, Session
@@ -42,10 +42,10 @@ class TransportEntry:
     """One transport: all that the rest of the program knows of it.
 
     `options` is a frozen dataclass with a default for every field. `media` holds the values of `Track.media` that it
-    carries; the makers raise `Unsupported` for any other. `controlled`: congestion control holds its sender back, so
-    that it may be given as much as there is. `holds` says for complete options how many seconds the receiver keeps
-    each frame back on purpose, so that the run does not end before its last one is shown. `hint` makes what Wireshark
-    must be told ahead of the packets; None where it sees for itself what they are.
+    carries; the makers raise `Unsupported` for any other. `controlled`: congestion control holds its sender back, so it
+    may be given as much as there is. `holds` says, for complete options, for how many seconds the receiver keeps each
+    frame back on purpose, so that the run does not end before its last one is shown. `hint` makes what Wireshark must
+    be told ahead of the packets; it is None where Wireshark recognizes them by itself.
     """
 
     name: str
@@ -118,7 +118,9 @@ def _plugin(name: str, loaded: object) -> TransportEntry:
     return loaded
 
 
-TRANSPORTS: Table[TransportEntry] = Table("glassbench.transports", {entry.name: entry for entry in _OWN}, _plugin)
+TRANSPORTS: PluginTable[TransportEntry] = PluginTable(
+    "glassbench.transports", {entry.name: entry for entry in _OWN}, _plugin
+)
 
 
 def get(name: str) -> TransportEntry:

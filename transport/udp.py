@@ -216,7 +216,8 @@ class UdpReceiver(_UdpEnd):
             self._give_up(key, now=now)
 
     def _overtake(self, header: FrameHeader, newest: "_Newest", *, now: float) -> None:
-        """A later frame has begun: those before it, unfinished or with nothing of them here, are on their last wait."""
+        """A later frame has begun. The frames before it that are not whole get `reorder_window` more, and are then
+        given up."""
         sequence = header.sequence
         if sequence - newest.sequence > _MAX_GAP and sequence - newest.jump not in (0, 1):
             newest.jump = sequence  # believed when the next one confirms it, as in RFC 3550 A.1

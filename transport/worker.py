@@ -1,4 +1,5 @@
-"""Work that takes real time, such as encoding, done beside the pipeline that needs it: what ends ask of a thread."""
+"""Work that takes real time, such as encoding, is done beside the pipeline that needs it. Whoever drives a pipeline
+gives it a worker that keeps this contract."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Done(Generic[T]):
-    """What a piece of work gave, or the exception that it raised; when it began and ended (session time)."""
+    """The result of a piece of work, or the exception that it raised, and when it began and ended (session time)."""
 
     value: T | None
     error: Exception | None
@@ -21,7 +22,7 @@ class Worker(Protocol[T]):
     """Does one piece of work at a time. Whoever drives the pipeline calls its `handle_timer` when one is done."""
 
     def start(self, work: Callable[[], T]) -> None:
-        """Begin; the one before is done."""
+        """Begin this work. The piece before it has been taken."""
 
     def take(self) -> Done[T] | None:
         """The result, once; None while there is none."""

@@ -1,1 +1,1 @@
-"""One account of an arm: the ledger, the links, the numbers and the notes, whatever world it ran in."""
+"""One account of an arm, whatever world it ran in: the ledger, the links, the numbers and the notes."""

@@ -1,4 +1,4 @@
-"""The account of an arm from what its ends and its links wrote down: the only place that makes one."""
+"""Makes the account of an arm from what its ends and its links wrote down. Nothing else makes one."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict

@@ -18,7 +18,7 @@ class Connection:
 
     @classmethod
     def of(cls, end: SenderEnd | ReceiverPipeline) -> "Connection":
-        """What an end knows."""
+        """What an end knows of its connection."""
         closed = end.closed
         return cls(
             _from_first_capture(end.connected_at),

@@ -1,4 +1,4 @@
-"""What a world raises that did not account for something."""
+"""The error of a world that did not account for something."""
 
 
 class LedgerError(AssertionError):

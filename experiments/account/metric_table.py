@@ -1,7 +1,7 @@
 """The table of metrics: what an arm is judged by, each in one place.
 
-To add one: a line in METRICS. Tables, JSON, pages, budgets, paired statistics and the agreement of worlds take from
-here what its `views` name; the summary on disk and `--json` have all of them.
+To add one, add a line to METRICS. Tables, JSON, pages, budgets, paired statistics and the agreement of worlds take what
+its `views` name from here; the summary on disk and `--json` have all metrics.
 """
 
 import math
@@ -73,11 +73,11 @@ class Metric:
 
     @property
     def kind(self) -> str:
-        """The type of its column in pandas."""
+        """The pandas type of its column."""
         return "Int64" if self.unit == "count" else "Float64"
 
     def text(self, value: object) -> str:
-        """A value as it stands in a column, without its unit; a share in percent."""
+        """A value as it stands in a column: without its unit, and a share in percent."""
         if self.unit == "share" and isinstance(value, int | float):
             return number_text(100 * float(value), self.form)
         return number_text(value, self.form)
@@ -142,7 +142,7 @@ def _frozen(runs: Runs) -> float:
 
 
 def _mean(column: str) -> Callable[[Runs], float]:
-    """Over all source instants; undefined if the arm has no pictures (a size model)."""
+    """The mean over all source instants; undefined if the arm has no pictures (a size model)."""
 
     def of(runs: Runs) -> float:
         parts = [frames[column] for frames in runs.frames if column in frames]

@@ -1,6 +1,6 @@
-"""What numbers are made of, all from the ledger and the link table, each by a stated rule.
+"""What metrics are made of, all from the ledger and the link table, each by a stated rule.
 
-A frame that was never shown has infinite latency: percentiles are over all captured frames, so no arm gets better by
+A frame that was never shown has infinite latency. Percentiles are over all captured frames, so no arm gets better by
 losing its slow frames. What is undefined is None.
 """
 
@@ -35,8 +35,8 @@ def percentile(values: FloatArray, share: float) -> float:
 def values_needed(share: float, *, confidence: float = 0.95) -> int:
     """How many independent values bound a percentile on one side: 59 for the 95th at 95 %.
 
-    The largest of n values (or the smallest, for a share below one half) is beyond the percentile with probability
-    1 - share^n (Wilks 1941; Jacob et al., "TriScale: A Framework Supporting Replicable Performance Evaluations in
+    The largest of n values (or the smallest, for a share below one half) is beyond the percentile with probability 1 -
+    share^n (Wilks 1941; Jacob et al., "TriScale: A Framework Supporting Replicable Performance Evaluations in
     Networking", 2021). Raises ValueError.
     """
     for name, value in (("share", share), ("confidence", confidence)):
@@ -46,13 +46,13 @@ def values_needed(share: float, *, confidence: float = 0.95) -> int:
 
 
 def too_few(count: int, shares: Sequence[float], what: str = "frame") -> str:
-    """The sentence about percentiles of which so few frames tell little, whatever their number; empty without any."""
-    found = [share for share in shares if count < values_needed(share)]
-    if not found:
+    """A sentence about the percentiles for which there are too few frames; empty if there are enough."""
+    unbounded = [share for share in shares if count < values_needed(share)]
+    if not unbounded:
         return ""
-    names = ", ".join(f"p{100 * share:g}" for share in found)
-    needed = ", ".join(str(values_needed(share)) for share in found)
-    says, them = ("says", "it") if len(found) == 1 else ("say", "them")
+    names = ", ".join(f"p{100 * share:g}" for share in unbounded)
+    needed = ", ".join(str(values_needed(share)) for share in unbounded)
+    says, them = ("says", "it") if len(unbounded) == 1 else ("say", "them")
     return (
         f"{names} of {count} {what}{'' if count == 1 else 's'} {says} little: it takes {needed} until the slowest "
         f"bounds {them} with 95 % confidence"
@@ -68,8 +68,8 @@ def glass_to_glass(frames: pd.DataFrame) -> FloatArray:
 def signal_delay(frames: pd.DataFrame) -> FloatArray:
     """Seconds from each capture until that frame or a later one of the track was shown; infinite if none was.
 
-    What somebody waits for who made a sign at that moment: a lost frame costs one interval, a freeze its whole length.
-    `frames` is one track in order of sequence.
+    Somebody who makes a sign at that moment waits so long until it is seen: a lost frame costs one interval, a freeze
+    its whole length. `frames` is one track in order of sequence.
     """
     shown: FloatArray = frames["displayed_at"].to_numpy(dtype=np.float64, na_value=np.inf)
     first_from_here = np.minimum.accumulate(np.where(np.isnan(shown), np.inf, shown)[::-1])[::-1]
@@ -98,13 +98,13 @@ def freezes(frames: pd.DataFrame) -> list[tuple[float, float]]:
     instants = np.append(shown, max(shown[-1], captured[-1]))
     gaps = np.diff(instants)
     interval = float(captured[-1] - captured[0]) / (len(captured) - 1)
-    found = []
+    frozen = []
     for index, gap in enumerate(gaps):
         before = gaps[max(0, index - FREEZE_WINDOW) : index]
         mean = float(before.mean()) if len(before) else interval
         if gap >= max(FREEZE_FACTOR * mean, mean + FREEZE_MARGIN) - 1e-9:  # equal in decimals is a freeze
-            found.append((float(instants[index]), float(gap)))
-    return found
+            frozen.append((float(instants[index]), float(gap)))
+    return frozen
 
 
 def sent_mbps(passed: pd.DataFrame, duration: float) -> float:
@@ -114,8 +114,8 @@ def sent_mbps(passed: pd.DataFrame, duration: float) -> float:
 
 
 def floor_ratio(p95: float | None, floor: float | None) -> float | None:
-    """The p95 of an arm over that of the floor, both in ms: infinite if only the arm's is, undefined if the floor's is,
-    or if one is not known."""
+    """The p95 of an arm over that of the floor, both in ms. It is infinite if only the arm's is, and undefined if the
+    floor's is infinite or one of them is not known."""
     if p95 is None or floor is None or not 0 < floor < math.inf:
         return None
     return round(p95 / floor, 6)

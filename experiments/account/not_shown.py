@@ -1,4 +1,4 @@
-"""Why frames were not shown, in words with what was measured: from their rows of the ledger, and from the network."""
+"""Why frames were not shown, in words and with numbers: from their rows of the ledger, and from the network."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -30,7 +30,7 @@ def count(number: int, what: str) -> str:
 
 
 def were(number: int) -> str:
-    """The verb of a number of things."""
+    """ "was" or "were", as the number wants it."""
     return "was" if number == 1 else "were"
 
 

@@ -1,4 +1,4 @@
-"""What has to be said of an arm beside its numbers: sentences, each by one rule from what was measured.
+"""Notes: what the numbers of an arm do not tell. They are sentences, and one rule makes each from what was measured.
 
 Every note of every world is made here and kept with the arm; tables, reports and JSON show the same sentences. Another
 note is another rule in RULES: a function of the facts that gives its sentence, or none.
@@ -39,7 +39,7 @@ class Facts:
 
     @property
     def shown(self) -> int:
-        """How many of the frames were."""
+        """How many of the frames were shown."""
         return int((self.frames["fate"] == "displayed").sum())
 
     def connection(self, end: str) -> Connection:
@@ -51,7 +51,7 @@ Rule = Callable[[Facts], Iterable[str]]
 
 
 def with_notes(result: ArmResult, scenario: Scenario) -> ArmResult:
-    """The result of an arm with all that has to be said of it, behind the notes that it has already."""
+    """The result of an arm with all its notes, behind those that it has already."""
     if result.ledger is None:
         return result
     media = result.ledger[result.ledger["flow"] == MEDIA]
@@ -78,22 +78,22 @@ def _connected_late(facts: Facts) -> Iterator[str]:
 
 
 def _span(seconds: float) -> str:
-    """Short ones in ms, so that none looks like nothing."""
+    """A span of time as text. Short ones are in ms, so that none looks like nothing."""
     ms = seconds * 1e3
     return f"{seconds:.1f} s" if ms >= 999.5 else f"{ms:.0f} ms" if ms >= 9.5 else f"{ms:.2g} ms"
 
 
 def _closed(facts: Facts) -> Iterator[str]:
-    """Of both ends in one sentence, where they closed for the same reason."""
+    """How the connection was closed: one sentence for both ends if they closed it for the same reason."""
     by_reason: dict[str, list[str]] = {}
     for end in ("sender", "receiver"):
-        known = facts.connection(end)
-        if known.closed_at is None or known.connected_at is None:
+        connection = facts.connection(end)
+        if connection.closed_at is None or connection.connected_at is None:
             continue
-        if known.error is None and known.closed_at >= facts.scenario.duration:
+        if connection.error is None and connection.closed_at >= facts.scenario.duration:
             continue  # that is how a connection ends
-        reason = known.error or "in an orderly way, while there was media to come"
-        by_reason.setdefault(reason, []).append(f"by the {end} at {known.closed_at:z.1f} s")
+        reason = connection.error or "in an orderly way, while there was media to come"
+        by_reason.setdefault(reason, []).append(f"by the {end} at {connection.closed_at:z.1f} s")
     for reason, ends in by_reason.items():
         yield f"closed {' and '.join(ends)}: {reason}"
 
@@ -125,14 +125,15 @@ def _too_few_frames(facts: Facts) -> Iterator[str]:
 
 
 def _path_carries_less(facts: Facts) -> Iterator[str]:
-    """Than the scenario's MTU: what an end found out, or what it lost where it does not look."""
+    """The path carries less than the scenario's MTU: an end found that out, or lost packets because it does not
+    look."""
     sender = facts.stats.get("sender", {})
-    found, allowed = sender.get("max_datagram_bytes"), facts.scenario.max_datagram_bytes
-    if found is not None:
-        if found < allowed and facts.connection("sender").connected_at is not None:
+    carried, allowed = sender.get("max_datagram_bytes"), facts.scenario.max_datagram_bytes
+    if carried is not None:
+        if carried < allowed and facts.connection("sender").connected_at is not None:
             holes = sender.get("black_holes", 0)
             when = f", after larger ones had stopped to pass ({count(holes, 'time')})" if holes else ""
-            yield f"found that the path carries datagrams of {found} bytes, not of {allowed}{when}"
+            yield f"found that the path carries datagrams of {carried} bytes, not of {allowed}{when}"
     elif sender.get("too_large", 0) + _over_size_limits(facts.impairments):
         yield (
             "packets that were larger than the path carries were lost: this arm does not find out what passes, it "
@@ -147,7 +148,7 @@ def _over_size_limits(impairments: Mapping[str, Any]) -> int:
 
 
 def _clocks_too_far_apart(facts: Facts) -> Iterator[str]:
-    """Between hosts: a latency is known no better than the clocks are."""
+    """Between hosts: a latency is not known better than the clocks are aligned."""
     bound = facts.stats.get("between", {}).get("clock_bound_ms")
     if bound is None or not facts.shown:
         return
@@ -160,7 +161,7 @@ def _clocks_too_far_apart(facts: Facts) -> Iterator[str]:
 
 
 def _paused(facts: Facts) -> Iterator[str]:
-    """In real time: what happened while a process stood still has waited for the machine, not for the network."""
+    """In real time: what happened while a process stood still waited for the machine, not for the network."""
     parts = facts.stats.get("live") or facts.stats.get("between") or {}
     said = []
     for role, name in (("sender", "the sender"), ("emulator", "the link"), ("receiver", "the receiver")):

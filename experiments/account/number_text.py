@@ -1,6 +1,6 @@
 """Numbers as text, in terminals, pages and sentences.
 
-What is no number is shown as a dash, and never raises: results of strangers are shown, too.
+What is no number becomes a dash and never raises, since results of strangers are shown, too.
 """
 
 import math
@@ -10,7 +10,7 @@ NOTHING = "-"
 
 
 def finite(value: object) -> float | None:
-    """A number of a file as a float; None if it is none, or not finite."""
+    """A number of a file as a float; None if it is no number, or not finite."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:

@@ -46,7 +46,7 @@ def with_quality(
 
 
 def _stamps(video: pd.DataFrame, media_start: float) -> list[Stamp]:
-    """The stamp of each source instant: as encoded; one that never was gets the number of the frame before it."""
+    """The stamp of each source instant. An instant that was never encoded has the number of the frame before it."""
     numbers = video["sequence"].where(video["sequence"] >= 0).ffill().fillna(0).astype(int)
     instants = [round(media_start + at, 6) for at in video["captured_at"]]
     return [Stamp(number, at) for number, at in zip(numbers.tolist(), instants, strict=True)]

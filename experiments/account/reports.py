@@ -1,4 +1,4 @@
-"""What was written down of an arm: by each end, and of each link. Every world gives these, and `assemble` makes the one
+"""What each end and each link wrote down of an arm. Every world gives these reports, and `assemble` makes the one
 account of them."""
 
 from collections.abc import Mapping, Sequence
@@ -44,7 +44,8 @@ class EndReport:
 
 
 class LinkRow(NamedTuple):
-    """One window of a link; `at` is its start in seconds after the first capture. NaN is a capacity without limit."""
+    """One window of a link; `at` is its start in seconds after the first capture. A capacity of NaN means that there is
+    no limit."""
 
     at: float
     capacity_bytes: float

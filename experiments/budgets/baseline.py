@@ -1,7 +1,7 @@
 """A baseline: what `glass budget record` keeps of its measurement, as JSON that is committed beside the budgets.
 
-It says with what it was made, and of what: an entry whose scenario, seeds or files have changed since is refused, never
-compared. Other versions of the program are what a baseline is for: they are compared, and named.
+It says with which versions and of what it was made. An entry whose scenario, seeds or files have changed since is
+refused, never compared. Other versions of the program are what a baseline is for: they are compared, and named.
 """
 
 import json
@@ -39,16 +39,16 @@ class Baseline:
 
         Raises BudgetError if it was recorded of another content.
         """
-        found = self.numbers.get((target.name, target.arm, target.track))
-        if found is not None and found.fingerprint != fingerprint:
+        numbers = self.numbers.get((target.name, target.arm, target.track))
+        if numbers is not None and numbers.fingerprint != fingerprint:
             raise BudgetError(
-                f"{self.file} was recorded with other content or seeds of {target} (fingerprint {found.fingerprint}, "
+                f"{self.file} was recorded with other content or seeds of {target} (fingerprint {numbers.fingerprint}, "
                 f"now {fingerprint}), so it says nothing about it; record it again: glass budget record"
             )
-        return found
+        return numbers
 
     def differing(self, versions: Mapping[str, str]) -> list[str]:
-        """What has another version now, as 'numpy (1.0, now 2.0)'."""
+        """The packages that have another version now, as 'numpy (1.0, now 2.0)'."""
         return [
             f"{name} ({self.versions.get(name, 'none')}, now {versions.get(name, 'none')})"
             for name in dict.fromkeys((*self.versions, *versions))
@@ -57,7 +57,7 @@ class Baseline:
 
 
 def baseline_text(measured: Measured, *, command: Sequence[str]) -> str:
-    """The baseline of what was measured. Raises BudgetError if something was not."""
+    """The baseline of what was measured. Raises BudgetError if something was not measured."""
     for target, reason in measured.missing.items():
         raise BudgetError(f"{target} was not measured, so there is nothing to record: {reason}")
     entries = [_entry_object(target, numbers) for target, numbers in measured.numbers.items()]
@@ -170,7 +170,7 @@ class _EntrySpec(Spec):
 
 
 class _BaselineSpec(Spec):
-    """Besides `schema` and `kind`."""
+    """The fields of a baseline besides `schema` and `kind`."""
 
     world: Literal["virtual time"]
     command: Annotated[tuple[str, ...], Field(strict=False)]

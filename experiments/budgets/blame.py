@@ -1,10 +1,10 @@
-"""Which stage ate a budget, or where the frames went that were never shown.
+"""Which stage ate a budget, or what became of the frames that were never shown.
 
-Against a baseline it is what grew most since; without one there is nothing it could have grown from, so it is what
-takes most, and is called that. Late frames are explained by the stages of the frames around the percentile that broke,
-missing frames by their fates, and freezes by either.
+Against a baseline it is what grew most since. Without one nothing is known to have grown, so it is what takes most, and
+is called that. Late frames are explained by the stages of the frames around the percentile that broke, missing frames
+by their fates, and freezes by either.
 
-Frames that are sent a little later meet other losses, so that the tail of two runs differs by chance in the stages of
+Frames that are sent a little later meet other losses, so the tails of two runs differ by chance in the stages of
 repair. So of the stages that grew, the one is named first whose growth is surest: the growth less twice its standard
 error, from how much the frames differ among themselves.
 """
@@ -28,8 +28,11 @@ _NONE_GREW = "none grew since the baseline"
 
 @dataclass(frozen=True)
 class Blame:
-    """`sentence` says it, and names `stage` or `fate` first. If it was `compared` with a baseline, the numbers are what
-    grew (ms by stage, share of captured frames by fate), else what there is; surest or largest first."""
+    """The stage or fate that broke a budget. `sentence` says it, and names `stage` or `fate` first.
+
+    If it was `compared` with a baseline, the numbers are what grew (ms by stage, share of captured frames by fate), and
+    the surest comes first. Otherwise they are what there is, and the largest comes first.
+    """
 
     sentence: str
     compared: bool
@@ -65,7 +68,7 @@ def _place(metric: Metric) -> str:
 
 
 def _highest(now: TargetNumbers, before: TargetNumbers | None) -> str:
-    """The highest percentile that is finite, now and before: for metrics that are not made of one."""
+    """The highest percentile that is finite, now and before: for metrics that are not made of a percentile."""
     for name in _FROM_THE_TOP:
         profiles = [numbers.profiles.get(name, _NO_FRAMES) for numbers in (now, before) if numbers is not None]
         if all(profile.mean for profile in profiles):
@@ -114,7 +117,7 @@ def _stages_sentence(stages: dict[str, float], profile: Profile, place: str, *, 
 
 
 def _elsewhere(stages: dict[str, float], now: Profile, before: Profile) -> str:
-    """What grew most over all shown frames, if that is another stage: repair makes a longer path dearer twice."""
+    """What grew most over all shown frames, if that is another stage. Repair makes a longer path cost twice."""
     overall = _largest({name: value - before.mean.get(name, 0.0) for name, value in now.mean.items()}, _LEAST_MS)
     first = next(iter(_surest_first(overall, now, before)), None)
     if first is None or first == next(iter(stages), None):

@@ -1,4 +1,4 @@
-"""The check itself: each budget judged, and each broken one explained."""
+"""The check itself: it judges each budget, and explains each broken one."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -7,28 +7,28 @@ from glassbench.experiments.account.metrics import too_few
 from glassbench.experiments.budgets.baseline import Baseline
 from glassbench.experiments.budgets.blame import Blame, blame
 from glassbench.experiments.budgets.fingerprint import fingerprint
-from glassbench.experiments.budgets.judge import Judgement, judge
+from glassbench.experiments.budgets.judge import Margin, judge
 from glassbench.experiments.budgets.measure import Measured, TargetNumbers
 from glassbench.experiments.budgets.spec import Budget, BudgetError, Budgets
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """One budget. Without a `judgement` it could not be judged: `problem` says why, and it is not kept. A broken one
+    """One budget. Without a `margin` it could not be judged: `problem` says why, and it is not kept. A broken one
     has a `blame`."""
 
     budget: Budget
-    judgement: Judgement | None
+    margin: Margin | None
     problem: str = ""
     blame: Blame | None = None
 
     @property
     def kept(self) -> bool:
-        return self.judgement is not None and self.judgement.kept
+        return self.margin is not None and self.margin.kept
 
 
 @dataclass(frozen=True)
-class Report:
+class BudgetReport:
     """All budgets of a file, in its order, and notes about the comparison."""
 
     budgets: Budgets
@@ -64,11 +64,11 @@ def require(budgets: Budgets, baseline: Baseline | None) -> None:
             )
 
 
-def check(budgets: Budgets, measured: Measured, baseline: Baseline | None = None) -> Report:
+def check(budgets: Budgets, measured: Measured, baseline: Baseline | None = None) -> BudgetReport:
     """Judge all budgets. Raises BudgetError if the baseline is of something else, or has not what a budget needs."""
     require(budgets, baseline)
     verdicts = tuple(_verdict(budget, measured, baseline) for budget in budgets.budgets)
-    return Report(budgets, measured, verdicts, tuple(_notes(measured, baseline)))
+    return BudgetReport(budgets, measured, verdicts, tuple(_notes(measured, baseline)))
 
 
 def _verdict(budget: Budget, measured: Measured, baseline: Baseline | None) -> Verdict:
@@ -82,7 +82,7 @@ def _verdict(budget: Budget, measured: Measured, baseline: Baseline | None) -> V
     if metric.name not in now.values:
         return Verdict(budget, None, f"{metric.name} is undefined: {_undefined(now)}")
     reference = before.values[metric.name] if before is not None and budget.limit.needs_baseline else None
-    judgement = judge(
+    margin = judge(
         budget.limit,
         now.values[metric.name],
         reference,
@@ -90,8 +90,8 @@ def _verdict(budget: Budget, measured: Measured, baseline: Baseline | None) -> V
         exact=measured.exact,
     )
     if metric.share is not None and metric.share < 1 and (few := too_few(now.captured, [metric.share])):
-        judgement = replace(judgement, note="; ".join(filter(None, (judgement.note, few))))
-    return Verdict(budget, judgement, blame=None if judgement.kept else blame(metric, now, before))
+        margin = replace(margin, note="; ".join(filter(None, (margin.note, few))))
+    return Verdict(budget, margin, blame=None if margin.kept else blame(metric, now, before))
 
 
 def _undefined(numbers: TargetNumbers) -> str:

@@ -1,4 +1,5 @@
-"""What decides the numbers of a target, as one short text: two targets of equal fingerprint are the same experiment."""
+"""What decides the numbers of a target, as one short text: two targets with the same fingerprint are the same
+experiment."""
 
 import hashlib
 import json

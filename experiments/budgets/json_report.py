@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from glassbench.experiments.budgets.check import Report, Verdict
+from glassbench.experiments.budgets.check import BudgetReport, Verdict
 from glassbench.experiments.budgets.text import sentence, word
 
 
-def json_report(report: Report) -> dict[str, Any]:
+def json_report(report: BudgetReport) -> dict[str, Any]:
     """What `glass budget check --json` prints. Values and limits are in the unit of the metric; a share is 0 to 1."""
     return {
         "kept": report.kept,
@@ -19,7 +19,7 @@ def json_report(report: Report) -> dict[str, Any]:
 
 
 def _verdict_object(verdict: Verdict) -> dict[str, Any]:
-    budget, judgement, blame = verdict.budget, verdict.judgement, verdict.blame
+    budget, margin, blame = verdict.budget, verdict.margin, verdict.blame
     target = budget.target
     return {
         "scenario": target.name,
@@ -30,10 +30,10 @@ def _verdict_object(verdict: Verdict) -> dict[str, Any]:
         "unit": budget.metric.unit,
         "limit": {"name": budget.limit.name, "text": budget.limit.text},
         "verdict": word(verdict),
-        "value": None if judgement is None else round(judgement.value, 6),
-        "bound": None if judgement is None else round(judgement.bound, 6),
-        "excess": None if judgement is None else round(judgement.excess, 6),
-        "baseline": None if judgement is None or judgement.reference is None else round(judgement.reference, 6),
+        "value": None if margin is None else round(margin.value, 6),
+        "bound": None if margin is None else round(margin.bound, 6),
+        "excess": None if margin is None else round(margin.excess, 6),
+        "baseline": None if margin is None or margin.reference is None else round(margin.reference, 6),
         "blame": None if blame is None else vars(blame),
         "sentence": sentence(verdict),
     }

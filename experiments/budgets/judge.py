@@ -18,9 +18,11 @@ _GRAIN = 1e-6  # values are rounded to this; a limit that is met to the last dig
 
 
 @dataclass(frozen=True)
-class Judgement:
-    """`value` against `bound`. `excess` is how far it is beyond it: negative is room that is left. `reference` is the
-    baseline's value, for a limit that needs one. `note` says what the verdict does not tell by itself."""
+class Margin:
+    """How far `value` is from `bound`: `excess` is how far it is beyond, and negative is room that is left.
+
+    `reference` is the baseline's value, for a limit that needs one. `note` says what `kept` does not tell by itself.
+    """
 
     kept: bool
     value: float
@@ -30,9 +32,7 @@ class Judgement:
     note: str = ""
 
 
-def judge(
-    limit: Limit, value: Value, reference: Value | None = None, *, lower_is_better: bool, exact: bool
-) -> Judgement:
+def judge(limit: Limit, value: Value, reference: Value | None = None, *, lower_is_better: bool, exact: bool) -> Margin:
     """Compare what was measured with a limit; `reference` is the baseline's, which a limit against it needs.
 
     If `exact`, the value is that of all runs together, and the limit is broken as soon as it is beyond. Otherwise it is
@@ -52,26 +52,24 @@ def judge(
         base = -sign * lower_bound(
             [-sign * run for run in reference.runs or (reference.pooled,)], confidence=CONFIDENCE
         )
-    found = _compare(limit, middle, good, base, lower_is_better=lower_is_better)
+    margin = _compare(limit, middle, good, base, lower_is_better=lower_is_better)
     if len(runs) < LEAST_RUNS or (reference is not None and len(reference.runs) < LEAST_RUNS):
         note = f"so few runs break nothing: a bound with {CONFIDENCE:.0%} confidence needs {LEAST_RUNS}"
-        return Judgement(found.kept, middle, found.bound, found.excess, base, note)
-    if found.kept and found.excess > _GRAIN:
+        return Margin(margin.kept, middle, margin.bound, margin.excess, base, note)
+    if margin.kept and margin.excess > _GRAIN:
         note = f"beyond the limit, but not with {CONFIDENCE:.0%} confidence over {len(runs)} runs"
-        return Judgement(True, middle, found.bound, found.excess, base, note)
-    return found
+        return Margin(True, middle, margin.bound, margin.excess, base, note)
+    return margin
 
 
-def _compare(
-    limit: Limit, shown: float, decisive: float, reference: float | None, *, lower_is_better: bool
-) -> Judgement:
+def _compare(limit: Limit, shown: float, decisive: float, reference: float | None, *, lower_is_better: bool) -> Margin:
     """Judge `decisive`, and show the excess of `shown`."""
     bound = limit.bound(reference)
     kept = _excess(decisive, bound, lower_is_better=lower_is_better) <= _GRAIN
     note = ""
     if limit.needs_baseline and reference is not None and math.isinf(reference):
         note = "the baseline's value is infinite, so nothing is worse"
-    return Judgement(kept, shown, bound, _excess(shown, bound, lower_is_better=lower_is_better), reference, note)
+    return Margin(kept, shown, bound, _excess(shown, bound, lower_is_better=lower_is_better), reference, note)
 
 
 def _excess(value: float, bound: float, *, lower_is_better: bool) -> float:

@@ -27,7 +27,8 @@ class Limit:
         return self.name in ("max_increase", "max_decrease")
 
     def bound(self, reference: float | None) -> float:
-        """What the metric may just be. `reference` is its value in the baseline, for a limit that needs one."""
+        """The last value that the metric may have. `reference` is its value in the baseline, for a limit that needs
+        one."""
         if not self.needs_baseline:
             return self.amount
         assert reference is not None
@@ -49,56 +50,56 @@ def parse_limits(metric: Metric, content: Any) -> tuple[Limit, ...]:
     if not content:
         raise invalid(f"sets no limit; accepted: {', '.join(accepted)}, such as {{ {example} }}")
     limits = []
-    for name, found in content.items():
+    for name, given in content.items():
         if name not in accepted:
             raise invalid(unknown("limit", name, accepted), str(name))
         try:
-            amount, relative = accepted[name](found)
+            amount, relative = accepted[name](given)
         except ValueError as error:
             raise invalid(str(error), name) from None
-        limits.append(Limit(cast(LimitName, name), amount, relative, str(found)))
+        limits.append(Limit(cast(LimitName, name), amount, relative, str(given)))
     return tuple(limits)
 
 
-def _duration(found: Any) -> tuple[float, bool]:
-    return 1e3 * DURATION.parse(found), False
+def _duration(given: Any) -> tuple[float, bool]:
+    return 1e3 * DURATION.parse(given), False
 
 
-def _duration_increase(found: Any) -> tuple[float, bool]:
-    if isinstance(found, str) and found.rstrip().endswith("%"):
-        return FRACTION.parse(found), True
+def _duration_increase(given: Any) -> tuple[float, bool]:
+    if isinstance(given, str) and given.rstrip().endswith("%"):
+        return FRACTION.parse(given), True
     try:
-        return _duration(found)
+        return _duration(given)
     except UnitError:
-        raise UnitError(f"an increase is a share such as '5%' or a duration such as '3ms', found {found!r}") from None
+        raise UnitError(f"an increase is a share such as '5%' or a duration such as '3ms', found {given!r}") from None
 
 
-def _count(found: Any) -> tuple[float, bool]:
-    if isinstance(found, bool) or not isinstance(found, int) or not 0 <= found <= 10**9:
-        raise ValueError(f"a number of freezes is a whole number from 0 on, without a unit, found {_shown(found)}")
-    return float(found), False
+def _count(given: Any) -> tuple[float, bool]:
+    if isinstance(given, bool) or not isinstance(given, int) or not 0 <= given <= 10**9:
+        raise ValueError(f"a number of freezes is a whole number from 0 on, without a unit, found {_shown(given)}")
+    return float(given), False
 
 
-def _share(found: Any) -> tuple[float, bool]:
-    share = FRACTION.parse(found)
+def _share(given: Any) -> tuple[float, bool]:
+    share = FRACTION.parse(given)
     if share > 1:
-        raise ValueError(f"a share of the frames is at most 100%, found {found!r}")
+        raise ValueError(f"a share of the frames is at most 100%, found {given!r}")
     return share, False
 
 
-def _ratio(found: Any) -> tuple[float, bool]:
-    if isinstance(found, bool) or not isinstance(found, int | float) or not 0 <= found <= 10**9:
-        raise ValueError(f"a ratio is a number such as 1.5, without a unit, found {_shown(found)}")
-    return float(found), False
+def _ratio(given: Any) -> tuple[float, bool]:
+    if isinstance(given, bool) or not isinstance(given, int | float) or not 0 <= given <= 10**9:
+        raise ValueError(f"a ratio is a number such as 1.5, without a unit, found {_shown(given)}")
+    return float(given), False
 
 
-def _shown(found: Any) -> str:
-    """Also of a number with thousands of digits, which Python does not write."""
-    return "a number above 10^9" if isinstance(found, int) and found > 10**9 else repr(found)
+def _shown(given: Any) -> str:
+    """The value as text, even a number with thousands of digits, which Python does not write."""
+    return "a number above 10^9" if isinstance(given, int) and given > 10**9 else repr(given)
 
 
-def _ratio_increase(found: Any) -> tuple[float, bool]:
-    return (FRACTION.parse(found), True) if isinstance(found, str) else _ratio(found)
+def _ratio_increase(given: Any) -> tuple[float, bool]:
+    return (FRACTION.parse(given), True) if isinstance(given, str) else _ratio(given)
 
 
 _ACCEPTED: dict[str, dict[str, Callable[[Any], tuple[float, bool]]]] = {

@@ -2,13 +2,13 @@
 
 import re
 
-from glassbench.experiments.budgets.check import Report, Verdict
+from glassbench.experiments.budgets.check import BudgetReport, Verdict
 from glassbench.experiments.budgets.text import answer, distance, explanation, limit_text, quantity, subjects, word
 
 _SPECIAL = re.compile(r"[\\`*_\[\]<>|~&#]")
 
 
-def markdown(report: Report) -> str:
+def markdown(report: BudgetReport) -> str:
     """A sentence, a table with the broken budgets first, and notes."""
     lines = [
         f"### Latency budgets: {_escaped(answer(report))}",
@@ -27,17 +27,17 @@ def markdown(report: Report) -> str:
 
 
 def _cells(verdict: Verdict) -> list[str]:
-    budget, judgement = verdict.budget, verdict.judgement
+    budget, margin = verdict.budget, verdict.margin
     target = budget.target
     verdict_word = word(verdict) if verdict.kept else f"**{word(verdict)}**"
     texts = [target.name, target.arm, target.track, budget.metric.name]
-    if judgement is None:
+    if margin is None:
         numbers = ["-", str(budget.limit), "-"]
     else:
-        numbers = [quantity(budget.metric, judgement.value), limit_text(verdict), distance(budget.metric, judgement)]
+        numbers = [quantity(budget.metric, margin.value), limit_text(verdict), distance(budget.metric, margin)]
     return [verdict_word, *(_escaped(text) for text in (*texts, *numbers, explanation(verdict)))]
 
 
 def _escaped(text: str) -> str:
-    """Nothing in a label is markup, and a line stays a line."""
+    """The text without markup and on one line, since a label comes from a user."""
     return _SPECIAL.sub(lambda match: f"\\{match.group()}", " ".join(text.split()))

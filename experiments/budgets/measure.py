@@ -1,7 +1,7 @@
-"""Measuring what budgets are about: a plan of their cells, run into a folder of results, and the numbers of it.
+"""Measures what budgets are about: it runs a plan of their cells into a folder of results, and reads the numbers there.
 
-The folder is named after the budgets and a digest of what is run and with which version of the program: the same check
-of the same code finds its results, and a change of the code never meets those of before.
+The folder is named after the budgets and a digest of what is run and with which version of the program. So the same
+check of the same code finds its results, and changed code never meets older ones.
 """
 
 import hashlib
@@ -36,10 +36,10 @@ SCENARIO_AXIS = "scenario"
 
 @dataclass(frozen=True)
 class TargetNumbers:
-    """What was measured of a target. `values` has each metric by name, but those that the target has not.
+    """What was measured of a target.
 
-    `profiles` has for each metric that is made of a percentile the stages of the frames around it, and `shown` those of
-    all shown frames. `fates` counts frames.
+    `values` has its metrics by name. `profiles` has the stages of the frames around a percentile, for each metric that
+    is made of one, and `shown` the stages of all shown frames. `fates` counts frames.
     """
 
     fingerprint: str
@@ -55,8 +55,8 @@ class TargetNumbers:
 
 @dataclass(frozen=True)
 class Measured:
-    """What was measured of all targets. `missing` has one sentence for each that was not, `notes` what has to be said
-    of the others beside their numbers. In an `exact` world the same code gives the same numbers."""
+    """What was measured of all targets. `missing` has one sentence for each target that was not measured, `notes` what
+    has to be said of the others beside their numbers. In an `exact` world the same code gives the same numbers."""
 
     path: Path
     exact: bool
@@ -74,7 +74,8 @@ def measure(
     progress: Advance = unwatched,
     command: Sequence[str] = (),
 ) -> Measured:
-    """Run what is not there yet, and count. Raises BudgetError, ResultsError, and Interrupted after Ctrl-C."""
+    """Run what is not there yet, and read the numbers. Raises BudgetError, ResultsError, and Interrupted after
+    Ctrl-C."""
     plan = plan_of(budgets)
     made_with = versions()
     decides = [plan.fingerprint, [fingerprint(target) for target in budgets.targets], made_with]
@@ -85,7 +86,7 @@ def measure(
 
 
 def plan_of(budgets: Budgets) -> Plan:
-    """Each cell once, although several targets may need it."""
+    """A plan with each cell once, although several targets may need it."""
     cells: dict[tuple[str, str, int], Cell] = {}
     for target in budgets.targets:
         place = {SCENARIO_AXIS: target.name}
@@ -100,7 +101,7 @@ def plan_of(budgets: Budgets) -> Plan:
 
 
 def read(dataset: Dataset, budgets: Budgets) -> Measured:
-    """The numbers of each target out of a dataset of `plan_of` these budgets. Raises ResultsError."""
+    """The numbers of each target, from a dataset of the plan of these budgets. Raises ResultsError."""
     numbers: dict[Target, TargetNumbers] = {}
     missing: dict[Target, str] = {}
     notes: list[tuple[str, list[str]]] = []
@@ -155,7 +156,8 @@ def _not_measured(rows: pd.DataFrame) -> str | None:
 
 
 def _notes(dataset: Dataset, row: Mapping[Any, Any]) -> list[str]:
-    """What is said of a run, but not that its frames are few: a budget is about those of all its runs together."""
+    """What is said of the runs. That a run has few frames is left out: a budget is about the frames of all its runs
+    together."""
     few = [
         too_few(int(row[name]), PERCENTILES, what)
         for name, what in (("captured", "frame"), ("chat_sent", "message"))

@@ -1,7 +1,7 @@
 """Where the frames around a percentile spent their time.
 
-A regression of the tail need not move the mean, and what moves the mean need not reach the tail: so a broken p95 is
-explained by the frames whose latency is about the p95, compared with the frames about the p95 of the baseline.
+A regression of the tail may leave the mean as it is, and one that moves the mean may not reach the tail. So a broken
+p95 is explained by the frames whose latency is about the p95, compared with the frames about the p95 of the baseline.
 """
 
 import math
@@ -27,10 +27,10 @@ class Profile:
 
 
 def percentile_profile(frames: pd.DataFrame, share: float) -> Profile:
-    """The stages of the frames around a percentile of all captured frames: of those whose rank is nearer to it than
-    halfway to the nearest end, p95 from 92.5 % to 97.5 %. The slowest frame for `share` 1.
+    """The stages of the frames around a percentile of all captured frames: those whose rank is at most half as far from
+    it as the nearest end is. Around the p95 they are from 92.5 % to 97.5 %. With `share` 1 it is the slowest frame.
 
-    Frames that were never shown rank last and have no stages, so that the profile of an infinite percentile is empty.
+    Frames that were never shown rank last and have no stages, so the profile of an infinite percentile is empty.
     """
     latencies = glass_to_glass(frames)
     rank = _rank(share, len(latencies))
@@ -56,7 +56,7 @@ def shown_profile(frames: pd.DataFrame) -> Profile:
 
 
 def _ms(value: float) -> float:
-    """Rounded as in a baseline, and never -0."""
+    """The number rounded as in a baseline, and never -0."""
     return max(0.0, round(float(value), 6))
 
 

@@ -16,7 +16,7 @@ import pytest
 
 if TYPE_CHECKING:
     from glassbench.experiments.budgets.baseline import Baseline
-    from glassbench.experiments.budgets.check import Report
+    from glassbench.experiments.budgets.check import BudgetReport
     from glassbench.experiments.budgets.spec import Budgets
 
 MARKER = "glass"
@@ -32,7 +32,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """A budget that nothing holds would pass, whatever it says."""
+    """Refuse a test with a budget that nothing checks: it would pass, whatever the budget says."""
     if MARKER in getattr(item, "fixturenames", ()):
         return
     markers = [*item.own_markers]
@@ -53,7 +53,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    """A test that had its budget at hand and never held it would pass, too."""
+    """Fail a test that has its budget at hand and never checks it: it would pass, too."""
     done = yield
     budget = getattr(item, "funcargs", {}).get(MARKER)
     if isinstance(budget, Glass) and not budget.held:
@@ -62,16 +62,16 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 
 
 class Glass:
-    """The budget of one test. `report` is there once it was measured; `held` says that it was asked for."""
+    """The budget of one test. `report` is there once it was measured; `held` says that the test asked for it."""
 
     def __init__(self, budgets: "Budgets", baseline: "Baseline | None", results: Path) -> None:
         self._budgets = budgets
         self._baseline = baseline
         self._results = results
-        self.report: Report | None = None
+        self.report: BudgetReport | None = None
         self.held = False
 
-    def check(self) -> "Report":
+    def check(self) -> "BudgetReport":
         """Measure in virtual time, in this process, and fail the test if a limit is broken."""
         __tracebackhide__ = True
         self.held = True
@@ -127,7 +127,7 @@ def _marker_fields(item: pytest.Item) -> dict[str, Any]:
 
 
 def _as_in_toml(value: Any) -> Any:
-    """Python's own ways to write what stands in a file: a path, a tuple or range of seeds."""
+    """Arguments as they would stand in a file. Python writes some differently: a path, a tuple or range of seeds."""
     if isinstance(value, Path):
         return str(value)
     if isinstance(value, tuple | range):

@@ -68,7 +68,7 @@ class Budgets:
 
     @cached_property
     def name(self) -> str:
-        """Names the folder of results."""
+        """The name of the folder of results."""
         return re.sub(r"[^A-Za-z0-9._-]+", "-", Path(self.file).stem)
 
 
@@ -80,27 +80,27 @@ class Named:
     scenario: Scenario
 
 
-def _load_scenario(found: Any) -> Named:
-    if not isinstance(found, str):
-        raise invalid(f"a scenario is a text: the name of a shipped one, or a scenario file; found {found!r}")
+def _load_scenario(given: Any) -> Named:
+    if not isinstance(given, str):
+        raise invalid(f"a scenario is a text: the name of a shipped one, or a scenario file; found {given!r}")
     try:
-        return Named(found, load(found))
+        return Named(given, load(given))
     except ScenarioError as error:
         raise invalid(str(error)) from None
 
 
-def _check_seeds(found: Any) -> tuple[int, ...]:
-    good = isinstance(found, list | tuple) and all(type(seed) is int and 0 <= seed < 2**63 for seed in found)
-    if not good or not 1 <= len(found) <= MAX_SEEDS or len(set(found)) != len(found):
+def _check_seeds(given: Any) -> tuple[int, ...]:
+    good = isinstance(given, list | tuple) and all(type(seed) is int and 0 <= seed < 2**63 for seed in given)
+    if not good or not 1 <= len(given) <= MAX_SEEDS or len(set(given)) != len(given):
         raise invalid(f"seeds are a list of 1 to {MAX_SEEDS} whole numbers from 0 on, each once, such as [1, 2, 3]")
-    return tuple(found)
+    return tuple(given)
 
 
-def _check_tables(found: Any) -> Any:
-    """Before they are read: a bad one must not be reported as none at all."""
-    if not isinstance(found, list | tuple) or not 1 <= len(found) <= MAX_BUDGETS:
+def _check_tables(given: Any) -> Any:
+    """Check the tables before they are read: a bad one must not be reported as none at all."""
+    if not isinstance(given, list | tuple) or not 1 <= len(given) <= MAX_BUDGETS:
         raise invalid(f"budgets are 1 to {MAX_BUDGETS} tables, each under its own [[budget]]")
-    return found
+    return given
 
 
 def _limits_of(metric: Metric) -> PlainValidator:
@@ -113,9 +113,9 @@ Limits = tuple[Limit, ...]
 
 
 class _About(Spec):
-    """A `[[budget]]`, but for the tables of limits of its metrics, which are fields too.
+    """A `[[budget]]`, without the tables of limits of its metrics, which are fields too.
 
-    `scenario` and `seeds` may be left to the file; without any seeds it is the scenario's own.
+    The file may give `scenario` and `seeds` for all. Without any seeds, they are the scenario's own.
     """
 
     scenario: ScenarioName | None = None
@@ -137,7 +137,7 @@ class _About(Spec):
         if self.track != "video":
             for metric in HELD.values():
                 if metric.video_only and getattr(self, metric.name):
-                    names = ", ".join(name for name, other in HELD.items() if not other.video_only)
+                    names = ", ".join(name for name, held in HELD.items() if not held.video_only)
                     raise invalid(f"is a metric of the video; accepted for chat: {names}", metric.name)
         return self
 
@@ -190,16 +190,16 @@ class BudgetsSpec(Spec):
 
     def targets(self) -> list[Target]:
         """What is measured, in the order of the file. Raises an error of the schema."""
-        found = []
+        targets = []
         for index, budget in enumerate(self.budget):
             try:
-                found.append(budget.target(self.scenario, self.seeds))
+                targets.append(budget.target(self.scenario, self.seeds))
             except ValueError as error:
                 if not hasattr(error, "context"):
                     raise
                 context = error.context or {}
                 raise invalid(str(context.get("message")), "budget", index, *context.get("path", ())) from None
-        return found
+        return targets
 
 
 def load_budgets(path: str | Path) -> Budgets:

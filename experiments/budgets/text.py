@@ -3,8 +3,8 @@
 import math
 
 from glassbench.experiments.account.metric_table import Metric
-from glassbench.experiments.budgets.check import Report, Verdict
-from glassbench.experiments.budgets.judge import Judgement
+from glassbench.experiments.budgets.check import BudgetReport, Verdict
+from glassbench.experiments.budgets.judge import Margin
 from glassbench.experiments.budgets.spec import Budgets
 from glassbench.experiments.scenario.title import title
 
@@ -14,62 +14,62 @@ def quantity(metric: Metric, value: float) -> str:
     return f"{value:.2%}" if metric.unit == "share" else metric.with_unit(value)
 
 
-def distance(metric: Metric, judgement: Judgement, *, brackets: bool = True) -> str:
+def distance(metric: Metric, margin: Margin, *, brackets: bool = True) -> str:
     """By how much a limit is kept or broken; `brackets` stand around the percentage, or a comma before it."""
-    beyond = judgement.excess > 0 if judgement.kept else True
-    if math.isinf(judgement.excess):
+    beyond = margin.excess > 0 if margin.kept else True
+    if math.isinf(margin.excess):
         amount = "∞"
     elif metric.unit == "ms":
-        amount = f"{abs(judgement.excess):.3f}".rstrip("0").rstrip(".") + " ms"
+        amount = f"{abs(margin.excess):.3f}".rstrip("0").rstrip(".") + " ms"
     elif metric.unit == "share":
-        amount = f"{100 * abs(judgement.excess):.2f} points"
+        amount = f"{100 * abs(margin.excess):.2f} points"
     elif metric.unit == "count":
-        amount = f"{abs(judgement.excess):.0f}"
+        amount = f"{abs(margin.excess):.0f}"
     else:
-        amount = f"{abs(judgement.excess):.3f}"
+        amount = f"{abs(margin.excess):.3f}"
     if not beyond:
         return f"{amount} left"
     share = ""
-    if 0 < judgement.bound < math.inf and math.isfinite(judgement.excess) and metric.unit != "share":
-        percent = f"{judgement.excess / judgement.bound:.1%}"
+    if 0 < margin.bound < math.inf and math.isfinite(margin.excess) and metric.unit != "share":
+        percent = f"{margin.excess / margin.bound:.1%}"
         share = f" ({percent})" if brackets else f", {percent}"
     return f"{amount} {'over' if metric.lower_is_better else 'short'}{share}"
 
 
 def limit_text(verdict: Verdict) -> str:
     """The limit as it stands in the file, and what it comes to against the baseline."""
-    limit, judgement = verdict.budget.limit, verdict.judgement
-    if judgement is None or judgement.reference is None:
+    limit, margin = verdict.budget.limit, verdict.margin
+    if margin is None or margin.reference is None:
         return str(limit)
     metric = verdict.budget.metric
-    return f"{limit} on {quantity(metric, judgement.reference)}"
+    return f"{limit} on {quantity(metric, margin.reference)}"
 
 
 def explanation(verdict: Verdict) -> str:
-    """Which stage ate it, or whatever else is to be said."""
-    if verdict.judgement is None:
+    """Which stage ate it, or what else has to be said."""
+    if verdict.margin is None:
         return verdict.problem
-    return "; ".join(filter(None, (verdict.blame.sentence if verdict.blame else "", verdict.judgement.note)))
+    return "; ".join(filter(None, (verdict.blame.sentence if verdict.blame else "", verdict.margin.note)))
 
 
 def sentence(verdict: Verdict) -> str:
     """A verdict as one sentence."""
-    budget, judgement = verdict.budget, verdict.judgement
-    if judgement is None:
+    budget, margin = verdict.budget, verdict.margin
+    if margin is None:
         return f"{budget}: {verdict.problem}"
-    measured = f"{budget.target}: {budget.metric.name} {quantity(budget.metric, judgement.value)}"
+    measured = f"{budget.target}: {budget.metric.name} {quantity(budget.metric, margin.value)}"
     does = "keeps" if verdict.kept else "breaks"
-    said = f"{measured} {does} {limit_text(verdict)} ({distance(budget.metric, judgement, brackets=False)})"
+    said = f"{measured} {does} {limit_text(verdict)} ({distance(budget.metric, margin, brackets=False)})"
     return f"{said}: {why}" if (why := explanation(verdict)) else said
 
 
 def subjects(budgets: Budgets) -> list[str]:
-    """What each scenario of the file holds, by what the file calls it."""
+    """What each scenario of the file is about, by its name in the file."""
     scenarios = {target.name: target.scenario for target in budgets.targets}
     return [f"{name}: {title(scenario)}" for name, scenario in scenarios.items()]
 
 
-def answer(report: Report) -> str:
+def answer(report: BudgetReport) -> str:
     """The whole report in one sentence."""
     count = len(report.verdicts)
     if report.kept:
@@ -79,6 +79,6 @@ def answer(report: Report) -> str:
 
 def word(verdict: Verdict) -> str:
     """The verdict in a word or two."""
-    if verdict.judgement is None:
+    if verdict.margin is None:
         return "not measured"
     return "kept" if verdict.kept else "broken"

@@ -1,4 +1,4 @@
-"""What a budget is about: a metric of its target, over all runs together, and run by run."""
+"""The value of a metric: over all runs together, and run by run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Bufferbloat: the queue that a sender keeps in a buffer of the network, and what CoDel makes of it."""
+"""Bufferbloat: the queue that a sender keeps in a buffer of the network, and how CoDel changes it."""
 
 import math
 from collections.abc import Sequence
@@ -37,16 +37,16 @@ _SECONDS, _WARM_UP = 16.0, 5.0
 
 
 def full_buffer_delay(buffer_bytes: float, rate_bps: float) -> float:
-    """Seconds that the last packet waits which finds room."""
+    """Seconds that the last packet waits that still finds room."""
     return buffer_bytes * 8 / rate_bps
 
 
 def reno_utilization(buffer: float) -> float:
     """The share of the link that one Reno flow uses with a drop-tail buffer of `buffer` bandwidth-delay products.
 
-    The window w (in BDP) grows by a packet a round trip from (1 + buffer) / 2 to 1 + buffer. Up to 1 a round trip takes
-    one RTT and carries w; from there on it takes w RTT at full rate. So 1 from one BDP on, the rule of thumb of
-    Appenzeller, Keslassy, McKeown: Sizing Router Buffers, SIGCOMM 2004, section 2.
+    The window w (in BDP) grows by a packet a round trip from (1 + buffer) / 2 to 1 + buffer. While w is below 1, a
+    round trip takes one RTT and carries w; above that it takes w RTT at full rate. So the share is 1 from one BDP of
+    buffer on, the rule of thumb of Appenzeller, Keslassy, McKeown: Sizing Router Buffers, SIGCOMM 2004, section 2.
     """
     top = 1 + buffer
     low = top / 2
@@ -58,8 +58,8 @@ def reno_utilization(buffer: float) -> float:
 
 
 def codel_drops(seconds: float, *, interval: float = CODEL_INTERVAL) -> int:
-    """Packets that CoDel has dropped so long after it entered the dropping state and did not leave it: the n-th is
-    followed by the next after interval / sqrt(n) (RFC 8289, control_law in section 5)."""
+    """How many packets CoDel has dropped so long after it entered the dropping state, if it has not left it. The next
+    drop follows the n-th after interval / sqrt(n) (RFC 8289, control_law in section 5)."""
     count, at = 1, 0.0
     while (at := at + interval / math.sqrt(count)) <= seconds:
         count += 1
@@ -67,9 +67,9 @@ def codel_drops(seconds: float, *, interval: float = CODEL_INTERVAL) -> int:
 
 
 @dataclass(frozen=True)
-class Point:
-    """One arm and queue after the warm-up: seconds of queue that the first datagram of each frame met (nothing but
-    propagation and its own serialisation taken off), utilization, largest backlog in bytes, drops of each 100 ms."""
+class ArmAtQueue:
+    """One arm and queue after the warm-up: seconds of queue that the first datagram of each frame met (its delay
+    without propagation and its own serialisation), utilization, largest backlog in bytes, drops of each 100 ms."""
 
     arm: str
     queue: str
@@ -103,7 +103,7 @@ def _cell(arm: str, name: str, queue: Any) -> Cell:
     )
 
 
-def points(data: Dataset) -> list[Point]:
+def points(data: Dataset) -> list[ArmAtQueue]:
     """All cells, in the order of the plan."""
     every = []
     for cell, arm, queue in data.summary[["cell", "axis.control", "axis.queue"]].itertuples(index=False):
@@ -113,7 +113,7 @@ def points(data: Dataset) -> list[Point]:
         down = links[(links["direction"] == "down") & (links["at"] >= 0) & (links["at"] < _SECONDS)]
         late = down[down["at"] >= _WARM_UP]
         every.append(
-            Point(
+            ArmAtQueue(
                 arm=arm,
                 queue=queue,
                 met=np.maximum(met[~np.isnan(met)], 0.0),
@@ -140,7 +140,7 @@ def _checks(data: Datasets) -> list[Check]:
     ]
 
 
-def _loss_based_fills_the_buffer(table: Sequence[Point]) -> Check:
+def _loss_based_fills_the_buffer(table: Sequence[ArmAtQueue]) -> Check:
     backlogs = {
         f"{arm} {name}": share * BDP - only(table, arm=arm, queue=name).backlog_bytes
         for arm in ("reno", "cubic")
@@ -155,7 +155,7 @@ def _loss_based_fills_the_buffer(table: Sequence[Point]) -> Check:
     )
 
 
-def _delay_is_that_of_the_full_buffer(table: Sequence[Point]) -> Check:
+def _delay_is_that_of_the_full_buffer(table: Sequence[ArmAtQueue]) -> Check:
     names = ("1 BDP", "4 BDP")
     got = [only(table, arm="cubic", queue=name).p(0.95) for name in names]
     want = {name: full_buffer_delay(BUFFERS[name] * BDP, RATE) for name in names}
@@ -168,7 +168,7 @@ def _delay_is_that_of_the_full_buffer(table: Sequence[Point]) -> Check:
     )
 
 
-def _larger_buffers_only_add_delay(table: Sequence[Point]) -> Check:
+def _larger_buffers_only_add_delay(table: Sequence[ArmAtQueue]) -> Check:
     rows = {name: only(table, arm="reno", queue=name) for name in ("1 BDP", "4 BDP")}
     used = {name: row.utilization for name, row in rows.items()}
     return check(
@@ -183,7 +183,7 @@ def _larger_buffers_only_add_delay(table: Sequence[Point]) -> Check:
     )
 
 
-def _reno_uses_what_the_buffer_allows(table: Sequence[Point]) -> Check:
+def _reno_uses_what_the_buffer_allows(table: Sequence[ArmAtQueue]) -> Check:
     got = [only(table, arm="reno", queue=name).utilization for name in BUFFERS]
     want = {name: reno_utilization(share) for name, share in BUFFERS.items()}
     return check(
@@ -194,7 +194,7 @@ def _reno_uses_what_the_buffer_allows(table: Sequence[Point]) -> Check:
     )
 
 
-def _codel_keeps_the_queue_short(table: Sequence[Point]) -> Check:
+def _codel_keeps_the_queue_short(table: Sequence[ArmAtQueue]) -> Check:
     got = {arm: only(table, arm=arm, queue=CODEL).p(0.5) for arm in ("reno", "cubic")}
     return check(
         "CoDel keeps the standing queue of loss-based control near its target",
@@ -205,7 +205,7 @@ def _codel_keeps_the_queue_short(table: Sequence[Point]) -> Check:
     )
 
 
-def _codel_needs_no_size(table: Sequence[Point]) -> Check:
+def _codel_needs_no_size(table: Sequence[ArmAtQueue]) -> Check:
     queues = {"CoDel with 1500 kB": CODEL, "drop-tail with 100 kB": "4 BDP"}
     return check(
         "With CoDel a large buffer does no harm",
@@ -220,7 +220,7 @@ def _codel_needs_no_size(table: Sequence[Point]) -> Check:
     )
 
 
-def _codel_restrains_realtime(table: Sequence[Point]) -> Check:
+def _codel_restrains_realtime(table: Sequence[ArmAtQueue]) -> Check:
     got = only(table, arm="realtime", queue=CODEL).p(0.5)
     return check(
         "CoDel keeps the standing queue of our control near its target too",
@@ -231,7 +231,7 @@ def _codel_restrains_realtime(table: Sequence[Point]) -> Check:
     )
 
 
-def _realtime_stays_at_its_target(table: Sequence[Point]) -> Check:
+def _realtime_stays_at_its_target(table: Sequence[ArmAtQueue]) -> Check:
     got = {name: only(table, arm="realtime", queue=name).p(0.5) for name in ("1 BDP", "4 BDP")}
     return check(
         "Our control keeps its own queue at its target, whatever the buffer",
@@ -241,7 +241,7 @@ def _realtime_stays_at_its_target(table: Sequence[Point]) -> Check:
     )
 
 
-def _codel_drops_by_the_control_law(table: Sequence[Point]) -> Check:
+def _codel_drops_by_the_control_law(table: Sequence[ArmAtQueue]) -> Check:
     drops = _drops_since_first(table)
     seconds = np.arange(5, 30) / 10  # half a second to three after the first drop
     slope = float(np.polyfit(seconds, np.sqrt(drops[5:30]), 1)[0])
@@ -255,7 +255,7 @@ def _codel_drops_by_the_control_law(table: Sequence[Point]) -> Check:
     )
 
 
-def _drops_since_first(table: Sequence[Point]) -> FloatArray:
+def _drops_since_first(table: Sequence[ArmAtQueue]) -> FloatArray:
     """Packets that CoDel had dropped of `udp`, every 100 ms from the first drop on."""
     drops = np.cumsum(only(table, arm="udp", queue=CODEL).drops)
     return drops[np.flatnonzero(drops)[0] :]
@@ -273,7 +273,7 @@ def _figure(data: Datasets) -> Figure:
     return figure
 
 
-def _draw_queues(axes: Axes, table: Sequence[Point]) -> None:
+def _draw_queues(axes: Axes, table: Sequence[ArmAtQueue]) -> None:
     queues = [*BUFFERS, CODEL]
     for place, (arm, style) in enumerate(arm_styles(list(ARMS)).items()):
         rows = [only(table, arm=arm, queue=name) for name in queues]
@@ -295,7 +295,7 @@ def _draw_queues(axes: Axes, table: Sequence[Point]) -> None:
     finish(axes, "queue that frames met, ms (log scale); used share of the rate", loc="upper left")
 
 
-def _draw_law(axes: Axes, table: Sequence[Point]) -> None:
+def _draw_law(axes: Axes, table: Sequence[ArmAtQueue]) -> None:
     seconds, drops = np.arange(0, 60) / 10, _drops_since_first(table)[:60]
     axes.plot(seconds, [codel_drops(at) for at in seconds], color=FAINT, linewidth=3, label="RFC 8289")
     axes.plot(seconds[::3], drops[::3], color=INK, linestyle="", marker="o", markersize=3, label="udp")

@@ -1,4 +1,4 @@
-"""Carrying out an experiment: its plans into folders of their own, then its checks and its picture."""
+"""Carries out an experiment: runs its plans into folders of their own, then makes its checks and its picture."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from glassbench.experiments.catalog.experiment import Check, Datasets, Experiment
 from glassbench.experiments.engine.plan_run import run_plan
-from glassbench.experiments.engine.progress import Advance, Progress, unwatched
+from glassbench.experiments.engine.progress import Advance, PlanProgress, unwatched
 from glassbench.experiments.results.subject import subject
 from glassbench.experiments.worlds.table import VIRTUAL
 from glassbench.experiments.worlds.world import World
@@ -14,7 +14,8 @@ from glassbench.experiments.worlds.world import World
 
 @dataclass(frozen=True)
 class Outcome:
-    """What an experiment gave: its datasets, its checks, and where they are. Its picture is at `picture`."""
+    """What an experiment gave: its datasets, its checks, and the folder in which they are. Its picture is at
+    `picture`."""
 
     experiment: Experiment
     path: Path
@@ -51,9 +52,9 @@ def carry_out(
     datasets = {}
     for plan in plans:
 
-        def advance(done: Progress, before: int = before) -> None:
+        def advance(done: PlanProgress, before: int = before) -> None:
             cell = f"{experiment.name}: {done.cell}"
-            progress(Progress(cell, done.share, before + done.finished, total))
+            progress(PlanProgress(cell, done.share, before + done.finished, total))
 
         datasets[plan.name] = run_plan(plan, path / plan.name, workers=workers, progress=advance, command=command)
         before += len(plan.cells)

@@ -1,4 +1,4 @@
-"""How the catalog says what is to run: cells of one arm each, media whose codec takes no time, and parts of a path."""
+"""How the catalog says what to run: cells of one arm each, media whose codec takes no time, and parts of a path."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any

@@ -27,7 +27,8 @@ _MOST_LISTED = 9  # of more numbers the lowest and the highest are written
 
 @dataclass(frozen=True)
 class Unit:
-    """What numbers are written in: its name, how many of it are one of the base unit, and the name of a difference."""
+    """The unit that numbers are written in: its name, how many of it are one of the base unit, and the name of a
+    difference."""
 
     name: str
     scale: float = 1.0
@@ -53,7 +54,7 @@ class Judgement:
 def check(
     claim: str, source: str, kind: Literal["value", "order", "sign"], *judgements: Judgement, note: str = ""
 ) -> Check:
-    """A claim that holds if all of its judgements do. What several of them expect alike is written once."""
+    """A claim that holds if all of its judgements do. If several of them expect the same, that is written once."""
     several = len(judgements) > 1
     headings: dict[str, list[str]] = {}
     for judgement in judgements:
@@ -79,8 +80,8 @@ def value(
     of: str = "",
     at: str = "",
 ) -> Judgement:
-    """Each number is the one that is wanted: `within` a share of it, or `off` by so much at most, all or one by one;
-    exactly without."""
+    """Each number is the one that is wanted: `within` a share of it, or `off` by so much at most, for all or one by
+    one. Without either it is exactly that number."""
 
     def near(got: Decimal, want: Decimal, tolerance: Decimal) -> bool:
         most = abs(want) * tolerance / 100 if relative else tolerance
@@ -139,7 +140,7 @@ def bounded(
 def order(
     unit: Unit, series: Mapping[str, Numbers], *, times: float = 1.0, or_equal: bool = False, of: str = "", at: str = ""
 ) -> Judgement:
-    """At each place every series is above the one before it, above `times` that, or as large."""
+    """At each place every series is above the one before it, or above `times` that, or at least as large."""
 
     def rising(*row: Decimal) -> bool:
         return all(factor * a <= b if or_equal else factor * a < b for a, b in itertools.pairwise(row))
@@ -162,8 +163,8 @@ _Rule: TypeAlias = Callable[..., bool]
 
 
 def _judge(rule: _Rule, *columns: list[Decimal], places: int = 0) -> tuple[list[bool], list[list[Decimal]]]:
-    """The verdict at each place, and the columns with as few digits as have the same verdicts, and `places` behind the
-    point at least."""
+    """The verdict at each place, and the columns written with as few digits as give the same verdicts, and with at
+    least `places` digits behind the point."""
 
     def verdicts(columns: Sequence[list[Decimal]]) -> list[bool]:
         return [not any(n.is_nan() for n in row) and rule(*row) for row in zip(*columns, strict=True)]
@@ -197,14 +198,15 @@ def _spread(numbers: list[Decimal], count: int) -> list[Decimal]:
 
 
 def _rounded(number: Decimal, digits: int, places: int) -> Decimal:
-    """With so many significant digits; whole numbers stay, and what is very small becomes zero."""
+    """The number with so many significant digits. Whole numbers stay, and what is very small becomes zero."""
     if not number.is_finite():
         return number
     return round(number, max(min(digits - 1 - number.adjusted(), digits + 1), places, 0))
 
 
 def _measured(unit: Unit, numbers: list[Decimal], names: Sequence[str], verdicts: list[bool]) -> str:
-    """The numbers; of many the ends, and what does not hold by its name, or how many if they have none."""
+    """The numbers as text. Of many only the ends are written, and those that do not hold, by name, or their count if
+    they have no names."""
     if not numbers:
         return "nothing"
     if len(numbers) <= _MOST_LISTED:
@@ -219,7 +221,7 @@ def _measured(unit: Unit, numbers: list[Decimal], names: Sequence[str], verdicts
 
 
 def _listed(unit: Unit, numbers: list[Decimal], names: Sequence[str]) -> str:
-    """All numbers, or the ends of many; numbers without names that are the same once."""
+    """All numbers, or the ends of many. Equal numbers without names are written once."""
     texts = [_text(number) for number in numbers]
     if names:
         listed = ", ".join(f"{name} = {text}" for name, text in zip(names, texts, strict=True))

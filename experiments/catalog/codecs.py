@@ -1,4 +1,4 @@
-"""Codecs at equal quality: what each needs in bits and in time, and which picture is on the screen first."""
+"""Codecs at equal quality: what each needs in bits and in time, and with which a picture is on the screen first."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,11 +41,11 @@ class Ladder:
     encode_ms: float
 
     def bps_at(self, psnr_db: float) -> float:
-        """The bitrate of that quality: its logarithm is linear in dB between two points. NaN outside the ladder."""
+        """The bitrate at that quality. Between two points its logarithm is linear in dB. NaN outside the ladder."""
         return float(np.exp(np.interp(psnr_db, self.psnr_db, np.log(self.bps), left=np.nan, right=np.nan)))
 
     def ms_at(self, psnr_db: float, latencies: Sequence[float]) -> float:
-        """The latency of that quality: linear in the bitrate between two points."""
+        """The latency at that quality. Between two points it is linear in the bitrate."""
         return float(np.interp(self.bps_at(psnr_db), self.bps, latencies))
 
 

@@ -1,4 +1,4 @@
-"""Congestion control under loss that is no congestion: independent, and in bursts of the same mean."""
+"""Congestion control under loss that is not from congestion: independent loss, and bursts of the same mean."""
 
 import math
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ _IID = "independent"
 
 def average_window(loss: float, *, increase: float = 1.0, decrease: float = 0.5) -> float:
     """Packets in flight on average, if the window grows by `increase` packets a round trip and falls to `decrease` of
-    itself at each loss, one in 1 / `loss` packets (RFC 9438, section 4.3). Of (1, 0.5) it is sqrt(3 / (2 p)), the
+    itself at each loss, one in 1 / `loss` packets (RFC 9438, section 4.3). With (1, 0.5) it is sqrt(3 / (2 p)), the
     constant of Mathis et al. 1997."""
     return math.sqrt(increase * (1 + decrease) / (2 * (1 - decrease) * loss))
 
@@ -57,7 +57,7 @@ def rate_mbps(window: float, rtt: float) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class ArmUnderLoss:
     """One cell: Mbit/s of UDP payload that were sent after the warm-up, and the share of frames shown."""
 
     arm: str
@@ -99,7 +99,7 @@ def _loss(model: str, share: float) -> dict[str, Any]:
     return {"element": "random-loss", "name": "loss", "probability": text}
 
 
-def points(data: Dataset) -> list[Point]:
+def points(data: Dataset) -> list[ArmUnderLoss]:
     """All cells, in the order of the plan."""
     names = ["cell", "axis.control", "axis.model", "axis.loss", "axis.rtt", "captured", "displayed"]
     every = []
@@ -109,7 +109,7 @@ def points(data: Dataset) -> list[Point]:
         counted = (links["direction"] == "down") & (links["at"] >= _WARM_UP) & (links["at"] < _SECONDS[arm])
         payload = PACKET_BYTES / (PACKET_BYTES + IP_UDP_HEADER_BYTES)
         sent = float(links.loc[counted, "sent_bytes"].sum()) * payload * 8 / seconds / 1e6
-        every.append(Point(arm, model, float(loss), float(rtt), sent, displayed / captured))
+        every.append(ArmUnderLoss(arm, model, float(loss), float(rtt), sent, displayed / captured))
     return every
 
 
@@ -128,7 +128,7 @@ def _checks(data: Datasets) -> list[Check]:
     ]
 
 
-def _reno_follows_mathis(table: Sequence[Point]) -> Check:
+def _reno_follows_mathis(table: Sequence[ArmUnderLoss]) -> Check:
     want = {f"{loss * 100:g} %": rate_mbps(average_window(loss), RTT) for loss in LOSSES}
     return check(
         "Reno sends MSS / (RTT sqrt(2 p / 3))",
@@ -139,7 +139,7 @@ def _reno_follows_mathis(table: Sequence[Point]) -> Check:
     )
 
 
-def _reno_is_inverse_to_the_round_trip(table: Sequence[Point]) -> Check:
+def _reno_is_inverse_to_the_round_trip(table: Sequence[ArmUnderLoss]) -> Check:
     near, far = (only(table, arm="reno", model=_IID, loss=0.01, rtt=rtt).sent_mbps for rtt in (RTT, LONG_RTT))
     return check(
         "Twice the round trip halves what Reno sends at the same loss",
@@ -149,7 +149,7 @@ def _reno_is_inverse_to_the_round_trip(table: Sequence[Point]) -> Check:
     )
 
 
-def _cubic_is_reno_friendly(table: Sequence[Point]) -> Check:
+def _cubic_is_reno_friendly(table: Sequence[ArmUnderLoss]) -> Check:
     friendly = [loss for loss in LOSSES if cubic_window(loss, RTT) == average_window(loss)]
     ratios = [a / b for a, b in zip(_sent(table, "cubic", friendly), _sent(table, "reno", friendly), strict=True)]
     mean = math.exp(sum(map(math.log, ratios)) / len(ratios))
@@ -162,7 +162,7 @@ def _cubic_is_reno_friendly(table: Sequence[Point]) -> Check:
     )
 
 
-def _cubic_is_below_its_aimd(table: Sequence[Point]) -> Check:
+def _cubic_is_below_its_aimd(table: Sequence[ArmUnderLoss]) -> Check:
     got, reno = _sent(table, "cubic"), _sent(table, "reno")
     most = [1.05 * rate_mbps(average_window(loss, increase=1.0, decrease=0.7), RTT) for loss in LOSSES]
     return check(
@@ -174,16 +174,16 @@ def _cubic_is_below_its_aimd(table: Sequence[Point]) -> Check:
     )
 
 
-def _bursts_cost_less(table: Sequence[Point]) -> Check:
+def _bursts_cost_less(table: Sequence[ArmUnderLoss]) -> Check:
     return _more_than_iid(table, "bursts", f"bursts of {BURST:g} packets")
 
 
-def _episodes_cost_less(table: Sequence[Point]) -> Check:
+def _episodes_cost_less(table: Sequence[ArmUnderLoss]) -> Check:
     note = "episodes are periods of time: a slow sender has fewer packets in one"
     return _more_than_iid(table, "episodes", f"episodes of {EPISODE * 1000:g} ms", note)
 
 
-def _more_than_iid(table: Sequence[Point], model: str, words: str, note: str = "") -> Check:
+def _more_than_iid(table: Sequence[ArmUnderLoss], model: str, words: str, note: str = "") -> Check:
     rates = {
         name: [only(table, arm=arm, model=name, loss=BURST_LOSS, rtt=RTT).sent_mbps for arm in LOSS_BASED]
         for name in (_IID, model)
@@ -197,7 +197,7 @@ def _more_than_iid(table: Sequence[Point], model: str, words: str, note: str = "
     )
 
 
-def _bursts_cost_no_less_than_their_number(table: Sequence[Point]) -> Check:
+def _bursts_cost_no_less_than_their_number(table: Sequence[ArmUnderLoss]) -> Check:
     got = only(table, arm="reno", model="bursts", loss=BURST_LOSS, rtt=RTT).sent_mbps
     return check(
         "What counts is how often something is lost: bursts of b packets are b times fewer signals",
@@ -208,7 +208,7 @@ def _bursts_cost_no_less_than_their_number(table: Sequence[Point]) -> Check:
     )
 
 
-def _realtime_sends_what_was_lost_again(table: Sequence[Point]) -> Check:
+def _realtime_sends_what_was_lost_again(table: Sequence[ArmUnderLoss]) -> Check:
     (clear,) = _sent(table, "realtime", [0.0])
     want = {f"{loss * 100:g} %": clear / (1 - loss) for loss in LOSSES}
     return check(
@@ -219,7 +219,7 @@ def _realtime_sends_what_was_lost_again(table: Sequence[Point]) -> Check:
     )
 
 
-def _realtime_shows_the_video(table: Sequence[Point]) -> Check:
+def _realtime_shows_the_video(table: Sequence[ArmUnderLoss]) -> Check:
     reno, ours = (only(table, arm=arm, model=_IID, loss=0.01, rtt=RTT).shown for arm in ("reno", "realtime"))
     return check(
         "At 1 % of random loss, loss-based control cannot carry video that a rate-based one does",
@@ -230,7 +230,7 @@ def _realtime_shows_the_video(table: Sequence[Point]) -> Check:
     )
 
 
-def _sent(table: Sequence[Point], arm: str, losses: Sequence[float] = LOSSES) -> list[float]:
+def _sent(table: Sequence[ArmUnderLoss], arm: str, losses: Sequence[float] = LOSSES) -> list[float]:
     """Mbit/s at each independent loss."""
     return [only(table, arm=arm, model=_IID, loss=loss, rtt=RTT).sent_mbps for loss in losses]
 
@@ -246,7 +246,7 @@ def _figure(data: Datasets) -> Figure:
     return figure
 
 
-def _draw_response(axes: Axes, table: Sequence[Point]) -> None:
+def _draw_response(axes: Axes, table: Sequence[ArmUnderLoss]) -> None:
     losses = [0.004 * 1.1**step for step in range(26)]
     percent = [100 * loss for loss in losses]
     formulas = {
@@ -261,7 +261,7 @@ def _draw_response(axes: Axes, table: Sequence[Point]) -> None:
     finish(axes, "sent, Mbit/s (log scales)", "independent loss, %")
 
 
-def _draw_bursts(axes: Axes, table: Sequence[Point]) -> None:
+def _draw_bursts(axes: Axes, table: Sequence[ArmUnderLoss]) -> None:
     models = {_IID: "independent", "bursts": f"bursts of {BURST:g} packets", "episodes": "episodes of 20 ms"}
     hatches = ("", "///", "...")
     for place, (arm, style) in enumerate(arm_styles(list(ARMS)).items()):

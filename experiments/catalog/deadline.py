@@ -1,6 +1,7 @@
-"""Deadlines: what a transport makes of the time that a frame has, on a mobile link that fades.
+"""Deadlines: how a transport uses the time that a frame has, on a mobile link that fades.
 
-A deadline means the same for all: what is ready after it is not shown. Transports differ in what they do before.
+A deadline means the same for all: a frame that is ready after it is not shown. Transports differ in what they do
+before.
 """
 
 from collections.abc import Sequence
@@ -30,7 +31,7 @@ _INSTANTS = ("first_sent_at", "complete_at", "delivered_at")
 
 
 @dataclass(frozen=True)
-class Point:
+class DriveWithDeadline:
     """One arm, deadline and drive. `delays` has the time from capture to display of each frame, `times` a row of
     instants per frame (sent, complete, delivered), all in seconds, infinite for never."""
 
@@ -59,29 +60,29 @@ def _cell(arm: str, deadline: float, seed: int) -> Cell:
     )
 
 
-def points(data: Dataset) -> list[Point]:
+def points(data: Dataset) -> list[DriveWithDeadline]:
     """All points, in the order of the plan."""
     every = []
     for cell, arm, seed, deadline in data.summary[["cell", "arm", "seed", "axis.deadline"]].itertuples(index=False):
         table = frames(data, cell)
         delays = instants(table, "displayed_at") - column(table, "captured_at")
         times = np.stack([instants(table, name) for name in _INSTANTS], axis=1)
-        every.append(Point(str(arm), float(deadline), int(seed), delays, times))
+        every.append(DriveWithDeadline(str(arm), float(deadline), int(seed), delays, times))
     return every
 
 
-def shown(table: Sequence[Point], arm: str, deadline: float) -> FloatArray:
+def shown(table: Sequence[DriveWithDeadline], arm: str, deadline: float) -> FloatArray:
     """Time from capture to display of the frames that were shown, over all drives."""
     delays = _delays(table, arm, deadline)
     return delays[np.isfinite(delays)]
 
 
-def in_time(table: Sequence[Point], arm: str, deadline: float, within: float) -> float:
+def in_time(table: Sequence[DriveWithDeadline], arm: str, deadline: float, within: float) -> float:
     """Share of the captured frames that were shown within so many seconds, over all drives."""
     return float(np.mean(_delays(table, arm, deadline) <= within + 1e-6))
 
 
-def _delays(table: Sequence[Point], arm: str, deadline: float) -> FloatArray:
+def _delays(table: Sequence[DriveWithDeadline], arm: str, deadline: float) -> FloatArray:
     return np.concatenate([p.delays for p in select(table, arm=arm, deadline=deadline)])
 
 
@@ -97,7 +98,7 @@ def _checks(data: Datasets) -> list[Check]:
     ]
 
 
-def _longer_delivers_more(table: Sequence[Point]) -> Check:
+def _longer_delivers_more(table: Sequence[DriveWithDeadline]) -> Check:
     shares = {
         _named(at): [len(shown(table, arm, at)) / len(_delays(table, arm, at)) for arm in ENFORCING] for at in DEADLINES
     }
@@ -109,7 +110,7 @@ def _longer_delivers_more(table: Sequence[Point]) -> Check:
     )
 
 
-def _nothing_is_shown_late(table: Sequence[Point]) -> Check:
+def _nothing_is_shown_late(table: Sequence[DriveWithDeadline]) -> Check:
     delays = [shown(table, arm, at) - at for arm in ARMS for at in DEADLINES if at]
     return check(
         "What is on the screen is in time, whichever transport brought it",
@@ -119,7 +120,7 @@ def _nothing_is_shown_late(table: Sequence[Point]) -> Check:
     )
 
 
-def _p95_follows_the_deadline(table: Sequence[Point]) -> Check:
+def _p95_follows_the_deadline(table: Sequence[DriveWithDeadline]) -> Check:
     rows = {_named(at): [percentile(shown(table, arm, at), 0.95) for arm in ENFORCING] for at in DEADLINES}
     kept = [p95 / at for at in DEADLINES if at for p95 in rows[_named(at)]]
     return check(
@@ -132,7 +133,7 @@ def _p95_follows_the_deadline(table: Sequence[Point]) -> Check:
     )
 
 
-def _who_does_not_know_does_not_care(table: Sequence[Point]) -> Check:
+def _who_does_not_know_does_not_care(table: Sequence[DriveWithDeadline]) -> Check:
     changed: dict[str, int] = {}
     for arm in IGNORING:
         for seed in SEEDS:
@@ -148,7 +149,7 @@ def _who_does_not_know_does_not_care(table: Sequence[Point]) -> Check:
     )
 
 
-def _giving_up_helps_those_behind(table: Sequence[Point]) -> Check:
+def _giving_up_helps_those_behind(table: Sequence[DriveWithDeadline]) -> Check:
     wanted = [at for at in DEADLINES if at]
     sides = {"the best that does not give up": (*IGNORING, "rtp"), "the better of ours": ENFORCING}
     shares = {name: [max(in_time(table, arm, at, at) for arm in arms) for at in wanted] for name, arms in sides.items()}
@@ -161,7 +162,7 @@ def _giving_up_helps_those_behind(table: Sequence[Point]) -> Check:
     )
 
 
-def _no_deadline_loses_nothing(table: Sequence[Point]) -> Check:
+def _no_deadline_loses_nothing(table: Sequence[DriveWithDeadline]) -> Check:
     missed = {arm: int(np.sum(np.isinf(_delays(table, arm, 0.0)))) for arm in (*ENFORCING, IGNORING[-1])}
     return check(
         "Without a deadline QUIC delivers every frame, by datagrams that are repaired too",

@@ -1,4 +1,4 @@
-"""What an experiment of the catalog is: a question, the plans that answer it, and the checks of what came out."""
+"""An experiment of the catalog: a question, the plans that answer it, and the checks of what was measured."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

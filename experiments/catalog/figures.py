@@ -23,7 +23,8 @@ def panels(
 
 
 def curve(axes: Axes, style: LineStyle, x: ArrayLike, y: ArrayLike, **look: Any) -> None:
-    """A line with markers as the arm is drawn everywhere; `look` is what is otherwise, for matplotlib's `plot`."""
+    """A line with markers, drawn as the arm is drawn everywhere; `look` changes that, as arguments of matplotlib's
+    `plot`."""
     usual: dict[str, Any] = {"color": style.color, "linestyle": style.dashes, "marker": style.marker, "markersize": 6}
     axes.plot(x, y, **(usual | look))
 
@@ -38,7 +39,7 @@ def logarithmic(axes: Axes, *, x: Sequence[float] = (), y: Sequence[float] | Map
 
 
 def finish(axes: Axes, title: str, across: str = "", /, *, legend: bool = True, **placed: Any) -> None:
-    """Title, label of the x axis, and the legend, `placed` as matplotlib's `legend` takes it."""
+    """Add the title, the label of the x axis, and the legend, `placed` as matplotlib's `legend` takes it."""
     axes.set_title(title, loc="left", fontsize=9, color=INK)
     axes.set_xlabel(across)
     if legend:

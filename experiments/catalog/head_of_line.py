@@ -34,23 +34,25 @@ _INSTANT = 1e-6  # seconds: instants of the ledger are whole microseconds, or su
 
 
 def repair_delay(rtt: float, interval: float = FRAME_INTERVAL) -> float:
-    """Seconds by which a frame is late whose packets were all lost.
+    """Seconds by which a frame is late if all its packets were lost.
 
-    The ACK of the next frame shows the loss, one interval and a round trip after the frame was sent, but not before
-    9/8 of a round trip (kTimeThreshold, RFC 9002, 6.1.2); then the frame leaves again.
+    The ACK of the next frame shows the loss, one interval and a round trip after the frame was sent, but not before 9/8
+    of a round trip (kTimeThreshold, RFC 9002, 6.1.2); then the frame leaves again.
     """
     return max(interval + rtt, 9 / 8 * rtt)
 
 
 def blocking_of_one(rtt: float, interval: float = FRAME_INTERVAL) -> float:
-    """Seconds for which the frames behind one lost frame wait in all: the k-th behind it for repair - k x interval."""
+    """Seconds that the frames behind one lost frame wait, all together: the k-th frame behind it waits repair - k x
+    interval."""
     repair = repair_delay(rtt, interval)
     return sum(repair - k * interval for k in range(1, math.floor(repair / interval) + 1))
 
 
 @dataclass(frozen=True)
-class Point:
-    """One mapping on one path. Per frame, in seconds from the first capture (infinite: never)."""
+class MappingOnPath:
+    """One mapping on one path. The arrays have a value per frame, in seconds from the first capture (infinite:
+    never)."""
 
     mapping: str
     rtt: float
@@ -81,7 +83,7 @@ class Point:
         return self.complete
 
     def wholly_lost(self) -> FloatArray:
-        """By how much each frame was late of which no packet arrived the first time."""
+        """How late each frame was of which no packet arrived the first time."""
         late = self.first_arrival - self.captured - self.rtt / 2
         return late[late > FRAME_INTERVAL]
 
@@ -112,7 +114,7 @@ def _cell(mapping: str, rtt: float, loss: float) -> Cell:
     )
 
 
-def points(data: Dataset) -> list[Point]:
+def points(data: Dataset) -> list[MappingOnPath]:
     """All points, in the order of the plan."""
     names = ("first_arrival_at", "complete_at", "delivered_at", "displayed_at")
     every = []
@@ -121,7 +123,7 @@ def points(data: Dataset) -> list[Point]:
         table = frames(data, cell)
         times = [instants(table, name) for name in names]
         place = (str(mapping), float(rtt), float(loss))
-        every.append(Point(*place, column(table, "group"), column(table, "captured_at"), *times))
+        every.append(MappingOnPath(*place, column(table, "group"), column(table, "captured_at"), *times))
     return every
 
 
@@ -138,7 +140,7 @@ def _checks(data: Datasets) -> list[Check]:
     ]
 
 
-def _in_order_and_no_longer(table: list[Point]) -> Check:
+def _in_order_and_no_longer(table: list[MappingOnPath]) -> Check:
     off = np.concatenate([np.abs(p.delivered - p.in_order()) for p in table if p.mapping in REPAIRING])
     return check(
         "A frame is delivered as soon as it and all before it on its stream are complete",
@@ -148,7 +150,7 @@ def _in_order_and_no_longer(table: list[Point]) -> Check:
     )
 
 
-def _nobody_waits_without_a_common_stream(table: list[Point]) -> Check:
+def _nobody_waits_without_a_common_stream(table: list[MappingOnPath]) -> Check:
     waits = np.concatenate([p.hold for p in table if p.mapping in ("stream per frame", "datagrams")])
     return check(
         "With a stream per frame, or datagrams, no frame waits in the transport for another one",
@@ -158,7 +160,7 @@ def _nobody_waits_without_a_common_stream(table: list[Point]) -> Check:
     )
 
 
-def _repair_takes_a_round_trip_and_detection(table: list[Point]) -> Check:
+def _repair_takes_a_round_trip_and_detection(table: list[MappingOnPath]) -> Check:
     late = {
         rtt: np.concatenate([p.wholly_lost() for p in select(table, rtt=rtt) if p.mapping in REPAIRING]) for rtt in RTTS
     }
@@ -171,7 +173,7 @@ def _repair_takes_a_round_trip_and_detection(table: list[Point]) -> Check:
     )
 
 
-def _blocking_of_one_stream(table: list[Point]) -> Check:
+def _blocking_of_one_stream(table: list[MappingOnPath]) -> Check:
     rows = [only(table, mapping="one stream", rtt=rtt, loss=LOSSES[0]) for rtt in RTTS]
     want = _by_rtt(blocking_of_one)
     got = {name: float(np.sum(p.hold)) / len(p.wholly_lost()) for name, p in zip(want, rows, strict=True)}
@@ -191,7 +193,7 @@ def _blocking_of_one_stream(table: list[Point]) -> Check:
     )
 
 
-def _blocking_grows(table: list[Point]) -> Check:
+def _blocking_grows(table: list[MappingOnPath]) -> Check:
     means = {
         (rtt, loss): float(np.mean(only(table, mapping="one stream", rtt=rtt, loss=loss).hold))
         for rtt in RTTS
@@ -208,7 +210,7 @@ def _blocking_grows(table: list[Point]) -> Check:
     )
 
 
-def _a_group_ends_the_wait(table: list[Point]) -> Check:
+def _a_group_ends_the_wait(table: list[MappingOnPath]) -> Check:
     holds = {
         mapping: [float(np.sum(p.hold)) for p in select(table, mapping=mapping)]
         for mapping in ("stream per group", "one stream")
@@ -221,7 +223,7 @@ def _a_group_ends_the_wait(table: list[Point]) -> Check:
     )
 
 
-def _references_wait_anyway(table: list[Point]) -> Check:
+def _references_wait_anyway(table: list[MappingOnPath]) -> Check:
     off = [np.abs(p.displayed - np.maximum.accumulate(p.complete)) for p in table if p.mapping in REPAIRING]
     return check(
         "On the screen the mapping changes nothing: a frame that refers to a lost one waits for it in any case",
@@ -245,7 +247,7 @@ def _figure(data: Datasets) -> Figure:
     return figure
 
 
-def _draw_hold(axes: Axes, table: list[Point]) -> None:
+def _draw_hold(axes: Axes, table: list[MappingOnPath]) -> None:
     for mapping, style in arm_styles(list(REPAIRING)).items():
         means = [1e3 * float(np.mean(p.hold)) for p in select(table, mapping=mapping, loss=LOSSES[-1])]
         fill = "none" if mapping == "datagrams" else "full"
@@ -253,7 +255,7 @@ def _draw_hold(axes: Axes, table: list[Point]) -> None:
     finish(axes, f"mean wait in the transport behind other frames, ms, {LOSSES[-1]:.0%} loss", "round trip, ms")
 
 
-def _draw_stages(axes: Axes, table: list[Point]) -> None:
+def _draw_stages(axes: Axes, table: list[MappingOnPath]) -> None:
     rows = [only(table, mapping=mapping, rtt=RTTS[-1], loss=LOSSES[-1]) for mapping in REPAIRING]
     parts = (
         ("its own repair", [p.complete - p.captured - p.rtt / 2 for p in rows], "#0072B2", ""),

@@ -1,4 +1,4 @@
-"""Headroom: what the path alone costs as the offered rate comes near its capacity, and beyond."""
+"""Headroom: the latency that the path alone costs while the offered rate comes near its capacity, and exceeds it."""
 
 import math
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ MTU = 1500
 
 
 def wire_bytes(size_bytes: FloatArray, *, max_datagram_bytes: int = MTU - 48) -> FloatArray:
-    """Bytes on the wire of frames of the arm `udp`: fragments with our header and those of UDP and IPv4."""
+    """Bytes on the wire for frames of the arm `udp`: its fragments with our header and those of UDP and IPv4."""
     fragments: FloatArray = np.ceil(size_bytes / (max_datagram_bytes - FRAGMENT_HEADER_BYTES))
     return size_bytes + fragments * (FRAGMENT_HEADER_BYTES + IP_UDP_HEADER_BYTES)
 
@@ -46,8 +46,8 @@ def departures(arrivals: FloatArray, service: FloatArray) -> FloatArray:
 def frames_that_wait(keyframe: float, frame: float, interval: float) -> float:
     """How many frames after a keyframe meet a queue, if serialising takes `keyframe` and `frame` seconds on average.
 
-    The keyframe leaves keyframe - interval seconds of work to the next frame, and each frame takes interval - frame off
-    it (the mean first passage of a random walk, Wald's equation without the overshoot).
+    The keyframe leaves keyframe - interval seconds of work to the next frame, and each frame reduces it by interval -
+    frame (the mean first passage of a random walk, Wald's equation without the overshoot).
     """
     return (keyframe - interval) / (interval - frame)
 
@@ -56,9 +56,10 @@ def keyframe_knee(*, ratio: float = 4.0, interval: int = 60, sigma: float = SIGM
     """The utilization at which the p95 is twice that of serialising alone, for a keyframe of `ratio` frames, one in
     `interval`.
 
-    Of so many frames the p95 is the slowest but 5 %: the k-th after the keyframe, k = 0.05 x interval. With a service
-    time S of the others and T from frame to frame it takes ratio S + k S - k T; twice the p95 of serialising alone is
-    2 S exp(1.645 sigma - sigma^2 / 2). They are equal at S, and the utilization is that with the keyframe's share.
+    Of `interval` frames 5 % are slower than the p95, so it is the k-th frame after the keyframe, k = 0.05 x interval.
+    With a service time S of the other frames and T from frame to frame it takes ratio S + k S - k T. Twice the p95 of
+    serialising alone is 2 S exp(1.645 sigma - sigma^2 / 2). Where both are equal, S gives the utilization, together
+    with the keyframe's share.
     """
     k = math.floor(0.05 * interval)
     quantile = math.exp(1.645 * sigma - sigma**2 / 2)
@@ -66,7 +67,7 @@ def keyframe_knee(*, ratio: float = 4.0, interval: int = 60, sigma: float = SIGM
 
 
 @dataclass(frozen=True)
-class Point:
+class LinkAtLoad:
     """One load and keyframe interval. Per frame, in seconds: when it was captured, `service` (time to serialise it),
     `sojourn` and `ahead` (from capture until it or its first datagram had arrived, without propagation; NaN if it was
     dropped)."""
@@ -86,7 +87,7 @@ class Point:
 
     @property
     def waits(self) -> FloatArray:
-        """Seconds that each frame met of queue."""
+        """Seconds of queue that each frame met."""
         return self.sojourn - self.service
 
 
@@ -109,7 +110,7 @@ def _cell(load: float, keyframes: str) -> Cell:
     )
 
 
-def points(data: Dataset) -> list[Point]:
+def points(data: Dataset) -> list[LinkAtLoad]:
     """All points, in the order of the plan."""
     numbers = data.summary[["cell", "axis.load", "axis.keyframes", "sent_mbps"]]
     every = []
@@ -118,7 +119,7 @@ def points(data: Dataset) -> list[Point]:
         ledger = data.ledger([cell])
         captured, size = column(ledger, "captured_at"), column(ledger, "size_bytes")
         every.append(
-            Point(
+            LinkAtLoad(
                 load=float(load),
                 keyframes=str(keyframes),
                 capacity=capacity,
@@ -133,9 +134,9 @@ def points(data: Dataset) -> list[Point]:
     return every
 
 
-def knee(row: Sequence[Point]) -> float:
-    """The lowest utilization from which on the p95 is over twice what serialising its frames takes without a queue;
-    linear between points."""
+def knee(row: Sequence[LinkAtLoad]) -> float:
+    """The lowest utilization from which on the p95 is over twice what serialising the frames takes without a queue. It
+    is linear between points."""
     ratios = [point.p(0.95) / percentile(point.service, 0.95) for point in row]
     over = next(index for index in range(len(row)) if min(ratios[index:]) > 2)
     if over == 0:
@@ -159,7 +160,7 @@ def _checks(data: Datasets) -> list[Check]:
     ]
 
 
-def _frames_follow_lindley(every: Sequence[Point]) -> Check:
+def _frames_follow_lindley(every: Sequence[LinkAtLoad]) -> Check:
     off = [np.abs(departures(p.captured, p.service) - p.captured - p.sojourn) for p in every if p.utilization < 1]
     return check(
         "Below capacity each frame arrives when a first-in-first-out server says",
@@ -169,7 +170,7 @@ def _frames_follow_lindley(every: Sequence[Point]) -> Check:
     )
 
 
-def _idle_link_costs_the_load(plain: Sequence[Point]) -> Check:
+def _idle_link_costs_the_load(plain: Sequence[LinkAtLoad]) -> Check:
     point = plain[0]
     want = point.utilization * FRAME_INTERVAL * float(np.exp(-(SIGMA**2) / 2))
     return check(
@@ -180,7 +181,7 @@ def _idle_link_costs_the_load(plain: Sequence[Point]) -> Check:
     )
 
 
-def _wait_is_below_kingman(plain: Sequence[Point]) -> Check:
+def _wait_is_below_kingman(plain: Sequence[LinkAtLoad]) -> Check:
     waits, bounds = {}, []
     for point in (p for p in plain if p.utilization < 1):
         service = point.service[1:]  # without the first keyframe
@@ -195,14 +196,15 @@ def _wait_is_below_kingman(plain: Sequence[Point]) -> Check:
     )
 
 
-def _after_first_keyframe(point: Point) -> FloatArray:
-    """The waits from the first frame on that met no queue: the start is a keyframe, which is not of this model."""
+def _after_first_keyframe(point: LinkAtLoad) -> FloatArray:
+    """The waits from the first frame on that met no queue: the run starts with a keyframe, which this model does not
+    have."""
     waits = point.waits
     idle = np.flatnonzero(waits[1:] < 1e-6)
     return waits[1 + int(idle[0]) :] if len(idle) else waits[1:]
 
 
-def _keyframes_are_drained_by_the_headroom(bursty: Sequence[Point]) -> Check:
+def _keyframes_are_drained_by_the_headroom(bursty: Sequence[LinkAtLoad]) -> Check:
     point = only(bursty, load=0.8)
     keys = np.flatnonzero(point.keyframe)[1:-1]
     runs = [int(np.argmax(point.waits[key + 1 :] < 1e-6)) for key in keys]
@@ -218,7 +220,7 @@ def _keyframes_are_drained_by_the_headroom(bursty: Sequence[Point]) -> Check:
     )
 
 
-def _keyframes_need_more_headroom(plain: Sequence[Point], bursty: Sequence[Point]) -> Check:
+def _keyframes_need_more_headroom(plain: Sequence[LinkAtLoad], bursty: Sequence[LinkAtLoad]) -> Check:
     without, with_keyframes = knee(plain), knee(bursty)
     return check(
         "The headroom rule: p95 doubles at a much lower utilization if there are keyframes",
@@ -230,7 +232,7 @@ def _keyframes_need_more_headroom(plain: Sequence[Point], bursty: Sequence[Point
     )
 
 
-def _overload_grows(plain: Sequence[Point]) -> Check:
+def _overload_grows(plain: Sequence[LinkAtLoad]) -> Check:
     slopes, excess = [], []
     for point in (p for p in plain if p.load in (1.1, 1.2)):
         filling = np.flatnonzero(np.maximum.accumulate(point.ahead) < 0.8 * QUEUE_BYTES * 8 / point.capacity)[1:]
@@ -246,7 +248,7 @@ def _overload_grows(plain: Sequence[Point]) -> Check:
     )
 
 
-def _overload_ends_at_the_queue(plain: Sequence[Point]) -> Check:
+def _overload_ends_at_the_queue(plain: Sequence[LinkAtLoad]) -> Check:
     rows = [p for p in plain if p.utilization > 1]
     got = [float(np.nanmax(p.sojourn)) for p in rows]
     want = [QUEUE_BYTES * 8 / p.capacity for p in rows]
@@ -267,7 +269,7 @@ def _figure(data: Datasets) -> Figure:
     return figure
 
 
-def _draw_below(axes: Axes, every: Sequence[Point]) -> None:
+def _draw_below(axes: Axes, every: Sequence[LinkAtLoad]) -> None:
     for name, style in arm_styles(list(KEYFRAMES)).items():
         row = select(every, keyframes=name)
         for share, width in ((0.5, 0.8), (0.95, 1.8)):
@@ -280,7 +282,7 @@ def _draw_below(axes: Axes, every: Sequence[Point]) -> None:
     finish(axes, "from capture to arrival, without propagation, ms (log scale)", "offered rate / capacity")
 
 
-def _draw_above(axes: Axes, overloads: Sequence[Point]) -> None:
+def _draw_above(axes: Axes, overloads: Sequence[LinkAtLoad]) -> None:
     for point, style in zip(overloads, arm_styles([str(p.load) for p in overloads]).values(), strict=True):
         label = f"{point.utilization:.2f} of capacity; full queue {QUEUE_BYTES * 8e3 / point.capacity:.0f} ms"
         look = {"markersize": 4, "markevery": 0.12, "label": label}

@@ -52,7 +52,8 @@ class First:
 
 @dataclass(frozen=True)
 class Running:
-    """Keyframes within a running video: bytes, and round trips that a keyframe took more than half of one (medians)."""
+    """Keyframes within a running video: their bytes, and how many round trips a keyframe took beyond half of one
+    (medians)."""
 
     arm: str
     bitrate: float
@@ -72,7 +73,7 @@ def _plans() -> tuple[Plan, ...]:
 
 
 def _one_frame(size: int) -> dict[str, Any]:
-    """One frame a second, the first of which is a keyframe of about that size."""
+    """One frame a second. The first is a keyframe of about that size."""
     return video(f"{8 * size / KEYFRAME_RATIO:.0f}bit/s", fps=1)
 
 
@@ -92,7 +93,7 @@ def first_frames(data: Dataset) -> list[First]:
 
 
 def running_keyframes(data: Dataset) -> list[Running]:
-    """Keyframes of running videos but the first two, medians, in the order of the plan."""
+    """The keyframes of running videos without the first two, as medians, in the order of the plan."""
     every = []
     for cell, arm, rate in data.summary[["cell", "axis.control", "axis.bitrate"]].itertuples(index=False):
         table = frames(data, cell)

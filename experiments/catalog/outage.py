@@ -43,15 +43,16 @@ _SECONDS = 32.0
 
 
 def probe_times(pto: float, count: int = 8) -> list[float]:
-    """Seconds after the last packet at which a sender probes whom nobody answers: PTO, then twice as long, and so on
-    (RFC 9002, 6.2.1)."""
+    """When a sender that nobody answers probes, in seconds after its last packet: after one PTO, then after twice as
+    long, and so on (RFC 9002, 6.2.1)."""
     return [pto * (2**n - 1) for n in range(1, count + 1)]
 
 
 @dataclass(frozen=True)
 class Recovery:
-    """One arm and outage. Seconds after its end: `arrival` of the first video, `fresh`, until a picture is shown that
-    was captured after the end; `last_sent`: seconds from its begin until the last frame began to leave."""
+    """One arm and outage, in seconds. `arrival` is from the end of the outage until the first video arrives, `fresh`
+    until a picture is shown that was captured after the end. `last_sent` is from the begin of the outage until the last
+    frame in it began to leave."""
 
     arm: str
     outage: float
@@ -63,8 +64,8 @@ class Recovery:
 
 @dataclass(frozen=True)
 class Handover:
-    """One arm: 95th percentiles of the signal delay in seconds, within a second from each handover, and elsewhere;
-    medians over the seeds, because one drive in some has an obstacle in view for seconds."""
+    """One arm: 95th percentiles of the signal delay in seconds, within a second from each handover, and elsewhere. They
+    are medians over the seeds, because in some drives an obstacle is in view for seconds."""
 
     arm: str
     near: float
@@ -139,8 +140,8 @@ def handovers(data: Dataset) -> list[Handover]:
 
 
 def first_handover(data: Dataset, seed: int) -> float:
-    """When the satellite first changes in the drive of this seed: packets are lost then, and delays jump. Seen in the
-    arm `udp`: the start of the slot in which most of its packets were lost."""
+    """When the satellite first changes in the drive of this seed: packets are lost then, and delays jump. The arm `udp`
+    shows it: it is the start of the slot in which most of its packets were lost."""
     (cell,) = data.where(control="udp", seed=seed)["cell"]
     links = data.links([int(cell)])
     down = links[(links["direction"] == "down") & (links["at"] >= 0)]
@@ -175,7 +176,7 @@ def _stock_probes_back_off(table: Sequence[Recovery]) -> Check:
 
 
 def _pto(row: Recovery) -> float:
-    """The PTO by which a probe left when the first packet after the outage did, if one fits; else infinite."""
+    """The PTO whose probe left when the first packet after the outage did, if one fits; else infinite."""
     at = row.outage + row.arrival - RTT / 2 - row.last_sent
     fits = [at / (2**n - 1) for n in range(1, 12) if LEAST_PTO <= at / (2**n - 1) <= 1.25 * LEAST_PTO]
     return fits[0] if fits else math.inf

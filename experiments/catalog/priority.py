@@ -51,9 +51,9 @@ _FULL = (0.95, 1.1)
 
 
 @dataclass(frozen=True)
-class Point:
-    """One way of sending at one load. Seconds: from capture to delivery of each message (infinite: never) and until its
-    packet left, and from capture to display of each video frame."""
+class LaneAtLoad:
+    """One lane at one load. The arrays are in seconds: from capture to delivery of each message (infinite: never) and
+    until its packet left, and from capture to display of each video frame."""
 
     lane: str
     load: float
@@ -63,7 +63,7 @@ class Point:
 
     @property
     def rate(self) -> float:
-        """Of the link, in bit/s."""
+        """The rate of the link, in bit/s."""
         return BITRATE / self.load
 
     @property
@@ -94,7 +94,7 @@ def _cell(name: str, load: float) -> Cell:
     )
 
 
-def points(data: Dataset) -> list[Point]:
+def points(data: Dataset) -> list[LaneAtLoad]:
     """All points, in the order of the plan."""
     every = []
     for cell, lane, load in data.summary[["cell", "axis.lane", "axis.load"]].itertuples(index=False):
@@ -102,7 +102,7 @@ def points(data: Dataset) -> list[Point]:
         captured = column(messages, "captured_at")
         late = captured >= _WARM_UP
         every.append(
-            Point(
+            LaneAtLoad(
                 lane=str(lane),
                 load=float(load),
                 message=(instants(messages, "delivered_at") - captured)[late],
@@ -126,7 +126,7 @@ def _checks(data: Datasets) -> list[Check]:
     ]
 
 
-def _one_packet_ahead(table: Sequence[Point]) -> Check:
+def _one_packet_ahead(table: Sequence[LaneAtLoad]) -> Check:
     rows = _urgent(table)
     return check(
         "At the sender an urgent message waits for the packet that is being sent, and no longer",
@@ -143,7 +143,7 @@ def _one_packet_ahead(table: Sequence[Point]) -> Check:
     )
 
 
-def _whole_delay(table: Sequence[Point]) -> Check:
+def _whole_delay(table: Sequence[LaneAtLoad]) -> Check:
     rows = _urgent(table)
     return check(
         "Overload or not, an urgent message is delivered after propagation, our target queue and two packets",
@@ -159,12 +159,12 @@ def _whole_delay(table: Sequence[Point]) -> Check:
     )
 
 
-def _urgent(table: Sequence[Point]) -> dict[str, Point]:
+def _urgent(table: Sequence[LaneAtLoad]) -> dict[str, LaneAtLoad]:
     """Where the chat is first and the video takes nearly all of the link, or more."""
     return {f"{p.lane} at {p.load:g}": p for p in table if p.lane in FIRST and p.load >= 0.95}
 
 
-def _fifo_ends_at_the_queue(table: Sequence[Point]) -> Check:
+def _fifo_ends_at_the_queue(table: Sequence[LaneAtLoad]) -> Check:
     point = only(table, lane="udp", load=1.1)
     slowest = float(np.max(point.message[np.isfinite(point.message)]))
     want = QUEUE_BYTES * 8 / point.rate + RTT / 2
@@ -176,7 +176,7 @@ def _fifo_ends_at_the_queue(table: Sequence[Point]) -> Check:
     )
 
 
-def _priority_is_what_helps(table: Sequence[Point]) -> Check:
+def _priority_is_what_helps(table: Sequence[LaneAtLoad]) -> Check:
     lanes = ("chat first", "equal")
     return check(
         "Near capacity the priority is what keeps messages fast, not the transport",
@@ -188,7 +188,7 @@ def _priority_is_what_helps(table: Sequence[Point]) -> Check:
     )
 
 
-def _stock_puts_chat_into_the_queue(table: Sequence[Point]) -> Check:
+def _stock_puts_chat_into_the_queue(table: Sequence[LaneAtLoad]) -> Check:
     return check(
         "Loss-based control fills the queue of the network, where no priority reaches",
         "RFC 9002, 7 (loss is the signal); order only",
@@ -197,11 +197,11 @@ def _stock_puts_chat_into_the_queue(table: Sequence[Point]) -> Check:
     )
 
 
-def _p95(table: Sequence[Point], lanes: Sequence[str], loads: Sequence[float]) -> dict[str, list[float]]:
+def _p95(table: Sequence[LaneAtLoad], lanes: Sequence[str], loads: Sequence[float]) -> dict[str, list[float]]:
     return {lane: [only(table, lane=lane, load=load).p(0.95) for load in loads] for lane in lanes}
 
 
-def _video_pays_for_the_messages_only(table: Sequence[Point]) -> Check:
+def _video_pays_for_the_messages_only(table: Sequence[LaneAtLoad]) -> Check:
     first, equal = (only(table, lane=lane, load=0.8) for lane in ("chat first", "equal"))
     a, b = (float(np.quantile(p.frame, 0.95)) for p in (first, equal))
     most = math.ceil(b / MESSAGE_INTERVAL) * MESSAGE_BYTES * 8 / first.rate
@@ -213,7 +213,7 @@ def _video_pays_for_the_messages_only(table: Sequence[Point]) -> Check:
     )
 
 
-def _the_last_one_starves(table: Sequence[Point]) -> Check:
+def _the_last_one_starves(table: Sequence[LaneAtLoad]) -> Check:
     at = {load: only(table, lane="chat last", load=load).p(0.95) for load in LOADS}
     return check(
         "Strict priority starves what comes last as soon as the others fill the link",

@@ -31,29 +31,29 @@ _NONE = 1e-4  # drawn for "none was missed"
 
 
 def first_repair(arm: str, rtt: float) -> float:
-    """Seconds from capture until the first repair arrives: half a round trip until the gap shows at the receiver (with
-    the detection), half a one back, and half a one for the repair: 1.5 RTT and the detection."""
+    """Seconds from capture until the first repair arrives: half a round trip and the detection until the receiver sees
+    the gap, half a round trip back, and half a one for the repair: 1.5 RTT and the detection."""
     return 1.5 * rtt + DETECTION[arm]
 
 
 def most_repairs(arm: str, rtt: float, deadline: float) -> int:
-    """How many repairs one after the other can arrive within the deadline, if each loss is seen as early as it can:
-    a round trip after the packet, for the first one after its detection."""
+    """How many repairs, one after the other, can arrive within the deadline if each loss is seen as early as possible:
+    a round trip after its packet, and for the first one after its detection."""
     spare = deadline - first_repair(arm, rtt)
     return 0 if spare < 0 else 1 + math.floor(spare / rtt + 1e-9)
 
 
 def least_repairs(arm: str, rtt: float, deadline: float) -> int:
-    """How many do for sure: each loss is seen one detection later than that, or after RTP's longer wait, and the first
-    one another frame interval later, because the frame that would show it may be lost too. To a receiver of RTP a lost
-    frame has the deadline of the one before it, another frame interval less."""
+    """How many repairs certainly arrive. Each loss is seen one detection later than in `most_repairs`, or after RTP's
+    longer wait, and the first one another frame interval later, because the frame that would show it may be lost too. A
+    receiver of RTP gives a lost frame the deadline of the one before it, which is another frame interval less."""
     spare = deadline - first_repair(arm, rtt) - INTERVAL * (2 if arm == "rtp" else 1)
     again = rtt + (NACK_MARGIN + rtt if arm == "rtp" else 2 * DETECTION[arm])
     return 0 if spare < 0 else 1 + math.floor(spare / again + 1e-9)
 
 
 @dataclass(frozen=True)
-class Point:
+class ArmWithRepair:
     """One arm, round trip and deadline. `late` is the time from capture to arrival of each frame (infinite: never),
     `resent` the packets sent again over all sent, `resent_packets` their number over the whole run."""
 
@@ -93,7 +93,7 @@ def _cell(arm: str, rtt: float, deadline: float) -> Cell:
     )
 
 
-def points(data: Dataset) -> list[Point]:
+def points(data: Dataset) -> list[ArmWithRepair]:
     """All points, in the order of the plan."""
     every = []
     rows = data.summary[["cell", "arm", "axis.rtt", "axis.deadline"]].itertuples(index=False)
@@ -102,7 +102,7 @@ def points(data: Dataset) -> list[Point]:
         captured = column(table, "captured_at")
         late = (instants(table, "complete_at") - captured)[captured >= _WARM_UP]
         resent = ends["sender"]["repaired" if arm == "quic-datagram" else "retransmissions"]
-        every.append(Point(arm, float(rtt), float(deadline), late, resent / len(table), resent))
+        every.append(ArmWithRepair(arm, float(rtt), float(deadline), late, resent / len(table), resent))
     return every
 
 
@@ -119,7 +119,7 @@ def _checks(data: Datasets) -> list[Check]:
     ]
 
 
-def _first_repair_takes_its_time(table: Sequence[Point]) -> Check:
+def _first_repair_takes_its_time(table: Sequence[ArmWithRepair]) -> Check:
     got, want = [], {}
     for arm, rtt in itertools.product(DETECTION, RTTS):
         late = only(table, arm=arm, rtt=rtt, deadline=DEADLINES[-1]).late
@@ -133,7 +133,7 @@ def _first_repair_takes_its_time(table: Sequence[Point]) -> Check:
     )
 
 
-def _none_before(table: Sequence[Point]) -> Check:
+def _none_before(table: Sequence[ArmWithRepair]) -> Check:
     rows = _unrepaired(table)
     return check(
         "With a deadline below 1.5 RTT and the detection nothing is repaired in time",
@@ -143,7 +143,7 @@ def _none_before(table: Sequence[Point]) -> Check:
     )
 
 
-def _one_repair(table: Sequence[Point]) -> Check:
+def _one_repair(table: Sequence[ArmWithRepair]) -> Check:
     rows = [p for p in table if most_repairs(p.arm, p.rtt, p.deadline) == least_repairs(p.arm, p.rtt, p.deadline) == 1]
     return check(
         "With time for one repair the residual loss is p^2",
@@ -153,14 +153,14 @@ def _one_repair(table: Sequence[Point]) -> Check:
     )
 
 
-def _near(rows: Sequence[Point], expected: float) -> Judgement:
-    """The missed share of each point is that one, but for chance."""
+def _near(rows: Sequence[ArmWithRepair], expected: float) -> Judgement:
+    """The missed share of each point is `expected`, but for chance."""
     missed = {p.label: p.missed for p in rows}
     slack = [3.5 * deviation(expected, len(p.late)) for p in rows]
     return value(PERCENT, missed, expected, off=slack, of="missed", at="(3.5 standard deviations)")
 
 
-def _between_the_bounds(table: Sequence[Point]) -> Check:
+def _between_the_bounds(table: Sequence[ArmWithRepair]) -> Check:
     outside = {}
     for p in table:
         low, high = (LOSS ** (n(p.arm, p.rtt, p.deadline) + 1) for n in (most_repairs, least_repairs))
@@ -175,7 +175,7 @@ def _between_the_bounds(table: Sequence[Point]) -> Check:
     )
 
 
-def _more_time_less_loss(table: Sequence[Point]) -> Check:
+def _more_time_less_loss(table: Sequence[ArmWithRepair]) -> Check:
     rows = {f"{arm} {rtt * 1e3:g}": select(table, arm=arm, rtt=rtt) for arm in DETECTION for rtt in RTTS}
     steps = {
         f"{name}, {b.deadline * 1e3:g} ms": _rise(a.missed, b.missed)
@@ -193,14 +193,14 @@ def _more_time_less_loss(table: Sequence[Point]) -> Check:
 
 
 def _rise(shorter: float, longer: float) -> float:
-    """By how many standard deviations of a difference more is missed at the longer deadline."""
+    """By how many standard deviations of a difference more frames are missed at the longer deadline."""
     if longer <= shorter:
         return 0.0
     spread = math.sqrt(2 * shorter * (1 - shorter) / 2900)
     return (longer - shorter) / spread if spread else math.inf
 
 
-def _nothing_in_vain(table: Sequence[Point]) -> Check:
+def _nothing_in_vain(table: Sequence[ArmWithRepair]) -> Check:
     return check(
         "What cannot be repaired in time is not sent again",
         "transport/quic/datagrams.py, transport/rtp/reception.py: no repair past the deadline",
@@ -215,11 +215,11 @@ def _nothing_in_vain(table: Sequence[Point]) -> Check:
     )
 
 
-def _unrepaired(table: Sequence[Point]) -> list[Point]:
+def _unrepaired(table: Sequence[ArmWithRepair]) -> list[ArmWithRepair]:
     return [p for p in table if most_repairs(p.arm, p.rtt, p.deadline) == 0]
 
 
-def _all_that_is_lost_again(table: Sequence[Point]) -> Check:
+def _all_that_is_lost_again(table: Sequence[ArmWithRepair]) -> Check:
     rows = select(table, deadline=DEADLINES[-1], rtt=RTTS[0])
     frames_sent = len(rows[0].late) * 60 / (60 - _WARM_UP)
     slack = 3.5 * math.sqrt(LOSS / frames_sent)
@@ -247,7 +247,7 @@ def _figure(data: Datasets) -> Figure:
     return figure
 
 
-def _draw(axes: Axes, arm: str, rows: Sequence[Point]) -> None:
+def _draw(axes: Axes, arm: str, rows: Sequence[ArmWithRepair]) -> None:
     fine = np.linspace(0.06, 0.42, 500)
     for rtt, style in zip(RTTS, arm_styles([str(rtt) for rtt in RTTS]).values(), strict=True):
         steps = [100 * max(LOSS ** (most_repairs(arm, rtt, at) + 1), _NONE) for at in fine.tolist()]

@@ -1,4 +1,4 @@
-"""The latency surface of SRT: what its one setting, as a multiple of the round trip, buys in repaired packets."""
+"""The latency surface of SRT: how many packets its one setting, as a multiple of the round trip, repairs."""
 
 import math
 from collections.abc import Sequence
@@ -37,8 +37,8 @@ def most_repairs(multiplier: float) -> int:
 def least_repairs(multiplier: float, rtt: float) -> int:
     """How many arrive in time at worst, if only packets get lost and no NAK does.
 
-    The first retransmission arrives a round trip after the gap was seen. That it was lost too is known then, and said
-    by the next periodic NAK, up to NAKInterval = RTT / 2, at least 20 ms, later (draft-sharabayko-srt-01, 4.8.2), and
+    The first retransmission arrives a round trip after the gap was seen. If it was lost too, that is known then. The
+    next periodic NAK says so: up to NAKInterval = RTT / 2, at least 20 ms, later (draft-sharabayko-srt-01, 4.8.2), and
     the 10 ms after which libsrt looks at its timers. The loss of a frame's last packet is seen a frame interval late,
     but skipped as much later: at the next frame's turn.
     """
@@ -70,7 +70,7 @@ def _cell(rtt: float, multiplier: float, loss: float) -> Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class SurfacePoint:
     """One point of the surface: rtt in seconds, packets sent once, residual loss and retransmissions per packet, glass
     to glass in ms (NaN where so many frames were lost that it is infinite)."""
 
@@ -88,7 +88,7 @@ class Point:
         return f"{self.rtt * 1e3:g} ms x {self.multiplier:g} at {self.loss * 100:g} %"
 
 
-Points = list[Point]
+Points = list[SurfacePoint]
 
 
 def surface(data: Dataset) -> Points:
@@ -100,7 +100,7 @@ def surface(data: Dataset) -> Points:
         sender, receiver = ends["sender"], ends["receiver"]
         packets = sender["packets_sent"]
         residual, resent = receiver["packets_skipped"] / packets, sender["retransmissions"] / packets
-        points.append(Point(rtt, multiplier, loss, packets, residual, resent, p50, highest))
+        points.append(SurfacePoint(rtt, multiplier, loss, packets, residual, resent, p50, highest))
     return points
 
 

@@ -40,7 +40,7 @@ class Drives:
 
     @property
     def p95(self) -> FloatArray:
-        """Of each drive, in seconds."""
+        """The 95th percentile of each drive, in seconds."""
         return np.array([percentile(delays, 0.95) for delays in self.delays])
 
 

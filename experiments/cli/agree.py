@@ -43,7 +43,7 @@ def agree(
     if duration is not None:
         plan = build({**plan.dump(), "duration": duration})
     with progress_bars(quiet=as_json) as progress:
-        found = both(
+        agreement = both(
             plan,
             runs,
             world=named(emulator or "netns"),
@@ -52,19 +52,19 @@ def agree(
             command=command_line(),
         )
     if as_json:
-        typer.echo(json_text(_object(found)))
+        typer.echo(json_text(_object(agreement)))
         return
-    heading = f"{scenario}, {runs} runs, live less virtual\n{subject(found.live)}"
-    print_whole(_table(heading, found))
-    beyond = [one for one in found.compared if not one.within]
+    heading = f"{scenario}, {runs} runs, live less virtual\n{subject(agreement.live)}"
+    print_whole(_table(heading, agreement))
+    beyond = [one for one in agreement.compared if not one.within]
     stated = ", ".join(f"{metric.name} {_stated(metric)}" for metric in in_view("agreement"))
-    typer.echo(f"{len(found.compared) - len(beyond)} of {len(found.compared)} are within tolerance ({stated}).")
-    for arm, reason in found.not_measured.items():
+    typer.echo(f"{len(agreement.compared) - len(beyond)} of {len(agreement.compared)} are within tolerance ({stated}).")
+    for arm, reason in agreement.not_measured.items():
         typer.echo(f"{arm}: not compared: {reason}")
-    for world, dataset in (("live", found.live), ("virtual", found.virtual)):
+    for world, dataset in (("live", agreement.live), ("virtual", agreement.virtual)):
         for note in dataset.notes:
             typer.echo(f"note, {world}: {note}")
-    typer.echo(f"results: {found.live.path} and {found.virtual.path} (complete)")
+    typer.echo(f"results: {agreement.live.path} and {agreement.virtual.path} (complete)")
 
 
 def calibrate(
@@ -86,14 +86,14 @@ def calibrate(
     typer.echo(f'[video]\nencode_cost = "recorded:{encode}"\ndecode_cost = "recorded:{decode}"')
 
 
-def _table(title: str, found: "Agreement") -> Table:
+def _table(title: str, agreement: "Agreement") -> Table:
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, title_style="bold")
     table.add_column("arm")
     table.add_column("metric")
     for heading in ("virtual", "live", "live less virtual [95 %]", "tolerance", "within"):
         table.add_column(heading, justify="right", no_wrap=True)
     before = ""
-    for one in found.compared:
+    for one in agreement.compared:
         spread = one.difference
         table.add_row(
             "" if one.arm == before else one.arm,
@@ -117,7 +117,7 @@ def _stated(metric: Metric) -> str:
     return " + ".join(filter(None, (relative, absolute)))
 
 
-def _object(found: "Agreement") -> dict[str, Any]:
+def _object(agreement: "Agreement") -> dict[str, Any]:
     rows = [
         {
             "arm": one.arm,
@@ -128,8 +128,8 @@ def _object(found: "Agreement") -> dict[str, Any]:
             "interval": [round(one.difference.low, 6), round(one.difference.high, 6)],
             "within": one.within,
         }
-        for one in found.compared
+        for one in agreement.compared
     ]
-    folders = {"live": str(found.live.path), "virtual": str(found.virtual.path)}
-    notes = {"live": found.live.notes, "virtual": found.virtual.notes}
-    return {**folders, "rows": rows, "not_measured": found.not_measured, "notes": notes}
+    folders = {"live": str(agreement.live.path), "virtual": str(agreement.virtual.path)}
+    notes = {"live": agreement.live.notes, "virtual": agreement.virtual.notes}
+    return {**folders, "rows": rows, "not_measured": agreement.not_measured, "notes": notes}

@@ -139,7 +139,7 @@ def _file_name(host: str) -> str:
 
 
 def _without_key(command: list[str]) -> list[str]:
-    """For the manifest: results are passed on, and a key is not theirs."""
+    """The command line for the manifest, without the key: results are passed on, and the key must not be."""
     hidden = list(command)
     for index, word in enumerate(command):
         if word == "--key" and index + 1 < len(command):

@@ -95,7 +95,7 @@ def record(
 
 
 def _write(*files: tuple[Path | None, bytes], quiet: bool) -> None:
-    """Write each file that is asked for; one that cannot be written keeps no other from it. Raises
+    """Write each file that is asked for. One that cannot be written does not keep the others from it. Raises
     ResultsError."""
     errors = []
     for path, content in files:

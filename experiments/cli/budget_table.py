@@ -4,11 +4,11 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from glassbench.experiments.budgets.check import Report, Verdict
+from glassbench.experiments.budgets.check import BudgetReport, Verdict
 from glassbench.experiments.budgets.text import distance, explanation, limit_text, quantity, subjects, word
 
 
-def budget_table(report: Report) -> Table:
+def budget_table(report: BudgetReport) -> Table:
     """A row a budget, in the order of the file. The verdict is a word, not only a colour."""
     title = "\n".join([f"Budgets of {report.budgets.file}", *subjects(report.budgets)])
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
@@ -25,11 +25,11 @@ def budget_table(report: Report) -> Table:
 
 
 def _cells(verdict: Verdict) -> list[Text]:
-    budget, judgement = verdict.budget, verdict.judgement
+    budget, margin = verdict.budget, verdict.margin
     numbers = ["-", str(budget.limit), "-"]
-    if judgement is not None:
+    if margin is not None:
         metric = budget.metric
-        numbers = [quantity(metric, judgement.value), limit_text(verdict), distance(metric, judgement)]
+        numbers = [quantity(metric, margin.value), limit_text(verdict), distance(metric, margin)]
     verdict_cell = Text(word(verdict), style="" if verdict.kept else "bold red")
     texts = [str(budget.target), budget.metric.name, *numbers]
     return [*map(Text, texts), verdict_cell, Text(explanation(verdict))]

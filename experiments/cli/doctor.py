@@ -50,11 +50,11 @@ def doctor(as_json: AsJson = False) -> None:
     Nothing is changed or installed; one processor is kept busy for two seconds.
     Virtual time needs none of it.
     """
-    found = list(_findings())
+    findings = list(_findings())
     if as_json:
-        typer.echo(json.dumps([asdict(finding) for finding in found]))
+        typer.echo(json.dumps([asdict(finding) for finding in findings]))
         return
-    for finding in found:
+    for finding in findings:
         remedy = "" if finding.works else f": {finding.remedy}"
         typer.echo(f"{'yes' if finding.works else 'no ':3}  {finding.what}{remedy}")
 
@@ -101,11 +101,11 @@ def _network(what: str, commands: list[str]) -> Finding:
 
 
 def _steadiness() -> Finding:
-    found = pauses(_LISTENED, least=_PAUSE)
+    lengths = pauses(_LISTENED, least=_PAUSE)
     return Finding(
-        f"a processor of one's own ({len(found)} pauses of {_PAUSE * 1e3:g} ms or more in {_LISTENED:g} s)",
-        not found,
-        f"the longest took {max(found, default=0) * 1e3:.1f} ms: other programs run, or the host of a virtual machine"
+        f"a processor of one's own ({len(lengths)} pauses of {_PAUSE * 1e3:g} ms or more in {_LISTENED:g} s)",
+        not lengths,
+        f"the longest took {max(lengths, default=0) * 1e3:.1f} ms: other programs run, or the host of a virtual machine"
         " does something else; more live runs are repeated",
     )
 

@@ -77,7 +77,7 @@ def _flush() -> None:
 
 
 def _give_up_stdout() -> None:
-    """What is left in its buffer would fail again when Python ends."""
+    """Drop what is left in the buffer of stdout: it would fail again when Python ends."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -7,11 +7,11 @@ from rich import box
 from rich.table import Table
 
 from glassbench.experiments.account.metric_table import titled
-from glassbench.experiments.results.paired_metrics import Row
+from glassbench.experiments.results.paired_metrics import PairedRow
 from glassbench.experiments.results.statistics.comparison import NOT_DISTINGUISHABLE
 
 
-def paired_table(title: str, rows: Sequence[Row]) -> Table:
+def paired_table(title: str, rows: Sequence[PairedRow]) -> Table:
     """A row per arm and metric."""
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, title_style="bold")
     table.add_column("arm", overflow="fold")
@@ -32,13 +32,13 @@ def paired_table(title: str, rows: Sequence[Row]) -> Table:
     return table
 
 
-def _interval(row: Row) -> str:
+def _interval(row: PairedRow) -> str:
     if row.p_value is None:
         return ""
     return f" [{row.metric.text(row.paired.low)}, {row.metric.text(row.paired.high)}]"
 
 
-def answer(rows: Sequence[Row], dependent: str = "") -> str:
+def answer(rows: Sequence[PairedRow], dependent: str = "") -> str:
     """The verdicts at p95, in a sentence; or why there are none, if the runs are `dependent`."""
     if dependent:
         return f"There is no verdict: {dependent}."
@@ -57,7 +57,7 @@ def answer(rows: Sequence[Row], dependent: str = "") -> str:
     return f"At p95, {'; '.join(parts)}."
 
 
-def row_object(row: Row) -> dict[str, Any]:
+def row_object(row: PairedRow) -> dict[str, Any]:
     """What `--json` prints of a row."""
     return {
         "arm": row.arm,

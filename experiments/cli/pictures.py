@@ -1,5 +1,5 @@
-"""Pictures come after the numbers, and one that cannot be drawn or written is a note: fonts, settings and disks of
-other people can be in the way."""
+"""Pictures come after the numbers, and one that cannot be drawn or written becomes a note: the fonts, settings and
+disks of a user can prevent it."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -49,7 +49,7 @@ def draw_file(path: Path, draw: Callable[[], bytes], write: Callable[[Path, byte
 
 @contextmanager
 def no_window() -> Iterator[None]:
-    """Let matplotlib be imported whatever MPLBACKEND says: that of a notebook need not be installed here."""
+    """Let matplotlib be imported whatever MPLBACKEND says: the backend of a notebook need not be installed here."""
     named = os.environ.pop("MPLBACKEND", None)
     try:
         yield

@@ -17,8 +17,7 @@ from rich.progress import (
 )
 
 if TYPE_CHECKING:
-    from glassbench.experiments.engine.progress import Advance
-    from glassbench.experiments.engine.progress import Progress as Done
+    from glassbench.experiments.engine.progress import Advance, PlanProgress
 
 MOST_BARS = 20
 
@@ -49,7 +48,7 @@ def progress_bars(*, quiet: bool = False) -> "Iterator[Advance]":
     )
     tasks: dict[str, TaskID] = {}
 
-    def advance(done: "Done") -> None:
+    def advance(done: "PlanProgress") -> None:
         if done.total <= MOST_BARS:
             if not done.cell:
                 return

@@ -151,7 +151,7 @@ def _remove(entries: list[Entry]) -> None:
 
 
 def one(folder: Path) -> Entry:
-    """What is in this very folder. Raises ResultsError if that is nothing or damaged."""
+    """What is in this very folder. Raises ResultsError if that is nothing, or damaged."""
     if not (folder / "manifest.json").exists():
         raise ResultsError(f"{folder} is not a folder of results; glass results list names those there are")
     [entry] = store.runs(folder)
@@ -161,7 +161,7 @@ def one(folder: Path) -> Entry:
 
 
 def pairs_of(a: Entry, b: Entry) -> "list[tuple[str, pd.DataFrame, pd.DataFrame]]":
-    """Per arm the runs that both have, in the same order. Raises ResultsError if there are none."""
+    """For each arm the runs that both have, in the same order. Raises ResultsError if there are none."""
     tables = [store.summaries([entry]) for entry in (a, b)]
     keys = ["arm", "seed", *sorted({name for table in tables for name in map(str, table) if name.startswith(AXIS)})]
     for entry, table in zip((a, b), tables, strict=True):
@@ -176,7 +176,7 @@ def pairs_of(a: Entry, b: Entry) -> "list[tuple[str, pd.DataFrame, pd.DataFrame]
 
 
 def differences(a: Path, b: Path) -> list[str]:
-    """What the manifests say differs besides the numbers."""
+    """What else differs, by the manifests, beside the numbers."""
     first, second = (read_json(folder / "manifest.json") for folder in (a, b))
     notes = []
     for name in ("versions", "scenario"):

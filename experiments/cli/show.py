@@ -1,4 +1,4 @@
-"""What the commands show of results: of one run its numbers, of several seeds the evidence, of a sweep its points."""
+"""What the commands show of results: the numbers of one run, the evidence of several seeds, the points of a sweep."""
 
 import typer
 

@@ -1,4 +1,4 @@
-"""What a terminal shows of a sweep: as much of the grid as a person reads, medians over the rest."""
+"""What a terminal shows of a sweep: as much of the grid as a person can read, and medians over the rest."""
 
 import pandas as pd
 from rich import box
@@ -14,8 +14,8 @@ MAX_ROWS = 48
 
 
 def sweep_table(dataset: Dataset) -> Table:
-    """A row per point and arm if those are few; else a row per value of one axis and arm, or else per arm: medians over
-    the points in which a number is defined."""
+    """A row per point and arm if those are few. Otherwise a row per arm and value of one axis, or per arm, with medians
+    over the points in which a number is defined."""
     medians = dataset.medians()
     arms = medians[medians["arm"] != FLOOR] if len(medians) else medians
     if len(arms) <= MAX_ROWS:

@@ -8,12 +8,12 @@ from rich.table import Table
 
 from glassbench.experiments.account.metric_table import Metric, in_view
 
-Row = Mapping[str, object]
+SummaryRow = Mapping[str, object]
 
 WIDE = 110  # characters: with less, the table gives up its spacing
 
 
-def summary_table(rows: Sequence[Row], *, title: str, width: int = WIDE) -> Table:
+def summary_table(rows: Sequence[SummaryRow], *, title: str, width: int = WIDE) -> Table:
     """The table of `glass compare`: `rows` as in the `arms` of `--json`, for a terminal of `width` characters.
 
     An arm that was not measured to its end has its outcome in place of numbers.
@@ -33,13 +33,13 @@ def summary_table(rows: Sequence[Row], *, title: str, width: int = WIDE) -> Tabl
     return table
 
 
-def _text(metric: Metric, row: Row) -> str:
+def _text(metric: Metric, row: SummaryRow) -> str:
     if metric.name == "shown":
         return f"{row['displayed']}/{row['captured']}"
     return metric.text(row[metric.column])
 
 
-def _soonest_first(row: Row) -> tuple[bool, float, float, float, str]:
+def _soonest_first(row: SummaryRow) -> tuple[bool, float, float, float, str]:
     columns = ("g2g_p95_ms", "g2g_p50_ms", "signal_p95_ms")
     first, second, third = (_or_infinite(row.get(column)) for column in columns)
     return row["outcome"] != "measured", first, second, third, str(row["arm"])

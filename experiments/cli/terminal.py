@@ -1,4 +1,4 @@
-"""Output on every terminal: what its characters cannot say is said in those that all have."""
+"""Output on every terminal: characters that it lacks are spelled with those that all terminals have."""
 
 import codecs
 import sys

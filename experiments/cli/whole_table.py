@@ -1,4 +1,4 @@
-"""Tables in a terminal, whole: columns that do not fit beside the names stand below, beside the names again."""
+"""Tables in a terminal, whole: columns that do not fit beside the names stand below them, beside the names again."""
 
 from collections.abc import Iterator, Sequence
 
@@ -10,7 +10,8 @@ _UNBOUNDED = 100_000  # characters
 
 
 def wide_console() -> Console:
-    """A table that is cut is worth nothing in a log file: there it may be as wide as it needs."""
+    """A console for tables. In a log file it is as wide as the table needs, since a table that is cut is worth
+    nothing."""
     console = Console(markup=False, emoji=False)  # labels come from files: brackets in them are brackets
     return console if console.is_terminal else Console(width=200, markup=False, emoji=False)
 
@@ -45,7 +46,7 @@ def _parts(table: Table, names: int, console: Console) -> Iterator[Table]:
 
 
 def _of(table: Table, columns: Sequence[Column], title: TextType | None = None) -> Table:
-    """The table with these columns alone."""
+    """The table with only these columns."""
     part = Table(
         title=title,
         title_justify=table.title_justify,

@@ -10,7 +10,7 @@ from glassbench.experiments.engine.plan import Cell, Plan, PlanError, checked
 from glassbench.experiments.engine.plan_run import run_plan
 from glassbench.experiments.engine.progress import Advance, unwatched
 from glassbench.experiments.results.dataset import Dataset
-from glassbench.experiments.results.paired_metrics import Row, paired_rows, values_of
+from glassbench.experiments.results.paired_metrics import PairedRow, paired_rows, values_of
 from glassbench.experiments.results.statistics.false_positives import LEAST_RUNS, FalsePositives, split_against_itself
 from glassbench.experiments.scenario import Scenario, dice
 
@@ -25,7 +25,7 @@ class Settings:
 
     @classmethod
     def of(cls, a: Scenario, b: Scenario) -> Self:
-        """Pair the arms. Raises PlanError if none of A's has a counterpart in B."""
+        """Pair the arms. Raises PlanError if no arm of A has a counterpart in B."""
         labels_a, labels_b = ([arm.label for arm in scenario.arms] for scenario in (a, b))
         pairs = tuple((label, label, label) for label in labels_a if label in labels_b)
         if not pairs and len(labels_a) == len(labels_b) == 1:
@@ -73,7 +73,7 @@ def run_settings(
     return run_plan(plan, results / name, workers=workers, progress=progress, command=command, about=about)
 
 
-def paired_metrics(dataset: Dataset, settings: Settings) -> list[Row]:
+def paired_metrics(dataset: Dataset, settings: Settings) -> list[PairedRow]:
     """Every metric of every pair of arms. Raises ResultsError if none was measured."""
     pairs = [
         (name, dataset.where(arm=a, setting="A"), dataset.where(arm=b, setting="B")) for name, a, b in settings.pairs
@@ -83,7 +83,7 @@ def paired_metrics(dataset: Dataset, settings: Settings) -> list[Row]:
 
 
 def false_alarms(dataset: Dataset, settings: Settings) -> FalsePositives | None:
-    """The runs of A's first arm against themselves, by p95; None if there are too few to split, or dependent ones."""
+    """The runs of A's first arm against themselves, by p95; None if they are too few to split, or not independent."""
     if dataset.dependent:
         return None
     rows = dataset.where(arm=settings.pairs[0][1], setting="A", outcome="measured")

@@ -1,7 +1,7 @@
 """Virtual time against real sockets: the same scenario and seeds both ways, and how far they differ.
 
-What encoding and decoding cost is no matter of virtual time but an input of it, so it is taken from the live runs:
-what is compared is transports, pipelines and links.
+What encoding and decoding cost is an input of virtual time, not a result. So it is taken from the live runs, and what
+is compared is transports, pipelines and links.
 """
 
 import math
@@ -46,7 +46,7 @@ class Compared:
 
 @dataclass(frozen=True)
 class Agreement:
-    """Both datasets, all comparisons, and by arm why there is none."""
+    """Both datasets, all comparisons, and for each arm without one the reason."""
 
     live: Dataset
     virtual: Dataset

@@ -20,7 +20,7 @@ from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
-from glassbench.experiments.engine.jobs import Done, Job, execute, interrupts, reuse_on_disk
+from glassbench.experiments.engine.jobs import Job, JobAdvance, JobEnd, execute, interrupts, reuse_on_disk
 from glassbench.experiments.engine.plan_run import RunCells
 from glassbench.experiments.results.arm_folder import FILES
 from glassbench.experiments.results.files import make_folder, write_bytes
@@ -42,7 +42,7 @@ class ClusterError(ValueError):
 class Returned:
     """What a worker gives back: how the job ended and its files, or why the worker does not take it."""
 
-    done: Done
+    done: JobEnd
     files: Mapping[str, bytes]
     refused: str | None = None
 
@@ -50,9 +50,7 @@ class Returned:
 def on_cluster(address: str) -> RunCells:
     """Runs the cells of a plan on the workers of the scheduler at `address`. What it returns raises ClusterError."""
 
-    def run_cells(
-        jobs: Sequence[Job], finished: Callable[[Job, Done], None], advance: Callable[[Job, float], None]
-    ) -> bool:
+    def run_cells(jobs: Sequence[Job], finished: Callable[[Job, JobEnd], None], advance: JobAdvance) -> bool:
         if not jobs:
             return True
         with interrupts() as stop, _connected(address) as client:
@@ -63,11 +61,11 @@ def on_cluster(address: str) -> RunCells:
 
 
 def measure_cell(job: str, made_with: Mapping[str, str]) -> Returned:
-    """Run on a worker: the cell of a job, as JSON, in a folder that is gone afterwards."""
+    """Measure the cell of a job, as JSON. It runs on a worker, in a folder that is gone afterwards."""
     here = _versions_here()
     if differ := [name for name in made_with if here.get(name) != made_with[name]]:
-        found = ", ".join(f"{name} {here.get(name)} instead of {made_with[name]}" for name in differ)
-        return Returned(Done("not run", None), {}, refused=f"has {found}")
+        differences = ", ".join(f"{name} {here.get(name)} instead of {made_with[name]}" for name in differ)
+        return Returned(JobEnd("not run", None), {}, refused=f"has {differences}")
     with tempfile.TemporaryDirectory(prefix="glass-cell-") as folder, reuse_on_disk() as reuse:
         place = Path(folder)
         done = execute(replace(Job.from_json(job), place=place), reuse, lambda share: None, _cancelled())
@@ -76,7 +74,7 @@ def measure_cell(job: str, made_with: Mapping[str, str]) -> Returned:
 
 
 class _Run:
-    """Jobs on their way: so many that every thread of the cluster has work, and no more."""
+    """Jobs on their way. There are as many as keep every thread of the cluster busy, and no more."""
 
     def __init__(self, client: "Client", address: str, stop: Event) -> None:
         self._client = client
@@ -86,7 +84,7 @@ class _Run:
         self._under_way: dict[Future, Job] = {}
         self._ended: queue.SimpleQueue[Future] = queue.SimpleQueue()
 
-    def run(self, jobs: Sequence[Job], finished: Callable[[Job, Done], None]) -> None:
+    def run(self, jobs: Sequence[Job], finished: Callable[[Job, JobEnd], None]) -> None:
         waiting = iter(jobs)
         try:
             self._submit(waiting)
@@ -132,7 +130,7 @@ class _Run:
             return None
         except KilledWorker as error:
             worker = getattr(error.last_worker, "address", "a worker")
-            return Returned(Done("failed", f"its worker died again and again, at last {worker}", died=True), {})
+            return Returned(JobEnd("failed", f"its worker died again and again, at last {worker}", died=True), {})
         except FutureCancelledError:
             raise self._gone() from None
         except Exception as error:
@@ -161,7 +159,7 @@ class _Run:
         )
 
 
-def _keep(job: Job, returned: Returned) -> Done:
+def _keep(job: Job, returned: Returned) -> JobEnd:
     """Write the files to the place of the job. Raises ResultsError."""
     if job.place is not None and returned.files:
         make_folder(job.place, exist_ok=True)
@@ -207,7 +205,8 @@ def _connected(address: str) -> Iterator["Client"]:
 
 
 async def _answers(address: str) -> None:
-    """Client would wait for a port that takes connections and says nothing. Raises OSError."""
+    """Raises OSError if no scheduler answers. Dask's Client would wait for a port that takes connections and says
+    nothing."""
     from distributed.comm import connect
 
     comm = await asyncio.wait_for(connect(address, timeout=CONNECT_PATIENCE), CONNECT_PATIENCE)
@@ -216,7 +215,7 @@ async def _answers(address: str) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """What goes wrong is said in one sentence, by us."""
+    """Dask says nothing itself, since we say in one sentence what goes wrong."""
     loggers = [logging.getLogger(name) for name in logging.root.manager.loggerDict if name.startswith("distributed")]
     before = [logger.level for logger in loggers]
     for logger in loggers:
@@ -234,7 +233,7 @@ def _versions_here() -> dict[str, str]:
 
 
 def _cancelled() -> Callable[[], bool]:
-    """On a worker: tells whether nobody waits any more for the task of this thread, which may then break off."""
+    """On a worker: tells whether nobody waits any more for the task of this thread. Then it may break off."""
     from distributed import get_worker
     from distributed.worker import thread_state
 

@@ -1,9 +1,10 @@
-"""Jobs: one arm each, run in this process or in worker processes, with progress, and stopped without losing anything.
+"""Jobs run here, one arm each: in this process or in worker processes, with progress, and they can be stopped without
+losing anything.
 
-A worker is `experiments.engine.worker` in a process of its own: jobs go in and progress comes out as JSON, a line
-each. That is simpler than `multiprocessing`, which would import the caller's main script again in each worker. What an
-arm measured never travels: the worker writes it to the folder of the run. Results do not depend on which process runs
-an arm.
+A worker is `experiments.engine.worker` in a process of its own: jobs go in and progress comes out as JSON, a line each.
+That is simpler than `multiprocessing`, which would import the caller's main script again in each worker. What an arm
+measured never travels: the worker writes it to the folder of the run. Results do not depend on which process runs an
+arm.
 """
 
 import json
@@ -33,7 +34,7 @@ from glassbench.sender.encode_cache import EncodeCache, default_directory
 
 STOP_PATIENCE = 60.0  # seconds for workers to write what they measured, once asked to stop
 
-Advance = Callable[["Job", float], None]
+JobAdvance = Callable[["Job", float], None]
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class Job:
     world: World = VIRTUAL
 
     def to_json(self) -> str:
-        """One line."""
+        """The job as one line of JSON."""
         paths = {name: str(path) for name, path in (("place", self.place), ("capture", self.capture)) if path}
         return json.dumps({**vars(self), "scenario": self.scenario.dump(), "world": self.world.dump(), **paths})
 
@@ -70,7 +71,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Done:
+class JobEnd:
     """How a job ended: the outcome of the arm. `kept` says that its result is in its place; `unwritten` is the reason
     if it should be and is not. `died`: its process was ended from outside or crashed."""
 
@@ -81,7 +82,7 @@ class Done:
     died: bool = False
 
 
-def execute(job: Job, reuse: Reuse, progress: Callable[[float], None], stop: Callable[[], bool]) -> Done:
+def execute(job: Job, reuse: Reuse, progress: Callable[[float], None], stop: Callable[[], bool]) -> JobEnd:
     """Run a job in this process and keep its result. A defect of the arm is its outcome "failed", not an exception."""
     first = f"the first frame is captured at {MEDIA_START:.0f} s"
     title = f"{job.arm}, seed {job.scenario.seed}; in {job.world.words}; {first}"
@@ -89,8 +90,8 @@ def execute(job: Job, reuse: Reuse, progress: Callable[[float], None], stop: Cal
         with open_capture(job.capture, title) as capture:
             result = _measure(job, reuse, Watch(progress, stop), capture)
     except ResultsError as error:
-        return Done("failed", str(error), unwritten=str(error))
-    done = Done(result.outcome, result.reason)
+        return JobEnd("failed", str(error), unwritten=str(error))
+    done = JobEnd(result.outcome, result.reason)
     if result.outcome == "incomplete" and not job.partial:
         return done
     try:
@@ -113,8 +114,10 @@ def _measure(job: Job, reuse: Reuse, watch: Watch, capture: ArmCapture | None) -
         return ArmResult(job.arm, "failed", f"{type(error).__name__}: {error}", stats={"traceback": trace})
 
 
-def run_jobs(jobs: Sequence[Job], *, workers: int, progress: Advance, finished: Callable[[Job, Done], None]) -> bool:
-    """Run all jobs; `finished` is called for each one in this thread. False if it was interrupted before all of
+def run_jobs(
+    jobs: Sequence[Job], *, workers: int, progress: JobAdvance, finished: Callable[[Job, JobEnd], None]
+) -> bool:
+    """Run all jobs; `finished` is called for each one in this thread. Returns False if it was interrupted before all of
     them ended: then running arms were stopped and kept, and those that never began were not run."""
     with interrupts() as stop:
         if workers == 1 or len(jobs) == 1:
@@ -132,7 +135,7 @@ def reuse_on_disk() -> Iterator[Reuse]:
 
 
 def _run_here(
-    jobs: Sequence[Job], progress: Advance, finished: Callable[[Job, Done], None], stop: threading.Event
+    jobs: Sequence[Job], progress: JobAdvance, finished: Callable[[Job, JobEnd], None], stop: threading.Event
 ) -> None:
     with reuse_on_disk() as reuse:
         for job in jobs:
@@ -142,12 +145,16 @@ def _run_here(
 
 
 def _run_in_workers(
-    jobs: Sequence[Job], workers: int, progress: Advance, finished: Callable[[Job, Done], None], stop: threading.Event
+    jobs: Sequence[Job],
+    workers: int,
+    progress: JobAdvance,
+    finished: Callable[[Job, JobEnd], None],
+    stop: threading.Event,
 ) -> None:
     waiting: queue.SimpleQueue[Job] = queue.SimpleQueue()
     for job in jobs:
         waiting.put(job)
-    messages: queue.SimpleQueue[tuple[Job, float | Done] | None] = queue.SimpleQueue()
+    messages: queue.SimpleQueue[tuple[Job, float | JobEnd] | None] = queue.SimpleQueue()
     servers = [_Server(waiting, messages, stop) for _ in range(workers)]
     for server in servers:
         server.start()
@@ -165,9 +172,9 @@ def _run_in_workers(
 
 def _attend(
     servers: "list[_Server]",
-    messages: "queue.SimpleQueue[tuple[Job, float | Done] | None]",
-    progress: Advance,
-    finished: Callable[[Job, Done], None],
+    messages: "queue.SimpleQueue[tuple[Job, float | JobEnd] | None]",
+    progress: JobAdvance,
+    finished: Callable[[Job, JobEnd], None],
     stop: threading.Event,
 ) -> None:
     """Pass on what the workers say until all have ended; a stop is passed on to them once."""
@@ -186,7 +193,7 @@ def _attend(
             running -= 1
             continue
         job, news = message
-        if isinstance(news, Done):
+        if isinstance(news, JobEnd):
             finished(job, news)
         else:
             progress(job, news)
@@ -198,7 +205,7 @@ class _Server(threading.Thread):
     def __init__(
         self,
         waiting: "queue.SimpleQueue[Job]",
-        messages: "queue.SimpleQueue[tuple[Job, float | Done] | None]",
+        messages: "queue.SimpleQueue[tuple[Job, float | JobEnd] | None]",
         stop: threading.Event,
     ) -> None:
         super().__init__(daemon=True)
@@ -221,7 +228,7 @@ class _Server(threading.Thread):
             self._messages.put(None)
 
     def ask_to_stop(self) -> None:
-        """The end of its input tells a worker to stop; one that does not is ended after STOP_PATIENCE."""
+        """Ask the worker to stop, by the end of its input. A worker that does not stop is ended after STOP_PATIENCE."""
         with self._lock:
             process = self._process
         if process is not None:
@@ -230,7 +237,7 @@ class _Server(threading.Thread):
             timer.daemon = True
             timer.start()
 
-    def _serve(self, job: Job) -> Done:
+    def _serve(self, job: Job) -> JobEnd:
         process = self._living_process()
         assert process.stdin is not None and process.stdout is not None
         try:
@@ -239,14 +246,14 @@ class _Server(threading.Thread):
             for line in process.stdout:
                 news = json.loads(line)
                 if isinstance(news, dict):
-                    return Done(**news)
+                    return JobEnd(**news)
                 self._messages.put((job, float(news)))
         except (OSError, ValueError):
             pass  # its pipe is gone: it has ended, or was told to
         code = process.wait()
         if self._stop_asked.is_set():
-            return Done("not run", "interrupted before anything was measured")
-        return Done("failed", f"its worker process ended with code {code}", died=True)
+            return JobEnd("not run", "interrupted before anything was measured")
+        return JobEnd("failed", f"its worker process ended with code {code}", died=True)
 
     def _living_process(self) -> "subprocess.Popen[str]":
         with self._lock:

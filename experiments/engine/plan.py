@@ -78,7 +78,7 @@ class Plan:
 
     @cached_property
     def fingerprint(self) -> str:
-        """The same for plans that give the same dataset."""
+        """A digest that is the same for plans that give the same dataset."""
         digest = hashlib.sha256(f"{self.frames} {self.quality} {self.world.name}".encode())
         for cell in self.cells:
             digest.update(cell.content.encode())
@@ -166,7 +166,7 @@ def with_fields(scenario: Scenario, fields: Mapping[str, Any]) -> Scenario:
 
 
 def _wrong_field(scenario: Scenario, fields: Mapping[str, Any], sentence: str) -> WrongField:
-    """The field that the sentence names is the wrong one; else the one without which the others fit."""
+    """The wrong field: the one that the sentence names, or else the one without which the others fit."""
     named = [path for path in fields if sentence.startswith((f"{path}: ", f"{path}.", f"{path}["))]
     path = max(named, key=len, default="")
     if not named:
@@ -211,7 +211,7 @@ def _put(content: dict[str, Any], path: str, value: Any) -> None:
 
 
 def _axis_value(value: Any) -> Value:
-    """How a value is called in the dataset: as it stands in the file; a table or a list as JSON."""
+    """The name of an axis value in the dataset: as it stands in the file; a table or a list as JSON."""
     return value if isinstance(value, str | int | float | bool) else json.dumps(value)
 
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from glassbench.experiments.account.arm_result import ArmResult
-from glassbench.experiments.engine.jobs import Done, Job, run_jobs
+from glassbench.experiments.engine.jobs import Job, JobAdvance, JobEnd, run_jobs
 from glassbench.experiments.engine.plan import Plan
-from glassbench.experiments.engine.progress import Advance, Progress, unwatched
+from glassbench.experiments.engine.progress import Advance, PlanProgress, unwatched
 from glassbench.experiments.results import dataset_folder as folder
 from glassbench.experiments.results.arm_folder import write_arm
 from glassbench.experiments.results.captures import CAPTURES
@@ -29,7 +29,7 @@ from glassbench.netem.live.processors import usable_processors
 
 MOST_REPORTED = 64  # cells of a plan of which each says how far it has come; of more, only that they ended
 
-RunCells = Callable[[Sequence[Job], Callable[[Job, Done], None], Callable[[Job, float], None]], bool]
+RunCells = Callable[[Sequence[Job], Callable[[Job, JobEnd], None], JobAdvance], bool]
 """Runs jobs, and calls back for each one that ended, and with the share of one that is done; False if it was
 interrupted before the last."""
 
@@ -87,25 +87,25 @@ def run_plan(
 
 def _windows(plan: Plan) -> dict[str, Any]:
     """The manifest's `trace_windows`: one per seed and point of the axes, if recorded traces are replayed."""
-    found: dict[str, dict[str, Any]] = {}
+    windows: dict[str, dict[str, Any]] = {}
     for cell, window in zip(plan.cells, trace_windows([cell.scenario for cell in plan.cells]), strict=True):
         if window is not None:
             place = {"seed": cell.scenario.seed, **({"axes": dict(cell.axes)} if cell.axes else {})}
-            found.setdefault(json.dumps(place), {**place, **window.record()})
-    return {"trace_windows": list(found.values())} if found else {}
+            windows.setdefault(json.dumps(place), {**place, **window.record()})
+    return {"trace_windows": list(windows.values())} if windows else {}
 
 
 def _run_missing(plan: Plan, path: Path, run_cells: RunCells, progress: Advance, *, capture: bool) -> None:
     total = len(plan.cells)
     done = folder.finished_cells(path, total, frames=plan.frames)
     if done:
-        progress(Progress("", 0.0, len(done), total))
+        progress(PlanProgress("", 0.0, len(done), total))
     died: list[Job] = []
 
     def advance(job: Job, share: float) -> None:
-        progress(Progress(job.label, share, len(done), total))
+        progress(PlanProgress(job.label, share, len(done), total))
 
-    def finished(job: Job, ended: Done) -> None:
+    def finished(job: Job, ended: JobEnd) -> None:
         if ended.unwritten is not None:
             raise OutputError(ended.unwritten)
         # Whose process ended may have kept its cell just before.
@@ -171,9 +171,7 @@ def _folder_name(number: int, arm: str) -> str:
 
 
 def _on_this_machine(workers: int) -> RunCells:
-    def run_cells(
-        jobs: Sequence[Job], finished: Callable[[Job, Done], None], advance: Callable[[Job, float], None]
-    ) -> bool:
+    def run_cells(jobs: Sequence[Job], finished: Callable[[Job, JobEnd], None], advance: JobAdvance) -> bool:
         return run_jobs(jobs, workers=workers, progress=advance, finished=finished) if jobs else True
 
     return run_cells

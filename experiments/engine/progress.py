@@ -1,12 +1,12 @@
-"""How far a plan has come, as whoever waits for it is told."""
+"""How far a plan has come, for whoever waits for it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Progress:
-    """Of the cell that moved last: its name, and the share of it that is done; and of all cells, those that ended."""
+class PlanProgress:
+    """The cell that moved last: its name, and the share of it that is done. And of all cells, how many have ended."""
 
     cell: str
     share: float
@@ -14,8 +14,8 @@ class Progress:
     total: int
 
 
-Advance = Callable[[Progress], None]
+Advance = Callable[[PlanProgress], None]
 
 
-def unwatched(progress: Progress) -> None:
-    """Nobody waits."""
+def unwatched(progress: PlanProgress) -> None:
+    """Takes progress for which nobody waits."""

@@ -1,4 +1,4 @@
-"""Running a scenario: every arm over the same network, into one run folder.
+"""Runs a scenario: every arm over the same network, into one run folder.
 
 run = glassbench.compare(trace="lte-driving", arms=["rtp", "quic-datagram"], duration=10)
 run = glassbench.run("scenario.toml")
@@ -59,8 +59,8 @@ def default_with(
     duration: str | float | None = None,
     seed: int | None = None,
 ) -> Scenario:
-    """The shipped scenario "default" with another trace, place in a recorded one ('90s') at the first capture, columns
-    of one that is a log, source, list of arms, duration (seconds or '20s') or seed.
+    """The shipped scenario "default" with changes: another trace, place in a recorded one ('90s') at the first capture,
+    columns of one that is a log, source, list of arms, duration (seconds or '20s') or seed.
 
     A trace that records no delay of its own gets DELAY in each direction, as `network.delay`. Raises ScenarioError.
     """
@@ -140,5 +140,5 @@ def _records_delay(plan: Scenario) -> bool:
 
 
 def _file_name(trace: str) -> str:
-    """A name for the run out of the name of a trace or its file."""
+    """A name for the run, made of the name of a trace or its file."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", Path(trace).stem).strip("-._")[:64] or "trace"

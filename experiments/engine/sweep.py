@@ -28,32 +28,32 @@ class Axis:
     place: KeyPath
 
 
-def _load_scenario(found: Any) -> Scenario:
-    if not isinstance(found, str):
-        raise invalid(f"a scenario is a text: the name of a shipped one, or a scenario file; found {found!r}")
+def _load_scenario(given: Any) -> Scenario:
+    if not isinstance(given, str):
+        raise invalid(f"a scenario is a text: the name of a shipped one, or a scenario file; found {given!r}")
     try:
-        return load(found)
+        return load(given)
     except ScenarioError as error:
         raise invalid(str(error)) from None
 
 
-def _check_seeds(found: Any) -> int | tuple[int, ...]:
-    if type(found) is int and 1 <= found <= MAX_CELLS:
-        return found
-    good = isinstance(found, list | tuple) and found and all(type(seed) is int and 0 <= seed < 2**63 for seed in found)
-    if not good or len(set(found)) != len(found):
+def _check_seeds(given: Any) -> int | tuple[int, ...]:
+    if type(given) is int and 1 <= given <= MAX_CELLS:
+        return given
+    good = isinstance(given, list | tuple) and given and all(type(seed) is int and 0 <= seed < 2**63 for seed in given)
+    if not good or len(set(given)) != len(given):
         raise invalid(
             "seeds are their number, such as 20, or a list of whole numbers from 0 on, each once, such as [1, 2, 3]; "
-            f"found {found if isinstance(found, str | int | float) else 'something else'!r}"
+            f"found {given if isinstance(given, str | int | float) else 'something else'!r}"
         )
-    return tuple(found)
+    return tuple(given)
 
 
-def _check_grid(found: Any) -> tuple[Axis, ...]:
-    if not isinstance(found, Mapping):
-        raise invalid(f"a grid is a table of fields and lists of values, found {found!r}")
+def _check_grid(given: Any) -> tuple[Axis, ...]:
+    if not isinstance(given, Mapping):
+        raise invalid(f"a grid is a table of fields and lists of values, found {given!r}")
     axes: dict[str, Axis] = {}
-    for axis in _axes(found, ()):
+    for axis in _axes(given, ()):
         if axis.path in axes:
             raise invalid(f"the field {axis.path!r} stands twice", *axis.place)
         axes[axis.path] = axis
@@ -61,7 +61,7 @@ def _check_grid(found: Any) -> tuple[Axis, ...]:
 
 
 def _axes(table: Mapping[str, Any], place: KeyPath) -> Iterator[Axis]:
-    """Fields by their path, whether it is written as one key or as tables in tables."""
+    """Fields by their path. They may be written as one key, or as tables in tables."""
     for key, value in table.items():
         here = (*place, key)
         if isinstance(value, Mapping) and value:
@@ -73,9 +73,12 @@ def _axes(table: Mapping[str, Any], place: KeyPath) -> Iterator[Axis]:
 
 
 class SweepSpec(Spec):
-    """A sweep file. `seeds` counts them from the scenario's own on, or lists them; `arms` take the place of the
+    """A sweep file.
+
+    `seeds` is a number of seeds, from the scenario's own on, or a list of them; `arms` take the place of the
     scenario's. `frames`: keep the ledger of each cell. `quality`: measure that of the pictures. `floor`: measure the
-    loss-free floor of each combination, too."""
+    loss-free floor of each combination, too.
+    """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
     scenario: Annotated[Scenario, PlainValidator(_load_scenario)]
@@ -87,7 +90,7 @@ class SweepSpec(Spec):
     floor: bool = True
 
     def plan(self) -> Plan:
-        """Its cells. Raises PlanError."""
+        """The plan of its cells. Raises PlanError."""
         scenario = self.scenario
         if self.arms is not None:
             scenario = with_fields(scenario, {"arms": [arm.table() for arm in self.arms]})

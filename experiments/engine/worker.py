@@ -1,6 +1,6 @@
-"""A worker process: jobs come in on stdin, one JSON a line; out go shares of progress and, for each job, how it ended.
+"""A worker process: jobs come in on stdin, one JSON a line; shares of progress and, for each job, how it ended go out.
 
-The end of stdin means stop: the running arm is broken off and what it measured is kept.
+The end of stdin means stop: the running arm is broken off, and what it measured is kept.
 """
 
 import json

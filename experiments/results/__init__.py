@@ -1,1 +1,1 @@
-"""Results: the format on disk, and what is made of it: statistics, pictures, the report."""
+"""Results: their format on disk, and what is made of them: statistics, pictures, the report."""

@@ -32,5 +32,5 @@ def answer(arms: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _number(value: object) -> float:
-    """What is no number ranks as infinite."""
+    """A number for ranking: what is no number counts as infinite."""
     return float(value) if isinstance(value, int | float) and not math.isnan(value) else math.inf

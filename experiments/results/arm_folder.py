@@ -19,7 +19,7 @@ FILES = ("ledger.parquet", "links.parquet", "flows.parquet", "estimates.parquet"
 
 
 def write_arm(place: Path, result: ArmResult) -> None:
-    """Keep what one arm gave. Raises ResultsError."""
+    """Write the result of one arm. Raises ResultsError."""
     make_folder(place, exist_ok=True)
     tables = {"ledger": result.ledger, "links": result.links, "flows": result.flows, "estimates": result.estimates}
     for name, table in tables.items():

@@ -36,7 +36,7 @@ _PACKETS_HELD = 1024  # until the secrets are there: a handshake is a dozen, and
 
 @contextmanager
 def open_capture(folder: Path | None, title: str) -> Iterator["ArmCapture | None"]:
-    """A capture, or none without a folder; whatever ends the arm, what was captured is written.
+    """A capture of an arm, or None without a folder. Whatever ends the arm, what was captured is written.
 
     Raises ResultsError, also at the end.
     """
@@ -51,10 +51,11 @@ def open_capture(folder: Path | None, title: str) -> Iterator["ArmCapture | None
 
 
 class ArmCapture:
-    """The `experiments.measure.capture.Capture` of one arm, in a folder of its own. Raises ResultsError.
+    """The `experiments.worlds.capture.Capture` of one arm, in a folder of its own. Raises ResultsError.
 
     Wireshark gives up a QUIC connection whose keys stand behind the packets that need them, and a server sends packets
-    that need all of them before the last is known. So the first packets wait for the keys; where none come, a few.
+    that need all of them before the last is known. So the first packets wait for the keys; if none come, only a few
+    wait.
     """
 
     def __init__(self, folder: Path, title: str) -> None:
@@ -76,7 +77,8 @@ class ArmCapture:
         return LinkCapture(self._pcapng, name, index=self._links - 1)
 
     def observer(self, end: Literal["sender", "receiver"], flow: str) -> "EndObserver":
-        """The end's keys go to the packets, its qlog to a file that is made if there is one."""
+        """The observer of an end: its keys go to the packets, and its qlog to a file that is made if there is a
+        qlog."""
         name = end if flow == MEDIA else f"{flow}-{end}"
         return EndObserver(partial(self._write, f"{name}.sqlog"), self._add_keys)
 
@@ -109,7 +111,7 @@ class ArmCapture:
             raise errors[0]
 
     def remove(self) -> None:
-        """The arm did not run: no empty files."""
+        """Delete the files of an arm that did not run: nobody needs empty ones."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _write_block(self, block: bytes) -> None:
@@ -141,7 +143,7 @@ class ArmCapture:
             self._link_file.write(block)
 
     def _write(self, name: str, text: str) -> None:
-        """To a file that is made when there is something to write."""
+        """Write to a file that is made when there is something to write."""
         file = self._files.get(name)
         if file is None:
             file = self._files[name] = StreamFile(self._folder / name)

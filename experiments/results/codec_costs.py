@@ -20,8 +20,8 @@ _STEPS = {
 def write_codec_costs(folder: Path, ledger: pd.DataFrame) -> tuple[Path, Path]:
     """Write both files into a folder: a line per frame of the video, the median over all arms and runs of the ledger.
 
-    A median, so that a moment in which the machine was busy is not repeated for ever; per frame, since keyframes cost
-    more. Raises ResultsError.
+    It is a median, so that a moment in which the machine was busy is not repeated for ever, and it is per frame, since
+    keyframes cost more. Raises ResultsError.
     """
     video = ledger[ledger["track"] == VIDEO_TRACK]
     for name, (begin, end) in _STEPS.items():

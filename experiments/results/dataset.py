@@ -32,7 +32,7 @@ from glassbench.experiments.worlds.links import LINK_WINDOW
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Many cells: arms over seeds and axes. Times in the summary are in ms, infinite for what never came."""
+    """Many cells: arms over seeds and axes. Times in the summary are in ms; a time that never came is infinite."""
 
     path: Path
     manifest: dict[str, Any]
@@ -99,7 +99,7 @@ class Dataset:
 
     @property
     def dependent(self) -> str:
-        """Why its runs are not independent of each other, so that no interval can be had of them; empty if they are."""
+        """Why its runs are not independent of each other, so that they give no interval; empty if they are."""
         return "" if self.overlap is None else self.overlap.dependent
 
     def where(self, **fields: Any) -> pd.DataFrame:
@@ -135,7 +135,7 @@ class Dataset:
         return self.frames("links", cells)
 
     def frames(self, name: str, cells: Sequence[int] | None = None, columns: list[str] | None = None) -> pd.DataFrame:
-        """The "ledger", "links", "flows" or "estimates" of these cells, or only some columns of it."""
+        """The "ledger", "links", "flows" or "estimates" of these cells, or some columns of it."""
         return self.tables.frames(name, cells, columns)
 
     def flow_numbers(self) -> pd.DataFrame:
@@ -171,8 +171,8 @@ class Dataset:
 
     @cached_property
     def notes(self) -> list[str]:
-        """What has to be said beside the numbers: of runs that overlap, and of the arms, over all measured cells; not
-        of the floor."""
+        """What has to be said beside the numbers: about runs that overlap, and about the arms, over all measured cells.
+        The floor has no notes here."""
         cells = self.summary[(self.summary["arm"] != FLOOR) & (self.summary["outcome"] == "measured")]
         of_arms = told((arm, self.notes_by_cell[cell]) for arm, cell in zip(cells["arm"], cells["cell"], strict=True))
         return [*self.overlap_notes, *of_arms, *self._floor_notes()]
@@ -183,12 +183,12 @@ class Dataset:
         return {cell: parsed(text, list) for cell, text in self.texts("notes").items()}
 
     def impairments(self) -> dict[int, dict[str, Any]]:
-        """By cell: what each direction was commanded to do and what it did, in packets. Empty for a cell that was not
-        measured."""
+        """By cell: what each direction of the network was told to do and what it did, in packets. Empty for a cell that
+        was not measured."""
         return {cell: parsed(text, dict) for cell, text in self.texts("impairments").items()}
 
     def scenario_of_all(self) -> dict[str, Any]:
-        """What was repeated over the seeds: the scenario that the manifest keeps, or that of the first cell."""
+        """The scenario that was repeated over the seeds: the one in the manifest, or that of the first cell."""
         kept = self.manifest.get("scenario")
         if isinstance(kept, dict):
             return kept
@@ -211,8 +211,9 @@ class Run:
 
     `summary` has a row per arm, `ledger` a row per arm and captured frame, `links` a row per arm, link and 100 ms,
     `flows` a row per arm, flow, link and 100 ms, `estimates` one per arm, flow and 100 ms. `arms` are the records of
-    the arms: outcome, reason, summary, flow_numbers, notes, stats, impairments. The floor is none of them, but
-    `floor`."""
+    the arms: outcome, reason, summary, flow_numbers, notes, stats, impairments. The floor is not among them; it is
+    `floor`.
+    """
 
     dataset: Dataset
     cells: tuple[int, ...]
@@ -237,7 +238,7 @@ class Run:
 
     @cached_property
     def summary(self) -> pd.DataFrame:
-        """The rows of the dataset's summary: infinite is what never came, missing what is undefined."""
+        """The rows of the dataset's summary. What never came is infinite, and what is undefined is missing."""
         rows = self._rows
         return rows[rows["arm"] != FLOOR].reset_index(drop=True)
 
@@ -265,7 +266,7 @@ class Run:
 
     @property
     def notes(self) -> list[str]:
-        """What has to be said of the arms beside their numbers."""
+        """What has to be said of the arms, beside their numbers."""
         notes = told((arm["arm"], arm["notes"]) for arm in self.arms)
         if self.floor.get("g2g_p95_ms") == math.inf:
             notes.append(f"{NO_FLOOR}, so p95 / floor is undefined")

@@ -51,9 +51,9 @@ def dataset_folder(path: Path, manifest: Mapping[str, Any]) -> Iterator[None]:
         _remove_drafts(path)
         _refuse_links(path)
         if (path / "manifest.json").exists():
-            found = read_json(path / "manifest.json")
-            _check_same(path, found, manifest)
-            if found.get("complete"):  # and killed before it had cleaned up
+            begun = read_json(path / "manifest.json")
+            _check_same(path, begun, manifest)
+            if begun.get("complete"):  # and killed before it had cleaned up
                 shutil.rmtree(path / "cells", ignore_errors=True)
         elif any(item.name != LOCK for item in path.iterdir()):
             raise ResultsError(f"cannot write results to {path}: it exists and is not a folder of results")
@@ -66,8 +66,8 @@ def dataset_folder(path: Path, manifest: Mapping[str, Any]) -> Iterator[None]:
 
 
 def new_place(path: Path) -> Path:
-    """Make the folder `path`, or `path-2` and so on if taken: what was measured is never written over. Raises
-    ResultsError."""
+    """Make the folder `path`, or `path-2` and so on if it is taken: nothing that was measured is ever overwritten.
+    Raises ResultsError."""
     make_folder(path.parent, exist_ok=True)
     for counter in range(1, 100_000):
         place = path if counter == 1 else path.with_name(f"{path.name}-{counter}")
@@ -90,7 +90,7 @@ def cell_place(path: Path, index: int) -> Path:
 
 
 def finished_cells(path: Path, count: int, *, frames: bool) -> set[int]:
-    """The cells that need not be run again: what cannot be read does not count."""
+    """The cells that need not be run again. A cell that cannot be read is not among them."""
     return {index for index in range(count) if is_finished(path, index, frames=frames)}
 
 
@@ -113,7 +113,7 @@ def finish(path: Path, axes: Sequence[Mapping[str, Any]], describe: Describe, *,
 
 
 def _finished_record(place: Path, *, frames: bool) -> dict[str, Any] | None:
-    """The record of a cell that is whole, as far as can be seen without reading its tables."""
+    """The record of a cell that seems whole; its tables are not read for this."""
     try:
         record = read_record(place)
     except ResultsError:
@@ -138,7 +138,7 @@ def _has_footer(file: Path) -> bool:
 
 
 def _write_summary(path: Path, axes: Sequence[Mapping[str, Any]], describe: Describe, *, frames: bool) -> None:
-    """The rows of _SUMMARY_ROWS cells are in memory at a time."""
+    """Write the summary. Only the rows of _SUMMARY_ROWS cells are in memory at a time."""
     types = axis_types(axes)
     with whole_file(path / "summary.parquet") as draft:
         writer: pq.ParquetWriter | None = None
@@ -180,7 +180,7 @@ def _merge(path: Path, name: str, count: int) -> None:
 
 
 def _joined(path: Path, name: str, count: int) -> Iterator[pa.Table]:
-    """The tables of so many cells that they have _ROWS rows, with the number of the cell in front."""
+    """Tables of several cells as one, until there are _ROWS rows, with the number of the cell in front."""
     waiting: list[pa.Table] = []
     for index in range(count):
         file = cell_place(path, index) / f"{name}.parquet"
@@ -197,7 +197,7 @@ def _joined(path: Path, name: str, count: int) -> Iterator[pa.Table]:
 
 
 def _read_cell(file: Path) -> pa.Table:
-    """A table of a cell. A damaged one is removed, so that the cell is run again by the next attempt."""
+    """A table of a cell. A damaged one is removed, so that the next attempt runs the cell again."""
     try:
         return read_columns(file)
     except (pa.ArrowException, OSError, RefusedTable):
@@ -207,7 +207,8 @@ def _read_cell(file: Path) -> pa.Table:
 
 
 def _refuse_links(path: Path) -> None:
-    """Cells are written into folders of the dataset, and not where a link in a folder of somebody else leads."""
+    """Refuse links: cells are written into folders of the dataset, and never where a link in a stranger's folder
+    leads."""
     cells = path / "cells"
     for folder in (cells, *(cells.iterdir() if cells.is_dir() else ())):
         if folder.is_symlink():
@@ -215,25 +216,25 @@ def _refuse_links(path: Path) -> None:
 
 
 def _remove_drafts(path: Path) -> None:
-    """What a killed process had begun to write. Nobody else writes here: we hold the lock."""
+    """Delete what a killed process had begun to write. Nobody else writes here, since we hold the lock."""
     for draft in path.glob("*.part"):
         with suppress(OSError):
             draft.unlink()
 
 
-def _check_same(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    check_schema(path, found)
-    if found.get("fingerprint") != wanted["fingerprint"]:
+def _check_same(path: Path, begun: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    check_schema(path, begun)
+    if begun.get("fingerprint") != wanted["fingerprint"]:
         raise ResultsError(
-            f"{path} holds other cells than this plan asks for ({found.get('cells')} of plan {found.get('name')!r}); "
+            f"{path} holds other cells than this plan asks for ({begun.get('cells')} of plan {begun.get('name')!r}); "
             "remove that folder or name another one"
         )
-    if found.get("files", {}) != wanted.get("files", {}):
+    if begun.get("files", {}) != wanted.get("files", {}):
         raise ResultsError(
             f"{path} was begun with another content of a file that its scenarios name "
             f"({', '.join(wanted.get('files', {})) or 'it is gone'}); remove that folder or name another one"
         )
-    before, now = found.get("versions"), wanted["versions"]
+    before, now = begun.get("versions"), wanted["versions"]
     if before != json.loads(json.dumps(now)):
         differ = [name for name in now if not isinstance(before, dict) or before.get(name) != now[name]]
         raise ResultsError(

@@ -1,4 +1,4 @@
-"""What a dataset says about its arms: their latencies by run, compared as `experiments.statistics` does it."""
+"""What a dataset says about its arms: their latencies by run, compared by `experiments.results.statistics`."""
 
 from collections.abc import Sequence
 
@@ -19,8 +19,8 @@ MEASURED = ("measured",)
 def evidence(dataset: Dataset, *, share: float = 0.95, track: int = VIDEO_TRACK) -> Comparison:
     """Compare the arms of a dataset over its runs, or, if it has one run, over blocks of ten seconds of it.
 
-    `share` is the percentile of glass-to-glass latency. Arms that were not measured with every seed are left out: they
-    have no pair. Raises ResultsError if the dataset has axes, keeps no frames, or has no arm that was measured.
+    `share` is the percentile of glass-to-glass latency. Arms that were not measured with every seed have no pair and
+    are left out. Raises ResultsError if the dataset has axes, keeps no frames, or has no arm that was measured.
     """
     if dataset.axes:
         raise ResultsError(
@@ -36,7 +36,7 @@ def evidence(dataset: Dataset, *, share: float = 0.95, track: int = VIDEO_TRACK)
 
 
 def sizing(runs: int) -> str:
-    """What so many runs can say of the worst one: Wilks 1941."""
+    """What `runs` runs can say of the worst one (Wilks 1941)."""
     share = 0.05 ** (1 / runs)
     return (
         f"The worst of {runs} runs bounds {share:.0%} of all runs with 95 % confidence; "

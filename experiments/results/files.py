@@ -25,7 +25,8 @@ class ResultsError(ValueError):
 
 
 class OutputError(ResultsError):
-    """What could have been written could not: the disk is full or broken. No fault of what was asked for."""
+    """The machine would not take what was to be written: the disk is full or broken. What was asked for is not at
+    fault."""
 
 
 NOT_TAKEN = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO))
@@ -33,12 +34,12 @@ NOT_TAKEN = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO))
 
 
 def unwritable(what: object, error: OSError) -> ResultsError:
-    """What to raise when that, such as a path, cannot be written."""
+    """The error to raise when something, such as a path, cannot be written."""
     return (OutputError if error.errno in NOT_TAKEN else ResultsError)(f"cannot write {what}: {_reason(error)}")
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:
-    """Write Parquet without anything that differs from day to day, as times and versions. Raises ResultsError."""
+    """Write Parquet without anything that differs from day to day, such as times and versions. Raises ResultsError."""
     content = pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata(None)
     sink = pa.BufferOutputStream()
     pq.write_table(content, sink, compression="zstd")
@@ -97,7 +98,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def _whole(digits: str) -> int:
-    """Numbers that no float holds are none of ours, and would end every reader that formats them."""
+    """Refuse numbers that no float holds: we never write one, and one would end every reader that formats it."""
     if len(digits) > _MOST_DIGITS:
         raise ValueError(f"a number has {len(digits)} digits, at most {_MOST_DIGITS} are accepted")
     return int(digits)

@@ -1,6 +1,6 @@
-"""Numbers in JSON, which has no infinity: infinite is the text "Infinity", as in ProtoJSON; null is undefined alone.
+"""Numbers in JSON, which has no infinity. Infinite is the text "Infinity", as in ProtoJSON, and null means undefined.
 
-The text sorts behind every number in jq, as an infinite latency should, and is no number below a limit; `float()`,
+In jq the text sorts behind every number, as an infinite latency should, and is not below any limit. `float()`,
 JavaScript's `Number()` and pandas' `to_numeric` read it.
 """
 
@@ -32,7 +32,8 @@ def numbers_of(table: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def no_number(text: str) -> float:
-    """What `json.loads` is to do with NaN and Infinity as they stand in Python, and not in JSON. Raises ValueError."""
+    """What `json.loads` calls for NaN and Infinity as Python writes them, which JSON does not have. Raises
+    ValueError."""
     raise ValueError(f"{text} is not a number of JSON")
 
 

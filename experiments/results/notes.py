@@ -10,10 +10,10 @@ _NUMBER = re.compile(r"\d+(\.\d+)?")
 
 
 def told(cells: Iterable[tuple[str, Any]]) -> list[str]:
-    """The notes of (arm, its notes), a pair per arm of a run, or per arm and run of a dataset.
+    """Sentences for the notes of `(arm, its notes)`: a pair per arm of a run, or per arm and run of a dataset.
 
-    A sentence that belongs to all is told without their names. Of notes of one arm that differ in their numbers only,
-    the first is told, with the number of runs that have one.
+    A sentence that belongs to all arms is told without their names. Of notes of one arm that differ in their numbers
+    only, the first is told, with the number of runs that have one.
     """
     runs: dict[str, int] = {}
     alike: dict[tuple[str, str], list[str]] = {}  # by arm and the sentence without its numbers

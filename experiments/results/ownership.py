@@ -1,4 +1,4 @@
-"""Whose a folder of results is: the mark that this program made it, and the lock of the process that writes into it."""
+"""Who owns a folder of results: the mark that this program made it, and the lock of the process that writes into it."""
 
 import fcntl
 import os

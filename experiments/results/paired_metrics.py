@@ -17,7 +17,7 @@ LEVEL = 0.05
 
 
 @dataclass(frozen=True)
-class Row:
+class PairedRow:
     """One metric of one pair of arms: A and B in a typical run (median), and A less B. Without a `p_value` the runs are
     not independent, and the interval of the difference is none."""
 
@@ -41,13 +41,13 @@ class Row:
 
 def paired_rows(
     pairs: Sequence[tuple[str, pd.DataFrame, pd.DataFrame]], *, rng: np.random.Generator, independent: bool = True
-) -> list[Row]:
+) -> list[PairedRow]:
     """Every metric of every (name, rows of A, rows of B); the rows are of a dataset's summary, pair by pair of runs.
 
     Holm's adjustment is over all of them; runs that are not `independent` are not tested. Pairs of which one was not
     measured are left out. Raises ResultsError if none is left.
     """
-    found = []
+    measured = []
     for name, a, b in pairs:
         both = (a["outcome"].to_numpy() == "measured") & (b["outcome"].to_numpy() == "measured")
         if not both.any():
@@ -55,11 +55,11 @@ def paired_rows(
         for metric in in_view("paired"):
             values_a, values_b = values_of(a[both], metric), values_of(b[both], metric)
             paired = compare_paired(values_a, values_b, rng=rng)
-            found.append((name, metric, float(np.median(values_a)), float(np.median(values_b)), paired))
+            measured.append((name, metric, float(np.median(values_a)), float(np.median(values_b)), paired))
     if not independent:
-        return [Row(*columns, None) for columns in found]
-    adjusted = holm([paired.p_value for *_, paired in found])
-    return [Row(*columns, p_value) for columns, p_value in zip(found, adjusted, strict=True)]
+        return [PairedRow(*columns, None) for columns in measured]
+    adjusted = holm([paired.p_value for *_, paired in measured])
+    return [PairedRow(*columns, p_value) for columns, p_value in zip(measured, adjusted, strict=True)]
 
 
 def values_of(rows: pd.DataFrame, metric: Metric) -> NDArray[np.float64]:

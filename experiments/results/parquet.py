@@ -22,7 +22,7 @@ _ROWS = 1 << 16  # that are unpacked at a time
 
 
 class RefusedTable(ValueError):
-    """A table that is larger than one may be, or that has columns whose size cannot be told; what is wrong, in words
+    """A table that is too large, or that has columns whose size cannot be told. Its text says what is wrong, in words
     that follow "the file"."""
 
 
@@ -39,13 +39,13 @@ def read_columns(path: Path, columns: Sequence[str] | None = None, *, rows: ds.E
         texts = [column.name for column in map(stored.schema.column, range(len(schema))) if _is_text(column)]
         fragment = ds.ParquetFileFormat(dictionary_columns=texts).make_fragment(file)
         names = schema.names if columns is None else list(columns)
-        found = fragment.scanner(columns=names, filter=rows, batch_size=_ROWS, use_threads=False)
+        scanner = fragment.scanner(columns=names, filter=rows, batch_size=_ROWS, use_threads=False)
         batches, size = [], 0
-        for batch in found.to_batches():
+        for batch in scanner.to_batches():
             size += sum(map(_size, batch.columns))
             _check_size(size)
             batches.append(batch)
-        table = pa.Table.from_batches(batches, found.projected_schema)
+        table = pa.Table.from_batches(batches, scanner.projected_schema)
         return table.cast(pa.schema([schema.field(name) for name in table.column_names]))
 
 
@@ -56,7 +56,7 @@ def column_names(path: Path) -> list[str]:
 
 
 def _check_columns(stored: pq.FileMetaData, schema: pa.Schema) -> None:
-    """Each has one value a row, of a size that is fixed or counted."""
+    """Refuse columns, unless each has one value a row, of a size that is fixed or counted."""
     if stored.num_columns != len(schema) or len(set(schema.names)) != len(schema):
         raise RefusedTable("has columns inside of columns, or two of one name")
     for column in map(stored.schema.column, range(len(schema))):

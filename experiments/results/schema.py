@@ -1,5 +1,8 @@
-"""The version of results on disk. It is raised whenever a column, a number or a fate means something else than before,
-so that nothing is read with another meaning than it was written with."""
+"""The version of results on disk.
+
+It is raised whenever a column, a number or a fate changes its meaning, so that results are only read with the meaning
+with which they were written.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +14,7 @@ SCHEMA = 4
 
 
 def check_schema(file: Path, manifest: Mapping[str, Any]) -> None:
-    """Raises ResultsError for the manifest of another version."""
+    """Raises ResultsError for the manifest of another version of the format."""
     if manifest.get("schema") != SCHEMA:
         raise ResultsError(
             f"{file} has schema {manifest.get('schema')!r}; this version of Glassbench reads {SCHEMA}: measure again, "

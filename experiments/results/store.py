@@ -42,12 +42,12 @@ class Entry:
     damage: str | None = None
 
     def size_bytes(self) -> int:
-        """What the folder takes on the disk."""
+        """How many bytes the folder has on the disk."""
         return sum(file.lstat().st_size for file in self.path.rglob("*") if file.is_file())
 
 
 def runs(root: Path) -> list[Entry]:
-    """All results below `root`, by path. A damaged one is in the list, and says so. Raises ResultsError if
+    """All results below `root`, by path. A damaged one is in the list and says that it is. Raises ResultsError if
     `root` is no folder."""
     if not root.is_dir():
         raise ResultsError(f"{root} is not a folder; results are kept in a folder such as results/")
@@ -88,7 +88,7 @@ def frames(root: Path, entries: Sequence[Entry]) -> ds.Dataset:
 
 
 def why_kept(entry: Entry) -> str | None:
-    """Why a folder is not to be removed; None if it may be."""
+    """Why a folder must not be removed; None if it may be."""
     if not entry.ours:
         return "its manifest does not say that Glassbench made it"
     try:
@@ -117,7 +117,7 @@ def remove(entry: Entry) -> None:
 
 
 def _folders(root: Path, depth: int) -> Iterator[Path]:
-    """Folders with a manifest; none is looked for inside of one."""
+    """Folders with a manifest. Nobody looks for more inside of one."""
     if (root / "manifest.json").exists():
         yield root
         return

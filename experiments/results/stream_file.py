@@ -11,7 +11,7 @@ _BUFFER_BYTES = 64 * 2**10
 
 
 class StreamFile:
-    """Bytes to disk, at most _BUFFER_BYTES and one piece of them in memory.
+    """Writes bytes to disk, with at most _BUFFER_BYTES and one piece of them in memory.
 
     Only `check` and `close` raise, because protocol code that writes would take an exception for its peer's fault.
     After an error nothing more is written; what is there ends behind a whole piece.
@@ -65,7 +65,7 @@ class StreamFile:
             self._whole_bytes += written
 
     def _cut_behind(self, pieces: list[bytes], written: int) -> None:
-        """Take the part of a piece away that was written last."""
+        """Remove the part of a piece that was written last."""
         assert self._file is not None
         ends = [end for end in accumulate(map(len, pieces)) if end <= written]
         with suppress(OSError):

@@ -1,4 +1,4 @@
-"""What results are of, for the titles of tables, pages and figures: what the scenarios hold, seeds and world."""
+"""What results are about, for the titles of tables, pages and figures: what the scenarios say, seeds and world."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from glassbench.experiments.worlds.table import VIRTUAL
 
 
 def subject(results: Dataset | Run) -> str:
-    """What results are of, as far as all their cells share it."""
+    """What results are about, as far as all their cells share it."""
     seeds = sorted({int(seed) for seed in results.summary["seed"]})
     manifest = results.manifest
     of_seeds = f"{'seed' if len(seeds) == 1 else 'seeds'} {_range(seeds)}"

@@ -63,8 +63,8 @@ class Merged:
             if names != ["cell"]:  # which is all that a table has of which no cell has rows
                 _check_columns(file, types if columns is None else columns, names)
             table = read_columns(file, columns, rows=chosen)
-        found: pd.DataFrame = table.to_pandas()
-        return _typed(file, found, types) if columns is None and len(found) else found
+        rows_read: pd.DataFrame = table.to_pandas()
+        return _typed(file, rows_read, types) if columns is None and len(rows_read) else rows_read
 
 
 class Loose:

@@ -1,6 +1,6 @@
 """What manifests say of the windows of recorded traces: `trace_windows`, one per seed and point of the axes.
 
-Manifests come from files, so what is none of ours is left out.
+Manifests come from files, so a window that we would not write is left out.
 """
 
 import json
@@ -30,7 +30,7 @@ def overlap_of(manifest: Mapping[str, Any]) -> Overlap | None:
         overlap([one["start_s"] for one in windows], length=windows[0]["length_s"], period=windows[0]["period_s"])
         for windows in points.values()
     ]
-    return max(of_points, key=lambda found: (bool(found.dependent), found.overlapping, found.runs), default=None)
+    return max(of_points, key=lambda there: (bool(there.dependent), there.overlapping, there.runs), default=None)
 
 
 def _windows(manifest: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

@@ -13,17 +13,17 @@ PACKAGES = ("glassbench", "numpy", "pandas", "pyarrow", "av", "aioquic", "crypto
 
 def versions() -> dict[str, str]:
     """Versions by name, for the manifest."""
-    found = {"python": platform.python_version(), "platform": platform.platform()}
+    of_packages = {"python": platform.python_version(), "platform": platform.platform()}
     for package in PACKAGES:
         try:
-            found[package] = version(package)
+            of_packages[package] = version(package)
         except PackageNotFoundError:
-            found[package] = "not installed as a package"
-    return {**found, "source": _source_digest(), **_codec_versions()}
+            of_packages[package] = "not installed as a package"
+    return {**of_packages, "source": _source_digest(), **_codec_versions()}
 
 
 def _source_digest() -> str:
-    """Of all our Python files: what was measured before and after a change must not be taken for one thing."""
+    """A digest of all our Python files: results of before and after a change must not be taken for the same."""
     root = Path(__file__).parents[2]
     digest = hashlib.sha256()
     for room in ROOMS:
@@ -36,7 +36,7 @@ def _codec_versions() -> dict[str, str]:
     import av
     from av.video.codeccontext import VideoCodecContext
 
-    found = {"ffmpeg": av.ffmpeg_version_info}
+    of_codecs = {"ffmpeg": av.ffmpeg_version_info}
     # x264 says its version in no interface, but writes it into the first frame of every stream.
     context = VideoCodecContext.create("libx264", "w")
     context.width, context.height, context.pix_fmt = 32, 32, "yuv420p"
@@ -44,5 +44,5 @@ def _codec_versions() -> dict[str, str]:
     context.options = {"preset": "ultrafast", "tune": "zerolatency"}
     packets = context.encode(av.VideoFrame(32, 32, "yuv420p"))
     match = re.search(rb"x264 - (core [0-9]+[ r0-9a-f]*)", b"".join(bytes(packet) for packet in packets))
-    found["x264"] = match.group(1).decode().strip() if match else "unknown"
-    return found
+    of_codecs["x264"] = match.group(1).decode().strip() if match else "unknown"
+    return of_codecs

@@ -20,7 +20,7 @@ class ArmSpec(Spec):
     options: tuple[tuple[str, Option], ...] = ()
 
     def table(self) -> dict[str, Any]:
-        """As it stands in a scenario."""
+        """The table that stands for it in a scenario."""
         return {"transport": self.transport, "label": self.label, **dict(self.options)}
 
 

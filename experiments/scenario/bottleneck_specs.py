@@ -1,4 +1,4 @@
-"""Elements that limit the rate and have a queue: of a constant rate, or after a trace."""
+"""Elements that limit the rate and have a queue: one of a constant rate, and one that follows a trace."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -47,9 +47,12 @@ TraceName = Annotated[str, checked(_check_trace)]
 
 
 class TraceSpec(RandomSpec):
-    """A bottleneck that follows a trace, its downlink or uplink as the path does, with the delay and the loss that the
-    trace records, if it does. A connection that begins ahead of the first capture meets the same part of the trace as
-    the media do from there on, so what stands before that part decides nothing. `columns` names those of a log."""
+    """A bottleneck that follows a trace: its downlink or uplink, as the direction of the path is, with the delay and
+    the loss that the trace records.
+
+    A connection that begins ahead of the first capture meets the same part of the trace as the media do from there on,
+    so what stands before that part decides nothing. `columns` names those of a log.
+    """
 
     element: Literal["trace"] = "trace"
     trace: Annotated[TraceName, TRACE]
@@ -82,7 +85,7 @@ class TraceSpec(RandomSpec):
         return self.model_copy(update={"loss": False})
 
     def sample(self, direction: Direction) -> Trace:
-        """What the trace says of one direction; of a generated one, in one short drive."""
+        """What the trace says of one direction. A generated trace is sampled in one short drive."""
         pair = _open(self.trace, self.columns, 0, 1.0)
         return pair.down if direction == "down" else pair.up
 
@@ -108,7 +111,7 @@ def check_trace(name: str, columns: str | None, *, fields: tuple[str, str]) -> N
 
 
 def _open(name: str, columns: str | None, seed: int, duration: float) -> TracePair:
-    """A trace; files know neither seed nor duration, and one is read once until it changes."""
+    """The trace of that name. A file knows neither seed nor duration, and is read once until it changes."""
     if name in GENERATORS:
         return _open_once(name, columns, seed, duration, ())
     return _open_once(name, columns, 0, 1.0, _state_of_files(name))
@@ -121,8 +124,8 @@ def _open_once(name: str, columns: str | None, seed: int, duration: float, state
 
 def _state_of_files(name: str) -> tuple[object, ...]:
     """What tells the files of a trace from others of the same name, and from themselves before a change."""
-    found = find(Path(name))
-    if found is None:
+    file = find(Path(name))
+    if file is None:
         return ()
-    files = [path.absolute() for path in (found, sibling(found)) if path is not None]
+    files = [path.absolute() for path in (file, sibling(file)) if path is not None]
     return tuple((path, (stat := path.stat()).st_mtime_ns, stat.st_size) for path in files)

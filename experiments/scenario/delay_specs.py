@@ -1,4 +1,4 @@
-"""Elements that delay packets: constant, drawn anew for each packet, correlated in time, or out of order."""
+"""Elements that delay packets: by a constant, anew for each packet, correlated in time, or out of order."""
 
 from typing import Literal
 

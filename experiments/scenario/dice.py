@@ -9,7 +9,7 @@ def generator(seed: int, *purpose: str) -> np.random.Generator:
     """The stream of a purpose, such as ("network", "down", "loss-episodes", "loss", "0").
 
     The purpose is a key of numpy's SeedSequence. The CRC-32 of its name stands for it, because Python's own hash of a
-    text is another one in each process.
+    text differs from process to process.
     """
     return np.random.default_rng(_sequence(seed, purpose))
 

@@ -1,4 +1,4 @@
-"""What the elements of a path have in common, as a scenario names them; `elements.py` has the table."""
+"""What the elements of a path have in common, as a scenario writes them; `elements.py` has the table."""
 
 import json
 import re
@@ -79,12 +79,12 @@ class ElementSpec(Spec):
 
 
 class RandomSpec(ElementSpec):
-    """An element that throws dice. They are named after its kind and its `name`; without a name, after what it says."""
+    """An element that throws dice. Its kind and its `name` name them; without a name, the values of its fields do."""
 
     name: Name | None = None
 
     @property
     def dice(self) -> str:
-        """What tells its dice from those of its kind. A queue throws none, so it is not part of it."""
+        """What tells its dice from those of others of its kind. A queue throws no dice, so it is not part of it."""
         said = self.model_dump(mode="json", exclude={"name", "queue"}, exclude_defaults=True)
         return self.name or json.dumps(said, sort_keys=True)

@@ -19,7 +19,7 @@ from glassbench.experiments.scenario.loss_specs import (
     SizeLimitSpec,
 )
 from glassbench.experiments.scenario.schema import chosen_by, dumped
-from glassbench.transport.plugins import Table
+from glassbench.transport.plugins import PluginTable
 
 _OWN: tuple[type[ElementSpec], ...] = (
     TraceSpec,
@@ -48,11 +48,13 @@ def _plugin(name: str, loaded: object) -> type[ElementSpec]:
 
 
 def name_of(spec: type[ElementSpec]) -> str | None:
-    """What stands in the field `element` of such an element; None for a class without it."""
+    """The value of the field `element` for such an element; None for a class without the field."""
     field = spec.model_fields.get("element")
     return field.default if field is not None and isinstance(field.default, str) else None
 
 
-ELEMENTS: Table[type[ElementSpec]] = Table("glassbench.elements", {str(name_of(spec)): spec for spec in _OWN}, _plugin)
+ELEMENTS: PluginTable[type[ElementSpec]] = PluginTable(
+    "glassbench.elements", {str(name_of(spec)): spec for spec in _OWN}, _plugin
+)
 
 AnyElement = Annotated[ElementSpec, chosen_by("element", ELEMENTS), dumped]

@@ -68,7 +68,7 @@ class LossEpisodesSpec(RandomSpec):
 
 
 class OutageWindow(Spec):
-    """One outage, from the first capture on."""
+    """One outage; its start is after the first capture."""
 
     start: Duration
     duration: PositiveDuration
@@ -101,7 +101,7 @@ class PolicerSpec(ElementSpec):
 
 
 class SizeLimitSpec(ElementSpec):
-    """A smaller MTU on the path from an instant on, `start` after the first capture, that nobody is told of."""
+    """A smaller MTU on the path, of which nobody is told, from `start` after the first capture on."""
 
     loses = True
     said = ("size", "packets up to {largest}")

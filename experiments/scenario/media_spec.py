@@ -40,10 +40,10 @@ def _check_decode_cost(name: Any) -> Any:
 class VideoSpec(Spec):
     """What is filmed, encoded and shown.
 
-    `source` is a name of `glass list sources`, a video file, or "sizes:FILE"; it decides what is None of `fps`, `width`
-    and `height`. `keyframe_interval` is in frames; without it there are keyframes on request only. `vbv` is the depth
-    of the encoder's rate control. The costs name models of `sender.cost`. `deadline` counts from capture to display:
-    a frame past it is late, and not displayed.
+    `source` is a name of `glass list sources`, a video file, or "sizes:FILE"; it decides those of `fps`, `width` and
+    `height` that are None. `keyframe_interval` is in frames; without it there are keyframes on request only. `vbv` is
+    the depth of the encoder's rate control. The costs name models of `sender.cost`. `deadline` counts from capture to
+    display: a frame past it is late, and not displayed.
     """
 
     source: Annotated[str, SOURCE]

@@ -28,8 +28,8 @@ class NamedFile(NamedTuple):
 
 @dataclass(frozen=True)
 class NamesFile:
-    """The marker of a field: what its text names, with the columns of a log; None if that is no file. `columns` is the
-    field beside it that has these."""
+    """The marker of a field whose text may name a file. `look` gives what a text names, with the columns of a log, or
+    None if that is no file. `columns` is the field beside it that has the columns."""
 
     look: Callable[[str, str | None], NamedFile | None]
     columns: str | None = None
@@ -42,9 +42,11 @@ def named_files(*specs: Spec) -> list[Path]:
 
 
 def digests(specs: Iterable[Spec]) -> dict[str, str]:
-    """A digest of what each of the named files says: of a trace and of recorded sizes and costs the values, so that
-    comments, line ends and a byte order mark are no part of it; of a video the bytes. The digest of a trace is of both
-    its directions. Raises OSError, and ValueError for a file that says nothing."""
+    """A digest of what each of the named files says. Of a trace and of recorded sizes and costs it is of the values, so
+    that comments, line ends and a byte order mark make no difference; of a video it is of the bytes.
+
+    The digest of a trace is of both its directions. Raises OSError, and ValueError for a file that says nothing.
+    """
     return {str(named.paths[0]): named.digest() for named in _named(specs)}
 
 
@@ -71,7 +73,7 @@ def _fields(value: object) -> Iterator[tuple[NamesFile, str, str | None]]:
 
 
 def _markers(parts: tuple[Any, ...]) -> Iterator[NamesFile]:
-    """Those in a type: `Annotated[str, TRACE]` may be a part of a union."""
+    """The markers in a type: `Annotated[str, TRACE]` may be a part of a union."""
     for part in parts:
         if isinstance(part, NamesFile):
             yield part

@@ -61,7 +61,7 @@ class NetworkSpec(SegmentSpec):
         return (MAIN, *named) if self.has_elements or not named else named
 
     def without_loss(self) -> Self:
-        """The loss-free network: the same bottlenecks, queues and delays, and nothing that loses or doubles packets."""
+        """The loss-free network: the same bottlenecks, queues and delays, without all that loses or doubles packets."""
         own = super().without_loss() if self.has_elements else self
         return own.model_copy(update={"segments": tuple(segment.without_loss() for segment in self.segments)})
 

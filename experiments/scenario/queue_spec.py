@@ -28,7 +28,7 @@ class DropTailSpec(Spec):
 
 
 class CoDelSpec(Spec):
-    """Drops by the time that packets have waited (RFC 8289), and at the tail what exceeds `bytes`."""
+    """Drops by the time that packets have waited (RFC 8289). What exceeds `bytes` is dropped at the tail."""
 
     discipline: Literal["codel"] = "codel"
     bytes: Size = 1_500_000.0

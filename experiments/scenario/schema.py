@@ -12,7 +12,8 @@ from glassbench.transport.plugins import PluginError
 
 
 class Spec(BaseModel):
-    """A part of a scenario: a frozen value, equal to another if all its fields are; unknown fields are refused."""
+    """A part of a scenario: a frozen value, equal to another if all their fields are equal. Unknown fields are
+    refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
@@ -42,12 +43,12 @@ def invalid(message: str, *path: str | int) -> PydanticCustomError:
     return PydanticCustomError("scenario", "{message}", {"message": message, "path": path})
 
 
-def unknown(what: str, found: object, accepted: Iterable[str]) -> str:
-    """The sentence about a name that is not known, with the nearest one that is."""
+def unknown(what: str, given: object, accepted: Iterable[str]) -> str:
+    """The sentence about a name that is not known, with the nearest one that is known."""
     names = list(accepted)
-    near = difflib.get_close_matches(str(found), names, n=1)
+    near = difflib.get_close_matches(str(given), names, n=1)
     hint = f" (did you mean {near[0]!r}?)" if near else ""
-    return f"unknown {what} {found!r}{hint}; accepted: {', '.join(names)}"
+    return f"unknown {what} {given!r}{hint}; accepted: {', '.join(names)}"
 
 
 def checked(check: Callable[[Any], Any]) -> BeforeValidator:
@@ -63,7 +64,7 @@ def checked(check: Callable[[Any], Any]) -> BeforeValidator:
 
 
 def chosen_by(tag: str, table: Mapping[str, type[Spec]], *, default: str | None = None) -> PlainValidator:
-    """A table whose field `tag` names one of the models in `table`, which is looked at when there is a value."""
+    """A table whose field `tag` names one of the models in `table`. The table is looked at when there is a value."""
 
     def validate(value: Any) -> Spec:
         if isinstance(value, Spec) and isinstance(value, table.get(getattr(value, tag, ""), ())):

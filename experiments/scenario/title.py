@@ -31,9 +31,9 @@ _SUBJECTS = (
 
 
 def title(*scenarios: Scenario, network: bool = True) -> str:
-    """Clip, length, rate, network and deadline, as far as all of these scenarios share them; arms and seeds apart.
+    """Clip, length, rate, network and deadline, as far as all of these scenarios share them, but not arms and seeds.
 
-    Without `network` nothing is said of it, for a run over a network that no scenario describes.
+    Without `network` nothing is said of the network: no scenario describes it then.
     """
     distinct = {(one.video, one.duration, one.playout, one.network, one.flow): one for one in scenarios}
     first, *others = [_said(one, network=network) for one in distinct.values()]
@@ -43,7 +43,7 @@ def title(*scenarios: Scenario, network: bool = True) -> str:
 
 
 def _said(scenario: Scenario, *, network: bool) -> dict[str, str]:
-    """A text by its subject, in the order of the line."""
+    """What is said of a scenario, a text by its subject, in the order of the line."""
     video = scenario.video
     said = {"clip": _file(video.source), "length": _duration(scenario.duration)}
     if not video.source.startswith("sizes:"):  # recorded sizes have the rate that they have
@@ -136,5 +136,5 @@ def _duration(seconds: float) -> str:
 
 
 def _spaced(text: str) -> str:
-    """Each number apart from its unit."""
+    """The text with a space between each number and its unit."""
     return re.sub(r"(?<=\d)(?=[A-Za-z%])", " ", text)

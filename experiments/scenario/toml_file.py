@@ -1,4 +1,5 @@
-"""Reading a TOML file into a model: one sentence with file and line, field, what was found, and what is accepted."""
+"""Reads a TOML file into a model. A mistake is one sentence with file and line, field, what was found, and what is
+accepted."""
 
 import errno
 import tomllib
@@ -45,13 +46,13 @@ def parse_model(model: type[Model], text: str, *, file: str, what: str, error: t
     except ValidationError as reason:
         line, place, sentence = min(
             ((line_of(lines, place), place, sentence) for place, sentence in _mistakes(reason)),
-            key=lambda found: found[0],
+            key=lambda mistake: mistake[0],
         )
         raise error(f"{file}:{line}: {_name(place)}{sentence}") from None
 
 
 def placed(text: str, place: KeyPath, sentence: str, *, file: str) -> str:
-    """A sentence about a place of a valid TOML text, as `parse_model` would say it."""
+    """A sentence about a place of a valid TOML text, in the form in which `parse_model` says it."""
     return f"{file}:{line_of(key_lines(text), place)}: {_name(place)}{sentence}"
 
 

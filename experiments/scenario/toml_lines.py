@@ -1,7 +1,7 @@
 """On which line of a TOML file each key stands: `tomllib` gives values without places.
 
-A reader of valid TOML only (`tomllib` has checked it first), so it needs to know where keys and values begin and end
-and nothing else of the language (toml.io v1.0.0).
+It reads only valid TOML (`tomllib` has checked it first). So it needs to know only where keys and values begin and end
+(toml.io v1.0.0).
 """
 
 import tomllib
@@ -142,7 +142,7 @@ class _Locator:
         self.advance(len(end))
 
     def skip_blank(self) -> bool:
-        """Skip white space, line ends and comments; whether anything is left."""
+        """Skip white space, line ends and comments. Returns whether anything is left."""
         while True:
             self.skip(_BLANK)
             if not self.text.startswith("#", self.at):

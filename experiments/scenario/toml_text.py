@@ -1,4 +1,4 @@
-"""Writing TOML: what the standard library reads but does not write. For tables of texts, numbers, lists and tables."""
+"""Writes TOML, which the standard library only reads: tables of texts, numbers, lists and tables."""
 
 import json
 import re

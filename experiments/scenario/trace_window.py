@@ -1,4 +1,5 @@
-"""Which part of its recorded traces a run replays, the same for all arms: drawn by the seed, or given."""
+"""Which part of its recorded traces a run replays. The seed draws it, or the scenario gives it; it is the same for all
+arms."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ class TraceWindow:
     period: float
 
     def record(self) -> dict[str, float]:
-        """What manifests keep of it."""
+        """What manifests keep of the window."""
         return {f"{name}_s": round(value, 6) for name, value in vars(self).items()}
 
 

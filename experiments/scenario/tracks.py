@@ -1,4 +1,4 @@
-"""The tracks of every run: numbers that both ends and the ledger agree on."""
+"""The tracks of every run: numbers on which both ends and the ledger agree."""
 
 VIDEO_TRACK = 0
 CHAT_TRACK = 1

@@ -1,6 +1,6 @@
 """Quantities with their units, as people write them in scenario files: '20ms', '4Mbit/s', '150kB', '1%'.
 
-Every value becomes one SI float: seconds, bits per second, bytes, a fraction. A bare number is refused, because nobody
+Every value becomes one SI float: seconds, bits per second, bytes, a fraction. A number alone is refused, because nobody
 can tell whether `delay = 20` was meant in seconds or in milliseconds. Prefixes are decimal (k = 1000); KiB and MiB are
 there for powers of two.
 """
@@ -35,8 +35,8 @@ class Quantity:
             raise UnitError(f"{self.name} must look like {self.example!r}, found {text!r}")
         number, unit = match.groups()
         if unit not in self.units:
-            found = f"unknown unit {unit!r}" if unit else "no unit"
-            raise UnitError(f"{found} in {text!r}; {self.name} takes {', '.join(self.units)}")
+            unit_given = f"unknown unit {unit!r}" if unit else "no unit"
+            raise UnitError(f"{unit_given} in {text!r}; {self.name} takes {', '.join(self.units)}")
         try:
             return float(Fraction(number) * self.units[unit])
         except OverflowError:

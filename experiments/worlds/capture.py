@@ -1,4 +1,4 @@
-"""What an arm hands over for others to open, while it runs (kept by `experiments.results.captures`)."""
+"""What an arm hands over while it runs, for other programs to open (`experiments.results.captures` keeps it)."""
 
 from typing import Literal, Protocol
 
@@ -7,7 +7,7 @@ from glassbench.transport.contract import Observer, TransportConfig
 
 
 class Capture(Protocol):
-    """A capture of one arm. Nothing of it can change a result; only `check` raises."""
+    """A capture of one arm. It cannot change a result, and only `check` raises."""
 
     def link(self, name: str) -> LinkCapture:
         """What the simulator tells of a link, by its name ("down", "up", "cell down"). To be asked for before packets
@@ -23,4 +23,4 @@ class Capture(Protocol):
         """Raises ResultsError if something could not be kept."""
 
     def remove(self) -> None:
-        """The arm did not run."""
+        """Delete the capture of an arm that did not run."""

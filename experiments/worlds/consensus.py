@@ -1,7 +1,7 @@
-"""When an arm is over: as soon as every frame has its fate, which takes both ends to say.
+"""When an arm is over: as soon as every frame has its fate. It takes both ends to say that.
 
 The sender knows which frames it numbered and which of them it gave up, the receiver what became of the others. In
-virtual time both are at hand; else the sender's `Claim` travels to the receiver.
+virtual time both are at hand; otherwise the sender's `Claim` travels to the receiver.
 """
 
 import json
@@ -14,14 +14,15 @@ from glassbench.sender.end import SenderEnd
 
 @dataclass(frozen=True)
 class Claim:
-    """What a sender will say no more about: by track how many frames it numbered, and those that it gave up."""
+    """What a sender says for good: how many frames of each track it numbered, and which it gave up."""
 
     frames: Mapping[int, int]
     given_up: Mapping[int, Set[int]]
 
     @classmethod
     def of(cls, sender: SenderEnd, *, now: float) -> "Claim | None":
-        """None while there is something to capture, to encode, or to hand over once the connection stands."""
+        """The claim of a sender; None while it has something to capture, to encode, or to hand over once the connection
+        stands."""
         waits = any(record.sequence < 0 and record.given_up is None for record in sender.captured)
         if waits or not sender.finished(now=now):
             return None
@@ -36,14 +37,14 @@ class Claim:
 
     @classmethod
     def parse(cls, line: str) -> "Claim":
-        """Of the line of a process of our own."""
+        """The claim in a line of a process of our own."""
         frames, given_up = json.loads(line)
         return cls(
             {int(track): count for track, count in frames.items()}, {int(t): set(s) for t, s in given_up.items()}
         )
 
     def line(self) -> str:
-        """As JSON, without a line end."""
+        """The claim as JSON, without a line end."""
         return json.dumps([dict(self.frames), {track: sorted(sequences) for track, sequences in self.given_up.items()}])
 
     def decided_by(self, received: Mapping[tuple[int, int], ReceivedRecord]) -> bool:

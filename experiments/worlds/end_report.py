@@ -1,4 +1,4 @@
-"""What an end of ours wrote down, taken from its pipeline when it is over."""
+"""What an end of ours wrote down. It is taken from its pipeline when the arm is over."""
 
 from collections.abc import Mapping
 
@@ -12,7 +12,7 @@ from glassbench.sender.end import SenderEnd
 def sender_report(
     pipeline: SenderEnd, *, ended_at: float, flow: str = MEDIA, counted: Mapping[str, int] | None = None
 ) -> EndReport:
-    """Of a sender; `counted` is what its socket counted besides."""
+    """The report of a sender; `counted` is what its socket counted besides."""
     return EndReport(
         "sender",
         ended_at,
@@ -27,7 +27,7 @@ def sender_report(
 def receiver_report(
     pipeline: ReceiverPipeline, *, ended_at: float, flow: str = MEDIA, counted: Mapping[str, int] | None = None
 ) -> EndReport:
-    """Of a receiver that was told that the run is over."""
+    """The report of a receiver that knows that the run is over."""
     return EndReport(
         "receiver",
         ended_at,

@@ -1,4 +1,4 @@
-"""The links of an arm: paths built from their description, and what passed over them."""
+"""The links of an arm: paths that are built from their description, and what passed over them."""
 
 import math
 from collections import Counter

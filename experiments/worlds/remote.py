@@ -1,4 +1,4 @@
-"""A receiver somewhere else."""
+"""The place of a receiver on another host."""
 
 from dataclasses import dataclass
 

@@ -1,6 +1,6 @@
-"""The table of worlds. Light to import: what an arm needs is imported when one runs.
+"""The table of worlds. It is light to import: what an arm needs is imported when one runs.
 
-To add one: a class that keeps `world.World`, and a line in WORLDS.
+To add one, write a class that keeps `world.World`, and a line in WORLDS.
 """
 
 from collections.abc import Callable, Mapping
@@ -32,7 +32,7 @@ class VirtualTime:
     has_floor: ClassVar[bool] = True
 
     def check(self, scenario: Scenario, *, capture: bool) -> None:
-        """It is everywhere."""
+        """Nothing: every machine has virtual time."""
 
     def run_arm(
         self,
@@ -102,7 +102,7 @@ class ThisMachine:
 
 @dataclass(frozen=True)
 class OtherHost:
-    """To a receiver on another host, over the network that is between them."""
+    """Another host, where a receiver listens, over the network that is between them."""
 
     remote: Remote
     name: ClassVar[str] = "host"
@@ -153,7 +153,7 @@ VIRTUAL: World = VirtualTime()
 
 
 def named(name: str) -> World:
-    """A world of this machine. Raises ValueError naming those there are."""
+    """A world of this machine. Raises ValueError, which names the worlds that there are."""
     accepted = [VirtualTime.name, *EMULATORS]
     if name not in accepted:
         raise ValueError(unknown("world", name, accepted))

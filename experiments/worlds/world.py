@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Watch:
-    """Whoever waits for an arm: it is told the share that is done, and asked whether to stop."""
+    """Whoever waits for an arm: it hears the share that is done, and says whether to stop."""
 
     progress: Callable[[float], None] = lambda share: None
     stop: Callable[[], bool] = lambda: False
@@ -40,7 +40,8 @@ class World(Protocol):
     def has_floor(self) -> bool: ...
 
     def check(self, scenario: Scenario, *, capture: bool) -> None:
-        """Raises OSError, with what helps, if this machine does not have it, or it not the network of the scenario."""
+        """Raises OSError, with what helps, if this machine does not have the world, or the world cannot be the network
+        of the scenario."""
 
     def run_arm(
         self,
@@ -56,4 +57,4 @@ class World(Protocol):
         `capture` is a defect of the arm."""
 
     def dump(self) -> dict[str, Any]:
-        """As JSON, from which `table.world_of` makes it again."""
+        """The world as JSON, from which `table.world_of` makes it again."""

@@ -1,4 +1,4 @@
-"""Duplication."""
+"""Duplication of packets."""
 
 from dataclasses import replace
 

@@ -41,7 +41,8 @@ class Jitter(Line):
         self._leaving.append(packet)
 
     def delay_at(self, time: float) -> float:
-        """What is added to a packet that comes at `time`, `epoch` or later; it must not decrease from call to call."""
+        """The delay that is added to a packet that comes at `time`. The first `time` is `epoch` or later, and it never
+        decreases."""
         point, weight = divmod(max(time - self._epoch, 0.0) / self._step, 1.0)
         index = int(point) - self._first
         while index + 1 >= len(self._points):
@@ -49,7 +50,8 @@ class Jitter(Line):
         return self._points[index] * (1 - weight) + self._points[index + 1] * weight
 
     def _extend(self) -> int:
-        """Draw the next block, and forget all points but the last, which the block goes on from; how many it forgot."""
+        """Draw the next block, which goes on from the last point, and forget all other points. Returns how many were
+        forgotten."""
         forgotten = len(self._points) - 1
         del self._points[:forgotten]
         self._first += forgotten

@@ -12,8 +12,8 @@ class Outage(LossyMedium):
     """Packets that come in one of the windows are lost: the medium is gone (a blocked beam, a pulled cable).
 
     Windows are (start, duration) in seconds after `epoch`, sorted and apart; with `period` they repeat, though not
-    before `epoch`. A link that holds packets and delivers them afterwards (a handover) is another thing, a bottleneck
-    whose rate is 0 for a while: there a real queue, with its limit, decides what is held.
+    before `epoch`. A link that holds packets and delivers them afterwards (a handover) is something else: a bottleneck
+    whose rate is 0 for a while. There a real queue, with its limit, decides what is held.
     """
 
     def __init__(self, windows: Sequence[tuple[float, float]], *, epoch: float, period: float | None = None) -> None:

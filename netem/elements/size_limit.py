@@ -1,4 +1,4 @@
-"""A smaller MTU somewhere on the path, that nobody is told of: what is larger is dropped, from an instant on."""
+"""A smaller MTU somewhere on the path, of which nobody is told: from an instant on, larger packets are dropped."""
 
 import math
 

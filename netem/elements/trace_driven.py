@@ -10,7 +10,7 @@ from glassbench.netem.schedule import OPPORTUNITY_BYTES
 
 
 def trace_driven(capacity: ReplayedRates | ReplayedOpportunities, queue: Queue) -> "FluidLink | OpportunityLink":
-    """The bottleneck of this capacity."""
+    """The bottleneck with this capacity."""
     if isinstance(capacity, ReplayedRates):
         return FluidLink(capacity, queue)
     return OpportunityLink(capacity, queue)

@@ -37,7 +37,7 @@ class Exchange:
 
     @property
     def round_trip(self) -> float:
-        """Seconds on the way, both directions together; clocks that drift apart can make it a little negative."""
+        """Seconds on the way, both directions together. Clocks that drift apart can make it a little negative."""
         return (self.t4 - self.t1) - (self.t3 - self.t2)
 
 
@@ -181,8 +181,8 @@ def _clip(lines: list[Line], level_factor: float, drift_factor: float, limit: fl
 
 
 def _middle(values: Iterable[float]) -> float:
-    found = list(values)
-    return (min(found) + max(found)) / 2
+    numbers = list(values)
+    return (min(numbers) + max(numbers)) / 2
 
 
 def _largest_below_cones(

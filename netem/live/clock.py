@@ -22,7 +22,7 @@ class LiveClock:
         return START_AT + (time.monotonic_ns() - self._origin_ns) * 1e-9
 
     def later(self, seconds: float) -> "LiveClock":
-        """The clock of a session that begins so much later."""
+        """The clock of a session that begins `seconds` later."""
         return LiveClock(self._origin_ns + round(seconds * 1e9))
 
     def wait_until(self, at: float) -> None:

@@ -13,7 +13,7 @@ LOOK = 0.1  # seconds between two looks at `done`, at most
 
 
 class Driven(NamedTuple):
-    """When the driving ended (session time), how late timers were, and what pauses the process had."""
+    """The end of the driving: when it was (session time), how late timers were, and what pauses the process had."""
 
     ended_at: float
     lateness: Lateness

@@ -22,16 +22,16 @@ _MAX_INSIDE = 100_000  # packets in a path; those above are dropped, so that a f
 
 
 class Port(Protocol):
-    """Where packets of one end reach the emulator, and leave it for that end."""
+    """A place where packets of one end reach the emulator, and from which packets leave for that end."""
 
     def fileno(self) -> int:
-        """To wait for arrivals."""
+        """For whoever waits for arrivals."""
 
     def receive(self) -> list[Packet]:
         """What has arrived from the end, in order; `at` is when, in session time, `flow` what it belongs to."""
 
     def send(self, packet: Packet) -> None:
-        """To the end, now."""
+        """Send a packet to the end, now."""
 
 
 @dataclass
@@ -49,7 +49,7 @@ class EmulatedLink:
     now: float = 0.0  # of the path, which never goes back
 
     def take(self, arrivals: Sequence[Packet]) -> None:
-        """These go into the path, in order; the time is then that of the last one."""
+        """Put these packets into the path, in order. The time is then that of the last one."""
         room = max(0, _MAX_INSIDE - self.path.counts().inside)
         self.refused += max(0, len(arrivals) - room)
         for packet in arrivals[:room]:
@@ -63,7 +63,7 @@ class EmulatedLink:
             self.log.sent([packet])
 
     def forward(self, clock: LiveClock) -> None:
-        """All whose time has come goes on."""
+        """Send on all packets whose time has come."""
         self.log.advance(self.now)
         packets = self.path.pop(self.now)
         for packet in packets:
@@ -80,7 +80,7 @@ class EmulatedLink:
         self.log.delivered(packets)
 
 
-class Entry(NamedTuple):
+class EntryPort(NamedTuple):
     """A port, and by flow the first link of what arrives at it."""
 
     port: Port
@@ -94,22 +94,22 @@ def lead(links: Sequence[EmulatedLink], exit: Port, flow: int = 0) -> None:
     links[-1].onward[flow] = exit
 
 
-def between(one: Port, other: Port, down: EmulatedLink, up: EmulatedLink) -> list[Entry]:
+def between(one: Port, other: Port, down: EmulatedLink, up: EmulatedLink) -> list[EntryPort]:
     """Entries of one flow from a port to another, with a link each way."""
     lead([down], other)
     lead([up], one)
-    return [Entry(one, {0: down}), Entry(other, {0: up})]
+    return [EntryPort(one, {0: down}), EntryPort(other, {0: up})]
 
 
 class Emulated(NamedTuple):
-    """When the emulation ended (session time), and what pauses the process had."""
+    """The end of the emulation: when it was (session time), and what pauses the process had."""
 
     ended_at: float
     pauses: Pauses
 
 
 def emulate(
-    entries: Sequence[Entry],
+    entries: Sequence[EntryPort],
     links: Sequence[EmulatedLink],
     clock: LiveClock,
     *,

@@ -1,7 +1,7 @@
 """Python that imports nothing from the folder that the user happens to be in.
 
-`python -m` looks there first: a `queue.py` of the user would be run in place of the standard library's. This module
-imports what Python has loaded at its start, and nothing else, since that would be looked for there as well.
+`python -m` looks into that folder first: it would run a `queue.py` of the user in place of the standard library's. This
+module imports only what Python has loaded at its start, since it would look there for anything else.
 """
 
 import os
@@ -39,9 +39,9 @@ def without_current_folder(folders: Sequence[str]) -> list[str]:
 
 
 def _identity(folder: str) -> tuple[int, int] | None:
-    """The same for all names of a folder; None if there is none."""
+    """A value that is the same for all names of a folder; None if there is no such folder."""
     try:
-        found = os.stat(folder)
+        status = os.stat(folder)
     except OSError:
         return None
-    return found.st_dev, found.st_ino
+    return status.st_dev, status.st_ino

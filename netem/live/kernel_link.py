@@ -24,8 +24,8 @@ _ROOT = 0xFFFFFFFF  # TC_H_ROOT
 
 @dataclass(frozen=True)
 class KernelCounts:
-    """Of one direction. `dropped` are those that found the queue of the bottleneck full, `lost`
-    what its other discipline took away."""
+    """Packets of one direction. `dropped` counts those that found the queue of the bottleneck full, `lost` those that
+    its other discipline took away."""
 
     sent_packets: int = 0
     sent_bytes: int = 0

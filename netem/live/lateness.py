@@ -13,13 +13,13 @@ class Lateness:
         self.largest = 0.0
 
     def add(self, seconds: float) -> None:
-        """Count one; what was early is on time."""
+        """Count one. What was early counts as on time."""
         self.total += 1
         self.largest = max(self.largest, seconds)
         self._counts[min(_STEPS, max(0, int(seconds / _STEP)))] += 1
 
     def percentile(self, share: float) -> float:
-        """Seconds which that share was not later than, to the next 10 us; 0 without any."""
+        """The seconds that `share` of them were not later than, to the next 10 us; 0 if there are none."""
         left = share * self.total
         for step, count in enumerate(self._counts):
             left -= count

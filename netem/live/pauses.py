@@ -1,5 +1,5 @@
-"""How steadily a machine runs: for how long each time somebody else had the processor, another program or the host of
-a virtual machine, while there was something to do."""
+"""How steadily a machine runs: how long each time, while there was something to do, another program or the host of a
+virtual machine had the processor."""
 
 import select
 import time
@@ -19,8 +19,9 @@ class HasFileno(Protocol):
 
 
 class Pauses:
-    """Waits for a loop, and counts its pauses of LEAST and more: from when something was due, or from the middle of its
-    work, until it went on. Its own work is none, and neither is what nobody waited for."""
+    """Waits for a loop, and counts its pauses of LEAST and more: the time from when something was due, or from the
+    middle of its work, until it went on. The loop's own work is no pause, and neither is a delay that nobody waited
+    for."""
 
     def __init__(self, clock: LiveClock) -> None:
         self.count = 0
@@ -32,7 +33,7 @@ class Pauses:
         self._late = 0.0
 
     def wait(self, ports: Sequence[HasFileno], wake_at: float) -> None:
-        """Until one of `ports` is readable, at most until session time `wake_at`."""
+        """Wait until one of `ports` is readable, at most until session time `wake_at`."""
         self._asleep_at = now = self._clock.now()
         self.add(self._late + max(0.0, now - self._awake_at - (time.thread_time() - self._worked)))
         select.select(ports, [], [], max(0.0, wake_at - now - SPIN))
@@ -44,7 +45,7 @@ class Pauses:
         self._late = max(self._late, self._awake_at - max(self._asleep_at, at))
 
     def add(self, seconds: float) -> None:
-        """Count one if it was that long."""
+        """Count a pause if it was at least LEAST long."""
         if seconds >= LEAST:
             self.count += 1
             self.total += seconds
@@ -60,12 +61,12 @@ class Pauses:
 
 
 def pauses(seconds: float, *, least: float) -> list[float]:
-    """Compute for so long, and say for how long each pause took that was `least` seconds or more."""
-    found: list[float] = []
+    """Compute for `seconds`, and return the length of each pause that took `least` seconds or more."""
+    lengths: list[float] = []
     began_at = before = time.monotonic()
     while before < began_at + seconds:
         now = time.monotonic()
         if now - before >= least:
-            found.append(now - before)
+            lengths.append(now - before)
         before = now
-    return found
+    return lengths

@@ -11,7 +11,8 @@ from pathlib import Path, PurePosixPath
 
 
 def usable_processors(process: Path = Path("/proc/self")) -> int:
-    """At least 1. A share of time of a processor counts as a whole one: half of it would be left unused else."""
+    """At least 1. A share of the time of a processor counts as a whole one: otherwise a part of it would be left
+    unused."""
     try:
         count = len(os.sched_getaffinity(0))
     except AttributeError:  # Linux only

@@ -23,8 +23,9 @@ def wake_up_exactly() -> None:
 def run_first() -> Literal["fifo", "short slice", "as others"]:
     """Take a processor as soon as there is work, as far as this process may, and say how far that is.
 
-    "fifo" is before all ordinary programs, for which CAP_SYS_NICE is needed. Without, a "short slice" of time is asked
-    for, from Linux 6.12 on: the scheduler (EEVDF) prefers whoever wants little. Only for one that mostly sleeps.
+    "fifo" is before all ordinary programs; it needs CAP_SYS_NICE. Without that, a "short slice" of time is asked for,
+    from Linux 6.12 on: the scheduler (EEVDF) prefers threads that want little. Only a thread that mostly sleeps should
+    do this.
     """
     with suppress(OSError):
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
@@ -38,22 +39,24 @@ def run_first() -> Literal["fifo", "short slice", "as others"]:
 
 
 def run_patiently() -> None:
-    """Never interrupt whoever runs when this thread wakes up (SCHED_BATCH, sched(7)). For long computations: they would
-    else delay an emulator in the middle of a packet.
+    """Never interrupt whoever runs when this thread wakes up (SCHED_BATCH, sched(7)).
+
+    It is for long computations, which would otherwise delay an emulator in the middle of a packet.
     """
     with suppress(OSError, AttributeError):
         os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 def run_as_others() -> None:
-    """The end of `run_patiently`."""
+    """Undo `run_patiently`."""
     with suppress(OSError, AttributeError):
         os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
 def spare_processor(attempt: int) -> int | None:
-    """One of the processors of this thread, which the networks of others are to leave to an emulator; None if it has
-    only one. Each process chooses another one, so that runs at the same time get along, and so does each attempt.
+    """One of the processors of this thread, which others leave to an emulator; None if there is only one.
+
+    Each process chooses another one, so that runs at the same time get along, and so does each attempt.
     """
     try:
         processors = sorted(os.sched_getaffinity(0))
@@ -63,12 +66,12 @@ def spare_processor(attempt: int) -> int | None:
 
 
 def stay_on(processor: int | None) -> bool:
-    """Keep this thread on that processor, if there is one; whether that is so."""
+    """Keep this thread on that processor, if there is one. Returns whether it is so."""
     return processor is not None and _may_run_on({processor})
 
 
 def stay_off(processor: int | None) -> bool:
-    """Keep this thread off that processor, if there is one; whether that is so."""
+    """Keep this thread off that processor, if there is one. Returns whether it is so."""
     return processor is not None and _may_run_on(os.sched_getaffinity(0) - {processor})
 
 

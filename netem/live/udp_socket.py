@@ -23,8 +23,8 @@ _ECN = 3
 _INT, _SHORT, _UNSIGNED, _TIMESPEC = struct.Struct("@i"), struct.Struct("@H"), struct.Struct("@I"), struct.Struct("@qq")
 
 
-class Arrival(NamedTuple):
-    """One datagram. `at` is session time."""
+class ReceivedDatagram(NamedTuple):
+    """One datagram with its sender and ECN codepoint. `at` is session time."""
 
     data: bytes
     peer: Address
@@ -56,12 +56,13 @@ class UdpSocket:
         return from_kernel(self._socket.getsockname())
 
     def wait(self, seconds: float) -> None:
-        """Until there is something to receive, at most so long; to the microsecond, where epoll counts milliseconds."""
+        """Wait until there is something to receive, at most `seconds`, to the microsecond; epoll counts
+        milliseconds."""
         select.select([self], [], [], max(0.0, seconds))
 
-    def receive(self) -> list[Arrival]:
-        """All that has arrived, in its order."""
-        arrivals: list[Arrival] = []
+    def receive(self) -> list[ReceivedDatagram]:
+        """All that has arrived, in order."""
+        datagrams: list[ReceivedDatagram] = []
         for _ in range(_AT_ONCE):
             try:
                 data, ancillary, _, name = self._socket.recvmsg(_MAX_DATAGRAM, 256)
@@ -72,13 +73,13 @@ class UdpSocket:
             ecn, at = self._read(ancillary)
             peer = from_kernel(name)
             if self.peer in (None, peer):
-                arrivals.append(Arrival(data, peer, ecn, at))
+                datagrams.append(ReceivedDatagram(data, peer, ecn, at))
             else:
                 self.foreign += 1
-        return arrivals
+        return datagrams
 
     def send(self, datagrams: Iterable[tuple[bytes, Address, int]]) -> None:
-        """Hand them to the kernel, in order; what it does not take is lost, as on a full device.
+        """Hand datagrams to the kernel, in order. What it does not take is lost, as on a full device.
 
         A train of one size goes in one call, and leaves as the datagrams it is (UDP_SEGMENT, udp(7)): without offloads
         the kernel takes it apart before any device, so that an emulator sees no larger packet.
@@ -162,7 +163,7 @@ def trains(datagrams: Iterable[tuple[bytes, Address, int]]) -> Iterator[tuple[li
 
 
 def read_stamp(data: bytes, clock: LiveClock) -> float:
-    """Session time of a control message SO_TIMESTAMPNS."""
+    """The session time in a control message SO_TIMESTAMPNS."""
     seconds, nanoseconds = _TIMESPEC.unpack_from(data)
     return clock.arrival(seconds * 1_000_000_000 + nanoseconds)
 

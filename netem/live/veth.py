@@ -50,7 +50,7 @@ def lay_wire(end: int, emulator: int, port: str, attachment: Attachment) -> None
 def addresses() -> list[str]:
     """The addresses of this thread's namespace."""
     with IPRoute() as ip:
-        return [str(found.get("address")) for found in ip.get_addr()]
+        return [str(message.get("address")) for message in ip.get_addr()]
 
 
 def start_loopback() -> None:

@@ -21,8 +21,8 @@ class CoDel:
     """Keeps the standing queue near `target` seconds, measured over `interval` seconds (RFC 8289, section 5).
 
     With `ecn` an ECN-capable packet is marked CE and sent where another would be dropped (section 3.1 of RFC 8290 and
-    RFC 3168). What comes on top of `limit_bytes` is dropped at the tail. `dropped` counts both kinds of drops, `marked`
-    the CE marks.
+    RFC 3168). A packet that would make the queue longer than `limit_bytes` is dropped at the tail. `dropped` counts
+    both kinds of drops, `marked` the CE marks.
     """
 
     def __init__(self, *, limit_bytes: int, target: float = 0.005, interval: float = 0.1, ecn: bool = False) -> None:
@@ -81,7 +81,8 @@ class CoDel:
         return len(self._fifo)
 
     def _head(self, now: float) -> _Head:
-        """The next packet, and whether the queue has stood above the target for so long that it may be dropped."""
+        """The next packet, and whether it may be dropped, because the queue has stood above the target for long
+        enough."""
         packet = self._fifo.pop(now)
         if packet is None or now - packet.at < self._target or self._fifo.bytes <= _MAX_PACKET_BYTES:
             self._above_until = None

@@ -102,7 +102,7 @@ def _difference(first: list[Packet], second: list[Packet]) -> str:
 
 
 def _check_bounded(make: MakeElement) -> None:
-    """A queue without a limit grows as long as it is fed, whatever the dice say; a line is full after its length."""
+    """A queue without a limit grows as long as it is fed, whatever the dice say. A line is full after its length."""
     if all(_grows(make(np.random.default_rng(seed))) for seed in _FLOOD_SEEDS):
         raise Broken("bounded", f"what is inside grows and grows under a flood of {_FLOOD_PACKETS} packets")
 

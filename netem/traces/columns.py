@@ -1,13 +1,13 @@
 """A log that somebody else's tool wrote, as CSV: which of its columns are the time, the rates, the delay and the loss.
 
 `time=Timestamp,rate=DL_bitrate:kbit/s,up=UL_bitrate:kbit/s` names columns of the header, each with its unit. A time
-without a unit is a date and a time of day, year first, such as 2019.12.14_10.16.30. Lines that start with # say
-nothing; cells are separated by commas, semicolons or tabs, and where it is not by commas, a comma in a number stands
-before its decimals.
+without a unit is a date and a time of day, year first, such as 2019.12.14_10.16.30. Lines that start with # are
+ignored. Cells are separated by commas, semicolons or tabs; where they are not separated by commas, a comma in a number
+is a decimal comma.
 
-A row holds until the next one, also over a gap. Rows of one time are one, with the mean of what they say. A cell that
-is empty or `-` says nothing, so that what stood before it still holds. Where the time steps back, as in logs that were
-put together, what follows is appended. The typical step, the median, is where no other is known: after the last row.
+A row holds until the next one, also over a gap. Rows of the same time become one, with their mean values. A cell that
+is empty or `-` leaves the value as it was. Where the time steps back, as in logs that were put together, the rest is
+appended. Nothing says how long the last row holds, so it holds for the typical step, the median.
 """
 
 import csv
@@ -100,8 +100,8 @@ def parse_columns(text: str) -> dict[str, Column]:
         elif key == "time":
             columns[key] = Column(column, None)
         else:
-            found = f"the unit {quote(unit)}" if name else "no unit"
-            raise TraceError(f"columns: found {found} in {quote(part)}, but accepted are {_form(key, name or column)}")
+            given = f"the unit {quote(unit)}" if name else "no unit"
+            raise TraceError(f"columns: found {given} in {quote(part)}, but accepted are {_form(key, name or column)}")
     if "time" not in columns or "rate" not in columns:
         raise _unaccepted(f"no {'rate' if 'time' in columns else 'time'}")
     if "delay" in columns and "rtt" in columns:
@@ -148,8 +148,8 @@ class _Table:
         places = {}
         for key, column in columns.items():
             if column.name not in header:
-                found = f"no column {quote(column.name)}"
-                raise refusal(name, None, found, f"the header has {', '.join(map(quote, header))[:300]}")
+                given = f"no column {quote(column.name)}"
+                raise refusal(name, None, given, f"the header has {', '.join(map(quote, header))[:300]}")
             places[key] = header.index(column.name)
         values: dict[str, list[float]] = {key: [] for key in columns}
         for line, row in rows:
@@ -183,11 +183,11 @@ def _rows(text: str, name: str) -> tuple[list[str], Iterator[tuple[int, list[str
         except csv.Error as error:
             raise refusal(name, reader.line_num, str(error), "cells of a log are short texts") from None
 
-    found = rows()
-    header = [cell.strip() for cell in next(found, (0, []))[1]]
+    body = rows()
+    header = [cell.strip() for cell in next(body, (0, []))[1]]
     if delimiter == ",":
-        return header, found
-    return header, ((line, [cell.replace(",", ".") for cell in row]) for line, row in found)
+        return header, body
+    return header, ((line, [cell.replace(",", ".") for cell in row]) for line, row in body)
 
 
 def _value(cell: str, key: str, unit: str | None, name: str, line: int) -> float:
@@ -199,9 +199,9 @@ def _value(cell: str, key: str, unit: str | None, name: str, line: int) -> float
     quantity = QUANTITIES[key]
     value = float(cell) * quantity.units[unit] if _NUMBER.fullmatch(cell) else float("nan")
     if not 0 <= value <= quantity.largest:
-        found = f"{quote(cell)} as {key}"
+        given = f"{quote(cell)} as {key}"
         raise refusal(
-            name, line, found, f"a {key} is a number from 0 to {quantity.largest / quantity.units[unit]:g} {unit}"
+            name, line, given, f"a {key} is a number from 0 to {quantity.largest / quantity.units[unit]:g} {unit}"
         )
     return value
 
@@ -210,8 +210,8 @@ def _instant(cell: str, name: str, line: int) -> float:
     """A date and a time of day in seconds."""
     match = _DATE.fullmatch(cell)
     if match is None:
-        found = f"{quote(cell)} as time"
-        raise refusal(name, line, found, "a time has a unit, as in time=t:ms, or is a date such as 2019.12.14_10.16.30")
+        given = f"{quote(cell)} as time"
+        raise refusal(name, line, given, "a time has a unit, as in time=t:ms, or is a date such as 2019.12.14_10.16.30")
     *numbers, fraction, zone = match.groups()
     try:
         year, month, day, hour, minute, second = map(int, numbers)
@@ -223,7 +223,7 @@ def _instant(cell: str, name: str, line: int) -> float:
 
 
 def _times(raw: FloatArray) -> tuple[FloatArray, float, list[str]]:
-    """When each row begins, from 0 on; the typical step; and what was made of the times, a few words each."""
+    """When each row begins, from 0 on; the typical step; and notes on what was done to the times, a few words each."""
     gaps = np.diff(raw)
     forward = gaps[gaps > 0]
     step = float(np.median(forward)) if len(forward) else 1.0
@@ -236,19 +236,20 @@ def _times(raw: FloatArray) -> tuple[FloatArray, float, list[str]]:
 
 
 def _steps(times: FloatArray, values: FloatArray, key: str, name: str) -> Series:
-    """The known values at their times: the mean where a time has several; the first holds from the start on."""
-    known = ~np.isnan(values)
-    if not known.any():
+    """The values at their times. A time with several values has their mean, and the first value holds from the start
+    on."""
+    is_said = ~np.isnan(values)
+    if not is_said.any():
         raise refusal(name, None, f"no {key} in the rows from the first rate on", f"a log has rows with a {key}")
-    instants, place = np.unique(times[known], return_inverse=True)
-    means = np.bincount(place, weights=values[known]) / np.bincount(place)
+    instants, place = np.unique(times[is_said], return_inverse=True)
+    means = np.bincount(place, weights=values[is_said]) / np.bincount(place)
     instants[0] = 0.0
     return Series(*merged(instants, means))
 
 
-def _unaccepted(found: str) -> TraceError:
+def _unaccepted(given: str) -> TraceError:
     return TraceError(
-        f"columns: found {found}, but accepted are a time and a rate, as in {EXAMPLE}; also delay, rtt, loss"
+        f"columns: found {given}, but accepted are a time and a rate, as in {EXAMPLE}; also delay, rtt, loss"
     )
 
 

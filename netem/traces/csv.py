@@ -28,7 +28,7 @@ from glassbench.netem.traces.format import (
 from glassbench.netem.traces.trace import FloatArray, Series, Trace, TraceError, merged, step_union
 
 
-class Column(NamedTuple):
+class ColumnKind(NamedTuple):
     """What a column holds, the factor to the unit used inside (s, bit/s, fraction), its largest value in the file."""
 
     quantity: str
@@ -37,15 +37,15 @@ class Column(NamedTuple):
 
 
 COLUMNS = {
-    "time_s": Column("time", 1.0, 1e12),
-    "time_ms": Column("time", 1e-3, 1e15),
-    "rate_bps": Column("rate", 1.0, MAX_RATE_BPS),
-    "rate_kbps": Column("rate", 1e3, MAX_RATE_BPS / 1e3),
-    "rate_mbps": Column("rate", 1e6, MAX_RATE_BPS / 1e6),
-    "delay_s": Column("delay", 1.0, MAX_DELAY),
-    "delay_ms": Column("delay", 1e-3, MAX_DELAY * 1e3),
-    "loss_percent": Column("loss", 1e-2, 100.0),
-    "loss_ratio": Column("loss", 1.0, 1.0),
+    "time_s": ColumnKind("time", 1.0, 1e12),
+    "time_ms": ColumnKind("time", 1e-3, 1e15),
+    "rate_bps": ColumnKind("rate", 1.0, MAX_RATE_BPS),
+    "rate_kbps": ColumnKind("rate", 1e3, MAX_RATE_BPS / 1e3),
+    "rate_mbps": ColumnKind("rate", 1e6, MAX_RATE_BPS / 1e6),
+    "delay_s": ColumnKind("delay", 1.0, MAX_DELAY),
+    "delay_ms": ColumnKind("delay", 1e-3, MAX_DELAY * 1e3),
+    "loss_percent": ColumnKind("loss", 1e-2, 100.0),
+    "loss_ratio": ColumnKind("loss", 1.0, 1.0),
 }
 ACCEPTED = (
     f"a CSV trace has a header with a time and a rate column and at most one of delay and of loss, out of "
@@ -65,9 +65,9 @@ class Rows(NamedTuple):
     first_line: int
     name: str
 
-    def refusal(self, row: int, found: str, accepted: str) -> TraceError:
+    def refusal(self, row: int, given: str, accepted: str) -> TraceError:
         """The error for one row, counted from 0; empty lines are not rows."""
-        return refusal(self.name, line_of_row(self.text, row, self.first_line), found, accepted)
+        return refusal(self.name, line_of_row(self.text, row, self.first_line), given, accepted)
 
 
 def recognize(line: str) -> str | None:
@@ -100,11 +100,11 @@ def rate_steps(columns: list[str], rows: Rows, *, format: str) -> Trace:
             end *= factor
     times, rates = quantities["time"], quantities["rate"]
     for row in np.flatnonzero(np.diff(times) <= 0)[:1]:
-        found = f"{times[row + 1]:.15g} s after {times[row]:.15g} s"
-        raise rows.refusal(row + 1, found, "the time of each row is later than the one before")
+        given = f"{times[row + 1]:.15g} s after {times[row]:.15g} s"
+        raise rows.refusal(row + 1, given, "the time of each row is later than the one before")
     if end is not None and end <= times[-1]:
-        found = f"the end at {end:.15g} s after {times[-1]:.15g} s"
-        raise rows.refusal(len(times), found, "the end is later than the last row")
+        given = f"the end at {end:.15g} s after {times[-1]:.15g} s"
+        raise rows.refusal(len(times), given, "the end is later than the last row")
     check_carries(rates, "a rate", "in every row", name)
     if end is None:
         end = 2 * times[-1] - times[-2] if len(times) > 1 else times[-1] + 1.0
@@ -155,8 +155,8 @@ def _columns(line: str, name: str, line_number: int) -> list[str]:
     columns = [cell.strip().lower() for cell in line.split(",")]
     for column in columns:
         if column not in COLUMNS:
-            found = "numbers but no header" if _NUMBER.fullmatch(column) else f"the column {quote(column)}"
-            raise refusal(name, line_number, found, ACCEPTED)
+            given = "numbers but no header" if _NUMBER.fullmatch(column) else f"the column {quote(column)}"
+            raise refusal(name, line_number, given, ACCEPTED)
     quantities = [COLUMNS[column].quantity for column in columns]
     for quantity in quantities:
         if quantities.count(quantity) > 1:
@@ -193,8 +193,8 @@ def _bad_row(rows: Rows, width: int) -> TraceError:
     for number, line in enumerate(io.StringIO(rows.text), rows.first_line):
         cells = line.split(",")
         if line.strip() and len(cells) != width:
-            found = f"{len(cells)} columns ({quote(line.strip())})"
-            return refusal(rows.name, number, found, f"each row has {width}")
+            given = f"{len(cells)} columns ({quote(line.strip())})"
+            return refusal(rows.name, number, given, f"each row has {width}")
         for cell in cells:
             if line.strip() and not _NUMBER.fullmatch(cell):
                 return refusal(rows.name, number, quote(cell.strip()), "a value is a number such as 12.5")

@@ -1,6 +1,6 @@
-"""Which format a file has: content decides, never the name; and why a file is refused.
+"""Which format a file has, by its content and never by its name; and why a file is refused.
 
-In every format a byte order mark, the kind of line ends, empty lines and lines that start with # say nothing.
+In every format a byte order mark, the kind of line ends, empty lines and lines that start with # make no difference.
 """
 
 from dataclasses import replace

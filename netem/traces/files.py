@@ -1,4 +1,4 @@
-"""Trace files: read within bounds, and the other direction found beside them."""
+"""Trace files are read here, within bounds; the file of the other direction is looked for beside them."""
 
 import stat
 from pathlib import Path
@@ -12,8 +12,11 @@ MAX_FILE_BYTES = 64 * 1024 * 1024
 
 
 def load(path: str | Path, *, columns: str | None = None) -> Trace:
-    """Read one direction from a file, of a log the column of the rate; the trace says which format it was taken for.
-    Raises TraceError."""
+    """Read one direction from a file; of a log it is the column of the rate. The trace says for which format it was
+    taken.
+
+    Raises TraceError.
+    """
     if columns is not None:
         return _load_log(Path(path), columns).down
     return parse(read_bounded(Path(path)), str(path))
@@ -22,29 +25,29 @@ def load(path: str | Path, *, columns: str | None = None) -> Trace:
 def load_pair(path: str | Path, up: str | Path | None = None, *, columns: str | None = None) -> TracePair:
     """Both directions of a link. Raises TraceError.
 
-    `columns` names those of a log, as `columns.EXAMPLE` does; one of the uplink makes the other direction. With `up`
-    given, `path` is the downlink. Otherwise the uplink of `X.down` (or `X.down.csv`) is `X.up` (`X.up.csv`)
-    beside it, and the other way round; `X` alone finds the two. A file without a sibling serves in both directions, and
-    the notes of the pair say so.
+    `columns` names those of a log, as `columns.EXAMPLE` does; a column for the uplink makes the other direction. With
+    `up` given, `path` is the downlink. Otherwise the uplink of `X.down` (or `X.down.csv`) is `X.up` (`X.up.csv`) beside
+    it, and the other way round; `X` alone finds the two. A file without a sibling serves in both directions, and the
+    notes of the pair say so.
     """
     path = Path(path)
     if up is not None:
         return TracePair(path.name, load(path, columns=columns), load(up, columns=columns))
     path = find(path) or path
-    other = sibling(path)
+    opposite = sibling(path)
     log = None if columns is None else _load_log(path, columns)
     if log is not None and log.up is not None:
         return TracePair(path.name, log.down, log.up, log.notes)
-    if other is None:
+    if opposite is None:
         trace, notes = (load(path), ()) if log is None else (log.down, log.notes)
         both = f"{path} has no sibling, so it is used for both directions"
         return TracePair(path.name, trace, trace, (*notes, both))
-    down, up = (path, other) if _is_down(path) else (other, path)
+    down, up = (path, opposite) if _is_down(path) else (opposite, path)
     return TracePair(down.name.replace(".down", "", 1), load(down, columns=columns), load(up, columns=columns))
 
 
 def find(path: Path) -> Path | None:
-    """The file itself, or for the stem of a pair of files the downlink."""
+    """The file itself, or the downlink if `path` is the stem of a pair of files."""
     if _exists(path):
         return path
     candidates = sorted(path.parent.glob(_escape(path.name) + ".down*"))
@@ -57,8 +60,8 @@ def sibling(path: Path) -> Path | None:
     for index in range(len(parts) - 1, 0, -1):
         if parts[index] in _OTHER:
             parts[index] = _OTHER[parts[index]]
-            other = path.with_name(".".join(parts))
-            return other if _exists(other) else None
+            opposite = path.with_name(".".join(parts))
+            return opposite if _exists(opposite) else None
     return None
 
 

@@ -69,14 +69,14 @@ def check_carries(rates_bps: FloatArray, what: str, where: str, name: str) -> No
     """Raises TraceError when a link would never carry anything; `what` is the name of the rate, `where` its extent."""
     peak = rates_bps.max()
     if peak < LEAST_PEAK_BPS:
-        found = f"{what} of 0 {where}" if peak == 0 else f"{what} below {LEAST_PEAK_BPS:g} bit/s {where}"
-        raise refusal(name, None, found, "a link that never carries anything is not accepted")
+        given = f"{what} of 0 {where}" if peak == 0 else f"{what} below {LEAST_PEAK_BPS:g} bit/s {where}"
+        raise refusal(name, None, given, "a link that never carries anything is not accepted")
 
 
-def refusal(name: str, line: int | None, found: str, accepted: str) -> TraceError:
-    """The error for something in a file that is not accepted; `found` is quoted already where it is content."""
+def refusal(name: str, line: int | None, given: str, accepted: str) -> TraceError:
+    """The error for something in a file that is not accepted; `given` is quoted already where it is content."""
     where = name if line is None else f"{name}, line {line}"
-    return TraceError(f"{where}: found {found}, but {accepted}")
+    return TraceError(f"{where}: found {given}, but {accepted}")
 
 
 def quote(content: str, limit: int = 40) -> str:

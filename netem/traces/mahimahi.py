@@ -62,7 +62,7 @@ def losses(trace: Trace) -> list[str]:
 
 
 def opportunities(trace: Trace) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """Opportunities (ms) that carry what the trace carries: at every millisecond less than 1504 bytes behind it."""
+    """Opportunities (ms) that carry what the trace carries, at every millisecond less than 1504 bytes behind it."""
     if isinstance(trace.schedule, OpportunitySchedule):
         return np.asarray(trace.schedule.opportunities_ms, dtype=np.int64)
     if trace.capacity_bytes(0.0, trace.duration) > MAX_LINES * OPPORTUNITY_BYTES:

@@ -1,8 +1,8 @@
-"""The log of mahimahi's mm-link (--downlink-log, --uplink-log), of which a trace takes the opportunities.
+"""The log of mahimahi's mm-link (--downlink-log, --uplink-log). A trace takes the opportunities from it.
 
 A line such as `142 # 1504` is an opportunity of 1504 bytes at 142 ms; `+`, `-` and `d` are packets that came, left and
-were dropped. Milliseconds are those since mm-link began, and the log names the one at which its link did. The trace
-lasts until the last line.
+were dropped. Milliseconds count from the start of mm-link, and a line of the log says at which of them the link began.
+The trace lasts until the last line.
 """
 
 import re
@@ -45,15 +45,15 @@ def parse(text: str, name: str) -> Trace:
     opportunities = np.fromstring(numbers, dtype=np.int64, sep=" ").reshape(-1, 2) if numbers else _NONE
     times_ms, sizes = opportunities[:, 0] - start, opportunities[:, 1]
     for row in np.flatnonzero(np.diff(times_ms, prepend=0) < 0)[:1]:
-        found = f"{opportunities[row, 0]} ms, before the line above or the base timestamp"
-        raise refusal(name, line_of_row(of_opportunities, row), found, ACCEPTED)
+        given = f"{opportunities[row, 0]} ms, before the line above or the base timestamp"
+        raise refusal(name, line_of_row(of_opportunities, row), given, ACCEPTED)
     period_ms = int(events.rstrip().rsplit("\n", 1)[-1].split()[0]) - start
     if not len(times_ms) or times_ms[-1] == 0 or not sizes.any() or sizes.max() > MAX_RATE_BPS / 8e3:
         accepted = "a log has opportunities to send after its start, such as 142 # 1504"
         raise refusal(name, None, "no opportunity of a size that a link has", accepted)
     if not times_ms[-1] <= period_ms <= MAX_DURATION * 1000:
-        found = f"a last line at {period_ms + start} ms"
-        raise refusal(name, None, found, f"a trace ends after its opportunities, within {MAX_DURATION:.0f} s")
+        given = f"a last line at {period_ms + start} ms"
+        raise refusal(name, None, given, f"a trace ends after its opportunities, within {MAX_DURATION:.0f} s")
     source = f"opportunities of the log of mm-link {name}"
     if (sizes == OPPORTUNITY_BYTES).all():
         return Trace(name, "mm-link", source, OpportunitySchedule(times_ms, period_ms))

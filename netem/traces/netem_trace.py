@@ -47,7 +47,7 @@ _RATE = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([kmgt]?)(?:bps|bit/s|b/s)", re.
 
 
 class _FaultError(ValueError):
-    """What is wrong with a model: what was found."""
+    """Something is wrong with a model; the message is what was found."""
 
 
 def recognize(line: str) -> str | None:
@@ -61,8 +61,8 @@ def parse(text: str, name: str) -> Trace:
     try:
         quantities = _quantities(json.loads(without_comments(text)))
     except json.JSONDecodeError as error:
-        found = quote(error.doc[error.pos : error.pos + 40]) if error.pos < len(error.doc) else "the end of the file"
-        raise refusal(name, error.lineno, found, ACCEPTED) from None
+        given = quote(error.doc[error.pos : error.pos + 40]) if error.pos < len(error.doc) else "the end of the file"
+        raise refusal(name, error.lineno, given, ACCEPTED) from None
     except _FaultError as fault:
         raise refusal(name, None, str(fault), ACCEPTED) from None
     except (ValueError, RecursionError):
@@ -203,7 +203,7 @@ def _loss(value: object) -> float:
 
 
 def _sum_of(value: object, fields: dict[str, float]) -> float:
-    """The sum of the numbers of an object, each in the unit of its field; nan if it is another object, or none."""
+    """The sum of the numbers of an object, each in the unit of its field; nan for anything else."""
     if not isinstance(value, dict) or not value or not set(value) <= set(fields):
         return math.nan
     for number in value.values():

@@ -74,7 +74,8 @@ def losses(trace: Trace) -> list[str]:
 
 
 def _rows(text: str, name: str) -> list[list[float]]:
-    """The periods, object by object: memory stays in proportion to the accepted part, and errors know their line."""
+    """The periods, read object by object: so memory stays in proportion to what was accepted, and an error knows its
+    line."""
     decoder = json.JSONDecoder()
     position = _skip(text, 0)
     if text[position : position + 1] != "[":
@@ -86,8 +87,8 @@ def _rows(text: str, name: str) -> list[list[float]]:
             period, end = decoder.raw_decode(text, position)
         except (ValueError, RecursionError) as error:
             at = error.pos if isinstance(error, json.JSONDecodeError) else position
-            found = quote(text[at : at + 40]) if at < len(text) else "the end of the file"
-            raise refusal(name, _line(text, at), found, ACCEPTED) from None
+            given = quote(text[at : at + 40]) if at < len(text) else "the end of the file"
+            raise refusal(name, _line(text, at), given, ACCEPTED) from None
         fault = _fault(period)
         if fault is not None:
             raise refusal(name, _line(text, position), fault, ACCEPTED)
@@ -96,8 +97,8 @@ def _rows(text: str, name: str) -> list[list[float]]:
         if text[position : position + 1] == "]":
             break
         if text[position : position + 1] != ",":
-            found = quote(text[position : position + 40]) if position < len(text) else "the end of the file"
-            raise refusal(name, _line(text, position), found, ACCEPTED)
+            given = quote(text[position : position + 40]) if position < len(text) else "the end of the file"
+            raise refusal(name, _line(text, position), given, ACCEPTED)
     rest = _skip(text, position + 1)
     if rest < len(text):
         raise refusal(name, _line(text, rest), f"{quote(text[rest : rest + 40])} after the list", ACCEPTED)

@@ -83,13 +83,13 @@ class Trace:
 
     @property
     def steady(self) -> bool:
-        """Whether it is the same at all times, so that it makes no difference where it is."""
+        """Whether the trace is the same at all times, so that it makes no difference where a run begins in it."""
         series = [steps for steps in (self.delay, self.loss) if steps is not None]
         return _is_steady(self.schedule) and all(len(merged(steps.times, steps.values)[0]) == 1 for steps in series)
 
     def cut(self, period: float | None) -> "Trace":
-        """The same until `period` seconds, a whole number of milliseconds, after which it repeats. Itself if it is no
-        longer than that, or steady. Raises TraceError."""
+        """The trace up to `period` seconds, a whole number of milliseconds, after which it repeats. A trace that is no
+        longer than that, or steady, is returned as it is. Raises TraceError."""
         if period is None or period >= self.duration or self.steady:
             return self
         try:
@@ -105,7 +105,7 @@ class Trace:
         return self.schedule.capacity_bytes(t0, t1)
 
     def content(self) -> bytes:
-        """What the trace says, whatever file it stands in: the same for traces that are the same."""
+        """What the trace says, as bytes. Traces that say the same have the same bytes, whatever files they stand in."""
         schedule, series = self.schedule, (self.delay, self.loss)
         arrays: list[NDArray[np.float64] | NDArray[np.int64]] = [np.array([self.duration])]
         if isinstance(schedule, OpportunitySchedule):
@@ -234,14 +234,14 @@ def _cut(series: Series | None, period: float) -> Series | None:
 
 
 def _within_period(schedule: OpportunitySchedule) -> NDArray[np.int64]:
-    """Opportunities of one period in 1..period ms: those at 0 are those at the end of the period before."""
+    """Opportunities of one period in 1..period ms. Those at 0 count as those at the end of the period before."""
     marks = np.asarray(schedule.opportunities_ms, dtype=np.int64)
     zeros = int(np.searchsorted(marks, 0, side="right"))
     return np.append(marks[zeros:], np.full(zeros, schedule.period_ms, dtype=np.int64))
 
 
 def _gaps(schedule: Schedule) -> tuple[FloatArray, FloatArray]:
-    """Starts and ends of all times without capacity; one that goes on at the start of the next period is one."""
+    """Starts and ends of all times without capacity. One that goes on at the start of the next period counts once."""
     if isinstance(schedule, OpportunitySchedule):
         marks = np.unique(_within_period(schedule)) / 1000
         whole = marks[-1] == schedule.period

@@ -1,4 +1,4 @@
-"""What the checkers of `glassbench.testing` share: the refusal that names a demand, and a watch over clocks.
+"""What the checkers of `glassbench.testing` share: the exception that names a demand, and a watch over clocks.
 
 It lies below all rooms, since a checker stands in the room of what it checks.
 """
@@ -44,9 +44,10 @@ class Broken(AssertionError):
 
 @contextmanager
 def no_clock() -> Iterator[None]:
-    """Raises Broken, demand `clock`, at the end of a block in which a clock was read, whatever name it had there.
+    """A block in which no clock may be read, under whatever name. At its end Broken names the demand `clock` if one
+    was.
 
-    Garbage waits until then: callbacks of others (hypothesis has one) take the time of its collection.
+    Garbage is collected after the block only, because callbacks of others read a clock then (hypothesis has one).
     """
     reads: list[str] = []
 

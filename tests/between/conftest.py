@@ -36,9 +36,9 @@ class Receiver:
         assert self.process.stdout is not None
         self.process.stdout.readline()
         self.command = shlex.split(self.process.stdout.readline())
-        found = re.search(r":(\d+)$", self.command[2])
-        assert found is not None
-        self.port, self.key = int(found[1]), self.command[4]
+        port = re.search(r":(\d+)$", self.command[2])
+        assert port is not None
+        self.port, self.key = int(port[1]), self.command[4]
 
     def log(self) -> str:
         return self._log.read_text()

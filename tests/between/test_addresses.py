@@ -114,8 +114,8 @@ def test_a_printed_ipv6_address_can_be_pasted_and_media_goes_where_control_was_a
     receiver = make_receiver(f"[{link_local() or '::1'}]:0")
     glass, send, address, option, key = receiver.command
     assert (glass, send, option) == ("glass", "send", "--key")
-    (found,) = resolve(*parse(address, 1))
-    monkeypatch.setattr(socket, "getaddrinfo", names(("127.0.0.1", 1), to_kernel(found)))
+    (resolved,) = resolve(*parse(address, 1))
+    monkeypatch.setattr(socket, "getaddrinfo", names(("127.0.0.1", 1), to_kernel(resolved)))
     video = {"source": "lognormal", "bitrate": "1Mbit/s"}
     plan = build({"name": "far", "duration": "300ms", "arms": ["udp"], "video": video, "network": {}})
     result = run_arm_between(plan, plan.arms[0], Remote("two.example", 1, key))
@@ -130,7 +130,7 @@ def test_where_nothing_answers_each_address_has_its_reason(monkeypatch: pytest.M
 
 
 def names(*addresses: Any) -> Callable[..., Any]:
-    """A `getaddrinfo` that finds these."""
+    """A `getaddrinfo` that gives these addresses."""
     return lambda *_, **__: [(None, None, None, "", address) for address in addresses]
 
 

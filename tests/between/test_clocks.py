@@ -89,7 +89,7 @@ def test_the_bound_holds_the_true_error_of_shifted_and_drifting_clocks(capsys: p
 
 
 def exchange(own, other, here, there, token):
-    """What an arm of a tenth of a second gives."""
+    """The exchanges that an arm of a tenth of a second gives."""
     begin = here.now()
     asker, answerer, over = (
         Asker(token, (host_address(2), MEDIA_PORT), start_at=begin),

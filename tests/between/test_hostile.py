@@ -1,4 +1,4 @@
-"""Who means no good, against both ends of `glass send | receive`: nobody ends, nobody grows, others are served.
+"""Hostile peers against both ends of `glass send | receive`: no end dies or grows, and others are served.
 
 benchmarks/hostile_peers.py has the random messages, and sends 200,000 of them to each end.
 """
@@ -41,7 +41,7 @@ _spec.loader.exec_module(hostile)
 
 @pytest.fixture(scope="module")
 def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A receiver for all of them. It is never started anew, so that all see what the others left."""
+    """One receiver for all tests. It is never started anew, so each test sees what the others left."""
     with hostile.attacked_receiver(tmp_path_factory.mktemp("attacked")) as receiver:
         yield receiver
         assert receiver.process.poll() is None
@@ -223,9 +223,9 @@ class Admitted:
         self.media = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.media.settimeout(SERVED)
         self.media.sendto(encode(Message(QUESTION, bytes.fromhex(answer.alignment), 1)), self.there)
-        found = decode(self.media.recv(100), ANSWER)
-        assert found is not None
-        self.now = found.t3
+        aligned = decode(self.media.recv(100), ANSWER)
+        assert aligned is not None
+        self.now = aligned.t3
 
     def begin(self) -> None:
         self.control.send(Start(start=self.now - START_AT), 5)

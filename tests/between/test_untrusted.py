@@ -15,7 +15,15 @@ from glassbench.experiments.worlds.hosts.asked import Limits, ask_for, asked_for
 from glassbench.experiments.worlds.hosts.control import Control, ControlError
 from glassbench.experiments.worlds.hosts.key import Key, make_identity, matches
 from glassbench.experiments.worlds.hosts.link_bytes import link_bytes
-from glassbench.experiments.worlds.hosts.messages import MAX_MESSAGE, Answer, Counts, Hello, Report, Said, Start
+from glassbench.experiments.worlds.hosts.messages import (
+    MAX_MESSAGE,
+    Answer,
+    Hello,
+    Reported,
+    ReportedCounts,
+    Said,
+    Start,
+)
 from glassbench.experiments.worlds.hosts.printable import printable
 from glassbench.experiments.worlds.hosts.shared_socket import SharedSocket
 from glassbench.netem.live.alignment_messages import Answerer
@@ -32,7 +40,7 @@ anything = st.recursive(
 
 
 class Connection:
-    """Says what it is given, in pieces, and then closes."""
+    """Sends what it is given, in pieces, and then closes."""
 
     def __init__(self, data: bytes, piece: int) -> None:
         self._data, self._piece = data, piece
@@ -56,7 +64,7 @@ def framed(*texts: str | bytes) -> bytes:
     return b"".join(struct.pack("!I", len(each)) + each for each in data)
 
 
-KINDS = [Hello, Answer, Start, Said, Report]
+KINDS = [Hello, Answer, Start, Said, Reported]
 
 
 @given(data=st.binary(max_size=300), piece=st.integers(1, 300), kind=st.sampled_from(KINDS))
@@ -95,13 +103,13 @@ def test_messages_come_out_as_they_went_in_however_they_are_cut() -> None:
         (Said, f'{{"given_up": {{"0": [{",".join(["1"] * 300_000)}]}}}}'),
         (Said, '{"frames": {"0": -1}}'),
         (Said, json.dumps({"frames": dict.fromkeys(range(40), 1)})),
-        (Report, f'{{"records": [{",".join(["{}"] * 300_000)}]}}'),
-        (Report, '{"records": [{"track": 0, "sequence": 1e20}]}'),
-        (Report, '{"records": [{"track": 0, "sequence": 1, "complete_at": NaN}]}'),
-        (Report, '{"records": [{"track": 0, "sequence": 1, "outcome": "\\u001b"}]}'),
-        (Report, '{"counts": {"stats": {"\\u001b[2J": 1}}}'),
-        (Report, '{"counts": {"overflows": -1}}'),
-        (Report, '{"counts": {"sent_bytes": {"-1": 1}}}'),
+        (Reported, f'{{"records": [{",".join(["{}"] * 300_000)}]}}'),
+        (Reported, '{"records": [{"track": 0, "sequence": 1e20}]}'),
+        (Reported, '{"records": [{"track": 0, "sequence": 1, "complete_at": NaN}]}'),
+        (Reported, '{"records": [{"track": 0, "sequence": 1, "outcome": "\\u001b"}]}'),
+        (Reported, '{"counts": {"stats": {"\\u001b[2J": 1}}}'),
+        (Reported, '{"counts": {"overflows": -1}}'),
+        (Reported, '{"counts": {"sent_bytes": {"-1": 1}}}'),
     ],
 )
 def test_fields_are_checked_where_they_come_in(kind: Any, text: str) -> None:
@@ -192,7 +200,7 @@ def test_what_a_sender_may_ask_for_has_limits_that_the_receiver_sets(
 def test_what_every_transport_counts_can_be_reported(name: str) -> None:
     own = ends(arms=[name])
     receiver = own.transport("receiver", own.config("receiver", NOWHERE))
-    assert Counts(stats=dict(receiver.stats())).stats == receiver.stats()
+    assert ReportedCounts(stats=dict(receiver.stats())).stats == receiver.stats()
 
 
 def test_counts_that_are_reported_make_a_link_table() -> None:
@@ -208,7 +216,9 @@ def test_counts_that_are_reported_make_a_link_table() -> None:
         def handle_timer(self, *, now): ...
 
     shared = SharedSocket(Nothing(), Answerer(bytes(16)), ("10.0.0.1", 1))
-    table = link_table(link_bytes(shared, Counts(sent_bytes={10025: 700}, received_bytes={10021: 100, 9: 5}), 1003.0))
+    table = link_table(
+        link_bytes(shared, ReportedCounts(sent_bytes={10025: 700}, received_bytes={10021: 100, 9: 5}), 1003.0)
+    )
     sums = table.groupby("direction")[["sent_bytes", "delivered_bytes"]].sum()
     assert sums.loc["up", "sent_bytes"] == 700 and sums.loc["down", "delivered_bytes"] == 100
 

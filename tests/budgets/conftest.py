@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from glassbench.experiments.budgets.baseline import Baseline, baseline_text, parse_baseline
-from glassbench.experiments.budgets.check import Report, check
+from glassbench.experiments.budgets.check import BudgetReport, check
 from glassbench.experiments.budgets.measure import Measured, measure
 from glassbench.experiments.budgets.spec import load_budgets
 
@@ -31,7 +31,7 @@ loss_duration = "10ms"
 Call = Callable[..., Path]
 Write = Callable[[str], Path]
 MeasureFile = Callable[[Path], Measured]
-CheckFile = Callable[..., Report]
+CheckFile = Callable[..., BudgetReport]
 Record = Callable[[Path], Baseline]
 
 
@@ -94,7 +94,7 @@ def check_file(tmp_path: Path) -> CheckFile:
     """Check a file, in this process."""
     count = 0
 
-    def run(path: Path, baseline: Baseline | None = None) -> Report:
+    def run(path: Path, baseline: Baseline | None = None) -> BudgetReport:
         nonlocal count
         count += 1
         budgets = load_budgets(path)

@@ -35,24 +35,24 @@ def ledger(latencies, slow="transit"):
 
 
 def test_the_stage_that_grew_is_named_not_the_largest():
-    found = blame(HELD["p95"], numbers({"transit": 50, "encode": 12}), numbers({"transit": 50, "encode": 2}))
-    assert (found.stage, found.fate, found.compared) == ("encode", None, True)
-    assert found.sentence == "encode +10.0 ms in the frames around p95 (encode was 2.0, is 12.0 ms)"
+    blamed = blame(HELD["p95"], numbers({"transit": 50, "encode": 12}), numbers({"transit": 50, "encode": 2}))
+    assert (blamed.stage, blamed.fate, blamed.compared) == ("encode", None, True)
+    assert blamed.sentence == "encode +10.0 ms in the frames around p95 (encode was 2.0, is 12.0 ms)"
 
 
 def test_growth_that_chance_may_have_made_comes_behind_growth_that_is_sure():
     before = numbers({"transit": 30, "encode": 2}, errors={"transit": 4})
     now = numbers({"transit": 42, "encode": 12}, errors={"transit": 4})
-    found = blame(HELD["p95"], now, before)
-    assert list(found.stages_ms) == ["encode", "transit"]
+    blamed = blame(HELD["p95"], now, before)
+    assert list(blamed.stages_ms) == ["encode", "transit"]
     sure = blame(HELD["p95"], numbers({"transit": 62, "encode": 12}, errors={"transit": 4}), before)
     assert list(sure.stages_ms) == ["transit", "encode"]
 
 
 def test_where_no_growth_is_sure_the_largest_comes_first():
     errors = dict.fromkeys(("transit", "spread"), 20.0)
-    found = blame(HELD["p95"], numbers({"transit": 20, "spread": 30}, errors=errors), numbers({"transit": 15}))
-    assert list(found.stages_ms) == ["spread", "transit"]
+    blamed = blame(HELD["p95"], numbers({"transit": 20, "spread": 30}, errors=errors), numbers({"transit": 15}))
+    assert list(blamed.stages_ms) == ["spread", "transit"]
 
 
 def test_another_stage_that_grew_over_all_frames_is_told_too():
@@ -62,40 +62,41 @@ def test_another_stage_that_grew_over_all_frames_is_told_too():
 
 
 def test_without_a_baseline_the_largest_is_named_and_called_that():
-    found = blame(HELD["p99"], numbers({"transit": 30, "hold": 60}), None)
-    assert (found.stage, found.compared) == ("hold", False)
+    blamed = blame(HELD["p99"], numbers({"transit": 30, "hold": 60}), None)
+    assert (blamed.stage, blamed.compared) == ("hold", False)
     assert (
-        found.sentence == "largest stage of the frames around p99: hold, 60.0 of 90.0 ms (no baseline to say what grew)"
+        blamed.sentence
+        == "largest stage of the frames around p99: hold, 60.0 of 90.0 ms (no baseline to say what grew)"
     )
 
 
 def test_a_frame_as_slow_as_in_the_baseline_is_not_said_to_have_grown():
     same = numbers({"transit": 30})
-    found = blame(HELD["p95"], same, same)
-    assert not found.compared
-    assert "none grew since the baseline" in found.sentence
+    blamed = blame(HELD["p95"], same, same)
+    assert not blamed.compared
+    assert "none grew since the baseline" in blamed.sentence
 
 
 def test_an_infinite_percentile_is_explained_by_fates():
     now = numbers({}, fates={"expired": 20, "lost": 5})
-    found = blame(HELD["p95"], now, numbers({"transit": 30}, fates={"lost": 5}))
-    assert (found.stage, found.fate) == (None, "expired")
-    assert found.sentence == "expired +20.0% of the frames (was 0 of 100, is 20 of 100)"
+    blamed = blame(HELD["p95"], now, numbers({"transit": 30}, fates={"lost": 5}))
+    assert (blamed.stage, blamed.fate) == (None, "expired")
+    assert blamed.sentence == "expired +20.0% of the frames (was 0 of 100, is 20 of 100)"
     alone = blame(HELD["p95"], now, None)
     assert alone.sentence == "of 100 captured frames were expired 20, lost 5 (no baseline to say what grew)"
 
 
 def test_missing_frames_that_shift_a_percentile_are_told_beside_its_stage():
     now = numbers({"transit": 40}, fates={"lost": 3})
-    found = blame(HELD["p95"], now, numbers({"transit": 30}))
-    assert found.stage == "transit"
-    assert "lost +3.0%" in found.sentence
+    blamed = blame(HELD["p95"], now, numbers({"transit": 30}))
+    assert blamed.stage == "transit"
+    assert "lost +3.0%" in blamed.sentence
 
 
 @pytest.mark.parametrize(("fates", "stage", "fate"), [({"late": 4}, None, "late"), ({}, "transit", None)])
 def test_freezes_are_missing_frames_if_more_are_missing_and_slow_frames_if_not(fates, stage, fate):
-    found = blame(HELD["freezes"], numbers({"transit": 400}, fates=fates), numbers({"transit": 30}))
-    assert (found.stage, found.fate) == (stage, fate)
+    blamed = blame(HELD["freezes"], numbers({"transit": 400}, fates=fates), numbers({"transit": 30}))
+    assert (blamed.stage, blamed.fate) == (stage, fate)
 
 
 def test_freezes_of_slow_frames_are_explained_although_some_were_always_missing():
@@ -103,8 +104,8 @@ def test_freezes_of_slow_frames_are_explained_although_some_were_always_missing(
     now, before = numbers({"hold": 400}, fates=lost), numbers({"hold": 30}, fates=lost)
     for each in (now, before):
         each.profiles["max"] = Profile({})
-    found = blame(HELD["freezes"], now, before)
-    assert "hold +370.0 ms in the frames around p99" in found.sentence
+    blamed = blame(HELD["freezes"], now, before)
+    assert "hold +370.0 ms in the frames around p99" in blamed.sentence
 
 
 def test_the_profile_of_a_percentile_is_of_the_frames_around_it():

@@ -87,10 +87,10 @@ def test_json_is_one_object_and_nothing_else(glass, budgets, baseline):
     code, out, err = glass("check", "budgets.toml", *arguments)
     assert (code, err) == (1, "wrote x.xml\n")
     assert out.count("\n") == 1
-    found = json.loads(out)
-    assert found["kept"] is False and found["exact"] is True
-    assert [verdict["verdict"] for verdict in found["verdicts"]] == ["kept", "kept", "broken", "kept"]
-    broken, increase = found["verdicts"][2:]
+    report = json.loads(out)
+    assert report["kept"] is False and report["exact"] is True
+    assert [verdict["verdict"] for verdict in report["verdicts"]] == ["kept", "kept", "broken", "kept"]
+    broken, increase = report["verdicts"][2:]
     assert broken["excess"] == pytest.approx(broken["value"] - 100, abs=1e-6)
     assert broken["blame"]["stage"] == "hold"
     assert increase["baseline"] == increase["value"]

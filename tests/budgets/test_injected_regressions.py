@@ -1,4 +1,5 @@
-"""Regressions put into the code each break the check, and the report names the stage or the fate where they are."""
+"""Regressions, each put into the code: each breaks the check, and the report names the stage or the fate where it
+is."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -92,8 +93,8 @@ def mute_nack(patch: Patch) -> None:
     """The receiver sees what is missing, and its requests are never sent."""
     inner = RtpReceiver._repair
 
-    def repair(self: RtpReceiver, lane: Any, *, now: float) -> list[bytes]:
-        inner(self, lane, now=now)
+    def repair(self: RtpReceiver, state: Any, *, now: float) -> list[bytes]:
+        inner(self, state, now=now)
         return []
 
     patch.setattr(RtpReceiver, "_repair", repair)

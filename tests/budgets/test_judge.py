@@ -18,7 +18,7 @@ def limit(metric, **content):
 
 
 def exactly(metric, value, reference=None, **content):
-    """The exact judgement of one value."""
+    """The margin of one value in an exact world."""
     before = None if reference is None else Value(reference, (reference,))
     lower = HELD[metric].lower_is_better
     return judge(limit(metric, **content), Value(value, (value,)), before, lower_is_better=lower, exact=True)
@@ -46,17 +46,17 @@ def test_an_exact_value_keeps_its_limit_up_to_the_last_digit_and_breaks_it_beyon
     metric, content, reference, kept, broken
 ):
     assert exactly(metric, kept, reference, **content).kept
-    judgement = exactly(metric, broken, reference, **content)
-    assert not judgement.kept
-    assert judgement.excess > 0
+    margin = exactly(metric, broken, reference, **content)
+    assert not margin.kept
+    assert margin.excess > 0
 
 
-def test_against_an_infinite_baseline_nothing_is_worse_and_the_judgement_says_so():
+def test_against_an_infinite_baseline_nothing_is_worse_and_the_note_says_so():
     for value in (INF, 50.0):
         for content in ({"max_increase": "0%"}, {"max_increase": "5ms"}):
-            judgement = exactly("p99", value, INF, **content)
-            assert judgement.kept
-            assert "infinite" in judgement.note
+            margin = exactly("p99", value, INF, **content)
+            assert margin.kept
+            assert "infinite" in margin.note
 
 
 def test_the_exact_verdict_is_about_all_runs_together_not_about_one_of_them():
@@ -93,9 +93,9 @@ def test_where_chance_has_a_part_a_share_breaks_by_its_upper_bound():
 def test_too_few_runs_break_nothing_where_chance_has_a_part():
     assert LEAST_RUNS == 5
     few = Value(500.0, (500.0,) * (LEAST_RUNS - 1))
-    judgement = judge(limit("p95", max="60ms"), few, lower_is_better=True, exact=False)
-    assert judgement.kept
-    assert "needs 5" in judgement.note
+    margin = judge(limit("p95", max="60ms"), few, lower_is_better=True, exact=False)
+    assert margin.kept
+    assert "needs 5" in margin.note
     enough = Value(500.0, (500.0,) * LEAST_RUNS)
     assert not judge(limit("p95", max="60ms"), enough, lower_is_better=True, exact=False).kept
 

@@ -1,4 +1,4 @@
-"""What a check says beside its verdicts: of few frames, and of arms that show nothing."""
+"""What a check says beside its verdicts: about few frames, and about arms that show nothing."""
 
 from glassbench.experiments.budgets.text import explanation, sentence
 

@@ -139,7 +139,7 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path, monkeypatc
 def test_a_qlog_that_cannot_be_written_changes_no_byte_of_the_packets(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read_capture: Read
 ) -> None:
-    """aioquic is not told: it would take the exception for its peer's fault and end the connection."""
+    """aioquic is not told of the failure: it would take the exception for its peer's fault and end the connection."""
     (tmp_path / "sender.sqlog").mkdir()
     capture = ArmCapture(tmp_path, "test")
     capture.observer("sender", "media").on_qlog("text")

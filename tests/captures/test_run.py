@@ -27,7 +27,7 @@ def test_results_are_the_same_bytes_with_and_without(captured: Run, scenario: Sc
 
 
 def test_a_capture_repeats_byte_by_byte_in_another_process(captured: Run, scenario: Scenario, tmp_path: Path) -> None:
-    """The keys of QUIC included."""
+    """It does so with the keys of QUIC."""
     again = run(scenario, results=tmp_path, workers=1, capture=True)
     first, second = (
         {path.relative_to(folder): path.read_bytes() for path in sorted((folder / "captures").rglob("*.*"))}
@@ -78,7 +78,7 @@ def test_what_is_delivered_was_sent_before(folder_of: FolderOf, arm: str, read_c
 
 
 def test_captures_and_ledger_have_one_clock(captured: Run, folder_of: FolderOf, arm: str, read_capture: Read) -> None:
-    """The first frame that left did so when a packet is seen."""
+    """The capture has a packet at the instant at which the first frame left."""
     ledger = captured.ledger
     first_sent_at = ledger[(ledger["arm"] == arm) & (ledger["track"] == 0)]["first_sent_at"].min()
     capture = read_capture((folder_of(arm) / "link.pcapng").read_bytes())
@@ -151,7 +151,7 @@ KEYS = [
 def test_secrets_stand_ahead_of_the_first_packets(
     tmp_path: Path, packets: int, keys: list[str], read_capture: Read
 ) -> None:
-    """Of a handshake: after a thousand packets that is what it no longer is."""
+    """The first packets are those of a handshake: after a thousand packets the handshake is over."""
     capture = ArmCapture(tmp_path, "test")
     packet = Packet(b"x", ("10.0.0.1", 1), ("10.0.0.2", 2), 0, 29, 0, 0.0, 0.0)
     up = capture.link("up")

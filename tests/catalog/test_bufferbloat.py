@@ -7,7 +7,7 @@ from glassbench.experiments.catalog.bufferbloat import (
     BDP,
     CODEL,
     EXPERIMENT,
-    Point,
+    ArmAtQueue,
     _codel_drops_by_the_control_law,
     _realtime_stays_at_its_target,
     codel_drops,
@@ -57,5 +57,5 @@ def test_drops_by_another_interval_break_the_control_law(interval, holds):
     assert _codel_drops_by_the_control_law([_point("udp", CODEL, drops=drops)]).holds == holds
 
 
-def _point(arm: str, queue: str, *, met: float = 0.0, drops=()) -> Point:
-    return Point(arm, queue, np.full(10, met), 1.0, 0.0, np.array(drops, dtype=float))
+def _point(arm: str, queue: str, *, met: float = 0.0, drops=()) -> ArmAtQueue:
+    return ArmAtQueue(arm, queue, np.full(10, met), 1.0, 0.0, np.array(drops, dtype=float))

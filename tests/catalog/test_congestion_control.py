@@ -6,7 +6,7 @@ from glassbench.experiments.catalog.congestion_control import (
     EXPERIMENT,
     LOSSES,
     RTT,
-    Point,
+    ArmUnderLoss,
     _cubic_is_reno_friendly,
     _reno_follows_mathis,
     average_window,
@@ -55,5 +55,8 @@ def test_cubic_is_compared_with_the_reno_of_the_same_path():
     assert not _cubic_is_reno_friendly(_rates("reno", 1.0) + _rates("cubic", 1.2)).holds
 
 
-def _rates(arm: str, factor: float) -> list[Point]:
-    return [Point(arm, "independent", loss, RTT, factor * rate_mbps(average_window(loss), RTT), 1.0) for loss in LOSSES]
+def _rates(arm: str, factor: float) -> list[ArmUnderLoss]:
+    return [
+        ArmUnderLoss(arm, "independent", loss, RTT, factor * rate_mbps(average_window(loss), RTT), 1.0)
+        for loss in LOSSES
+    ]

@@ -12,7 +12,7 @@ from glassbench.experiments.catalog.head_of_line import (
     LOSSES,
     MAPPINGS,
     RTTS,
-    Point,
+    MappingOnPath,
     blocking_of_one,
     repair_delay,
 )
@@ -20,18 +20,18 @@ from glassbench.experiments.catalog.head_of_line import (
 FRAMES = 300
 
 
-def point(mapping: str, rtt: float, loss: float) -> Point:
-    """Every so many frames one is lost and repaired as the closed form says; all is delivered by the closed form."""
+def point(mapping: str, rtt: float, loss: float) -> MappingOnPath:
+    """At even distances one frame is lost and repaired, and all frames are delivered, as the closed forms say."""
     captured = np.arange(FRAMES) * FRAME_INTERVAL
     arrival = captured + rtt / 2
     arrival[10 :: 60 if loss == LOSSES[0] else 20] += repair_delay(rtt)
     group = (np.arange(FRAMES) // GROUP).astype(float)
-    made = Point(mapping, rtt, loss, group, captured, arrival, arrival, arrival, np.maximum.accumulate(arrival))
+    made = MappingOnPath(mapping, rtt, loss, group, captured, arrival, arrival, arrival, np.maximum.accumulate(arrival))
     return replace(made, delivered=made.in_order())
 
 
 @pytest.fixture
-def table() -> list[Point]:
+def table() -> list[MappingOnPath]:
     return [point(mapping, rtt, loss) for rtt in RTTS for loss in LOSSES for mapping in MAPPINGS]
 
 
@@ -61,20 +61,20 @@ def test_a_cell_for_each_mapping_and_path_and_frames_are_kept() -> None:
     assert plan.frames
 
 
-def held(p: Point) -> Point:
+def held(p: MappingOnPath) -> MappingOnPath:
     return replace(p, delivered=p.delivered + 1e-3, displayed=p.displayed + 1e-3)
 
 
-def slow(p: Point) -> Point:
+def slow(p: MappingOnPath) -> MappingOnPath:
     lost = p.first_arrival > p.captured + p.rtt / 2 + 1e-3
     return replace(p, first_arrival=np.where(lost, p.first_arrival + 0.01, p.first_arrival))
 
 
-def blocked(p: Point) -> Point:
+def blocked(p: MappingOnPath) -> MappingOnPath:
     return replace(p, delivered=p.complete + 1.0)
 
 
-def skipped(p: Point) -> Point:
+def skipped(p: MappingOnPath) -> MappingOnPath:
     return replace(p, displayed=p.complete)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from glassbench.experiments.catalog.headroom import (
     EXPERIMENT,
-    Point,
+    LinkAtLoad,
     _frames_follow_lindley,
     departures,
     frames_that_wait,
@@ -60,8 +60,8 @@ def test_the_knee_is_between_the_loads_where_the_p95_doubles():
     assert 0.9 < knee(row) < 1.2
 
 
-def _point(load: float, *, off: float = 0.0) -> Point:
+def _point(load: float, *, off: float = 0.0) -> LinkAtLoad:
     captured = np.arange(200) / 30
     service = np.full(200, load / 30)
     sojourn = departures(captured, service) - captured + off
-    return Point(load, "none", 1e6, load, captured, service, sojourn, sojourn, np.zeros(200, dtype=bool))
+    return LinkAtLoad(load, "none", 1e6, load, captured, service, sojourn, sojourn, np.zeros(200, dtype=bool))

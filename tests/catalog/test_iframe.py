@@ -19,7 +19,7 @@ from glassbench.experiments.catalog.iframe import (
 
 
 def first(arm: str, size: float) -> First:
-    """By the closed form, halfway through the last round trip; at once for who has no window."""
+    """As the closed form says, halfway through the last round trip; at once for an arm that has no window."""
     return First(arm, size, 0.0 if arm in UNLIMITED else max(0.05, math.log2(size / WINDOW_BYTES + 1) - 0.1))
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from glassbench.experiments.catalog import EXPERIMENTS, priority
-from glassbench.experiments.catalog.priority import BITRATE, FIRST, LANES, LOADS, QUEUE_BYTES, RTT, Point
+from glassbench.experiments.catalog.priority import BITRATE, FIRST, LANES, LOADS, QUEUE_BYTES, RTT, LaneAtLoad
 from glassbench.experiments.scenario.tracks import CHAT_TRACK
 from glassbench.experiments.worlds.reuse import Reuse
 from glassbench.experiments.worlds.virtual import run_arm
@@ -16,15 +16,15 @@ from glassbench.sender.encode_cache import EncodeCache
 MESSAGES = 400
 
 
-def point(lane: str, load: float) -> Point:
+def point(lane: str, load: float) -> LaneAtLoad:
     delays = {"equal": 0.4, "stock reno": 0.4, "chat last": 0.5 if load < 0.95 else 10.0}
     whole_queue = QUEUE_BYTES * 8 * load / BITRATE + RTT / 2
     late = 0.04 if lane in FIRST else delays.get(lane, whole_queue)
-    return Point(lane, load, np.full(MESSAGES, late), np.full(MESSAGES, 1e-3), np.full(600, 0.05))
+    return LaneAtLoad(lane, load, np.full(MESSAGES, late), np.full(MESSAGES, 1e-3), np.full(600, 0.05))
 
 
 @pytest.fixture
-def table() -> list[Point]:
+def table() -> list[LaneAtLoad]:
     return [point(lane, load) for load in LOADS for lane in LANES]
 
 
@@ -38,7 +38,7 @@ def test_the_rate_of_the_link_follows_from_the_load() -> None:
     assert point("udp", 0.5).rate == 2 * BITRATE
 
 
-def changed(table: list[Point], lane: str, **fields: np.ndarray) -> list[Point]:
+def changed(table: list[LaneAtLoad], lane: str, **fields: np.ndarray) -> list[LaneAtLoad]:
     return [replace(p, **fields) if p.lane == lane else p for p in table]
 
 

@@ -11,7 +11,7 @@ from glassbench.experiments.catalog.repair import (
     DETECTION,
     LOSS,
     RTTS,
-    Point,
+    ArmWithRepair,
     first_repair,
     least_repairs,
     most_repairs,
@@ -20,17 +20,17 @@ from glassbench.experiments.catalog.repair import (
 FRAMES = 2900
 
 
-def point(arm: str, rtt: float, at: float) -> Point:
-    """Lost frames come by the first repair, if that is in time; what is lost twice is the share of p^2."""
+def point(arm: str, rtt: float, at: float) -> ArmWithRepair:
+    """Lost frames come by the first repair, if that is in time. The share of p^2 is lost twice."""
     late = np.full(FRAMES, rtt / 2)
     lost, again = round(LOSS * FRAMES), round(LOSS**2 * FRAMES)
     late[:lost] = first_repair(arm, rtt)
     late[:again] = np.inf if least_repairs(arm, rtt, at) < 2 else first_repair(arm, rtt) + rtt
-    return Point(arm, rtt, at, late, LOSS, lost)
+    return ArmWithRepair(arm, rtt, at, late, LOSS, lost)
 
 
 @pytest.fixture
-def table() -> list[Point]:
+def table() -> list[ArmWithRepair]:
     return [point(arm, rtt, at) for rtt in RTTS for at in DEADLINES for arm in DETECTION]
 
 
@@ -60,22 +60,22 @@ def test_a_cell_for_each_point_and_frames_are_kept() -> None:
 
 def test_missed_are_frames_that_came_late_or_never() -> None:
     late = np.array([0.1, 0.2, np.inf, 0.05])
-    assert Point("rtp", 0.1, 0.15, late, 0.0, 0).missed == 0.5
+    assert ArmWithRepair("rtp", 0.1, 0.15, late, 0.0, 0).missed == 0.5
 
 
-def test_repair_in_its_time_holds_and_five_milliseconds_later_does_not(table: list[Point]) -> None:
+def test_repair_in_its_time_holds_and_five_milliseconds_later_does_not(table: list[ArmWithRepair]) -> None:
     assert repair._first_repair_takes_its_time(table).holds
     later = [replace(p, late=np.where(p.late > p.rtt / 2 + 1e-3, p.late + 5e-3, p.late)) for p in table]
     assert not repair._first_repair_takes_its_time(later).holds
 
 
-def test_a_repair_where_there_is_no_time_for_one_breaks_its_check(table: list[Point]) -> None:
+def test_a_repair_where_there_is_no_time_for_one_breaks_its_check(table: list[ArmWithRepair]) -> None:
     assert repair._none_before(table).holds
     magic = [replace(p, late=np.full(FRAMES, p.rtt / 2)) for p in table]
     assert not repair._none_before(magic).holds
 
 
-def test_residual_loss_outside_of_its_bounds_is_named(table: list[Point]) -> None:
+def test_residual_loss_outside_of_its_bounds_is_named(table: list[ArmWithRepair]) -> None:
     broken = [replace(p, late=np.where(p.late > p.rtt / 2 + 1e-3, np.inf, p.late)) for p in table]  # nothing repaired
     check = repair._between_the_bounds(broken)
     assert not check.holds
@@ -84,7 +84,7 @@ def test_residual_loss_outside_of_its_bounds_is_named(table: list[Point]) -> Non
     assert repair._none_before(broken).holds
 
 
-def test_a_longer_deadline_that_loses_more_breaks_its_check(table: list[Point]) -> None:
+def test_a_longer_deadline_that_loses_more_breaks_its_check(table: list[ArmWithRepair]) -> None:
     turned = [replace(p, late=point(p.arm, p.rtt, min(DEADLINES)).late, deadline=p.deadline) for p in table]
     turned = [replace(p, late=np.full(FRAMES, np.inf)) if p.deadline == DEADLINES[-1] else p for p in turned]
     assert not repair._more_time_less_loss(turned).holds

@@ -9,7 +9,7 @@ from glassbench.experiments.catalog.srt_latency import (
     LOSSES,
     MULTIPLIERS,
     RTTS,
-    Point,
+    SurfacePoint,
     _between_the_bounds,
     _nothing_is_repaired_within_a_round_trip,
     least_repairs,
@@ -25,7 +25,7 @@ def test_no_repair_fits_into_less_than_a_round_trip():
 
 
 def test_the_first_repair_needs_one_round_trip_and_the_next_a_nak_interval_more():
-    """And up to 10 ms until libsrt looks at its timers: a round is RTT + RTT / 2 + 10 ms."""
+    """Up to 10 ms pass until libsrt looks at its timers, so a round is RTT + RTT / 2 + 10 ms."""
     assert [least_repairs(m, 0.1) for m in (1.0, 2.5, 2.6, 4.1, 4.2)] == [1, 1, 2, 2, 3]
 
 
@@ -80,5 +80,5 @@ def test_residual_loss_below_that_of_the_path_breaks_the_check_of_a_latency_with
     assert not _nothing_is_repaired_within_a_round_trip([_point(0.9, 0.05)]).holds
 
 
-def _point(multiplier: float, residual: float) -> Point:
-    return Point(0.1, multiplier, 0.1, 10_000, residual, 0.1, 50 + 100 * multiplier, 50 + 100 * multiplier)
+def _point(multiplier: float, residual: float) -> SurfacePoint:
+    return SurfacePoint(0.1, multiplier, 0.1, 10_000, residual, 0.1, 50 + 100 * multiplier, 50 + 100 * multiplier)

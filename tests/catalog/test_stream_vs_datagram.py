@@ -12,7 +12,8 @@ FRAMES = 360
 
 
 def drives(trace: str, deadline: str, mapping: str) -> Drives:
-    """Drives differ by far; mappings by chance of a millisecond, and one stream by 50 ms where there is a deadline."""
+    """Drives differ by much. Mappings differ by chance of a millisecond, and one stream by 50 ms where there is a
+    deadline."""
     chance = np.random.default_rng([TRACES.index(trace), DEADLINES.index(deadline), MAPPINGS.index(mapping)])
     later = 0.05 if mapping == "quic-stream" and deadline != "none" else 0.0
     delays = [np.full(FRAMES, 0.1 * drive + later + chance.normal(0, 1e-3)) for drive in DRIVES]

@@ -14,7 +14,7 @@ Glass = Callable[..., Any]
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody listens for pauses, which takes its time."""
+    """The doctor does not listen for pauses, since that takes its time."""
     monkeypatch.setattr("glassbench.experiments.cli.doctor.pauses", lambda seconds, least: [])
 
 
@@ -35,9 +35,9 @@ def test_a_processor_that_is_taken_away_is_said(glass: Glass, monkeypatch: pytes
 
 
 def test_json_is_the_same_and_nothing_else(glass: Glass) -> None:
-    found = json.loads(glass("doctor", "--json").out)
-    assert [set(finding) for finding in found] == [{"what", "works", "remedy"}] * len(found)
-    (tshark,) = (finding for finding in found if finding["what"].startswith("tshark"))
+    findings = json.loads(glass("doctor", "--json").out)
+    assert [set(finding) for finding in findings] == [{"what", "works", "remedy"}] * len(findings)
+    (tshark,) = (finding for finding in findings if finding["what"].startswith("tshark"))
     assert tshark["works"] == (shutil.which("tshark") is not None)
 
 

@@ -1,4 +1,5 @@
-"""Output never dies of where the program runs: encodings, settings of matplotlib, full disks, redirected streams."""
+"""Output never fails because of where the program runs: encodings, settings of matplotlib, full disks, redirected
+streams."""
 
 import io
 import os

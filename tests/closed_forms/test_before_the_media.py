@@ -1,4 +1,4 @@
-"""What the network is before the first capture: as it is where the trace begins, whatever stands at its end."""
+"""Before the first capture the network is as it is where the trace begins, whatever stands at the end of the trace."""
 
 import pytest
 

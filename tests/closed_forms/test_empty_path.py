@@ -1,4 +1,4 @@
-"""Our QUIC congestion control on an empty path: it does not hold frames back, but for the first window."""
+"""Our QUIC congestion control on an empty path: apart from the first window it does not hold frames back."""
 
 import math
 
@@ -10,7 +10,8 @@ OVERHEAD = {"quic-datagram": 28 + 27 + 3 + 24, "quic-stream-per-frame": 28 + 27 
 
 
 def first_free_round(rtt, size, fps):
-    """The windows 10, 20, 40 ... packets have reached what a round trip carries, and what waited is gone."""
+    """The round in which the windows of 10, 20, 40 ... packets have reached what a round trip carries, and nothing
+    waits any more."""
     needed = max(size, size * fps * rtt)
     return max(0, math.ceil(math.log2(needed / (10 * PACKET)))) + 2
 

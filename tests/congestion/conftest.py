@@ -25,7 +25,7 @@ class Rounds:
 
     @property
     def window(self) -> float:
-        """In packets."""
+        """The window in packets."""
         return self.flight.allowance.window_bytes / PACKET
 
     def run(self, rounds: int = 1, *, lose: Collection[int] = (), share: float = 1.0) -> list[float]:

@@ -63,7 +63,8 @@ class DoesNotHearOfLoss(RenoController):
 
 
 class LostBytesNeverReturn(RenoController):
-    """What is lost stays in flight for it, so that the window closes a little with each loss, down to two packets."""
+    """It counts lost packets as in flight for ever, so the window closes a little with each loss, down to two
+    packets."""
 
     lost_bytes = 0
 
@@ -95,7 +96,7 @@ class UndoesTheWrongWay(RenoController):
 
 
 class KeepsItsLeast(RenoController):
-    """Two packets of the size at first, whatever they have now."""
+    """Its least window is two packets of the size at first, whatever size they have now."""
 
     @property
     def allowance(self):

@@ -8,7 +8,7 @@ C, BETA, ALPHA = 0.4, 0.7, 3 * (1 - 0.7) / (1 + 0.7)
 
 
 def congested(rounds, packets, rtt):
-    """A path whose window was so many packets ahead of a reduction."""
+    """A path whose window had so many packets before a reduction."""
     path = rounds("cubic", rtt=rtt)
     path.run_to(packets)
     reached = path.window

@@ -1,4 +1,5 @@
-"""An arm is over when every frame has its fate: the sender says what it gave up, the receiver the rest."""
+"""An arm is over when every frame has its fate: the sender says what it gave up, and the receiver what became of the
+rest."""
 
 from typing import Any
 

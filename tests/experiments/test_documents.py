@@ -65,9 +65,9 @@ LEAST: dict[str, dict[str, Any]] = {
 
 def section(text: str, heading: str) -> str:
     """From the heading to the next one."""
-    found = re.search(rf"^#+ {re.escape(heading)}\n(.*?)(?=^#+ |\Z)", text, re.MULTILINE | re.DOTALL)
-    assert found is not None, heading
-    return found[1]
+    match = re.search(rf"^#+ {re.escape(heading)}\n(.*?)(?=^#+ |\Z)", text, re.MULTILINE | re.DOTALL)
+    assert match is not None, heading
+    return match[1]
 
 
 def table(text: str) -> list[list[str]]:
@@ -162,11 +162,11 @@ def test_the_schema_of_results_has_every_column_in_order(heading: str, types: di
 def test_the_schema_of_results_has_every_stage_fate_and_number(tmp_path: Path) -> None:
     assert [named(row[0])[0] for row in table(section(RESULTS, "Stages"))] == list(STAGES)
     assert {named(row[0])[0] for row in table(section(RESULTS, "Fates"))} == set(FATES)
-    found = run(Scenario.model_validate({**LEAST["Top level"], "chat": {}}), results=tmp_path / "results", workers=1)
+    measured = run(Scenario.model_validate({**LEAST["Top level"], "chat": {}}), results=tmp_path / "results", workers=1)
     documented = {name for row in table(section(RESULTS, "summary.parquet")) for name in named(row[0])}
-    assert documented == set(found.arms[0]["summary"])
-    assert documented <= set(json_object(found)["arms"][0])
-    files = {path.name for path in found.path.iterdir()}
+    assert documented == set(measured.arms[0]["summary"])
+    assert documented <= set(json_object(measured)["arms"][0])
+    files = {path.name for path in measured.path.iterdir()}
     assert files <= {name for row in table(section(RESULTS, "Results")) for name in named(row[0])}
-    assert set(found.arms[0]) == set(re.findall(r"\{arm, .*?\}", RESULTS)[0].strip("{}").split(", "))
-    assert load(found.path).complete
+    assert set(measured.arms[0]) == set(re.findall(r"\{arm, .*?\}", RESULTS)[0].strip("{}").split(", "))
+    assert load(measured.path).complete

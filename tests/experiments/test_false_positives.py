@@ -24,6 +24,6 @@ def test_the_false_positive_rate_of_200_pairs_of_real_runs_is_in_its_binomial_in
 
     observed = [p95(seed) for seed in range(RUNS)]
     assert len(set(observed)) > 0.9 * RUNS
-    found = split_against_itself(observed, pairs=200, rng=np.random.default_rng(1))
-    print(f"{found.called} of {found.pairs} called different; {found.least} to {found.most} are expected")
-    assert found.least <= found.called <= found.most
+    split = split_against_itself(observed, pairs=200, rng=np.random.default_rng(1))
+    print(f"{split.called} of {split.pairs} called different; {split.least} to {split.most} are expected")
+    assert split.least <= split.called <= split.most

@@ -25,7 +25,7 @@ from glassbench.experiments.scenario.spec import FLOOR
 
 
 def test_medians_are_what_pandas_makes_of_the_summary_in_its_order(tmp_path: Path) -> None:
-    """Of arms that show 95 % of their frames never, in half of the runs, and always."""
+    """The arms show 95 % of their frames in no run, in half of the runs, and in all."""
     p95s = {"never": [np.inf, np.inf], "half": [100.0, np.inf], "always": [300.0, 310.0], FLOOR: [50.0, np.inf]}
     plan = {(arm, seed): p95 for arm, values in p95s.items() for seed, p95 in enumerate(values)}
     records = [
@@ -53,10 +53,10 @@ def test_medians_are_what_pandas_makes_of_the_summary_in_its_order(tmp_path: Pat
 
 def test_an_infinite_number_is_a_text_that_is_read_back_and_nan_is_a_defect(tmp_path: Path) -> None:
     text = json_text({"a": [math.inf, -math.inf, 1.5, None], "b": {"c": np.float64("inf")}, "d": "Infinity and more"})
-    found = json.loads(text)
-    assert found == {"a": ["Infinity", "-Infinity", 1.5, None], "b": {"c": "Infinity"}, "d": "Infinity and more"}
-    assert [number_of(item) for item in found["a"]] == [math.inf, -math.inf, 1.5, None]
-    assert [float(item) for item in found["a"][:2]] == [math.inf, -math.inf]
+    read_back = json.loads(text)
+    assert read_back == {"a": ["Infinity", "-Infinity", 1.5, None], "b": {"c": "Infinity"}, "d": "Infinity and more"}
+    assert [number_of(item) for item in read_back["a"]] == [math.inf, -math.inf, 1.5, None]
+    assert [float(item) for item in read_back["a"][:2]] == [math.inf, -math.inf]
     with pytest.raises(ValueError, match="not JSON compliant"):
         json_text([math.nan])
     with pytest.raises(ValueError, match="not JSON compliant"):
@@ -70,12 +70,12 @@ def test_a_run_has_infinite_latencies_and_missing_numbers_in_pandas(
     gone = {"element": "outage", "windows": [{"start": "600ms", "duration": "9s"}]}
     network = {"down": [gone, {"element": "delay", "delay": "20ms"}], "up": [{"element": "delay", "delay": "20ms"}]}
     folder = run(make_scenario(arms=["udp"], network=network, duration="1s"), results=tmp_path, workers=1).path
-    found = load(folder).run()
-    row = found.summary.iloc[0]
+    loaded = load(folder).run()
+    row = loaded.summary.iloc[0]
     assert np.isfinite(row["g2g_p50_ms"]) and row["g2g_p95_ms"] == row["floor_ratio"] == math.inf
-    assert pd.isna(row["ssim"]) and found.summary["ssim"].dtype == "Float64"
+    assert pd.isna(row["ssim"]) and loaded.summary["ssim"].dtype == "Float64"
     assert pd.read_parquet(folder / "summary.parquet")["g2g_p95_ms"].iloc[0] == math.inf
-    video = found.stages[found.stages["track"] == 0]["g2g_ms"]
+    video = loaded.stages[loaded.stages["track"] == 0]["g2g_ms"]
     assert not video.isna().any()
     assert np.isfinite(video).sum() == row["displayed"] < len(video) == row["captured"]
 
@@ -102,5 +102,5 @@ def test_budgets_and_tables_agree_on_the_ratio_to_the_floor(lost: int, of_floor:
         shown = np.where(np.arange(100) < missing, np.nan, captured + 0.02)
         return pd.DataFrame({"captured_at": captured, "displayed_at": shown})
 
-    found = value(HELD["floor_ratio"], [frames(lost)], [frames(of_floor)])
-    assert math.isnan(found) if ratio is None else found == ratio
+    floor_ratio = value(HELD["floor_ratio"], [frames(lost)], [frames(of_floor)])
+    assert math.isnan(floor_ratio) if ratio is None else floor_ratio == ratio

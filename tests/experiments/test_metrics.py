@@ -42,9 +42,9 @@ def test_percentile_is_the_nearest_rank(share: float, value: float) -> None:
 
 @given(st.lists(st.floats(0, 100) | st.just(INF), min_size=1, max_size=60), st.floats(0.01, 1.0))
 def test_percentile_is_the_least_value_that_covers_its_share(values: list[float], share: float) -> None:
-    found = percentile(np.array(values), share)
-    assert sum(value <= found for value in values) >= share * len(values) - 1e-6
-    assert sum(value < found for value in values) < share * len(values)
+    least = percentile(np.array(values), share)
+    assert sum(value <= least for value in values) >= share * len(values) - 1e-6
+    assert sum(value < least for value in values) < share * len(values)
 
 
 def test_a_frame_never_shown_is_infinite_and_counts_in_percentiles() -> None:

@@ -1,4 +1,4 @@
-"""Runs over one recorded trace: where their windows are said, and what is not said of too many of them."""
+"""Runs over one recorded trace: where their windows are told, and what is not said if there are too many of them."""
 
 import json
 from pathlib import Path

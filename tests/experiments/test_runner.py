@@ -14,7 +14,7 @@ import pytest
 
 import glassbench
 from glassbench.experiments.engine.plan_run import Interrupted
-from glassbench.experiments.engine.progress import Progress
+from glassbench.experiments.engine.progress import PlanProgress
 from glassbench.experiments.engine.runner import compare, default_with, run
 from glassbench.experiments.results.dataset import load
 from glassbench.experiments.results.files import ResultsError, read_json
@@ -99,7 +99,7 @@ def test_equal_scenarios_give_equal_bytes_in_any_process_and_another_seed_does_n
     first, second = load(one).run(), load(other).run()
     assert first.summary["outcome"].tolist() == ["measured"] * len(scenario.arms)
     for arm in scenario.arms:
-        ledgers = [found.ledger[found.ledger["arm"] == arm.label].reset_index(drop=True) for found in (first, second)]
+        ledgers = [each.ledger[each.ledger["arm"] == arm.label].reset_index(drop=True) for each in (first, second)]
         assert len(ledgers[0]) == len(ledgers[1]) == 18
         assert not ledgers[0].equals(ledgers[1]), f"{arm.label} does not depend on the seed"
 
@@ -107,36 +107,36 @@ def test_equal_scenarios_give_equal_bytes_in_any_process_and_another_seed_does_n
 def test_a_run_explains_itself(make_scenario: MakeScenario, tmp_path: Path) -> None:
     heard: dict[str, list[float]] = {}
     scenario = make_scenario(arms=["udp", "rtp"])
-    found = run(
+    measured = run(
         scenario,
         results=tmp_path,
         workers=1,
         progress=lambda done: heard.setdefault(done.cell, []).append(done.share),
         command=["glass", "run"],
     )
-    manifest = found.manifest
+    manifest = measured.manifest
     assert manifest["complete"] is True
     assert manifest["seeds"] == [3]
     assert manifest["scenario"] == scenario.dump()
     assert manifest["command"] == ["glass", "run"]
     assert {"python", "numpy", "av", "aioquic", "ffmpeg", "x264"} < set(manifest["versions"])
-    assert found.floor["fates"]["lost"] + found.floor["displayed"] > 0
-    assert [arm["arm"] for arm in found.arms] == ["udp", "rtp"]
-    assert found.arms[0]["impairments"]["down"]["elements"][0]["commanded"]["element"] == "trace"
-    assert found.arms[0]["stats"]["sender"]
+    assert measured.floor["fates"]["lost"] + measured.floor["displayed"] > 0
+    assert [arm["arm"] for arm in measured.arms] == ["udp", "rtp"]
+    assert measured.arms[0]["impairments"]["down"]["elements"][0]["commanded"]["element"] == "trace"
+    assert measured.arms[0]["stats"]["sender"]
     assert set(heard) == {"udp", "rtp", FLOOR}
     assert all(shares == sorted(shares) and shares[-1] == 1.0 for shares in heard.values())
-    assert found.path.name == "test-seed3"
+    assert measured.path.name == "test-seed3"
     assert run(scenario, results=tmp_path, workers=1).path.name == "test-seed3-2"
     assert run(scenario, results=tmp_path, run_id="mine", workers=1).path.name == "mine"
 
 
 def test_the_ratio_to_the_floor_is_that_of_the_95th_percentiles(make_scenario: MakeScenario, tmp_path: Path) -> None:
     network = {"rate": "8Mbit/s", "queue": "1MB", "delay": "20ms", "loss": "1%", "loss_duration": "2ms"}
-    found = run(make_scenario(arms=["udp", "srt", "rtp"], network=network), results=tmp_path, workers=1)
-    floor = found.floor["g2g_p95_ms"]
+    measured = run(make_scenario(arms=["udp", "srt", "rtp"], network=network), results=tmp_path, workers=1)
+    floor = measured.floor["g2g_p95_ms"]
     assert floor == pytest.approx(20, abs=25)
-    summary = found.summary.set_index("arm")
+    summary = measured.summary.set_index("arm")
     for arm in ("srt", "rtp"):
         assert summary.loc[arm, "floor_ratio"] == pytest.approx(summary.loc[arm, "g2g_p95_ms"] / floor, abs=1e-5)
     assert summary.loc["srt", "floor_ratio"] > 2  # its latency of 120 ms alone
@@ -144,10 +144,10 @@ def test_the_ratio_to_the_floor_is_that_of_the_95th_percentiles(make_scenario: M
 
 def test_a_ratio_to_an_infinite_floor_is_not_given(make_scenario: MakeScenario, tmp_path: Path) -> None:
     network = {"rate": "500kbit/s", "queue": "5kB", "delay": "20ms"}
-    found = run(make_scenario(arms=["udp"], network=network), results=tmp_path, workers=1)
-    assert found.floor["g2g_p95_ms"] == math.inf
-    assert found.arms[0]["summary"]["floor_ratio"] is None
-    assert found.notes[-1].startswith("the floor, plain udp without loss, does not show 95 % of its frames either")
+    measured = run(make_scenario(arms=["udp"], network=network), results=tmp_path, workers=1)
+    assert measured.floor["g2g_p95_ms"] == math.inf
+    assert measured.arms[0]["summary"]["floor_ratio"] is None
+    assert measured.notes[-1].startswith("the floor, plain udp without loss, does not show 95 % of its frames either")
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -156,7 +156,7 @@ def test_an_interrupt_keeps_finished_arms_and_what_the_running_ones_measured(
 ) -> None:
     pressed: list[float] = []
 
-    def interrupt(done: Progress) -> None:
+    def interrupt(done: PlanProgress) -> None:
         if done.cell == "quic-stream" and 0.03 < done.share < 1 and not pressed:
             pressed.append(done.share)
             os.kill(os.getpid(), signal.SIGINT)
@@ -167,14 +167,14 @@ def test_an_interrupt_keeps_finished_arms_and_what_the_running_ones_measured(
     with pytest.raises(Interrupted) as interrupted:
         run(scenario, results=tmp_path, workers=workers, progress=interrupt)
     assert signal.getsignal(signal.SIGINT) is before
-    found = load(interrupted.value.path).run()
-    assert not found.complete
-    assert str(interrupted.value) == f"interrupted; {found.path} holds what was measured"
-    outcomes = found.summary.set_index("arm")["outcome"]
+    kept = load(interrupted.value.path).run()
+    assert not kept.complete
+    assert str(interrupted.value) == f"interrupted; {kept.path} holds what was measured"
+    outcomes = kept.summary.set_index("arm")["outcome"]
     assert list(outcomes.index) == [arm.label for arm in scenario.arms]
     assert outcomes["quic-stream"] == "incomplete"
     assert outcomes["srt"] == "not run"
-    frames = found.ledger[found.ledger["arm"] == "quic-stream"]
+    frames = kept.ledger[kept.ledger["arm"] == "quic-stream"]
     assert 150 < len(frames) < 5000  # of 6000
     if workers == 1:
         assert outcomes["udp"] == "measured"
@@ -190,11 +190,11 @@ def test_an_arm_that_breaks_is_named_and_the_others_go_on(
     monkeypatch.setitem(
         TRANSPORTS.own, "rtp", TransportEntry("rtp", "explodes", entry.options, explode, explode, entry.media)
     )
-    found = run(make_scenario(arms=["udp", "rtp", "srt"]), results=tmp_path, workers=1)
-    assert found.summary["outcome"].tolist() == ["measured", "failed", "measured"]
-    assert found.summary["reason"][1] == "ZeroDivisionError: a defect"
-    assert any("explode" in line for line in found.arms[1]["stats"]["traceback"])
-    assert set(found.ledger["arm"]) == {"udp", "srt"}
+    measured = run(make_scenario(arms=["udp", "rtp", "srt"]), results=tmp_path, workers=1)
+    assert measured.summary["outcome"].tolist() == ["measured", "failed", "measured"]
+    assert measured.summary["reason"][1] == "ZeroDivisionError: a defect"
+    assert any("explode" in line for line in measured.arms[1]["stats"]["traceback"])
+    assert set(measured.ledger["arm"]) == {"udp", "srt"}
 
 
 def test_the_arm_of_a_worker_that_dies_is_run_once_more(
@@ -205,16 +205,16 @@ def test_the_arm_of_a_worker_that_dies_is_run_once_more(
     dying.write_text(f'#!/bin/sh\n{once}\nexec "{sys.executable}" "$@"\n')
     dying.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(dying))
-    found = run(make_scenario(arms=["udp", "rtp", "srt"]), results=tmp_path / "results", workers=2)
+    measured = run(make_scenario(arms=["udp", "rtp", "srt"]), results=tmp_path / "results", workers=2)
     assert (tmp_path / "died").exists()
-    assert found.summary["outcome"].tolist() == ["measured", "measured", "measured"]
+    assert measured.summary["outcome"].tolist() == ["measured", "measured", "measured"]
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_disk_that_fills_up_ends_the_run_with_one_sentence_and_keeps_the_rest(
     make_scenario: MakeScenario, tmp_path: Path, workers: int
 ) -> None:
-    def block(done: Progress) -> None:  # stands for the full disk: where the second arm would go is a file
+    def block(done: PlanProgress) -> None:  # stands for the full disk: where the second arm would go is a file
         (tmp_path / "test-seed3" / "cells").mkdir(exist_ok=True)
         blocker = tmp_path / "test-seed3" / "cells" / "000001"
         if not blocker.exists():
@@ -225,14 +225,14 @@ def test_a_disk_that_fills_up_ends_the_run_with_one_sentence_and_keeps_the_rest(
     assert "cannot write" in str(error.value)
     assert f"cells are kept in {tmp_path / 'test-seed3'}" in str(error.value)
     assert "\n" not in str(error.value)
-    found = load(tmp_path / "test-seed3").run()
-    assert not found.complete
-    assert set(found.ledger["arm"]) <= {"udp"}
-    assert found.summary["arm"].tolist() == ["udp", "rtp"]
-    assert found.summary["outcome"][1] == "not run"
+    kept = load(tmp_path / "test-seed3").run()
+    assert not kept.complete
+    assert set(kept.ledger["arm"]) <= {"udp"}
+    assert kept.summary["arm"].tolist() == ["udp", "rtp"]
+    assert kept.summary["outcome"][1] == "not run"
     if workers == 1:
-        assert found.summary["outcome"][0] == "measured"
-        assert len(found.ledger) == 80
+        assert kept.summary["outcome"][0] == "measured"
+        assert len(kept.ledger) == 80
 
 
 def test_results_that_cannot_be_written_are_refused_before_anything_runs(
@@ -246,7 +246,7 @@ def test_results_that_cannot_be_written_are_refused_before_anything_runs(
 
 
 def test_compare_changes_what_is_asked_for_in_the_default(tmp_path: Path) -> None:
-    found = compare(
+    compared = compare(
         trace="wifi-bursts",
         source="lognormal",
         arms=["udp", {"transport": "rtp", "label": "mine"}],
@@ -255,14 +255,14 @@ def test_compare_changes_what_is_asked_for_in_the_default(tmp_path: Path) -> Non
         results=tmp_path,
         workers=1,
     )
-    scenario = found.manifest["scenario"]
+    scenario = compared.manifest["scenario"]
     assert scenario["name"] == "wifi-bursts"
     assert scenario["network"]["trace"] == "wifi-bursts"
     assert scenario["video"]["source"] == "lognormal"
     assert scenario["duration"] == "1s"
     assert scenario["seed"] == 9
-    assert found.summary["arm"].tolist() == ["udp", "mine"]
-    assert found.path.name == "wifi-bursts-seed9"
+    assert compared.summary["arm"].tolist() == ["udp", "mine"]
+    assert compared.path.name == "wifi-bursts-seed9"
 
 
 def test_a_trace_without_a_recorded_delay_has_20_ms_each_way_and_one_with_it_keeps_its_own(tmp_path: Path) -> None:
@@ -270,8 +270,8 @@ def test_a_trace_without_a_recorded_delay_has_20_ms_each_way_and_one_with_it_kee
     (tmp_path / "delays.csv").write_text("time_s,rate_mbps,delay_ms\n0,5,40\n10,5,40\n")
     delays = {}
     for name in ("rates", "delays"):
-        found = default_with(trace=str(tmp_path / f"{name}.csv"))
-        delays[name] = (found.network.delay, title(found).split(", ")[-2])
+        scenario = default_with(trace=str(tmp_path / f"{name}.csv"))
+        delays[name] = (scenario.network.delay, title(scenario).split(", ")[-2])
     assert delays == {"rates": (0.02, "20 ms each way"), "delays": (None, "40 ms each way")}
     assert default_with(trace="steps").network.delay is None
     assert default_with().network.delay is None
@@ -308,7 +308,7 @@ def test_the_package_offers_its_verbs_whatever_was_imported_before() -> None:
 def test_a_manifest_is_there_before_the_first_arm_ends(make_scenario: MakeScenario, tmp_path: Path) -> None:
     seen: list[dict[str, Any]] = []
 
-    def look(done: Progress) -> None:
+    def look(done: PlanProgress) -> None:
         seen.append(read_json(tmp_path / "test-seed3" / "manifest.json"))
 
     run(make_scenario(arms=["udp", "rtp"]), results=tmp_path, workers=1, progress=look)

@@ -60,8 +60,8 @@ def test_files_are_named_without_their_folders_and_recorded_sizes_without_a_rate
     (tmp_path / "my.down").write_text("1\n2\n30\n")
     (tmp_path / "sizes.txt").write_text("1000\n900\n")
     video = {"source": f"sizes:{tmp_path / 'sizes.txt'}"}
-    found = title(scenario({"trace": str(tmp_path / "my.down")}, video=video, playout="fixed:100ms"))
-    assert found == "sizes.txt, 5 s over my.down, no deadline, playout fixed:100ms, no delay, 150 kB"
+    line = title(scenario({"trace": str(tmp_path / "my.down")}, video=video, playout="fixed:100ms"))
+    assert line == "sizes.txt, 5 s over my.down, no deadline, playout fixed:100ms, no delay, 150 kB"
 
 
 def test_of_several_scenarios_only_what_they_share_is_said() -> None:
@@ -72,7 +72,7 @@ def test_of_several_scenarios_only_what_they_share_is_said() -> None:
 def test_every_plan_of_the_catalog_has_a_title() -> None:
     for experiment in EXPERIMENTS.values():
         for plan in experiment.plans():
-            assert "lognormal" in (found := title(*(cell.scenario for cell in plan.cells))) or "bikes" in found
+            assert "lognormal" in (line := title(*(cell.scenario for cell in plan.cells))) or "bikes" in line
 
 
 def test_every_element_is_named() -> None:

@@ -75,7 +75,7 @@ def test_every_path_of_a_generated_document_is_found_on_its_own_line(content: di
     lines = key_lines(document)
     assert set(lines) == _paths(content, ())
     for line, name in enumerate(content, start=2):
-        assert {found for path, found in lines.items() if path[0] == name} == {line}
+        assert {line_of_path for path, line_of_path in lines.items() if path[0] == name} == {line}
 
 
 def _paths(value: object, path: KeyPath) -> set[KeyPath]:

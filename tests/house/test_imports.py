@@ -1,4 +1,4 @@
-"""Imports run one way, and the check that says so finds what runs another."""
+"""Imports run one way, and the import check finds one that runs another way."""
 
 import shutil
 import subprocess
@@ -57,7 +57,7 @@ def test_a_forbidden_import_is_found(copy: Path, file: str, planted: str, rule: 
 
 
 def test_no_module_imports_itself_by_way_of_others() -> None:
-    """Packages whose `__init__` imports are among them, which the check of siblings does not see."""
+    """Packages whose `__init__` imports something are among them; the check of siblings does not see these."""
     graph = grimp.build_graph("glassbench")
     for module in graph.modules:
         for imported in graph.find_modules_directly_imported_by(module):

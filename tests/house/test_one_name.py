@@ -20,7 +20,8 @@ COMPARE = ["--arm", "udp", "--arm", "quic-datagram", "--source", "lognormal", "-
 
 @dataclass(frozen=True)
 class Installed:
-    """An environment of its own, as `pip install glassbench` makes it; what we depend on comes from ours."""
+    """An environment of its own, as `pip install glassbench` makes it. The packages that we depend on come from our
+    environment."""
 
     home: Path
 

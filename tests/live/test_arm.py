@@ -55,7 +55,7 @@ def however_late(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def parts() -> list[int]:
     """Processes of live arms that belong to this test process, whatever has become of their parents."""
-    found = []
+    processes = []
     for process in Path("/proc").iterdir():
         try:
             command = (process / "cmdline").read_bytes() if process.name.isdigit() else b""
@@ -63,8 +63,8 @@ def parts() -> list[int]:
         except OSError:
             continue
         if b"glassbench.experiments.worlds.live.part" in command and mine:
-            found.append(int(process.name))
-    return found
+            processes.append(int(process.name))
+    return processes
 
 
 def scenario(*arms: str, duration: str = "1s", **fields: Any) -> Scenario:

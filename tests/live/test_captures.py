@@ -31,8 +31,8 @@ def emulator(request: pytest.FixtureRequest) -> Emulator:
         check_emulator(request.param, scenario("rtp"))
     except OSError as error:
         pytest.skip(str(error))
-    found: Emulator = request.param
-    return found
+    asked: Emulator = request.param
+    return asked
 
 
 @pytest.mark.parametrize(
@@ -46,10 +46,10 @@ def test_a_live_arm_has_its_packets_keys_and_qlogs(
     monkeypatch.setattr("glassbench.experiments.worlds.live.arm.MOST_LATE_MS", 1e6)
     monkeypatch.setattr("glassbench.experiments.worlds.live.arm.LONGEST_PAUSE", 1e6)
     monkeypatch.setattr("glassbench.experiments.worlds.live.arm.MOST_PAUSED", 1e6)
-    found = run(scenario(name), results=tmp_path, world=emulator, capture=True)
-    (arm,) = found.arms
+    measured = run(scenario(name), results=tmp_path, world=emulator, capture=True)
+    (arm,) = measured.arms
     assert arm["outcome"] == "measured"
-    folder = found.path / "captures" / f"00-{name}"
+    folder = measured.path / "captures" / f"00-{name}"
     assert (folder / "link.pcapng").stat().st_size > 50 * 500
     of_quic = name.startswith("quic")
     assert (folder / "tls-keys.log").exists() == (folder / "sender.sqlog").exists() == of_quic

@@ -14,7 +14,7 @@ from glassbench.experiments.scenario import Scenario, build
 from glassbench.experiments.scenario.session_time import MEDIA_START
 from glassbench.experiments.worlds.ends import Ends, Place
 from glassbench.experiments.worlds.live.arm import run_arm as run_arm_live
-from glassbench.experiments.worlds.live.end import ReceiverRun, SenderRun, Session
+from glassbench.experiments.worlds.live.end import EndContext, ReceiverRun, SenderRun
 from glassbench.experiments.worlds.live.task import RelayPlug
 from glassbench.experiments.worlds.live.wiring import Wiring, wire
 from glassbench.netem.live.clock import LiveClock, monotonic_ns
@@ -184,11 +184,11 @@ def test_a_sender_whose_address_changes_in_the_middle_is_still_received(arm: str
         known: dict[str, Any] = {}
 
         def receive() -> None:
-            known["receiver"] = receiver.run(Session(UdpSocket(at_receiver, clock), clock, lambda now: False))
+            known["receiver"] = receiver.run(EndContext(UdpSocket(at_receiver, clock), clock, lambda now: False))
 
         thread = threading.Thread(target=receive)
         thread.start()
-        known["sender"] = sender.run(Session(UdpSocket(at_sender, clock), clock, lambda now: False))
+        known["sender"] = sender.run(EndContext(UdpSocket(at_sender, clock), clock, lambda now: False))
         thread.join()
     finally:
         nat.close()

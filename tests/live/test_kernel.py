@@ -48,13 +48,13 @@ def bucket() -> None:
 
 
 def test_a_short_form_is_netem_before_a_token_bucket_in_both_directions() -> None:
-    found = kernel_commands(scenario({"rate": "12Mbit/s", "queue": "300kB", "delay": "20ms"}))
-    assert found["down"] == [
+    commands = kernel_commands(scenario({"rate": "12Mbit/s", "queue": "300kB", "delay": "20ms"}))
+    assert commands["down"] == [
         "tc qdisc add dev to-receiver root handle 1: netem limit 100000 delay 20000us",
         "tc qdisc add dev to-receiver parent 1:1 handle 2: stab overhead -14 "
         "tbf rate 12000000bit burst 1514 limit 300000",
     ]
-    assert found["up"] == [line.replace("to-receiver", "to-sender") for line in found["down"]]
+    assert commands["up"] == [line.replace("to-receiver", "to-sender") for line in commands["down"]]
 
 
 @pytest.mark.parametrize(
@@ -138,18 +138,18 @@ def test_a_bottleneck_of_the_kernel_limits_the_rate_and_its_counters_are_conserv
     monkeypatch.setattr("glassbench.experiments.worlds.live.arm.LONGEST_PAUSE", 1e6)  # others use this machine
     monkeypatch.setattr("glassbench.experiments.worlds.live.arm.MOST_PAUSED", 1e6)
     plan = scenario({"rate": "600kbit/s", "queue": "20kB"})  # of 1 Mbit/s
-    found = run(plan, results=tmp_path, world="kernel")
-    assert [(arm["outcome"], arm["reason"]) for arm in found.arms] == [("measured", None)]
-    assert found.manifest["world"] == "real time, between network namespaces, emulated by the kernel"
-    down = found.arms[0]["impairments"]["down"]
+    measured = run(plan, results=tmp_path, world="kernel")
+    assert [(arm["outcome"], arm["reason"]) for arm in measured.arms] == [("measured", None)]
+    assert measured.manifest["world"] == "real time, between network namespaces, emulated by the kernel"
+    down = measured.arms[0]["impairments"]["down"]
     assert down["commands"] == kernel_commands(plan)["down"]
     path = down["path"]
     assert path["pushed"] == path["popped"] + path["dropped"] > 0
     assert path["dropped"] > 0
     assert down["unaccounted"] == path["lost"] == path["duplicated"] == path["inside"] == 0
-    rows = found.links[(found.links["direction"] == "down") & found.links["at"].between(0.5, 1.4)]
+    rows = measured.links[(measured.links["direction"] == "down") & measured.links["at"].between(0.5, 1.4)]
     assert rows["delivered_bytes"].sum() == pytest.approx(rows["capacity_bytes"].sum(), rel=0.1)
-    assert 0 < found.arms[0]["summary"]["displayed"] < 60
+    assert 0 < measured.arms[0]["summary"]["displayed"] < 60
 
 
 @pytest.mark.usefixtures("bucket")

@@ -67,20 +67,20 @@ def lan(request: pytest.FixtureRequest) -> Iterator[Running]:
 
 
 def received(udp: UdpSocket, count: int) -> list[tuple[bytes, int, float]]:
-    found: list[tuple[bytes, int, float]] = []
+    taken: list[tuple[bytes, int, float]] = []
     end = time.monotonic() + 10
-    while len(found) < count and time.monotonic() < end:
+    while len(taken) < count and time.monotonic() < end:
         udp.wait(0.1)
-        found += [(data, ecn, at) for data, _, ecn, at in udp.receive()]
-    return found
+        taken += [(data, ecn, at) for data, _, ecn, at in udp.receive()]
+    return taken
 
 
 def test_packets_of_a_host_reach_the_other_after_the_delay_with_their_ecn_bits(lan: Running) -> None:
     before = lan.clock.now()
     lan.sender.send([(bytes([number]) * 1400, (lan.hosts[1], PORT), number % 4) for number in range(50)])
-    found = received(lan.receiver, 50)
-    assert [(data[0], ecn) for data, ecn, _ in found] == [(number, number % 4) for number in range(50)]
-    assert min(at for _, _, at in found) >= before + DELAY
+    taken = received(lan.receiver, 50)
+    assert [(data[0], ecn) for data, ecn, _ in taken] == [(number, number % 4) for number in range(50)]
+    assert min(at for _, _, at in taken) >= before + DELAY
     headers = 48 if ":" in lan.hosts[0] else 28
     assert lan.down.path.counts().pushed == 50
     assert sum(lan.down.log.table(lan.clock.now()).sent_bytes) == 50 * (1400 + headers)

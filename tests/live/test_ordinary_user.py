@@ -68,7 +68,7 @@ class User:
 
     def parts(self) -> list[int]:
         """The processes of a live arm of this user, in the order in which they were started."""
-        found = []
+        processes = []
         for process in Path("/proc").iterdir():
             try:
                 command = (process / "cmdline").read_bytes() if process.name.isdigit() else b""
@@ -76,8 +76,8 @@ class User:
             except OSError:
                 continue
             if b"glassbench.experiments.worlds.live.part" in command and mine:
-                found.append(int(process.name))
-        return sorted(found)
+                processes.append(int(process.name))
+        return sorted(processes)
 
     def three_parts(self) -> list[int]:
         """The same, once there are three."""
@@ -137,13 +137,13 @@ def test_an_arm_whose_part_is_killed_fails_and_the_next_ones_are_measured(
         wait_for(lambda killed=parts: not set(killed) & set(user.parts()))
     done = ended(process)
     assert done.returncode == 1, done.stderr
-    found = {arm["arm"]: arm for arm in json.loads(done.stdout)["arms"]}
+    by_arm = {arm["arm"]: arm for arm in json.loads(done.stdout)["arms"]}
     for arm, role in zip(arms, ("emulator", "receiver", "sender"), strict=False):
-        assert found[arm]["outcome"] == "failed"
-        assert f"the {role} of the arm ended with code -9" in found[arm]["reason"]
+        assert by_arm[arm]["outcome"] == "failed"
+        assert f"the {role} of the arm ended with code -9" in by_arm[arm]["reason"]
     for arm in arms[3:]:
-        assert found[arm]["outcome"] == "measured"
-        assert found[arm]["displayed"] > 5
+        assert by_arm[arm]["outcome"] == "measured"
+        assert by_arm[arm]["displayed"] > 5
 
 
 @pytest.mark.usefixtures("with_namespaces")

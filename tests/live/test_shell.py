@@ -201,15 +201,15 @@ def test_bad_input_is_one_sentence(shell: RunShell, arguments: list[str], senten
 
 
 def left(mark: str) -> list[str]:
-    found = []
+    processes = []
     for process in Path("/proc").iterdir():
         try:
             words = (process / "cmdline").read_bytes().split(b"\0") if process.name.isdigit() else []
         except OSError:
             continue
         if mark.encode() in words:
-            found.append(process.name)
-    return found
+            processes.append(process.name)
+    return processes
 
 
 @pytest.mark.parametrize("victim", ["glass", "builder", "command"])

@@ -42,12 +42,12 @@ def pair(request: pytest.FixtureRequest, clock: LiveClock) -> Iterator[tuple[Udp
 
 
 def received(udp: UdpSocket, count: int) -> list[tuple[bytes, int]]:
-    found: list[tuple[bytes, int]] = []
+    taken: list[tuple[bytes, int]] = []
     end = time.monotonic() + 10
-    while len(found) < count and time.monotonic() < end:
+    while len(taken) < count and time.monotonic() < end:
         udp.wait(0.1)
-        found += [(data, ecn) for data, _, ecn, _ in udp.receive()]
-    return found
+        taken += [(data, ecn) for data, _, ecn, _ in udp.receive()]
+    return taken
 
 
 def test_trains_of_one_size_and_others_arrive_as_they_were_sent(pair: tuple[UdpSocket, UdpSocket]) -> None:

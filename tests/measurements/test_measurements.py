@@ -64,11 +64,11 @@ def assert_as_recorded(items: list[Any]) -> None:
     items = [item for item in items if {"numbers", item.scenario.video.codec} <= alike]
     if not items:
         pytest.skip(f"this processor, or this build of a library, gives other bytes; alike are only {sorted(alike)}")
-    found = {item.name: recorder.measure(item) for item in items}
-    assert found == {name: recorded["measured"][name] for name in found}
+    measured = {item.name: recorder.measure(item) for item in items}
+    assert measured == {name: recorded["measured"][name] for name in measured}
 
 
 @cache
 def _machine() -> dict[str, str]:
-    found: dict[str, str] = recorder.machine()
-    return found
+    digests: dict[str, str] = recorder.machine()
+    return digests

@@ -146,7 +146,7 @@ class LeavesWhenLookedAt(Line):
 
 
 class LosesWhatIsLookedAt(LeavesWhenLookedAt):
-    """Its dice are thrown when somebody looks, so that looking oftener moves them."""
+    """It throws its dice when somebody looks, so that looking oftener changes them."""
 
     def __init__(self, rng):
         super().__init__()

@@ -1,4 +1,5 @@
-"""Where a trace is at which instant: from its start on when the media begin, and from the same start on in the lead."""
+"""Where a trace is at which instant: it runs from its start when the media begin, and from the same start in the
+lead."""
 
 import numpy as np
 import pytest

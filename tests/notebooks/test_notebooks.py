@@ -46,9 +46,9 @@ def test_a_notebook_explains_what_it_does_and_keeps_its_logic_elsewhere(name: st
 
 def texts(cell: Any) -> list[str]:
     """What a cell printed or showed as text; pictures are left out, because fonts differ."""
-    found = []
+    texts = []
     for output in cell.get("outputs", []):
         data = output.get("data", {})
         if "image/png" not in data:
-            found.append(str(data.get("text/plain", output.get("text", ""))))
-    return found
+            texts.append(str(data.get("text/plain", output.get("text", ""))))
+    return texts

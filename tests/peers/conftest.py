@@ -63,13 +63,13 @@ class Program:
         return self._log.read_text(errors="replace")
 
     def wait_for_port(self, port: int) -> None:
-        """Until somebody receives at that UDP port: what is sent before is lost."""
+        """Wait until somebody receives at that UDP port: what is sent before is lost."""
         column = f":{port:04X} "
         self._wait_for(lambda: self.ended or column in Path("/proc/net/udp").read_text(), f"{self.name} at port {port}")
         assert not self.ended, f"{self.name} ended at once: {self.said}"
 
     def interrupt(self) -> None:
-        """As Ctrl-C does: end in an orderly way."""
+        """End in an orderly way, as after Ctrl-C."""
         self._process.send_signal(signal.SIGINT)
 
     def wait(self) -> int:
@@ -226,13 +226,13 @@ class Bench:
         return running
 
     def socket(self) -> socket.socket:
-        """Bound, and closed at the end by whoever comes first."""
+        """A socket that is bound now, and closed at the end."""
         plain = open_socket()
         self._running.callback(plain.close)
         return plain
 
     def free_port(self) -> int:
-        """A port that nobody has, nor the one after it; even: RTP, and RTCP of a peer that does not know rtcp-mux."""
+        """A free port whose successor is free too. It is even: RTP, and RTCP of a peer that does not know rtcp-mux."""
         while True:
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as first:
                 first.bind((LOCAL, 0))

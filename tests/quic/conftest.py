@@ -211,10 +211,10 @@ class Hostile:
 
 def take_events(end: Transport) -> list[Event]:
     """All events that wait."""
-    found = []
+    waiting = []
     while (event := end.next_event()) is not None:
-        found.append(event)
-    return found
+        waiting.append(event)
+    return waiting
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""0-RTT: frames in the caller's first flight, and what happens where the listener does not take them."""
+"""0-RTT: frames in the caller's first flight, and what happens if the listener does not take them."""
 
 import dataclasses
 import itertools
@@ -62,8 +62,8 @@ def with_another_ticket(monkeypatch, change):
     """The caller holds another ticket than the listener."""
 
     def another(configuration, server_name):
-        found = ticket(configuration, server_name)
-        return change(found) if configuration.is_client else found
+        real_ticket = ticket(configuration, server_name)
+        return change(real_ticket) if configuration.is_client else real_ticket
 
     monkeypatch.setattr(end, "ticket", another)
 

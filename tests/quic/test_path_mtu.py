@@ -108,7 +108,8 @@ def test_large_packets_lost_around_a_small_one_that_arrived_are_a_black_hole() -
     ],
 )
 def test_losses_that_have_another_reason_are_none(why: str, lost: list[int], acked: list[int]) -> None:
-    """Packet 3 of the second case and 5 of the third are large; all that arrive in the others are small."""
+    """Packet 3 of the second case and packet 5 of the third are large; in the other cases all packets that arrive are
+    small."""
     large = {"larger ones pass between": 3, "a larger one passes after": 5}.get(why, 0)
     search = Search(1452, 1500).run()
     first = next(search.numbers)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from glassbench.transport.contract import Frame, Track
 from glassbench.transport.framing import FrameHeader, Malformed, record
-from glassbench.transport.quic.arrivals import Arrivals
+from glassbench.transport.quic.arrivals import ArrivedRanges
 from glassbench.transport.quic.missing import MissingFrames
 from glassbench.transport.quic.queue import FrameQueue
 from glassbench.transport.quic.records import RecordReader
@@ -31,7 +31,7 @@ def header(sequence, captured_at=1000.0):
     st.lists(st.tuples(st.integers(0, 60), st.integers(1, 20)), max_size=30), st.lists(st.integers(1, 15), max_size=8)
 )
 def test_arrivals_keep_the_first_time_of_every_byte(ranges, takes):
-    arrivals = Arrivals()
+    arrivals = ArrivedRanges()
     model = {}
     for at, (start, length) in enumerate(ranges):
         arrivals.add(start, start + length, float(at))
@@ -45,7 +45,7 @@ def test_arrivals_keep_the_first_time_of_every_byte(ranges, takes):
 
 
 def test_arrivals_of_single_bytes_are_not_collected_without_end():
-    arrivals = Arrivals()
+    arrivals = ArrivedRanges()
     for offset in range(0, 100_000, 2):
         arrivals.add(offset, offset + 1, 1.0)
     assert len(arrivals._ranges) <= 2**14
@@ -58,13 +58,13 @@ def test_records_are_found_however_the_stream_is_cut(sizes, data):
     stream = b"".join(map(record, frames))
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=8)))
     reader = RecordReader(3)
-    found = []
+    records = []
     for a, b in zip([0, *cuts], [*cuts, len(stream)], strict=True):
-        found += reader.feed(stream[a:b])
-    assert [(each.header.sequence, each.payload) for each in found] == [(f.sequence, f.payload) for f in frames]
-    assert found[0].start == 3
-    assert found[-1].stop == 3 + len(stream)
-    assert all(a.stop == b.start for a, b in pairwise(found))
+        records += reader.feed(stream[a:b])
+    assert [(each.header.sequence, each.payload) for each in records] == [(f.sequence, f.payload) for f in frames]
+    assert records[0].start == 3
+    assert records[-1].stop == 3 + len(stream)
+    assert all(a.stop == b.start for a, b in pairwise(records))
     assert len(reader) == 0
 
 

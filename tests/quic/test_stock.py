@@ -1,4 +1,4 @@
-"""aioquic as it is: the baseline behaves as its papers say, and its queue has an end."""
+"""aioquic as it is: the baseline behaves as its papers say, and its queue is bounded."""
 
 from math import ceil, log2
 

@@ -90,9 +90,9 @@ def test_mutated_records_and_fragments_are_counted(hostile, events, data):
         hostile.quic.send_datagram_frame(bytes(fragment))
     hostile.stream(record(frame(2**32 - 1)))  # whatever sequence number was believed, this is a later one, or a copy
     hostile.pair.step(30)
-    found = events(hostile.listener)
-    assert not any(isinstance(event, Closed) for event in found)
-    assert any(isinstance(event, FrameReceived) and event.frame.sequence == 2**32 - 1 for event in found)
+    told = events(hostile.listener)
+    assert not any(isinstance(event, Closed) for event in told)
+    assert any(isinstance(event, FrameReceived) and event.frame.sequence == 2**32 - 1 for event in told)
 
 
 def test_unfinished_records_on_many_streams_are_held_up_to_a_cap(hostile, events, monkeypatch):

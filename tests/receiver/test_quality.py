@@ -6,7 +6,7 @@ import pytest
 
 from glassbench.receiver.decoded import Decoded
 from glassbench.receiver.decoder import VideoDecoder
-from glassbench.receiver.quality import PSNR_CAP_DB, Comparison, QualityMemo, black_picture, measure_quality
+from glassbench.receiver.quality import PSNR_CAP_DB, PictureComparison, QualityMemo, black_picture, measure_quality
 from glassbench.sender.encoder import EncoderSettings, SourceEncoder, stamped_pictures
 from glassbench.sender.planes import plane
 from glassbench.sender.sources import SourceRequest, open_source
@@ -65,7 +65,7 @@ def noisy(picture, amplitude, seed):
 
 def test_identical_pictures_have_the_capped_psnr_and_ssim_one(source):
     picture = next(source.pictures())
-    assert Comparison(320, 180).compare(picture, picture) == (PSNR_CAP_DB, 1.0)
+    assert PictureComparison(320, 180).compare(picture, picture) == (PSNR_CAP_DB, 1.0)
 
 
 @pytest.mark.parametrize("amplitude", [1, 5, 20])
@@ -73,17 +73,17 @@ def test_psnr_is_its_definition(source, amplitude):
     picture = next(source.pictures())
     other = noisy(picture, amplitude, seed=amplitude)
     error = plane(picture, 0)[:, :320].astype(float) - plane(other, 0)[:, :320]
-    quality = Comparison(320, 180).compare(other, picture)
+    quality = PictureComparison(320, 180).compare(other, picture)
     assert quality.psnr_db == pytest.approx(10 * np.log10(255**2 / np.mean(error**2)), abs=0.01)
     assert 0 < quality.ssim < 1
 
 
 def test_each_result_belongs_to_the_pair_that_was_given_to_it(source):
-    comparison = Comparison(320, 180)
+    comparison = PictureComparison(320, 180)
     first, second = itertools.islice(source.pictures(), 2)
     black = black_picture(320, 180)
     pairs = [(first, first), (black, first), (second, first), (second, second), (black, second)]
-    alone = [Comparison(320, 180).compare(*pair) for pair in pairs]
+    alone = [PictureComparison(320, 180).compare(*pair) for pair in pairs]
     assert [comparison.compare(*pair) for pair in pairs] == alone
 
 
@@ -92,7 +92,7 @@ def test_a_constant_delay_does_not_lower_the_quality(source, payloads, delay):
     result = measure(source, shown(payloads, delay=lambda index: delay))
     assert [instant.shown_sequence for instant in result] == list(range(COUNT))
     assert [instant.captured_at for instant in result] == INSTANTS
-    decoder, comparison = VideoDecoder("h264"), Comparison(320, 180)
+    decoder, comparison = VideoDecoder("h264"), PictureComparison(320, 180)
     for instant, encoded, original in zip(result, payloads, reference(source), strict=True):
         quality = comparison.compare(decoder.decode(encoded.payload), original)
         assert (instant.psnr_db, instant.ssim) == quality

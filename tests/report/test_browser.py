@@ -68,9 +68,9 @@ def browser() -> Iterator[object]:
     """A browser with a profile of its own that is gone afterwards (Playwright makes a new one for each launch)."""
     playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is missing; it is in the extra: dev")
     with playwright.sync_playwright() as driver:
-        found = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield found
-        found.close()
+        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()
 
 
 @pytest.fixture(scope="module", params=["run_page", "dataset_page"])

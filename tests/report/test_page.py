@@ -34,16 +34,16 @@ CHAPTERS = [
 @pytest.mark.parametrize("which", ["run_page", "dataset_page"])
 class TestForm:
     def test_it_has_every_chapter_and_they_are_linked(self, which, request, take_apart):
-        found = take_apart(request.getfixturevalue(which))
-        assert [text for text in found.texts if text in CHAPTERS] == [*CHAPTERS, *CHAPTERS]
-        targets = [link["href"].removeprefix("#") for link in found.all("a")]
-        assert len(targets) == len(CHAPTERS) and set(targets) <= set(found.ids)
+        parts = take_apart(request.getfixturevalue(which))
+        assert [text for text in parts.texts if text in CHAPTERS] == [*CHAPTERS, *CHAPTERS]
+        targets = [link["href"].removeprefix("#") for link in parts.all("a")]
+        assert len(targets) == len(CHAPTERS) and set(targets) <= set(parts.ids)
 
     def test_it_needs_no_other_file_no_network_and_no_script(self, which, request, take_apart):
         html = request.getfixturevalue(which)
-        found = take_apart(html)
-        assert not {"script", "link", "img", "iframe", "object", "embed", "image", "base", "form"} & set(found.skeleton)
-        for _, attributes in found.elements:
+        parts = take_apart(html)
+        assert not {"script", "link", "img", "iframe", "object", "embed", "image", "base", "form"} & set(parts.skeleton)
+        for _, attributes in parts.elements:
             assert not any(name.startswith("on") for name in attributes)
             assert attributes.get("href", "#").startswith("#") and "src" not in attributes
         assert not re.search(r"url\((?!#)|@import|https?:", html)
@@ -56,15 +56,15 @@ class TestForm:
         assert used <= set(ids)
 
     def test_it_is_told_to_who_does_not_see_it(self, which, request, take_apart):
-        found = take_apart(request.getfixturevalue(which))
-        drawings = found.all("svg")
+        parts = take_apart(request.getfixturevalue(which))
+        drawings = parts.all("svg")
         assert drawings
         for drawing in drawings:
             assert drawing.get("aria-hidden") == "true" or (drawing["role"] == "img" and drawing["aria-label"])
-        assert {cell.get("scope") for cell in found.all("th")} == {"col", "row"}
-        assert len(found.all("caption")) == len(found.all("table"))
-        assert len(found.all("figcaption")) == len(found.all("figure")) == 4
-        assert found.skeleton.count("h1") == 1 and found.all("html") == [{"lang": "en"}]
+        assert {cell.get("scope") for cell in parts.all("th")} == {"col", "row"}
+        assert len(parts.all("caption")) == len(parts.all("table"))
+        assert len(parts.all("figcaption")) == len(parts.all("figure")) == 4
+        assert parts.skeleton.count("h1") == 1 and parts.all("html") == [{"lang": "en"}]
 
     def test_its_drawings_have_the_colours_of_the_page(self, which, request):
         html = request.getfixturevalue(which)
@@ -180,13 +180,13 @@ def test_a_sweep_shows_its_points_and_gives_no_single_verdict(tmp_path, scenario
 
 def test_a_dataset_without_frames_has_numbers_and_no_pictures(tmp_path, scenario, take_apart):
     data = run_plan(grid("s", scenario, seeds=[1, 2]), tmp_path / "s", workers=1)
-    found = take_apart(page(report_of(data)))
-    assert "No frames are kept, so the arms are not compared; their numbers are below." in found.texts
-    assert not found.all("svg") and found.all("table")
+    parts = take_apart(page(report_of(data)))
+    assert "No frames are kept, so the arms are not compared; their numbers are below." in parts.texts
+    assert not parts.all("svg") and parts.all("table")
 
 
 def test_a_page_of_many_arms_and_frames_stays_small(run_page):
-    """Of this one, to see at once when something is drawn mark by mark."""
+    """A page of this size shows at once if something is drawn mark by mark."""
     assert len(run_page) < 200_000
 
 

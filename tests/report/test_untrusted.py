@@ -72,13 +72,13 @@ def renamed(run: Run, folder: Any, label: str) -> Dataset:
 
 
 def test_hostile_texts_add_no_element_and_no_attribute(one_run, tmp_path, take_apart):
-    found = take_apart(page(report_of(renamed(one_run, tmp_path / "hostile", HOSTILE))))
+    parts = take_apart(page(report_of(renamed(one_run, tmp_path / "hostile", HOSTILE))))
     harmless = take_apart(page(report_of(renamed(one_run, tmp_path / "harmless", "udp"))))
-    assert set(found.skeleton) == set(harmless.skeleton) and "script" not in found.skeleton
-    names = {name for _, attributes in found.elements for name in attributes}
+    assert set(parts.skeleton) == set(harmless.skeleton) and "script" not in parts.skeleton
+    names = {name for _, attributes in parts.elements for name in attributes}
     expected = {name for _, attributes in harmless.elements for name in attributes}
     assert names - expected <= {"transform"}  # of a label on two lines
-    assert " ".join(HOSTILE.replace("\x00", "�").split()) in found.texts or HOSTILE in "".join(found.texts)
+    assert " ".join(HOSTILE.replace("\x00", "�").split()) in parts.texts or HOSTILE in "".join(parts.texts)
 
 
 def test_half_characters_become_a_sign_for_them(one_run):
@@ -87,16 +87,16 @@ def test_half_characters_become_a_sign_for_them(one_run):
 
 
 @pytest.mark.parametrize(
-    ("value", "found"),
+    ("value", "number"),
     [(1, 1.0), (2.5, 2.5), (None, None), (True, None), ("1", None), (float("nan"), None), (10**400, None), ([], None)],
 )
-def test_only_finite_numbers_are_numbers(value, found):
-    assert finite(value) == found
+def test_only_finite_numbers_are_numbers(value, number):
+    assert finite(value) == number
 
 
 def test_infinite_and_undefined_look_different():
-    found = [number_text(value, ".1f") for value in (math.inf, -math.inf, None, math.nan, "x", 3.14159)]
-    assert found == ["∞", "-∞", "-", "-", "-", "3.1"]
+    texts = [number_text(value, ".1f") for value in (math.inf, -math.inf, None, math.nan, "x", 3.14159)]
+    assert texts == ["∞", "-∞", "-", "-", "-", "3.1"]
 
 
 def test_a_label_in_a_drawing_is_printable_and_short():

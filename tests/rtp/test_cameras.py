@@ -35,7 +35,7 @@ def aggregated(*units):
 
 
 class Camera:
-    """Sends pictures 1/30 s apart. What makes it a bad one are the keywords of `packets`."""
+    """Sends pictures 1/30 s apart. The keywords of `packets` make it a bad one."""
 
     def __init__(self, *, sequence=100, timestamp=9000, ssrc=7, payload_type=96, first=0, at=1002.0):
         self.sequence, self.timestamp, self.ssrc, self.payload_type = sequence, timestamp, ssrc, payload_type
@@ -113,9 +113,9 @@ def units(frame):
 def assert_pictures(frames, numbers, slice_count=1):
     """Those pictures, each whole, once and in order; the sets with the keyframe that they are for."""
     for frame, number in zip(frames, numbers, strict=True):
-        found = units(frame)
-        assert [unit for unit in found if unit[0] & 0x1F in (1, 5)] == slices(number, slice_count)
-        assert (SPS in found and PPS in found) is (number % GROUP == 0)
+        nal_units = units(frame)
+        assert [unit for unit in nal_units if unit[0] & 0x1F in (1, 5)] == slices(number, slice_count)
+        assert (SPS in nal_units and PPS in nal_units) is (number % GROUP == 0)
         assert frame.keyframe is (number % GROUP == 0)
     assert [frame.sequence for frame in frames] == sorted({frame.sequence for frame in frames})
 

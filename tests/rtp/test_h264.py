@@ -174,10 +174,10 @@ def test_what_a_payload_holds_can_be_asked_of_any_bytes(payload):
         h264.is_idr,
         h264.is_payload,
     )
-    found = {function.__name__: function(payload) for function in asked}
-    assert not (found["continues_picture"] and not found["holds_slice"])
-    assert not (found["is_idr"] and not found["holds_slice"])
-    assert not (found["precedes_picture"] and found["continues_picture"])
+    answers = {function.__name__: function(payload) for function in asked}
+    assert not (answers["continues_picture"] and not answers["holds_slice"])
+    assert not (answers["is_idr"] and not answers["holds_slice"])
+    assert not (answers["precedes_picture"] and answers["continues_picture"])
 
 
 @pytest.mark.parametrize(

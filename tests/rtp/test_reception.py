@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from glassbench.transport.round_trip import RoundTrip
 from glassbench.transport.rtp.reception import Reception
-from glassbench.transport.rtp.session import RoundTrip, RtpOptions
+from glassbench.transport.rtp.session import RtpOptions
 
 NEVER = float("inf")
 

@@ -82,14 +82,14 @@ def test_a_stream_without_our_extensions_is_numbered_and_timed_here(marker):
     for frame, packets in zip(frames, packets_of(make_sender(), frames), strict=True):
         feed(receiver, [as_foreign(data, marker=marker) for data in packets], now=frame.captured_at + 0.02)
         told += events(receiver)
-    found = received(told)
+    delivered = received(told)
     # The first packet may be in the middle of a frame: without parameter sets the first frame is not taken.
     expected = frames[1:] if marker else frames[1:-1]  # without marker, a frame ends when the next begins
-    assert [frame.payload for frame in found] == [frame.payload for frame in expected]
-    assert [frame.sequence for frame in found] == list(range(len(expected)))
-    assert [frame.keyframe for frame in found] == [frame.keyframe for frame in expected]
-    assert [frame.group for frame in found] == [0] * 9 + [1] * 10 + [2] * (len(found) - 19)
-    for one, other, a, b in zip(found, found[1:], expected, expected[1:], strict=False):
+    assert [frame.payload for frame in delivered] == [frame.payload for frame in expected]
+    assert [frame.sequence for frame in delivered] == list(range(len(expected)))
+    assert [frame.keyframe for frame in delivered] == [frame.keyframe for frame in expected]
+    assert [frame.group for frame in delivered] == [0] * 9 + [1] * 10 + [2] * (len(delivered) - 19)
+    for one, other, a, b in zip(delivered, delivered[1:], expected, expected[1:], strict=False):
         assert other.captured_at - one.captured_at == pytest.approx(b.captured_at - a.captured_at, abs=2e-5)
         assert other.captured_at == round(other.captured_at * 1e6) / 1e6
 
@@ -360,7 +360,7 @@ def test_frames_of_others_that_never_end_are_bounded_in_bytes(payload):
         head = packet.HEADER.pack(0x80, 96, index & 0xFFFF, timestamp, 5)
         receiver.receive_datagram(head + payload, SENDER, now=1002.0 + index * 1e-4)
         if index % 100 == 0:
-            frames = receiver._lanes[0].frames
+            frames = receiver._states[0].frames
             held.append(frames._units.held_bytes)
             assert frames._units._unit is None or frames._units._unit.bytes <= MAX_FRAME_BYTES
     assert max(held) <= MAX_HELD_BYTES
@@ -369,8 +369,8 @@ def test_frames_of_others_that_never_end_are_bounded_in_bytes(payload):
 def test_frames_of_ours_that_never_end_are_bounded_in_number_and_bytes():
     receiver = make_receiver()
     feed(receiver, packets_of(make_sender(), [make_frame(0)])[0], now=1002.0)
-    frames = receiver._lanes[0].frames
-    ssrc, first = receiver._lanes[0].ssrc, receiver._lanes[0].reception.highest + 1
+    frames = receiver._states[0].frames
+    ssrc, first = receiver._states[0].ssrc, receiver._states[0].reception.highest + 1
     for index in range(12_000):
         head = packet.HEADER.pack(0x80, 96, (first + index) & 0xFFFF, index % 400, ssrc)
         receiver.receive_datagram(head + bytes(1400), SENDER, now=1002.0 + index * 1e-4)
@@ -390,7 +390,7 @@ def test_frames_that_wait_for_a_hole_are_bounded_in_number():
     for data in datagrams[:1] + datagrams[2:]:
         receiver.receive_datagram(data, SENDER, now=1002.0)
         told += events(receiver)
-        state = receiver._lanes[1].frames
+        state = receiver._states[1].frames
         assert len(state._starts) <= 3001
         assert len(state._decided) <= 3001
     assert [event.sequence for event in told if isinstance(event, FrameLost)] == [1]

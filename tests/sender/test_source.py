@@ -84,11 +84,11 @@ def test_a_truncated_file_is_used_as_far_as_it_goes(make_video):
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     source = open_source(str(path))
     (note,) = source.notes
-    found = int(note.removeprefix("clip.mkv is looped after ").removesuffix(" frames"))
-    assert 2 < found < 40
-    pictures = first(source, 2 * found)
-    whole = first(open_source(str(make_video("whole.mkv", frames=40))), found - 1)
-    for index in range(found - 1):  # the last one may be cut
+    counted = int(note.removeprefix("clip.mkv is looped after ").removesuffix(" frames"))
+    assert 2 < counted < 40
+    pictures = first(source, 2 * counted)
+    whole = first(open_source(str(make_video("whole.mkv", frames=40))), counted - 1)
+    for index in range(counted - 1):  # the last one may be cut
         assert np.array_equal(pictures[index], whole[index])
 
 

@@ -91,7 +91,7 @@ def assert_bounded(end: SrtSender | SrtReceiver) -> None:
         assert len(connection._receive_buffer._missing) <= CAPACITY
         assert len(connection._receive_buffer._slots) == CAPACITY
         assert len(connection._send_buffer._requested) <= CAPACITY
-        assert connection._feedback is not None and len(connection._feedback._unanswered) <= 1024
+        assert connection._acknowledger is not None and len(connection._acknowledger._unanswered) <= 1024
 
 
 @settings(max_examples=120, deadline=None)

@@ -15,7 +15,7 @@ from glassbench.transport.srt.bandwidth import Bandwidth
 from glassbench.transport.srt.options import SrtOptions
 from glassbench.transport.srt.receiving import CAPACITY, DiscrepancyError, ReceiveBuffer
 from glassbench.transport.srt.sending import SendBuffer
-from glassbench.transport.srt.timing import PeerClock, RoundTrip
+from glassbench.transport.srt.timing import PeerClock, SharedRoundTrip
 
 VIDEO = 1
 _DEFAULTS = SrtOptions()
@@ -63,7 +63,7 @@ def test_a_packet_survives_as_many_losses_as_it_is_asked_for_in_time(
 ) -> None:
     """A gap is noticed when the next packet arrives, and skipped when that packet is due: `latency` later.
 
-    Requests are repeated every RTT / 2, but at least 20 ms, and up to 10 ms later (`feedback.py`).
+    Requests are repeated every RTT / 2, but at least 20 ms, and up to 10 ms later (`acknowledging.py`).
     """
     warm_up, spacing, most = 60, 4, 8  # frames: until the RTT variance is gone; between two losses; losses of a packet
     times_lost = {warm_up + spacing * lost: lost for lost in range(most)}
@@ -217,7 +217,7 @@ def make_send_buffer(
         bandwidth=Bandwidth(options, max_payload_bytes=1),
         answers_all=options.retransmitalgo == 0,
         started_at=1000.0,
-        round_trip=RoundTrip(),
+        round_trip=SharedRoundTrip(),
         events=events,
         stats=Counter(),
     )

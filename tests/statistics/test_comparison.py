@@ -27,7 +27,7 @@ def test_holm_gives_the_values_of_the_textbook() -> None:
 
 
 def test_arms_that_are_alike_share_the_first_place_and_the_other_is_later() -> None:
-    found = compare_arms(
+    comparison = compare_arms(
         {
             "a": runs(0, count=20, seed=1),
             "b": runs(0, count=20, seed=2),
@@ -35,19 +35,19 @@ def test_arms_that_are_alike_share_the_first_place_and_the_other_is_later() -> N
         },
         rng=rng(),
     )
-    assert {arm.arm: arm.verdict for arm in found.arms}["late"] == "later"
-    assert "; not distinguishable from it: " in found.answer
-    assert "late is" in found.answer
-    assert found.arms[0].against_best is None
-    assert found.arms[-1].p_value is not None and found.arms[-1].p_value < 0.05
+    assert {arm.arm: arm.verdict for arm in comparison.arms}["late"] == "later"
+    assert "; not distinguishable from it: " in comparison.answer
+    assert "late is" in comparison.answer
+    assert comparison.arms[0].against_best is None
+    assert comparison.arms[-1].p_value is not None and comparison.arms[-1].p_value < 0.05
 
 
 def test_one_run_decides_nothing_and_says_how_many_would() -> None:
-    found = compare_arms({"a": runs(0, count=1, seed=1), "b": runs(1.0, count=1, seed=2)}, rng=rng())
-    assert found.answer.startswith("Soonest at p95: a, ")
-    assert "not distinguishable from it: b" in found.answer
-    assert found.answer.endswith("One run cannot tell so many arms apart: at least 6 can.")
-    assert found.arms[0].interval.high == math.inf
+    comparison = compare_arms({"a": runs(0, count=1, seed=1), "b": runs(1.0, count=1, seed=2)}, rng=rng())
+    assert comparison.answer.startswith("Soonest at p95: a, ")
+    assert "not distinguishable from it: b" in comparison.answer
+    assert comparison.answer.endswith("One run cannot tell so many arms apart: at least 6 can.")
+    assert comparison.arms[0].interval.high == math.inf
 
 
 def test_a_single_arm_is_described_not_ranked() -> None:
@@ -59,20 +59,20 @@ def test_a_single_arm_is_described_not_ranked() -> None:
 def test_no_arm_is_soonest_that_another_one_is_told_to_be_sooner_than() -> None:
     first = [np.full(5, at) for at in [0.05] * 9 + [0.10] + [0.30] * 10]
     second = [np.full(5, at) for at in [0.049] * 9 + [0.101] + [0.20] * 10]  # its typical block is later
-    found = compare_arms({"first": first, "second": second}, rng=rng())
-    assert found.best.arm == "second"
-    assert "not distinguishable" not in found.answer
+    comparison = compare_arms({"first": first, "second": second}, rng=rng())
+    assert comparison.best.arm == "second"
+    assert "not distinguishable" not in comparison.answer
 
 
 def test_arms_that_differ_in_some_runs_only_are_said_to() -> None:
     late = [np.full(60, 0.1)] * 11 + [np.full(60, 0.15)] * 9
-    found = compare_arms({"even": [np.full(60, 0.1)] * 20, "late": late}, rng=rng())
-    assert found.answer == "Soonest at p95: even, 100 ms in a typical run of 20 runs; late is later in some runs."
+    comparison = compare_arms({"even": [np.full(60, 0.1)] * 20, "late": late}, rng=rng())
+    assert comparison.answer == "Soonest at p95: even, 100 ms in a typical run of 20 runs; late is later in some runs."
 
 
 def test_many_arms_over_few_blocks_come_to_an_end() -> None:
-    found = compare_arms({str(arm): [np.full(5, 0.1 + arm)] * 3 for arm in range(40)}, rng=rng())
-    assert "at least 15 can" in found.answer
+    comparison = compare_arms({str(arm): [np.full(5, 0.1 + arm)] * 3 for arm in range(40)}, rng=rng())
+    assert "at least 15 can" in comparison.answer
 
 
 def test_where_nothing_is_shown_there_is_no_winner() -> None:
@@ -81,8 +81,8 @@ def test_where_nothing_is_shown_there_is_no_winner() -> None:
 
 
 def test_the_pooled_percentile_counts_every_frame_of_every_run() -> None:
-    found = compare_arms({"a": [np.full(95, 0.1), np.full(5, math.inf)]}, rng=rng(), share=0.95)
-    assert found.arms[0].pooled == 0.1
+    comparison = compare_arms({"a": [np.full(95, 0.1), np.full(5, math.inf)]}, rng=rng(), share=0.95)
+    assert comparison.arms[0].pooled == 0.1
 
 
 def test_arms_with_other_blocks_are_refused() -> None:

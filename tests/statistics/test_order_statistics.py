@@ -26,22 +26,22 @@ def test_so_many_runs_bound_a_quantile(quantile: float, confidence: float, runs:
 
 @given(st.floats(0.001, 0.999), st.integers(1, 500), st.floats(0.001, 0.999))
 def test_quantiles_of_a_binomial_number_are_the_least_that_reach_the_share(share: float, n: int, p: float) -> None:
-    found = binomial_quantile(share, n, p)
-    assert binom.cdf(found, n, p) >= share - 1e-9
-    assert binom.cdf(found - 1, n, p) < share + 1e-9
+    quantile = binomial_quantile(share, n, p)
+    assert binom.cdf(quantile, n, p) >= share - 1e-9
+    assert binom.cdf(quantile - 1, n, p) < share + 1e-9
 
 
 @pytest.mark.parametrize(("n", "low", "high"), [(6, 1, 6), (10, 2, 9), (20, 6, 15), (50, 18, 33)])
 def test_the_ranks_around_a_median_are_those_of_the_tables(n: int, low: int, high: int) -> None:
     # Le Boudec, appendix A: ranks for the median at 95 %.
-    found = quantile_interval(np.arange(1.0, n + 1))
-    assert (found.low, found.high) == (low, high)
-    assert found.confidence >= 0.95
+    interval = quantile_interval(np.arange(1.0, n + 1))
+    assert (interval.low, interval.high) == (low, high)
+    assert interval.confidence >= 0.95
 
 
 def test_too_few_runs_bound_nothing_and_say_so() -> None:
-    found = quantile_interval([1.0, 2.0, 3.0])
-    assert (found.low, found.high) == (-math.inf, math.inf)
+    interval = quantile_interval([1.0, 2.0, 3.0])
+    assert (interval.low, interval.high) == (-math.inf, math.inf)
     assert quantile_interval(list(range(20)), 0.95).high == math.inf
     assert lower_bound([5.0, 6.0]) == -math.inf
     assert lower_bound([5.0, 6.0, 7.0, 8.0, 9.0]) == 5.0
@@ -58,8 +58,8 @@ def test_a_median_is_covered_as_often_as_the_interval_says() -> None:
     rng = np.random.default_rng(seed)
     covered = 0
     for _ in range(2000):
-        found = quantile_interval(rng.lognormal(0, 1.5, size=15))
-        covered += found.low <= 1.0 <= found.high
+        interval = quantile_interval(rng.lognormal(0, 1.5, size=15))
+        covered += interval.low <= 1.0 <= interval.high
     confidence = quantile_interval(np.arange(15.0)).confidence
     assert abs(covered / 2000 - confidence) < 3 * math.sqrt(confidence * (1 - confidence) / 2000)
 
@@ -68,10 +68,10 @@ def test_a_median_is_covered_as_often_as_the_interval_says() -> None:
     st.lists(st.floats(0, 10) | st.just(math.inf), min_size=1, max_size=80), st.floats(0.01, 0.99), st.floats(0.5, 0.99)
 )
 def test_an_interval_is_in_order_and_as_sure_as_asked(values: list[float], quantile: float, confidence: float) -> None:
-    found = quantile_interval(values, quantile, confidence=confidence)
-    assert found.low <= found.high
-    assert found.confidence >= confidence - 1e-9
-    assert lower_bound(values, quantile, confidence=confidence) <= found.high
+    interval = quantile_interval(values, quantile, confidence=confidence)
+    assert interval.low <= interval.high
+    assert interval.confidence >= confidence - 1e-9
+    assert lower_bound(values, quantile, confidence=confidence) <= interval.high
 
 
 @pytest.mark.parametrize("quantile", [0.0, 1.0, -1.0, math.nan])

@@ -39,34 +39,34 @@ def test_like_and_like_are_called_different_as_often_as_the_level_says(blocks: i
 def test_a_shift_is_found_although_runs_differ_by_far_more() -> None:
     dice = rng(3)
     network = dice.lognormal(-2, 1, size=20)
-    found = compare_paired(network + 0.010 + dice.normal(0, 0.003, size=20), network, rng=dice)
-    assert found.p_value < 0.01
-    assert found.low <= 0.010 <= found.high
+    paired = compare_paired(network + 0.010 + dice.normal(0, 0.003, size=20), network, rng=dice)
+    assert paired.p_value < 0.01
+    assert paired.low <= 0.010 <= paired.high
 
 
 def test_the_same_numbers_are_no_difference() -> None:
-    found = compare_paired([1.0, math.inf, 2.0] * 2, [1.0, math.inf, 2.0] * 2, rng=rng())
-    assert (found.difference, found.low, found.high, found.p_value) == (0.0, 0.0, 0.0, 1.0)
+    paired = compare_paired([1.0, math.inf, 2.0] * 2, [1.0, math.inf, 2.0] * 2, rng=rng())
+    assert (paired.difference, paired.low, paired.high, paired.p_value) == (0.0, 0.0, 0.0, 1.0)
 
 
 def test_an_arm_that_never_shows_its_frames_is_infinitely_later() -> None:
-    found = compare_paired([math.inf] * 10, [0.1] * 10, rng=rng())
-    assert (found.difference, found.low, found.high) == (math.inf, math.inf, math.inf)
-    assert found.p_value == least_p(10) == 2**-9
+    paired = compare_paired([math.inf] * 10, [0.1] * 10, rng=rng())
+    assert (paired.difference, paired.low, paired.high) == (math.inf, math.inf, math.inf)
+    assert paired.p_value == least_p(10) == 2**-9
 
 
 def test_a_few_disasters_do_not_decide_against_many_small_advantages() -> None:
     first = [0.09] * 18 + [math.inf] * 2
-    found = compare_paired(first, [0.1] * 20, rng=rng())
-    assert found.difference == pytest.approx(-0.01)
-    assert found.p_value < 0.05
+    paired = compare_paired(first, [0.1] * 20, rng=rng())
+    assert paired.difference == pytest.approx(-0.01)
+    assert paired.p_value < 0.05
 
 
 @pytest.mark.parametrize("blocks", [1, 2, 3, 5])
 def test_too_few_blocks_bound_nothing(blocks: int) -> None:
-    found = compare_paired(np.arange(1.0, blocks + 1), np.zeros(blocks), rng=rng())
-    assert (found.low, found.high) == (-math.inf, math.inf)
-    assert found.p_value == least_p(blocks)
+    paired = compare_paired(np.arange(1.0, blocks + 1), np.zeros(blocks), rng=rng())
+    assert (paired.low, paired.high) == (-math.inf, math.inf)
+    assert paired.p_value == least_p(blocks)
 
 
 def test_ties_and_infinities_are_counted_as_by_trying_all_signs() -> None:
@@ -98,8 +98,8 @@ def test_the_bootstrap_interval_covers_the_true_difference_about_as_often_as_it_
     dice = rng(seed)
     covered = 0
     for _ in range(300):
-        found = compare_paired(dice.exponential(1.0, 25) + math.log(2), dice.exponential(1.0, 25), rng=dice)
-        covered += found.low <= math.log(2) <= found.high  # the difference of two exponentials is symmetric
+        paired = compare_paired(dice.exponential(1.0, 25) + math.log(2), dice.exponential(1.0, 25), rng=dice)
+        covered += paired.low <= math.log(2) <= paired.high  # the difference of two exponentials is symmetric
     assert 0.90 <= covered / 300 <= 0.99
 
 
@@ -121,10 +121,10 @@ def test_the_same_generator_gives_the_same_numbers() -> None:
 
 
 def test_an_arm_split_against_itself_is_called_different_as_often_as_stated() -> None:
-    found = split_against_itself(rng(4).lognormal(0, 1, size=40), rng=rng(5))
-    assert found.pairs == 200
-    assert found.least <= found.called <= found.most, found
-    assert not found.too_often
+    split = split_against_itself(rng(4).lognormal(0, 1, size=40), rng=rng(5))
+    assert split.pairs == 200
+    assert split.least <= split.called <= split.most, split
+    assert not split.too_often
     with pytest.raises(ValueError, match="at least 12 runs, found 11"):
         split_against_itself(np.ones(11), rng=rng())
 

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from glassbench.experiments.engine import plan_run
-from glassbench.experiments.engine.jobs import Advance, Done, Job
+from glassbench.experiments.engine.jobs import Job, JobAdvance, JobEnd
 from glassbench.experiments.engine.plan import Plan
 from glassbench.experiments.engine.plan_run import Interrupted, run_plan
 from glassbench.experiments.results import dataset_folder
@@ -41,8 +41,8 @@ class Counting:
         self.ran: list[int] = []
         self._most = most
 
-    def __call__(self, jobs: Sequence[Job], finished: Callable[[Job, Done], None], advance: Advance) -> bool:
-        def count(job: Job, done: Done) -> None:
+    def __call__(self, jobs: Sequence[Job], finished: Callable[[Job, JobEnd], None], advance: JobAdvance) -> bool:
+        def count(job: Job, done: JobEnd) -> None:
             self.ran.append(int(job.name))
             finished(job, done)
 
@@ -318,11 +318,11 @@ def test_a_full_disk_is_one_sentence_and_keeps_cells(
 def test_a_cell_whose_process_died_is_run_once_more_and_then_failed(make_plan: MakePlan) -> None:
     attempts: list[str] = []
 
-    def deadly(jobs: Sequence[Job], finished: Callable[[Job, Done], None], advance: Advance) -> bool:
+    def deadly(jobs: Sequence[Job], finished: Callable[[Job, JobEnd], None], advance: JobAdvance) -> bool:
         for job in jobs:
             attempts.append(job.name)
             if job.name == "3" or (job.name == "5" and attempts.count("5") == 1):
-                finished(job, Done("failed", "its worker process ended with code -9", died=True))
+                finished(job, JobEnd("failed", "its worker process ended with code -9", died=True))
             else:
                 plan_run._on_this_machine(1)([job], finished, advance)
         return True

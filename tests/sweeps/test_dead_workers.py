@@ -6,22 +6,22 @@ from pathlib import Path
 import pytest
 
 from glassbench.experiments.engine import plan_run
-from glassbench.experiments.engine.jobs import Advance, Done, Job
+from glassbench.experiments.engine.jobs import Job, JobAdvance, JobEnd
 from glassbench.experiments.engine.plan import Plan
 from glassbench.experiments.engine.plan_run import Interrupted, run_plan
 
 MakePlan = Callable[..., Plan]
-Finished = Callable[[Job, Done], None]
+Finished = Callable[[Job, JobEnd], None]
 
 here = Path("results")
 
 
 def test_an_interrupt_counts_the_cell_of_a_worker_that_died_before_it_could_say_so(make_plan: MakePlan) -> None:
     def the_third_dies_when_it_is_kept(
-        jobs: Sequence[Job], finished: Callable[[Job, Done], None], advance: Advance
+        jobs: Sequence[Job], finished: Callable[[Job, JobEnd], None], advance: JobAdvance
     ) -> bool:
-        def report(job: Job, done: Done) -> None:
-            finished(job, done if job is not jobs[2] else Done("failed", "killed", died=True))
+        def report(job: Job, done: JobEnd) -> None:
+            finished(job, done if job is not jobs[2] else JobEnd("failed", "killed", died=True))
 
         plan_run._on_this_machine(1)(jobs[:3], report, advance)
         return False
@@ -33,10 +33,10 @@ def test_an_interrupt_counts_the_cell_of_a_worker_that_died_before_it_could_say_
 def test_a_kept_cell_is_not_run_again_whatever_became_of_its_worker(make_plan: MakePlan) -> None:
     ran: list[int] = []
 
-    def dies_when_a_cell_is_kept(jobs: Sequence[Job], finished: Finished, advance: Advance) -> bool:
-        def report(job: Job, done: Done) -> None:
+    def dies_when_a_cell_is_kept(jobs: Sequence[Job], finished: Finished, advance: JobAdvance) -> bool:
+        def report(job: Job, done: JobEnd) -> None:
             ran.append(int(job.name))
-            finished(job, Done("failed", "killed", died=True))
+            finished(job, JobEnd("failed", "killed", died=True))
 
         return plan_run._on_this_machine(1)(jobs, report, advance)
 

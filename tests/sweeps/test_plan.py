@@ -27,8 +27,8 @@ LONG = {
 
 def test_a_grid_is_every_combination_in_the_order_of_axes_seeds_and_arms(make_plan: MakePlan) -> None:
     plan = make_plan(axes={"network.delay": ["5ms", "40ms"], "playout": ["immediate", "fixed:100ms"]})
-    found = [(*cell.axes.values(), cell.scenario.seed, cell.arm) for cell in plan.cells]
-    assert found == list(
+    places = [(*cell.axes.values(), cell.scenario.seed, cell.arm) for cell in plan.cells]
+    assert places == list(
         itertools.product(["5ms", "40ms"], ["immediate", "fixed:100ms"], [3, 4], ["udp", "rtp", FLOOR])
     )
     for cell in plan.cells:

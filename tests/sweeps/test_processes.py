@@ -78,10 +78,10 @@ def kill(pid: int) -> None:
 def descendants(pid: int) -> list[int]:
     try:
         tasks = list(Path(f"/proc/{pid}/task").iterdir())
-        found = [int(child) for task in tasks for child in (task / "children").read_text().split()]
+        children = [int(child) for task in tasks for child in (task / "children").read_text().split()]
     except OSError:
         return []
-    return [one for child in found for one in (child, *descendants(child))]
+    return [one for child in children for one in (child, *descendants(child))]
 
 
 def kept(folder: Path) -> set[str]:
@@ -280,12 +280,12 @@ def test_a_cluster_that_is_none_is_one_sentence_within_bounded_time(start: Start
         silent = start(GLASS, "sweep", "s.toml", "--cluster", f"tcp://127.0.0.1:{port}")
         nonsense = start(GLASS, "sweep", "s.toml", "--results", "third", "--cluster", "what://is this")
         empty = start(GLASS, "sweep", "s.toml", "--results", "other", "--cluster", scheduler.address)
-        found = [ended(process) for process in (silent, nonsense, empty)]
-    assert [(code, out) for code, out, _ in found] == [(2, "")] * 3
-    for _, _, err in found:
+        ends = [ended(process) for process in (silent, nonsense, empty)]
+    assert [(code, out) for code, out, _ in ends] == [(2, "")] * 3
+    for _, _, err in ends:
         assert err.startswith("error: ") and err.count("\n") == 1
-    assert f"no Dask scheduler answers at 'tcp://127.0.0.1:{port}' within 10 s" in found[0][2]
-    assert f"the scheduler at {scheduler.address} has no workers; one is started by" in found[2][2]
+    assert f"no Dask scheduler answers at 'tcp://127.0.0.1:{port}' within 10 s" in ends[0][2]
+    assert f"the scheduler at {scheduler.address} has no workers; one is started by" in ends[2][2]
 
 
 GREETINGS = {

@@ -34,9 +34,9 @@ def steps(trace: Trace) -> tuple[list[float], list[float], float]:
     return trace.schedule.times.tolist(), trace.schedule.rates_bps.tolist(), trace.duration
 
 
-def series(found: Series | None) -> tuple[list[float], list[float]]:
-    assert found is not None
-    return found.times.tolist(), found.values.tolist()
+def series(steps: Series | None) -> tuple[list[float], list[float]]:
+    assert steps is not None
+    return steps.times.tolist(), steps.values.tolist()
 
 
 @pytest.mark.parametrize("format", FILES)

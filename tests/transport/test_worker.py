@@ -1,4 +1,4 @@
-"""Pipelines whose codec works in a thread: as with a model of its cost, but that time is what it took."""
+"""Pipelines whose codec works in a thread do the same as with a cost model, but the time is what the work took."""
 
 import select
 import threading

@@ -11,7 +11,7 @@ from glassbench.transport.congestion.controller import Controller
 from glassbench.transport.congestion.cubic import CubicController
 from glassbench.transport.congestion.realtime import RealtimeController
 from glassbench.transport.congestion.reno import RenoController
-from glassbench.transport.plugins import Table
+from glassbench.transport.plugins import PluginTable
 
 Need = Literal["receive-times", "ecn"]
 
@@ -49,6 +49,6 @@ def _plugin(name: str, loaded: object) -> ControllerEntry:
     return loaded
 
 
-CONTROLLERS: Table[ControllerEntry] = Table(
+CONTROLLERS: PluginTable[ControllerEntry] = PluginTable(
     "glassbench.controllers", {entry.name: entry for entry in _ENTRIES}, _plugin
 )

@@ -45,11 +45,12 @@ class PacketResult(NamedTuple):
 
 
 class Feedback(NamedTuple):
-    """What one ACK, or the timer that gives up on packets, told at `at`.
+    """What one ACK said, or the timer that gives up on packets, at the instant `at`.
 
-    `rtt` is the sample of the newest packet without the peer's delay, if there is one. `in_flight_bytes` are those
-    after all results. `ce_packets` of the acknowledged were marked by a queue (RFC 3168). `persistent`: everything that
-    was sent over so long a time was lost that the path is another one since (RFC 9002 section 7.6).
+    `rtt` is the sample of the newest packet without the peer's delay, if there is one. `in_flight_bytes` is what is in
+    flight after all results. A queue marked `ce_packets` of the acknowledged packets (RFC 3168). `persistent` is
+    persistent congestion: everything that was sent over a long time was lost, so the path is taken for another one (RFC
+    9002 section 7.6).
     """
 
     at: float
@@ -85,11 +86,11 @@ class Controller(Protocol):
 
     @property
     def allowance(self) -> Allowance:
-        """It changes in the calls below only."""
+        """What may be sent now. It changes in the calls below only."""
 
     def on_sent(self, packet: SentPacket) -> None:
-        """A packet left. It comes back in one result at most: of some (keys that are discarded, probes of the path's
-        packet size) nobody hears again."""
+        """A packet left. It comes back in one result at most. Some never come back: packets whose keys are discarded,
+        and probes of the packet size."""
 
     def on_feedback(self, feedback: Feedback) -> None:
         """Packets were acknowledged or lost."""

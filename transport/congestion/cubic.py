@@ -17,7 +17,7 @@ _MOST_TARGET = 1.5  # times the window, per round trip, section 4.2
 
 
 class _Saved(NamedTuple):
-    """Of section 4.9.2, beside the window and the threshold."""
+    """What section 4.9.2 saves, beside the window and the threshold."""
 
     most: float | None
     prior: float
@@ -62,7 +62,8 @@ class CubicController(WindowController):
         self._window = window * self._packet
 
     def _begin(self, *, now: float) -> None:
-        """Section 4.2; without a reduction, W_max is where slow start ended (sections 4.8 and 4.10)."""
+        """Begin congestion avoidance (section 4.2). Without a reduction before it, W_max is where slow start ended
+        (sections 4.8 and 4.10)."""
         window = self._window / self._packet
         self._epoch_at = self._fed_at = now
         if self._most is None:
@@ -79,7 +80,7 @@ class CubicController(WindowController):
         return self._window * BETA
 
     def _collapse(self) -> None:
-        """As a timeout (section 4.8)."""
+        """React as to a timeout (section 4.8)."""
         super()._collapse()
         self._most = None
         self._epoch_at = None

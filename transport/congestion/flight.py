@@ -1,6 +1,7 @@
 """The scheduler's books over one connection: what is in flight, and what may follow it. Sans-IO, nothing of QUIC in it.
 
-Every controller has the same: the pacer, trains, and marks of packets that no full window was around.
+All controllers share these books: the pacer, the trains, and the marks of packets around which the window was never
+full.
 """
 
 from collections.abc import Iterable
@@ -31,7 +32,7 @@ class Flight:
 
     @property
     def allowance(self) -> Allowance:
-        """The controller's, as of its last call."""
+        """The controller's allowance after its last call."""
         if self._allowance is None:
             self._allowance = self.controller.allowance
         return self._allowance
@@ -44,7 +45,7 @@ class Flight:
         return max(paced, (allowance.unpaced_bytes - self.bytes_in_flight) // self._packet)
 
     def next_send_at(self) -> float | None:
-        """When pacing lets the next packets go, if the window has room; else only an ACK can help, and it is None."""
+        """When pacing lets the next packets go. None if the window has no room, since then only an ACK can help."""
         allowance = self.allowance
         if allowance.window_bytes - self.bytes_in_flight < self._packet:
             return None
@@ -97,8 +98,8 @@ class Flight:
     ) -> None:
         """What an ACK or the loss timer said of packets; those that are not in flight are ignored.
 
-        `rtt` is the sample of the newest packet without the ACK delay; `probe_timeout` is RFC 9002's PTO;
-        `ce_packets` of the acknowledged were marked by a queue.
+        `rtt` is the sample of the newest packet without the ACK delay; `probe_timeout` is RFC 9002's PTO; a queue
+        marked `ce_packets` of the acknowledged packets.
         """
         arrived = self._take(acked)
         missing = self._take(lost)
@@ -114,7 +115,7 @@ class Flight:
         self._allowance = None
 
     def discard(self, numbers: Iterable[int]) -> None:
-        """Packets are followed no longer, which says nothing about the path (keys discarded, data probed with)."""
+        """Forget packets that say nothing about the path: their keys were discarded, or they probed the packet size."""
         self._silence.lost(self._take(numbers))
 
     def undo_losses(self, *, since: float, now: float) -> None:

@@ -1,4 +1,4 @@
-"""A pacer: when may the next packet leave, at a given rate."""
+"""A pacer says when the next packet may leave, at a given rate."""
 
 import math
 

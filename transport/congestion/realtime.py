@@ -284,7 +284,7 @@ class RealtimeController:
         return _Acked(last_delivered - first_delivered, last_at - first_at, last_sent_at - first_sent_at, first_sent_at)
 
     def _update_round(self, in_flight_bytes: int, *, now: float) -> None:
-        """Once per round trip: was so much lost that it cannot be the radio?"""
+        """Once per round trip: decide whether so much was lost that the radio alone cannot be the reason."""
         if now < self._round_ends_at:
             return
         total = self._round_acked + self._round_lost

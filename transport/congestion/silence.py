@@ -1,5 +1,5 @@
-"""Persistent congestion (RFC 9002 section 7.6): over so long a time all that was sent got lost that the path is
-another one since."""
+"""Persistent congestion (RFC 9002 section 7.6): all that was sent over a long time got lost, so the path is taken for
+another one."""
 
 from collections.abc import Iterable
 
@@ -9,7 +9,7 @@ _TIMEOUTS = 3  # kPersistentCongestionThreshold, RFC 9002 section 7.6.1
 
 
 class Silence:
-    """The time between the sending of the first packet that got lost and of the last, while none between arrived."""
+    """The time from the sending of the first lost packet to that of the last, if no packet between them arrived."""
 
     def __init__(self) -> None:
         self._sampled_at: float | None = None  # when the first round-trip time was known: what was sent before is moot

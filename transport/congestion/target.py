@@ -8,8 +8,8 @@ _LEAST_CHANGE = 0.05  # of what was said last
 _INTERVAL = 0.1  # seconds, from one time to the next
 
 
-class Target:
-    """Remembers the rate that was said last. While the path has shown no limit there is none: it is infinite."""
+class TargetRate:
+    """Remembers the rate that was said last. It is infinite as long as the path has shown no limit."""
 
     def __init__(self) -> None:
         self._said = math.inf

@@ -26,11 +26,12 @@ class _Reduction(NamedTuple):
 
 
 class WindowController:
-    """A loss-based controller. What a subclass adds is `_grow`, `_reduced_window`, `_save` and `_restore`.
+    """A loss-based controller. A subclass adds `_grow`, `_reduced_window`, `_save` and `_restore`.
 
-    Packets are paced with bursts of up to ten (section 7.7). Smaller ones starve the smaller of two flows that share a
-    full queue: where packets come one by one, each in the place of another that has just left, the first that is more
-    finds no room. So whoever grows loses it, and CUBIC grows fastest when it has least.
+    Packets are paced with bursts of up to ten (section 7.7). With smaller bursts the smaller of two flows that share a
+    full queue would starve. Packets then arrive one by one, each takes the place of one that has just left, and the
+    first packet beyond that finds no room. So a flow that grows loses that packet, and CUBIC grows fastest when it has
+    least.
     """
 
     def __init__(self, *, max_datagram_bytes: int) -> None:
@@ -140,7 +141,7 @@ class WindowController:
         raise NotImplementedError
 
     def _save(self) -> object:
-        """What `_restore` wants to know, ahead of a reduction."""
+        """What `_restore` needs; called ahead of a reduction."""
         return None
 
     def _restore(self, saved: object) -> None:

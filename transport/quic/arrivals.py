@@ -3,7 +3,7 @@
 _MAX_RANGES = 16384  # of one stream; a peer that sends single bytes out of order gets delivery times instead
 
 
-class Arrivals:
+class ArrivedRanges:
     """The ranges of one stream that arrived and were not yet asked for, with their instants. Offsets in bytes."""
 
     __slots__ = ("_consumed", "_ranges")
@@ -22,11 +22,11 @@ class Arrivals:
             ranges.append((start, stop, at))
             return
         merged: list[tuple[int, int, float]] = []
-        for known in ranges:
-            if start < stop and start < known[0]:
-                merged.append((start, min(stop, known[0]), at))
-            merged.append(known)
-            start = max(start, known[1])
+        for arrived in ranges:
+            if start < stop and start < arrived[0]:
+                merged.append((start, min(stop, arrived[0]), at))
+            merged.append(arrived)
+            start = max(start, arrived[1])
         if start < stop:
             merged.append((start, stop, at))
         self._ranges = merged

@@ -41,7 +41,7 @@ def certificate() -> x509.Certificate:
 
 @cache
 def filler(size_bytes: int) -> x509.Certificate:
-    """A certificate of so many bytes, MIN_FILLER_BYTES at least, in the place of those of authorities."""
+    """A certificate of so many bytes, MIN_FILLER_BYTES at least, which stands for those of authorities."""
     return _signed(x509.UnrecognizedExtension(_FILLER, bytes(size_bytes - _FRAME_BYTES)))
 
 

@@ -56,7 +56,7 @@ def _x448_key() -> x448.X448PrivateKey:
 
 
 def _elliptic_curve_key(curve: ec.EllipticCurve) -> ec.EllipticCurvePrivateKey:
-    """A byte less than the order has, so that every draw is below it."""
+    """A key with one byte less than the order of the curve, so that every draw is below the order."""
     return ec.derive_private_key(1 + int.from_bytes(_urandom(curve.key_size // 8 - 1), "big"), curve)
 
 

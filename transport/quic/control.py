@@ -36,8 +36,8 @@ class ControlAdapter(QuicCongestionControl):
         self.congestion_window = self.bytes_in_flight + packets * self._packet
 
     def flush(self, latest_rtt: float, probe_timeout: float, ce_packets: int, *, now: float) -> None:
-        """Report what the last call into aioquic brought. `latest_rtt` is the sample without the peer's ACK delay;
-        `ce_packets` of the acknowledged were marked by a queue."""
+        """Report what the last call into aioquic brought. `latest_rtt` is the sample without the peer's ACK delay; a
+        queue marked `ce_packets` of the acknowledged packets."""
         if not self._acked and not self._lost:
             return
         acked, lost, self._acked, self._lost = self._acked, self._lost, [], []
@@ -103,8 +103,8 @@ class ControlAdapter(QuicCongestionControl):
 
 
 def registered_name(controller: str) -> str:
-    """The name of a controller of ours, or of a package's, in aioquic's table, which has others of the same names. It
-    stands there from now on."""
+    """Enter a controller of ours, or of a package, into aioquic's table, and return the name that it has there. aioquic
+    has controllers of its own with the same names."""
     name = f"glassbench-{controller}"
     register_congestion_control(name, partial(ControlAdapter, CONTROLLERS[controller]))
     return name

@@ -50,7 +50,7 @@ class _Outgoing:
         return sum(map(len, self.fragments[self.unsent_from :]))
 
     def new_bytes(self, fragment: int) -> int:
-        """A fragment leaves: how many of its bytes do so for the first time."""
+        """How many bytes of a fragment that leaves do so for the first time."""
         size = len(self.fragments[fragment])
         end = fragment * len(self.fragments[0]) + size
         new = max(0, min(size, end - self.sent_to))
@@ -61,7 +61,8 @@ class _Outgoing:
         return len(self.fragments[0]) <= room  # of equal fragments the first is the longest
 
     def cut_anew(self, room: int) -> None:
-        """The path carries less than it did: what the receiver has of the frame is of no use, all of it is sent."""
+        """Cut the frame for a path that carries less than before. All of it is sent: what the receiver has is of no
+        use."""
         all_sent = self.unsent_from == len(self.fragments)
         self.cuts += 1
         self._cut(room)
@@ -170,7 +171,7 @@ class DatagramCarrier:
             self._forget(outgoing)
 
     def on_path_narrowed(self) -> None:
-        """What waits is cut for the smaller size; what is on its way is, if it has to be repaired."""
+        """What waits is cut to the smaller size at once. What is on its way is cut when it has to be repaired."""
         for token in reversed(self._stack.take_back()):
             assert isinstance(token, _Token)
             outgoing = self._of(token)
@@ -183,7 +184,7 @@ class DatagramCarrier:
         return self._stack.max_datagram_payload() - self._session.datagram_prefix_bytes
 
     def _of(self, token: _Token) -> _Outgoing | None:
-        """What a token stands for, if that is still to be sent or may have to be sent again."""
+        """The frame that a token stands for, if it was not cut anew and may still have to be sent."""
         outgoing = self._outgoing.get(token.number)
         return outgoing if outgoing is not None and outgoing.cuts == token.cuts else None
 

@@ -83,7 +83,7 @@ class EcnMarking:
             self.active = False
 
     def lost(self, packets: int) -> None:
-        """Packets were lost: if that goes with the first ones and nothing arrives, the marks may be the reason."""
+        """Packets were lost. If the first ones are among them and nothing arrives, the marks may be the reason."""
         self._lost += packets
         if not self._confirmed and self._lost >= _TESTED_PACKETS:
             self.active = False

@@ -18,7 +18,7 @@ from glassbench.transport.quic.control import registered_name
 from glassbench.transport.quic.options import QuicOptions
 from glassbench.transport.quic.path_mtu import BASE_BYTES, PathMtu
 from glassbench.transport.quic.qlog import KeyLog, Qlog
-from glassbench.transport.quic.session import Message, Session, SessionEvent, StreamAborted, StreamBytes
+from glassbench.transport.quic.session import DatagramPayload, Session, SessionEvent, StreamAborted, StreamBytes
 from glassbench.transport.quic.stack import Stack
 from glassbench.transport.quic.ticket import IDENTITY, ticket
 
@@ -175,7 +175,7 @@ class QuicEnd:
     def _take_abort(self, event: StreamAborted, *, now: float) -> None:
         raise NotImplementedError
 
-    def _take_message(self, event: Message, *, now: float) -> None:
+    def _take_datagram_payload(self, event: DatagramPayload, *, now: float) -> None:
         raise NotImplementedError
 
     def _configure(self, options: QuicOptions) -> QuicConfiguration:
@@ -202,7 +202,8 @@ class QuicEnd:
         return configuration
 
     def _control(self, options: QuicOptions) -> str:
-        """Of aioquic's table. Our listener sends ACKs and requests: control is for media, and the callers'."""
+        """The name of the congestion control in aioquic's table. Only the caller sends media and has ours; our listener
+        sends ACKs and requests."""
         if not self._scheduled:
             return options.control
         return registered_name(options.control) if self._calls else "reno"
@@ -291,8 +292,8 @@ class QuicEnd:
     def _handle(self, event: SessionEvent, *, now: float) -> None:
         if isinstance(event, StreamBytes):
             self._take_stream(event, now=now)
-        elif isinstance(event, Message):
-            self._take_message(event, now=now)
+        elif isinstance(event, DatagramPayload):
+            self._take_datagram_payload(event, now=now)
         elif isinstance(event, StreamAborted):
             self._take_abort(event, now=now)
         else:

@@ -25,7 +25,7 @@ _TIME_STEP = K_TIME_THRESHOLD - 1
 
 
 class LossDetection(QuicPacketRecovery):
-    """Of one connection. `spurious` counts the losses that were none."""
+    """Loss detection of one connection. `spurious` counts the packets that were declared lost and arrived after all."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)

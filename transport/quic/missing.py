@@ -42,7 +42,8 @@ class MissingFrames:
         return lost
 
     def dropped(self, track: int, sequence: int) -> bool:
-        """The sender says that a frame will not come, which may overtake those before it: whether that is new."""
+        """The sender says that a frame will not come. Its word may overtake frames before that one. Returns whether
+        this is new."""
         state = self._states[track]
         if sequence < state.next:
             return self.settle(track, sequence)
@@ -52,7 +53,8 @@ class MissingFrames:
         return True
 
     def settle(self, track: int, sequence: int) -> bool:
-        """A frame was received, or is known to be lost: whether it was awaited (else it is late, or a copy)."""
+        """A frame was received, or is known to be lost. Returns whether it was awaited; if not, it is late or a
+        copy."""
         return self._states[track].awaited.pop(sequence, None) is not None
 
     def between(self, track: int, start: int, stop: int) -> list[int]:

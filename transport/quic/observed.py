@@ -41,8 +41,8 @@ class Reports(Protocol):
     """What a connection tells its end while it builds and acknowledges packets."""
 
     def on_stream_sent(self, stream_id: int, start: int, offset: int, size_bytes: int) -> None:
-        """A STREAM frame with so many bytes (or up to eight more) from `start` on is in a packet; so have been all of
-        the stream before `offset`, by now."""
+        """A STREAM frame with `size_bytes` bytes (or up to eight more) from `start` on is in a packet. All bytes of the
+        stream before `offset` have been in a packet by now."""
 
     def on_datagram_sent(self, token: Hashable) -> None:
         """The DATAGRAM of this token is in a packet."""

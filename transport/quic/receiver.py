@@ -5,13 +5,13 @@ from typing import Literal
 
 from glassbench.transport.contract import Frame, FrameLost, FrameReceived, TransportConfig
 from glassbench.transport.framing import FrameHeader, Malformed, keyframe_request
-from glassbench.transport.quic.arrivals import Arrivals
+from glassbench.transport.quic.arrivals import ArrivedRanges
 from glassbench.transport.quic.end import QuicEnd
 from glassbench.transport.quic.missing import MissingFrames
 from glassbench.transport.quic.observed import MAX_BUFFERED_BYTES
 from glassbench.transport.quic.options import DatagramOptions, QuicOptions
 from glassbench.transport.quic.records import RecordReader
-from glassbench.transport.quic.session import REFUSED, Message, Session, StreamAborted, StreamBytes
+from glassbench.transport.quic.session import REFUSED, DatagramPayload, Session, StreamAborted, StreamBytes
 from glassbench.transport.reassembly import Reassembler
 
 Unit = Literal["track", "group", "frame", "datagram"]
@@ -48,7 +48,7 @@ class QuicReceiver(QuicEnd):
         raise TypeError("the receiver end of QUIC does not send frames")
 
     def request_keyframe(self, track: int, *, now: float) -> None:
-        """On a stream of its own: it is repeated by QUIC when lost, and waits for nothing."""
+        """Ask on a stream of its own: QUIC repeats the request when it is lost, and it waits for nothing else."""
         if self._stack is None or self._session is None or not self._connected or track not in self._tracks:
             return
         if self._closed or not self._stack.may_open_stream():
@@ -91,7 +91,7 @@ class QuicReceiver(QuicEnd):
     def _take_abort(self, event: StreamAborted, *, now: float) -> None:
         self._end_stream(event.stream_id, now=now)
 
-    def _take_message(self, event: Message, *, now: float) -> None:
+    def _take_datagram_payload(self, event: DatagramPayload, *, now: float) -> None:
         try:
             header, assembled = self._reassembler.add(event.data, now=now)
         except Malformed:
@@ -140,10 +140,8 @@ class QuicReceiver(QuicEnd):
             self._see(stream.reader.header, now=now)
 
     def _lose_gap(self, stream: "_Inbound", header: FrameHeader, *, now: float) -> None:
-        """What an ordered stream leaves out was dropped by the sender.
-
-        Only a more important frame is sent ahead of its turn, so that is known when one of the highest layer is here.
-        """
+        """The sender dropped what an ordered stream leaves out. Only a more important frame is sent ahead of its turn,
+        so a gap is final as soon as a frame of the highest layer is here."""
         if stream.first is None:
             stream.first = 0 if self._unit == "track" else header.sequence
         stream.top_layer = max(stream.top_layer, header.layer)
@@ -167,7 +165,7 @@ class QuicReceiver(QuicEnd):
         self._stack.discard_stream_data(stream_id, self._session.error_code(REFUSED))
         stream.refused = True
         stream.reader = RecordReader(0)
-        stream.arrivals = Arrivals()
+        stream.arrivals = ArrivedRanges()
 
     def _settle_lost(self, track: int, sequence: int, *, now: float) -> None:
         if self._missing.settle(track, sequence):
@@ -186,7 +184,7 @@ class _Inbound:
 
     def __init__(self, first_offset: int) -> None:
         self.reader = RecordReader(first_offset)
-        self.arrivals = Arrivals()
+        self.arrivals = ArrivedRanges()
         self.first: int | None = None  # the sequence number from which on a gap is this stream's
         self.top_layer = 0
         self.refused = False

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from glassbench.transport.framing import RECORD_HEADER_BYTES, FrameHeader, parse_record_header
 
 
-class Record(NamedTuple):
+class StreamRecord(NamedTuple):
     """A frame that is whole, and the offsets in its stream where the record starts and stops."""
 
     header: FrameHeader
@@ -30,7 +30,7 @@ class RecordReader:
         """Bytes held."""
         return len(self._buffer)
 
-    def feed(self, data: bytes) -> Iterator[Record]:
+    def feed(self, data: bytes) -> Iterator[StreamRecord]:
         """The records that `data` completes. Raises Malformed."""
         self._buffer += data
         while True:
@@ -43,7 +43,7 @@ class RecordReader:
                 return
             payload = bytes(self._buffer[RECORD_HEADER_BYTES:size])
             del self._buffer[:size]
-            record = Record(self.header, payload, self._start, self._start + size)
+            record = StreamRecord(self.header, payload, self._start, self._start + size)
             self._start += size
             self.header = None
             yield record

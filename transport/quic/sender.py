@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable, Hashable
 
 from glassbench.transport.congestion.flight import Flight
-from glassbench.transport.congestion.target import Target
+from glassbench.transport.congestion.target import TargetRate
 from glassbench.transport.contract import (
     Address,
     Datagram,
@@ -28,7 +28,7 @@ from glassbench.transport.quic.end import QuicEnd
 from glassbench.transport.quic.options import QuicOptions
 from glassbench.transport.quic.path_mtu import BASE_BYTES
 from glassbench.transport.quic.queue import FrameQueue
-from glassbench.transport.quic.session import REFUSED, Message, Session, StreamAborted, StreamBytes
+from glassbench.transport.quic.session import REFUSED, DatagramPayload, Session, StreamAborted, StreamBytes
 from glassbench.transport.quic.stack import Stack
 from glassbench.transport.quic.streams import StreamCarrier
 
@@ -115,7 +115,7 @@ class QuicSender(QuicEnd):
         return super()._transmit(stack, now=now)
 
     def _tell_dropped(self, stack: Stack) -> None:
-        """On a stream of its own. Without a deadline the peer would wait for those frames."""
+        """Tell the peer of dropped frames, on a stream of its own. Without a deadline the peer would wait for them."""
         if self._untold and self._connected and self._session is not None and stack.may_open_stream():
             stack.send_stream_data(self._session.open_stream(), b"".join(self._untold), end_stream=True)
             self._untold.clear()
@@ -140,7 +140,7 @@ class QuicSender(QuicEnd):
             track = parse_keyframe_request(data)
         except Malformed:
             track = -1
-        if all(track != known.id for known in self._config.tracks):
+        if all(track != ours.id for ours in self._config.tracks):
             self._count["malformed"] += 1
             if self._stack is not None and not event.ended:
                 self._stack.discard_stream_data(event.stream_id, REFUSED)
@@ -151,7 +151,7 @@ class QuicSender(QuicEnd):
     def _take_abort(self, event: StreamAborted, *, now: float) -> None:
         self._requests.pop(event.stream_id, None)
 
-    def _take_message(self, event: Message, *, now: float) -> None:
+    def _take_datagram_payload(self, event: DatagramPayload, *, now: float) -> None:
         self._count["malformed"] += 1
 
 
@@ -197,7 +197,7 @@ class ScheduledSender(QuicSender):
         super().__init__(config, options, session, carrier)
         self._video = {track.id for track in config.tracks if track.media != "data"}  # messages need no other
         self._send_at: float | None = None  # when pacing lets waiting bytes go
-        self._target = Target()
+        self._target = TargetRate()
         self._estimate_at = -math.inf  # when the next one may be told
 
     def get_timer(self) -> float | None:
@@ -326,7 +326,7 @@ class ScheduledSender(QuicSender):
             self._give_up_on(frame)
 
     def _give_up_on(self, frame: Frame) -> None:
-        """Drop a frame, and of a video track what is not worth sending without it."""
+        """Drop a frame, and of a video track also what is not worth sending without it."""
         self._drop_expired(frame)
         if frame.track in self._video:
             for skipped in self._queue.skip_after(frame):

@@ -25,7 +25,7 @@ class StreamAborted(NamedTuple):
     stream_id: int
 
 
-class Message(NamedTuple):
+class DatagramPayload(NamedTuple):
     """The payload of a DATAGRAM."""
 
     data: bytes
@@ -35,7 +35,7 @@ class Nonsense(NamedTuple):
     """Bytes outside of the session."""
 
 
-SessionEvent = StreamBytes | StreamAborted | Message | Nonsense
+SessionEvent = StreamBytes | StreamAborted | DatagramPayload | Nonsense
 
 
 class Session(Protocol):
@@ -98,7 +98,7 @@ class BareSession(Session):
         if isinstance(event, StreamDataReceived):
             return [StreamBytes(event.stream_id, event.data, event.end_stream)]
         if isinstance(event, DatagramFrameReceived):
-            return [Message(event.data)]
+            return [DatagramPayload(event.data)]
         if isinstance(event, StreamReset):
             return [StreamAborted(event.stream_id)]
         if isinstance(event, HandshakeCompleted):

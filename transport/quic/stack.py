@@ -133,7 +133,8 @@ class Stack(MarkedConnection):
             self.connect(peer, now)
 
     def take_event(self) -> QuicEvent | None:
-        """As `next_event`, which raises and catches an exception to find that there is none."""
+        """The next event, or None. aioquic's `next_event` raises and catches an exception to find that there is
+        none."""
         return self._events.popleft() if self._events else None
 
     @property
@@ -168,7 +169,8 @@ class Stack(MarkedConnection):
         return self._probe_pending
 
     def transmit(self, packets: int, *, now: float) -> list[tuple[bytes, Address]]:
-        """Datagrams to send; under our control at most `packets` that are not mere ACKs, but for a pure handshake."""
+        """The datagrams to send. Under our control at most `packets` of them are more than mere ACKs, except in a pure
+        handshake."""
         if self._nothing_to_send(now=now):
             return []
         if self.control is not None:
@@ -263,7 +265,8 @@ class Stack(MarkedConnection):
             self._probe_pending = True  # a probe may exceed the congestion window, which a lost flight fills
 
     def _settle_early_data(self, *, now: float) -> None:
-        """What the listener refused never arrived, and is not lost to congestion (RFC 9002 section 6.4)."""
+        """The early data that the listener refused never arrived. Have it repeated; congestion did not lose it (RFC
+        9002 section 6.4)."""
         self._early_data_settled = True
         space = self._loss.spaces[-1]
         early = [packet for packet in space.sent_packets.values() if packet.packet_type is QuicPacketType.ZERO_RTT]
@@ -275,10 +278,9 @@ class Stack(MarkedConnection):
         return self._loss.spaces[-1].ack_eliciting_in_flight if self._loss.spaces else 0
 
     def _nothing_to_send(self, *, now: float) -> bool:
-        """Most packets received need no answer yet, and to have aioquic find that out costs as much as a packet.
-
-        What else a packet of the peer gave cause to say goes with its acknowledgement, in a few milliseconds.
-        """
+        """Whether there is nothing to send. Most packets that come need no answer yet, and to ask aioquic costs as much
+        as a packet. If a packet of the peer gives cause to say something else, that goes with its acknowledgement, in a
+        few milliseconds."""
         if not self._scheduled or self._acted or not self._handshake_confirmed or self._close_pending:
             return False
         ack_at = self._loss.spaces[-1].ack_at
@@ -292,7 +294,7 @@ class Stack(MarkedConnection):
         return max(self._alive_at + self._loss.get_probe_timeout(), self._probed_at + _PROBE_INTERVAL)
 
     def _learning_detection(self) -> LossDetection:
-        """In place of aioquic's own, of which nothing has been asked yet."""
+        """Loss detection that learns. It takes the place of aioquic's own, which has not been used yet."""
         configuration = self._configuration
         self._loss = detection = LossDetection(
             congestion_control_algorithm=configuration.congestion_control_algorithm,
@@ -323,14 +325,16 @@ class Stack(MarkedConnection):
                 self._repeat_larger(now=now)
 
     def _repeat_larger(self, *, now: float) -> None:
-        """What is on its way and larger than the path carries will not arrive, and is not lost to congestion."""
+        """Packets on their way that are larger than the path carries will not arrive. Have them repeated; congestion
+        did not lose them."""
         space = self._loss.spaces[-1]
         larger = [packet for packet in space.sent_packets.values() if packet.sent_bytes > self.datagram_bytes]
         self._loss._on_packets_lost(congestion_event=False, now=now, packets=larger, space=space)
 
 
 class _Unpaced(QuicPacketPacer):
-    """aioquic's pacer derives a rate from the window, which is a permit under our control and means nothing."""
+    """A pacer that does nothing. aioquic's derives its rate from the window, which under our control is a permit and
+    means nothing."""
 
     def update_rate(self, congestion_window: int, smoothed_rtt: float) -> None:
         pass

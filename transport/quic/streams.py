@@ -33,7 +33,7 @@ class _Placed:
 
 
 @dataclass(slots=True)
-class _Lane:
+class _OpenStream:
     """An open stream with the frames on it of which not every byte has left, and the newest of which every byte has."""
 
     stream_id: int
@@ -58,23 +58,23 @@ class StreamCarrier:
         self._emit = emit
         self._count_up = count_up
         self._numbers = count()
-        self._current: dict[tuple[int, int], _Lane] = {}  # by what shares a stream: it takes further frames
-        self._lanes: dict[int, _Lane] = {}  # by stream
+        self._current: dict[tuple[int, int], _OpenStream] = {}  # by what shares a stream: it takes further frames
+        self._streams: dict[int, _OpenStream] = {}  # by stream
         self._unsent: Counter[int] = Counter()  # bytes by priority
 
     def accepts(self, frame: Frame) -> bool:
         return self._key(frame) in self._current or self._stack.may_open_stream()
 
     def start(self, frame: Frame) -> None:
-        lane = self._current.get(self._key(frame)) or self._open(frame)
+        stream = self._current.get(self._key(frame)) or self._open(frame)
         data = record(frame)
         ends = self._per is StreamPer.FRAME
-        self._stack.send_stream_data(lane.stream_id, data, end_stream=ends)
-        lane.frames.append(_Placed(frame, lane.written, lane.written + len(data)))
-        lane.written += len(data)
-        lane.ended = ends
-        lane.expires_at = max(lane.expires_at, math.inf if frame.expires_at is None else frame.expires_at)
-        self._unsent[lane.priority] += len(data)
+        self._stack.send_stream_data(stream.stream_id, data, end_stream=ends)
+        stream.frames.append(_Placed(frame, stream.written, stream.written + len(data)))
+        stream.written += len(data)
+        stream.ended = ends
+        stream.expires_at = max(stream.expires_at, math.inf if frame.expires_at is None else frame.expires_at)
+        self._unsent[stream.priority] += len(data)
         if ends:
             del self._current[self._key(frame)]
 
@@ -89,49 +89,51 @@ class StreamCarrier:
 
     def expire(self, *, now: float) -> list[Frame]:
         unfinished = []
-        for lane in [lane for lane in self._lanes.values() if lane.ended and lane.expires_at <= now]:
-            if self._stack.has_stream(lane.stream_id):
-                self._stack.reset_stream(lane.stream_id, self._session.error_code(EXPIRED))
+        for stream in [stream for stream in self._streams.values() if stream.ended and stream.expires_at <= now]:
+            if self._stack.has_stream(stream.stream_id):
+                self._stack.reset_stream(stream.stream_id, self._session.error_code(EXPIRED))
                 self._count_up("resets")
-            unfinished += [placed.frame for placed in lane.frames]
-            self._unsent[lane.priority] -= lane.written - lane.sent
-            del self._lanes[lane.stream_id]
+            unfinished += [placed.frame for placed in stream.frames]
+            self._unsent[stream.priority] -= stream.written - stream.sent
+            del self._streams[stream.stream_id]
         return unfinished
 
     def expires_at(self) -> float:
-        return min((lane.expires_at for lane in self._lanes.values() if lane.ended), default=math.inf)
+        return min((stream.expires_at for stream in self._streams.values() if stream.ended), default=math.inf)
 
     def sweep(self) -> None:
-        done = [lane for lane in self._lanes.values() if lane.ended and not self._stack.has_stream(lane.stream_id)]
-        for lane in done:
-            del self._lanes[lane.stream_id]
+        done = [
+            stream for stream in self._streams.values() if stream.ended and not self._stack.has_stream(stream.stream_id)
+        ]
+        for stream in done:
+            del self._streams[stream.stream_id]
 
     def urgency(self, stream_id: int) -> tuple[int, int]:
         """Order of service: the session's own streams, then by priority, then by age."""
-        lane = self._lanes.get(stream_id)
-        return (lane.priority, lane.number) if lane is not None else (-1, stream_id)
+        stream = self._streams.get(stream_id)
+        return (stream.priority, stream.number) if stream is not None else (-1, stream_id)
 
     def on_stream_sent(self, stream_id: int, start: int, offset: int, size_bytes: int, *, now: float) -> None:
-        lane = self._lanes.get(stream_id)
-        if lane is None:
+        stream = self._streams.get(stream_id)
+        if stream is None:
             return
-        repeated_to = min(start + size_bytes, lane.sent)
-        for placed in (*lane.left, *lane.frames) if start < repeated_to else ():
+        repeated_to = min(start + size_bytes, stream.sent)
+        for placed in (*stream.left, *stream.frames) if start < repeated_to else ():
             if placed.start < repeated_to and start < placed.stop:
                 self._emit(FrameRepaired(placed.frame.track, placed.frame.sequence, now, "rtx"))
-        new_bytes = offset - lane.sent
+        new_bytes = offset - stream.sent
         self._count_up("media_bytes", new_bytes)
         self._count_up("repair_bytes", max(0, size_bytes - new_bytes))  # it may repeat some and go on
-        self._unsent[lane.priority] -= new_bytes
-        lane.sent = offset
-        while lane.frames and lane.frames[0].start < offset:
-            placed = lane.frames[0]
+        self._unsent[stream.priority] -= new_bytes
+        stream.sent = offset
+        while stream.frames and stream.frames[0].start < offset:
+            placed = stream.frames[0]
             if not placed.started:
                 placed.started = True
                 self._emit(FrameStarted(placed.frame.track, placed.frame.sequence, now))
             if placed.stop > offset:
                 return
-            lane.left.append(lane.frames.popleft())
+            stream.left.append(stream.frames.popleft())
             self._emit(FrameSent(placed.frame.track, placed.frame.sequence, now))
 
     def on_path_narrowed(self) -> None:
@@ -148,14 +150,16 @@ class StreamCarrier:
             return (frame.track, 0)
         return (frame.track, frame.group if self._per is StreamPer.GROUP else frame.sequence)
 
-    def _open(self, frame: Frame) -> _Lane:
+    def _open(self, frame: Frame) -> _OpenStream:
         """A new stream; of a group it ends the track's older ones, so that these can be finished or reset."""
         for key in [key for key in self._current if key[0] == frame.track]:
             older = self._current.pop(key)
             self._stack.send_stream_data(older.stream_id, b"", end_stream=True)
             older.ended = True
         prefix = self._session.stream_prefix_bytes
-        lane = _Lane(self._session.open_stream(), frame.track, frame.priority, next(self._numbers), written=prefix)
-        self._unsent[lane.priority] += prefix
-        self._current[self._key(frame)] = self._lanes[lane.stream_id] = lane
-        return lane
+        stream = _OpenStream(
+            self._session.open_stream(), frame.track, frame.priority, next(self._numbers), written=prefix
+        )
+        self._unsent[stream.priority] += prefix
+        self._current[self._key(frame)] = self._streams[stream.stream_id] = stream
+        return stream

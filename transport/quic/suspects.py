@@ -1,4 +1,5 @@
-"""Packets that were declared lost and may still arrive: which losses were none, and since when all of them were."""
+"""Packets that were declared lost and may still arrive. They tell which losses were spurious, and since when all
+were."""
 
 from bisect import bisect_left
 from collections.abc import Iterable
@@ -8,7 +9,7 @@ _MOST = 4096
 
 
 class Suspect(NamedTuple):
-    """A packet that was declared lost: when it was sent, and when that was declared."""
+    """A packet that was declared lost: when it was sent, and when it was declared lost."""
 
     number: int
     sent_at: float
@@ -34,25 +35,26 @@ class Suspects:
             self._give_up(next(iter(self._by_number)))
 
     def forget(self, *, until: float) -> None:
-        """Those that were declared lost up to this instant are lost indeed."""
+        """Give up those that were declared lost up to this instant: they are really lost."""
         for suspect in list(self._by_number.values()):
             if suspect.declared_at > until:
                 break
             self._give_up(suspect.number)
 
     def take(self, ranges: Iterable[range]) -> list[Suspect]:
-        """Those that are in the acknowledged ranges: they were not lost."""
+        """Take out those in the acknowledged ranges: they were not lost."""
         numbers = sorted(self._by_number)  # the peer chooses how many ranges there are
         arrived = [numbers[bisect_left(numbers, each.start) : bisect_left(numbers, each.stop)] for each in ranges]
         return [self._by_number.pop(number) for part in arrived for number in part]
 
     @property
     def episode_at(self) -> float:
-        """When the first loss of the episode was declared, of which nothing is left once there are no suspects."""
+        """When the first loss of the episode was declared. It means nothing while there are no suspects."""
         return self._episode_at
 
     def _give_up(self, number: int) -> None:
-        """What was declared ahead of the next suspect was concluded from a real loss, too, and stands."""
+        """This packet is really lost. What was concluded before the next suspect was declared follows from a real loss
+        and stands, so the episode begins with that suspect."""
         del self._by_number[number]
         if self._by_number:
             self._episode_at = next(iter(self._by_number.values())).declared_at

@@ -13,7 +13,14 @@ from aioquic.quic.events import HandshakeCompleted, ProtocolNegotiated, QuicEven
 
 from glassbench.transport.contract import Address
 from glassbench.transport.quic.capsules import MalformedCapsuleError, SessionEnd, session_end
-from glassbench.transport.quic.session import Message, Nonsense, Session, SessionEvent, StreamAborted, StreamBytes
+from glassbench.transport.quic.session import (
+    DatagramPayload,
+    Nonsense,
+    Session,
+    SessionEvent,
+    StreamAborted,
+    StreamBytes,
+)
 from glassbench.transport.quic.stack import Stack
 
 PATH = b"/glassbench"
@@ -101,14 +108,15 @@ class WebTransportSession(Session):
         return self._closed_by_peer
 
     def _limit(self, http: H3Connection, event: QuicEvent) -> None:
-        """aioquic collects an HTTP/3 frame until it is whole, whatever length it claims."""
+        """Bound what aioquic keeps: it collects an HTTP/3 frame until that is whole, whatever length it claims."""
         if isinstance(event, StreamDataReceived):
             stream = http._stream.get(event.stream_id)
             if stream is not None and len(stream.buffer) > _MAX_HTTP_FRAME_BYTES:
                 self._stack.close(error_code=ErrorCode.H3_EXCESSIVE_LOAD, reason_phrase="HTTP/3 frame too large")
 
     def _connect(self, http: H3Connection) -> None:
-        """The draft wants the server's settings first: without its consent the request would be a malformed one."""
+        """Ask for the session. The draft wants the server's settings first: without its consent the request would be
+        malformed."""
         settings = http.received_settings
         if not self._calls or self._id is not None or not self._confirmed or settings is None:
             return
@@ -136,7 +144,7 @@ class WebTransportSession(Session):
         if isinstance(event, DatagramReceived):
             if event.stream_id != self._id or not self.ready:
                 return [Nonsense()]
-            return [Message(event.data)]
+            return [DatagramPayload(event.data)]
         if isinstance(event, HeadersReceived):
             self._take_headers(event)
         elif isinstance(event, DataReceived) and event.stream_id == self._id:

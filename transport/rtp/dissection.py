@@ -1,6 +1,5 @@
-"""RTP looks like anything: a session description (RFC 8866) in an announcement (SAP, RFC 2974) names port and payload
-types to Wireshark, as it would between strangers.
-"""
+"""Nothing in a packet of RTP says what it is. A session description (RFC 8866) in an announcement (SAP, RFC 2974) names
+port and payload types to Wireshark, as it would between strangers."""
 
 import struct
 from ipaddress import IPv4Address
@@ -15,7 +14,8 @@ _SAP_VERSION_1 = 0x20
 
 
 def announcement(sender: TransportConfig) -> DissectionHint:
-    """Without a payload type it is a session description (RFC 2974 section 6), and Wireshark finds nothing odd."""
+    """A packet of SAP. Without a payload type it holds a session description (RFC 2974 section 6), and Wireshark finds
+    nothing odd."""
     head = _SAP_HEAD.pack(_SAP_VERSION_1, 0, 1, IPv4Address(sender.local[0]).packed)
     return DissectionHint(
         head + sdp(sender).encode(), sender.local, _SAP, "Not sent: tells Wireshark which RTP this is"

@@ -1,13 +1,14 @@
 """Frames in the RTP streams of other senders: boundaries from the packets themselves, time from the media clock.
 
-Cameras mark ends that are none, and give parameter sets a timestamp of their own or that of the picture before. So the
-packets are read in order of sequence, and a new H.264 access unit begins where the old one has its picture already and
+Some cameras set the marker bit where no picture ends, and give parameter sets a timestamp of their own or that of the
+picture before. So the packets are read in order of sequence, and a new H.264 access unit begins where the old one has
+its picture already and
 
 - the timestamp changes, or
 - a NAL unit comes that can only stand before a picture (H.264 section 7.4.1.2.3).
 
-A marker bit ends a unit at once if it has its picture. Whoever marks every slice is found out at the second one, and
-not believed any more.
+A marker bit ends a unit at once if the unit has its picture. A sender that marks every slice is recognized at the
+second one, and its markers are not believed any more.
 """
 
 from glassbench.transport.framing import MAX_FRAME_BYTES
@@ -99,7 +100,7 @@ class AccessUnits:
             if not self._held:
                 return []
             self._cursor = self.first
-        found: list[AccessUnit] = []
+        whole_units: list[AccessUnit] = []
         if frontier - self._cursor > len(self._held):  # a long gap is not walked through
             present = sorted(sequence for sequence in self._held if sequence < frontier)
         else:
@@ -111,12 +112,12 @@ class AccessUnits:
             self._drop(sequence)
             self._cursor = sequence + 1
             if packet.payload:  # one of padding alone carries nothing, and its marker means nothing
-                self._read(packet, arrived_at, found)
+                self._read(packet, arrived_at, whole_units)
                 self._is_after_gap = False
         if frontier > self._cursor:
             self._cursor = frontier
             self._miss()
-        return found
+        return whole_units
 
     def _drop(self, sequence: int) -> None:
         packet, _ = self._held.pop(sequence)
@@ -129,13 +130,13 @@ class AccessUnits:
         if self._unit is not None:
             self._unit.whole = False
 
-    def _read(self, packet: RtpPacket, arrived_at: float, found: list[AccessUnit]) -> None:
+    def _read(self, packet: RtpPacket, arrived_at: float, whole_units: list[AccessUnit]) -> None:
         payload = packet.payload
         has_picture = not self._is_h264 or h264.holds_slice(payload)
         if self._is_rest(packet):
             return
         if self._unit is not None and self._begins_next(self._unit, packet):
-            self._end(self._unit, found)
+            self._end(self._unit, whole_units)
         unit = self._unit
         if unit is None:
             whole = not self._is_after_gap or (self._is_h264 and h264.begins_access_unit(payload))
@@ -143,7 +144,7 @@ class AccessUnits:
         unit.add(packet, arrived_at, has_picture=has_picture)
         if packet.marker and unit.has_picture and self._trusts_marker:
             self._ended = unit.timestamp
-            self._end(unit, found)
+            self._end(unit, whole_units)
 
     def _is_rest(self, packet: RtpPacket) -> bool:
         """Whether the packet goes on with a picture that a marker has ended already."""
@@ -161,7 +162,7 @@ class AccessUnits:
             return unit.has_picture or (not unit.whole and self._is_h264 and h264.begins_access_unit(packet.payload))
         return self._is_h264 and unit.has_picture and h264.precedes_picture(packet.payload)
 
-    def _end(self, unit: AccessUnit, found: list[AccessUnit]) -> None:
+    def _end(self, unit: AccessUnit, whole_units: list[AccessUnit]) -> None:
         self._unit = None
         if not unit.whole:
             self._has_lost = True
@@ -169,7 +170,7 @@ class AccessUnits:
         unit.follows_loss = self._has_lost and self._delivers
         self._has_lost = False
         self._delivers = True
-        found.append(unit)
+        whole_units.append(unit)
 
 
 class MediaClock:

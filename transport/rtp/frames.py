@@ -231,7 +231,8 @@ class Frames:
                 self._next += 1
 
     def _ask_whose(self, sequence: int, packet: RtpPacket, *, now: float) -> None:
-        """Nothing has said yet which frame it is. Where one begins next to another, our senders would have."""
+        """Nothing has said yet whose sender this is. Where one frame begins next to another, a sender of ours would
+        have said it."""
         self._units.add(sequence, packet, now=now)
         if self._units.turns_at(sequence):
             self._is_identified = False

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from glassbench.transport.contract import Address, Closed, Connected, Datagram, Event, Frame, TransportConfig
 from glassbench.transport.framing import Malformed
+from glassbench.transport.round_trip import RoundTrip
 from glassbench.transport.rtp import h264, rtcp, session
 from glassbench.transport.rtp.arrivals import Arrival, Arrivals
 from glassbench.transport.rtp.frames import Frames
@@ -18,7 +19,7 @@ _MAX_NACKED = (
 _MAX_QUEUED = 64  # feedback datagrams between two drains
 
 
-class _Lane:
+class _IncomingTrack:
     """What the receiver knows of one track: the source that sends it, its packets, its frames."""
 
     __slots__ = ("frames", "held", "payload_type", "reception", "ssrc", "types")
@@ -46,7 +47,7 @@ class RtpReceiver:
         self._dice = session.Dice(config.seed, role=1)
         self._ssrc = self._dice.word()
         self._cname = self._dice.cname()
-        self._round_trip = session.RoundTrip(_INITIAL_RTT)
+        self._round_trip = RoundTrip(_INITIAL_RTT)
         self._events: deque[Event] = deque()
         self._stats: Counter[str] = Counter(
             datagrams_received=0,
@@ -62,13 +63,13 @@ class RtpReceiver:
             unknown_ssrc=0,
             ssrc_collisions=0,
         )
-        self._lanes = [
-            _Lane(types, self._new_reception(), Frames(types.track, self._events, self._stats))
+        self._states = [
+            _IncomingTrack(types, self._new_reception(), Frames(types.track, self._events, self._stats))
             for types in session.payload_types(config.tracks)
         ]
-        self._by_media = {lane.types.media: lane for lane in self._lanes}
-        self._by_rtx = {lane.types.rtx: lane for lane in self._lanes}
-        self._video = next((lane for lane in self._lanes if lane.types.track.media == "h264"), None)
+        self._by_media = {state.types.media: state for state in self._states}
+        self._by_rtx = {state.types.rtx: state for state in self._states}
+        self._video = next((state for state in self._states if state.types.track.media == "h264"), None)
         self._arrivals = Arrivals() if self._options.ecn else None
         self._report_at: float | None = None
         self._queue: list[Datagram] = []
@@ -84,10 +85,10 @@ class RtpReceiver:
 
     def request_keyframe(self, track: int, *, now: float) -> None:
         """Send a PLI. Nothing can be asked of a source that was never heard: its SSRC is not known."""
-        for lane in self._lanes:
-            if lane.types.track.id == track and lane.ssrc is not None and not self._closed:
+        for state in self._states:
+            if state.types.track.id == track and state.ssrc is not None and not self._closed:
                 self._stats["keyframe_requests"] += 1
-                self._send_feedback([rtcp.picture_loss(self._ssrc, lane.ssrc)], now=now)
+                self._send_feedback([rtcp.picture_loss(self._ssrc, state.ssrc)], now=now)
 
     def receive_datagram(self, data: bytes, peer: Address, ecn: int = 0, *, now: float) -> None:
         if self._closed:
@@ -120,8 +121,8 @@ class RtpReceiver:
         timer = self._report_at
         if self._arrivals is not None and self._arrivals.report_at is not None:
             timer = self._arrivals.report_at if timer is None else min(timer, self._arrivals.report_at)
-        for lane in self._lanes:
-            wake_at = lane.reception.wake_at
+        for state in self._states:
+            wake_at = state.reception.wake_at
             if wake_at is not None and (timer is None or wake_at < timer):
                 timer = wake_at
         return timer if not self._closed else None
@@ -130,10 +131,10 @@ class RtpReceiver:
         if self._closed:
             return
         feedback = []
-        for lane in self._lanes:
-            wake_at = lane.reception.wake_at
+        for state in self._states:
+            wake_at = state.reception.wake_at
             if wake_at is not None and wake_at <= now:
-                feedback += self._repair(lane, now=now)
+                feedback += self._repair(state, now=now)
         if self._report_at is not None and now >= self._report_at:
             self._report_at = now + self._dice.report_interval()
             self._send([self._report(now=now), rtcp.receiver_reference(self._ssrc, ntp(now))])
@@ -156,65 +157,65 @@ class RtpReceiver:
         return dict(self._stats)
 
     def _take_rtp(self, packet: RtpPacket, *, now: float) -> None:
-        lane = self._lane_of(packet)
-        if lane is None:
+        state = self._state_of(packet)
+        if state is None:
             self._take_rtx(packet, now=now)
-        elif packet.ssrc == lane.ssrc or self._is_accepted(lane, packet, now=now):
-            self._take_media(lane, packet, now=now)
+        elif packet.ssrc == state.ssrc or self._is_accepted(state, packet, now=now):
+            self._take_media(state, packet, now=now)
 
     def _is_ours(self, packet: RtpPacket) -> bool:
         """Whether a packet is of one of the streams of this session, media or retransmissions."""
-        return packet.payload_type in self._by_rtx or any(packet.ssrc == lane.ssrc for lane in self._lanes)
+        return packet.payload_type in self._by_rtx or any(packet.ssrc == state.ssrc for state in self._states)
 
-    def _lane_of(self, packet: RtpPacket) -> _Lane | None:
+    def _state_of(self, packet: RtpPacket) -> _IncomingTrack | None:
         """The track of a media packet. A sender that is not ours may give its video another dynamic payload type."""
         kind = packet.payload_type
-        lane = self._by_media.get(kind)
-        if lane is not None:
-            return lane
-        lane = self._video
-        if lane is None or not (kind >= 96 or 35 <= kind < 64):  # RFC 3551 section 3 and RFC 5761 section 4
+        state = self._by_media.get(kind)
+        if state is not None:
+            return state
+        state = self._video
+        if state is None or not (kind >= 96 or 35 <= kind < 64):  # RFC 3551 section 3 and RFC 5761 section 4
             return None
         repaired = self._by_rtx.get(kind)
         if repaired is not None and repaired.ssrc is not None and packet.ssrc != repaired.ssrc:
             return None
-        is_known = packet.ssrc == lane.ssrc or kind == lane.payload_type
-        return lane if is_known or (lane.ssrc is None and h264.is_payload(packet.payload)) else None
+        is_known = packet.ssrc == state.ssrc or kind == state.payload_type
+        return state if is_known or (state.ssrc is None and h264.is_payload(packet.payload)) else None
 
-    def _take_media(self, lane: _Lane, packet: RtpPacket, *, now: float) -> None:
+    def _take_media(self, state: _IncomingTrack, packet: RtpPacket, *, now: float) -> None:
         info = parse_frame_info(packet.extension) if packet.extension else None
-        reception = lane.reception
+        reception = state.reception
         sequence = reception.arrive(
             packet.sequence,
             packet.timestamp,
             is_start=info is not None and info.sequence == 0,
-            expires_at=self._useless_at(lane, now=now),
+            expires_at=self._useless_at(state, now=now),
             now=now,
         )
         if sequence is None:
-            lane.held = packet
+            state.held = packet
             self._stats["duplicates"] += 1
             return
-        before, lane.held = lane.held, None
+        before, state.held = state.held, None
         if before is not None and (before.ssrc, before.sequence) == (packet.ssrc, (packet.sequence - 1) & 0xFFFF):
-            self._take_held(lane, before, sequence - 1, now=now)
+            self._take_held(state, before, sequence - 1, now=now)
         reception.measure_jitter(packet.timestamp, now=now)
-        self._place(lane, sequence, packet, info, now=now)
+        self._place(state, sequence, packet, info, now=now)
 
-    def _take_held(self, lane: _Lane, packet: RtpPacket, sequence: int, *, now: float) -> None:
+    def _take_held(self, state: _IncomingTrack, packet: RtpPacket, sequence: int, *, now: float) -> None:
         """The packet that did not fit, which the next one confirms: a source that started anew, or a long loss."""
-        if lane.reception.restarted:
-            lane.reception.restarted = False
-            lane.frames.restart()
+        if state.reception.restarted:
+            state.reception.restarted = False
+            state.frames.restart()
         else:
-            lane.reception.arrive(packet.sequence, packet.timestamp, is_start=False, expires_at=now, now=now)
+            state.reception.arrive(packet.sequence, packet.timestamp, is_start=False, expires_at=now, now=now)
         info = parse_frame_info(packet.extension) if packet.extension else None
-        lane.frames.add(sequence, packet, info, min(sequence + 1, lane.reception.frontier), now=now)
+        state.frames.add(sequence, packet, info, min(sequence + 1, state.reception.frontier), now=now)
 
     def _take_rtx(self, packet: RtpPacket, *, now: float) -> None:
         """A retransmission (RFC 4588 section 4): the packet is what it was, but for its two first bytes."""
-        lane = self._by_rtx.get(packet.payload_type)
-        if lane is None or lane.ssrc is None:
+        state = self._by_rtx.get(packet.payload_type)
+        if state is None or state.ssrc is None:
             self._stats["unknown_ssrc"] += 1
             return
         if not packet.payload:
@@ -222,87 +223,90 @@ class RtpReceiver:
         if len(packet.payload) < 2:
             raise Malformed("RTX packet without the original sequence number")
         info = parse_frame_info(packet.extension) if packet.extension else None
-        sequence = lane.reception.repair(int.from_bytes(packet.payload[:2], "big"), now=now)
+        sequence = state.reception.repair(int.from_bytes(packet.payload[:2], "big"), now=now)
         if sequence is None:
             self._stats["duplicates"] += 1
             return
         self._stats["repaired"] += 1
-        self._place(lane, sequence, packet._replace(payload=packet.payload[2:]), info, now=now)
+        self._place(state, sequence, packet._replace(payload=packet.payload[2:]), info, now=now)
 
-    def _place(self, lane: _Lane, sequence: int, packet: RtpPacket, info: FrameInfo | None, *, now: float) -> None:
-        reception, frames = lane.reception, lane.frames
+    def _place(
+        self, state: _IncomingTrack, sequence: int, packet: RtpPacket, info: FrameInfo | None, *, now: float
+    ) -> None:
+        reception, frames = state.reception, state.frames
         frames.add(sequence, packet, info, reception.frontier, now=now)
         if frames.began_at is not None:
             reception.forget_before(frames.began_at)
             frames.began_at = None
             frames.settle(reception.frontier, now=now)
         if reception.given_up:
-            self._tell_given_up(lane, now=now)
+            self._tell_given_up(state, now=now)
 
-    def _is_accepted(self, lane: _Lane, packet: RtpPacket, *, now: float) -> bool:
+    def _is_accepted(self, state: _IncomingTrack, packet: RtpPacket, *, now: float) -> bool:
         """Whether a packet of an SSRC that is not the track's counts: the first with our payload type is believed, else
         it takes two in a row (RFC 3550 A.1). Our own is a collision (section 8.2), from which we move away."""
         if packet.ssrc == self._ssrc:
             self._stats["ssrc_collisions"] += 1
             self._ssrc = self._dice.word()
         kind = packet.payload_type
-        if lane.ssrc is None and kind == lane.types.media:
-            lane.ssrc = packet.ssrc
+        if state.ssrc is None and kind == state.types.media:
+            state.ssrc = packet.ssrc
             return True
-        before = lane.held
+        before = state.held
         confirmed = None if before is None else (before.ssrc, before.payload_type, (before.sequence + 1) & 0xFFFF)
         if before is None or confirmed != (packet.ssrc, kind, packet.sequence):
-            lane.held = packet
+            state.held = packet
             self._stats["unknown_ssrc"] += 1
             return False
-        lane.ssrc = packet.ssrc
-        lane.payload_type = kind
-        lane.held = None
-        lane.reception = self._new_reception()
-        lane.frames.restart()
-        self._take_media(lane, before, now=now)
+        state.ssrc = packet.ssrc
+        state.payload_type = kind
+        state.held = None
+        state.reception = self._new_reception()
+        state.frames.restart()
+        self._take_media(state, before, now=now)
         return True
 
     def _take_rtcp(self, item: rtcp.Item, *, now: float) -> None:
         match item:
             case rtcp.SenderReport():
-                for lane in self._lanes:
-                    if lane.ssrc == item.ssrc:
-                        lane.reception.last_report = (rtcp.middle(item.ntp), now)
+                for state in self._states:
+                    if state.ssrc == item.ssrc:
+                        state.reception.last_report = (rtcp.middle(item.ntp), now)
             case rtcp.ReferenceDelay():
                 if item.ssrc == self._ssrc:
                     sample = rtcp.round_trip(ntp(now), item.last_reference, item.delay)
                     if sample is not None:
                         self._round_trip.add(sample)
             case rtcp.Goodbye():
-                if any(lane.ssrc in item.ssrcs for lane in self._lanes if lane.ssrc is not None):
+                if any(state.ssrc in item.ssrcs for state in self._states if state.ssrc is not None):
                     self._end(now=now)
             case _:
                 pass
 
-    def _repair(self, lane: _Lane, *, now: float) -> list[bytes]:
+    def _repair(self, state: _IncomingTrack, *, now: float) -> list[bytes]:
         """NACK packets for what is due on this track; what is given up is told."""
-        wanted = lane.reception.take_due(now=now)
-        if lane.reception.given_up:
-            self._tell_given_up(lane, now=now)
-        if not wanted or lane.ssrc is None:
+        wanted = state.reception.take_due(now=now)
+        if state.reception.given_up:
+            self._tell_given_up(state, now=now)
+        if not wanted or state.ssrc is None:
             return []
         self._stats["nacked"] += len(wanted)
         parts = [wanted[i : i + _MAX_NACKED] for i in range(0, len(wanted), _MAX_NACKED)]
-        return [rtcp.nack(self._ssrc, lane.ssrc, [sequence & 0xFFFF for sequence in part]) for part in parts]
+        return [rtcp.nack(self._ssrc, state.ssrc, [sequence & 0xFFFF for sequence in part]) for part in parts]
 
-    def _tell_given_up(self, lane: _Lane, *, now: float) -> None:
-        given_up = lane.reception.given_up
-        lane.frames.give_up(given_up, now=now)
+    def _tell_given_up(self, state: _IncomingTrack, *, now: float) -> None:
+        given_up = state.reception.given_up
+        state.frames.give_up(given_up, now=now)
         given_up.clear()
-        lane.frames.settle(lane.reception.frontier, now=now)
+        state.frames.settle(state.reception.frontier, now=now)
 
-    def _useless_at(self, lane: _Lane, *, now: float) -> float:
-        """When a packet found missing now has lost its use: the deadline of the newest frame that began before it."""
-        deadline = lane.types.track.deadline
+    def _useless_at(self, state: _IncomingTrack, *, now: float) -> float:
+        """When a packet that is missing now becomes useless: at the deadline of the newest frame that began before
+        it."""
+        deadline = state.types.track.deadline
         if deadline is None:
             return float("inf")
-        captured_at = lane.frames.captured_at
+        captured_at = state.frames.captured_at
         return (now if captured_at is None else captured_at) + deadline
 
     def _new_reception(self) -> Reception:
@@ -310,7 +314,7 @@ class RtpReceiver:
 
     def _report(self, *, now: float) -> bytes:
         """RR with a block for each source heard, and CNAME: the head of every compound packet we send."""
-        blocks = [lane.reception.block(lane.ssrc, now=now) for lane in self._lanes if lane.ssrc is not None]
+        blocks = [state.reception.block(state.ssrc, now=now) for state in self._states if state.ssrc is not None]
         return rtcp.receiver_report(self._ssrc, blocks) + rtcp.source_description([self._ssrc], self._cname)
 
     def _send_feedback(self, feedback: list[bytes], *, now: float) -> None:

@@ -3,9 +3,10 @@
 from bisect import bisect_right
 from collections import deque
 
+from glassbench.transport.round_trip import RoundTrip
 from glassbench.transport.rtp.packet import CLOCK_RATE
 from glassbench.transport.rtp.rtcp import Block
-from glassbench.transport.rtp.session import RoundTrip, RtpOptions
+from glassbench.transport.rtp.session import RtpOptions
 
 _MAX_DROPOUT = 3000  # packets ahead that are believed at once (RFC 3550 A.1)
 _MAX_MISORDER = 3000  # packets behind that may be late ones
@@ -13,6 +14,7 @@ _LATE_START = 0.5  # seconds from the first packet in which others from before i
 _FASTER = 30.0  # seconds that timestamps may be ahead of the time that has passed, after a loss
 _BEHIND = 1.0  # and behind: pictures may be sent in another order than they are shown
 _MAX_MISSING = 1000  # waited for at once; more gives up the oldest
+_GRANULARITY = 0.010  # seconds above the mean round trip that a repair may take at least
 _LOOK_BACK = 16  # packets before the first that may have been lost: as many as one NACK pair asks for
 
 
@@ -31,10 +33,14 @@ class Reception:
 
     Every number up to `highest` has arrived, is in `missing`, or was given up: so memory is bounded by what is missing.
 
-    Two packets in a row that do not fit are believed (RFC 3550 A.1). They do not fit if their numbers are far ahead; or
-    old, with timestamps that are not those of the packets that had, or should have had, these numbers; or ahead, with
-    timestamps that are not. That is a long loss if both are ahead, and else a source that started anew, perhaps near
-    by: `restarted` says so after `arrive`, until the owner clears it.
+    Two packets in a row that do not fit are believed (RFC 3550 A.1). A packet does not fit
+
+    - if its number is far ahead,
+    - if its number is old, and its timestamp is not that of the packets that had, or should have had, such numbers,
+    - if its number is ahead, and its timestamp is not.
+
+    If number and timestamp of the two are ahead, many packets were lost. Otherwise the source has started anew, perhaps
+    with numbers near by: then `restarted` is true after `arrive`, until the owner clears it.
     """
 
     __slots__ = (
@@ -186,7 +192,7 @@ class Reception:
                 requests.append(sequence)
                 missing.tries += 1
                 missing.asked_at = now
-                missing.due_at = now + self._round_trip.timeout
+                missing.due_at = now + self._round_trip.timeout(_GRANULARITY)
             if self.wake_at is None or missing.due_at < self.wake_at:
                 self.wake_at = missing.due_at
         return requests
@@ -217,5 +223,5 @@ class Reception:
     def _is_hopeless(self, missing: _Missing, *, now: float) -> bool:
         if not self._options.nack or missing.tries >= self._options.max_retries:
             return True
-        answer = self._round_trip.smoothed if self._round_trip.known else 0.0
+        answer = self._round_trip.smoothed if self._round_trip.is_measured else 0.0
         return now + answer > missing.expires_at

@@ -22,6 +22,7 @@ from glassbench.transport.contract import (
 )
 from glassbench.transport.framing import MAX_FRAME_BYTES, Malformed
 from glassbench.transport.keyframe_requests import KeyframeRequests
+from glassbench.transport.round_trip import RoundTrip
 from glassbench.transport.rtp import h264, rtcp, session
 from glassbench.transport.rtp.budget import RetransmissionBudget
 from glassbench.transport.rtp.packet import (
@@ -74,7 +75,7 @@ class RtpSender:
         # A retransmission adds its original sequence number to the payload and still has to fit.
         self._room = config.max_datagram_bytes - HEADER_BYTES - (_RTX_OVERHEAD_BYTES if self._options.nack else 0)
         self._codepoint = _ECT_0 if self._options.ecn else 0
-        self._round_trip = session.RoundTrip(_INITIAL_RTT)
+        self._round_trip = RoundTrip(_INITIAL_RTT)
         self._reference: tuple[int, int, float] | None = None  # SSRC, middle of its NTP time, arrival
         self._report_at: float | None = None
         self._queue: list[Datagram] = []

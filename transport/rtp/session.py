@@ -99,30 +99,3 @@ class Dice:
     def report_interval(self) -> float:
         """Seconds to the next regular report (RFC 3550 section 6.3.1; RFC 4585 section 3.5.3 with trr-int)."""
         return REPORT_INTERVAL * float(self._generator.uniform(0.5, 1.5))
-
-
-class RoundTrip:
-    """Smoothed round-trip time in seconds (RFC 6298), for the choice of when to ask again."""
-
-    __slots__ = ("_smoothed", "_variance", "known")
-
-    def __init__(self, initial: float) -> None:
-        self._smoothed = initial
-        self._variance = initial / 2
-        self.known = False
-
-    @property
-    def smoothed(self) -> float:
-        return self._smoothed
-
-    @property
-    def timeout(self) -> float:
-        """How long an answer may take before it counts as lost: at least 10 ms above the mean."""
-        return self._smoothed + max(4 * self._variance, 0.010)
-
-    def add(self, sample: float) -> None:
-        if self.known:
-            self._variance += (abs(sample - self._smoothed) - self._variance) / 4
-            self._smoothed += (sample - self._smoothed) / 8
-        else:
-            self._smoothed, self._variance, self.known = sample, sample / 2, True

@@ -11,7 +11,7 @@ Bottom up:
     sending.py           send buffer: retransmission, pacing, TLPKTDROP
     reordering.py        how long a gap may be reordering
     receiving.py         receive buffer: TSBPD, TLPKTDROP
-    feedback.py          ACK, light ACK, periodic NAK
+    acknowledging.py     ACK, light ACK, periodic NAK
     connection.py        one connection of either role, carrying messages
     frames.py            messages back into frames
     ends.py              the two ends of the transport: start here

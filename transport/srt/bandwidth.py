@@ -15,9 +15,10 @@ _AVERAGED = 128  # packets over which the payload is averaged, exponentially
 
 
 class Bandwidth:
-    """The limit for media and repair together. Where it is relative to the input, it measures that too.
+    """The limit for media and repair together. Where the limit is relative to the input, this measures the input too.
 
-    As in libsrt all packets are paced alike, by their average size, which begins with the largest that there can be.
+    As in libsrt, all packets are paced alike, by their average size. The average begins at the largest size that is
+    possible.
     """
 
     __slots__ = (

@@ -10,13 +10,13 @@ from math import inf
 from glassbench.transport.contract import Address, Closed, Connected, Datagram, Event
 from glassbench.transport.framing import Malformed
 from glassbench.transport.srt import handshake_packet
+from glassbench.transport.srt.acknowledging import Acknowledger
 from glassbench.transport.srt.bandwidth import Bandwidth
-from glassbench.transport.srt.feedback import Feedback
 from glassbench.transport.srt.handshake import CONNECT_TIMEOUT, Agreed, Caller, Listener, Offer, RefusedError
 from glassbench.transport.srt.options import SrtOptions
-from glassbench.transport.srt.receiving import DiscrepancyError, Message, ReceiveBuffer
+from glassbench.transport.srt.receiving import BufferedMessage, DiscrepancyError, ReceiveBuffer
 from glassbench.transport.srt.sending import SendBuffer
-from glassbench.transport.srt.timing import RoundTrip, idle_timeout
+from glassbench.transport.srt.timing import SharedRoundTrip, idle_timeout
 from glassbench.transport.srt.wire import (
     ACK,
     ACKACK,
@@ -43,7 +43,7 @@ KEEPALIVE_INTERVAL = 1.0
 _MAX_CONTROL = 512  # control packets between two drains; nobody can fill our memory by asking
 
 
-class Connection:
+class SrtConnection:
     """Sans-IO, with the verbs of `transport.contract.Transport`. A listener may start by its first datagram."""
 
     def __init__(
@@ -70,10 +70,10 @@ class Connection:
         self._agreed: Agreed | None = None
         self._send_buffer: SendBuffer | None = None
         self._receive_buffer: ReceiveBuffer | None = None
-        self._feedback: Feedback | None = None
-        self._round_trip = RoundTrip()
+        self._acknowledger: Acknowledger | None = None
+        self._round_trip = SharedRoundTrip()
         self._control: list[Datagram] = []
-        self._messages: list[tuple[int, Message]] = []
+        self._messages: list[tuple[int, BufferedMessage]] = []
         self._heard_at = inf
         self._sent_at = inf
         self._shut_down_by_peer = False
@@ -100,7 +100,7 @@ class Connection:
             return False
         return self._send_buffer.put(messages, now=now, track=track, sequence=sequence)
 
-    def take_messages(self) -> list[tuple[int, Message]]:
+    def take_messages(self) -> list[tuple[int, BufferedMessage]]:
         """The messages delivered since the last call, each with the number of packets skipped just before it."""
         if not self._messages:
             return []
@@ -132,8 +132,8 @@ class Connection:
         except Malformed:
             self._stats["malformed"] += 1
             return
-        if self._feedback is not None and not self.closed and not self._shut_down_by_peer:
-            nak = self._feedback.look(now=now)
+        if self._acknowledger is not None and not self.closed and not self._shut_down_by_peer:
+            nak = self._acknowledger.look(now=now)
             if nak is not None:
                 self._send_control(nak)
 
@@ -159,32 +159,32 @@ class Connection:
             return None
         if self._caller is not None:
             return min(self._caller.send_at, self._caller.expires_at)
-        if self._receive_buffer is None or self._send_buffer is None or self._feedback is None:
+        if self._receive_buffer is None or self._send_buffer is None or self._acknowledger is None:
             return None
         if self._shut_down_by_peer:
             return self._receive_buffer.next_at
         return min(
             self._receive_buffer.next_at,
-            self._feedback.next_at(),
+            self._acknowledger.next_at(),
             self._send_buffer.next_at(),
             self._sent_at + KEEPALIVE_INTERVAL,
             self._silent_until(),
         )
 
     def handle_timer(self, *, now: float) -> None:
-        """Deliver, acknowledge, complain, keep alive, give up: what is due."""
+        """Do what is due: deliver, acknowledge, ask for what is missing, keep alive, give up."""
         if self.closed:
             return
         if self._caller is not None and self._caller.expires_at <= now:
             host, port = self._peer
             self._close(now, f"no answer from {host}:{port} within {CONNECT_TIMEOUT:g} s")
-        if self._receive_buffer is None or self._feedback is None:
+        if self._receive_buffer is None or self._acknowledger is None:
             return
         self._deliver(now)
         if self._shut_down_by_peer or self.closed:
             return
-        if self._feedback.next_at() <= now:
-            for packet in self._feedback.take(now=now):
+        if self._acknowledger.next_at() <= now:
+            for packet in self._acknowledger.take(now=now):
                 self._send_control(packet)
         if self._silent_until() <= now:
             self._close(now, f"nothing heard from the peer for {now - self._heard_at:.1f} s")
@@ -192,14 +192,14 @@ class Connection:
             self._send_new_control(KEEPALIVE, now)
 
     def close(self, *, now: float) -> None:
-        """Say goodbye, if there is somebody, and forget everything. What waits for its time is not delivered."""
+        """Say goodbye if there is a peer, and forget everything. Packets that wait for their time are not delivered."""
         if not self.closed:
             if self._agreed is not None and not self._shut_down_by_peer:
                 self._send_new_control(SHUTDOWN, now)
             self._close(now, None)
 
     def _receive_handshake(self, first: int, timestamp: int, destination: int, data: bytes, *, now: float) -> None:
-        """Before the connection, and what is not for it: only handshakes mean anything."""
+        """Take a packet that came before the connection, or is not for it. Only handshakes mean anything here."""
         if not first & CONTROL_BIT or control_kind(first) != HANDSHAKE:
             self._stats["foreign"] += 1
             return
@@ -253,7 +253,7 @@ class Connection:
             reordering=self._options.lossmaxttl,
             stats=self._stats,
         )
-        self._feedback = Feedback(
+        self._acknowledger = Acknowledger(
             self._receive_buffer,
             agreed.peer_clock,
             self._round_trip,
@@ -270,7 +270,7 @@ class Connection:
         return self._heard_at + idle_timeout(self._options.peeridletimeo / 1e3, self._round_trip)
 
     def _receive_data(self, sequence: int, retransmitted: bool, timestamp: int, data: bytes, now: float) -> None:
-        assert self._receive_buffer is not None and self._feedback is not None
+        assert self._receive_buffer is not None and self._acknowledger is not None
         self._stats["packets_received"] += 1
         try:
             asked = self._receive_buffer.add(
@@ -280,25 +280,25 @@ class Connection:
             self._send_new_control(SHUTDOWN, now)
             self._close(now, str(discrepancy))
             return
-        answer = self._feedback.on_data(len(data), asked, now=now)
+        answer = self._acknowledger.on_data(len(data), asked, now=now)
         if answer is not None:
             self._send_control(answer)
         if self._receive_buffer.next_at <= now:
             self._deliver(now)
 
     def _receive_control(self, kind: int, info: int, timestamp: int, cif: bytes, now: float) -> None:
-        assert self._send_buffer is not None and self._feedback is not None and self._receive_buffer is not None
+        assert self._send_buffer is not None and self._acknowledger is not None and self._receive_buffer is not None
         if kind == ACK:
             self._receive_ack(info, cif, now)
         elif kind == ACKACK:
-            self._feedback.on_ackack(info, timestamp, now=now)
+            self._acknowledger.on_ackack(info, timestamp, now=now)
         elif kind == NAK:
             self._stats["naks_received"] += 1
             for first, last in self._send_buffer.request(parse_loss_list(cif)):
                 self._send_new_control(DROPREQ, now, cif=pack_range(first, last))
         elif kind == DROPREQ:
             self._receive_buffer.give_up(*parse_range(cif))
-            self._feedback.on_skip(now=now)
+            self._acknowledger.on_skip(now=now)
         elif kind == HANDSHAKE:
             # A repeated request is addressed to socket 0; a late answer says nothing new.
             self._stats["foreign"] += 1
@@ -320,11 +320,11 @@ class Connection:
             self._send_new_control(ACKACK, now, info=number)
 
     def _deliver(self, now: float) -> None:
-        assert self._receive_buffer is not None and self._feedback is not None
+        assert self._receive_buffer is not None and self._acknowledger is not None
         due = self._receive_buffer.take(now=now)
         if due:
             if any(skipped for skipped, _ in due):
-                self._feedback.on_skip(now=now)
+                self._acknowledger.on_skip(now=now)
             self._messages += due
         if self._shut_down_by_peer:
             self._close_when_delivered(now)

@@ -1,4 +1,5 @@
-"""SRT calls in version 4, as UDT does, and Wireshark asks for UDT first: a handshake of version 5 is SRT's alone."""
+"""An SRT caller begins with version 4, as a caller of UDT does, and Wireshark tries UDT first. A handshake of version
+5, which only SRT has, tells Wireshark what it sees."""
 
 from glassbench.transport.contract import TransportConfig
 from glassbench.transport.dissection import DissectionHint

@@ -21,7 +21,7 @@ from glassbench.transport.framing import (
     parse_keyframe_request,
     split_frame,
 )
-from glassbench.transport.srt.connection import Connection
+from glassbench.transport.srt.connection import SrtConnection
 from glassbench.transport.srt.frames import FrameAssembler
 from glassbench.transport.srt.handshake import MIN_PAYLOAD_BYTES, Offer
 from glassbench.transport.srt.options import SrtOptions
@@ -81,7 +81,7 @@ class _SrtEnd:
             receive_latency_ms=receive_latency_ms,
             send_latency_ms=send_latency_ms,
         )
-        self._connection = Connection(
+        self._connection = SrtConnection(
             offer,
             options,
             caller=is_caller,

@@ -194,8 +194,8 @@ class Listener:
         self, packet: Handshake, timestamp: int, peer: Address, now: float
     ) -> tuple[Handshake, Agreed | None]:
         if self._answered is not None:
-            known, answer = self._answered
-            if known == peer and answer.cookie == packet.cookie and answer.sequence == packet.sequence:
+            caller, answer = self._answered
+            if caller == peer and answer.cookie == packet.cookie and answer.sequence == packet.sequence:
                 return answer, None  # our answer was lost
             raise RefusedError(Rejection.BACKLOG, "this listener has its connection")
         extension = _acceptable(packet, HSREQ)
@@ -246,7 +246,7 @@ def _acceptable(packet: Handshake, wanted: int) -> SrtExtension:
         raise RefusedError(Rejection.VERSION, f"handshake version {packet.version}, only 5 is supported")
     if packet.sequence >= SEQUENCE_MASK or packet.window < 2 or _payload_bytes(packet.mtu) < MIN_PAYLOAD_BYTES:
         raise RefusedError(Rejection.ROGUE, "sequence number, MTU or flow window out of range")
-    found: SrtExtension | None = None
+    extension: SrtExtension | None = None
     for kind, contents in packet.extensions:
         if kind in (KMREQ, KMRSP):
             raise RefusedError(Rejection.UNSECURE, "the peer wants encryption, which is not supported")
@@ -257,16 +257,16 @@ def _acceptable(packet: Handshake, wanted: int) -> SrtExtension:
         if kind == CONGESTION_EXT and little_endian_text(contents) != "live":
             raise RefusedError(Rejection.CONGESTION, "the peer wants another congestion control than live")
         if kind == wanted:
-            found = parse_extension(contents)
-    if found is None:
+            extension = parse_extension(contents)
+    if extension is None:
         raise RefusedError(Rejection.ROGUE, "conclusion without an SRT extension")
-    if found.version < 0x010300:
+    if extension.version < 0x010300:
         raise RefusedError(
-            Rejection.ROGUE, f"handshake version 5 from SRT version 0x{found.version:06x}, which is older"
+            Rejection.ROGUE, f"handshake version 5 from SRT version 0x{extension.version:06x}, which is older"
         )
-    if found.flags & STREAM:
+    if extension.flags & STREAM:
         raise RefusedError(Rejection.MESSAGEAPI, "the peer wants stream mode, only live messages are supported")
-    return found
+    return extension
 
 
 def _payload_bytes(mtu: int) -> int:

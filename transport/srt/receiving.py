@@ -19,8 +19,8 @@ _SLOT = CAPACITY - 1
 _MAX_EARLY = 5.0  # s; a packet can be as early as the handshake was late, and would hold back all that follow it
 
 
-class Message(NamedTuple):
-    """A live message in the buffer. `due_at` is its TSBPD time."""
+class BufferedMessage(NamedTuple):
+    """The payload of a packet in the buffer. `due_at` is its TSBPD time."""
 
     due_at: float
     arrived_at: float
@@ -42,7 +42,7 @@ class ReceiveBuffer:
         self._latency = latency
         self._tolerance = ReorderTolerance(reordering) if reordering else None
         self._stats = stats
-        self._slots: list[Message | None] = [None] * CAPACITY
+        self._slots: list[BufferedMessage | None] = [None] * CAPACITY
         self._base = self._end = first_sequence
         self._head: int | None = None  # the first packet present
         self._missing: dict[int, None] = {}  # in growing order: gaps only open at the end
@@ -72,7 +72,7 @@ class ReceiveBuffer:
         if (early_us := round((expected_at - now) * 1e6)) > self._stats["time_base_late_us"]:
             self._stats["time_base_late_us"] = early_us
         due_at = expected_at + self._latency
-        self._slots[seq & _SLOT] = Message(due_at, now, payload)
+        self._slots[seq & _SLOT] = BufferedMessage(due_at, now, payload)
         if self._head is None or seq < self._head:
             self._head = seq
             self.next_at = due_at
@@ -87,9 +87,9 @@ class ReceiveBuffer:
             return _ranges(self._tolerance.on_packet(seq, range(end, seq), behind=behind, retransmitted=retransmitted))
         return [(end & SEQUENCE_MASK, (seq - 1) & SEQUENCE_MASK)] if seq > end else []
 
-    def take(self, *, now: float) -> list[tuple[int, Message]]:
+    def take(self, *, now: float) -> list[tuple[int, BufferedMessage]]:
         """The packets that are due, in order, each with the number of packets skipped just before it."""
-        due: list[tuple[int, Message]] = []
+        due: list[tuple[int, BufferedMessage]] = []
         while self.next_at <= now and self._head is not None:
             head = self._head
             message = self._slots[head & _SLOT]
@@ -105,7 +105,8 @@ class ReceiveBuffer:
         return due
 
     def give_up(self, first_number: int, last_number: int) -> None:
-        """The sender dropped these (DROPREQ): ask for them no more. They are skipped when the next one is due."""
+        """The sender dropped these (DROPREQ), so nobody asks for them any more. They are skipped when the next packet
+        is due."""
         first = self._end + sequence_distance(self._end & SEQUENCE_MASK, first_number)
         last = first + sequence_distance(first_number, last_number)
         self._forget(max(first, self._base), min(last + 1, self._end))

@@ -10,8 +10,8 @@ from collections import Counter, deque
 from math import inf
 
 from glassbench.transport.contract import Address, Datagram, Event, FrameDropped, FrameRepaired, FrameSent, FrameStarted
+from glassbench.transport.round_trip import RoundTrip
 from glassbench.transport.srt.bandwidth import Bandwidth
-from glassbench.transport.srt.timing import RoundTrip
 from glassbench.transport.srt.wire import (
     HEADER,
     MESSAGE_NUMBER_MASK,
@@ -177,7 +177,8 @@ class SendBuffer:
         self._acked = self._unsent = self._end
 
     def _may_retransmit(self) -> bool:
-        """Also a new packet that the flow window holds back goes before what was asked for."""
+        """Whether a retransmission may leave now. A new packet goes before it, even one that the flow window holds
+        back."""
         return bool(self._requested) and self._unsent == self._end
 
     def _retransmit(self, datagrams: list[Datagram], now: float) -> None:

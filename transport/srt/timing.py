@@ -2,6 +2,7 @@
 
 from math import floor
 
+from glassbench.transport.round_trip import RoundTrip
 from glassbench.transport.srt.wire import TIMESTAMP_MASK
 
 INITIAL_RTT = 0.1
@@ -12,27 +13,17 @@ _DRIFT_SAMPLES = 1000
 _HALF_TIMESTAMP = 0x8000_0000
 
 
-class RoundTrip:
-    """Smoothed round trip and its variance: measured by the receiver of data, handed to the sender in each full ACK."""
+class SharedRoundTrip(RoundTrip):
+    """A round trip that the receiver of data measures, and hands to the sender in each full ACK."""
 
-    __slots__ = ("_measured", "smoothed", "variance")
+    __slots__ = ()
 
     def __init__(self) -> None:
-        self.smoothed = INITIAL_RTT
-        self.variance = INITIAL_RTT / 2
-        self._measured = False
-
-    def add(self, sample: float) -> None:
-        """A sample from an ACK and its ACKACK. The first replaces the initial guess, as in libsrt."""
-        if self._measured:
-            self.variance += (abs(sample - self.smoothed) - self.variance) / 4
-            self.smoothed += (sample - self.smoothed) / 8
-        else:
-            self.smoothed, self.variance, self._measured = sample, sample / 2, True
+        super().__init__(INITIAL_RTT)
 
     def take_over(self, smoothed: float, variance: float) -> None:
         """What the peer measured and put into its ACK. Smoothed once more if this end measures too, as in libsrt."""
-        if self._measured:
+        if self.is_measured:
             self.add(smoothed)
         elif smoothed != INITIAL_RTT:
             self.smoothed, self.variance = smoothed, variance
@@ -44,7 +35,7 @@ def idle_timeout(idle: float, round_trip: RoundTrip) -> float:
     libsrt counts expiries (checkExpTimer): one comes each 0.3 s of silence, or each smoothed round trip and four
     variances if that is longer. It gives up at the first one after the 16th that is later than `idle`.
     """
-    wait = round_trip.smoothed + 4 * round_trip.variance
+    wait = round_trip.timeout()
     interval, extra = (wait, 0.01) if wait + 0.01 / _EXPIRIES > _MIN_EXPIRY else (_MIN_EXPIRY, 0.0)
     return max(_EXPIRIES, floor((idle - extra) / interval) + 1) * interval + extra
 

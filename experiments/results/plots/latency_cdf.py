@@ -24,8 +24,11 @@ from glassbench.experiments.results.subject import subject
 
 
 def latency_cdf(run: Run) -> Figure:
-    """The latency CDF over all captured video frames, an arm a line; and its complement on a log scale, where the slow
-    frames are. Frames never shown have no latency and are not left out: the line of such an arm ends below 100 %."""
+    """The latency CDF over all captured video frames, one line per arm; and its complement on a log scale, where the
+    slow frames are.
+
+    Frames never shown have no latency, but they count: the line of such an arm ends below 100 %.
+    """
     video = run.video_by_arm()
     figure = new_figure(13, 5)
     cdf, tail = figure.subplots(1, 2)
@@ -63,7 +66,8 @@ def draw_tail(axes: Axes, video: Mapping[str, pd.DataFrame]) -> None:
 
 
 def by_p95(video: Mapping[str, pd.DataFrame]) -> list[str]:
-    """The arms in the order of a legend: by the 95th percentile over captured frames, never shown being infinite."""
+    """The arms in the order of a legend: by the 95th percentile over captured frames. A frame never shown is infinitely
+    late."""
     return sorted(video, key=lambda arm: percentile(video[arm]["g2g_ms"].to_numpy(), 0.95))
 
 

@@ -1,4 +1,5 @@
-"""One look for all pictures: colours that colour-blind readers tell apart, and dashes and hatches for print in grey."""
+"""One look for all pictures: colours that colour-blind readers can tell apart, and dashes and hatches for print in
+grey."""
 
 import io
 import math
@@ -43,7 +44,7 @@ class LineStyle:
 
 @contextmanager
 def own_style(settings: Any) -> Iterator[None]:
-    """Matplotlib as it comes, with these settings of it: what a matplotlibrc of the user says (`text.usetex`) would
+    """Matplotlib with its defaults and these settings. What a user's matplotlibrc says, such as `text.usetex`, would
     make another picture, or none."""
     with mpl.rc_context():
         mpl.rcdefaults()
@@ -71,7 +72,8 @@ def arm_styles(arms: list[str]) -> dict[str, LineStyle]:
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure in inches. Not pyplot: nothing global, so notebooks and worker processes do not meet."""
+    """An empty figure of a size in inches. It is not pyplot's: nothing is global, so notebooks and worker processes do
+    not get into each other's way."""
     return Figure(figsize=(width, height), layout="constrained", dpi=150)
 
 
@@ -82,15 +84,15 @@ def headline(figure: Figure, text: str, subject: str) -> None:
 
 
 def footline(figure: Figure, lines: Sequence[str]) -> None:
-    """At the bottom of a figure, what its panels are about."""
+    """Text at the bottom of a figure that says what its panels are about."""
     width = int(figure.get_figwidth() * _LETTERS_PER_INCH * 11 / 7)
     wrapped = [part for line in lines for part in textwrap.wrap(line, width)]
     figure.supxlabel("\n".join(wrapped), x=0.01, ha="left", fontsize=7, color=INK)
 
 
 def log_ticks(low: float, high: float, most: int) -> list[float]:
-    """At most so many round numbers between the ends of a logarithmic axis: 1, 2 and 5 of each decade, or fewer; where
-    the ends are too close for two of them, numbers of one distance."""
+    """At most `most` round numbers between the ends of a logarithmic axis: 1, 2 and 5 of each decade, or fewer. Where
+    the ends are too close for two of those, they are numbers at equal distances."""
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     for digits in ((1, 2, 5), (1, 3), (1,)):
         ticks = [tick for decade in decades for digit in digits if low <= (tick := digit * 10.0**decade) <= high]
@@ -102,7 +104,7 @@ def log_ticks(low: float, high: float, most: int) -> list[float]:
 
 
 def log_scale(axes: Axes, axis: Axis, low: float, high: float, most: int) -> None:
-    """A logarithmic axis of these ends with at most so many ticks, labelled with plain numbers."""
+    """A logarithmic axis with these ends and at most `most` ticks, labelled with plain numbers."""
     across = axis is axes.xaxis
     (axes.set_xscale if across else axes.set_yscale)("log")
     (axes.set_xlim if across else axes.set_ylim)(low, high)

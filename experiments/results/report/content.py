@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 
 @dataclass(frozen=True)
-class Cell:
+class TableCell:
     """A number as text, and its interval or share below it."""
 
     text: str
@@ -18,7 +18,7 @@ class Row:
     """A row of a table: what it is about, and a cell per column."""
 
     head: str
-    cells: tuple[Cell, ...]
+    cells: tuple[TableCell, ...]
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from glassbench.experiments.account.number_text import finite, share_text
-from glassbench.experiments.results.report.content import Cell, Row, Section, Table
+from glassbench.experiments.results.report.content import Row, Section, Table, TableCell
 
 Impairments = Mapping[str, Any]
 """The record of one arm in one run: `down` and `up`, each with `path` and `elements`."""
@@ -75,8 +75,8 @@ def _overview(elements: Sequence[_Element]) -> Table:
             Row(
                 f"{element.direction} {element.place}",
                 (
-                    Cell(element.commanded),
-                    *(Cell(_range(element.arms, name)) for name in ("lost", "dropped", "duplicated")),
+                    TableCell(element.commanded),
+                    *(TableCell(_range(element.arms, name)) for name in ("lost", "dropped", "duplicated")),
                 ),
             )
             for element in elements
@@ -102,7 +102,7 @@ def _rows(arms: Mapping[str, Counts]) -> tuple[Row, ...]:
             for name in ("lost", "dropped", "duplicated")
             if counts[name]
         }
-        rows.append(Row(arm, tuple(Cell(str(counts[name]), shares.get(name, "")) for name in _COUNTS)))
+        rows.append(Row(arm, tuple(TableCell(str(counts[name]), shares.get(name, "")) for name in _COUNTS)))
     return tuple(rows)
 
 
@@ -111,15 +111,15 @@ def _acted(counts: Counts) -> bool:
 
 
 def _paths(arms: Mapping[str, Sequence[Impairments]]) -> dict[str, dict[str, Counts]]:
-    found: dict[str, dict[str, Counts]] = {}
+    by_direction: dict[str, dict[str, Counts]] = {}
     for arm, direction, record in _records(arms):
         if (counts := _counts(record.get("path"))) is not None:
-            _add(found.setdefault(direction, {}), arm, counts)
-    return found
+            _add(by_direction.setdefault(direction, {}), arm, counts)
+    return by_direction
 
 
 def _elements(arms: Mapping[str, Sequence[Impairments]]) -> list[_Element]:
-    found: dict[tuple[str, int, str], _Element] = {}
+    by_place: dict[tuple[str, int, str], _Element] = {}
     for arm, direction, record in _records(arms):
         elements = record.get("elements")
         for place, element in enumerate(elements if isinstance(elements, list) else (), start=1):
@@ -127,8 +127,8 @@ def _elements(arms: Mapping[str, Sequence[Impairments]]) -> list[_Element]:
                 continue
             commanded = _commanded(element.get("commanded"))
             key = direction, place, commanded
-            _add(found.setdefault(key, _Element(direction, place, commanded, {})).arms, arm, counts)
-    return [found[key] for key in sorted(found, key=lambda key: (key[0] != "down", key[1]))]
+            _add(by_place.setdefault(key, _Element(direction, place, commanded, {})).arms, arm, counts)
+    return [by_place[key] for key in sorted(by_place, key=lambda key: (key[0] != "down", key[1]))]
 
 
 def _records(arms: Mapping[str, Sequence[Impairments]]) -> Iterator[tuple[str, str, dict[str, Any]]]:

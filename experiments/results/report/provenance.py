@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from glassbench.experiments.account.number_text import NOTHING
-from glassbench.experiments.results.report.content import Cell, Row, Section, Table
+from glassbench.experiments.results.report.content import Row, Section, Table, TableCell
 from glassbench.experiments.scenario.toml_text import to_toml
 
 
@@ -26,8 +26,8 @@ def provenance_section(
         ("Versions of what it was made with; source is a digest of our own code.", "part", "versions"),
         ("Digests of the files that the scenario names.", "file", "files"),
     ):
-        if isinstance(found := manifest.get(name), dict) and found:
-            tables.append(_table(caption, corner, {key: str(value) for key, value in found.items()}))
+        if isinstance(values := manifest.get(name), dict) and values:
+            tables.append(_table(caption, corner, {key: str(value) for key, value in values.items()}))
     return Section(
         name="provenance",
         title="Provenance",
@@ -45,7 +45,7 @@ def scenario_text(scenario: object) -> str:
 
 
 def _table(caption: str, corner: str, facts: Mapping[str, str]) -> Table:
-    rows = tuple(Row(name, (Cell(value),)) for name, value in facts.items())
+    rows = tuple(Row(name, (TableCell(value),)) for name, value in facts.items())
     return Table(caption, corner, ("value",), rows, numbers=False)
 
 

@@ -10,7 +10,7 @@ from glassbench.experiments.account.number_text import number_text
 from glassbench.experiments.results.answer import answer
 from glassbench.experiments.results.dataset import Dataset, Run
 from glassbench.experiments.results.evidence import evidence, sizing
-from glassbench.experiments.results.report.content import Cell, Report, Row, Section, Table
+from glassbench.experiments.results.report.content import Report, Row, Section, Table, TableCell
 from glassbench.experiments.results.report.impairment import impairment_section
 from glassbench.experiments.results.report.provenance import provenance_section
 from glassbench.experiments.results.report.sections import fate_section, picture_sections
@@ -161,8 +161,10 @@ def _others(dataset: Dataset) -> tuple[str, ...]:
 
 def _fates(dataset: Dataset, order: Sequence[str]) -> dict[str, object]:
     measured = dataset.summary[dataset.summary["outcome"] == "measured"]
-    found = {arm: measured[measured["arm"] == arm] for arm in order}
-    return {arm: {fate: int(rows[f"fate_{fate}"].sum()) for fate in FATES} for arm, rows in found.items() if len(rows)}
+    rows_by_arm = {arm: measured[measured["arm"] == arm] for arm in order}
+    return {
+        arm: {fate: int(rows[f"fate_{fate}"].sum()) for fate in FATES} for arm, rows in rows_by_arm.items() if len(rows)
+    }
 
 
 def _impairments(dataset: Dataset) -> Mapping[str, Sequence[Mapping[str, Any]]]:
@@ -176,7 +178,10 @@ def _medians(dataset: Dataset) -> Table:
     rows = [
         Row(
             ", ".join([*(f"{axis} {row[axis]}" for axis in dataset.axes), str(row["arm"])]),
-            (Cell(str(row["runs"])), *(Cell(metric.text(row[metric.column])) for metric in in_view("report"))),
+            (
+                TableCell(str(row["runs"])),
+                *(TableCell(metric.text(row[metric.column])) for metric in in_view("report")),
+            ),
         )
         for row in medians[medians["arm"] != FLOOR].to_dict("records")
     ]

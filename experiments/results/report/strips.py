@@ -70,22 +70,24 @@ def screen_figure(run: Run, order: Sequence[str], *, of: str) -> Figure:
     """What was on the screen: freezes, and the picture quality if there were pictures."""
     video = run.video_by_arm()
     start, end = time_limits(video)
-    stood = {arm: freezes(video[arm]) for arm in order}
+    freezes_by_arm = {arm: freezes(video[arm]) for arm in order}
     end = max(
-        [end, *(at + length for found in stood.values() for at, length in found)]
+        [end, *(at + length for arm_freezes in freezes_by_arm.values() for at, length in arm_freezes)]
     )  # frames may come after the last
     quality = any(frames["ssim"].notna().any() for frames in video.values())
     least = min((float(frames["ssim"].min()) for frames in video.values() if frames["ssim"].notna().any()), default=0.0)
     strips = []
     for number, arm in enumerate(order):
         frames = video[arm]
-        found = stood[arm]
+        arm_freezes = freezes_by_arm[arm]
 
-        def draw(axes: Axes, frames: pd.DataFrame = frames, found: Sequence[tuple[float, float]] = found) -> None:
-            _screen(axes, frames, found, least if quality else None)
+        def draw(
+            axes: Axes, frames: pd.DataFrame = frames, arm_freezes: Sequence[tuple[float, float]] = arm_freezes
+        ) -> None:
+            _screen(axes, frames, arm_freezes, least if quality else None)
 
-        together = sum(length for _, length in found)
-        heading = f"{arm}: {len(found)} freeze{'' if len(found) == 1 else 's'}, {together:.2f} s"
+        together = sum(length for _, length in arm_freezes)
+        heading = f"{arm}: {len(arm_freezes)} freeze{'' if len(arm_freezes) == 1 else 's'}, {together:.2f} s"
         strip = _strip(f"screen{number}", 64 if quality else 44, (start, end), draw, plain(heading, 120))
         strips.append(Picture(strip, heading))
     line = swatch('<path d="M0 8l7-5 7 2 7-3 7 4" style="fill:none;stroke:var(--ink);stroke-width:1.6"/>')
@@ -146,10 +148,10 @@ def _deepest(run: Run) -> float:
     return max(1.0, 1.05 * float(down.max()) / 1e3) if len(down) else 1.0
 
 
-def _screen(axes: Axes, frames: pd.DataFrame, found: Sequence[tuple[float, float]], least: float | None) -> None:
-    if found:
+def _screen(axes: Axes, frames: pd.DataFrame, arm_freezes: Sequence[tuple[float, float]], least: float | None) -> None:
+    if arm_freezes:
         axes.broken_barh(
-            list(found), (0, 1), transform=axes.get_xaxis_transform(), color=_FREEZE, alpha=_VEIL, linewidth=0
+            list(arm_freezes), (0, 1), transform=axes.get_xaxis_transform(), color=_FREEZE, alpha=_VEIL, linewidth=0
         )
     if least is None:
         axes.set_yticks([])

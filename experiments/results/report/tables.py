@@ -12,7 +12,7 @@ from glassbench.experiments.account.metric_table import Metric, in_view
 from glassbench.experiments.account.metrics import freezes
 from glassbench.experiments.account.number_text import NOTHING, finite, number_text, share_text
 from glassbench.experiments.results.paired_metrics import values_of
-from glassbench.experiments.results.report.content import Cell, Row, Table
+from glassbench.experiments.results.report.content import Row, Table, TableCell
 from glassbench.experiments.results.statistics import Comparison, quantile_interval
 
 _FREEZES_TOLD = 6  # of an arm, by length; the strips show all
@@ -32,18 +32,18 @@ def run_table(arms: Sequence[Mapping[str, Any]]) -> Table:
 def _run_row(arm: Mapping[str, Any]) -> Row:
     numbers, metrics = arm["summary"], in_view("report")
     if arm["outcome"] != "measured" and not numbers:
-        return Row(arm["arm"], (Cell(arm["outcome"]), *[Cell(NOTHING)] * (len(metrics) - 1)))
+        return Row(arm["arm"], (TableCell(arm["outcome"]), *[TableCell(NOTHING)] * (len(metrics) - 1)))
     first, *others = (_cell(metric, numbers) for metric in metrics)
     note = first.note if arm["outcome"] == "measured" else arm["outcome"]
-    return Row(arm["arm"], (Cell(first.text, note), *others))
+    return Row(arm["arm"], (TableCell(first.text, note), *others))
 
 
-def _cell(metric: Metric, numbers: Mapping[str, Any]) -> Cell:
+def _cell(metric: Metric, numbers: Mapping[str, Any]) -> TableCell:
     if metric.name == "shown":
         shown, captured = (finite(numbers.get(name)) or 0.0 for name in ("displayed", "captured"))
-        return Cell(share_text(shown, captured), f"{shown:.0f} of {captured:.0f}")
+        return TableCell(share_text(shown, captured), f"{shown:.0f} of {captured:.0f}")
     note = f"{number_text(numbers.get('freeze_s'), '.2f')} s" if metric.name == "freezes" else ""
-    return Cell(metric.text(numbers.get(metric.column)), note)
+    return TableCell(metric.text(numbers.get(metric.column)), note)
 
 
 def headings() -> tuple[str, ...]:
@@ -75,20 +75,20 @@ def interval_table(summary: pd.DataFrame, arms: Sequence[str], *, intervals: boo
 
 def _interval_row(arm: str, rows: pd.DataFrame, *, intervals: bool) -> Row:
     measured = rows[rows["outcome"] == "measured"]
-    count = Cell(str(len(measured)), "" if len(measured) == len(rows) else f"of {len(rows)}")
+    count = TableCell(str(len(measured)), "" if len(measured) == len(rows) else f"of {len(rows)}")
     if measured.empty:
-        return Row(arm, (count, Cell(str(rows["outcome"].iloc[0])), *[Cell(NOTHING)] * (len(headings()) - 1)))
+        return Row(arm, (count, TableCell(str(rows["outcome"].iloc[0])), *[TableCell(NOTHING)] * (len(headings()) - 1)))
     return Row(arm, (count, *(_typical(measured, metric, within=intervals) for metric in in_view("report"))))
 
 
-def _typical(measured: pd.DataFrame, metric: Metric, *, within: bool) -> Cell:
+def _typical(measured: pd.DataFrame, metric: Metric, *, within: bool) -> TableCell:
     values = values_of(measured, metric)
     defined = values[~np.isnan(values)]
     if not len(defined):
-        return Cell(NOTHING)
+        return TableCell(NOTHING)
     bounds = quantile_interval(defined)
     note = f"[{metric.text(bounds.low)}, {metric.text(bounds.high)}]" if within else ""
-    return Cell(metric.text(float(np.median(defined))), note)
+    return TableCell(metric.text(float(np.median(defined))), note)
 
 
 def verdict_table(compared: Comparison) -> Table:
@@ -101,13 +101,13 @@ def verdict_table(compared: Comparison) -> Table:
             Row(
                 arm.arm,
                 (
-                    Cell(_ms(arm.typical), "" if within is None else f"[{_ms(within.low)}, {_ms(within.high)}]"),
-                    Cell(_ms(arm.pooled)),
-                    Cell(NOTHING)
+                    TableCell(_ms(arm.typical), "" if within is None else f"[{_ms(within.low)}, {_ms(within.high)}]"),
+                    TableCell(_ms(arm.pooled)),
+                    TableCell(NOTHING)
                     if paired is None
-                    else Cell(_ms(paired.difference), f"[{_ms(paired.low)}, {_ms(paired.high)}]"),
-                    Cell(NOTHING if arm.p_value is None else f"{arm.p_value:.2g}"),
-                    Cell(arm.verdict),
+                    else TableCell(_ms(paired.difference), f"[{_ms(paired.low)}, {_ms(paired.high)}]"),
+                    TableCell(NOTHING if arm.p_value is None else f"{arm.p_value:.2g}"),
+                    TableCell(arm.verdict),
                 ),
             )
         )
@@ -131,12 +131,15 @@ def fate_table(fates: Mapping[str, Mapping[str, Any]]) -> Table:
     """How many captured frames met which end; `fates` is a count per fate, by arm."""
     rows = []
     for arm, counts in fates.items():
-        found = {fate: int(finite(counts.get(fate)) or 0) for fate in FATES}
-        total = sum(found.values())
+        numbers = {fate: int(finite(counts.get(fate)) or 0) for fate in FATES}
+        total = sum(numbers.values())
         rows.append(
             Row(
                 arm,
-                tuple(Cell(str(found[fate]), share_text(found[fate], total) if found[fate] else "") for fate in FATES),
+                tuple(
+                    TableCell(str(numbers[fate]), share_text(numbers[fate], total) if numbers[fate] else "")
+                    for fate in FATES
+                ),
             )
         )
     return Table(
@@ -152,13 +155,13 @@ def freeze_table(video: Mapping[str, pd.DataFrame], order: Sequence[str], *, of:
     """When the picture stood still, and for how long."""
     rows = []
     for arm in order:
-        found = freezes(video[arm])
-        longest = sorted(found, key=lambda freeze: -freeze[1])[:_FREEZES_TOLD]
+        arm_freezes = freezes(video[arm])
+        longest = sorted(arm_freezes, key=lambda freeze: -freeze[1])[:_FREEZES_TOLD]
         told = "; ".join(f"{length:.2f} s at {start:.1f} s" for start, length in sorted(longest)) or NOTHING
-        if len(found) > len(longest):
-            told += f"; and {len(found) - len(longest)} shorter"
-        total = float(np.sum([length for _, length in found]))
-        rows.append(Row(arm, (Cell(str(len(found))), Cell(f"{total:.2f} s"), Cell(told))))
+        if len(arm_freezes) > len(longest):
+            told += f"; and {len(arm_freezes) - len(longest)} shorter"
+        total = float(np.sum([length for _, length in arm_freezes]))
+        rows.append(Row(arm, (TableCell(str(len(arm_freezes))), TableCell(f"{total:.2f} s"), TableCell(told))))
     return Table(
         caption=f"Freezes of {of} by the rule of W3C webrtc-stats: a gap between shown frames of at least three "
         "mean gaps, and of at least the mean gap and 150 ms.",

@@ -1,7 +1,7 @@
 """What is known, and how well: intervals, paired comparisons and their verdicts. Pure functions, no files.
 
-The unit of chance is a block: a run (one seed), or at least ten seconds of one; never a frame, because neighbours in
-time share their fate. An observation is a number per block, such as its 95th percentile; infinite is a number here.
+The unit of chance is a block: a run (one seed), or at least ten seconds of one. It is never a frame, because neighbours
+in time share their fate. An observation is a number per block, such as its 95th percentile, and it may be infinite.
 """
 
 from glassbench.experiments.account.metrics import values_needed

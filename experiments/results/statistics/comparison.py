@@ -1,4 +1,4 @@
-"""Many arms over the same blocks: what is known of each, which differ, and the answer in a sentence that is true."""
+"""Many arms over the same blocks: what is known of each, which of them differ, and a true sentence that says so."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -61,7 +61,7 @@ class Comparison:
 
     @property
     def answer(self) -> str:
-        """One sentence, true for a single block too."""
+        """One sentence. It is true for a single block, too."""
         few = too_few(self.frames, [self.percentile])
         return f"{self._verdict} In each {self.unit}, {few}." if few else self._verdict
 
@@ -140,7 +140,7 @@ def compare_arms(
     }
 
     def rank(arm: str) -> tuple[int, float, float]:
-        """No arm is soonest that another one is told to be sooner than, whatever their typical blocks."""
+        """No arm is soonest if another one is told to be sooner, whatever their typical blocks are."""
         beaten = sum(_told(*pair, level) > 0 for (one, _), pair in against.items() if one == arm)
         return beaten, typical[arm], pooled[arm]
 

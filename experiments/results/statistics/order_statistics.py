@@ -17,8 +17,8 @@ _ROUNDING = 1e-12
 
 @dataclass(frozen=True)
 class Interval:
-    """Bounds of a quantile. -inf or inf stands for a side on which so few observations bound nothing; `confidence` is
-    the one that is reached, at least what was asked for if both sides are bounded."""
+    """Bounds of a quantile. -inf or inf stands for a side that so few observations do not bound. `confidence` is what
+    is reached: at least what was asked for, if both sides are bounded."""
 
     low: float
     high: float
@@ -52,7 +52,7 @@ def quantile_interval(
 def lower_bound(
     observations: Sequence[float] | NDArray[np.float64], quantile: float = 0.5, *, confidence: float = 0.95
 ) -> float:
-    """What the quantile is above with this confidence; -inf if there are too few observations to say."""
+    """A number that the quantile is above with this confidence; -inf if there are too few observations to say."""
     _check(quantile, confidence)
     values = np.sort(np.asarray(observations, dtype=np.float64))
     rank = 0

@@ -1,9 +1,9 @@
 """Two arms over the same blocks: how much later is one, between which bounds, and may it be chance?
 
 Each block gives one number per arm (such as its 95th percentile) and one difference. Both arms meet the same network in
-a block, so a difference is theirs. The size is the median difference, the difference in a typical block; its interval
-is a paired bootstrap over blocks (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, 8 and 13). Whether it
-may be chance is for the exact test of `signed_rank.py`.
+a block, so a difference comes from the arms. Its size is the median difference, the difference in a typical block; its
+interval is a paired bootstrap over blocks (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, 8 and 13).
+Whether it may be chance is for the exact test of `signed_rank.py`.
 """
 
 import math
@@ -20,8 +20,8 @@ RESAMPLES = 2000
 @dataclass(frozen=True)
 class Paired:
     """`difference` is that of a typical block, first arm less second; `low` to `high` bound it (-inf to inf if the
-    blocks are too few for that). `direction` is 1 if the first arm ranks higher over all blocks, -1 if lower: a
-    difference that most blocks do not have shows there only. `p_value` is two-sided. Differences may be infinite."""
+    blocks are too few for that). `direction` is 1 if the first arm ranks higher over all blocks, and -1 if lower: a
+    difference that most blocks do not have shows only there. `p_value` is two-sided. Differences may be infinite."""
 
     blocks: int
     difference: float
@@ -76,7 +76,7 @@ def differences(a: FloatArray, b: FloatArray) -> FloatArray:
 
 
 def _median(values: FloatArray) -> float:
-    """The mean of the middle two; what lies between -inf and inf is 0, because neither side wins."""
+    """The mean of the middle two. The middle between -inf and inf is 0, because neither side wins."""
     ordered = np.sort(values)
     low, high = ordered[(len(ordered) - 1) // 2], ordered[len(ordered) // 2]
     return 0.0 if math.isinf(low) and math.isinf(high) and low != high else float((low + high) / 2)

@@ -1,6 +1,6 @@
 """The exact test of paired blocks: if two arms were alike, their names could be swapped in any block.
 
-So every pattern of signs of the differences was equally likely, whatever their distribution (Fisher's randomization
+Then every pattern of signs of the differences was equally likely, whatever their distribution (Fisher's randomization
 test; Edgington and Onghena, "Randomization Tests", 4th ed.). The statistic is Wilcoxon's signed-rank sum (1945; zeros
 by Pratt 1959), which a few disastrous or infinite blocks cannot dominate.
 """
@@ -14,7 +14,8 @@ FloatArray = NDArray[np.float64]
 
 
 def signed_rank_sum(differences: FloatArray) -> int:
-    """Twice the sum of the signed ranks of differences (blocks,), which may be infinite: above 0 if they tend to be."""
+    """Twice the sum of the signed ranks of differences (blocks,), which may be infinite. It is above 0 if most
+    differences are."""
     return int(_doubled_midranks(np.abs(differences)) @ np.sign(differences).astype(np.int64))
 
 
@@ -31,7 +32,7 @@ def sign_flip_p(differences: FloatArray) -> float:
 
 
 def least_p(blocks: int) -> float:
-    """The smallest p-value that so many blocks can give: all of them on one side, 2 / 2^n."""
+    """The smallest p-value that so many blocks can give, with all of them on one side: 2 / 2^n."""
     return float(max(2.0 ** max(1 - blocks, -1000), 1e-300))
 
 
@@ -41,7 +42,8 @@ def blocks_needed(level: float, comparisons: int) -> int:
 
 
 def _doubled_midranks(sizes: FloatArray) -> NDArray[np.int64]:
-    """Twice the rank of each size, ties sharing the mean of theirs: doubled, all are whole numbers."""
+    """Twice the rank of each size, where equal sizes share the mean of their ranks. Doubled, all ranks are whole
+    numbers."""
     _, group, members = np.unique(sizes, return_inverse=True, return_counts=True)
     doubled: NDArray[np.int64] = (2 * np.cumsum(members) - members + 1)[group]
     return doubled

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Overlap:
-    """Of `runs` runs, each over `length` seconds of a trace that repeats after `period`, `overlapping` share a part of
-    the trace with another one. The trace holds `room` such windows side by side."""
+    """Of `runs` runs, `overlapping` share a part of the trace with another one. Each run takes `length` seconds of a
+    trace that repeats after `period`, in which `room` such windows have room side by side."""
 
     runs: int
     overlapping: int
@@ -17,7 +17,7 @@ class Overlap:
 
     @property
     def sentence(self) -> str:
-        """What is to be said of it; empty if no window overlaps another."""
+        """A sentence about it; empty if no window overlaps another."""
         if not self.overlapping:
             return ""
         said = f"{self.overlapping} of {self.runs} runs share a part of the recorded trace with another run"
@@ -37,7 +37,8 @@ class Overlap:
 
 
 def overlap(starts: Sequence[float], *, length: float, period: float) -> Overlap:
-    """Of windows that start at these places of a trace (seconds), one per run. Raises ValueError without any."""
+    """The overlap of windows that start at these places of a trace (seconds), one per run. Raises ValueError without
+    any."""
     if not starts:
         raise ValueError("an overlap is of one window at least")
     ordered = sorted(start % period for start in starts)

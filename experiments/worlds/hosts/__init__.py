@@ -1,1 +1,1 @@
-"""An arm between two hosts: a control connection, media over the network that is there, and clocks aligned in band."""
+"""An arm between two hosts: a control connection, media over the network between them, and clocks aligned in band."""

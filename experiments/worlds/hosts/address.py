@@ -38,13 +38,13 @@ def parse(text: str, default_port: int) -> Address:
 
 
 def written(address: Address) -> str:
-    """As `parse` reads it."""
+    """An address as text that `parse` reads."""
     host, port = address
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def resolve(host: str, port: int) -> list[Address]:
-    """All addresses of a host, in the order in which they are to be tried. Raises OSError, with what was not found."""
+    """All addresses of a host, in the order in which to try them. Raises OSError, which names what does not exist."""
     zone = host.partition("%")[2]
     try:
         if zone and not zone.isdecimal():
@@ -53,12 +53,12 @@ def resolve(host: str, port: int) -> list[Address]:
         names = ", ".join(name for _, name in socket.if_nameindex())
         raise OSError(f"{host}: this host has no interface {zone!r}; accepted are {names}") from None
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except UnicodeError:
         raise OSError(f"{host}: this is no name of a host") from None
     except OSError as error:
         raise OSError(error.errno, f"{host}: {error.strerror}") from None
-    return list(dict.fromkeys(from_kernel(name) for *_, name in found))
+    return list(dict.fromkeys(from_kernel(name) for *_, name in answers))
 
 
 def _is_host(host: str) -> bool:

@@ -1,4 +1,4 @@
-"""What a sender asks a receiver for, and how much of it that grants."""
+"""What a sender asks a receiver for, and how much of it the receiver grants."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

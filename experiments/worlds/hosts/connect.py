@@ -14,13 +14,16 @@ PATIENCE = 10.0  # seconds for one address of a host to answer
 
 
 def connect(remote: Remote, *, capture: bool) -> ssl.SSLSocket:
-    """A TLS connection to the first address of the host at which the certificate of the key is. With `capture` it has
-    to be one of IPv4. Raises OSError and ControlError with what each address answered, and ValueError for a bad key."""
-    found = resolve(remote.host, remote.port)
-    tried = [address for address in found if not capture or family_of(address[0]) == socket.AF_INET]
+    """A TLS connection to the first address of the host that has the certificate of the key.
+
+    With `capture` it has to be an address of IPv4. Raises OSError and ControlError with what each address answered, and
+    ValueError for a bad key.
+    """
+    addresses = resolve(remote.host, remote.port)
+    tried = [address for address in addresses if not capture or family_of(address[0]) == socket.AF_INET]
     if not tried:
         raise ControlError(
-            f"packets are captured of IPv4 only, and the receiver was found at {found[0][0]}; "
+            f"packets are captured of IPv4 only, and the receiver was found at {addresses[0][0]}; "
             "accepted with --capture is its IPv4 address"
         )
     key = Key.parse(remote.key)

@@ -1,7 +1,7 @@
 """The control connection: JSON objects over TLS, each behind its length in four bytes. The peer is not trusted.
 
-Nothing here waits without an end: a deadline is that of a whole message, so that who says it byte by byte gains nothing
-by it, and a message is refused by its length before it is read.
+No wait here is without an end. A deadline is that of a whole message, so a peer gains nothing by sending it byte by
+byte, and a message is refused by its length before it is read.
 """
 
 import select
@@ -22,12 +22,12 @@ Message = TypeVar("Message", bound=BaseModel)
 
 
 class ControlError(OSError):
-    """The other end went away, or said what it may not."""
+    """The other end went away, or said something that it may not say."""
 
 
 class Control:
-    """One end of a connection. `limit` bounds what a message of the other end may have, in bytes; `heard` says whether
-    any byte of one has come."""
+    """One end of a connection. `limit` is the largest size of a message of the other end, in bytes; `heard` says
+    whether any byte of one has come."""
 
     def __init__(self, connection: ssl.SSLSocket, limit: int = MAX_MESSAGE) -> None:
         connection.setblocking(False)
@@ -59,7 +59,7 @@ class Control:
         return True
 
     def send(self, message: BaseModel, patience: float) -> None:
-        """Raises ControlError, also when the other end has not taken it after so many seconds."""
+        """Send a message. Raises ControlError, also when the other end does not take it in time."""
         until = _after(patience)
         data = message.model_dump_json(exclude_none=True).encode()
         left = memoryview(_LENGTH.pack(len(data)) + data)
@@ -90,7 +90,7 @@ class Control:
         return message
 
     def _wait(self, until: int, *, to_send: bool = False) -> None:
-        """Until the connection is ready. Raises ControlError when the time is over."""
+        """Wait until the connection is ready. Raises ControlError when the time is over."""
         left = (until - monotonic_ns()) * 1e-9
         if left <= 0:
             raise ControlError("the other end takes nothing" if to_send else "the other end says no whole message")
@@ -122,7 +122,9 @@ class Control:
         try:
             return kind.model_validate_json(data)
         except ValidationError as error:
-            raise ControlError(f"the other end said no {kind.__name__.lower()}: {_mistake(kind, error)}") from None
+            raise ControlError(
+                f"a message {kind.__name__!r} of the other end is wrong: {_mistake(kind, error)}"
+            ) from None
 
 
 def _after(seconds: float) -> int:

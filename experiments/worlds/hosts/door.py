@@ -1,7 +1,7 @@
-"""The door of a receiver: strangers are heard beside each other, until one of them has shown the key.
+"""The door of a receiver: strangers are heard side by side, until one of them has shown the key.
 
-Nobody is waited for. A stranger has PATIENCE seconds for its handshake and its whole first message, MAX_STRANGERS are
-heard at a time, and when one more comes, the one that came first goes.
+The receiver waits for none of them. A stranger has PATIENCE seconds for its handshake and its whole first message.
+MAX_STRANGERS are heard at a time, and when one more comes, the one that came first has to go.
 """
 
 import errno
@@ -51,7 +51,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 @dataclass(frozen=True)
 class Guest:
-    """Who has shown the key: its connection, what it asked for, and its and our address."""
+    """Somebody who has shown the key: its connection, what it asked for, and its and our address."""
 
     control: Control
     hello: Hello
@@ -63,7 +63,7 @@ class Guest:
 
 
 class Door:
-    """Around a listening socket. `say` is told of who is refused."""
+    """The door around a listening socket. `say` is told who is refused."""
 
     def __init__(self, listener: socket.socket, key: Key, context: ssl.SSLContext, say: Say) -> None:
         listener.setblocking(False)
@@ -102,7 +102,8 @@ class Door:
         return guests
 
     def close(self) -> None:
-        """Also in a child process, which has a copy of everything: it lets go of what is not its own."""
+        """Close everything. In a child process, which has a copy of everything, this lets go of what belongs to the
+        parent."""
         self._listener.close()
         for stranger in self._strangers:
             stranger.control.close()
@@ -153,11 +154,12 @@ class _Stranger:
 
     @property
     def only_looked(self) -> bool:
-        """Whether it made a connection and said nothing: it wanted to know who is there."""
+        """Whether it made a connection and said nothing, as somebody who only wants to know whether anybody is
+        there."""
         return self._has_shaken_hands and not self.control.heard
 
     def listen(self, token: bytes) -> Hello | None:
-        """What it says, once that is whole and it has the key. Raises ControlError."""
+        """Its message, once that is whole and has the key. Raises ControlError."""
         self._has_shaken_hands = self._has_shaken_hands or self.control.has_shaken_hands()
         hello = self.control.poll(Hello) if self._has_shaken_hands else None
         if hello is not None and not hmac.compare_digest(hello.token.encode(), token):

@@ -1,4 +1,5 @@
-"""What passed between two hosts, as each of them counted it: the link table of a network of which nothing is known."""
+"""What passed between two hosts, as each of them counted it. It is the link table of a network of which nothing else is
+known."""
 
 import math
 from collections.abc import Mapping
@@ -7,13 +8,13 @@ from glassbench.experiments.account.reports import FlowRow, LinkReport, LinkRow
 from glassbench.experiments.scenario.element_spec import Direction
 from glassbench.experiments.scenario.flow_spec import MEDIA
 from glassbench.experiments.scenario.session_time import MEDIA_START
-from glassbench.experiments.worlds.hosts.messages import Counts
+from glassbench.experiments.worlds.hosts.messages import ReportedCounts
 from glassbench.experiments.worlds.hosts.shared_socket import WINDOW, SharedSocket
 
 _FIRST = round(MEDIA_START / WINDOW)
 
 
-def link_bytes(own: SharedSocket, other: Counts, ended_at: float) -> list[LinkReport]:
+def link_bytes(own: SharedSocket, other: ReportedCounts, ended_at: float) -> list[LinkReport]:
     """A row per direction and WINDOW from the first capture on; `other` is what the receiver counted.
 
     Capacity, backlog, drops and numbers of packets are not known.

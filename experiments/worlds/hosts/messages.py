@@ -5,8 +5,8 @@ receiver  Answer                          refused, or the token for the alignmen
 sender    Start                           when its session begins, by the clock of the receiver
 receiver  Started
 sender    Said, now and then              which frames it will say no more about; the last one: the arm is over
-receiver  Report                          that it knows the fate of all of them, once
-receiver  Report, as many as it takes     what was received; the last one has the counts
+receiver  Reported                        that it knows the fate of all of them, once
+receiver  Reported, as many as it takes   what was received; the last one has the counts
 """
 
 from typing import Annotated, Any, Literal
@@ -36,7 +36,7 @@ _Windows = Annotated[dict[_Number, _Count], Field(max_length=50_000)]
 
 
 class _Message(BaseModel):
-    """Newer ends may say more than an older one knows."""
+    """A message. Fields that are not known are ignored, since a newer end may say more."""
 
     model_config = ConfigDict(strict=True, allow_inf_nan=False, extra="ignore", frozen=True)
 
@@ -80,7 +80,7 @@ class Said(_Message):
         return Claim(self.frames, {track: frozenset(sequences) for track, sequences in self.given_up.items()})
 
 
-class Record(_Message):
+class ReportedFrame(_Message):
     """A `receiver.record.ReceivedRecord`; its instants are those of the receiver's session."""
 
     track: _Number
@@ -99,7 +99,7 @@ class Record(_Message):
         return ReceivedRecord(**dict(self))
 
 
-class Connection(_Message):
+class ReportedConnection(_Message):
     """An `experiments.account.connection.Connection`."""
 
     connected_at: _Instant | None = None
@@ -107,7 +107,7 @@ class Connection(_Message):
     error: _Sentence | None = None
 
 
-class Pauses(_Message):
+class ReportedPauses(_Message):
     """The summary of `netem.live.pauses.Pauses`."""
 
     count: _Count = 0
@@ -115,13 +115,13 @@ class Pauses(_Message):
     longest_ms: Annotated[float, Field(ge=0, le=MAX_STAMP)] = 0.0
 
 
-class Counts(_Message):
+class ReportedCounts(_Message):
     """What the receiver counted; bytes of media on the wire are by the number of the window (`shared_socket`)."""
 
     stats: Annotated[dict[_Name, _Count], Field(max_length=200)] = {}
     lateness: Annotated[dict[_Name, Annotated[float, Field(ge=0, le=MAX_STAMP)]], Field(max_length=20)] = {}
-    pauses: Pauses = Pauses()
-    connection: Connection = Connection()
+    pauses: ReportedPauses = ReportedPauses()
+    connection: ReportedConnection = ReportedConnection()
     overflows: _Count = 0
     unsent: _Count = 0
     foreign: _Count = 0
@@ -133,11 +133,11 @@ class Counts(_Message):
     received_bytes: _Windows = {}
 
 
-class Report(_Message):
-    """Some records; `counts` are in the last one. In the middle of an arm a report says that the fate of every frame
-    that is claimed is `decided`; or else the arm has ended, and `error` says why."""
+class Reported(_Message):
+    """Some frames; `counts` are in the last one. In the middle of an arm it says that the fate of every frame that is
+    claimed is `decided`. Otherwise the arm has ended, and `error` says why."""
 
-    records: Annotated[tuple[Record, ...], Field(strict=False, max_length=MAX_RECORDS), FailFast()] = ()
-    counts: Counts | None = None
+    records: Annotated[tuple[ReportedFrame, ...], Field(strict=False, max_length=MAX_RECORDS), FailFast()] = ()
+    counts: ReportedCounts | None = None
     decided: bool = False
     error: _Sentence | None = None

@@ -17,16 +17,16 @@ from glassbench.experiments.worlds.hosts.messages import (
     MAX_RECORDS,
     VERSION,
     Answer,
-    Counts,
-    Record,
-    Report,
+    Reported,
+    ReportedCounts,
+    ReportedFrame,
     Said,
     Start,
     Started,
 )
 from glassbench.experiments.worlds.hosts.printable import printable
 from glassbench.experiments.worlds.hosts.shared_socket import SharedSocket
-from glassbench.experiments.worlds.live.end import Ended, ReceiverRun, Session
+from glassbench.experiments.worlds.live.end import EndContext, Ended, ReceiverRun
 from glassbench.experiments.worlds.live.undisturbed import undisturbed
 from glassbench.netem.endpoint import Endpoint
 from glassbench.netem.live.alignment_messages import TOKEN_BYTES, Answerer
@@ -46,9 +46,9 @@ _SOON = 10.0  # seconds from now to the start of a session, at most
 
 
 def receive_arm(guest: Guest, limits: Limits, draw: Callable[[int], bytes], say: Say) -> None:
-    """Receive the arm that a sender asks for, and report it. Whatever the sender does ends in a sentence to `say`.
+    """Receive the arm that a sender asks for, and report it.
 
-    `draw` gives so many unguessable bytes.
+    Whatever the sender does ends in a sentence to `say`. `draw` gives unguessable bytes.
     """
     try:
         ends = _asked_for(guest, limits, say)
@@ -67,7 +67,7 @@ def receive_arm(guest: Guest, limits: Limits, draw: Callable[[int], bytes], say:
 
 
 def _asked_for(guest: Guest, limits: Limits, say: Say) -> Ends | None:
-    """None, if it is refused; then the sender knows why. Raises ControlError."""
+    """What the sender asks for; None if it is refused, which the sender is told. Raises ControlError."""
     try:
         if guest.hello.version != VERSION:
             raise ValueError(f"version: found {guest.hello.version}; this receiver speaks {VERSION}")
@@ -85,7 +85,7 @@ def _asked_for(guest: Guest, limits: Limits, say: Say) -> Ends | None:
 def _give_up(guest: Guest, say: Say, reason: str) -> None:
     say(f"{guest.peer[0]}: ended: {reason}")
     with suppress(ControlError):
-        guest.control.send(Report(error=reason), 1.0)
+        guest.control.send(Reported(error=reason), 1.0)
 
 
 def _receive(guest: Guest, ends: Ends, secret: bytes) -> None:
@@ -105,11 +105,11 @@ def _receive(guest: Guest, ends: Ends, secret: bytes) -> None:
             return shared[0]
 
         control.send(Started(), PATIENCE)
-        session = Session(
+        context = EndContext(
             UdpSocket(plain, clock), clock, sender.asks, around, claimed=sender.claimed, decided=sender.tell_decided
         )
         with undisturbed():
-            ended = end.run(session)
+            ended = end.run(context)
         if not sender.asked:  # the arm is over here; the last questions of the alignment may still come
             drive(answerer, UdpSocket(plain, clock), clock, until=clock.now() + AFTER, done=sender.asks)
         for report in _reports(ended.report.received, _counts(ended, shared[0], answerer)):
@@ -138,7 +138,7 @@ class _Sender:
 
     def tell_decided(self) -> None:
         """Raises ControlError."""
-        self._control.send(Report(decided=True), PATIENCE)
+        self._control.send(Reported(decided=True), PATIENCE)
 
 
 def _media_socket(here: Address) -> socket.socket:
@@ -148,9 +148,9 @@ def _media_socket(here: Address) -> socket.socket:
         raise OSError(f"it has no UDP port {here[1]} for media: {error.strerror}") from None
 
 
-def _counts(ended: Ended, shared: SharedSocket, answerer: Answerer) -> Counts:
+def _counts(ended: Ended, shared: SharedSocket, answerer: Answerer) -> ReportedCounts:
     report, process = ended
-    return Counts.model_validate(
+    return ReportedCounts.model_validate(
         {
             "stats": dict(report.counters),
             "connection": asdict(report.connection),
@@ -169,13 +169,14 @@ def _counts(ended: Ended, shared: SharedSocket, answerer: Answerer) -> Counts:
     )
 
 
-def _reports(records: Sequence[ReceivedRecord], counts: Counts) -> Iterator[Report]:
+def _reports(records: Sequence[ReceivedRecord], counts: ReportedCounts) -> Iterator[Reported]:
     last = max(0, (len(records) - 1) // MAX_RECORDS * MAX_RECORDS)
     for first in range(0, last + 1, MAX_RECORDS):
         part = tuple(
-            Record.model_validate(record, from_attributes=True) for record in records[first : first + MAX_RECORDS]
+            ReportedFrame.model_validate(record, from_attributes=True)
+            for record in records[first : first + MAX_RECORDS]
         )
-        yield Report(records=part, counts=counts if first == last else None)
+        yield Reported(records=part, counts=counts if first == last else None)
 
 
 def _align_first(control: Control, plain: socket.socket, secret: bytes) -> tuple[float, Address, int]:

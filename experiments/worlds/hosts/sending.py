@@ -1,4 +1,4 @@
-"""The sending host: one arm to a receiver somewhere else, and the ledger of both."""
+"""The sending host: it runs one arm to a receiver on another host, and makes the ledger of both."""
 
 import socket
 from collections.abc import Sequence
@@ -24,10 +24,19 @@ from glassbench.experiments.worlds.hosts.connect import connect
 from glassbench.experiments.worlds.hosts.control import Control, ControlError
 from glassbench.experiments.worlds.hosts.key import Key
 from glassbench.experiments.worlds.hosts.link_bytes import link_bytes
-from glassbench.experiments.worlds.hosts.messages import VERSION, Answer, Counts, Hello, Report, Said, Start, Started
+from glassbench.experiments.worlds.hosts.messages import (
+    VERSION,
+    Answer,
+    Hello,
+    Reported,
+    ReportedCounts,
+    Said,
+    Start,
+    Started,
+)
 from glassbench.experiments.worlds.hosts.shared_socket import SharedSocket
 from glassbench.experiments.worlds.hosts.tap import Tap
-from glassbench.experiments.worlds.live.end import Ended, SenderRun, Session
+from glassbench.experiments.worlds.live.end import EndContext, Ended, SenderRun
 from glassbench.experiments.worlds.live.replay import Told, replay
 from glassbench.experiments.worlds.live.undisturbed import undisturbed
 from glassbench.experiments.worlds.remote import Remote
@@ -89,7 +98,7 @@ def run_arm(
         def over(now: float) -> bool:
             nonlocal decided
             watch.progress(min(1.0, max(0.0, (now - START_AT) / (ends.last - START_AT))))
-            if report := control.poll(Report):
+            if report := control.poll(Reported):
                 if not report.decided:
                     raise ControlError(f"the receiver ended in the middle: {report.error}")
                 decided = True
@@ -114,7 +123,7 @@ def run_arm(
         udp = UdpSocket(plain, clock)
         try:
             with undisturbed():
-                ended = end.run(Session(udp, clock, over, around, claim=tell))
+                ended = end.run(EndContext(udp, clock, over, around, claim=tell))
             asker.finish(now=clock.now())
             drive(asker, udp, clock, until=clock.now() + PATIENCE, done=lambda now: asker.done)
             control.send(Said(end=True), PATIENCE)
@@ -145,7 +154,7 @@ def _unsupported(arm: ArmSpec, reason: str, capture: Capture | None) -> ArmResul
 
 
 def _start(control: Control, plain: socket.socket, secret: bytes, address: Address) -> LiveClock:
-    """Align the clocks a first time, so that both sessions begin together; the clock of this one."""
+    """Align the clocks a first time, so that both sessions begin together. Returns the clock of this session."""
     before = LiveClock(monotonic_ns())
     asker = Asker(secret, address, start_at=before.now())
 
@@ -174,15 +183,15 @@ class Received(NamedTuple):
     """What the receiver reports, its instants by its own clock."""
 
     records: list[ReceivedRecord]
-    counts: Counts
+    counts: ReportedCounts
 
 
 def take_reports(control: Control, captured: int) -> Received:
-    """What the receiver reports of so many captured frames, all in the time of one message. Raises ControlError."""
+    """What the receiver reports of `captured` frames, all in the time of one message. Raises ControlError."""
     until = monotonic_ns() + round(PATIENCE * 1e9)
     records: list[ReceivedRecord] = []
     while True:
-        report = control.receive(Report, (until - monotonic_ns()) * 1e-9)
+        report = control.receive(Reported, (until - monotonic_ns()) * 1e-9)
         records += [record.received() for record in report.records]
         if report.decided:
             continue  # we had stopped waiting for it
@@ -255,7 +264,7 @@ def _put_on_our_clock(records: list[ReceivedRecord], alignment: Alignment) -> No
 
 
 def _not_before_sent(sent: Sequence[SentRecord], records: list[ReceivedRecord]) -> float:
-    """Seconds by which arrivals are before their departure, at most: so much the clocks are known to be off."""
+    """By how many seconds an arrival is before its departure, at most. The clocks are known to be off by so much."""
     departures = {(each.track, each.sequence): each.first_sent_at for each in sent}
     early = [
         departure - each.first_arrival_at
@@ -266,7 +275,8 @@ def _not_before_sent(sent: Sequence[SentRecord], records: list[ReceivedRecord]) 
 
 
 def _decide_again(flow: Flow, sent: Sequence[SentRecord], records: list[ReceivedRecord]) -> None:
-    """Whether a decoded frame met its deadline, on the clock that now holds for both ends: the receiver had its own."""
+    """Decide again whether a decoded frame met its deadline, on the clock that now holds for both ends: the receiver
+    had its own."""
     deadlines = {track.id: track.deadline for track in flow.tracks()}
     captured_at = {(each.track, each.sequence): each.captured_at for each in sent}
     for each in records:

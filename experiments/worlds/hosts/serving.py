@@ -1,7 +1,7 @@
 """A receiver that serves until it is interrupted: its door, and one arm at a time in a process of its own.
 
-A process per arm has a limit for its memory, and takes with it whatever a sender makes of it: nothing that anybody says
-ends the receiver, or stays in it.
+The process of an arm has a limit for its memory, and whatever a sender does ends with that process. So nothing that
+anybody says ends the receiver, or stays in it.
 """
 
 import gc
@@ -39,7 +39,7 @@ def serve(
     draw: Callable[[int], bytes],
     say: Say,
 ) -> None:
-    """Receive arm after arm until interrupted. `draw` gives so many unguessable bytes; `say` is told what happens."""
+    """Receive arm after arm until interrupted. `draw` gives unguessable bytes; `say` is told what happens."""
     reception = _Reception(Door(listener, key, context, say), limits, draw, say)
     gc.freeze()  # what is here stays, so that no child process has to look at it, and get a copy
     try:
@@ -60,7 +60,7 @@ class _Reception:
         self._arm_until = 0.0
 
     def go_on(self) -> None:
-        """Until something happens."""
+        """Wait until something happens."""
         ends = [until for until, _ in self._waiting] + ([self._arm_until] if self._arm else [])
         patience = min([_LOOK, *(end - _now() for end in ends)])
         guests = self._door.hear(max(0.0, patience), [self._arm.sentinel] if self._arm else [])
@@ -104,7 +104,7 @@ class _Reception:
             self._arm = None
 
     def _be_arm(self, guest: Guest) -> None:
-        """In the child process."""
+        """Receive the arm, in the child process."""
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the receiver, which ends us
         end_with_parent(signal.SIGKILL)
         self._let_go()
@@ -124,7 +124,8 @@ class _Reception:
 
 
 def _limit_memory(size_bytes: int) -> None:
-    """What this process may have beyond what it has; more is a MemoryError (RLIMIT_DATA, getrlimit(2))."""
+    """Limit how much memory this process may have more than now; beyond that comes a MemoryError (RLIMIT_DATA,
+    getrlimit(2))."""
     status = Path("/proc/self/status").read_text().splitlines()
     data = next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmData:"))
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)

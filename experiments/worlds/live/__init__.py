@@ -1,1 +1,1 @@
-"""Arms on real sockets: sender, relay and receiver as processes of this host."""
+"""Arms on real sockets of this machine: sender, emulator and receiver are processes."""

@@ -59,7 +59,7 @@ class _Attempt:
 
     @property
     def late_ms(self) -> float:
-        """By how much 99 % of the packets left the emulator later than commanded, at most."""
+        """How late 99 % of the packets left the emulator at most, in ms."""
         return max((way["p99_ms"] for way in self.parts[EMULATOR].process.lateness.values()), default=0.0)
 
     def paused(self, which: str) -> float:
@@ -159,7 +159,7 @@ def _write_capture(capture: Capture, scenario: Scenario, arm: ArmSpec, attempt: 
 
 
 def _check_supported(scenario: Scenario, arm: ArmSpec, emulator: Emulator) -> None:
-    """Raises Unsupported, NotInKernel."""
+    """Raises Unsupported and NotInKernel."""
     if emulator == "kernel":
         kernel_commands(scenario)
     nowhere: Address = ("127.0.0.1", 9)
@@ -179,7 +179,8 @@ def _run_parts(
     capture: bool,
     number: int,
 ) -> _Attempt:
-    """What each part wrote down. Whatever happens, no process and no file is left. Raises PartError."""
+    """Run all parts. Returns what each of them wrote down. Whatever happens, no process and no file is left. Raises
+    PartError."""
     flows = scenario.flows(arm)
     with ExitStack() as cleanup:
         # Files without a name: they are gone with their last process, however that ends.

@@ -13,7 +13,7 @@ from glassbench.experiments.worlds.links import Link, open_network, report
 from glassbench.netem.element import Counts
 from glassbench.netem.live.clock import LiveClock, monotonic_ns
 from glassbench.netem.live.device_port import DevicePort
-from glassbench.netem.live.emulator import EmulatedLink, Entry, emulate, lead
+from glassbench.netem.live.emulator import EmulatedLink, EntryPort, emulate, lead
 from glassbench.netem.live.scheduling import run_first, wake_up_exactly
 from glassbench.netem.live.shell import Shell
 from glassbench.netem.simulator import START_AT
@@ -71,7 +71,7 @@ def run_behind(
         )
         down = _row([links[name, "down"] for name in over], near)
         up = _row([links[name, "up"] for name in reversed(over)], far)
-        entries = [Entry(far, {0: down[0]}), Entry(near, {0: up[0]})]
+        entries = [EntryPort(far, {0: down[0]}), EntryPort(near, {0: up[0]})]
         shell.start(far_command)
         ended_at, pauses = emulate(entries, [*down, *up], clock, until=float("inf"), done=shell.ended)
         return Passed(

@@ -1,4 +1,5 @@
-"""A thread that encodes or decodes while its process goes on with the network. FFmpeg does not hold Python's lock."""
+"""A thread that encodes or decodes while its process goes on with the network. FFmpeg does not hold Python's lock
+meanwhile."""
 
 import os
 import threading
@@ -17,8 +18,11 @@ _IDLE = 0.003  # seconds without work before `prepare`: the network is to send f
 
 
 class CodecThread(Generic[T]):
-    """A `transport.worker.Worker`. It is readable, for `select`, when a result is there. Between two pieces of work it
-    calls `prepare`. To be closed: then the piece of work at hand is done, and its result is there to be taken."""
+    """A `transport.worker.Worker`. It is readable, for `select`, when a result is there.
+
+    Between two pieces of work it calls `prepare`. It has to be closed: then the piece of work at hand is done, and its
+    result can still be taken.
+    """
 
     def __init__(self, clock: LiveClock, prepare: Callable[[], None] = lambda: None) -> None:
         self._clock = clock
@@ -47,7 +51,7 @@ class CodecThread(Generic[T]):
         return done
 
     def took(self, sequence: int, keyframe: bool) -> float:
-        """Seconds of the last piece of work: the best guess for any other."""
+        """Seconds that the last piece of work took: the best guess for any other."""
         return self._took
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Where the link of a live run is. Light to import: the command line names them."""
+"""Where the link of a live run is. This file is light to import, since the command line names them."""
 
 from typing import Literal, get_args
 

@@ -1,4 +1,4 @@
-"""One end of an arm by the clock of the machine: its pipeline, its socket, and a thread for its codec."""
+"""One end of an arm, driven by the clock of the machine: its pipeline, its socket, and a thread for its codec."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,11 +30,11 @@ Around = Callable[[Endpoint], Endpoint]
 
 
 @dataclass(frozen=True)
-class Session:
-    """In what an end runs, until the end of the arm or until `done(now)`. The thread that has the network stays off the
-    processor `off`; the codec may use it.
+class EndContext:
+    """What an end runs with, until the end of the arm or until `done(now)`. The thread that has the network stays off
+    the processor `off`; the codec may use it.
 
-    `claim` takes what the sender claims, anew when that has changed; `claimed` is what the receiver has heard of it
+    `claim` takes what the sender claims, again when that has changed; `claimed` is what the receiver has heard of it
     last, and `decided` is called once, when the receiver knows the fate of all that is claimed.
     """
 
@@ -72,9 +72,9 @@ class SenderRun:
         if not ends.flow.greedy:
             self._prepare()
 
-    def run(self, session: Session) -> Ended:
+    def run(self, context: EndContext) -> Ended:
         """Send until the arm is over."""
-        thread: CodecThread[Encoded] = CodecThread(session.clock, self._prepare)
+        thread: CodecThread[Encoded] = CodecThread(context.clock, self._prepare)
         pipeline: SenderEnd
         if self._ends.flow.greedy:
             pipeline = self._ends.greedy_sender(self._transport)
@@ -86,15 +86,15 @@ class SenderRun:
             nonlocal told
             claim = Claim.of(pipeline, now=now)
             if claim is not None and claim != told:
-                session.claim(claim)
+                context.claim(claim)
                 told = claim
 
-        endpoint = session.around(pipeline)
-        driven = _drive(pipeline, endpoint, session, thread, ends=self._ends, look=look)
-        counted = {"too_large": session.udp.too_large}
+        endpoint = context.around(pipeline)
+        driven = _drive(pipeline, endpoint, context, thread, ends=self._ends, look=look)
+        counted = {"too_large": context.udp.too_large}
         report = sender_report(pipeline, ended_at=driven.ended_at, flow=self._ends.flow.name, counted=counted)
-        _say_goodbye(pipeline, endpoint, session, now=driven.ended_at)
-        return Ended(report, _process_report(session.udp, driven))
+        _say_goodbye(pipeline, endpoint, context, now=driven.ended_at)
+        return Ended(report, _process_report(context.udp, driven))
 
 
 class ReceiverRun:
@@ -105,9 +105,9 @@ class ReceiverRun:
         self._ends = ends
         self._transport = transport
 
-    def run(self, session: Session) -> Ended:
+    def run(self, context: EndContext) -> Ended:
         """Receive until the arm is over."""
-        thread: CodecThread[av.VideoFrame | None] = CodecThread(session.clock)
+        thread: CodecThread[av.VideoFrame | None] = CodecThread(context.clock)
         pipeline = self._ends.receiver(
             self._transport, self._ends.decoder(), thread.took, thread, keep_decoded=self._keep_decoded
         )
@@ -115,24 +115,24 @@ class ReceiverRun:
 
         def look(now: float) -> None:
             nonlocal has_decided
-            claim = session.claimed()
+            claim = context.claimed()
             if claim is not None and not has_decided and claim.decided_by(pipeline.records):
                 has_decided = True
-                session.decided()
+                context.decided()
 
-        endpoint = session.around(pipeline)
-        driven = _drive(pipeline, endpoint, session, thread, ends=self._ends, look=look)
+        endpoint = context.around(pipeline)
+        driven = _drive(pipeline, endpoint, context, thread, ends=self._ends, look=look)
         pipeline.finish(now=driven.ended_at)
-        counted = {"too_large": session.udp.too_large}
+        counted = {"too_large": context.udp.too_large}
         report = receiver_report(pipeline, ended_at=driven.ended_at, flow=self._ends.flow.name, counted=counted)
-        _say_goodbye(pipeline, endpoint, session, now=driven.ended_at)
-        return Ended(report, _process_report(session.udp, driven))
+        _say_goodbye(pipeline, endpoint, context, now=driven.ended_at)
+        return Ended(report, _process_report(context.udp, driven))
 
 
 def _drive(
     pipeline: SenderEnd | ReceiverPipeline,
     endpoint: Endpoint,
-    session: Session,
+    context: EndContext,
     thread: CodecThread[Any],
     *,
     ends: Ends,
@@ -146,24 +146,26 @@ def _drive(
         if now >= next_look_at:
             next_look_at = now + _LOOK
             look(now)
-        return session.done(now)
+        return context.done(now)
 
-    stay_off(session.off)  # not sooner: a thread begins on the processors of its maker
-    session.clock.wait_until(ends.start_at)
-    begun_at = session.clock.now()
+    stay_off(context.off)  # not sooner: a thread begins on the processors of its maker
+    context.clock.wait_until(ends.start_at)
+    begun_at = context.clock.now()
     try:
         pipeline.connect(now=begun_at)
-        driven = drive(endpoint, session.udp, session.clock, until=ends.last, wakes=[thread], done=done)
+        driven = drive(endpoint, context.udp, context.clock, until=ends.last, wakes=[thread], done=done)
     finally:
         thread.close()
     driven.pauses.add(begun_at - ends.start_at)
     return driven
 
 
-def _say_goodbye(pipeline: SenderEnd | ReceiverPipeline, endpoint: Endpoint, session: Session, *, now: float) -> None:
-    """End the connection in its protocol's own way. It is no part of what was measured."""
+def _say_goodbye(
+    pipeline: SenderEnd | ReceiverPipeline, endpoint: Endpoint, context: EndContext, *, now: float
+) -> None:
+    """End the connection in its protocol's own way. This is no part of what was measured."""
     pipeline.close(now=now)
-    session.udp.send(endpoint.datagrams_to_send(now=now))
+    context.udp.send(endpoint.datagrams_to_send(now=now))
 
 
 def _process_report(udp: UdpSocket, driven: Driven) -> ProcessReport:
@@ -177,4 +179,4 @@ def _process_report(udp: UdpSocket, driven: Driven) -> ProcessReport:
 
 
 def _nothing() -> None:
-    """What needs no preparation."""
+    """The preparation of what needs none."""

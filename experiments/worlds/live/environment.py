@@ -1,4 +1,4 @@
-"""What else a machine did while an arm ran on it (proc(5)); empty where there is no /proc."""
+"""What else a machine did while an arm ran on it (proc(5)). It is empty where there is no /proc."""
 
 import os
 from pathlib import Path
@@ -8,13 +8,15 @@ _FIELDS = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal"
 
 
 class Environment:
-    """From now on: the share of processor time that was busy, and that a hypervisor took away (steal)."""
+    """From its making on: the share of processor time that was busy, and the share that a hypervisor took away
+    (steal)."""
 
     def __init__(self) -> None:
         self._before = _times()
 
     def summary(self) -> dict[str, Any]:
-        """Until now. Shares are of all processors together; `load` is the load average of the last minute."""
+        """What happened until now. Shares are of all processors together; `load` is the load average of the last
+        minute."""
         now = _times()
         spent = {name: now[name] - self._before[name] for name in now}
         total = sum(spent.values())
@@ -29,7 +31,7 @@ class Environment:
 
 
 def waited() -> float:
-    """Seconds for which this process could have run and had no processor."""
+    """Seconds in which this process could have run and had no processor."""
     try:
         return int(Path("/proc/self/schedstat").read_text().split()[1]) / 1e9
     except (OSError, IndexError, ValueError):

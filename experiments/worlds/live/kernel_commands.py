@@ -1,7 +1,7 @@
-"""A path of a scenario in the words of tc(8): what the kernel emulates, if it has netem (tc-netem(8), tc-tbf(8)).
+"""A path of a scenario in the words of tc(8), for a kernel that has netem (tc-netem(8), tc-tbf(8)).
 
-The kernel has one order: loss, duplication and delay first, then the bottleneck. And its dice are its own: arms do not
-meet the same bad moments.
+The kernel has one order: loss, duplication and delay first, then the bottleneck. And its dice are its own, so arms do
+not meet the same bad moments.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ class NotInKernel(OSError):
 
 
 def commands(path: Sequence[ElementSpec], device: str) -> list[str]:
-    """What to run so that packets that leave through `device` take this path. Raises NotInKernel."""
+    """The commands that make packets which leave through `device` take this path. Raises NotInKernel."""
     words: dict[str, str] = {}
     rate: RateSpec | None = None
     for element in path:
@@ -52,7 +52,7 @@ def commands(path: Sequence[ElementSpec], device: str) -> list[str]:
 
 
 def _netem(element: ElementSpec) -> tuple[str, str]:
-    """Which of netem's impairments it is, and its words."""
+    """The impairment of netem that an element is, and its words."""
     if isinstance(element, DelaySpec):
         return "delay", f"delay {_microseconds(element.delay)}"
     if isinstance(element, RandomDelaySpec) and element.reorder and element.distribution == "normal":

@@ -1,4 +1,4 @@
-"""The emulator of a live arm where that is the kernel: all there is to do is to write down what its counters say."""
+"""The emulator of a live arm if the kernel emulates: it only writes down what the kernel's counters say."""
 
 import socket
 from collections.abc import Callable, Sequence
@@ -22,9 +22,10 @@ def by_kernel(
     until: float,
     done: Callable[[], bool],
 ) -> tuple[LinkReport, ...]:
-    """Follow the kernel until the arm is over. Of `links`, which are not used, come the windows and the capacities.
+    """Follow the kernel until the arm is over.
 
-    A backlog is that at the end of its window, not the largest in it. The kernel tells nothing of how late it was.
+    `links` give only the windows and the capacities. A backlog is that at the end of its window, not the largest in it.
+    The kernel does not tell how late it was.
     """
     with socket.socket(fileno=plug.number) as plain:
         kernel = KernelLink(plain, plug.devices)

@@ -23,7 +23,7 @@ from glassbench.experiments.scenario.session_time import MEDIA_START
 from glassbench.experiments.worlds.consensus import Claim
 from glassbench.experiments.worlds.ends import Ends, Place
 from glassbench.experiments.worlds.links import check_conservation, open_links, report
-from glassbench.experiments.worlds.live.end import ReceiverRun, SenderRun, Session
+from glassbench.experiments.worlds.live.end import EndContext, ReceiverRun, SenderRun
 from glassbench.experiments.worlds.live.environment import waited
 from glassbench.experiments.worlds.live.process_report import ProcessReport
 from glassbench.experiments.worlds.live.replay import Told
@@ -31,7 +31,7 @@ from glassbench.experiments.worlds.live.task import DevicePlug, KernelPlug, Rela
 from glassbench.experiments.worlds.live.undisturbed import undisturbed
 from glassbench.netem.live.clock import LiveClock
 from glassbench.netem.live.device_port import DevicePort, OpenPort
-from glassbench.netem.live.emulator import EmulatedLink, Entry, Port, emulate, lead
+from glassbench.netem.live.emulator import EmulatedLink, EntryPort, Port, emulate, lead
 from glassbench.netem.live.recording import Recording
 from glassbench.netem.live.relay_port import RelayPort
 from glassbench.netem.live.scheduling import run_as_others, run_first, run_patiently, stay_on
@@ -65,7 +65,7 @@ class Orders:
         threading.Thread(target=self._listen, daemon=True).start()
 
     def stopped(self) -> bool:
-        """Whether this part is to end now."""
+        """Whether this part has to end now."""
         return self._stop.is_set()
 
     def claimed(self) -> Claim | None:
@@ -117,7 +117,7 @@ def _sender(task: Task) -> Part:
 
     def run(clock: LiveClock, orders: Orders) -> PartReport:
         udp = UdpSocket(plain, clock, peer=place.peer)
-        ended = end.run(Session(udp, clock, lambda now: orders.stopped(), off=task.processor, claim=_claim))
+        ended = end.run(EndContext(udp, clock, lambda now: orders.stopped(), off=task.processor, claim=_claim))
         return PartReport(ended.process, ended.report, told)
 
     return run
@@ -131,7 +131,7 @@ def _receiver(task: Task) -> Part:
 
     def run(clock: LiveClock, orders: Orders) -> PartReport:
         udp = UdpSocket(plain, clock, peer=place.peer)
-        session = Session(
+        context = EndContext(
             udp,
             clock,
             lambda now: orders.stopped(),
@@ -139,7 +139,7 @@ def _receiver(task: Task) -> Part:
             claimed=orders.claimed,
             decided=lambda: print("decided", flush=True),
         )
-        ended = end.run(session)
+        ended = end.run(context)
         return PartReport(ended.process, ended.report, told)
 
     return run
@@ -210,7 +210,7 @@ def _routed(
     links: Mapping[tuple[str, Direction], EmulatedLink],
     plugs: Sequence[RelayPlug | DevicePlug | KernelPlug],
     ports: Sequence[Port],
-) -> list[Entry]:
+) -> list[EntryPort]:
     """The ports, with the first link of each flow at each; links get to know where packets go on."""
     first: list[dict[int, EmulatedLink]] = [{} for _ in ports]
     place = {
@@ -223,7 +223,7 @@ def _routed(
         for row, entry, exit in ((there, near, far), (back, far, near)):
             first[entry][flow] = row[0]
             lead(row, ports[exit], flow)
-    return [Entry(port, hops) for port, hops in zip(ports, first, strict=True)]
+    return [EntryPort(port, hops) for port, hops in zip(ports, first, strict=True)]
 
 
 def _port(plug: RelayPlug | DevicePlug | KernelPlug, plain: socket.socket, clock: LiveClock) -> RelayPort | DevicePort:

@@ -1,5 +1,5 @@
-"""The capture of a live arm, written when it is over: what was recorded of its packets, and what its ends were told to
-keep, by the writer of all arms.
+"""The capture of a live arm, written when it is over, by the writer of all arms: what was recorded of its packets, and
+what its ends were told.
 
 Keys come first, so that Wireshark has them ahead of every packet that needs them.
 """

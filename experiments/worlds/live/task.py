@@ -1,4 +1,4 @@
-"""What a part of a live arm is told: a line of JSON."""
+"""The task of a part of a live arm, as a line of JSON."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ def part_name(flow: str, role: Role) -> str:
 
 
 class EndPlug(BaseModel):
-    """The UDP socket of an end, an inherited file descriptor, and where that end sends to."""
+    """The UDP socket of an end, an inherited file descriptor, and the address to which that end sends."""
 
     number: int
     peer: Address

@@ -1,4 +1,4 @@
-"""A process while an arm runs in it."""
+"""How a process runs while an arm runs in it."""
 
 import gc
 import sys
@@ -12,8 +12,8 @@ _SWITCH = 100e-6  # seconds after which a codec thread has to let the network on
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Timers are exact, the network need not wait for Python's lock, and no garbage is collected: that would stop
-    everything for milliseconds, and what a run makes is bounded."""
+    """A block with exact timers, in which the network need not wait for Python's lock, and no garbage is collected. A
+    collection would stop everything for milliseconds, and what a run makes is bounded."""
     wake_up_exactly()
     interval, collecting = sys.getswitchinterval(), gc.isenabled()
     sys.setswitchinterval(_SWITCH)

@@ -39,7 +39,8 @@ def wire(emulator: Emulator, scenario: Scenario, cleanup: ExitStack) -> Wiring:
 
 
 def check_emulator(emulator: Emulator, scenario: Scenario) -> None:
-    """Raises OSError, with what helps, if this machine does not have it, or it not the network of the scenario."""
+    """Raises OSError, with what helps, if this machine does not have the emulator, or the emulator cannot be the
+    network of the scenario."""
     try:
         with ExitStack() as cleanup:
             wire(emulator, scenario, cleanup)
@@ -49,7 +50,7 @@ def check_emulator(emulator: Emulator, scenario: Scenario) -> None:
 
 
 def kernel_commands(scenario: Scenario) -> dict[str, list[str]]:
-    """What makes the kernel the network of a scenario, by direction. Raises NotInKernel."""
+    """The commands that make the kernel the network of a scenario, by direction. Raises NotInKernel."""
     routes = scenario.routes()
     if len(routes) > 1 or len(routes[0].over) > 1:
         raise NotInKernel("the kernel's link is for one flow over one segment; accepted is --emulator netns or relay")

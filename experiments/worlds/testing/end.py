@@ -54,6 +54,6 @@ class RecordedEnd:
         self.take_events()
 
     def take_events(self) -> None:
-        """For whoever calls the transport himself, beside the simulator."""
+        """The events so far, for somebody who calls the transport beside the simulator."""
         while (event := self.transport.next_event()) is not None:
             self.events.append(event)

@@ -10,7 +10,7 @@ _MOST_WAKE_UPS = 5000  # of an end, in a second without media
 
 
 def time_moves_on(subject: Subject) -> None:
-    """That a timer stays in the past the simulator finds in any demand; here it is one that comes too often."""
+    """No timer comes too often. The simulator finds a timer that stays in the past under any demand."""
     session = subject.session()
     session.offer_video(10)
     session.offer_video(10, start_at=MEDIA_AT + 60.0, first=10)

@@ -135,7 +135,7 @@ def _feed(session: RecordedSession, to_sender: bool, at: float, data: bytes) -> 
 
 
 def _tells_once(session: RecordedSession) -> None:
-    """Each thing of a frame."""
+    """Each event of a frame comes at most once."""
     told = Counter(
         (type(event).__name__, event.track, event.sequence)
         for event in session.sender.events

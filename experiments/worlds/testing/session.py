@@ -19,7 +19,8 @@ CHAT = Track(id=2, name="chat", media="data", priority=0)
 
 
 class RecordedSession:
-    """Both ends are connected at START_AT. `options` are complete, as `registry.validate_options` gives them."""
+    """A session whose ends are connected at START_AT. `options` are complete, as `registry.validate_options` gives
+    them."""
 
     def __init__(
         self,

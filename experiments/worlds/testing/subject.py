@@ -1,4 +1,4 @@
-"""What is checked, and how a demand says that it is not met."""
+"""What is checked, and how a check says that a demand is not met."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

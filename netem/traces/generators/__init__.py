@@ -44,7 +44,7 @@ def generate(name: str, *, seed: int, duration: float) -> TracePair:
 
 
 def _rounded(schedule: Schedule) -> Schedule:
-    """With rates of whole kbit/s: where exp and log gave them, their last bit depends on the processor."""
+    """The schedule with rates of whole kbit/s: the last bit of what exp and log give depends on the processor."""
     if isinstance(schedule, OpportunitySchedule):
         return schedule
     return replace(schedule, rates_bps=np.round(schedule.rates_bps / 1e3) * 1e3)

@@ -1,7 +1,7 @@
-"""Random processes that the generators share, drawn in the order of time: a longer trace starts the same.
+"""Random processes that the generators share, drawn in the order of time, so that a longer trace starts the same.
 
 They are the same on every processor, too. exp, log and sin differ in their last bit between processors (AVX-512, FMA)
-and libraries; what comes out of them, draws included, is rounded before anything is computed from it.
+and libraries. So their results, draws included, are rounded before anything is computed from them.
 """
 
 import math

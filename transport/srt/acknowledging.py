@@ -11,8 +11,9 @@ depends on that.
 from collections import Counter
 from math import ceil, floor, inf
 
+from glassbench.transport.round_trip import RoundTrip
 from glassbench.transport.srt.receiving import ReceiveBuffer
-from glassbench.transport.srt.timing import PeerClock, RoundTrip
+from glassbench.transport.srt.timing import PeerClock
 from glassbench.transport.srt.wire import (
     ACK,
     NAK,
@@ -35,8 +36,8 @@ _MAX_UNANSWERED = 1024  # ACKs whose ACKACK is still expected (ACK_WND_SIZE)
 _RATE_WINDOW = 0.5
 
 
-class Feedback:
-    """Decides when to acknowledge and to complain; makes the packets."""
+class Acknowledger:
+    """Decides when to acknowledge packets and when to ask for missing ones, and makes the control packets."""
 
     def __init__(
         self,
@@ -73,10 +74,8 @@ class Feedback:
         self._packet_rate = self._byte_rate = 0
 
     def on_data(self, size_bytes: int, asked: list[Range], *, now: float) -> bytes | None:
-        """A data packet came, and perhaps showed that others are to be asked for.
-
-        The answer: a NAK or light ACK to send at once.
-        """
+        """A data packet came, and perhaps showed that `asked` are missing. Returns a NAK or light ACK to send at once,
+        if there is one."""
         self._window_packets += 1
         self._window_bytes += size_bytes
         self._fresh += 1
@@ -99,10 +98,10 @@ class Feedback:
 
     def on_ackack(self, number: int, timestamp: int, *, now: float) -> None:
         """The peer answered ACK `number`: a sample of the round trip and of the drift."""
-        found = self._unanswered.get(number)
-        if found is None:
+        acknowledged = self._unanswered.get(number)
+        if acknowledged is None:
             return
-        position, sent_at = found
+        position, sent_at = acknowledged
         for older in list(self._unanswered):  # in the order of sending
             del self._unanswered[older]
             if older == number:
@@ -177,12 +176,11 @@ class Feedback:
 
     def _nak(self, ranges: list[Range], now: float) -> bytes:
         self._stats["naks_sent"] += 1
-        round_trip = self._round_trip
-        self._nak_interval = max((round_trip.smoothed + 4 * round_trip.variance) / 2, MIN_NAK_INTERVAL)
+        self._nak_interval = max(self._round_trip.timeout() / 2, MIN_NAK_INTERVAL)
         return self._control(NAK, 0, pack_loss_list(ranges, self._max_payload_bytes), now)
 
     def _look_before(self, now: float) -> float:
-        """The last look before `now`, where nothing has arrived since the last one that is known."""
+        """When the receiver looked last before `now`, if nothing has arrived since the last look that is known."""
         return self._looked_at + floor((now - self._looked_at) / _LOOK_INTERVAL) * _LOOK_INTERVAL
 
     def _look_at_or_after(self, instant: float) -> float:
