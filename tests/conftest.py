@@ -8,9 +8,10 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
+from markupsafe import Markup
 
 from glassbench.experiments.scenario.arm_spec import parse_arm
 from glassbench.experiments.worlds.testing.session import RecordedSession
@@ -18,6 +19,14 @@ from glassbench.transport import registry
 
 # A shell that starts the tests in the background makes them, and what they start, ignore Ctrl-C; some tests send it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+class Ended(NamedTuple):
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
 
 
 @pytest.fixture(scope="session")
@@ -50,6 +59,36 @@ def make_session() -> Callable[..., RecordedSession]:
         return RecordedSession(registry.get(arm.transport), complete, **more)
 
     return make
+
+
+@pytest.fixture
+def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is drawn: pictures take most of the time of a short run, and other tests are about them."""
+    monkeypatch.setattr("glassbench.experiments.cli.show.draw_run", lambda run: [])
+    for module in ("pictures", "strips"):
+        monkeypatch.setattr(f"glassbench.experiments.results.report.{module}.drawn", lambda make, **_: Markup())
+
+
+@pytest.fixture
+def glass(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Callable[..., Ended]]:
+    """Run `glass` with these arguments in this process, in an empty folder, with an empty cache."""
+    from glassbench.experiments.cli.app import app
+    from glassbench.experiments.cli.errors import run_app
+
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+    def run(*arguments: str) -> Ended:
+        code = run_app(app, arguments)
+        captured = capsys.readouterr()
+        return Ended(code, captured.out, captured.err)
+
+    yield run
+    assert not list(tmp_path.rglob("*.part")), "a temporary file was left behind"
 
 
 @pytest.fixture(scope="session")
