@@ -6,6 +6,7 @@ import shutil
 import signal
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,6 +28,21 @@ class Ended(NamedTuple):
     code: int
     out: str
     err: str
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """`sampled(n)`: a combination of parameters is left to `make test-long` unless the places of its values, each in
+    the order in which they come, add up to a multiple of n. So each value occurs, though not with all others."""
+    places: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
+    for item in items:
+        if isinstance(item, pytest.Function) and (sampled := item.get_closest_marker("sampled")):
+            place = 0
+            for name, value in item.callspec.params.items():
+                of_name = places[item.nodeid.partition("[")[0], name]
+                place += of_name.setdefault(repr(value), len(of_name))
+            if place % sampled.args[0]:
+                item.add_marker(pytest.mark.long)
 
 
 @pytest.fixture(scope="session")

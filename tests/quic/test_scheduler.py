@@ -102,10 +102,9 @@ def test_more_frames_than_the_peer_allows_streams_wait_or_expire_and_the_connect
     assert set(range(500, 900)) <= session.received().keys()
 
 
-@pytest.mark.parametrize("options", [{}, pytest.param(STOCK_RENO, marks=pytest.mark.long)])
-@pytest.mark.parametrize(
-    "arm", ["quic-stream", pytest.param("quic-stream-per-frame", marks=pytest.mark.long), "quic-datagram"]
-)
+@pytest.mark.sampled(2)
+@pytest.mark.parametrize("options", [{}, STOCK_RENO])
+@pytest.mark.parametrize("arm", ["quic-stream", "quic-stream-per-frame", "quic-datagram"])
 def test_ten_times_the_capacity_for_a_minute_stays_under_the_cap(call, video, arm, options):
     cap = 200_000
     session = call(arm, rate_bps=1e6, options={**options, "queue_bytes": cap}, queue_bytes=50_000)
