@@ -6,11 +6,11 @@ BIN := $(VENV)/bin
 # The tests start hundreds of processes; each would compile all our source again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help compare quick test test-long setup tools checks format-check format lint types imports warm tests computing patient quiet clean
+.PHONY: help compare quick test test-long setup tools checks format-check format lint types imports warm tests quick-tests computing patient quiet clean
 
 help:
 	@echo "make compare   set up and compare all transports (ARGS='--duration 10s' passes options to glass compare)"
-	@echo "make quick     the inner loop, a minute: lint, types, and the tests that prove most in the least time"
+	@echo "make quick     the inner loop, about a minute: lint, types, and the tests that prove most in the least time"
 	@echo "make test      set up and run all checks: format, lint, types, import rules, tests"
 	@echo "make test-long run the tests that make test leaves out because they take long"
 	@echo "make format    rewrite the code in the project's format"
@@ -47,6 +47,17 @@ types: $(VENV)/.ready-dev
 imports: $(VENV)/.ready-dev
 	$(BIN)/lint-imports
 
+# Beside the verdict: which tests took longest.
+PYTEST := $(BIN)/pytest --dist worksteal --durations=25
+
+# The inner loop: what was recorded, what theory says, and the parts that both are made of.
+QUICK := $(addprefix tests/,measurements closed_forms netem traces rtp srt sender receiver statistics)
+quick: setup
+	@$(SIDE_BY_SIDE) quick-tests lint types
+
+quick-tests: $(VENV)/.ready-dev
+	$(PYTEST) -m 'not long' -n 2 $(QUICK) $(ARGS)
+
 # Each worker of pytest would compile what nobody has imported yet; now one does it for all.
 warm: $(VENV)/.ready-dev
 	@$(BIN)/pytest --collect-only -qq tests > /dev/null || true  # what cannot be collected is told by those that run it
@@ -54,7 +65,6 @@ warm: $(VENV)/.ready-dev
 # Tests that compute, and beside them those in real time that only wait: `nice` lets these go first. Those that measure
 # how soon something comes (`quiet`) follow when nothing else runs.
 REAL_TIME := tests/live tests/between tests/peers
-PYTEST := $(BIN)/pytest --dist worksteal --durations=25
 tests: $(VENV)/.ready-dev
 	@$(SIDE_BY_SIDE) computing patient
 	@$(MAKE) --no-print-directory quiet

@@ -128,10 +128,10 @@ def _packet(body: bytes, interfaces: list[str]) -> Seen:
 
 
 def ones_complement_sum(data: bytes) -> int:
-    """As RFC 1071 adds: word by word, with the carry brought around."""
-    total = 0
-    for at in range(0, len(data), 2):
-        total += int.from_bytes(data[at : at + 2].ljust(2, b"\0"), "big")
+    """As RFC 1071 adds: word by word, with the carries brought around."""
+    even = data + b"\0" * (len(data) % 2)
+    total = sum(struct.unpack(f"!{len(even) // 2}H", even))
+    while total > 0xFFFF:
         total = (total & 0xFFFF) + (total >> 16)
     return total
 
