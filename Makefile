@@ -76,7 +76,7 @@ patient: $(VENV)/.ready-dev
 	$(PYTEST) -m 'not long and not quiet' -n 4 $(REAL_TIME) $(ARGS)
 
 quiet: $(VENV)/.ready-dev
-	$(PYTEST) -m 'quiet and not long' -n 0 $(REAL_TIME) $(ARGS)
+	$(PYTEST) -m 'quiet and not long' -n 2 $(REAL_TIME) $(ARGS)
 
 test-long: setup
 	$(PYTEST) -m long -n 3 $(REAL_TIME:%=--ignore=%) $(ARGS)
