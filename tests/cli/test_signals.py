@@ -104,7 +104,9 @@ def test_a_second_interrupt_ends_at_once_and_the_arms_are_kept_all_the_same(
     assert kept.summary["outcome"].tolist() == ["incomplete", "incomplete"]
 
 
-@pytest.mark.parametrize("after", [0.05, 0.2, 0.4])
+@pytest.mark.parametrize(
+    "after", [pytest.param(0.05, marks=pytest.mark.long), 0.2, pytest.param(0.4, marks=pytest.mark.long)]
+)
 def test_an_interrupt_during_the_imports_is_one_line(start: Start, after: float, wait_for: Callable[..., Any]) -> None:
     process = start("list", "transports")
     wait_for(lambda: b"experiments" in Path(f"/proc/{process.pid}/cmdline").read_bytes())
@@ -168,7 +170,7 @@ def test_two_runs_at_the_same_time_get_a_folder_each(start: Start, tmp_path: Pat
     assert first.ledger.equals(second.ledger)
 
 
-@pytest.mark.parametrize("stdout", ["closed pipe", "closed", "full"])
+@pytest.mark.parametrize("stdout", ["closed pipe", pytest.param("closed", marks=pytest.mark.long), "full"])
 def test_stdout_that_takes_nothing(start: Start, stdout: str) -> None:
     if stdout == "closed pipe":
         read_end, write_end = os.pipe()

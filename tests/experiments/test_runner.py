@@ -86,7 +86,7 @@ def test_equal_scenarios_give_equal_bytes_in_any_process_and_another_seed_does_n
     make_scenario: MakeScenario, tmp_path: Path
 ) -> None:
     video = {"source": "bikes", "bitrate": "1500kbit/s", "keyframe_interval": 30, "deadline": "600ms"}
-    arms = ["udp", "rtp", "srt", "quic-datagram", "webtransport-stream-per-frame"]
+    arms = ["rtp", "srt", "quic-datagram"]
     scenario = make_scenario(arms=arms, video=video, duration="500ms")
     file = tmp_path / "scenario.toml"
     file.write_text(to_toml(scenario.dump()))
@@ -150,7 +150,7 @@ def test_a_ratio_to_an_infinite_floor_is_not_given(make_scenario: MakeScenario, 
     assert found.notes[-1].startswith("the floor, plain udp without loss, does not show 95 % of its frames either")
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.long), 2])
 def test_an_interrupt_keeps_finished_arms_and_what_the_running_ones_measured(
     make_scenario: MakeScenario, tmp_path: Path, workers: int
 ) -> None:
