@@ -6,10 +6,11 @@ BIN := $(VENV)/bin
 # The tests start hundreds of processes; each would compile all our source again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help compare test test-long setup tools format-check format lint types imports tests clean
+.PHONY: help compare quick test test-long setup tools checks format-check format lint types imports warm tests quick-tests computing patient quiet clean
 
 help:
 	@echo "make compare   set up and compare all transports (ARGS='--duration 10s' passes options to glass compare)"
+	@echo "make quick     the inner loop, about a minute: lint, types, and the tests that prove most in the least time"
 	@echo "make test      set up and run all checks: format, lint, types, import rules, tests"
 	@echo "make test-long run the tests that make test leaves out because they take long"
 	@echo "make format    rewrite the code in the project's format"
@@ -18,11 +19,17 @@ help:
 compare: $(VENV)/.ready
 	$(BIN)/glass compare $(ARGS)
 
-test: setup format-check lint types imports tests
+SIDE_BY_SIDE := $(MAKE) --no-print-directory -j2 --output-sync=target
+
+test: setup checks tests
+
+# What reads the source only takes one processor, and what makes the tests ready to start the other.
+checks: $(VENV)/.ready-dev
+	@$(SIDE_BY_SIDE) types lint format-check imports warm
 
 # Packages of Python and programs of others come side by side.
 setup: $(BIN)/python
-	@$(MAKE) --no-print-directory -j2 $(VENV)/.ready-dev tools
+	@$(SIDE_BY_SIDE) $(VENV)/.ready-dev tools
 
 format-check: $(VENV)/.ready-dev
 	$(BIN)/ruff format --check .
@@ -40,23 +47,51 @@ types: $(VENV)/.ready-dev
 imports: $(VENV)/.ready-dev
 	$(BIN)/lint-imports
 
-# Tests that send and wait in real time come on their own: beside others that compute they would wait too long.
+# Beside the verdict: which tests took longest.
+PYTEST := $(BIN)/pytest --dist worksteal --durations=25
+
+# The inner loop: what was recorded, what theory says, and the parts that both are made of.
+QUICK := $(addprefix tests/,measurements closed_forms netem traces rtp srt sender receiver statistics)
+quick: setup
+	@$(SIDE_BY_SIDE) quick-tests lint types
+
+quick-tests: $(VENV)/.ready-dev
+	$(PYTEST) -m 'not long' -n 2 $(QUICK) $(ARGS)
+
+# Each worker of pytest would compile what nobody has imported yet; now one does it for all.
+warm: $(VENV)/.ready-dev
+	@$(BIN)/pytest --collect-only -qq tests > /dev/null || true  # what cannot be collected is told by those that run it
+
+# Tests that compute, and beside them those in real time that only wait: `nice` lets these go first. Those that measure
+# how soon something comes (`quiet`) follow when nothing else runs.
 REAL_TIME := tests/live tests/between tests/peers
 tests: $(VENV)/.ready-dev
-	$(BIN)/pytest -m 'not long' -n 3 --dist worksteal $(REAL_TIME:%=--ignore=%) $(ARGS)
-	$(BIN)/pytest -m 'not long' -n 3 --dist worksteal $(REAL_TIME) $(ARGS)
+	@$(SIDE_BY_SIDE) computing patient
+	@$(MAKE) --no-print-directory quiet
+
+computing: $(VENV)/.ready-dev
+	nice -n 19 $(PYTEST) -m 'not long' -n 3 $(REAL_TIME:%=--ignore=%) $(ARGS)
+
+patient: $(VENV)/.ready-dev
+	$(PYTEST) -m 'not long and not quiet' -n 4 $(REAL_TIME) $(ARGS)
+
+quiet: $(VENV)/.ready-dev
+	$(PYTEST) -m 'quiet and not long' -n 2 $(REAL_TIME) $(ARGS)
 
 test-long: setup
-	$(BIN)/pytest -m long -n 3 --dist worksteal $(REAL_TIME:%=--ignore=%) $(ARGS)
-	$(BIN)/pytest -m long -n 2 --dist worksteal $(REAL_TIME) $(ARGS)
+	$(PYTEST) -m long -n 3 $(REAL_TIME:%=--ignore=%) $(ARGS)
+	$(PYTEST) -m long -n 2 $(REAL_TIME) $(ARGS)
+
+# Python compiles what is imported when it is: much less than all that is installed.
+INSTALL := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --constraint constraints.txt
 
 $(VENV)/.ready: pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	$(INSTALL) --editable .
 	@touch $@
 
-$(VENV)/.ready-dev: $(VENV)/.ready
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
-	@touch $@
+$(VENV)/.ready-dev: pyproject.toml constraints.txt | $(BIN)/python
+	$(INSTALL) --editable '.[dev]'
+	@touch $(VENV)/.ready $@
 
 # Programs of others that tests use if they are there: Wireshark reads our captures, Chromium our report; libsrt, FFmpeg
 # and GStreamer talk to our transports. Where they may not be installed, those tests are skipped, and say so.

@@ -6,11 +6,13 @@ import shutil
 import signal
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
+from markupsafe import Markup
 
 from glassbench.experiments.scenario.arm_spec import parse_arm
 from glassbench.experiments.worlds.testing.session import RecordedSession
@@ -18,6 +20,29 @@ from glassbench.transport import registry
 
 # A shell that starts the tests in the background makes them, and what they start, ignore Ctrl-C; some tests send it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+class Ended(NamedTuple):
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """`sampled(n)`: a combination of parameters is left to `make test-long` unless the places of its values, each in
+    the order in which they come, add up to a multiple of n. So each value occurs, though not with all others."""
+    places: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
+    for item in items:
+        if isinstance(item, pytest.Function) and (sampled := item.get_closest_marker("sampled")):
+            place = 0
+            for name, value in item.callspec.params.items():
+                of_name = places[item.nodeid.partition("[")[0], name]
+                place += of_name.setdefault(repr(value), len(of_name))
+            if place % sampled.args[0]:
+                item.add_marker(pytest.mark.long)
 
 
 @pytest.fixture(scope="session")
@@ -50,6 +75,36 @@ def make_session() -> Callable[..., RecordedSession]:
         return RecordedSession(registry.get(arm.transport), complete, **more)
 
     return make
+
+
+@pytest.fixture
+def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is drawn: pictures take most of the time of a short run, and other tests are about them."""
+    monkeypatch.setattr("glassbench.experiments.cli.show.draw_run", lambda run: [])
+    for module in ("pictures", "strips"):
+        monkeypatch.setattr(f"glassbench.experiments.results.report.{module}.drawn", lambda make, **_: Markup())
+
+
+@pytest.fixture
+def glass(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Callable[..., Ended]]:
+    """Run `glass` with these arguments in this process, in an empty folder, with an empty cache."""
+    from glassbench.experiments.cli.app import app
+    from glassbench.experiments.cli.errors import run_app
+
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+    def run(*arguments: str) -> Ended:
+        code = run_app(app, arguments)
+        captured = capsys.readouterr()
+        return Ended(code, captured.out, captured.err)
+
+    yield run
+    assert not list(tmp_path.rglob("*.part")), "a temporary file was left behind"
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,7 @@ import math
 from collections.abc import Iterable
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from glassbench.experiments.account.ledger_error import LedgerError
@@ -100,23 +101,35 @@ def stages(ledger: pd.DataFrame) -> pd.DataFrame:
     """Each stage of each frame in ms (`wait_ms` ... `decode_ms`), NaN where the frame did not get to, or where it is
     not known; `inside_ms`, the rest of a displayed frame of which a stage is not known, else 0; and `g2g_ms` from
     capture to display, infinite if it was never shown."""
-    table = pd.DataFrame({f"{name}_ms": (ledger[end] - ledger[start]) * 1e3 for name, (start, end) in STAGES.items()})
-    g2g = (ledger["displayed_at"].fillna(np.inf) - ledger["captured_at"]) * 1e3
-    rest = (g2g - table.sum(axis=1)).where(table.isna().any(axis=1), 0.0)
-    return table.assign(**{f"{INSIDE}_ms": rest.where(np.isfinite(g2g)), "g2g_ms": g2g})
+    columns = {f"{name}_ms": stage_ms for name, stage_ms in _stages(ledger).items()}
+    displayed_at = ledger["displayed_at"].to_numpy()
+    g2g = (np.where(np.isnan(displayed_at), np.inf, displayed_at) - ledger["captured_at"].to_numpy()) * 1e3
+    unknown = np.isnan(np.array(list(columns.values()))).any(axis=0)
+    rest = np.where(unknown, g2g - sum(np.nan_to_num(stage_ms) for stage_ms in columns.values()), 0.0)
+    columns[f"{INSIDE}_ms"] = np.where(np.isfinite(g2g), rest, np.nan)
+    return pd.DataFrame({**columns, "g2g_ms": g2g}, index=ledger.index)
+
+
+def _stages(ledger: pd.DataFrame) -> dict[str, npt.NDArray[np.float64]]:
+    """The stages by name. Of few frames, arrays are much sooner than columns of pandas."""
+    return {name: (ledger[end].to_numpy() - ledger[start].to_numpy()) * 1e3 for name, (start, end) in STAGES.items()}
 
 
 def check(ledger: pd.DataFrame) -> None:
     """Each frame once, one fate each, no instant before its cause, stages that add up. Raises LedgerError."""
-    for (_, track), rows in ledger.groupby(["flow", "track"], sort=True):
-        if not (np.diff(rows["captured_at"]) > 0).all():
+    flows, tracks, captured_at, sequences = (
+        ledger[name].to_numpy() for name in ("flow", "track", "captured_at", "sequence")
+    )
+    for flow, track in sorted(set(zip(flows.tolist(), tracks.tolist(), strict=True))):
+        own = (flows == flow) & (tracks == track)
+        if not (np.diff(captured_at[own]) > 0).all():
             raise LedgerError(f"frames of track {track} are not in order of capture, each once")
-        numbered = rows.loc[rows["sequence"] >= 0, "sequence"].to_numpy()
+        numbered = sequences[own & (sequences >= 0)]
         if not np.array_equal(numbered, np.arange(len(numbered))):
             raise LedgerError(f"frames of track {track} are not numbered from 0 without gaps")
     if not ledger["fate"].isin(FATES).all():
         raise LedgerError(f"a fate is none of {', '.join(FATES)}")
-    latest = ledger["captured_at"].to_numpy(copy=True)
+    latest = captured_at
     for name in _ORDER:
         instants = ledger[name].to_numpy()
         backwards = instants < latest - _ROUNDING
@@ -128,9 +141,9 @@ def check(ledger: pd.DataFrame) -> None:
     if unsent.any():
         row = ledger[unsent].iloc[0]
         raise LedgerError(f"frame {row['sequence']} of track {row['track']} arrived, but nothing of it was sent")
-    shown = stages(ledger)[ledger["fate"] == "displayed"]
-    total = shown.drop(columns="g2g_ms").sum(axis=1)
-    if not (np.abs(total - shown["g2g_ms"]) <= _TELESCOPE * 1e3).all():
+    shown = stages(ledger)[(ledger["fate"] == "displayed").to_numpy()]
+    total = shown.drop(columns="g2g_ms").to_numpy().sum(axis=1)
+    if not (np.abs(total - shown["g2g_ms"].to_numpy()) <= _TELESCOPE * 1e3).all():
         raise LedgerError("the stages of a displayed frame do not add up to its glass-to-glass latency")
 
 

@@ -4,6 +4,7 @@ import hashlib
 import platform
 import re
 from fractions import Fraction
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -32,6 +33,7 @@ def _source_digest() -> str:
     return digest.hexdigest()[:16]
 
 
+@cache
 def _codec_versions() -> dict[str, str]:
     import av
     from av.video.codeccontext import VideoCodecContext

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 GLASS = [sys.executable, "-c", "import sys; from glassbench.experiments.cli.main import main; sys.exit(main())"]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
 
-Send = Callable[..., "subprocess.CompletedProcess[str]"]
+Send = Callable[..., Any]
 
 
 class Receiver:
@@ -72,13 +73,10 @@ def receiver(make_receiver: Callable[..., Receiver]) -> Receiver:
 
 
 @pytest.fixture
-def send(tmp_path: Path) -> Send:
-    """Runs `glass send` to a port of this host."""
+def send(glass: Callable[..., Any], no_pictures: None) -> Send:
+    """Runs `glass send` to a port of this host, in this process, which does not start anew for it."""
 
-    def run(port: int, key: str, *options: str, host: str = "127.0.0.1") -> "subprocess.CompletedProcess[str]":
-        command = [*GLASS, "send", f"{host}:{port}", "--key", key, "--source", "lognormal", *options]
-        return subprocess.run(
-            command, env=ENVIRONMENT, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=200
-        )
+    def run(port: int, key: str, *options: str) -> Any:
+        return glass("send", f"127.0.0.1:{port}", "--key", key, "--source", "lognormal", *options)
 
     return run

@@ -46,6 +46,12 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands start no worker processes, which take longer than what they measure."""
+    monkeypatch.setattr("glassbench.experiments.engine.plan_run.usable_processors", lambda: 1)
+
+
+@pytest.fixture
 def call(here: Path) -> Call:
     """Write the scenario call.toml."""
 

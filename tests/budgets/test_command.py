@@ -227,6 +227,7 @@ def test_a_device_is_written_to_and_stays_a_device(glass, budgets, here):
     assert Path("/dev/null").is_char_device()
 
 
+@pytest.mark.long  # tests/experiments/test_runner.py and tests/sweeps/test_dataset.py have what it is made of
 def test_an_interrupt_is_130_and_the_same_command_goes_on(budgets, call, here, tmp_path):
     scenario = (here / "call.toml").read_text()
     (here / "call.toml").write_text(scenario.replace('"4s"', '"15s"'))

@@ -4,6 +4,8 @@ import re
 import shlex
 from pathlib import Path
 
+import pytest
+
 from glassbench.experiments.budgets.value import HELD
 from glassbench.experiments.cli.app import app
 from glassbench.experiments.cli.errors import run_app
@@ -18,6 +20,7 @@ def blocks(language: str) -> list[str]:
     return [text for name, text in fenced if name == language]
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_the_files_the_commands_and_the_test_of_the_document_work(pytester, monkeypatch):
     monkeypatch.chdir(pytester.path)
     scenario, budgets = blocks("toml")

@@ -106,7 +106,7 @@ ALL = ("rtp", "srt", "quic-datagram")
 @pytest.mark.parametrize(
     ("inject", "stage", "loss"),
     [
-        (slow_encoder, "encode", "2%"),
+        pytest.param(slow_encoder, "encode", "2%", marks=pytest.mark.long),
         pytest.param(slow_decoder, "decode", "2%", marks=pytest.mark.long),
         (waiting_sender, "queue", "2%"),
         (long_path, "transit", "0%"),

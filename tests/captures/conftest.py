@@ -16,6 +16,7 @@ from glassbench.transport.registry import TRANSPORTS
 
 ARMS = [*TRANSPORTS, "quic-stream:stack=stock,control=reno"]
 PLAIN = {"udp", "rtp", "srt", "quic-datagram", "webtransport-stream-per-frame"}  # one of each kind of packet
+OTHERS = [arm for arm in ARMS if arm not in PLAIN]
 PARAMS = [pytest.param(arm, marks=[] if arm in PLAIN else [pytest.mark.long]) for arm in ARMS]
 
 
@@ -127,10 +128,10 @@ def _packet(body: bytes, interfaces: list[str]) -> Seen:
 
 
 def ones_complement_sum(data: bytes) -> int:
-    """As RFC 1071 adds: word by word, with the carry brought around."""
-    total = 0
-    for at in range(0, len(data), 2):
-        total += int.from_bytes(data[at : at + 2].ljust(2, b"\0"), "big")
+    """As RFC 1071 adds: word by word, with the carries brought around."""
+    even = data + b"\0" * (len(data) % 2)
+    total = sum(struct.unpack(f"!{len(even) // 2}H", even))
+    while total > 0xFFFF:
         total = (total & 0xFFFF) + (total >> 16)
     return total
 
@@ -167,15 +168,14 @@ def quic_arm(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.fixture(scope="session")
-def scenario() -> Scenario:
-    """Every arm over a lossy path with a queue, with real H.264 so that dissectors find what they expect."""
+def scenario_of(arms: list[str]) -> Scenario:
+    """A lossy path with a queue, with real H.264 so that dissectors find what they expect."""
     return build(
         {
             "name": "test",
             "seed": 3,
             "duration": "2s",
-            "arms": ARMS,
+            "arms": arms,
             "video": {"source": "bikes", "bitrate": "1500kbit/s", "keyframe_interval": 30, "deadline": "600ms"},
             "chat": {"interval": "30ms"},
             "network": {"trace": "lte-driving", "queue": "60kB", "loss": "4%", "loss_duration": "10ms"},
@@ -184,14 +184,36 @@ def scenario() -> Scenario:
 
 
 @pytest.fixture(scope="session")
-def captured(scenario: Scenario, made_once: Callable[..., Path]) -> Run:
-    """A run with captures, made in worker processes."""
-    folder = made_once("captured", lambda results: run(scenario, results=results, workers=2, capture=True))
-    return load(folder / "test-seed3").run()
+def scenario() -> Scenario:
+    """The plain arms."""
+    return scenario_of(sorted(PLAIN))
 
 
 @pytest.fixture(scope="session")
-def folder_of(captured: Run) -> Callable[[str], Path]:
+def run_of(made_once: Callable[..., Path]) -> Callable[[str], Run]:
+    """The run with captures that has an arm, made in worker processes: one of the plain arms, and one of the others."""
+
+    def found(arm: str) -> Run:
+        name, arms = ("captured", sorted(PLAIN)) if arm in PLAIN else ("captured others", OTHERS)
+        folder = made_once(name, lambda results: run(scenario_of(arms), results=results, workers=2, capture=True))
+        return load(folder / "test-seed3").run()
+
+    return found
+
+
+@pytest.fixture(scope="session")
+def captured(run_of: Callable[[str], Run]) -> Run:
+    """The run of the plain arms."""
+    return run_of("udp")
+
+
+@pytest.fixture(scope="session")
+def folder_of(run_of: Callable[[str], Run]) -> Callable[[str], Path]:
     """The folder with the captures of an arm."""
-    folders = dict(zip(ARMS, sorted((captured.path / "captures").iterdir()), strict=True))
-    return folders.__getitem__
+
+    def found(arm: str) -> Path:
+        of = run_of(arm)
+        names = [entry["arm"] for entry in of.arms]
+        return dict(zip(names, sorted((of.path / "captures").iterdir()), strict=True))[arm]
+
+    return found

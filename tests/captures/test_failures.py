@@ -1,6 +1,5 @@
 """Captures that cannot be written, and runs that break off: one sentence, and what is there can be read."""
 
-import json
 import os
 import resource
 import signal
@@ -14,6 +13,9 @@ from typing import Any
 import pytest
 
 import glassbench
+from glassbench.experiments.engine.plan_run import Interrupted
+from glassbench.experiments.engine.progress import Progress
+from glassbench.experiments.engine.runner import default_with
 from glassbench.experiments.results.captures import ArmCapture
 from glassbench.experiments.results.dataset import load
 from glassbench.experiments.results.files import ResultsError
@@ -59,7 +61,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
         process.communicate()
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("workers", [pytest.param("1", marks=pytest.mark.long), "2"])
 def test_a_disk_that_fills_up_ends_the_run_with_one_sentence(
     start: Start, tmp_path: Path, workers: str, read_capture: Read
 ) -> None:
@@ -74,21 +76,23 @@ def test_a_disk_that_fills_up_ends_the_run_with_one_sentence(
     assert len(capture.secrets) == 4
 
 
+@pytest.mark.long  # below a kill leaves them whole, and tests/cli/test_signals.py interrupts a run with captures
 def test_an_interrupt_leaves_whole_captures(
-    start: Start, tmp_path: Path, read_capture: Read, read_qlog: Callable[[Path], Any]
+    tmp_path: Path, read_capture: Read, read_qlog: Callable[[Path], Any]
 ) -> None:
-    process = start("--arm", "rtp", "--arm", "quic-stream", "--duration", "1800s", "--workers", "2", "--json")
-    captures = tmp_path / "results" / "lte-driving-seed20" / "captures"
+    captures = tmp_path / "lte-driving-seed20" / "captures"
     files = [captures / "00-rtp" / "link.pcapng", captures / "01-quic-stream" / "link.pcapng"]
-    end = time.monotonic() + PATIENCE
-    while not all(file.exists() and file.stat().st_size > 300_000 for file in files):
-        assert time.monotonic() < end and process.poll() is None
-        time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGINT)
-    out, err = process.communicate(timeout=PATIENCE)
-    said = f"error: interrupted; {json.loads(out)['results']} holds what was measured\n"
-    assert (process.returncode, err) == (130, said)
-    run = load(tmp_path / json.loads(out)["results"]).run()
+    pressed: list[float] = []
+
+    def interrupt(done: Progress) -> None:
+        if not pressed and all(file.exists() and file.stat().st_size > 300_000 for file in files):
+            pressed.append(done.share)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    scenario = default_with(source="lognormal", arms=["rtp", "quic-stream"], duration=1800)
+    with pytest.raises(Interrupted) as interrupted:
+        glassbench.run(scenario, results=tmp_path, workers=2, capture=True, progress=interrupt)
+    run = load(interrupted.value.path).run()
     for file, arm in zip(files, run.arms, strict=True):
         capture = read_capture(file.read_bytes())
         sent = run.links[(run.links["arm"] == arm["arm"]) & (run.links["direction"] == "down")]["sent_bytes"].sum()

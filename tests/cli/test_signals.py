@@ -29,9 +29,9 @@ def start(tmp_path: Path) -> Iterator[Start]:
     processes: list[subprocess.Popen[str]] = []
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "XDG_CACHE_HOME": str(tmp_path / "cache")}
 
-    def run(*arguments: str, **options: Any) -> "subprocess.Popen[str]":
+    def run(*arguments: str, program: str = PROGRAM, **options: Any) -> "subprocess.Popen[str]":
         process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, *arguments],
+            [sys.executable, "-c", program, *arguments],
             **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options},
             cwd=tmp_path,
             env=environment,
@@ -104,7 +104,9 @@ def test_a_second_interrupt_ends_at_once_and_the_arms_are_kept_all_the_same(
     assert kept.summary["outcome"].tolist() == ["incomplete", "incomplete"]
 
 
-@pytest.mark.parametrize("after", [0.05, 0.2, 0.4])
+@pytest.mark.parametrize(
+    "after", [pytest.param(0.05, marks=pytest.mark.long), 0.2, pytest.param(0.4, marks=pytest.mark.long)]
+)
 def test_an_interrupt_during_the_imports_is_one_line(start: Start, after: float, wait_for: Callable[..., Any]) -> None:
     process = start("list", "transports")
     wait_for(lambda: b"experiments" in Path(f"/proc/{process.pid}/cmdline").read_bytes())
@@ -134,6 +136,7 @@ def test_the_entry_point_answers_an_interrupt_of_its_imports(
     assert capsys.readouterr() == ("", "error: interrupted\n")
 
 
+@pytest.mark.long  # tests/experiments/test_runner.py has a worker that dies
 def test_the_arm_of_a_worker_that_is_killed_is_run_once_more(start: Start, wait_for: Callable[..., Any]) -> None:
     process = start(*TWO_ARMS, "--duration", "10s", "--json")
     workers = wait_for(lambda: children(process) if len(children(process)) == 2 else [])
@@ -157,15 +160,17 @@ def test_workers_end_when_their_parent_is_killed_and_keep_their_arms(
 
 
 def test_two_runs_at_the_same_time_get_a_folder_each(start: Start, tmp_path: Path) -> None:
-    command = ("compare", "--source", "lognormal", "--arm", "udp", "--duration", "1s", "--workers", "1", "--json")
-    both = [start(*command), start(*command)]
-    shown = [json.loads(process.communicate(timeout=PATIENCE)[0]) for process in both]
-    assert {Path(run["results"]).name for run in shown} == {"lte-driving-seed20", "lte-driving-seed20-2"}
-    first, second = (load(tmp_path / run["results"]).run() for run in shown)
+    program = (
+        "import glassbench; print(glassbench.compare(source='lognormal', arms=['udp'], duration=1, workers=1).path)"
+    )
+    both = [start(program=program), start(program=program)]
+    folders = [process.communicate(timeout=PATIENCE)[0].strip() for process in both]
+    assert {Path(folder).name for folder in folders} == {"lte-driving-seed20", "lte-driving-seed20-2"}
+    first, second = (load(tmp_path / folder).run() for folder in folders)
     assert first.ledger.equals(second.ledger)
 
 
-@pytest.mark.parametrize("stdout", ["closed pipe", "closed", "full"])
+@pytest.mark.parametrize("stdout", ["closed pipe", pytest.param("closed", marks=pytest.mark.long), "full"])
 def test_stdout_that_takes_nothing(start: Start, stdout: str) -> None:
     if stdout == "closed pipe":
         read_end, write_end = os.pipe()

@@ -29,6 +29,7 @@ def rtp_packets(size):
 WIRE = {"udp": udp_packets, "rtp": rtp_packets}
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("arm", ["udp", "rtp"])
 @pytest.mark.parametrize("size", [100, 1424, 1428, 1429, 5000, 33_333, 200_000])
 @pytest.mark.parametrize(("rate", "delay_ms"), [(1e6, 0), (20e6, 12.5), (1e9, 300)])
@@ -45,6 +46,7 @@ def test_one_frame_takes_its_bytes_with_headers_over_the_rate_and_the_propagatio
         assert frame["transit_ms"] == pytest.approx(udp_packets(size)[0] * 8e3 / rate + delay_ms, abs=MICROSECOND_MS)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("size", [700, 6000])
 @pytest.mark.parametrize("overload", [1.02, 1.25, 3.0])
 @pytest.mark.parametrize("timer", ["exact", "1ms"])
@@ -81,6 +83,7 @@ def test_a_full_queue_costs_its_bytes_over_the_rate_and_loses_what_exceeds_the_c
     assert steady["complete_at"].notna().mean() == pytest.approx(1 / overload, abs=2 / len(steady))
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("lines", [1, 2, 5])
 @pytest.mark.parametrize("size", [1000, 1452, 20_000])
 def test_mahimahi_lines_per_millisecond_are_12_032_mbit_per_second_each(run_sizes, video_of, tmp_path, lines, size):

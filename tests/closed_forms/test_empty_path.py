@@ -26,6 +26,7 @@ def latencies(run_sizes, video_of, arm, rtt, size, fps, down=(), count=None):
     return at, video["g2g_ms"].to_numpy()
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("arm", ["quic-datagram", "quic-stream-per-frame"])
 @pytest.mark.parametrize(
     ("rtt", "size", "fps"),
@@ -48,6 +49,7 @@ def test_no_frame_waits_once_the_window_holds_what_a_round_trip_carries(run_size
     assert latency[free] == pytest.approx(rtt * 500, abs=0.01)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("arm", ["quic-datagram", "quic-stream-per-frame"])
 @pytest.mark.parametrize(
     ("rtt", "size", "fps", "headroom"),
@@ -74,6 +76,7 @@ def test_behind_a_link_that_holds_the_source_a_frame_takes_its_bytes_over_the_ra
     assert latency[free].max() <= wire * 8e3 / rate + rtt * 500 + 1
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("arm", ["quic-datagram", "quic-stream-per-frame"])
 @pytest.mark.parametrize("rtt", [0.05, 0.3])
 @pytest.mark.parametrize("packets", [9, 14, 27, 60, 130])

@@ -30,6 +30,7 @@ def rtp_repair_ms(interval_ms, delay_ms):
     return interval_ms + 5 + 2 * delay_ms
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("timer", ["exact", "1ms"])
 @pytest.mark.parametrize("arm", ["quic-stream", "quic-stream:stack=stock,control=reno"])
 @pytest.mark.parametrize("delay_ms", [5, 30, 90])
@@ -51,6 +52,7 @@ def test_on_one_stream_one_frame_and_all_until_its_repair_wait_in_the_hold_stage
     assert held["transit_ms"].to_numpy() == pytest.approx(delay_ms, abs=1e-3)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("arm", ["quic-stream-per-frame", "webtransport-stream-per-frame", "quic-datagram", "rtp"])
 @pytest.mark.parametrize("delay_ms", [5, 90])
 @pytest.mark.parametrize("interval_ms", [12.5, 40])
@@ -68,6 +70,7 @@ def test_without_a_common_stream_nobody_waits_in_the_transport(run_sizes, video_
     assert (frames["buffer_ms"] > 1e-3).sum() == floor(repair_ms / interval_ms)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("arm", ["udp", "rtp:nack=false", "quic-datagram:repair=false"])
 @pytest.mark.parametrize("delay_ms", [5, 90])
 @pytest.mark.parametrize("interval_ms", [12.5, 40])

@@ -32,6 +32,7 @@ def test_frames_over_gilbert_elliott_are_lost_with_its_mean_and_in_geometric_bur
         assert longer == pytest.approx(expected, abs=4 * sqrt(expected * (1 - expected) / len(bursts)))
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("retries", [1, 2, 3])
 @pytest.mark.parametrize("loss", [0.1, 0.35])
 def test_with_n_retries_p_to_the_power_of_n_plus_1_of_the_frames_stay_lost(run_sizes, video_of, loss, retries):

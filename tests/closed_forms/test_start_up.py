@@ -35,6 +35,7 @@ def network(rtt):
     return {"down": path, "up": path}
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("rtt", [0.01, 0.07, 0.31])  # nothing connects at the instant of a capture
 @pytest.mark.parametrize("arm", list(ROUND_TRIPS))
 def test_the_first_frame_is_shown_after_the_handshake_and_half_a_round_trip(run_sizes, video_of, arm, rtt):
@@ -85,6 +86,7 @@ FIRST_DATAGRAM = 1200  # of the caller, padded to what every path carries (RFC 9
 CERTIFICATES = {0: 0, 1000: 0, 2500: 0, 3300: 1, 8000: 1, 12_000: 1}  # bytes of the chain -> further round trips
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("arm", ["quic-stream", "quic-datagram", "webtransport-datagram"])
 @pytest.mark.parametrize(("size", "further"), CERTIFICATES.items())
 def test_certificates_beyond_three_times_the_first_datagram_cost_a_round_trip(run_sizes, video_of, arm, size, further):
@@ -104,6 +106,7 @@ def test_a_resumed_session_needs_no_certificates(run_sizes, video_of):
     assert first_frame(frames) == pytest.approx(0.155, abs=1e-6)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("rtt", [0.05, 0.31])
 @pytest.mark.parametrize("arm", [arm for arm in ROUND_TRIPS if "quic" in arm or "webtransport" in arm])
 def test_a_keyframe_larger_than_the_first_window_costs_a_round_trip(run_sizes, video_of, arm, rtt):

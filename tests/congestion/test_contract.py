@@ -28,8 +28,9 @@ def history(path, seed, rounds):
     for _ in range(rounds):
         numbers = path.send(max(1, min(200, int(path.window * dice.uniform(0.2, 1.2)))))
         path.now += path.rtt * dice.uniform(1, 1.5) + (dice.random() < 0.05) * 5
-        lost = [number for number in numbers if dice.random() < dice.choice([0, 0, 0.02, 0.5])]
-        acked = [number for number in numbers if number not in lost]
+        fates = dice.random(len(numbers)) < dice.choice([0, 0, 0.02, 0.5], len(numbers))
+        lost = [number for number, gone in zip(numbers, fates, strict=True) if gone]
+        acked = [number for number, gone in zip(numbers, fates, strict=True) if not gone]
         marked = int(dice.random() < 0.1)
         if dice.random() < 0.1:
             path.flight.discard(numbers)

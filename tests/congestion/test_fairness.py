@@ -84,7 +84,7 @@ class Bottleneck:
         self._send(now, flow)
 
 
-@pytest.mark.parametrize("name", ["reno", "cubic"])
+@pytest.mark.parametrize("name", [pytest.param("reno", marks=pytest.mark.long), "cubic"])
 def test_two_flows_of_a_kind_share_a_link_that_neither_leaves_idle(name):
     fair, used = [], []
     for start in (1.0, 2.6, 5.0):

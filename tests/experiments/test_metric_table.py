@@ -53,10 +53,26 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def glass(copy: Path, *arguments: str, code: int = 0) -> str:
-    program = "import sys; from glassbench.experiments.cli.main import main; sys.exit(main())"
+COMMANDS = """
+import contextlib, io, json, sys
+from glassbench.experiments.cli import show
+from glassbench.experiments.cli.app import app
+from glassbench.experiments.cli.errors import run_app
+
+show.draw_run = lambda run: []  # other tests are about pictures
+said = []
+for command in json.loads(sys.argv[1]):
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        code = run_app(app, command)
+    said.append((code, out.getvalue()))
+print(json.dumps(said))
+"""
+
+
+def glass(copy: Path, *commands: list[str]) -> list[tuple[int, str]]:
+    """Exit code and output of each of these commands of the copy, one after the other in one process."""
     done = subprocess.run(
-        [sys.executable, "-c", program, *arguments],
+        [sys.executable, "-c", COMMANDS, json.dumps(commands)],
         cwd=copy,
         env={"PYTHONPATH": str(copy / "src"), "PATH": "/usr/bin:/bin", "XDG_CACHE_HOME": str(copy / "cache")},
         capture_output=True,
@@ -64,21 +80,29 @@ def glass(copy: Path, *arguments: str, code: int = 0) -> str:
         timeout=120,
         check=False,
     )
-    assert done.returncode == code, done.stdout + done.stderr
-    return done.stdout
+    assert done.returncode == 0, done.stdout + done.stderr
+    return [(code, out) for code, out in json.loads(done.stdout)]
 
 
 def test_a_metric_is_one_line_and_is_found_in_table_json_report_budget_and_paired_statistics(copy: Path) -> None:
-    content = json.loads(glass(copy, "compare", *SHORT, "--arm", "udp", "--json"))
-    assert content["arms"][0]["answer_ms"] == 42.0
-    folder = Path(content["results"])
-    assert "answer" in glass(copy, "report", str(folder))
+    folder = "results/lte-driving-seed20"
+    (copy / "budgets.toml").write_text(BUDGET)
+    (_, compared), (_, reported), (broken, checked), (_, paired) = glass(
+        copy,
+        ["compare", *SHORT, "--arm", "udp", "--json"],
+        ["report", folder],
+        ["budget", "check", "budgets.toml", "--json", "--workers", "1"],
+        ["results", "compare", folder, folder],
+    )
+    content = json.loads(compared)
+    assert (content["results"], content["arms"][0]["answer_ms"]) == (folder, 42.0)
+    assert "answer" in reported
     page = (copy / folder / "report.html").read_text()
     assert "answer ms" in page and ">42.0<" in page
-    (copy / "budgets.toml").write_text(BUDGET)
-    (verdict,) = json.loads(glass(copy, "budget", "check", "budgets.toml", "--json", code=1))["verdicts"]
+    (verdict,) = json.loads(checked)["verdicts"]
+    assert broken == 1
     assert "answer 42.0 ms breaks max 41ms" in verdict["sentence"]
-    assert "answer, ms" in glass(copy, "results", "compare", str(folder), str(folder))
+    assert "answer, ms" in paired
 
 
 def test_the_agreement_of_worlds_holds_every_metric_that_has_a_tolerance() -> None:

@@ -86,13 +86,13 @@ def test_equal_scenarios_give_equal_bytes_in_any_process_and_another_seed_does_n
     make_scenario: MakeScenario, tmp_path: Path
 ) -> None:
     video = {"source": "bikes", "bitrate": "1500kbit/s", "keyframe_interval": 30, "deadline": "600ms"}
-    scenario = make_scenario(video=video, duration="500ms")
-    folders = []
-    for name, seed, workers in (("one", 3, 1), ("two", 3, 2), ("other", 4, 1)):
-        file = tmp_path / f"{name}.toml"
-        file.write_text(to_toml({**scenario.dump(), "seed": seed}))
-        folders.append(run_in_a_process(file, tmp_path / name, workers=workers, hash_seed=str(seed * workers)))
-    one, two, other = folders
+    arms = ["rtp", "srt", "quic-datagram"]
+    scenario = make_scenario(arms=arms, video=video, duration="500ms")
+    file = tmp_path / "scenario.toml"
+    file.write_text(to_toml(scenario.dump()))
+    two = run_in_a_process(file, tmp_path / "two", workers=2, hash_seed="6")
+    one = run(scenario, results=tmp_path / "one", workers=1).path
+    other = run(make_scenario(arms=arms, video=video, duration="500ms", seed=4), results=tmp_path, workers=1).path
     for table in ("ledger.parquet", "links.parquet"):
         assert (one / table).read_bytes() == (two / table).read_bytes()
     assert (one / "summary.parquet").read_bytes() == (two / "summary.parquet").read_bytes()
@@ -150,7 +150,7 @@ def test_a_ratio_to_an_infinite_floor_is_not_given(make_scenario: MakeScenario, 
     assert measured.notes[-1].startswith("the floor, plain udp without loss, does not show 95 % of its frames either")
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.long), 2])
 def test_an_interrupt_keeps_finished_arms_and_what_the_running_ones_measured(
     make_scenario: MakeScenario, tmp_path: Path, workers: int
 ) -> None:

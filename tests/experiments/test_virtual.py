@@ -28,6 +28,7 @@ MakeScenario = Callable[..., Scenario]
 ARMS = [*TRANSPORTS, "quic-stream:stack=stock,control=cubic", "quic-stream:stack=stock,control=reno"]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("timer", ["exact", "1ms"])
 @pytest.mark.parametrize("label", ARMS)
 def test_every_arm_gives_a_ledger_whose_fates_and_stages_add_up(

@@ -131,6 +131,7 @@ def test_a_missing_program_is_said_with_what_to_install() -> None:
     assert said == "there is no no-such-tc here: apt install iproute2" or "refuses network namespaces" in said
 
 
+@pytest.mark.quiet
 @pytest.mark.usefixtures("bucket")
 def test_a_bottleneck_of_the_kernel_limits_the_rate_and_its_counters_are_conserved(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

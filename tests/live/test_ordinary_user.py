@@ -147,7 +147,9 @@ def test_an_arm_whose_part_is_killed_fails_and_the_next_ones_are_measured(
 
 
 @pytest.mark.usefixtures("with_namespaces")
-@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
+@pytest.mark.parametrize(
+    ("sent", "code"), [pytest.param(signal.SIGINT, 130, marks=pytest.mark.quiet), (signal.SIGKILL, -9)]
+)
 def test_ctrl_c_and_kill_of_the_command_leave_no_process(
     user: User, sent: signal.Signals, code: int, wait_for: Callable[..., Any]
 ) -> None:

@@ -22,6 +22,7 @@ def test_a_constant_delay_moves_every_packet_by_itself(delay, packets, drive):
     assert [packet.at for packet in drive(Delay(delay), packets(times))] == [time + delay for time in times]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", DISTRIBUTIONS)
 @pytest.mark.parametrize(("mean", "deviation"), [(0.05, 0.01), (0.1, 0.0), (0.02, 0.004)])
 def test_a_distributed_delay_has_its_mean_and_deviation(name, mean, deviation, packets, drive):

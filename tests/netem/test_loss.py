@@ -34,7 +34,16 @@ def test_iid_loss_has_its_mean_and_no_memory(probability, packets):
     assert (lost[1:] & lost[:-1]).mean() == pytest.approx(probability**2, abs=error)
 
 
-@pytest.mark.parametrize(("mean_loss", "mean_burst"), [(0.01, 1.0), (0.01, 5.0), (0.1, 2.0), (0.3, 20.0), (0.6, 1.5)])
+@pytest.mark.parametrize(
+    ("mean_loss", "mean_burst"),
+    [
+        (0.01, 1.0),
+        (0.01, 5.0),
+        (0.1, 2.0),
+        pytest.param(0.3, 20.0, marks=pytest.mark.long),
+        pytest.param(0.6, 1.5, marks=pytest.mark.long),
+    ],
+)
 def test_gilbert_elliott_is_stationary_and_its_bursts_are_geometric(mean_loss, mean_burst, packets):
     count = 200_000
     element = GilbertElliottLoss(mean_loss, mean_burst, np.random.default_rng(2))

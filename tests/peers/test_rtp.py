@@ -85,6 +85,7 @@ def to_pictures(session):
     return f"{decode} ! filesink location={session.pictures}".split()
 
 
+@pytest.mark.quiet  # it decodes in real time, and every picture must come
 def test_ffmpeg_decodes_every_picture_from_our_session_description(bench, ffmpeg):
     port = bench.free_port()
     session = Session(bench, port)
@@ -99,6 +100,7 @@ def test_ffmpeg_decodes_every_picture_from_our_session_description(bench, ffmpeg
     session.check(peer)
 
 
+@pytest.mark.quiet  # it decodes in real time, and every picture must come
 def test_gstreamer_decodes_every_picture_from_our_session_description(bench, gstreamer):
     port = bench.free_port()
     session = Session(bench, port)

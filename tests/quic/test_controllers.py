@@ -29,6 +29,7 @@ def windows(session, seconds, *, every=0.01, since=MEDIA_AT):
     return story
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("delay", [0.02, 0.1])
 @pytest.mark.parametrize("size", [40_000, 90_000, 400_000])
 @every_controller

@@ -68,6 +68,7 @@ def with_another_ticket(monkeypatch, change):
     monkeypatch.setattr(end, "ticket", another)
 
 
+@pytest.mark.sampled(4)
 @every_arm
 @every_stack
 @pytest.mark.parametrize("size", [600, 1_390, 6_000, 10_000])
@@ -94,6 +95,7 @@ def test_the_sender_may_send_at_once_and_the_events_are_told_once(early, arm):
         assert len(session.of(kind)) == 10
 
 
+@pytest.mark.sampled(2)
 @every_arm
 @every_stack
 def test_a_keyframe_larger_than_the_first_window_arrives_with_the_next_ones(early, arm, options):
@@ -158,6 +160,7 @@ def test_the_limits_remembered_are_those_of_the_listener(early, arm):
     assert {name: getattr(stack, name) for name in names} == remembered
 
 
+@pytest.mark.sampled(2)
 @every_arm
 @every_stack
 def test_early_data_survives_loss_of_every_single_packet_of_the_start(early, drop, arm, options):

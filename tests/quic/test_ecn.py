@@ -129,9 +129,9 @@ def test_under_codel_marks_keep_the_queue_short_and_nothing_is_lost(call, video,
             delay=0.02,
             forward=path,
         )
-        session.run(video(200, 55_000, interval=0.04), until=MEDIA_AT + 8)
+        session.run(video(125, 55_000, interval=0.04), until=MEDIA_AT + 5)
         delivered = sum(len(e.frame.payload) for e in session.received().values() if e.at > MEDIA_AT + 2)
-        return codel, session.sender.transport.stats(), delivered * 8 / 6 / 10e6
+        return codel, session.sender.transport.stats(), delivered * 8 / 3 / 10e6
 
     codel, stats, used = run(ecn=True)
     assert codel.marked > 5

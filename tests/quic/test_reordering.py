@@ -11,14 +11,14 @@ from glassbench.netem.queues.drop_tail import DropTail
 from glassbench.transport.quic.suspects import Suspects
 
 MEDIA_AT = 1002.0
-RATE = 20e6
+RATE = 10e6
 
 
 def backlog(call, video, control, *after, seconds=4):
     options = {"control": control, "queue_bytes": 10**7}
-    path = [FixedRate(RATE, DropTail(limit_bytes=100_000)), Delay(0.02), *after]
+    path = [FixedRate(RATE, DropTail(limit_bytes=50_000)), Delay(0.02), *after]
     session = call("quic-datagram", options=options, delay=0.02, forward=path)
-    return session.run(video(25 * seconds, 120_000, interval=0.04), until=MEDIA_AT + seconds)
+    return session.run(video(25 * seconds, 60_000, interval=0.04), until=MEDIA_AT + seconds)
 
 
 def delivered_share(session, seconds):

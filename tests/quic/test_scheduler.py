@@ -74,10 +74,9 @@ def test_a_late_frame_is_not_sent_at_all(call, video):
     assert session.counts()["FrameDropped"] == 30
 
 
+@pytest.mark.sampled(2)
 @both_timer_modes
-@pytest.mark.parametrize(
-    "arm", ["quic-stream-per-frame", pytest.param("webtransport-stream-per-frame", marks=pytest.mark.long)]
-)
+@pytest.mark.parametrize("arm", ["quic-stream-per-frame", "webtransport-stream-per-frame"])
 def test_the_connection_survives_hundreds_of_resets(call, video, arm, timer_resolution):
     """What was sent into an outage is not acknowledged before its deadline, and given up."""
     tracks = (Track(1, "video", "h264", 2, 0.06), Track(2, "chat", "data", 0))
@@ -102,8 +101,9 @@ def test_more_frames_than_the_peer_allows_streams_wait_or_expire_and_the_connect
     assert set(range(500, 900)) <= session.received().keys()
 
 
-@pytest.mark.parametrize("options", [{}, pytest.param(STOCK_RENO, marks=pytest.mark.long)])
-@pytest.mark.parametrize("arm", ["quic-stream", "quic-stream-per-frame", "quic-datagram"])
+@pytest.mark.sampled(2)
+@pytest.mark.parametrize("options", [{}, STOCK_RENO])
+@pytest.mark.parametrize("arm", ["quic-datagram", "quic-stream", "quic-stream-per-frame"])
 def test_ten_times_the_capacity_for_a_minute_stays_under_the_cap(call, video, arm, options):
     cap = 200_000
     session = call(arm, rate_bps=1e6, options={**options, "queue_bytes": cap}, queue_bytes=50_000)

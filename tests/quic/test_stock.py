@@ -12,6 +12,7 @@ STOCK_CUBIC = {"stack": "stock", "control": "cubic"}
 MEDIA_AT = 1002.0
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("arm", ["quic-stream", "quic-datagram"])
 @pytest.mark.parametrize("delay", [0.02, 0.1])
 @pytest.mark.parametrize("size", [40_000, 90_000, 200_000, 400_000])
@@ -32,6 +33,7 @@ def test_slow_start_doubles_each_round_until_the_frame_has_left(call, video, arm
     assert least - 1 <= took / (2 * delay) <= most + 0.1
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("arm", ["quic-stream", "quic-stream-per-frame", "quic-datagram", "webtransport-datagram"])
 @pytest.mark.parametrize("options", [STOCK_RENO, STOCK_CUBIC])
 def test_what_aioquic_has_not_sent_is_capped(call, video, arm, options):

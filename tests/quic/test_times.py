@@ -39,6 +39,7 @@ def test_bytes_arrive_a_delay_after_they_were_sent(call, video, arm, options):
             assert event.complete_at - sent[n] >= delay
 
 
+@pytest.mark.sampled(2)
 @every_arm
 @both_timer_modes
 def test_pacing_costs_little_where_there_is_capacity(call, video, arm, timer_resolution):
@@ -50,6 +51,7 @@ def test_pacing_costs_little_where_there_is_capacity(call, video, arm, timer_res
         assert delay < 0.0005 + 2 * timer_resolution
 
 
+@pytest.mark.sampled(2)
 @every_arm
 @both_timer_modes
 def test_the_first_keyframe_leaves_within_three_round_trips(call, video, arm, timer_resolution):
@@ -57,6 +59,7 @@ def test_the_first_keyframe_leaves_within_three_round_trips(call, video, arm, ti
     assert session.received()[0].at - MEDIA_AT < 0.04 + 2 * 0.08
 
 
+@pytest.mark.sampled(2)
 @every_arm
 @both_timer_modes
 def test_a_keyframe_request_takes_one_way(call, video, arm, timer_resolution):

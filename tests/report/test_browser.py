@@ -73,7 +73,7 @@ def browser() -> Iterator[object]:
         chromium.close()
 
 
-@pytest.fixture(scope="module", params=["run_page", "dataset_page"])
+@pytest.fixture(scope="module", params=["run_page", pytest.param("dataset_page", marks=pytest.mark.long)])
 def address(request, tmp_path_factory) -> str:
     file = tmp_path_factory.mktemp("page") / "report.html"
     file.write_text(request.getfixturevalue(request.param), encoding="utf-8")

@@ -9,7 +9,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from glassbench.experiments.cli import show
 from glassbench.experiments.cli.app import app
 from glassbench.experiments.cli.errors import run_app
 from glassbench.experiments.engine.plan import grid
@@ -31,9 +30,8 @@ def glass(tmp_path, monkeypatch, capsys) -> Callable[..., tuple[int, str, str]]:
 
 
 @pytest.fixture
-def folder(glass, small_run, monkeypatch) -> Path:
-    """A run to report on, without the time that its PNG pictures take."""
-    monkeypatch.setattr(show, "draw_run", lambda run: [])
+def folder(glass, small_run, no_pictures) -> Path:
+    """A run to report on, without the time that its pictures take."""
     shutil.copytree(small_run.path, "run")
     return Path("run")
 

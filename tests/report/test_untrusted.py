@@ -145,6 +145,7 @@ def test_numbers_and_nesting_that_no_reader_stands_are_refused(tmp_path, text, s
         load(tmp_path)
 
 
+@pytest.mark.usefixtures("no_pictures")
 @pytest.mark.parametrize("name", ["stats", "impairments", "notes"])
 def test_records_of_another_type_are_left_out(one_run, tmp_path, name):
     for file in one_run.path.iterdir():
@@ -165,6 +166,7 @@ def test_a_dataset_without_cells_is_refused_in_a_sentence(many_runs, tmp_path):
         report_of(load(tmp_path))
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_records_of_a_dataset_that_are_no_json_are_left_out(many_runs, tmp_path, take_apart):
     for file in many_runs.path.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())

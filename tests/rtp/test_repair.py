@@ -46,6 +46,7 @@ def offer_small_frames(session, count, interval, *, deadline=None):
         session.offer(Frame(1, 0, index, at, index == 0, 0, 1, expires_at, b"\x00\x00\x00\x01\x41" + b"\x55" * 200))
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("max_retries", [1, 2, 3])
 @pytest.mark.parametrize(("loss", "nack_loss"), [(0.1, 0.0), (0.3, 0.0), (0.5, 0.0), (0.3, 0.3)])
 def test_the_residual_loss_is_that_of_arq(make_session, max_retries, loss, nack_loss):

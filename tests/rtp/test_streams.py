@@ -41,7 +41,8 @@ def make_frame(sequence, size=3000, track=1):
     captured_at = round((1002.0 + sequence / 30) * 1e6) / 1e6
     keyframe = sequence % 10 == 0
     head = b"\x00\x00\x00\x01" + (b"\x65" if keyframe else b"\x41")
-    body = b"\x9a" + bytes((i * 7 + sequence) % 255 + 1 for i in range(size))
+    pattern = bytes((i * 7 + sequence) % 255 + 1 for i in range(255))
+    body = b"\x9a" + (pattern * (size // 255 + 1))[:size]
     return Frame(track, sequence // 10, sequence, captured_at, keyframe, 0, 1, None, head + body)
 
 

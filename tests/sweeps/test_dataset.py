@@ -30,6 +30,7 @@ MakeScenario = Callable[..., Scenario]
 MakePlan = Callable[..., Plan]
 ReadFolder = Callable[[Path], dict[str, bytes]]
 Complete = Callable[..., Path]
+Begin = Callable[..., None]
 
 here = Path("results")
 
@@ -61,14 +62,29 @@ def complete(made_once: Callable[..., Path], make_plan: MakePlan) -> Complete:
     return folder_of
 
 
+@pytest.fixture
+def begin(made_once: Callable[..., Path], make_plan: MakePlan) -> Begin:
+    """Make `results` a dataset of these seeds whose first cells ran, as `begun` does; each of them runs once for all
+    tests."""
+
+    def begin_with(cells: int, *seeds: int) -> None:
+        def fill(folder: Path) -> None:
+            with pytest.raises(Interrupted):
+                run_plan(make_plan(seeds=list(seeds)), folder, run_cells=Counting(cells))
+
+        shutil.copytree(made_once(f"{cells} cells of {seeds}", fill), here)
+
+    return begin_with
+
+
 def begun(plan: Plan, cells: int) -> None:
     with pytest.raises(Interrupted, match=f"{cells} of {len(plan.cells)} cells are kept in results"):
         run_plan(plan, here, run_cells=Counting(cells))
 
 
-def test_a_dataset_has_a_row_per_cell_and_the_frames_of_each(make_plan: MakePlan) -> None:
+def test_a_dataset_has_a_row_per_cell_and_the_frames_of_each(make_plan: MakePlan, complete: Complete) -> None:
     plan = make_plan()
-    data = run_plan(plan, here, workers=1)
+    data = load(complete(3, 4))
     assert data.summary["cell"].tolist() == list(range(12))
     assert data.summary["arm"].tolist() == [cell.arm for cell in plan.cells]
     assert data.summary["seed"].tolist() == [cell.scenario.seed for cell in plan.cells]
@@ -88,12 +104,12 @@ def test_a_dataset_has_a_row_per_cell_and_the_frames_of_each(make_plan: MakePlan
         assert np.median(latencies) * 1e3 == pytest.approx(row["g2g_p50_ms"], rel=0.2)
     assert json.loads(data.scenario(5)) == plan.cells[5].scenario.dump()
     assert len(data.counters()) == 12
-    files = {path.name for path in here.iterdir()}
+    files = {path.name for path in complete(3, 4).iterdir()}
     assert files == {"manifest.json", "summary.parquet", "ledger.parquet", "links.parquet"}
 
 
-def test_the_ratio_to_the_floor_is_that_of_the_same_point_and_seed(make_plan: MakePlan) -> None:
-    data = run_plan(make_plan(), here, workers=1)
+def test_the_ratio_to_the_floor_is_that_of_the_same_point_and_seed(make_plan: MakePlan, complete: Complete) -> None:
+    data = load(complete(3, 4))
     floors = {
         (row["axis.network.delay"], row["seed"]): row["g2g_p95_ms"] for row in data.where(arm=FLOOR).to_dict("records")
     }
@@ -101,16 +117,18 @@ def test_the_ratio_to_the_floor_is_that_of_the_same_point_and_seed(make_plan: Ma
     for row in data.summary.to_dict("records"):
         floor = floors[row["axis.network.delay"], row["seed"]]
         assert row["floor_ratio"] == pytest.approx(row["g2g_p95_ms"] / floor, abs=1e-6)
-    assert run_plan(make_plan(floor=False), Path("other"), workers=1).summary["floor_ratio"].isna().all()
+    assert run_plan(make_plan(seeds=[3], floor=False), Path("other"), workers=1).summary["floor_ratio"].isna().all()
 
 
-def test_without_frames_only_the_numbers_are_kept_and_they_are_the_same(make_plan: MakePlan) -> None:
-    with_frames = run_plan(make_plan(), here, workers=1)
+def test_without_frames_only_the_numbers_are_kept_and_they_are_the_same(
+    make_plan: MakePlan, complete: Complete
+) -> None:
+    with_frames = load(complete(3))
     begun_without = Counting(3)
     with pytest.raises(Interrupted):
-        run_plan(make_plan(frames=False), Path("other"), run_cells=begun_without)
+        run_plan(make_plan(seeds=[3], frames=False), Path("other"), run_cells=begun_without)
     assert {path.name for path in Path("other/cells").glob("*/*")} == {"arm.json"}
-    without = run_plan(make_plan(frames=False), Path("other"), workers=1)
+    without = run_plan(make_plan(seeds=[3], frames=False), Path("other"), workers=1)
     pd.testing.assert_frame_equal(without.summary, with_frames.summary)
     with pytest.raises(ResultsError, match="other keeps no frames of its cells, only their summaries"):
         without.ledger()
@@ -128,13 +146,14 @@ def test_numbers_of_an_axis_stay_numbers_and_arms_that_cannot_are_in_it(make_pla
 def test_the_bytes_do_not_depend_on_the_process_the_workers_or_a_break(
     make_plan: MakePlan, complete: Complete, read_folder: ReadFolder
 ) -> None:
-    run_plan(make_plan(), Path("three"), workers=3)
-    begun(make_plan(), 5)
+    plan = make_plan(seeds=[3])
+    run_plan(plan, Path("two"), workers=2)
+    begun(plan, 4)
     rest = Counting()
-    run_plan(make_plan(), here, run_cells=rest)
-    assert rest.ran == list(range(5, 12))
-    wanted = read_folder(complete(3, 4))
-    assert read_folder(Path("three")) == wanted
+    run_plan(plan, here, run_cells=rest)
+    assert rest.ran == [4, 5]
+    wanted = read_folder(complete(3))
+    assert read_folder(Path("two")) == wanted
     assert read_folder(here) == wanted
 
 
@@ -155,27 +174,29 @@ def test_what_killed_processes_leave_behind_does_not_disturb(
     here.mkdir()
     (here / "manifest.json.77.part").write_text("{")  # killed before it had a manifest
     (here / ".lock").touch()
-    begun(make_plan(), 4)
+    plan = make_plan(seeds=[3])
+    begun(plan, 4)
     (here / "ledger.parquet.77.part").write_text("half")
     (here / "cells/000001/arm.json.78.part").write_text("half")
-    (here / "cells/000007").mkdir()
+    (here / "cells/000005").mkdir()
     (here / ".lock").touch()
     rest = Counting()
-    run_plan(make_plan(), here, run_cells=rest)
-    assert rest.ran == list(range(4, 12))
+    run_plan(plan, here, run_cells=rest)
+    assert rest.ran == [4, 5]
     (here / "cells/000003").mkdir(parents=True)  # killed before it had cleaned up
     (here / "cells/000003/arm.json").write_text("{}")
-    run_plan(make_plan(), here, run_cells=rest)
-    assert read_folder(here) == read_folder(complete(3, 4))
+    run_plan(plan, here, run_cells=rest)
+    assert rest.ran == [4, 5]
+    assert read_folder(here) == read_folder(complete(3))
 
 
 @pytest.mark.parametrize("file", ["arm.json", "ledger.parquet", "links.parquet"])
 @pytest.mark.parametrize("damage", ["empty", "half", "gone", "text"])
 def test_a_cell_with_a_damaged_file_is_run_again(
-    make_plan: MakePlan, complete: Complete, read_folder: ReadFolder, file: str, damage: str
+    make_plan: MakePlan, begin: Begin, complete: Complete, read_folder: ReadFolder, file: str, damage: str
 ) -> None:
     plan = make_plan(seeds=[3])
-    begun(plan, 4)
+    begin(4, 3)
     path = here / "cells/000002" / file
     if damage == "gone":
         path.unlink()
@@ -189,10 +210,10 @@ def test_a_cell_with_a_damaged_file_is_run_again(
 
 
 def test_a_table_damaged_inside_is_one_sentence_and_the_next_attempt_runs_that_cell(
-    make_plan: MakePlan, complete: Complete, read_folder: ReadFolder
+    make_plan: MakePlan, begin: Begin, complete: Complete, read_folder: ReadFolder
 ) -> None:
     plan = make_plan(seeds=[3])
-    begun(plan, 4)
+    begin(4, 3)
     path = here / "cells/000001/ledger.parquet"
     content = bytearray(path.read_bytes())
     content[4:600] = b"\xff" * 596
@@ -205,7 +226,7 @@ def test_a_table_damaged_inside_is_one_sentence_and_the_next_attempt_runs_that_c
     assert read_folder(here) == read_folder(complete(3))
 
 
-def test_a_folder_of_something_else_is_refused(make_plan: MakePlan, make_scenario: MakeScenario) -> None:
+def test_a_folder_of_something_else_is_refused(make_plan: MakePlan, make_scenario: MakeScenario, begin: Begin) -> None:
     def refused(plan: Plan, path: Path) -> str:
         nothing = Counting()
         with pytest.raises(ResultsError) as error:
@@ -222,7 +243,7 @@ def test_a_folder_of_something_else_is_refused(make_plan: MakePlan, make_scenari
     assert refused(make_plan(), Path("full")).endswith("full: it exists and is not a folder of results")
     Path("file").touch()
     assert refused(make_plan(), Path("file")).endswith("a file of that name is in the way")
-    begun(make_plan(), 2)
+    begin(2, 3, 4)
     assert "holds other cells than this plan asks for (12 of plan 'tiny')" in refused(make_plan(seeds=[3, 5]), here)
     manifest = json.loads((here / "manifest.json").read_text())
     (here / "manifest.json").write_text(json.dumps({**manifest, "versions": {**manifest["versions"], "source": "0"}}))
@@ -257,26 +278,28 @@ def test_another_content_of_a_trace_is_refused(make_plan: MakePlan, make_scenari
     assert rest.ran == [2, 3, 4, 5]
 
 
-def test_two_processes_never_write_one_dataset(make_plan: MakePlan) -> None:
-    begun(make_plan(), 2)
+def test_two_processes_never_write_one_dataset(make_plan: MakePlan, begin: Begin) -> None:
+    plan = make_plan(seeds=[3])
+    begin(4, 3)
     lock = os.open(here / ".lock", os.O_RDWR | os.O_CREAT)
     fcntl.flock(lock, fcntl.LOCK_EX)
     with pytest.raises(ResultsError, match="results is being written by another process"):
-        run_plan(make_plan(), here, workers=1)
+        run_plan(plan, here, workers=1)
     os.close(lock)
-    run_plan(make_plan(), here, workers=1)
+    run_plan(plan, here, workers=1)
 
 
-def test_a_dataset_of_a_stranger_leads_nowhere_else(make_plan: MakePlan) -> None:
-    begun(make_plan(), 2)
+def test_a_dataset_of_a_stranger_leads_nowhere_else(make_plan: MakePlan, begin: Begin) -> None:
+    plan = make_plan(seeds=[3])
+    begin(4, 3)
     Path("mine").mkdir()
     (here / "cells/000005").symlink_to(Path("mine").resolve())
     with pytest.raises(ResultsError, match="cells/000005 is a link to elsewhere; nothing is written there"):
-        run_plan(make_plan(), here, workers=1)
+        run_plan(plan, here, workers=1)
     (here / "cells/000005").unlink()
     (here / ".lock").symlink_to(Path("mine/lock").resolve())
     with pytest.raises(ResultsError, match="cannot write results to"):
-        run_plan(make_plan(), here, workers=1)
+        run_plan(plan, here, workers=1)
     assert list(Path("mine").iterdir()) == []
 
 
@@ -297,6 +320,7 @@ def test_a_lock_that_was_taken_on_a_removed_file_is_none(make_plan: MakePlan, mo
 def test_a_full_disk_is_one_sentence_and_keeps_cells(
     make_plan: MakePlan, complete: Complete, read_folder: ReadFolder, monkeypatch: pytest.MonkeyPatch, file: str
 ) -> None:
+    plan = make_plan(seeds=[3])
     real, writes = Path.replace, iter(range(100))
 
     def replace(self: Path, target: Path) -> Path:
@@ -307,12 +331,12 @@ def test_a_full_disk_is_one_sentence_and_keeps_cells(
     with monkeypatch.context() as full:
         full.setattr(Path, "replace", replace)
         with pytest.raises(ResultsError, match="No space left on device"):
-            run_plan(make_plan(), here, workers=1)
-    kept = 12 if file == "summary.parquet" else 4
+            run_plan(plan, here, workers=1)
+    kept = 6 if file == "summary.parquet" else 4
     rest = Counting()
-    run_plan(make_plan(), here, run_cells=rest)
-    assert rest.ran == list(range(kept, 12))
-    assert read_folder(here) == read_folder(complete(3, 4))
+    run_plan(plan, here, run_cells=rest)
+    assert rest.ran == list(range(kept, 6))
+    assert read_folder(here) == read_folder(complete(3))
 
 
 def test_a_cell_whose_process_died_is_run_once_more_and_then_failed(make_plan: MakePlan) -> None:
@@ -327,8 +351,8 @@ def test_a_cell_whose_process_died_is_run_once_more_and_then_failed(make_plan: M
                 plan_run._on_this_machine(1)([job], finished, advance)
         return True
 
-    data = run_plan(make_plan(), here, run_cells=deadly)
-    assert attempts[-2:] == ["3", "5"] and len(attempts) == 14
+    data = run_plan(make_plan(seeds=[3]), here, run_cells=deadly)
+    assert attempts[-2:] == ["3", "5"] and len(attempts) == 8
     assert data.where(outcome="failed")["cell"].tolist() == [3]
     assert data.summary["reason"][3] == "its worker process ended with code -9"
     assert data.latencies([3])[0].size == 0
@@ -337,9 +361,9 @@ def test_a_cell_whose_process_died_is_run_once_more_and_then_failed(make_plan: M
 def test_a_summary_in_pieces_is_the_same_table(
     make_plan: MakePlan, complete: Complete, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = load(complete(3, 4))
-    monkeypatch.setattr(dataset_folder, "_SUMMARY_ROWS", 5)
-    pieces = run_plan(make_plan(), Path("pieces"), workers=1)
+    whole = load(complete(3))
+    monkeypatch.setattr(dataset_folder, "_SUMMARY_ROWS", 2)
+    pieces = run_plan(make_plan(seeds=[3]), Path("pieces"), workers=1)
     assert pq.ParquetFile("pieces/summary.parquet").num_row_groups == 3
     pd.testing.assert_frame_equal(pieces.summary, whole.summary)
 

@@ -33,6 +33,7 @@ def test_the_same_seed_gives_the_same_trace(name: str) -> None:
     assert (content(generate(name, seed=8, duration=20.0)) != content(one)) == (name in RANDOM)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", RANDOM)
 @pytest.mark.parametrize("seed", range(5))
 def test_a_longer_trace_starts_the_same(name: str, seed: int) -> None:

@@ -94,10 +94,12 @@ class TimerInThePast(Around):
 
 
 class WakesUpAllTheTime(Around):
-    now = 1000.0
+    """From half a minute on, when all other demands are over."""
+
+    now = 1030.0
 
     def handle_timer(self, *, now):
-        self.now = now
+        self.now = max(self.now, now)
         self.inner.handle_timer(now=now)
 
     def get_timer(self):
@@ -302,6 +304,10 @@ def test_a_planted_fault_is_rejected_by_the_name_of_the_demand(fault):
 
 def test_without_a_fault_the_same_transport_is_accepted():
     check_transport(faulty(sender=Around, receiver=Around))
+
+
+def test_a_demand_alone_can_be_looked_at():
+    check_transport(faulty(sender=ForgetsOne), demands=["media", "connects"])
 
 
 def test_the_docstring_lists_every_demand_in_its_order():

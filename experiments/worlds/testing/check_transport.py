@@ -70,9 +70,10 @@ def check_transport(transport: TransportEntry | str, *, demands: Collection[str]
     It takes some seconds, most of them for `time-moves-on` and `hostile-bytes`.
     """
     entry, options = _entry(transport)
+    subjects = {mode: Subject(entry, options, resolution) for mode, resolution in TIMER_RESOLUTIONS.items()}
     for name in demands:
-        for mode, timer_resolution in TIMER_RESOLUTIONS.items():
-            _meet(name, mode, Subject(entry, options, timer_resolution))
+        for mode, subject in subjects.items():
+            _meet(name, mode, subject)
 
 
 def _entry(transport: TransportEntry | str) -> tuple[TransportEntry, dict[str, object]]:

@@ -66,7 +66,7 @@ def reads_no_clock(subject: Subject) -> None:
 
 
 def delivers(subject: Subject) -> None:
-    session = _over_a_clean_path(subject)
+    session = subject.over_a_clean_path
     missing = session.offered.keys() - session.received().keys()
     demand(not missing, f"frames {sorted(missing)} do not arrive over a path without loss")
     demand(not session.receiver.of(FrameLost), f"over a path without loss {session.receiver.of(FrameLost)[:1]} is told")
@@ -74,7 +74,7 @@ def delivers(subject: Subject) -> None:
 
 
 def events(subject: Subject) -> None:
-    session = _over_a_clean_path(subject)
+    session = subject.over_a_clean_path
     for end in session.ends:
         instants = [event.at for event in end.events]
         demand(instants == sorted(instants), "events are not in the order of their instants")
@@ -103,7 +103,7 @@ def reproducible(subject: Subject) -> None:
 
 
 def datagram_size(subject: Subject) -> None:
-    session = _over_a_clean_path(subject)
+    session = subject.over_a_clean_path
     largest = max(map(len, session.sender.sent + session.receiver.sent), default=0)
     demand(largest <= _LARGEST, f"a datagram has {largest} bytes, max_datagram_bytes is {_LARGEST}")
 
@@ -153,12 +153,6 @@ def _counters(end: RecordedEnd) -> dict[str, int]:
     stats = end.transport.stats()
     demand({type(value) for value in stats.values()} <= {int}, f"counters are whole numbers, found {dict(stats)}")
     return {name: value for name, value in stats.items() if not name.startswith("max_")}
-
-
-def _over_a_clean_path(subject: Subject) -> RecordedSession:
-    session = subject.session()
-    session.offer_chat()
-    return session.run(until=session.offer_video() + SETTLE)
 
 
 def _over_a_lossy_link(subject: Subject) -> RecordedSession:

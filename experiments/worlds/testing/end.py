@@ -1,5 +1,6 @@
 """One end for tests: a transport in the simulator, with planned calls, and all that it did written down."""
 
+from bisect import insort
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -25,8 +26,7 @@ class RecordedEnd:
 
     def at(self, instant: float, call: Callable[[float], None]) -> None:
         """Plan a call, before the simulation gets there."""
-        self._plan.append((instant, call))
-        self._plan.sort(key=lambda entry: entry[0])
+        insort(self._plan, (instant, call), key=lambda entry: entry[0])
 
     def of(self, kind: type[EventType]) -> list[EventType]:
         """Its events of one kind."""

@@ -1,6 +1,7 @@
 """A sender and a receiver of one transport, with a path each way, and media to send."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 
 from glassbench.experiments.worlds.testing.end import RecordedEnd
 from glassbench.netem.element import Element
@@ -104,9 +105,13 @@ class RecordedSession:
 
 def access_unit(size: int, *, keyframe: bool, salt: int) -> bytes:
     """A valid-looking H.264 access unit: start code, NAL unit header, filler without start codes."""
-    pattern = bytes((value * (2 * salt + 3)) % 255 + 1 for value in range(255))
     head = b"\x00\x00\x00\x01" + (b"\x65" if keyframe else b"\x41")
-    return head + (pattern * (size // 255 + 1))[: size - len(head)]
+    return head + (_pattern(salt) * (size // 255 + 1))[: size - len(head)]
+
+
+@cache
+def _pattern(salt: int) -> bytes:
+    return bytes((value * (2 * salt + 3)) % 255 + 1 for value in range(255))
 
 
 def _frame(track: Track, sequence: int, captured_at: float, payload: bytes, *, group: int, keyframe: bool) -> Frame:

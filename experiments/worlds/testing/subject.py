@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from glassbench.experiments.worlds.testing.session import RecordedSession
 from glassbench.netem.element import Element
@@ -34,6 +35,13 @@ class Subject:
             forward=forward,
             backward=backward,
         )
+
+    @cached_property
+    def over_a_clean_path(self) -> RecordedSession:
+        """Both tracks over a path without loss, at its end. Several demands look at it, so it runs once."""
+        session = self.session()
+        session.offer_chat()
+        return session.run(until=session.offer_video() + SETTLE)
 
 
 def demand(condition: bool, reason: str) -> None:
