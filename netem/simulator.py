@@ -119,9 +119,9 @@ class Simulator:
         """
         for address in (source, destination):
             if address not in self._by_address:
-                known = ", ".join(str(node.address) for node in self._nodes)
+                addresses = ", ".join(str(node.address) for node in self._nodes)
                 raise ValueError(
-                    f"route {source} to {destination}: no node has the address {address}, there are: {known}"
+                    f"route {source} to {destination}: no node has the address {address}, there are: {addresses}"
                 )
         node = self._by_address[source]
         if destination in node.routes:

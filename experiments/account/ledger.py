@@ -84,8 +84,8 @@ def join(
     halves = {(record.track, record.sequence): record for record in received}
     rows = []
     for own in sorted(captured, key=lambda record: record.track):  # stable
-        other = halves.pop((own.track, own.sequence), None) or ReceivedRecord(own.track, own.sequence)
-        rows.append(_row(flow, own, other, media_start, knows))
+        receiver_half = halves.pop((own.track, own.sequence), None) or ReceivedRecord(own.track, own.sequence)
+        rows.append(_row(flow, own, receiver_half, media_start, knows))
     if halves:
         track, sequence = next(iter(halves))
         raise LedgerError(f"frame {sequence} of track {track} was received but never captured")
@@ -98,9 +98,9 @@ def join(
 
 
 def stages(ledger: pd.DataFrame) -> pd.DataFrame:
-    """Each stage of each frame in ms (`wait_ms` ... `decode_ms`), NaN where the frame did not get to, or where it is
-    not known; `inside_ms`, the rest of a displayed frame of which a stage is not known, else 0; and `g2g_ms` from
-    capture to display, infinite if it was never shown."""
+    """Each stage of each frame in ms (`wait_ms` ... `decode_ms`), NaN where the frame did not get there or the stage is
+    not known; and `g2g_ms` from capture to display, infinite if it was never shown. If a stage of a displayed frame is
+    not known, `inside_ms` is the rest of its time; otherwise it is 0."""
     columns = {f"{name}_ms": stage_ms for name, stage_ms in _stages(ledger).items()}
     displayed_at = ledger["displayed_at"].to_numpy()
     g2g = (np.where(np.isnan(displayed_at), np.inf, displayed_at) - ledger["captured_at"].to_numpy()) * 1e3

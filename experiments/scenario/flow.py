@@ -104,8 +104,8 @@ def _near(flows: Sequence[tuple[int, FlowSpec]]) -> dict[str, bool]:
     near = {SENDER: True, RECEIVER: False}
     waiting = list(flows)
     while waiting:
-        known = [each for each in waiting if {each[1].source_host, each[1].destination_host} & near.keys()]
-        index, flow = (known or waiting)[0]
+        placeable = [each for each in waiting if {each[1].source_host, each[1].destination_host} & near.keys()]
+        index, flow = (placeable or waiting)[0]
         waiting.remove((index, flow))
         source, destination = flow.source_host, flow.destination_host
         if source not in near:

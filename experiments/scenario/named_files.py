@@ -85,13 +85,13 @@ def _trace(text: str, columns: str | None) -> NamedFile | None:
     path = None if text in GENERATORS else find(Path(text))
     if path is None:
         return None
-    other = sibling(path)
+    opposite = sibling(path)
 
     def digest() -> str:
         pair = load_pair(path, columns=columns)
         return _short(pair.down.content() + pair.up.content())
 
-    return NamedFile((path,) if other is None else (path, other), digest)
+    return NamedFile((path,) if opposite is None else (path, opposite), digest)
 
 
 def _source(text: str, columns: str | None) -> NamedFile | None:

@@ -28,10 +28,10 @@ class Spec(BaseModel):
     @classmethod
     def refuse_unknown(cls, names: Iterable[object]) -> None:
         """Raise the error about the first of these names that is no field."""
-        known = [field.alias or name for name, field in cls.model_fields.items()]
+        fields = [field.alias or name for name, field in cls.model_fields.items()]
         for name in names:
-            if name not in known:
-                raise invalid(unknown("field", name, known), str(name))
+            if name not in fields:
+                raise invalid(unknown("field", name, fields), str(name))
 
     def dump(self) -> dict[str, Any]:
         """The value as it would stand in a file: texts with units, tables and lists. `model_validate` rebuilds it."""

@@ -14,14 +14,14 @@ from glassbench.experiments.worlds.hosts.shared_socket import WINDOW, SharedSock
 _FIRST = round(MEDIA_START / WINDOW)
 
 
-def link_bytes(own: SharedSocket, other: ReportedCounts, ended_at: float) -> list[LinkReport]:
-    """A row per direction and WINDOW from the first capture on; `other` is what the receiver counted.
+def link_bytes(own: SharedSocket, counted: ReportedCounts, ended_at: float) -> list[LinkReport]:
+    """A row per direction and WINDOW from the first capture on; `counted` is what the receiver counted.
 
     Capacity, backlog, drops and numbers of packets are not known.
     """
     ways: dict[Direction, tuple[Mapping[int, int], Mapping[int, int]]] = {
-        "down": (own.sent_bytes, other.received_bytes),
-        "up": (other.sent_bytes, own.received_bytes),
+        "down": (own.sent_bytes, counted.received_bytes),
+        "up": (counted.sent_bytes, own.received_bytes),
     }
     numbers = range(_FIRST, max(_FIRST, int(ended_at / WINDOW)) + 1)
     return [
