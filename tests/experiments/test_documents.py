@@ -1,4 +1,4 @@
-"""What docs/scenarios.md and results/README.md say is what the code does."""
+"""What docs/scenarios.md, docs/traces.md and results/README.md say is what the code does."""
 
 import re
 from dataclasses import fields
@@ -22,10 +22,14 @@ from glassbench.experiments.scenario.network_spec import NetworkSpec
 from glassbench.experiments.scenario.queue_spec import QUEUES
 from glassbench.experiments.scenario.schema import Spec
 from glassbench.experiments.scenario.units import DURATION, FRACTION, RATE, SIZE
+from glassbench.netem.traces import FORMATS
+from glassbench.transport.codecs import CODECS
+from glassbench.transport.congestion import CONTROLLERS
 from glassbench.transport.registry import TRANSPORTS
 
 ROOT = Path(__file__).parents[2]
 SCENARIOS = (ROOT / "docs" / "scenarios.md").read_text(encoding="utf-8")
+TRACES = (ROOT / "docs" / "traces.md").read_text(encoding="utf-8")
 RESULTS = (ROOT / "results" / "README.md").read_text(encoding="utf-8")
 
 NETWORK = {"rate": "5Mbit/s"}
@@ -133,6 +137,28 @@ def test_the_document_has_every_option_of_every_transport() -> None:
 @pytest.mark.parametrize("heading", [*ELEMENTS, *QUEUES])
 def test_the_document_has_an_example_of_every_element_and_queue(heading: str) -> None:
     assert re.search(rf'^`{{ \w+ = "{heading}"', section(SCENARIOS, heading), re.MULTILINE)
+
+
+def accepted(heading: str, field: str) -> list[str]:
+    """What is named in the last cell of a field."""
+    return next(named(row[-1]) for row in table(section(SCENARIOS, heading)) if field in row[-4])
+
+
+@pytest.mark.parametrize("name", CODECS)
+def test_the_document_has_every_codec_and_its_costs(name: str) -> None:
+    assert name in accepted("Video", "`codec`")
+    assert set(CODECS[name].encode_costs) <= set(accepted("Video", "`encode_cost`"))
+    assert name in accepted("Video", "`decode_cost`")
+
+
+@pytest.mark.parametrize("name", CONTROLLERS)
+def test_the_document_has_every_congestion_controller(name: str) -> None:
+    assert name in accepted("Arms", "`control`")
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_the_document_has_every_format_of_traces(name: str) -> None:
+    assert [name] in [named(row[0]) for row in table(section(TRACES, "Traces"))]
 
 
 def test_the_document_has_every_unit() -> None:
