@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Twice:
+class Rerun:
     """One process, no clock, no sockets, two runs of each arm."""
 
-    name: ClassVar[str] = "twice"
-    words: ClassVar[str] = "virtual time, twice"
+    name: ClassVar[str] = "rerun"
+    words: ClassVar[str] = "virtual time, run twice"
     exact: ClassVar[bool] = True
     parallel: ClassVar[bool] = True
     has_floor: ClassVar[bool] = True
