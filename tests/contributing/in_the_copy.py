@@ -10,10 +10,8 @@ from typing import Any
 import pytest
 
 import glassbench
-from glassbench.experiments.cli.app import app
-from glassbench.experiments.cli.errors import run_app
 
-# The command is imported ahead of pytest, which would like to rewrite its modules.
+# Glassbench is imported ahead of pytest, which would like to rewrite it, since it has a plugin.
 PYTEST = ["-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
 
 
@@ -34,6 +32,9 @@ class Outcomes:
 
 def glass(arguments: list[str]) -> tuple[int, str]:
     """The exit code of a command, and what it printed."""
+    from glassbench.experiments.cli.app import app
+    from glassbench.experiments.cli.errors import run_app
+
     with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(out):
         code = run_app(app, arguments)
     return code, out.getvalue()
