@@ -255,6 +255,12 @@ def test_nothing_else_in_the_copy_has_changed(done: Path) -> None:
     assert changed == {file for step in STEPS.values() for file in step.promised} - {DIGESTS}
 
 
+def test_what_is_written_has_the_form_of_the_project(done: Path) -> None:
+    files = {file for step in STEPS.values() for file in step.promised if file.endswith(".py")}
+    for check in (["format", "--check"], ["check"]):
+        python(done, "-m", "ruff", *check, "--no-cache", *sorted(files))
+
+
 @each_step
 def test_what_a_step_adds_passes_its_tests_and_serves_users(name: str, done: Path) -> None:
     step, ran = STEPS[name], json.loads((done / "ran.json").read_text())
