@@ -8,6 +8,8 @@ import av
 import numpy as np
 import pytest
 
+from glassbench.experiments.scenario.shipped import SCENARIOS
+
 Glass = Callable[..., Any]
 
 SHORT = ("compare", "--source", "lognormal", "--arm", "udp", "--duration", "200ms", "--workers", "1")
@@ -182,8 +184,7 @@ def test_a_bad_scenario_file(glass: Glass, old: str, new: str, sentence: str) ->
         (["run"], "Missing argument 'scenario'"),
         (
             ["run", "nowhere"],
-            "nowhere is neither a scenario file nor a shipped scenario (default, loss, fixed, "
-            "shallow-queue, jitter, outage, steps)",
+            f"nowhere is neither a scenario file nor a shipped scenario ({', '.join(SCENARIOS)})",
         ),
         (["run", "."], "cannot read scenario .: Is a directory"),
         (["list"], "Missing argument 'kind'"),
