@@ -1,5 +1,6 @@
 """Checks of the catalog as a table in a terminal, as GitHub-flavoured markdown, and as JSON."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -30,17 +31,21 @@ def check_table(checks: Checks) -> Table:
     return table
 
 
-def markdown(checks: Checks) -> str:
-    """A table per experiment, with the verdicts as words."""
-    lines = []
-    for name, group in checks.items():
-        lines += [f"### {name}", "", "| claim | compared by | source | expected | measured | verdict |"]
-        lines += ["|---|---|---|---|---|---|"]
-        for check in group:
-            claim = check.claim if not check.note else f"{check.claim} ({check.note})"
-            cells = (claim, check.kind, check.source, check.expected, check.measured, verdict(check))
-            lines.append(f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |")
-        lines.append("")
+def markdown(checks: Checks, written: str = "") -> str:
+    """A table per experiment, with the verdicts as words; those that are `written` for other experiments stay."""
+    from glassbench.experiments.catalog import EXPERIMENTS
+
+    parts = re.split(r"^### (\S+)\n", written, flags=re.MULTILINE)[1:]
+    tables = dict(zip(parts[::2], parts[1::2], strict=True)) | {name: _table(group) for name, group in checks.items()}
+    return "\n".join(f"### {name}\n\n{tables[name].strip()}\n" for name in EXPERIMENTS if name in tables)
+
+
+def _table(group: "Sequence[Check]") -> str:
+    lines = ["| claim | compared by | source | expected | measured | verdict |", "|---|---|---|---|---|---|"]
+    for check in group:
+        claim = check.claim if not check.note else f"{check.claim} ({check.note})"
+        cells = (claim, check.kind, check.source, check.expected, check.measured, verdict(check))
+        lines.append(f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |")
     return "\n".join(lines)
 
 

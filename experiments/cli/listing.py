@@ -75,8 +75,8 @@ _NOTES = {
         "For example: glass compare --arm rtp --arm srt:latency_ms=200",
     ),
     Kind.TRACES: (
-        "Any mahimahi, CSV or sabre file is a trace too: glass compare --trace FILE",
-        "Rates and outages of them: glass trace list",
+        "A file of your own is a trace too: glass compare --trace FILE",
+        "Rates and outages of these, and the formats of files: glass trace list",
     ),
     Kind.SOURCES: (
         "Any video file is a source too: glass compare --source FILE",

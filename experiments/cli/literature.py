@@ -11,30 +11,40 @@ from glassbench.experiments.cli.options import AsJson, Results, Workers, command
 from glassbench.experiments.cli.output import write_file
 from glassbench.experiments.cli.progress import progress_bars
 from glassbench.experiments.cli.whole_table import wide_console
+from glassbench.experiments.scenario.schema import unknown
 
 
 def literature(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="Names of glass experiment list (default: all).")
+    ] = None,
     *,
     results: Results = Path("results"),
     workers: Workers = None,
     markdown_file: Annotated[
-        Path | None, typer.Option("--markdown", metavar="FILE", help="Write the table there, as markdown, too.")
+        Path | None,
+        typer.Option(
+            "--markdown", metavar="FILE", help="Write the tables there, too; those of other experiments stay."
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Check the catalog against closed forms and published figures.
 
-    Runs all experiments (several minutes) and prints a row per check: claim,
-    source, expected, measured, verdict. A check that does not hold is a finding,
+    Runs the experiments (all of them take several minutes) and prints a row per
+    check: claim, source, expected, measured, verdict. A check that does not hold is a finding,
     not an error: docs/literature.md explains each.
     """
     from glassbench.experiments.catalog import EXPERIMENTS
     from glassbench.experiments.catalog.carry_out import carry_out
 
+    for name in names or ():
+        if name not in EXPERIMENTS:
+            raise ValueError(unknown("experiment", name, EXPERIMENTS))
     checks = {}
-    for name, experiment in EXPERIMENTS.items():
+    for name in names or EXPERIMENTS:
         with progress_bars(quiet=as_json) as progress:
-            outcome = carry_out(experiment, results, workers=workers, progress=progress, command=command_line())
+            outcome = carry_out(EXPERIMENTS[name], results, workers=workers, progress=progress, command=command_line())
         checks[name] = outcome.checks
     if as_json:
         typer.echo(json.dumps({name: [check_object(check) for check in group] for name, group in checks.items()}))
@@ -42,7 +52,10 @@ def literature(
         wide_console().print(check_table(checks))
     total = sum(len(group) for group in checks.values())
     failed = sum(not check.holds for group in checks.values() for check in group)
-    written = None if markdown_file is None else write_file(markdown_file, markdown(checks).encode())
+    written = None
+    if markdown_file is not None:
+        before = markdown_file.read_text("utf-8", errors="replace") if markdown_file.is_file() else ""
+        written = write_file(markdown_file, markdown(checks, before).encode())
     if not as_json:
         typer.echo(f"{total - failed} of {total} checks hold; docs/literature.md explains the others.")
         if written is not None:

@@ -37,7 +37,7 @@ Arms = Annotated[
     list[str] | None,
     typer.Option(
         metavar="NAME[:OPTION=VALUE,...]",
-        help="A transport: see glass list transports. Repeat it for more (default: all of them).",
+        help="A transport: see glass list transports. Repeat it for more (default: those of glass run default).",
     ),
 ]
 Duration = Annotated[str | None, typer.Option(metavar="TIME", help="Length of the media, such as 20s or 1min.")]

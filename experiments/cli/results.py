@@ -53,8 +53,8 @@ def list_results(results: Folder = Path("results"), as_json: AsJson = False) -> 
     if fits(table, console):
         console.print(table)
     else:  # an entry in two lines, however narrow the terminal
-        for folder, *about in zip(*(column.cells for column in table.columns), strict=True):
-            typer.echo(f"{folder}\n  {', '.join(map(str, about))}")
+        for folder, name, cells, *about in zip(*(column.cells for column in table.columns), strict=True):
+            typer.echo(f"{folder}\n  {name}, {cells} cells, {', '.join(map(str, about))}")
     for entry in entries:
         if entry.damage:
             typer.echo(f"note: {entry.damage}")

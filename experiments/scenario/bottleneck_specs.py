@@ -9,7 +9,7 @@ from pydantic import model_validator
 
 from glassbench.experiments.scenario.element_spec import Capacity, Direction, ElementSpec, RandomSpec, Surroundings
 from glassbench.experiments.scenario.named_files import TRACE
-from glassbench.experiments.scenario.queue_spec import DropTailSpec, QueueSpec
+from glassbench.experiments.scenario.queue_spec import AnyQueue, DropTailSpec
 from glassbench.experiments.scenario.schema import Rate, checked, invalid
 from glassbench.netem.element import Element
 from glassbench.netem.elements.fixed_rate import FixedRate
@@ -28,7 +28,7 @@ class RateSpec(ElementSpec):
 
     element: Literal["rate"] = "rate"
     rate: Rate
-    queue: QueueSpec = DEFAULT_QUEUE
+    queue: AnyQueue = DEFAULT_QUEUE
 
     def build(self, around: Surroundings, rng: np.random.Generator) -> list[Element]:
         return [FixedRate(self.rate, self.queue.build())]
@@ -57,7 +57,7 @@ class TraceSpec(RandomSpec):
     element: Literal["trace"] = "trace"
     trace: Annotated[TraceName, TRACE]
     columns: str | None = None
-    queue: QueueSpec = DEFAULT_QUEUE
+    queue: AnyQueue = DEFAULT_QUEUE
     delay: bool = True
     loss: bool = True
 

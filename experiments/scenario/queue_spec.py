@@ -10,7 +10,17 @@ from glassbench.netem.queues.drop_tail import DropTail
 from glassbench.netem.queues.queue import Queue
 
 
-class DropTailSpec(Spec):
+class QueueSpec(Spec):
+    """One queue discipline; `QUEUES` is the whole list."""
+
+    discipline: str
+
+    def build(self) -> Queue:
+        """A new queue of netem."""
+        raise NotImplementedError
+
+
+class DropTailSpec(QueueSpec):
     """First in, first out; what does not fit in `bytes` or `packets` is dropped. At least one limit is needed."""
 
     discipline: Literal["drop-tail"] = "drop-tail"
@@ -27,7 +37,7 @@ class DropTailSpec(Spec):
         return DropTail(limit_bytes=None if self.bytes is None else int(self.bytes), limit_packets=self.packets)
 
 
-class CoDelSpec(Spec):
+class CoDelSpec(QueueSpec):
     """Drops by the time that packets have waited (RFC 8289). What exceeds `bytes` is dropped at the tail."""
 
     discipline: Literal["codel"] = "codel"
@@ -40,16 +50,16 @@ class CoDelSpec(Spec):
         return CoDel(limit_bytes=int(self.bytes), target=self.target, interval=self.interval, ecn=self.ecn)
 
 
-QUEUES: dict[str, type[Spec]] = {"drop-tail": DropTailSpec, "codel": CoDelSpec}
+QUEUES: dict[str, type[QueueSpec]] = {
+    "drop-tail": DropTailSpec,
+    "codel": CoDelSpec,
+}
 
 
 def _from_text(value: Any) -> Any:
     return {"bytes": value} if isinstance(value, str) else value
 
 
-QueueSpec = Annotated[
-    DropTailSpec | CoDelSpec,
-    chosen_by("discipline", QUEUES, default="drop-tail"),
-    BeforeValidator(_from_text),
-    dumped,
+AnyQueue = Annotated[
+    QueueSpec, chosen_by("discipline", QUEUES, default="drop-tail"), BeforeValidator(_from_text), dumped
 ]

@@ -8,7 +8,7 @@ from glassbench.experiments.scenario.bottleneck_specs import TraceName, check_tr
 from glassbench.experiments.scenario.element_spec import DIRECTIONS, ElementSpec, RandomSpec
 from glassbench.experiments.scenario.elements import ELEMENTS, AnyElement
 from glassbench.experiments.scenario.named_files import TRACE_OF_THE_SHORT_FORM
-from glassbench.experiments.scenario.queue_spec import QueueSpec
+from glassbench.experiments.scenario.queue_spec import AnyQueue
 from glassbench.experiments.scenario.schema import Duration, Fraction, PositiveDuration, Rate, Spec, invalid
 from glassbench.netem.traces import Trace, TraceError
 
@@ -31,7 +31,7 @@ class SegmentSpec(Spec):
     trace: Annotated[TraceName, TRACE_OF_THE_SHORT_FORM] | None = None
     trace_columns: str | None = None
     rate: Rate | None = None
-    queue: QueueSpec | None = None
+    queue: AnyQueue | None = None
     delay: Duration | None = None
     jitter: PositiveDuration | None = None
     loss: Fraction | None = None

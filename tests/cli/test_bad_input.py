@@ -8,6 +8,8 @@ import av
 import numpy as np
 import pytest
 
+from glassbench.experiments.scenario.shipped import SCENARIOS
+
 Glass = Callable[..., Any]
 
 SHORT = ("compare", "--source", "lognormal", "--arm", "udp", "--duration", "200ms", "--workers", "1")
@@ -131,7 +133,7 @@ def test_a_truncated_video_and_odd_sizes_are_used_as_far_as_they_go_and_said(gla
         (["--arm", "srt:latency_ms=-1"], "arms[1]: transport srt: latency_ms must be 0 to 65535, got -1"),
         (
             ["--arm", "quic-stream:control=bbr"],
-            "arms[1]: transport quic-stream: control must be realtime, reno or cubic",
+            "arms[1]: transport quic-stream: control must be realtime, reno",
         ),
         (["--duration", "10"], "duration: no unit in '10'; a duration takes us, ms, s, min"),
         (["--duration", "2h"], "duration: unknown unit 'h' in '2h'; a duration takes us, ms, s, min"),
@@ -182,8 +184,7 @@ def test_a_bad_scenario_file(glass: Glass, old: str, new: str, sentence: str) ->
         (["run"], "Missing argument 'scenario'"),
         (
             ["run", "nowhere"],
-            "nowhere is neither a scenario file nor a shipped scenario (default, loss, fixed, "
-            "shallow-queue, jitter, outage, steps)",
+            f"nowhere is neither a scenario file nor a shipped scenario ({', '.join(SCENARIOS)})",
         ),
         (["run", "."], "cannot read scenario .: Is a directory"),
         (["list"], "Missing argument 'kind'"),

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,21 @@ def test_the_literature_table_counts_what_holds_and_is_written_as_markdown(glass
     assert "### tiny-v1" in written
     assert "| a&#124;claim (it is made up) | sign | nobody, 1900 | below 0 | above 0 | DOES NOT HOLD |" in written
     assert len(json.loads(glass("literature", "--json").out)["tiny-v1"]) == 2
+
+
+def test_the_tables_of_other_experiments_stay_and_those_of_none_go(
+    glass: Glass, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = replace(TINY, name="other-v1")
+    monkeypatch.setattr(catalog, "EXPERIMENTS", {"other-v1": other, "tiny-v1": TINY})
+    Path("table.md").write_text("### gone-v1\n\nof old\n\n### other-v1\n\nkept\n\n### tiny-v1\n\nof yesterday\n")
+    assert glass("literature", "tiny-v1", "--workers", "1", "--markdown", "table.md").code == 0
+    written = Path("table.md").read_text()
+    assert written.startswith("### other-v1\n\nkept\n\n### tiny-v1\n\n| claim |")
+    assert "of old" not in written and "of yesterday" not in written
+    assert glass("literature", "--workers", "1", "--markdown", "table.md").code == 0
+    assert "kept" not in Path("table.md").read_text()
+    assert "unknown experiment 'tinny-v1' (did you mean 'tiny-v1'?)" in glass("literature", "tinny-v1").err
 
 
 def test_an_unknown_experiment_is_one_sentence(glass: Glass) -> None:

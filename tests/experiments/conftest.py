@@ -1,5 +1,7 @@
 """What the tests of whole arms share: a short scenario with everything in it, over every transport."""
 
+import re
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,15 @@ from glassbench.sender.encode_cache import EncodeCache
 from glassbench.transport.registry import TRANSPORTS
 
 MakeScenario = Callable[..., Scenario]
+DOCUMENT = Path(__file__).parents[2] / "docs" / "scenarios.md"
+EXAMPLE = re.compile(r'^`(\{ (?:element|discipline) = "(.+?)".*\})`$', re.MULTILINE)
+
+
+@pytest.fixture(scope="session")
+def examples() -> dict[str, dict[str, Any]]:
+    """One of each element and queue, by its name: the examples of docs/scenarios.md."""
+    shown = EXAMPLE.findall(DOCUMENT.read_text(encoding="utf-8"))
+    return {name: tomllib.loads(f"example = {table}")["example"] for table, name in shown}
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""What docs/scenarios.md and results/README.md say is what the code does."""
+"""What docs/scenarios.md, docs/traces.md and results/README.md say is what the code does."""
 
 import re
 from dataclasses import fields
@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import pytest
+from pydantic_core import PydanticUndefined
 
 from glassbench.experiments.account.arm_result import LEDGER_TYPES, LINK_TYPES
 from glassbench.experiments.account.ledger import FATES, STAGES
+from glassbench.experiments.account.metric_table import METRICS
 from glassbench.experiments.cli.show_run import json_object
 from glassbench.experiments.engine.runner import run
 from glassbench.experiments.results.dataset import load
@@ -21,10 +23,15 @@ from glassbench.experiments.scenario.network_spec import NetworkSpec
 from glassbench.experiments.scenario.queue_spec import QUEUES
 from glassbench.experiments.scenario.schema import Spec
 from glassbench.experiments.scenario.units import DURATION, FRACTION, RATE, SIZE
+from glassbench.netem.traces import FORMATS
+from glassbench.transport import registry
+from glassbench.transport.codecs import CODECS
+from glassbench.transport.congestion import CONTROLLERS
 from glassbench.transport.registry import TRANSPORTS
 
 ROOT = Path(__file__).parents[2]
 SCENARIOS = (ROOT / "docs" / "scenarios.md").read_text(encoding="utf-8")
+TRACES = (ROOT / "docs" / "traces.md").read_text(encoding="utf-8")
 RESULTS = (ROOT / "results" / "README.md").read_text(encoding="utf-8")
 
 NETWORK = {"rate": "5Mbit/s"}
@@ -36,7 +43,7 @@ MODELS: dict[str, type[Spec]] = {
     **ELEMENTS,
     **QUEUES,
 }
-# The least that each model accepts; what it dumps beyond that are its defaults.
+# The least that is accepted; what is dumped beyond that are defaults. Elements and queues have examples.
 LEAST: dict[str, dict[str, Any]] = {
     "Top level": {
         "name": "x",
@@ -46,20 +53,6 @@ LEAST: dict[str, dict[str, Any]] = {
         "network": NETWORK,
     },
     "Video": {"source": "lognormal"},
-    "trace": {"trace": "steps"},
-    "rate": {"rate": "1Mbit/s"},
-    "size-limit": {"largest": "1300B"},
-    "policer": {"rate": "1Mbit/s", "burst": "10kB"},
-    "delay": {"delay": "1ms"},
-    "random-delay": {"mean": "1ms", "deviation": "1ms"},
-    "jitter": {"mean": "1ms"},
-    "reordering": {"probability": "1%", "lateness": "1ms"},
-    "duplication": {"probability": "1%"},
-    "random-loss": {"probability": "1%"},
-    "gilbert-elliott": {"mean_loss": "1%", "mean_burst": 2},
-    "loss-episodes": {"mean_loss": "1%", "mean_duration": "1ms"},
-    "outage": {"windows": [{"start": "1s", "duration": "1s"}]},
-    "drop-tail": {"bytes": "10kB"},
 }
 
 
@@ -104,13 +97,14 @@ def test_the_sentence_quoted_in_the_document_is_the_real_one() -> None:
 
 
 @pytest.mark.parametrize("heading", list(MODELS))
-def test_the_document_has_every_field_with_its_default(heading: str) -> None:
+def test_the_document_has_every_field_with_its_default(heading: str, examples: dict[str, dict[str, Any]]) -> None:
     model = MODELS[heading]
     documented = {named(name)[0]: default for name, _, default, _ in table(section(SCENARIOS, heading))}
     of_all = {"name"} if issubclass(model, RandomSpec) else set()  # described once, for all elements
     fields = {name: field for name, field in model.model_fields.items() if name not in of_all}
     assert list(documented) == list(fields)
-    least = LEAST.get(heading, {})
+    example = LEAST.get(heading) or examples.get(heading, {})
+    least = {name: value for name, value in example.items() if fields[name].default in (None, PydanticUndefined)}
     given = model.model_validate(least).dump()
     for name, field in fields.items():
         if field.is_required():
@@ -122,24 +116,55 @@ def test_the_document_has_every_field_with_its_default(heading: str) -> None:
             assert documented[name] == "-" and field.default is None, name
 
 
-def test_the_document_has_every_option_of_every_transport() -> None:
-    documented = set()
-    for transports, option, kind, default, _ in table(section(SCENARIOS, "Arms")):
-        for pattern in named(transports):
-            matching = [name for name in TRANSPORTS if re.fullmatch(pattern.replace("*", ".*"), name)]
-            assert matching, pattern
-            documented |= {(name, *named(option), kind, *named(default)) for name in matching}
+OPTIONS = table(section(SCENARIOS, "Arms"))
+
+
+def matches(pattern: str, transport: str) -> bool:
+    return re.fullmatch(pattern.replace("*", ".*"), transport) is not None
+
+
+@pytest.mark.parametrize("name", TRANSPORTS)
+def test_the_document_has_every_option_of_a_transport(name: str) -> None:
+    rows = [row for row in OPTIONS if any(matches(pattern, name) for pattern in named(row[0]))]
+    documented = {(*named(option), kind, *named(default)) for _, option, kind, default, _ in rows}
     kinds = {float: "number", int: "integer", bool: "boolean", str: "text"}
+    options = registry.get(name).options
     real = set()
-    for entry in TRANSPORTS.values():
-        hints = get_type_hints(entry.options)
-        for field in fields(entry.options):
-            hint = hints[field.name]
-            kind = kinds[type(get_args(hint)[0]) if get_origin(hint) is Literal else hint]
-            real.add((entry.name, field.name, kind, option_text(field.default)))
-            if get_origin(hint) is Literal:
-                assert all(f"`{choice}`" in SCENARIOS for choice in get_args(hint))
+    for field in fields(options):
+        hint = get_type_hints(options)[field.name]
+        choices = get_args(hint) if get_origin(hint) is Literal else ()
+        kind = kinds[type(choices[0]) if choices else hint]
+        real.add((field.name, kind, option_text(field.default)))
+        assert all(f"`{choice}`" in SCENARIOS for choice in choices)
     assert documented == real
+
+
+def test_every_row_of_options_is_of_a_transport() -> None:
+    for row in OPTIONS:
+        for pattern in named(row[0]):
+            assert any(matches(pattern, name) for name in TRANSPORTS), pattern
+
+
+def accepted(heading: str, field: str) -> list[str]:
+    """What is named in the last cell of a field."""
+    return next(named(row[-1]) for row in table(section(SCENARIOS, heading)) if field in row[-4])
+
+
+@pytest.mark.parametrize("name", CODECS)
+def test_the_document_has_every_codec_and_its_costs(name: str) -> None:
+    assert name in accepted("Video", "`codec`")
+    assert set(CODECS[name].encode_costs) <= set(accepted("Video", "`encode_cost`"))
+    assert name in accepted("Video", "`decode_cost`")
+
+
+@pytest.mark.parametrize("name", CONTROLLERS)
+def test_the_document_has_every_congestion_controller(name: str) -> None:
+    assert name in accepted("Arms", "`control`")
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_the_document_has_every_format_of_traces(name: str) -> None:
+    assert [name] in [named(row[0]) for row in table(section(TRACES, "Traces"))]
 
 
 def test_the_document_has_every_unit() -> None:
@@ -157,6 +182,13 @@ def test_the_document_marks_what_the_floor_does_without() -> None:
 def test_the_schema_of_results_has_every_column_in_order(heading: str, types: dict[str, str]) -> None:
     documented = [name for row in table(section(RESULTS, heading)) for name in named(row[0])]
     assert documented == list(types)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_the_schema_of_results_has_every_metric(name: str) -> None:
+    assert METRICS[name].column in [
+        column for row in table(section(RESULTS, "summary.parquet")) for column in named(row[0])
+    ]
 
 
 def test_the_schema_of_results_has_every_stage_fate_and_number(tmp_path: Path) -> None:

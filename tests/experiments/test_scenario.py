@@ -1,7 +1,9 @@
 """Scenario files: what is read is given back, and what is wrong is one sentence with file, line, field and choice."""
 
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,13 +14,17 @@ from glassbench.experiments.scenario.delay_specs import DelaySpec
 from glassbench.experiments.scenario.element_spec import Surroundings
 from glassbench.experiments.scenario.elements import ELEMENTS
 from glassbench.experiments.scenario.loss_specs import LossEpisodesSpec
+from glassbench.experiments.scenario.queue_spec import QUEUES
 from glassbench.experiments.scenario.session_spec import MAX_DURATION
 from glassbench.experiments.scenario.shipped import SCENARIOS
 from glassbench.experiments.scenario.toml_text import to_toml
 from glassbench.experiments.worlds.links import open_links
+from glassbench.netem.element import Element
 from glassbench.netem.path import Path as NetworkPath
 from glassbench.netem.simulator import START_AT
 from glassbench.testing import check_element
+
+Examples = dict[str, dict[str, Any]]
 
 GOOD = """\
 name = "test"
@@ -85,35 +91,27 @@ def test_shipped_scenarios_are_valid_and_are_given_back_equal(name: str) -> None
     assert hash(build(scenario.dump())) == hash(scenario)
 
 
-ONE_OF_EACH = [
-    {"element": "trace", "trace": "steps", "queue": "100kB", "loss": False},
-    {"element": "rate", "rate": "5Mbit/s", "queue": {"discipline": "drop-tail", "packets": 50}},
-    {"element": "policer", "rate": "3Mbit/s", "burst": "20kB"},
-    {"element": "size-limit", "largest": "1300B", "start": "2s"},
-    {"element": "delay", "delay": "0s"},
-    {"element": "random-delay", "mean": "5ms", "deviation": "1ms", "distribution": "pareto", "reorder": True},
-    {"element": "jitter", "mean": "2ms"},
-    {"element": "reordering", "probability": "1%", "lateness": "4ms", "extent": 3},
-    {"element": "duplication", "probability": "0.1%"},
-    {"element": "random-loss", "probability": "2%"},
-    {"element": "gilbert-elliott", "mean_loss": "2%", "mean_burst": 4.0},
-    {"element": "loss-episodes", "mean_loss": "2%", "mean_duration": "30ms"},
-    {"element": "outage", "windows": [{"start": "1s", "duration": "200ms"}], "period": "10s"},
-]
-
-
-def test_every_element_is_given_back_equal() -> None:
-    assert [table["element"] for table in ONE_OF_EACH] == list(ELEMENTS)
-    scenario = build({**_plain(), "network": {"down": ONE_OF_EACH, "up": list(reversed(ONE_OF_EACH))}})
+def test_every_element_is_given_back_equal(examples: Examples) -> None:
+    one_of_each = [*(examples[kind] for kind in ELEMENTS), {"element": "delay", "delay": "0s"}]
+    scenario = build({**_plain(), "network": {"down": one_of_each, "up": list(reversed(one_of_each))}})
     assert parse(to_toml(scenario.dump()), "dump") == scenario
 
 
-@pytest.mark.parametrize("table", ONE_OF_EACH, ids=lambda table: table["element"])
-def test_what_an_element_builds_keeps_the_contract(table: dict[str, object]) -> None:
-    spec = ELEMENTS[str(table["element"])].model_validate(table)
-    around = Surroundings("down", START_AT, START_AT, trace_seed=1, trace_duration=10.0)
-    keeps_order = spec.kind != "reordering" and not table.get("reorder")
-    check_element(lambda rng: NetworkPath(spec.build(around, rng)), keeps_order=keeps_order)
+@pytest.mark.parametrize("kind", ELEMENTS)
+def test_what_an_element_builds_keeps_the_contract(kind: str, examples: Examples) -> None:
+    keeps_order = kind != "reordering" and not examples[kind].get("reorder")
+    check_element(lambda rng: NetworkPath(_built(examples[kind], rng)), keeps_order=keeps_order)
+
+
+@pytest.mark.parametrize("discipline", QUEUES)
+def test_a_bottleneck_keeps_the_contract_with_every_queue(discipline: str, examples: Examples) -> None:
+    table = {"element": "rate", "rate": "2Mbit/s", "queue": examples[discipline]}
+    check_element(lambda rng: NetworkPath(_built(table, rng)))
+
+
+def _built(table: dict[str, Any], rng: np.random.Generator) -> list[Element]:
+    spec = ELEMENTS[table["element"]].model_validate(table)
+    return spec.build(Surroundings("down", START_AT, START_AT, trace_seed=1, trace_duration=10.0), rng)
 
 
 @settings(max_examples=40, deadline=None)
@@ -122,12 +120,15 @@ def test_what_an_element_builds_keeps_the_contract(table: dict[str, object]) -> 
     duration=st.integers(1, 10**9).map(lambda us: us / 1e6),
     loss=st.floats(0, 0.99),
     latency=st.integers(1, 5000),
-    elements=st.lists(st.sampled_from(ONE_OF_EACH), max_size=4),
+    kinds=st.lists(st.sampled_from(list(ELEMENTS)), max_size=4),
 )
 def test_what_is_dumped_is_rebuilt_equal(
-    seed: int, duration: float, loss: float, latency: int, elements: list[dict[str, object]]
+    seed: int, duration: float, loss: float, latency: int, kinds: list[str], examples: Examples
 ) -> None:
-    down = [*elements, {"element": "random-loss", "probability": f"{loss:.17f}".rstrip("0") + "%"}]
+    down = [
+        *(examples[kind] for kind in kinds),
+        {"element": "random-loss", "probability": f"{loss:.17f}".rstrip("0") + "%"},
+    ]
     content = {
         **_plain(),
         "seed": seed,

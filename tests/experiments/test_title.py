@@ -75,23 +75,7 @@ def test_every_plan_of_the_catalog_has_a_title() -> None:
             assert "lognormal" in (line := title(*(cell.scenario for cell in plan.cells))) or "bikes" in line
 
 
-def test_every_element_is_named() -> None:
-    fields: dict[str, dict[str, Any]] = {
-        "trace": {"trace": "steps"},
-        "rate": {"rate": "1Mbit/s"},
-        "policer": {"rate": "1Mbit/s", "burst": "10kB"},
-        "size-limit": {"largest": "1400B"},
-        "delay": {"delay": "1ms"},
-        "random-delay": {"mean": "5ms", "deviation": "1ms"},
-        "jitter": {"mean": "5ms"},
-        "reordering": {"probability": "1%", "lateness": "2ms"},
-        "duplication": {"probability": "1%"},
-        "random-loss": {"probability": "1%"},
-        "gilbert-elliott": {"mean_loss": "1%", "mean_burst": 4.0},
-        "loss-episodes": {"mean_loss": "1%", "mean_duration": "20ms"},
-        "outage": {"windows": [{"start": "0s", "duration": "1s"}]},
-    }
-    without = title(scenario({}))
-    for kind in ELEMENTS:
-        elements = path({"element": kind, **fields[kind]})
-        assert title(scenario({"down": elements, "up": elements})) != without, kind
+@pytest.mark.parametrize("kind", ELEMENTS)
+def test_every_element_is_named(kind: str, examples: dict[str, dict[str, Any]]) -> None:
+    elements = path(examples[kind])
+    assert title(scenario({"down": elements, "up": elements})) != title(scenario({}))

@@ -9,6 +9,24 @@ from glassbench.netem.traces import Series, Trace
 
 WriteFile = Callable[[str, str | bytes], Path]
 
+# A file of each format; a new one needs a line here.
+FILES = {
+    "mahimahi": "0\n3\n3\n17\n1000\n",
+    "csv": "# comment\ntime_s,rate_mbps,delay_ms,loss_percent\n0,1.5,20,0\n0.5,0,30,1.5\n2,,,\n",
+    "sabre": '[\n {"duration_ms": 500, "bandwidth_kbps": 1285, "latency_ms": 100},\n'
+    ' {"duration_ms": 1, "bandwidth_kbps": 0.5, "latency_ms": 0}\n]\n',
+    "two-column": "# c\n0.0\t1.4\n0.5 2.8\n1 0\n",
+    "mm-link": "# base timestamp: 1\n2 # 1504\n3 + 80\n3 - 80 1\n9 # 1200\n",
+    "netem-trace": '{"RepeatedBwPatternConfig": {"pattern": [{"StaticBwConfig": {"bw": "12Mbps", "duration": "1s"}},'
+    ' {"TraceBw": {"pattern": [["1ms", ["3kbps"]]]}}], "count": 2},\n "StaticDelay": {"delay": {"nanos": 5}},'
+    ' "StaticLossConfig": {"loss": [0.1, 0.2]}}\n',
+}
+
+
+@pytest.fixture(scope="session")
+def files() -> dict[str, str]:
+    return FILES
+
 
 @pytest.fixture
 def write(tmp_path: Path) -> WriteFile:

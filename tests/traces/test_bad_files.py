@@ -1,13 +1,14 @@
 """Bad input: one clear sentence that names the file, the line, what was found and what is accepted."""
 
 import os
+import re
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from glassbench.netem.traces import TraceError, load, load_pair, open_trace
+from glassbench.netem.traces import FORMATS, TraceError, load, load_pair, open_trace
 from glassbench.netem.traces.files import MAX_FILE_BYTES
 
 WriteFile = Callable[[str, str | bytes], Path]
@@ -124,15 +125,26 @@ BAD = {
 
 @pytest.mark.parametrize(("content", "message"), BAD.values(), ids=BAD.keys())
 def test_a_bad_file_is_refused_in_one_sentence(write: WriteFile, content: str | bytes, message: str) -> None:
-    path = write("bad.trace", content)
+    assert message in refused(write("bad.trace", content))
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_nonsense_behind_a_good_file_is_refused_with_a_line(
+    write: WriteFile, files: dict[str, str], format: str
+) -> None:
+    assert re.search(r", line \d+: found ", refused(write("bad.trace", files[format] + "nonsense here\n")))
+
+
+def refused(path: Path) -> str:
+    """The sentence by which a file is refused."""
     with pytest.raises(TraceError) as caught:
         load(path)
     text = str(caught.value)
-    assert message in text
     assert text.startswith(str(path))
     assert "accepted" in text or ", but " in text
     assert "\n" not in text and len(text) < 600
     assert text.isascii() and text.isprintable()
+    return text
 
 
 def test_a_directory_a_missing_file_a_device_and_a_name_that_cannot_be(tmp_path: Path) -> None:

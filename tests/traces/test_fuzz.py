@@ -12,18 +12,6 @@ from glassbench.netem.schedule import RateSchedule
 from glassbench.netem.traces import FORMATS, Trace, TraceError
 from glassbench.netem.traces.detect import parse
 
-SEEDS = {
-    "two-column": b"# c\n0.0\t1.4\n0.5 2.8\n1 0\n",
-    "mm-link": b"# base timestamp: 1\n2 # 1504\n3 + 80\n3 - 80 1\n9 # 1200\n",
-    "netem-trace": b'{"RepeatedBwPatternConfig": {"pattern": [{"StaticBwConfig": {"bw": "12Mbps", "duration": "1s"}},'
-    b' {"TraceBw": {"pattern": [["1ms", ["3kbps"]]]}}], "count": 2},\n "StaticDelay": {"delay": {"nanos": 5}},'
-    b' "StaticLossConfig": {"loss": [0.1, 0.2]}}',
-    "mahimahi": b"0\n3\n3\n17\n1000\n",
-    "csv": b"# comment\ntime_s,rate_mbps,delay_ms,loss_percent\n0,1.5,20,0\n0.5,0,30,1.5\n2,,,\n",
-    "sabre": b'[\n {"duration_ms": 500, "bandwidth_kbps": 1285, "latency_ms": 100},\n'
-    b' {"duration_ms": 1, "bandwidth_kbps": 0.5, "latency_ms": 0}\n]\n',
-}
-
 
 def written(format: str, trace: Trace) -> bytes:
     writer = FORMATS[format].writer
@@ -69,11 +57,11 @@ def test_text_of_the_characters_that_traces_are_made_of(text: str) -> None:
     check(text.encode())
 
 
-@pytest.mark.parametrize("name", SEEDS)
+@pytest.mark.parametrize("name", FORMATS)
 @settings(max_examples=150, deadline=None)
 @given(data=st.data())
-def test_mutations_of_good_files(name: str, data: st.DataObject) -> None:
-    content = bytearray(SEEDS[name])
+def test_mutations_of_good_files(name: str, data: st.DataObject, files: dict[str, str]) -> None:
+    content = bytearray(files[name].encode())
     for _ in range(data.draw(st.integers(1, 4))):
         start = data.draw(st.integers(0, len(content)))
         end = data.draw(st.integers(start, min(start + 6, len(content))))

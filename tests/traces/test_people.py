@@ -10,21 +10,11 @@ from hypothesis import strategies as st
 
 from glassbench.experiments.scenario import ScenarioError, build
 from glassbench.netem.schedule import OpportunitySchedule, RateSchedule
-from glassbench.netem.traces import Series, Trace, TraceError, load, load_pair
+from glassbench.netem.traces import FORMATS, Series, Trace, TraceError, load, load_pair
 from glassbench.netem.traces.columns import Column, parse_columns
 from glassbench.netem.traces.columns import parse as parse_log
 
 WriteFile = Callable[[str, str | bytes], Path]
-
-FILES = {
-    "mahimahi": "1\n3\n3\n10\n",
-    "csv": "time_s,rate_mbps\n0,1\n0.5,2\n",
-    "sabre": '[{"duration_ms": 10,\n"bandwidth_kbps": 5, "latency_ms": 1}]\n',
-    "two-column": "0.0\t1.4\n0.5\t2.8\n1.0\t0\n",
-    "mm-link": "1 # 1504\n2 + 80\n5 # 1504\n",
-    "netem-trace": '{"StaticBwConfig":\n{"bw": "5Mbps"}}\n',
-}
-
 
 COMMA = {"time": Column("Zeit", "s"), "rate": Column("Rate", "Mbit/s")}
 
@@ -39,11 +29,13 @@ def series(steps: Series | None) -> tuple[list[float], list[float]]:
     return steps.times.tolist(), steps.values.tolist()
 
 
-@pytest.mark.parametrize("format", FILES)
-def test_a_byte_order_mark_comments_empty_lines_and_line_ends_say_nothing(write: WriteFile, format: str) -> None:
-    plain = load(write("plain", FILES[format]))
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_byte_order_mark_comments_empty_lines_and_line_ends_say_nothing(
+    write: WriteFile, files: dict[str, str], format: str
+) -> None:
+    plain = load(write("plain", files[format]))
     assert plain.format == format
-    lines = FILES[format].splitlines()
+    lines = files[format].splitlines()
     commented = "\r\n".join(["# recorded on a train", "", lines[0], "  # in a tunnel", *lines[1:], "# the end", ""])
     for content in (commented, commented.replace("\r\n", "\r")):
         other = load(write("other", b"\xef\xbb\xbf" + content.encode()))

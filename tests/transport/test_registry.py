@@ -5,6 +5,10 @@ import dataclasses
 import pytest
 
 from glassbench.transport import registry
+from glassbench.transport.congestion import CONTROLLERS
+
+*_FIRST, _LAST = CONTROLLERS
+CONTROLS = f"{', '.join(_FIRST)} or {_LAST}"
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones():
@@ -58,7 +62,7 @@ def test_an_integer_serves_where_a_float_is_asked_for():
             {"congestion": "reno"},
             "transport quic-stream: option 'congestion' is now 'control'; aioquic's own is stack=stock,control=reno",
         ),
-        ({"control": "bbr"}, "transport quic-stream: control must be realtime, reno or cubic, got 'bbr'"),
+        ({"control": "bbr"}, f"transport quic-stream: control must be {CONTROLS}, got 'bbr'"),
         (
             {"stack": "stock"},
             "transport quic-stream: stack=stock is aioquic as it is, with control=reno or cubic, got 'realtime'",
