@@ -193,12 +193,12 @@ def scenario() -> Scenario:
 def run_of(made_once: Callable[..., Path]) -> Callable[[str], Run]:
     """The run with captures that has an arm, made in worker processes: one of the plain arms, and one of the others."""
 
-    def found(arm: str) -> Run:
+    def run_with(arm: str) -> Run:
         name, arms = ("captured", sorted(PLAIN)) if arm in PLAIN else ("captured others", OTHERS)
         folder = made_once(name, lambda results: run(scenario_of(arms), results=results, workers=2, capture=True))
         return load(folder / "test-seed3").run()
 
-    return found
+    return run_with
 
 
 @pytest.fixture(scope="session")
@@ -211,9 +211,9 @@ def captured(run_of: Callable[[str], Run]) -> Run:
 def folder_of(run_of: Callable[[str], Run]) -> Callable[[str], Path]:
     """The folder with the captures of an arm."""
 
-    def found(arm: str) -> Path:
+    def folder_with(arm: str) -> Path:
         of = run_of(arm)
         names = [entry["arm"] for entry in of.arms]
         return dict(zip(names, sorted((of.path / "captures").iterdir()), strict=True))[arm]
 
-    return found
+    return folder_with

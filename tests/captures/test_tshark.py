@@ -56,9 +56,9 @@ def sent_by_an_end(packets: list[Packet]) -> list[Packet]:
 
 def test_every_packet_is_recognised(packets: Packets, arm: str) -> None:
     accepted = {"udp": {"data"}, "rtp": {"rtp", "rtcp"}, "srt": {"srt"}}.get(arm, {"quic"})
-    found = sent_by_an_end(packets(arm))
-    assert len(found) > 300
-    assert all(accepted & set(packet["frame.protocols"].split(":")) for packet in found)
+    sent = sent_by_an_end(packets(arm))
+    assert len(sent) > 300
+    assert all(accepted & set(packet["frame.protocols"].split(":")) for packet in sent)
 
 
 def test_headers_are_in_order(packets: Packets, arm: str) -> None:
@@ -94,10 +94,10 @@ def test_keys_beside_decrypt_a_capture_without_keys(folder_of: FolderOf, quic_ar
     "arm", [pytest.param("webtransport-datagram", marks=pytest.mark.long), "webtransport-stream-per-frame"]
 )
 def test_http3_is_under_webtransport(packets: Packets, arm: str) -> None:
-    found = packets(arm)
-    assert any(packet["http3.settings"] for packet in found)
+    of_arm = packets(arm)
+    assert any(packet["http3.settings"] for packet in of_arm)
     headers = "1"
-    assert any(headers in packet["http3.frame_type"].split(",") for packet in found)  # the extended CONNECT
+    assert any(headers in packet["http3.frame_type"].split(",") for packet in of_arm)  # the extended CONNECT
 
 
 def test_rtp_has_its_payload_types_and_video(packets: Packets) -> None:
@@ -115,13 +115,13 @@ def test_rtcp_has_reports_and_feedback(packets: Packets) -> None:
 
 
 def test_srt_has_handshake_control_and_data(packets: Packets) -> None:
-    found = sent_by_an_end(packets("srt"))
-    assert {packet["srt.hs.version"].split(",")[0] for packet in found} == {"", "4", "5"}
-    assert any(packet["srt.hs.agent_latency"] for packet in found)
-    kinds = {int(packet["srt.type"], 0) for packet in found if packet["srt.type"]}
+    sent = sent_by_an_end(packets("srt"))
+    assert {packet["srt.hs.version"].split(",")[0] for packet in sent} == {"", "4", "5"}
+    assert any(packet["srt.hs.agent_latency"] for packet in sent)
+    kinds = {int(packet["srt.type"], 0) for packet in sent if packet["srt.type"]}
     handshake, ack, nak, ackack = 0, 2, 3, 6
     assert kinds >= {handshake, ack, nak, ackack}
-    assert sum(packet["srt.iscontrol"] in ("0", "False") for packet in found) > 300
+    assert sum(packet["srt.iscontrol"] in ("0", "False") for packet in sent) > 300
 
 
 def test_loss_and_the_way_through_the_queue_can_be_seen(packets: Packets, arm: str) -> None:

@@ -75,8 +75,8 @@ class Step:
     @property
     def command(self) -> list[str] | None:
         """The arguments of `glass` by which a user has what was added."""
-        found = re.search(r"`glass ([^`]+)`", self.text.rpartition("`pytest")[2])
-        return shlex.split(f"{found[1]} {self.options}") if found else None
+        typed = re.search(r"`glass ([^`]+)`", self.text.rpartition("`pytest")[2])
+        return shlex.split(f"{typed[1]} {self.options}") if typed else None
 
     @property
     def _pytest(self) -> list[str]:
