@@ -14,7 +14,7 @@ import pytest
 
 import glassbench
 from glassbench.experiments.engine.plan_run import Interrupted
-from glassbench.experiments.engine.progress import Progress
+from glassbench.experiments.engine.progress import PlanProgress
 from glassbench.experiments.engine.runner import default_with
 from glassbench.experiments.results.captures import ArmCapture
 from glassbench.experiments.results.dataset import load
@@ -84,7 +84,7 @@ def test_an_interrupt_leaves_whole_captures(
     files = [captures / "00-rtp" / "link.pcapng", captures / "01-quic-stream" / "link.pcapng"]
     pressed: list[float] = []
 
-    def interrupt(done: Progress) -> None:
+    def interrupt(done: PlanProgress) -> None:
         if not pressed and all(file.exists() and file.stat().st_size > 300_000 for file in files):
             pressed.append(done.share)
             os.kill(os.getpid(), signal.SIGINT)
