@@ -64,10 +64,10 @@ class ArmResult:
     reason: str | None = None
     ledger: pd.DataFrame | None = None
     links: pd.DataFrame | None = None
-    flows: pd.DataFrame | None = None
-    estimates: pd.DataFrame | None = None
     summary: Mapping[str, Any] = field(default_factory=dict)
-    flow_numbers: tuple[Mapping[str, Any], ...] = ()
     stats: Mapping[str, Any] = field(default_factory=dict)
     impairments: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    flows: pd.DataFrame | None = None
+    estimates: pd.DataFrame | None = None
+    flow_numbers: tuple[Mapping[str, Any], ...] = ()

@@ -15,6 +15,8 @@ def answer(arms: Sequence[Mapping[str, Any]]) -> str:
     ended = [arm for arm in arms if arm["outcome"] == "measured"]
     if not ended:
         return "No arm was measured to its end, so there is nothing to compare."
+    if all(arm["summary"].get("captured") == 0 for arm in ended):
+        return "A bulk transfer has no frames to be shown; compare what its flows get of the network."
     ranked = sorted(
         (_number(arm["summary"].get("g2g_p95_ms")), _number(arm["summary"].get("g2g_p50_ms")), str(arm["arm"]))
         for arm in ended

@@ -7,9 +7,9 @@ from pydantic import Field, model_validator
 
 from glassbench.experiments.scenario.arm_spec import Arm
 from glassbench.experiments.scenario.element_spec import Direction
-from glassbench.experiments.scenario.flow_spec import MEDIA, MOST_PAUSES, RECEIVER, SENDER, FlowSpec, Pause
+from glassbench.experiments.scenario.flow_spec import MOST_PAUSES, RECEIVER, SENDER, FlowSpec, Pause
 from glassbench.experiments.scenario.network_spec import NetworkSpec
-from glassbench.experiments.scenario.schema import Duration, Name, invalid, unknown
+from glassbench.experiments.scenario.schema import Duration, invalid, unknown
 from glassbench.experiments.scenario.session_spec import SessionSpec
 from glassbench.experiments.scenario.tracks import BULK_TRACK
 from glassbench.transport.contract import Track
@@ -22,7 +22,6 @@ class Flow(SessionSpec):
     `pauses`. With `greedy` there is no video, but a bulk transfer.
     """
 
-    name: Name = MEDIA
     arm: Arm
     greedy: bool = False
     start: Duration = 0.0

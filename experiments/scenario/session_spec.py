@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from glassbench.experiments.scenario.media_spec import ChatSpec, VideoSpec
-from glassbench.experiments.scenario.schema import PositiveDuration, Spec, checked, invalid
+from glassbench.experiments.scenario.schema import Name, PositiveDuration, Spec, checked, invalid
 from glassbench.receiver.playout import parse_playout
 
 MAX_DURATION = 3600.0
@@ -22,9 +22,11 @@ def _check_playout(text: Any) -> Any:
 
 
 class SessionSpec(Spec):
-    """`duration` is that of the media. `mtu` is in bytes, IP header included. `playout` is "immediate", "fixed:150ms"
-    or "adaptive". `connect` says whether the connection stands when the media begin, or only starts then."""
+    """`name` is that of the scenario, or of the flow. `duration` is that of the media. `mtu` is in bytes, IP header
+    included. `playout` is "immediate", "fixed:150ms" or "adaptive". `connect` says whether the connection stands when
+    the media begin, or only starts then."""
 
+    name: Name
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
     duration: PositiveDuration
     connect: Literal["before", "with-media"] = "before"

@@ -16,7 +16,7 @@ from glassbench.experiments.scenario.flow import Flow, FlowRoute, routes_of
 from glassbench.experiments.scenario.flow_spec import MEDIA, FlowSpec
 from glassbench.experiments.scenario.media_spec import VideoSpec
 from glassbench.experiments.scenario.network_spec import NetworkSpec
-from glassbench.experiments.scenario.schema import Name, invalid
+from glassbench.experiments.scenario.schema import invalid
 from glassbench.experiments.scenario.session_spec import SessionSpec
 from glassbench.experiments.scenario.shipped import SCENARIOS
 from glassbench.experiments.scenario.toml_file import first_mistake, first_sentence, parse_model, read_text
@@ -37,7 +37,6 @@ class Scenario(SessionSpec):
     the flow "media". `flow` has the tables of that flow and of others, which share the `network` with it.
     """
 
-    name: Name
     arms: Annotated[tuple[Arm, ...], Field(strict=False, min_length=1, max_length=100)]
     timer: Literal["exact", "1ms"] = "exact"
     network: NetworkSpec

@@ -44,14 +44,17 @@ def title(*scenarios: Scenario, network: bool = True) -> str:
 
 def _said(scenario: Scenario, *, network: bool) -> dict[str, str]:
     """What is said of a scenario, a text by its subject, in the order of the line."""
-    video = scenario.video
-    said = {"clip": _file(video.source), "length": _duration(scenario.duration)}
-    if not video.source.startswith("sizes:"):  # recorded sizes have the rate that they have
+    media = scenario.media(scenario.arms[0])
+    video = media.video
+    clip = "a bulk transfer" if media.greedy else _file(video.source)
+    said = {"clip": clip, "length": _duration(scenario.duration)}
+    if not media.greedy and not video.source.startswith("sizes:"):  # recorded sizes have the rate that they have
         said["rate"] = _spaced(RATE.format(video.bitrate))
     path = _network(scenario) if network else {}
     if "bottleneck" in path:
         said["bottleneck"] = path.pop("bottleneck")
-    said["deadline"] = "no deadline" if video.deadline is None else f"deadline {_duration(video.deadline)}"
+    if not media.greedy:
+        said["deadline"] = "no deadline" if video.deadline is None else f"deadline {_duration(video.deadline)}"
     if scenario.playout != "immediate":
         said["playout"] = f"playout {scenario.playout}"
     if others := len(scenario.routes()) - 1:

@@ -8,8 +8,8 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import pytest
 from pydantic_core import PydanticUndefined
 
-from glassbench.experiments.account.arm_result import LEDGER_TYPES, LINK_TYPES
-from glassbench.experiments.account.ledger import FATES, STAGES
+from glassbench.experiments.account.arm_result import ESTIMATE_TYPES, FLOW_TYPES, LEDGER_TYPES, LINK_TYPES
+from glassbench.experiments.account.ledger import FATES, STAGE_NAMES
 from glassbench.experiments.account.metric_table import METRICS
 from glassbench.experiments.cli.show_run import json_object
 from glassbench.experiments.engine.runner import run
@@ -18,10 +18,11 @@ from glassbench.experiments.scenario import Scenario, parse
 from glassbench.experiments.scenario.arm_spec import option_text
 from glassbench.experiments.scenario.element_spec import RandomSpec
 from glassbench.experiments.scenario.elements import ELEMENTS
+from glassbench.experiments.scenario.flow_spec import FlowSpec
 from glassbench.experiments.scenario.media_spec import ChatSpec, VideoSpec
-from glassbench.experiments.scenario.network_spec import NetworkSpec
 from glassbench.experiments.scenario.queue_spec import QUEUES
 from glassbench.experiments.scenario.schema import Spec
+from glassbench.experiments.scenario.segment_spec import SegmentSpec
 from glassbench.experiments.scenario.units import DURATION, FRACTION, RATE, SIZE
 from glassbench.netem.traces import FORMATS
 from glassbench.transport import registry
@@ -39,7 +40,8 @@ MODELS: dict[str, type[Spec]] = {
     "Top level": Scenario,
     "Video": VideoSpec,
     "Chat": ChatSpec,
-    "Network": NetworkSpec,
+    "Network": SegmentSpec,
+    "Flows": FlowSpec,
     **ELEMENTS,
     **QUEUES,
 }
@@ -53,6 +55,7 @@ LEAST: dict[str, dict[str, Any]] = {
         "network": NETWORK,
     },
     "Video": {"source": "lognormal"},
+    "Flows": {"name": "media"},
 }
 
 
@@ -84,7 +87,7 @@ def test_the_example_of_the_document_is_a_scenario_with_all_tables() -> None:
         *Scenario.model_fields,
         *VideoSpec.model_fields,
         *ChatSpec.model_fields,
-        *NetworkSpec.model_fields,
+        *SegmentSpec.model_fields,
     }
 
 
@@ -101,7 +104,7 @@ def test_the_document_has_every_field_with_its_default(heading: str, examples: d
     model = MODELS[heading]
     documented = {named(name)[0]: default for name, _, default, _ in table(section(SCENARIOS, heading))}
     of_all = {"name"} if issubclass(model, RandomSpec) else set()  # described once, for all elements
-    fields = {name: field for name, field in model.model_fields.items() if name not in of_all}
+    fields = {field.alias or name: field for name, field in model.model_fields.items() if name not in of_all}
     assert list(documented) == list(fields)
     example = LEAST.get(heading) or examples.get(heading, {})
     least = {name: value for name, value in example.items() if fields[name].default in (None, PydanticUndefined)}
@@ -178,7 +181,15 @@ def test_the_document_marks_what_the_floor_does_without() -> None:
         assert section(SCENARIOS, name).strip().startswith("*Loses") == element.loses, name  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize(("heading", "types"), [("ledger.parquet", LEDGER_TYPES), ("links.parquet", LINK_TYPES)])
+@pytest.mark.parametrize(
+    ("heading", "types"),
+    [
+        ("ledger.parquet", LEDGER_TYPES),
+        ("links.parquet", LINK_TYPES),
+        ("flows.parquet", FLOW_TYPES),
+        ("estimates.parquet", ESTIMATE_TYPES),
+    ],
+)
 def test_the_schema_of_results_has_every_column_in_order(heading: str, types: dict[str, str]) -> None:
     documented = [name for row in table(section(RESULTS, heading)) for name in named(row[0])]
     assert documented == list(types)
@@ -192,7 +203,7 @@ def test_the_schema_of_results_has_every_metric(name: str) -> None:
 
 
 def test_the_schema_of_results_has_every_stage_fate_and_number(tmp_path: Path) -> None:
-    assert [named(row[0])[0] for row in table(section(RESULTS, "Stages"))] == list(STAGES)
+    assert [named(row[0])[0] for row in table(section(RESULTS, "Stages"))] == list(STAGE_NAMES)
     assert {named(row[0])[0] for row in table(section(RESULTS, "Fates"))} == set(FATES)
     measured = run(Scenario.model_validate({**LEAST["Top level"], "chat": {}}), results=tmp_path / "results", workers=1)
     documented = {name for row in table(section(RESULTS, "summary.parquet")) for name in named(row[0])}

@@ -15,6 +15,7 @@ from glassbench.experiments.account.metrics import (
     sent_mbps,
     signal_delay,
 )
+from glassbench.experiments.account.sharing import Sharing
 from glassbench.experiments.account.summary import summarize
 
 INF = math.inf
@@ -94,16 +95,14 @@ def test_a_burst_that_catches_up_lowers_the_mean_gap_of_what_follows() -> None:
     assert len(freezes(frames([*burst, *later]))) == 1
 
 
-def test_sent_rate_counts_the_media_direction_from_the_first_capture() -> None:
-    links = pd.DataFrame(
-        {"direction": ["down", "down", "down", "up"], "at": [-0.1, 0.0, 0.1, 0.0], "sent_bytes": [999, 1000, 1500, 777]}
-    )
-    assert sent_mbps(links, 0.2) == pytest.approx(2500 * 8 / 0.2 / 1e6)
+def test_sent_rate_counts_what_passed_from_the_first_capture_on() -> None:
+    passed = pd.DataFrame({"at": [-0.1, 0.0, 0.1], "sent_bytes": [999, 1000, 1500]})
+    assert sent_mbps(passed, 0.2) == pytest.approx(2500 * 8 / 0.2 / 1e6)
 
 
 def test_latencies_that_never_came_are_infinite_and_what_is_undefined_is_none() -> None:
-    links = pd.DataFrame({"direction": ["down"], "at": [0.0], "sent_bytes": [1000]})
-    row = summarize(frames([0.02, None, 0.10, 0.15]), links, duration=0.16)
+    passed = pd.DataFrame({"at": [0.0], "sent_bytes": [1000]})
+    row = summarize(frames([0.02, None, 0.10, 0.15]), passed, Sharing(), duration=0.16)
     assert row["captured"] == 4
     assert row["displayed"] == 3
     assert row["g2g_p50_ms"] == pytest.approx(20)

@@ -20,7 +20,9 @@ FRAMES = 50
 def arm_frames(arm: str, *, latency: float, shown: int) -> pd.DataFrame:
     """`shown` of FRAMES frames displayed after `latency` seconds, all of it spent in `transit`."""
     captured = np.arange(FRAMES) / 25
-    frames = pd.DataFrame({"arm": arm, "track": 0, "sequence": np.arange(FRAMES), "captured_at": captured})
+    frames = pd.DataFrame(
+        {"arm": arm, "flow": "media", "track": 0, "sequence": np.arange(FRAMES), "captured_at": captured}
+    )
     frames["size_bytes"] = 5000
     for name, (_, end) in STAGES.items():
         spent = 0.0 if name in ("wait", "encode", "queue") else latency
@@ -55,7 +57,9 @@ def make_run(arms: dict[str, tuple[float, int]], *, bottleneck: bool = True, fra
     ledger = ledger.head(frames * len(arms))
     at = np.arange(0, 2, 0.1)
     capacity = 50_000.0 if bottleneck else np.nan
-    links = pd.DataFrame({"arm": next(iter(arms)), "direction": "down", "at": at, "capacity_bytes": capacity})
+    links = pd.DataFrame(
+        {"arm": next(iter(arms)), "segment": "network", "direction": "down", "at": at, "capacity_bytes": capacity}
+    )
     manifest = {"name": "made up", "title": "a clip, deadline 1 s", "complete": True}
     dataset = Dataset(Path("nowhere"), manifest, MadeUp(list(arms), ledger.reset_index(drop=True), links))
     return dataset.run()

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 import pytest
 
 from glassbench.experiments.account.arm_result import LINK_TYPES, ArmResult, Outcome
+from glassbench.experiments.account.assemble import estimate_table, flow_table
 from glassbench.experiments.account.ledger import STAGES, join
 from glassbench.experiments.results import dataset_folder
 from glassbench.experiments.results.arm_folder import write_arm
@@ -51,8 +53,8 @@ def ledger(frames: int = 10) -> pd.DataFrame:
 
 
 def links() -> pd.DataFrame:
-    row = {"direction": "down", "at": 0.0, "capacity_bytes": 50_000.0, "sent_bytes": 1000, "delivered_bytes": 900,
-           "backlog_bytes": 0, "dropped_packets": 0, "lost_packets": 1}  # fmt: skip
+    row = {"segment": "network", "direction": "down", "at": 0.0, "capacity_bytes": 50_000.0, "sent_bytes": 1000,
+           "delivered_bytes": 900, "backlog_bytes": 0, "dropped_packets": 0, "lost_packets": 1}  # fmt: skip
     rows = [{**row, "at": 0.1 * index} for index in range(4)]
     return pd.DataFrame(rows).astype({name: kind for name, kind in LINK_TYPES.items() if name != "arm"})
 
@@ -66,6 +68,8 @@ def arm(name: str, outcome: Outcome = "measured") -> ArmResult:
         links(),
         {"captured": 10, "displayed": 9, "g2g_p95_ms": math.inf, "fates": {"displayed": 9, "lost": 1}},
         {"sender": {"datagrams": 1}},
+        flows=flow_table([]),
+        estimates=estimate_table([]),
     )
 
 
@@ -75,7 +79,7 @@ def finished(tmp_path: Path) -> Path:
     write_arm(cell_place(folder, 1), arm("srt:latency_ms=20"))
     write_arm(cell_place(folder, 0), arm("udp"))
     write_arm(cell_place(folder, 2), ArmResult("rtp", "unsupported", "rtp carries no av1"))
-    floor = ArmResult("floor", "measured", None, ledger(), links(), {"captured": 10, "g2g_p95_ms": 10.0})
+    floor = replace(arm("floor"), summary={"captured": 10, "g2g_p95_ms": 10.0}, stats={})
     write_arm(cell_place(folder, 3), floor)
     labels = (*ARMS, FLOOR)
     dataset_folder.finish(
@@ -241,8 +245,8 @@ def read_all(folder: Path) -> None:
         (_type, "links.parquet has a column of another type"),
         (_json, "manifest.json is not valid JSON"),
         (_list, "manifest.json must hold a JSON object, found list"),
-        (_schema, "has schema 99; this version of Glassbench reads 3: measure again"),
-        (_first_schema, "has schema 2; this version of Glassbench reads 3: measure again"),
+        (_schema, "has schema 99; this version of Glassbench reads 4: measure again"),
+        (_first_schema, "has schema 2; this version of Glassbench reads 4: measure again"),
         (_no_manifest, "manifest.json is missing; is this the folder of a run?"),
         (_no_name, "manifest.json has no field 'name' with a text"),
         (_summary, "summary.parquet is not a readable Parquet file"),

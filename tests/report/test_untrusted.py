@@ -19,6 +19,7 @@ from glassbench.experiments.cli.app import app
 from glassbench.experiments.cli.errors import run_app
 from glassbench.experiments.results.answer import answer
 from glassbench.experiments.results.dataset import Dataset, Run, load
+from glassbench.experiments.results.dataset_folder import TABLES
 from glassbench.experiments.results.files import ResultsError, write_table
 from glassbench.experiments.results.json_form import json_text
 from glassbench.experiments.results.notes import told
@@ -65,7 +66,7 @@ def renamed(run: Run, folder: Any, label: str) -> Dataset:
     element = {"commanded": {"element": HOSTILE, HOSTILE: HOSTILE}, "applied": [path]}
     summary["impairments"] = json.dumps({way: {"path": path, "elements": [element]} for way in ("down", "up")})
     write_table(folder / "summary.parquet", summary)
-    for name in ("ledger", "links"):
+    for name in TABLES:
         table = pd.read_parquet(run.path / f"{name}.parquet")
         write_table(folder / f"{name}.parquet", table.assign(arm=table["arm"].replace(first, label)))
     return load(folder)
