@@ -14,13 +14,16 @@ class HeadDrop:
         self._packets: deque[Packet] = deque()
         self.bytes = 0
         self.dropped = 0
+        self.gone: list[Packet] = []
 
     def push(self, packet: Packet) -> None:
         self.bytes += packet.size_bytes
         self._packets.append(packet)
         while self.bytes > self._limit_bytes:
-            self.bytes -= self._packets.popleft().size_bytes
+            oldest = self._packets.popleft()
+            self.bytes -= oldest.size_bytes
             self.dropped += 1
+            self.gone.append(oldest)
 
     def pop(self, now: float) -> Packet | None:
         if not self._packets:
