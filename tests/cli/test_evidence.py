@@ -287,4 +287,4 @@ def test_at_80_columns_every_name_is_whole(glass: Glass, monkeypatch: pytest.Mon
         assert max(map(len, rows)) <= 80
     listed = glass("results", "list").out.splitlines()
     assert set(folders) <= set(listed)
-    assert any(line.startswith("  a-setting-with-a-long-name-a, seeds 1 to 2, 6, complete, ") for line in listed)
+    assert any(line.startswith("  a-setting-with-a-long-name-a, seeds 1 to 2, 6 cells, complete, ") for line in listed)
