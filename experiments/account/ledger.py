@@ -80,13 +80,11 @@ def stages(ledger: pd.DataFrame) -> pd.DataFrame:
     """Each stage of each frame in ms (`wait_ms` ... `decode_ms`), NaN where the frame did not get to; and `g2g_ms` from
     capture to display, infinite if it was never shown."""
     columns = {f"{name}_ms": stage_ms for name, stage_ms in _stages(ledger).items()}
-    displayed_at = ledger["displayed_at"].to_numpy()
-    columns["g2g_ms"] = (
-        np.where(np.isnan(displayed_at), np.inf, displayed_at) - ledger["captured_at"].to_numpy()
-    ) * 1e3
-    return pd.DataFrame(columns, index=ledger.index)
+    g2g_ms = (ledger["displayed_at"].fillna(np.inf) - ledger["captured_at"]) * 1e3
+    return pd.DataFrame({**columns, "g2g_ms": g2g_ms})
 
 
+@np.errstate(invalid="ignore")  # results of others may have infinite instants
 def _stages(ledger: pd.DataFrame) -> dict[str, npt.NDArray[np.float64]]:
     """The stages by name. Of few frames, arrays are much sooner than columns of pandas."""
     return {name: (ledger[end].to_numpy() - ledger[start].to_numpy()) * 1e3 for name, (start, end) in STAGES.items()}
