@@ -103,13 +103,15 @@ def stages(ledger: pd.DataFrame) -> pd.DataFrame:
     not known, `inside_ms` is the rest of its time; otherwise it is 0."""
     columns = {f"{name}_ms": stage_ms for name, stage_ms in _stages(ledger).items()}
     displayed_at = ledger["displayed_at"].to_numpy()
-    g2g = (np.where(np.isnan(displayed_at), np.inf, displayed_at) - ledger["captured_at"].to_numpy()) * 1e3
-    unknown = np.isnan(np.array(list(columns.values()))).any(axis=0)
-    rest = np.where(unknown, g2g - sum(np.nan_to_num(stage_ms) for stage_ms in columns.values()), 0.0)
+    with np.errstate(invalid="ignore"):  # as in `_stages`
+        g2g = (np.where(np.isnan(displayed_at), np.inf, displayed_at) - ledger["captured_at"].to_numpy()) * 1e3
+        unknown = np.isnan(np.array(list(columns.values()))).any(axis=0)
+        rest = np.where(unknown, g2g - sum(np.nan_to_num(stage_ms) for stage_ms in columns.values()), 0.0)
     columns[f"{INSIDE}_ms"] = np.where(np.isfinite(g2g), rest, np.nan)
     return pd.DataFrame({**columns, "g2g_ms": g2g}, index=ledger.index)
 
 
+@np.errstate(invalid="ignore")  # results of others may have infinite instants
 def _stages(ledger: pd.DataFrame) -> dict[str, npt.NDArray[np.float64]]:
     """The stages by name. Of few frames, arrays are much sooner than columns of pandas."""
     return {name: (ledger[end].to_numpy() - ledger[start].to_numpy()) * 1e3 for name, (start, end) in STAGES.items()}
