@@ -30,7 +30,7 @@ CAPTURES = "captures"  # in the folder of a run, with a folder for each arm
 _SECRETS = frozenset(
     f"{end}_{secret}" for end in ("CLIENT", "SERVER") for secret in ("HANDSHAKE_TRAFFIC_SECRET", "TRAFFIC_SECRET_0")
 )
-_FIRST_HINT = 2**15  # above the number of any link
+_FIRST_HINT = 2**14  # above the number of any link
 _PACKETS_HELD = 1024  # until the secrets are there: a handshake is a dozen, and as much early data as fits a round trip
 
 
@@ -74,7 +74,10 @@ class ArmCapture:
     def link(self, name: str) -> LinkCapture:
         """Both ends of a link, in one file with all others."""
         self._links += 1
-        return LinkCapture(self._pcapng, name, index=self._links - 1)
+        waiting, self._waiting = self._waiting, None  # interfaces come first: editcap takes no secrets before them
+        link = LinkCapture(self._pcapng, name, index=self._links - 1)
+        self._waiting = waiting
+        return link
 
     def observer(self, end: Literal["sender", "receiver"], flow: str) -> "EndObserver":
         """The observer of an end: its keys go to the packets, and its qlog to a file that is made if there is a
