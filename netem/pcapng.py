@@ -76,12 +76,22 @@ class Pcapng:
 
     def add_secrets(self, lines: str) -> None:
         """Lines of the NSS key log format, ahead of the first packet that needs them to be decrypted."""
-        data = lines.encode()
-        self._block(_DECRYPTION_SECRETS, struct.pack("<II", _TLS_KEY_LOG, len(data)) + data + bytes(-len(data) % 4))
+        self._write(secrets_block(lines))
 
     def _block(self, kind: int, body: bytes) -> None:
-        length = _LENGTH.pack(len(body) + 12)
-        self._write(_LENGTH.pack(kind) + length + body + length)
+        self._write(_block(kind, body))
+
+
+def secrets_block(lines: str, *, room: int = 0) -> bytes:
+    """The block of lines of the NSS key log format. What they leave of `room` bytes is empty lines."""
+    data = lines.encode().ljust(room, b"\n")
+    body = struct.pack("<II", _TLS_KEY_LOG, len(data)) + data + bytes(-len(data) % 4)
+    return _block(_DECRYPTION_SECRETS, body)
+
+
+def _block(kind: int, body: bytes) -> bytes:
+    length = _LENGTH.pack(len(body) + 12)
+    return _LENGTH.pack(kind) + length + body + length
 
 
 def ip_packet(packet: Packet) -> bytes:

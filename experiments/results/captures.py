@@ -20,7 +20,7 @@ from glassbench.experiments.results.stream_file import StreamFile
 from glassbench.experiments.scenario.flow_spec import MEDIA
 from glassbench.netem.capture import LinkCapture
 from glassbench.netem.packet import IP_UDP_HEADER_BYTES, Packet
-from glassbench.netem.pcapng import Pcapng
+from glassbench.netem.pcapng import Pcapng, secrets_block
 from glassbench.transport import registry
 from glassbench.transport.contract import TransportConfig
 
@@ -31,6 +31,7 @@ _SECRETS = frozenset(
     f"{end}_{secret}" for end in ("CLIENT", "SERVER") for secret in ("HANDSHAKE_TRAFFIC_SECRET", "TRAFFIC_SECRET_0")
 )
 _FIRST_HINT = 2**14  # above the number of any link
+_FLOW_SECRETS_BYTES = 1024  # of five secrets, each a label of at most 31 characters, 32 bytes and 48 bytes in hex
 _PACKETS_HELD = 1024  # until the secrets are there: a handshake is a dozen, and as much early data as fits a round trip
 
 
@@ -55,7 +56,7 @@ class ArmCapture:
 
     Wireshark gives up a QUIC connection whose keys stand behind the packets that need them, and a server sends packets
     that need all of them before the last is known. So the first packets wait for the keys; if none come, only a few
-    wait.
+    wait. Keys of flows that connect later go into room that is kept for them ahead of all packets.
     """
 
     def __init__(self, folder: Path, title: str) -> None:
@@ -66,6 +67,9 @@ class ArmCapture:
         self.check()
         self._waiting: list[bytes] | None = None
         self._secrets: dict[str, None] = {}  # an ordered set
+        self._secrets_at = 0  # in the file of packets, where there is room for `_room` bytes of them
+        self._room = 0
+        self._flows: set[str] = set()
         self._pcapng = Pcapng(self._write_block, application="Glassbench", comment=title)
         self._links = 0
         self._hints = 0
@@ -74,14 +78,13 @@ class ArmCapture:
     def link(self, name: str) -> LinkCapture:
         """Both ends of a link, in one file with all others."""
         self._links += 1
-        waiting, self._waiting = self._waiting, None  # interfaces come first: editcap takes no secrets before them
-        link = LinkCapture(self._pcapng, name, index=self._links - 1)
-        self._waiting = waiting
-        return link
+        with self._not_waiting():
+            return LinkCapture(self._pcapng, name, index=self._links - 1)
 
     def observer(self, end: Literal["sender", "receiver"], flow: str) -> "EndObserver":
         """The observer of an end: its keys go to the packets, and its qlog to a file that is made if there is a
         qlog."""
+        self._flows.add(flow)
         name = end if flow == MEDIA else f"{flow}-{end}"
         return EndObserver(partial(self._write, f"{name}.sqlog"), self._add_keys)
 
@@ -92,7 +95,8 @@ class ArmCapture:
             return
         data, source, destination, comment = make_hint(sender)
         packet = Packet(data, source, destination, 0, len(data) + IP_UDP_HEADER_BYTES, 0, 0.0, 0.0)
-        interface = self._pcapng.add_interface("not sent: a hint for Wireshark")
+        with self._not_waiting():
+            interface = self._pcapng.add_interface("not sent: a hint for Wireshark")
         self._hints += 1
         self._pcapng.add_packet(interface, packet, (_FIRST_HINT << 48) + self._hints, now=now, comment=comment)
 
@@ -117,6 +121,13 @@ class ArmCapture:
         """Delete the files of an arm that did not run: nobody needs empty ones."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
+    @contextmanager
+    def _not_waiting(self) -> Iterator[None]:
+        """For interfaces, which come before the secrets: editcap takes no secrets before them."""
+        waiting, self._waiting = self._waiting, None
+        yield
+        self._waiting = waiting
+
     def _write_block(self, block: bytes) -> None:
         if self._waiting is None:
             self._link_file.write(block)
@@ -132,7 +143,7 @@ class ArmCapture:
             self._secrets[line] = None
             self._write("tls-keys.log", f"{line}\n")
             if self._waiting is None:
-                self._pcapng.add_secrets(f"{line}\n")
+                self._write_late(line)
         if {line.partition(" ")[0] for line in self._secrets} >= _SECRETS:
             self._release()
 
@@ -140,10 +151,23 @@ class ArmCapture:
         if self._waiting is None:
             return
         waiting, self._waiting = self._waiting, None
-        if self._secrets:
-            self._pcapng.add_secrets("".join(f"{line}\n" for line in self._secrets))
+        self._room = _FLOW_SECRETS_BYTES * len(self._flows) if len(self._flows) > 1 else 0
+        self._secrets_at = self._link_file.size_bytes
+        if self._secrets or self._room:
+            self._link_file.write(secrets_block(self._key_log(), room=self._room))
         for block in waiting:
             self._link_file.write(block)
+
+    def _write_late(self, line: str) -> None:
+        """Write a secret, the last of `_secrets`, that was not known when packets began to be written."""
+        lines = self._key_log()
+        if len(lines) <= self._room:
+            self._link_file.replace(self._secrets_at, secrets_block(lines, room=self._room))
+        else:
+            self._pcapng.add_secrets(f"{line}\n")
+
+    def _key_log(self) -> str:
+        return "".join(f"{line}\n" for line in self._secrets)
 
     def _write(self, name: str, text: str) -> None:
         """Write to a file that is made when there is something to write."""

@@ -1,5 +1,7 @@
 """A file that grows while an arm runs: whole pieces only, and an error waits until somebody asks for it."""
 
+import errno
+import os
 from contextlib import suppress
 from io import FileIO
 from itertools import accumulate
@@ -37,6 +39,24 @@ class StreamFile:
         self._waiting_bytes += len(piece)
         if self._waiting_bytes >= _BUFFER_BYTES:
             self._flush()
+
+    @property
+    def size_bytes(self) -> int:
+        """Of all that was written so far."""
+        return self._whole_bytes + self._waiting_bytes
+
+    def replace(self, at: int, piece: bytes) -> None:
+        """Write bytes in the place of as many that were written before, from `at` on."""
+        if self._error is None:
+            self._flush()
+        if self._error is not None:
+            return
+        assert self._file is not None
+        try:
+            if os.pwrite(self._file.fileno(), piece, at) < len(piece):
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+        except OSError as error:
+            self._error = error
 
     def check(self) -> None:
         """Raises ResultsError if something could not be written."""

@@ -1,7 +1,7 @@
 """The live emulator: packets that really arrive go over the links of their route, and leave when these say.
 
-Packets enter a path at the instant the kernel saw them, and leave it at an instant that follows from that alone; how
-late they were really sent is counted.
+Packets enter their first path at the instant the kernel saw them, and leave it at an instant that follows from that
+alone. How late they were really sent, or put into the next path, is counted.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -68,13 +68,14 @@ class EmulatedLink:
         packets = self.path.pop(self.now)
         for packet in packets:
             onward = self.onward[packet.flow]
-            left_at = packet.at
+            due_at = packet.at
             if isinstance(onward, EmulatedLink):
                 onward.take([packet])
+                left_at = packet.at
             else:
                 onward.send(packet)
                 left_at = clock.now()
-                self.lateness.add(left_at - packet.at)
+            self.lateness.add(left_at - due_at)
             if self.recording is not None:
                 self.recording.add(self.name, packet, delivered=True, at=left_at)
         self.log.delivered(packets)

@@ -75,7 +75,7 @@ def parse_pcapng(content: bytes) -> Capture:
             tls, length = struct.unpack_from("<II", body)
             assert tls == 0x544C534B
             before = before if secrets else len(packets)
-            secrets += body[8 : 8 + length].decode().splitlines()
+            secrets += [line for line in body[8 : 8 + length].decode().splitlines() if line]  # the others are room
         else:
             raise AssertionError(f"block of type {kind:#x}")
     return Capture(comment, application, interfaces, packets, secrets, before)

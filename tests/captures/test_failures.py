@@ -178,3 +178,22 @@ def test_a_file_is_cut_behind_its_last_whole_piece(tmp_path: Path) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert path.read_bytes() == b"".join(bytes([number]) * 10_000 for number in range(15))
+
+
+def test_a_piece_is_replaced_where_it_stands_and_an_error_waits(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    file = StreamFile(path)
+    file.write(b"first, ")
+    at = file.size_bytes
+    file.write(b"room, ")
+    file.write(b"last")
+    file.replace(at, b"full, ")
+    file.write(b" of all")
+    file.close()
+    assert path.read_bytes() == b"first, full, last of all"
+    if Path("/dev/full").exists():
+        full = StreamFile(Path("/dev/full"))
+        full.write(b"small")
+        full.replace(0, b"other")
+        with pytest.raises(ResultsError, match="No space left on device"):
+            full.close()
