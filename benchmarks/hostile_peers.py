@@ -30,7 +30,7 @@ from typing import Any
 
 import numpy as np
 
-from glassbench.experiments.scenario import build
+from glassbench.experiments.scenario import Scenario, build
 from glassbench.experiments.worlds.ends import Ends, Place
 from glassbench.experiments.worlds.hosts.asked import ask_for
 from glassbench.experiments.worlds.hosts.control import Control, ControlError
@@ -247,12 +247,12 @@ def _sender(said: Random, control: Control, token: bytes, there: Address, honest
 def refusing_receiver(count: int, seed: int) -> float:
     """A receiver that answers badly. Returns the longest time that a sender took to end."""
     said, slowest = Random(seed), 0.0
-    ends = ends_of("udp")
+    plan = plan_of("udp")
     with service(lambda control, _: control._connection.send(said.message({"alignment": "0" * 32}))) as remote:
         for _ in range(count):
             begun = time.monotonic()
             with suppress(OSError, ValueError):
-                run_arm_between(ends.scenario, ends.arm, remote)
+                run_arm_between(plan, plan.arms[0], remote)
             slowest = max(slowest, time.monotonic() - begun)
     return slowest
 
@@ -262,10 +262,10 @@ def admitting_receiver(count: int, seed: int) -> int:
     which are taken one after the other."""
     said = Random(seed)
     for _ in range(max(1, count // 2 // DATAGRAMS)):
-        ends = ends_of(said.one(ARMS))
-        act = partial(_receiver, said, datagrams(ends))
+        plan = plan_of(said.one(ARMS))
+        act = partial(_receiver, said, datagrams(Ends(plan.media(plan.arms[0]))))
         with service(act) as remote, suppress(OSError, ValueError):
-            run_arm_between(ends.scenario, ends.arm, remote)
+            run_arm_between(plan, plan.arms[0], remote)
     record = {"track": 0, "sequence": 0, "first_arrival_at": 1002.0, "outcome": "displayed", "stamp_sequence": 0}
     honest = {
         "records": [record] * 3,
@@ -343,9 +343,13 @@ def service(act: Callable[[Control, socket.socket], object]) -> Iterator[Remote]
             server.join()
 
 
-def ends_of(arm: str) -> Ends:
+def plan_of(arm: str) -> Scenario:
     video = {"source": "lognormal", "bitrate": "1Mbit/s"}
-    plan = build({"name": "hostile", "duration": "100ms", "arms": [arm], "video": video, "network": {}})
+    return build({"name": "hostile", "duration": "100ms", "arms": [arm], "video": video, "network": {}})
+
+
+def ends_of(arm: str) -> Ends:
+    plan = plan_of(arm)
     return Ends(plan.media(plan.arms[0]))
 
 
@@ -396,8 +400,8 @@ def main() -> None:
                     lambda: max(receiver.waits, default=0.0),
                     lambda count, attack=attack: attack(receiver, count, options.seed),
                 )
-        honest = ends_of("rtp")
-        result = run_arm_between(honest.scenario, honest.arm, receiver.remote)
+        honest = plan_of("rtp")
+        result = run_arm_between(honest, honest.arms[0], receiver.remote)
         if receiver.process.poll() is not None or result.outcome != "measured":
             failures.append(f"an honest arm afterwards is {result.outcome}")
     waits: list[float] = []

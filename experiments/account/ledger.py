@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from glassbench.experiments.account.instants import IN_ORDER, INSTANTS, RECEIVED_INSTANTS, SENT_INSTANTS
 from glassbench.experiments.account.ledger_error import LedgerError
 from glassbench.experiments.scenario.flow_spec import MEDIA
 from glassbench.receiver.record import ReceivedRecord
@@ -44,24 +45,6 @@ INSIDE = "inside"
 """The stage of all spans between instants that a black box does not know."""
 STAGE_NAMES = (*STAGES, INSIDE)
 
-_SENT_INSTANTS = ("encode_start_at", "encode_end_at", "queued_at", "first_sent_at", "last_sent_at")
-_RECEIVED_INSTANTS = ("first_arrival_at", "complete_at", "delivered_at", "released_at", "decoded_at", "displayed_at")
-# Instants that cannot go backwards. `last_sent_at` is not among them: repair may complete a frame before it.
-_ORDER = (
-    "captured_at",
-    "encode_start_at",
-    "encode_end_at",
-    "queued_at",
-    "first_sent_at",
-    "first_arrival_at",
-    "complete_at",
-    "delivered_at",
-    "released_at",
-    "decoded_at",
-    "displayed_at",
-)
-INSTANTS = frozenset(_ORDER) | {"last_sent_at"}
-"""All that the ends of ours know."""
 _STAGED = tuple(dict.fromkeys(at for span in STAGES.values() for at in span))
 _ROUNDING = 1e-9  # seconds; instants are floats near 1000
 _TELESCOPE = 1e-6  # seconds: stages must add up to glass-to-glass as closely as this
@@ -132,7 +115,7 @@ def check(ledger: pd.DataFrame) -> None:
     if not ledger["fate"].isin(FATES).all():
         raise LedgerError(f"a fate is none of {', '.join(FATES)}")
     latest = captured_at
-    for name in _ORDER:
+    for name in IN_ORDER:
         instants = ledger[name].to_numpy()
         backwards = instants < latest - _ROUNDING
         if backwards.any():
@@ -175,7 +158,7 @@ def _row(
         "psnr_db": math.nan,
         "ssim": math.nan,
     }
-    for record, names in ((sent, _SENT_INSTANTS), (received, _RECEIVED_INSTANTS)):
+    for record, names in ((sent, SENT_INSTANTS), (received, RECEIVED_INSTANTS)):
         for name in names:
             at = getattr(record, name)
             row[name] = math.nan if at is None or name not in knows else at - media_start
@@ -204,7 +187,7 @@ TYPES = {
     "size_bytes": "int64",
     "target_bps": "float64",
     "captured_at": "float64",
-    **dict.fromkeys((*_SENT_INSTANTS, *_RECEIVED_INSTANTS), "float64"),
+    **dict.fromkeys((*SENT_INSTANTS, *RECEIVED_INSTANTS), "float64"),
     "fate": "string",
     "repaired": "string",
     "path": "string",

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from glassbench.experiments.account.connection import Connection
-from glassbench.experiments.account.ledger import INSTANTS
+from glassbench.experiments.account.instants import INSTANTS
 from glassbench.experiments.scenario.element_spec import Direction
 from glassbench.experiments.scenario.flow_spec import MEDIA
 from glassbench.experiments.scenario.network_spec import MAIN

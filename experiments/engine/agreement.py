@@ -70,11 +70,11 @@ def agree(
     """
     results = Path(results)
     live = repeat(scenario, runs, world=world, results=results, progress=progress, command=command)
-    encode, decode = write_codec_costs(live.path, live.ledger())
-    video = {"encode_cost": f"recorded:{encode}", "decode_cost": f"recorded:{decode}"}
-    plan = scenario.model_copy(
-        update={"name": f"{scenario.name}-calibrated", "video": scenario.video.model_copy(update=video)}
-    )
+    plan = scenario.model_copy(update={"name": f"{scenario.name}-calibrated"})
+    if not scenario.media(scenario.arms[0]).greedy:
+        encode, decode = write_codec_costs(live.path, live.ledger())
+        video = {"encode_cost": f"recorded:{encode}", "decode_cost": f"recorded:{decode}"}
+        plan = plan.model_copy(update={"video": scenario.video.model_copy(update=video)})
     virtual = repeat(plan, runs, results=results, progress=progress, command=command)
     rng = dice.generator(scenario.seed, "agreement")
     compared: list[Compared] = []

@@ -30,7 +30,7 @@ CAPTURES = "captures"  # in the folder of a run, with a folder for each arm
 _SECRETS = frozenset(
     f"{end}_{secret}" for end in ("CLIENT", "SERVER") for secret in ("HANDSHAKE_TRAFFIC_SECRET", "TRAFFIC_SECRET_0")
 )
-_FIRST_HINT = 2**15  # above the number of any link
+_FIRST_HINT = 2**14  # above the number of any link
 _FLOW_SECRETS_BYTES = 1024  # of five secrets, each a label of at most 31 characters, 32 bytes and 48 bytes in hex
 _PACKETS_HELD = 1024  # until the secrets are there: a handshake is a dozen, and as much early data as fits a round trip
 
@@ -78,7 +78,8 @@ class ArmCapture:
     def link(self, name: str) -> LinkCapture:
         """Both ends of a link, in one file with all others."""
         self._links += 1
-        return LinkCapture(self._pcapng, name, index=self._links - 1)
+        with self._not_waiting():
+            return LinkCapture(self._pcapng, name, index=self._links - 1)
 
     def observer(self, end: Literal["sender", "receiver"], flow: str) -> "EndObserver":
         """The observer of an end: its keys go to the packets, and its qlog to a file that is made if there is a
@@ -94,7 +95,8 @@ class ArmCapture:
             return
         data, source, destination, comment = make_hint(sender)
         packet = Packet(data, source, destination, 0, len(data) + IP_UDP_HEADER_BYTES, 0, 0.0, 0.0)
-        interface = self._pcapng.add_interface("not sent: a hint for Wireshark")
+        with self._not_waiting():
+            interface = self._pcapng.add_interface("not sent: a hint for Wireshark")
         self._hints += 1
         self._pcapng.add_packet(interface, packet, (_FIRST_HINT << 48) + self._hints, now=now, comment=comment)
 
@@ -118,6 +120,13 @@ class ArmCapture:
     def remove(self) -> None:
         """Delete the files of an arm that did not run: nobody needs empty ones."""
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    @contextmanager
+    def _not_waiting(self) -> Iterator[None]:
+        """For interfaces, which come before the secrets: editcap takes no secrets before them."""
+        waiting, self._waiting = self._waiting, None
+        yield
+        self._waiting = waiting
 
     def _write_block(self, block: bytes) -> None:
         if self._waiting is None:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from glassbench.experiments.results.files import ResultsError, write_bytes
+from glassbench.experiments.scenario.flow_spec import MEDIA
 from glassbench.experiments.scenario.tracks import VIDEO_TRACK
 
 ENCODE, DECODE = "encode-cost.txt", "decode-cost.txt"
@@ -23,7 +24,7 @@ def write_codec_costs(folder: Path, ledger: pd.DataFrame) -> tuple[Path, Path]:
     It is a median, so that a moment in which the machine was busy is not repeated for ever, and it is per frame, since
     keyframes cost more. Raises ResultsError.
     """
-    video = ledger[ledger["track"] == VIDEO_TRACK]
+    video = ledger[(ledger["flow"] == MEDIA) & (ledger["track"] == VIDEO_TRACK)]
     for name, (begin, end) in _STEPS.items():
         took = (video[end] - video[begin]).groupby(video["sequence"]).median().dropna() * 1e3
         took = took[took.index >= 0]

@@ -77,11 +77,11 @@ def test_a_receiver_that_answers_byte_by_byte_is_given_up(monkeypatch: pytest.Mo
         while not over.wait(0.1):
             control._connection.send(b" ")
 
-    ends = hostile.ends_of("udp")
+    plan = hostile.plan_of("udp")
     with hostile.service(drip) as remote:
         begun = time.monotonic()
         with pytest.raises(ControlError, match="says no whole message"):
-            run_arm_between(ends.scenario, ends.arm, remote)
+            run_arm_between(plan, plan.arms[0], remote)
         assert time.monotonic() - begun < SERVED
         over.set()
 

@@ -202,10 +202,10 @@ def test_other_commands(glass: Glass, arguments: list[str], sentence: str) -> No
     ("content", "sentence"),
     [
         ("nonsense", "run/manifest.json is not valid JSON: Expecting value"),
-        ('{"schema": 0}', "run/manifest.json has schema 0; this version of Glassbench reads 3"),
-        ('{"schema": 2, "scenario": {}}', "run/manifest.json has schema 2; this version of Glassbench reads 3"),
-        ('{"schema": 3}', "run/manifest.json has no field 'name' with a text"),
-        ('{"schema": 3, "name": "x"}', "run is not complete; it goes on where it stopped by: run it again"),
+        ('{"schema": 0}', "run/manifest.json has schema 0; this version of Glassbench reads 4"),
+        ('{"schema": 2, "scenario": {}}', "run/manifest.json has schema 2; this version of Glassbench reads 4"),
+        ('{"schema": 4}', "run/manifest.json has no field 'name' with a text"),
+        ('{"schema": 4, "name": "x"}', "run is not complete; it goes on where it stopped by: run it again"),
     ],
 )
 def test_a_report_of_something_else(glass: Glass, content: str, sentence: str) -> None:

@@ -162,7 +162,7 @@ def test_results_of_another_schema_are_listed_and_kept_and_their_numbers_are_not
     manifest = json.loads((folder / "manifest.json").read_text())
     (folder / "manifest.json").write_text(json.dumps({**manifest, "schema": 1}))
     sentence = (
-        "has schema 1; this version of Glassbench reads 3: measure again, or read it with the version that made it"
+        "has schema 1; this version of Glassbench reads 4: measure again, or read it with the version that made it"
     )
     out = " ".join(glass("results", "list").out.split())
     assert sentence in out and "other schema" in out

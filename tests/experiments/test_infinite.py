@@ -31,7 +31,7 @@ def test_medians_are_what_pandas_makes_of_the_summary_in_its_order(tmp_path: Pat
     records = [
         {"cell": cell, "axes": {}, "arm": arm, "seed": seed, "outcome": "measured", "reason": None}
         | {"summary": {"captured": 100, "displayed": 90, "g2g_p95_ms": p95, "ssim": None}}
-        | {"stats": {}, "impairments": {}, "scenario": {}, "notes": []}
+        | {"flow_numbers": [], "stats": {}, "impairments": {}, "scenario": {}, "notes": []}
         for cell, ((arm, seed), p95) in enumerate(plan.items())
     ]
     write_table(tmp_path / "summary.parquet", summary_table(records, {}))

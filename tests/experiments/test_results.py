@@ -101,7 +101,8 @@ def test_a_finished_run_is_read_back_as_it_was(finished: Path) -> None:
     for name in ("udp", "srt:latency_ms=20"):
         own = run.ledger[run.ledger["arm"] == name].drop(columns="arm").reset_index(drop=True)
         pd.testing.assert_frame_equal(own, ledger())
-    files = ["ledger.parquet", "links.parquet", "manifest.json", "summary.parquet"]
+    tables = ["estimates.parquet", "flows.parquet", "ledger.parquet", "links.parquet"]
+    files = [*tables, "manifest.json", "summary.parquet"]
     assert sorted(path.name for path in finished.iterdir()) == files
 
 
@@ -223,7 +224,7 @@ def _no_manifest(run: Path) -> None:
 
 
 def _no_name(run: Path) -> None:
-    (run / "manifest.json").write_text(json.dumps({"schema": 3, "complete": True}))
+    (run / "manifest.json").write_text(json.dumps({"schema": 4, "complete": True}))
 
 
 def _summary(run: Path) -> None:
@@ -241,7 +242,7 @@ def read_all(folder: Path) -> None:
         (_missing, "ledger.parquet is missing"),
         (_text, "ledger.parquet is not a readable Parquet file"),
         (_cut, "ledger.parquet is not a readable Parquet file"),
-        (_column, "links.parquet has no column cell, arm; found are direction, at"),
+        (_column, "links.parquet has no column cell, arm; found are segment, direction, at"),
         (_type, "links.parquet has a column of another type"),
         (_json, "manifest.json is not valid JSON"),
         (_list, "manifest.json must hold a JSON object, found list"),

@@ -155,7 +155,7 @@ class LosesWhatIsLookedAt(LeavesWhenLookedAt):
     def pop(self, now):
         lucky = self.rng.random() < 0.5
         if self.held and self.held[0].at + 0.01 <= now and not lucky:
-            self.held.popleft()
+            self.gone.append(self.held.popleft())
             self.lost += 1
         for packet in self.held:
             packet.at = min(packet.at, now)

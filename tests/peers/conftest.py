@@ -132,7 +132,7 @@ class KeptEncoder:
 
     def __init__(self, ends: Ends) -> None:
         self.payloads: list[bytes] = []
-        self._encoder = SourceEncoder(ends.source, ends.scenario.video.settings())
+        self._encoder = SourceEncoder(ends.source, ends.flow.video.settings())
 
     def encode(self, capture: int, captured_at: float, *, force_keyframe: bool) -> Encoded:
         encoded = self._encoder.encode(capture, captured_at, force_keyframe=force_keyframe)

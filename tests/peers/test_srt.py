@@ -53,7 +53,7 @@ def test_every_frame_comes_through_libsrt_unchanged_and_losses_are_repaired(benc
     bench.run(receiver, sockets[1], clock)
     running = bench.run(sender, sockets[0], clock)
     bench.lose(links, sender, clock)
-    last = sending.scenario.video.track().id, len(payloads) - 1
+    last = sending.flow.video.track().id, len(payloads) - 1
     bench.wait_for(lambda: last in receiver.records, "the last frame")
     running.stop()
     peer.wait()

@@ -34,6 +34,7 @@ class Drop(Element):
 
     def __init__(self, lost: Callable[[Packet], bool]) -> None:
         self._lost = lost
+        self.gone: list[Packet] = []
         self._out: list[Packet] = []
         self._counts = Counts()
 

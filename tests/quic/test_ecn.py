@@ -21,6 +21,7 @@ class Remark(Element):
 
     def __init__(self, change):
         self.came = []
+        self.gone = []
         self._change = change
         self._out = []
         self._counts = Counts()

@@ -37,6 +37,6 @@ def test_a_long_stream_of_datagrams_leaves_a_bounded_receiver(monkeypatch):
     with EncodeCache(None) as cache:
         session = _Session(plan, plan.arms[0], cache, None)
         assert session.run(Watch())
-        stack = session._receiver._transport._stack
+        stack = session._flows[0].receiver._transport._stack
     assert stack._loss.spaces[-1].largest_acked_packet < 400  # few of its packets asked for an acknowledgement
     assert len(stack._loss.spaces[-1].sent_packets) <= 200

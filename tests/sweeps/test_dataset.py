@@ -105,7 +105,7 @@ def test_a_dataset_has_a_row_per_cell_and_the_frames_of_each(make_plan: MakePlan
     assert json.loads(data.scenario(5)) == plan.cells[5].scenario.dump()
     assert len(data.counters()) == 12
     files = {path.name for path in complete(3, 4).iterdir()}
-    assert files == {"manifest.json", "summary.parquet", "ledger.parquet", "links.parquet"}
+    assert files == {"manifest.json", "summary.parquet", *(f"{name}.parquet" for name in dataset_folder.TABLES)}
 
 
 def test_the_ratio_to_the_floor_is_that_of_the_same_point_and_seed(make_plan: MakePlan, complete: Complete) -> None:
@@ -249,7 +249,7 @@ def test_a_folder_of_something_else_is_refused(make_plan: MakePlan, make_scenari
     (here / "manifest.json").write_text(json.dumps({**manifest, "versions": {**manifest["versions"], "source": "0"}}))
     assert "was made with another version of source" in refused(make_plan(), here)
     (here / "manifest.json").write_text(json.dumps({**manifest, "schema": 99}))
-    assert "has schema 99; this version of Glassbench reads 3" in refused(make_plan(), here)
+    assert "has schema 99; this version of Glassbench reads 4" in refused(make_plan(), here)
     (here / "manifest.json").write_text("{")
     assert "manifest.json is not valid JSON" in refused(make_plan(), here)
 
@@ -374,7 +374,7 @@ def test_a_summary_in_pieces_is_the_same_table(
         (lambda: (here / "summary.parquet").write_bytes(b"PAR1"), "summary.parquet is not a readable Parquet file"),
         ((here / "summary.parquet").unlink, "summary.parquet is missing; the results cannot be read without it"),
         (lambda: (here / "ledger.parquet").write_bytes(b"PAR1"), "ledger.parquet is not a readable Parquet file"),
-        (lambda: (here / "manifest.json").write_text('{"schema": 3, "complete": true}'), "'name'"),
+        (lambda: (here / "manifest.json").write_text('{"schema": 4, "complete": true}'), "'name'"),
         (lambda: (here / "manifest.json").write_text("{}"), "has schema None"),
     ],
 )

@@ -17,7 +17,8 @@ def test_a_frame_is_late_or_not_by_the_aligned_clock(there: str, decoded_after: 
     scenario = build({"name": "x", "duration": "1s", "arms": ["udp"], "video": video, "network": {}})
     record = ReceivedRecord(0, 0, decoded_at=1002.0 + decoded_after, outcome=there)
     undecodable = ReceivedRecord(0, 1, complete_at=1003.0, outcome="undecodable")
-    _decide_again(scenario, [SentRecord(0, 0, 1002.0), SentRecord(0, 1, 1002.04)], [record, undecodable])
+    flow = scenario.media(scenario.arms[0])
+    _decide_again(flow, [SentRecord(0, 0, 1002.0), SentRecord(0, 1, 1002.04)], [record, undecodable])
     assert record.outcome == here
     assert (record.displayed_at is None) == (here == "late")
     assert undecodable.outcome == "undecodable"

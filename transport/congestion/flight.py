@@ -14,11 +14,13 @@ _TRAIN_GAP = 0.004  # a longer pause starts a new train; over the 2 ms between r
 
 
 class Flight:
-    """Packets in flight, by number. `now` is in seconds, sizes are bytes of UDP payload."""
+    """Packets in flight, by number. `now` is in seconds, sizes are bytes of UDP payload. `feedbacks` counts how often
+    the controller was told something."""
 
     def __init__(self, controller: Controller, *, max_datagram_bytes: int) -> None:
         self.controller = controller
         self.bytes_in_flight = 0
+        self.feedbacks = 0
         self._packet = max_datagram_bytes
         self._pacer = Pacer(max_datagram_bytes=max_datagram_bytes)
         self._sent: dict[int, SentPacket] = {}
@@ -113,6 +115,7 @@ class Flight:
         feedback = Feedback(now, tuple(results), rtt, self.bytes_in_flight, ce_packets, persistent=persistent)
         self.controller.on_feedback(feedback)
         self._allowance = None
+        self.feedbacks += 1
 
     def discard(self, numbers: Iterable[int]) -> None:
         """Forget packets that say nothing about the path: their keys were discarded, or they probed the packet size."""

@@ -199,6 +199,7 @@ class ScheduledSender(QuicSender):
         self._send_at: float | None = None  # when pacing lets waiting bytes go
         self._target = TargetRate()
         self._estimate_at = -math.inf  # when the next one may be told
+        self._feedbacks = 0  # of the flight, as of the last estimate
 
     def get_timer(self) -> float | None:
         at = super().get_timer()
@@ -277,7 +278,11 @@ class ScheduledSender(QuicSender):
             self._events.append(RateChanged(now, target_bps))
 
     def _say_estimate(self, flight: Flight, rtt: float, *, now: float) -> None:
-        if now < self._estimate_at or not flight.bytes_in_flight:
+        """Only after feedback, so that the instants of estimates do not depend on who else calls."""
+        if flight.feedbacks == self._feedbacks:
+            return
+        self._feedbacks = flight.feedbacks
+        if now < self._estimate_at or not flight.bytes_in_flight or not self._count["media_bytes"]:
             return
         self._estimate_at = now + _ESTIMATE_INTERVAL
         allowance = flight.allowance

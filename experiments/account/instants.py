@@ -1,0 +1,10 @@
+"""The instants of a frame, by their names in the ledger."""
+
+SENT_INSTANTS = ("encode_start_at", "encode_end_at", "queued_at", "first_sent_at", "last_sent_at")
+RECEIVED_INSTANTS = ("first_arrival_at", "complete_at", "delivered_at", "released_at", "decoded_at", "displayed_at")
+
+INSTANTS = frozenset({"captured_at", *SENT_INSTANTS, *RECEIVED_INSTANTS})
+"""All that the ends of ours know."""
+
+# Instants that cannot go backwards. `last_sent_at` is not among them: repair may complete a frame before it.
+IN_ORDER = ("captured_at", *(name for name in SENT_INSTANTS if name != "last_sent_at"), *RECEIVED_INSTANTS)
