@@ -11,6 +11,7 @@ from glassbench.experiments.scenario.arm_spec import ArmSpec
 from glassbench.experiments.scenario.session_time import MEDIA_START
 from glassbench.experiments.scenario.tracks import CHAT_TRACK
 
+_ROUNDING = 1e-9  # seconds
 _LEAST = 0.1  # seconds over which rates are taken
 
 
@@ -28,7 +29,7 @@ def flow_numbers(
     for flow, route in zip(scenario.flows(arm), scenario.routes(), strict=True):
         own = frames[frames["flow"] == flow.name]
         rows = shares[(shares["flow"] == flow.name) & (shares["direction"] == route.direction)]
-        media = rows[rows["at"] >= flow.start]
+        media = since(rows, flow.start)
         seconds = max(_LEAST, min(flow.stop, now - MEDIA_START) - flow.start)
         track = own[own["track"] != CHAT_TRACK]
         latency = glass_to_glass(track)
@@ -51,6 +52,13 @@ def flow_numbers(
             }
         )
     return tuple(records)
+
+
+def since(rows: pd.DataFrame, start: float) -> pd.DataFrame:
+    """The rows of a link table or a flow table from the window on that has the instant `start`."""
+    at = rows["at"]
+    from_here: pd.DataFrame = rows[at >= at[at <= start + _ROUNDING].max()]
+    return from_here
 
 
 def _ms(seconds: float) -> float | None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from glassbench.experiments.account.flow_numbers import since
 from glassbench.experiments.account.ledger import FATES
 from glassbench.experiments.account.metric_table import Runs, values
 from glassbench.experiments.account.metrics import PERCENTILES, glass_to_glass, mean_stages, percentile
@@ -27,6 +28,7 @@ def summarize_arm(
     passed = shares[
         (shares["flow"] == MEDIA) & (shares["segment"] == route.over[0]) & (shares["direction"] == route.direction)
     ]
+    passed = since(passed, flow.start)
     shared = sharing(scenario, links, shares, now=now)
     summary = summarize(own[own["track"] == VIDEO_TRACK], passed, shared, duration=duration)
     if scenario.chat is not None:

@@ -26,6 +26,7 @@ DEFAULT_QUEUE = DropTailSpec.model_validate({"bytes": "150kB"})
 class RateSpec(ElementSpec):
     """A bottleneck of constant rate with its queue."""
 
+    limits = True
     element: Literal["rate"] = "rate"
     rate: Rate
     queue: AnyQueue = DEFAULT_QUEUE
@@ -54,6 +55,7 @@ class TraceSpec(RandomSpec):
     so what stands before that part decides nothing. `columns` names those of a log.
     """
 
+    limits = True
     element: Literal["trace"] = "trace"
     trace: Annotated[TraceName, TRACE]
     columns: str | None = None

@@ -38,10 +38,11 @@ class Surroundings:
 
 class ElementSpec(Spec):
     """One element of a path. `loses` says that it takes packets away by itself or doubles them: the loss-free path,
-    against which the floor is measured, does without it. `said` is its part of a title: the subject, one of those of
-    `title.py`, and the text, into which the fields go as they stand in a file."""
+    against which the floor is measured, does without it. `limits` says that it limits the rate. `said` is its part of a
+    title: the subject, one of those of `title.py`, and the text, into which the fields go as they stand in a file."""
 
     loses: ClassVar[bool] = False
+    limits: ClassVar[bool] = False
     said: ClassVar[tuple[str, str]] = ("element", "{element}")
 
     @property

@@ -91,6 +91,7 @@ class PolicerSpec(ElementSpec):
     """Token bucket: what exceeds the rate and the burst is dropped, not queued."""
 
     loses = True
+    limits = True
     said = ("policer", "policed to {rate}")
     element: Literal["policer"] = "policer"
     rate: Rate

@@ -5,7 +5,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from glassbench.experiments.scenario.bottleneck_specs import TraceName, check_trace
-from glassbench.experiments.scenario.element_spec import DIRECTIONS, ElementSpec, RandomSpec
+from glassbench.experiments.scenario.element_spec import DIRECTIONS, Direction, ElementSpec, RandomSpec
 from glassbench.experiments.scenario.elements import ELEMENTS, AnyElement
 from glassbench.experiments.scenario.named_files import TRACE_OF_THE_SHORT_FORM
 from glassbench.experiments.scenario.queue_spec import AnyQueue
@@ -108,6 +108,10 @@ class SegmentSpec(Spec):
             return self.down, self.up
         elements = tuple(self._short_form())
         return elements, elements
+
+    def limits(self, direction: Direction) -> bool:
+        """Whether an element limits the rate in a direction."""
+        return any(element.limits for element in self.paths()[DIRECTIONS.index(direction)])
 
     def trace_period(self) -> float | None:
         """Seconds after which recorded traces repeat; None without a trace that changes over time.

@@ -21,6 +21,13 @@ def _check_playout(text: Any) -> Any:
     return text
 
 
+def check_memory(video: VideoSpec, duration: float, *place: str | int) -> None:
+    """Raises an error at that place if the encoded pictures do not fit into memory."""
+    if video.has_pictures() and video.bitrate / 8 * duration > MAX_VIDEO_BYTES:
+        limit = MAX_VIDEO_BYTES * 8 / video.bitrate
+        raise invalid(f"at this bitrate a run with pictures has at most {limit:g} s, found {duration:g} s", *place)
+
+
 class SessionSpec(Spec):
     """`name` is that of the scenario, or of the flow. `duration` is that of the media. `mtu` is in bytes, IP header
     included. `playout` is "immediate", "fixed:150ms" or "adaptive". `connect` says whether the connection stands when
@@ -39,11 +46,7 @@ class SessionSpec(Spec):
     def _fits_in_memory(self) -> Self:
         if self.duration > MAX_DURATION:
             raise invalid(f"a run has at most {MAX_DURATION:g} s, found {self.duration:g} s", "duration")
-        if self.video.has_pictures() and self.video.bitrate / 8 * self.duration > MAX_VIDEO_BYTES:
-            limit = MAX_VIDEO_BYTES * 8 / self.video.bitrate
-            raise invalid(
-                f"at this bitrate a run with pictures has at most {limit:g} s, found {self.duration:g} s", "duration"
-            )
+        check_memory(self.video, self.duration, "duration")
         try:
             parse_playout(self.playout, deadline=self.video.deadline)
         except ValueError as error:

@@ -12,12 +12,13 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from glassbench.experiments.scenario.arm_spec import Arm, ArmSpec
+from glassbench.experiments.scenario.elements import ELEMENTS
 from glassbench.experiments.scenario.flow import Flow, FlowRoute, routes_of
 from glassbench.experiments.scenario.flow_spec import MEDIA, FlowSpec
 from glassbench.experiments.scenario.media_spec import VideoSpec
 from glassbench.experiments.scenario.network_spec import NetworkSpec
 from glassbench.experiments.scenario.schema import invalid
-from glassbench.experiments.scenario.session_spec import SessionSpec
+from glassbench.experiments.scenario.session_spec import SessionSpec, check_memory
 from glassbench.experiments.scenario.shipped import SCENARIOS
 from glassbench.experiments.scenario.toml_file import first_mistake, first_sentence, parse_model, read_text
 from glassbench.experiments.scenario.tracks import GREEDY
@@ -64,8 +65,13 @@ class Scenario(SessionSpec):
                     raise invalid(sentence, "flow", index, field)
             if spec.source == GREEDY:
                 _refuse_without_control(self.arms if spec.name == MEDIA else [spec.transport], index)
-            _video_of(self.video, spec, index)
-        self.routes()
+                if spec.name == MEDIA and self.chat is not None:
+                    raise invalid("messages go beside video, and the flow 'media' is a bulk transfer here", "chat")
+            check_memory(_video_of(self.video, spec, index), self.duration, "flow", index)
+        routes = {route.flow: route for route in self.routes()}
+        for index, spec in enumerate(self.flow or ()):
+            if spec.source == GREEDY:
+                self._refuse_without_limit(routes[spec.name], index)
         return self
 
     @property
@@ -123,6 +129,17 @@ class Scenario(SessionSpec):
                 "flow": tuple(spec for spec in self.flow or () if spec.name == MEDIA) or None,
             }
         )
+
+    def _refuse_without_limit(self, route: FlowRoute, index: int) -> None:
+        if not any(self.network.segment(name).limits(route.direction) for name in route.over):
+            accepted = ", ".join(name for name, element in ELEMENTS.items() if element.limits)
+            raise invalid(
+                f"a greedy source needs a limit on its way, or it sends without end: none of the segments "
+                f"{', '.join(route.over)} has one {route.direction} ({accepted})",
+                "flow",
+                index,
+                "source",
+            )
 
     def _all_flows(self) -> list[tuple[int, FlowSpec]]:
         """Each flow with its place in `flow`."""

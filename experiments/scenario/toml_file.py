@@ -2,6 +2,7 @@
 accepted."""
 
 import errno
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -85,7 +86,7 @@ def _place_and_sentence(detail: Mapping[str, Any]) -> tuple[KeyPath, str]:
     if detail["type"] == "missing":
         return place[:-1], f"the field {place[-1]!r} is missing"
     text = str(detail["msg"]).replace("Input should", "must").replace(" should ", " must ").rstrip(".")
-    text = text.replace("Tuple", "list").removesuffix(" after validation, not 0")
+    text = re.sub("(valid )?[Tt]uple", "list", text).removesuffix(" after validation, not 0")
     return place, f"{text[0].lower()}{text[1:]}, found {_shown(detail['input'])}"
 
 

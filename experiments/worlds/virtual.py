@@ -12,6 +12,7 @@ from glassbench.experiments.account.reports import ROLES, EndReport, Role
 from glassbench.experiments.scenario import Scenario
 from glassbench.experiments.scenario.arm_spec import ArmSpec
 from glassbench.experiments.scenario.flow import Flow
+from glassbench.experiments.scenario.flow_spec import MEDIA
 from glassbench.experiments.scenario.session_time import MEDIA_START
 from glassbench.experiments.worlds.capture import Capture
 from glassbench.experiments.worlds.consensus import Claim
@@ -76,7 +77,8 @@ class _FlowEnds:
         self.sender = self._sender(transports["sender"], cache)
         width, height = ends.picture_size
         cost = decode_cost(flow.video.decode_cost_name, width=width, height=height)
-        self.receiver = ends.receiver(transports["receiver"], ends.decoder(), cost)
+        kept = flow.name == MEDIA  # its pictures are looked at
+        self.receiver = ends.receiver(transports["receiver"], ends.decoder(), cost, keep_decoded=kept)
 
     def node(self, role: Role) -> str:
         """The name of an end in the simulator."""

@@ -105,6 +105,12 @@ def test_a_network_of_named_segments_needs_a_route_unless_there_is_one() -> None
         ({"source": "no.mp4"}, r"flow\[0\]\.source: unknown source 'no.mp4'"),
         ({"source": None, "rate": "1bit/s"}, r"flow\[0\]\.rate: bitrate must be"),
         ({"to": "sender"}, r"flow\[0\]\.to: the flow 'bulk' runs from 'sender' to itself"),
+        ({"over": "far"}, r"flow\[0\]\.over: must be a list, found 'far'"),
+        ({"over": ["far"]}, r"flow\[0\]\.source: a greedy source needs a limit on its way.*segments far has one down"),
+        (
+            {"source": "synthetic", "rate": "900Mbit/s"},
+            r"flow\[0\]: at this bitrate a run with pictures has at most 8.88889 s, found 10 s",
+        ),
         ({"form": "sender"}, r"flow\[0\]\.form: unknown field 'form' \(did you mean 'from'\?\)"),
     ],
 )
@@ -122,6 +128,18 @@ def test_two_flows_of_one_name_and_hosts_on_one_side_are_refused() -> None:
         scenario(near, {**near, "name": "y", "to": "receiver"})
     with pytest.raises(ScenarioError, match=r"a greedy source needs a transport.*found 'rtp'"):
         scenario({"name": "media", "source": "greedy"}, arms=["quic-stream", "rtp"])
+    with pytest.raises(ScenarioError, match="chat: messages go beside video, and the flow 'media' is a bulk transfer"):
+        scenario({"name": "media", "source": "greedy"}, chat={})
+
+
+def test_a_limit_counts_in_the_direction_of_the_media() -> None:
+    rate, delay = {"element": "rate", "rate": "5Mbit/s"}, {"element": "delay", "delay": "5ms"}
+    network = {"down": [delay], "up": [rate]}
+    assert scenario({**BULK, "from": "receiver", "to": "sender"}, network=network)
+    with pytest.raises(ScenarioError, match=r"none of the segments network has one down \(trace, rate, policer\)"):
+        scenario(BULK, network=network)
+    policer = {"element": "policer", "rate": "5Mbit/s", "burst": "20kB"}
+    assert scenario(BULK, network={"down": [policer], "up": []})
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ from glassbench.experiments.scenario import build
 from glassbench.experiments.scenario.session_time import MEDIA_START
 from glassbench.experiments.worlds.links import open_links
 from glassbench.experiments.worlds.reuse import Reuse
-from glassbench.experiments.worlds.virtual import run_arm
+from glassbench.experiments.worlds.virtual import _Session, run_arm
+from glassbench.experiments.worlds.world import Watch
 from glassbench.netem.elements.loss_episodes import LossEpisodes
 from glassbench.netem.packet import Packet
 from glassbench.netem.simulator import START_AT
@@ -86,6 +87,32 @@ def test_the_numbers_of_a_flow_are_of_its_own_packets(shared: ArmResult) -> None
         assert 0 < numbers[name]["goodput_mbps"] < numbers[name]["sent_mbps"]
     assert shared.summary["sent_mbps"] == pytest.approx(numbers["media"]["sent_mbps"], rel=1e-5)
     assert (numbers["back"]["from"], numbers["back"]["to"]) == ("receiver", "sender")
+
+
+@pytest.mark.parametrize("start", ["50ms", "990ms", "999ms", "999999us"])
+def test_a_flow_that_starts_within_a_window_has_all_its_packets(start: str) -> None:
+    call = {"name": "call", "transport": "rtp", "rate": "500kbit/s", "start": start}
+    result = run(call, duration="1s", network={"rate": "4Mbit/s", "delay": "10ms"})
+    numbers = by_flow(result)["call"]
+    assert numbers["captured"] == numbers["displayed"] > 0 and numbers["missing"] == 0
+    assert numbers["goodput_mbps"] < numbers["sent_mbps"] < 1.3 * numbers["goodput_mbps"] + 0.05
+    late = run({"name": "media", "start": start}, duration="1s", network={"rate": "4Mbit/s", "delay": "10ms"})
+    assert late.summary["sent_mbps"] == pytest.approx(by_flow(late)["media"]["sent_mbps"], abs=1e-6)
+
+
+def test_decoded_pictures_are_kept_of_the_flow_that_is_looked_at_alone() -> None:
+    pictures = {"source": "synthetic", "width": 160, "height": 90, "bitrate": "200kbit/s"}
+    plan = build(
+        {
+            **{"name": "kept", "duration": "200ms", "arms": ["udp"], "video": pictures, "network": {"delay": "5ms"}},
+            "flow": [{"name": "call", "transport": "udp"}],
+        }
+    )
+    with EncodeCache(None) as cache:
+        session = _Session(plan, plan.arms[0], cache, None)
+        session.run(Watch())
+    kept = {flow.ends.flow.name: len(flow.receiver.decoded) for flow in session._flows}
+    assert kept["media"] > 0 and kept["call"] == 0
 
 
 def test_two_flows_that_share_a_segment_have_jains_index_of_their_rates(shared: ArmResult) -> None:

@@ -19,6 +19,7 @@ from glassbench.experiments.account.reports import EndReport, LinkReport
 from glassbench.experiments.scenario import build
 from glassbench.experiments.scenario.element_spec import Direction
 from glassbench.experiments.scenario.flow import FlowRoute
+from glassbench.experiments.scenario.flow_spec import MEDIA
 from glassbench.experiments.scenario.session_time import MEDIA_START
 from glassbench.experiments.worlds.consensus import Claim
 from glassbench.experiments.worlds.ends import Ends, Place
@@ -127,7 +128,7 @@ def _receiver(task: Task) -> Part:
     ends, plain, place = _end(task)
     told = Told() if task.capture else None
     transport = ends.transport("receiver", ends.config("receiver", place, told))
-    end = ReceiverRun(ends, transport, keep_decoded=task.quality)
+    end = ReceiverRun(ends, transport, keep_decoded=task.quality and ends.flow.name == MEDIA)
 
     def run(clock: LiveClock, orders: Orders) -> PartReport:
         udp = UdpSocket(plain, clock, peer=place.peer)
