@@ -86,11 +86,12 @@ def _span(seconds: float) -> str:
 def _closed(facts: Facts) -> Iterator[str]:
     """How the connection was closed: one sentence for both ends if they closed it for the same reason."""
     by_reason: dict[str, list[str]] = {}
+    stop = facts.scenario.media(facts.scenario.arms[0]).stop
     for end in ("sender", "receiver"):
         connection = facts.connection(end)
         if connection.closed_at is None or connection.connected_at is None:
             continue
-        if connection.error is None and connection.closed_at >= facts.scenario.duration:
+        if connection.error is None and connection.closed_at >= stop:
             continue  # that is how a connection ends
         reason = connection.error or "in an orderly way, while there was media to come"
         by_reason.setdefault(reason, []).append(f"by the {end} at {connection.closed_at:z.1f} s")
@@ -198,9 +199,24 @@ def _ecn_without_ect(facts: Facts) -> Iterator[str]:
         )
 
 
+def _other_flows_never_connected(facts: Facts) -> Iterator[str]:
+    for flow, counters in facts.stats.get("flows", {}).items():
+        sender = Connection(**counters["connection"]["sender"])
+        if sender.connected_at is None:
+            yield f"flow {flow!r} never connected: {sender.error or 'its handshake was not over at the end'}"
+
+
+def _segments_of_no_flow(facts: Facts) -> Iterator[str]:
+    passed = {name for route in facts.scenario.routes() for name in route.over}
+    for name in facts.scenario.network.names:
+        if name not in passed:
+            yield f"no flow passes the segment {name!r}"
+
+
 RULES: tuple[Rule, ...] = (
     _clocks_too_far_apart,
     _never_connected,
+    _other_flows_never_connected,
     _connected_late,
     _closed,
     _shows_little,
@@ -210,4 +226,5 @@ RULES: tuple[Rule, ...] = (
     _repairs_much,
     _too_few_frames,
     _path_carries_less,
+    _segments_of_no_flow,
 )

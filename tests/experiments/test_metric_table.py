@@ -139,3 +139,7 @@ def test_a_value_has_one_text(name: str, value: float, text: str, with_unit: str
 def test_what_is_no_number_is_a_dash() -> None:
     assert [number_text(value) for value in (None, "x", True, math.nan, 10**400)] == ["-"] * 5
     assert [number_text(value) for value in (math.inf, -math.inf, 1.5)] == ["∞", "-∞", "1.5"]
+
+
+def test_a_number_without_a_unit_stands_alone_in_a_sentence() -> None:
+    assert METRICS["jain"].with_unit(0.95) == "0.950" and METRICS["utilisation"].with_unit(0.9) == "90.0 %"

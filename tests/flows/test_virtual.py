@@ -206,3 +206,13 @@ def test_a_frame_of_which_bytes_left_again_is_marked_as_repaired(arm: str) -> No
     clean = run(arm=arm, network={"rate": "4Mbit/s", "delay": "10ms"})
     assert clean.ledger is not None and (clean.ledger["repaired"] == "").all()
     assert (clean.ledger["target_bps"] == 1e6).all()
+
+
+def test_notes_name_a_flow_that_never_connected_and_a_segment_that_none_passes() -> None:
+    lost = {"element": "random-loss", "probability": "100%"}
+    deaf = {"name": "deaf", "transport": "quic-datagram", "over": ["wall"]}
+    network = {"delay": "5ms", "wall": {"down": [lost], "up": [lost]}, "spare": {"delay": "5ms"}}
+    result = run(deaf, duration="500ms", network=network)
+    assert any(note.startswith("flow 'deaf' never connected: ") for note in result.notes)
+    assert "no flow passes the segment 'spare'" in result.notes
+    assert not any("segment 'wall'" in note or "closed" in note for note in result.notes)

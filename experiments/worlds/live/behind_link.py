@@ -79,7 +79,7 @@ def run_behind(
             shell.exit_code(),
             _counts(down),
             _counts(up),
-            max(row[-1].lateness.percentile(0.99) for row in (down, up)) * 1e3,
+            max(link.lateness.percentile(0.99) for link in (*down, *up)) * 1e3,
             pauses.longest * 1e3,
             far.overflows + near.overflows,
             link_table([report(link, ended_at, media_start=START_AT) for link in links.values()]),
