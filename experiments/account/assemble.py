@@ -9,6 +9,7 @@ import pandas as pd
 from glassbench.experiments.account import ledger
 from glassbench.experiments.account.arm_result import ESTIMATE_TYPES, FLOW_TYPES, LINK_TYPES, ArmResult, Outcome
 from glassbench.experiments.account.flow_numbers import flow_numbers
+from glassbench.experiments.account.instants import RECEIVED_INSTANTS
 from glassbench.experiments.account.notes import with_notes
 from glassbench.experiments.account.picture_quality import with_quality
 from glassbench.experiments.account.reports import ROLES, EndReport, LinkReport, Role
@@ -115,7 +116,7 @@ def estimate_table(ends: Sequence[EndReport]) -> pd.DataFrame:
 
 def _ledger(flow: str, ends: Mapping[Role, EndReport]) -> pd.DataFrame:
     sender, receiver = (ends[role] for role in ROLES)
-    knows = sender.knows & receiver.knows
+    knows = (sender.knows - set(RECEIVED_INSTANTS)) | (receiver.knows & set(RECEIVED_INSTANTS))
     return ledger.join(sender.sent, receiver.received, media_start=MEDIA_START, flow=flow, knows=knows)
 
 

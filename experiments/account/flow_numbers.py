@@ -32,6 +32,7 @@ def flow_numbers(
         seconds = max(_LEAST, min(flow.stop, now - MEDIA_START) - flow.start)
         track = own[own["track"] != CHAT_TRACK]
         latency = glass_to_glass(track)
+        arrived = own["delivered_at"].notna() | own["displayed_at"].notna()  # a black box knows only the second
         first = media[media["segment"] == route.over[0]]
         sent = int(first["sent_packets"].sum())
         records.append(
@@ -44,9 +45,7 @@ def flow_numbers(
                 "captured": len(track),
                 "displayed": int((track["fate"] == "displayed").sum()),
                 "sent_mbps": round(float(first["sent_bytes"].sum()) * 8 / seconds / 1e6, 6),
-                "goodput_mbps": round(
-                    float(own.loc[own["delivered_at"].notna(), "size_bytes"].sum()) * 8 / seconds / 1e6, 6
-                ),
+                "goodput_mbps": round(float(own.loc[arrived, "size_bytes"].sum()) * 8 / seconds / 1e6, 6),
                 "missing": round(int(media["missing_packets"].sum()) / sent, 6) if sent else None,
                 **{f"g2g_p{100 * share:g}_ms": _ms(percentile(latency, share)) for share in (0.5, 0.95)},
             }

@@ -73,10 +73,7 @@ def join(
         track, sequence = next(iter(halves))
         raise LedgerError(f"frame {sequence} of track {track} was received but never captured")
     ledger = pd.DataFrame(rows, columns=list(TYPES)).astype(TYPES)
-    check(ledger)
-    shown = ledger.loc[ledger["fate"] == "displayed", [name for name in _STAGED if name in knows]]
-    if shown.isna().any(axis=None):
-        raise LedgerError("a frame was displayed, and an instant before that is not known")
+    check(ledger, knows=knows)
     return ledger
 
 
@@ -100,8 +97,9 @@ def _stages(ledger: pd.DataFrame) -> dict[str, npt.NDArray[np.float64]]:
     return {name: (ledger[end].to_numpy() - ledger[start].to_numpy()) * 1e3 for name, (start, end) in STAGES.items()}
 
 
-def check(ledger: pd.DataFrame) -> None:
-    """Each frame once, one fate each, no instant before its cause, stages that add up. Raises LedgerError."""
+def check(ledger: pd.DataFrame, *, knows: frozenset[str] = INSTANTS) -> None:
+    """Each frame once, one fate each, no instant before its cause, of a displayed frame all instants that the ends
+    know, stages that add up. Raises LedgerError."""
     flows, tracks, captured_at, sequences = (
         ledger[name].to_numpy() for name in ("flow", "track", "captured_at", "sequence")
     )
@@ -123,11 +121,14 @@ def check(ledger: pd.DataFrame) -> None:
             raise LedgerError(f"frame {row['sequence']} of track {row['track']}: {name} is before an earlier instant")
         latest = np.fmax(latest, instants)
     unsent = ledger["first_arrival_at"].notna() & ledger["first_sent_at"].isna()
-    if unsent.any():
+    if unsent.any() and "first_sent_at" in knows:
         row = ledger[unsent].iloc[0]
         raise LedgerError(f"frame {row['sequence']} of track {row['track']} arrived, but nothing of it was sent")
-    shown = stages(ledger)[(ledger["fate"] == "displayed").to_numpy()]
-    total = shown.drop(columns="g2g_ms").to_numpy().sum(axis=1)
+    displayed = (ledger["fate"] == "displayed").to_numpy()
+    if ledger.loc[displayed, [name for name in _STAGED if name in knows]].isna().any(axis=None):
+        raise LedgerError("a frame was displayed, and an instant before that is missing")
+    shown = stages(ledger)[displayed]
+    total = np.nansum(shown.drop(columns="g2g_ms").to_numpy(), axis=1)  # what is not known is inside
     if not (np.abs(total - shown["g2g_ms"].to_numpy()) <= _TELESCOPE * 1e3).all():
         raise LedgerError("the stages of a displayed frame do not add up to its glass-to-glass latency")
 

@@ -23,11 +23,12 @@ ROLES: tuple[Role, Role] = ("sender", "receiver")
 class EndReport:
     """What one end wrote down: ours, or that of another host. Instants are those of the session, in seconds.
 
-    `knows` are the instants that the end can know. A black box, such as a browser, knows only those at which a picture
-    was captured and displayed. `sent` are the frames that a sender captured, `estimates` what its congestion control
-    believed, `received` the frames that a receiver knows of, `decoded` what it decoded, kept where the quality of
-    pictures is measured. `counters` are those of the transport. `pipeline` has what the receiver counted besides:
-    `keyframe_requests`, `stamp_errors`, `stamp_unreadable`, `unannounced`.
+    `knows` are the instants that the end can know, of those at its own side of the network. A black box, such as a
+    browser, knows only those at which a picture was captured and displayed. `sent` are the frames that a sender
+    captured, `estimates` what its congestion control believed, `received` the frames that a receiver knows of,
+    `decoded` what it decoded, kept where the quality of pictures is measured. `counters` are those of the transport.
+    `pipeline` has what the receiver counted besides: `keyframe_requests`, `stamp_errors`, `stamp_unreadable`,
+    `unannounced`.
     """
 
     role: Role

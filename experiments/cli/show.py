@@ -15,7 +15,7 @@ def show(dataset: Dataset, *, as_json: bool, pictures: bool = True) -> None:
         show_medians(dataset, as_json=as_json)
         return
     if not dataset.is_one_run:
-        show_evidence(dataset, as_json=as_json)
+        (show_medians if dataset.is_bulk else show_evidence)(dataset, as_json=as_json)
         return
     run = dataset.run()
     _ = run.ledger, run.links  # a damaged table is said before anything is printed

@@ -5,13 +5,12 @@ from typing import Any
 import typer
 
 from glassbench.experiments.account.metric_table import METRICS
-from glassbench.experiments.cli.flow_table import flow_table, sharing_lines
+from glassbench.experiments.cli.flow_table import print_flows
 from glassbench.experiments.cli.table import summary_table
 from glassbench.experiments.cli.whole_table import print_whole, wide_console
 from glassbench.experiments.results.answer import answer
 from glassbench.experiments.results.captures import CAPTURES
 from glassbench.experiments.results.dataset import Run
-from glassbench.experiments.results.json_form import numbers_of
 from glassbench.experiments.results.subject import subject
 
 
@@ -33,10 +32,7 @@ def print_run(run: Run) -> None:
     rows = [_row(arm) for arm in run.arms]
     console = wide_console()
     print_whole(summary_table(rows, title=subject(run), width=console.width), console=console)
-    if (flows := flow_table(run.arms, width=console.width)) is not None:
-        print_whole(flows, console=console)
-        for line in sharing_lines(run.arms):
-            typer.echo(line)
+    print_flows(run.arms, title="flows")
     for row in rows:
         if row["outcome"] != "measured":
             typer.echo(f"{row['arm']}: {row['outcome']}: {row['reason']}")
@@ -53,5 +49,4 @@ def _row(arm: dict[str, Any]) -> dict[str, Any]:
     fields = ("captured", "displayed", *(metric.column for metric in METRICS.values()), "fates", "stages_ms", "chat")
     numbers = {field: arm["summary"].get(field) for field in fields}
     about = {"arm": arm["arm"], "outcome": arm["outcome"], "reason": arm.get("reason")}
-    flows = [numbers_of(record) for record in arm.get("flow_numbers", [])]
-    return {**about, "notes": arm.get("notes", []), **numbers, "flows": flows}
+    return {**about, "notes": arm.get("notes", []), **numbers, "flows": arm["flow_numbers"]}

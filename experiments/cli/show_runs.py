@@ -9,10 +9,12 @@ from rich.table import Table
 
 from glassbench.experiments.account.metric_table import in_view
 from glassbench.experiments.account.number_text import number_text
+from glassbench.experiments.cli.flow_table import print_flows
 from glassbench.experiments.cli.whole_table import print_whole
 from glassbench.experiments.results.captures import CAPTURES
 from glassbench.experiments.results.dataset import Dataset
 from glassbench.experiments.results.evidence import evidence, sizing
+from glassbench.experiments.results.flow_rows import typical_arms
 from glassbench.experiments.results.json_form import json_text
 from glassbench.experiments.results.statistics import ArmEvidence, Comparison, Interval, Paired
 from glassbench.experiments.results.subject import subject
@@ -26,6 +28,7 @@ def show_evidence(dataset: Dataset, *, as_json: bool) -> None:
         typer.echo(json_text(evidence_object(dataset, compared)))
         return
     print_whole(_table(dataset, compared))
+    print_flows(typical_arms(dataset), title="flows: medians over seeds")
     print_others(dataset)
     typer.echo(compared.answer)
     if compared.unit == "run" and not compared.dependent:
@@ -43,6 +46,8 @@ def show_medians(dataset: Dataset, *, as_json: bool) -> None:
         typer.echo(json_text({**record, **said}))
         return
     print_whole(medians_table(dataset))
+    if not dataset.axes:
+        print_flows(typical_arms(dataset), title="flows: medians over seeds")
     print_others(dataset)
     typer.echo(f"results: {dataset.path} (complete)")
 

@@ -6,6 +6,8 @@ from typing import Any
 
 from glassbench.experiments.account.metrics import values_needed
 
+NO_FRAMES = "A bulk transfer has no frames to be shown; compare what its flows get of the network."
+
 # Percentiles of one run this near to the least are not ranked: another seed puts them in another order.
 _TOO_CLOSE = 1.05
 
@@ -16,7 +18,7 @@ def answer(arms: Sequence[Mapping[str, Any]]) -> str:
     if not ended:
         return "No arm was measured to its end, so there is nothing to compare."
     if all(arm["summary"].get("captured") == 0 for arm in ended):
-        return "A bulk transfer has no frames to be shown; compare what its flows get of the network."
+        return NO_FRAMES
     ranked = sorted(
         (_number(arm["summary"].get("g2g_p95_ms")), _number(arm["summary"].get("g2g_p50_ms")), str(arm["arm"]))
         for arm in ended

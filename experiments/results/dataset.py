@@ -140,13 +140,26 @@ class Dataset:
 
     def flow_numbers(self) -> pd.DataFrame:
         """A row per cell and flow: `cell, arm, seed, flow, transport, source, from, to` and the numbers of the flow."""
-        texts = self.texts("flow_numbers")
         rows = [
-            {"cell": int(row["cell"]), "arm": row["arm"], "seed": int(row["seed"]), **numbers_of(record)}
+            {"cell": int(row["cell"]), "arm": row["arm"], "seed": int(row["seed"]), **record}
             for row in _records(self.summary)
-            for record in parsed(texts[int(row["cell"])], list)
+            for record in self.flow_records[int(row["cell"])]
         ]
         return pd.DataFrame(rows)
+
+    @cached_property
+    def flow_records(self) -> dict[int, list[dict[str, Any]]]:
+        """The records of `flow_numbers` by cell."""
+        return {
+            cell: [numbers_of(record) for record in parsed(text, list) if isinstance(record, dict)]
+            for cell, text in self.texts("flow_numbers").items()
+        }
+
+    @property
+    def is_bulk(self) -> bool:
+        """Whether all that was measured are bulk transfers, which have no video frames."""
+        captured = self.where(outcome="measured")["captured"]
+        return bool(len(captured) and (captured == 0).all())
 
     def texts(self, name: str) -> dict[int, str]:
         """The `flow_numbers`, `notes`, `stats`, `impairments` or the `scenario` of each cell, as JSON."""
@@ -245,7 +258,7 @@ class Run:
     @cached_property
     def arms(self) -> list[dict[str, Any]]:
         """A record per arm, in the order of the plan."""
-        kinds: dict[str, type[Any]] = {"flow_numbers": list, "notes": list, "stats": dict, "impairments": dict}
+        kinds: dict[str, type[Any]] = {"notes": list, "stats": dict, "impairments": dict}
         columns = {name: self.dataset.texts(name) for name in kinds}
         return [
             {
@@ -253,6 +266,7 @@ class Run:
                 "outcome": str(row["outcome"]),
                 "reason": None if pd.isna(row["reason"]) else str(row["reason"]),
                 "summary": nested_numbers(row),
+                "flow_numbers": self.dataset.flow_records[int(row["cell"])],
                 **{name: parsed(texts[int(row["cell"])], kinds[name]) for name, texts in columns.items()},
             }
             for row in _records(self.summary)
@@ -317,11 +331,13 @@ class Run:
 
     @cached_property
     def downlink(self) -> pd.DataFrame:
-        """The rows of `links` down, of the segment that carries least."""
+        """The rows of `links` down, of the segment that carries least of those that the flow "media" passes."""
         down = self.links[self.links["direction"] == "down"]
         if down["segment"].nunique() < 2:
             return down
+        passing = self.flows[(self.flows["flow"] == MEDIA) & (self.flows["sent_bytes"] > 0)]["segment"].unique()
         carried = down.groupby("segment", sort=False)["capacity_bytes"].sum(min_count=1).fillna(math.inf)
+        carried = carried[[segment in passing for segment in carried.index]] if len(passing) else carried
         return down[down["segment"] == carried.idxmin()]
 
     def offered_mbps(self) -> float:

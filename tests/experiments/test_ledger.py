@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glassbench.experiments.account.ledger import FATES, STAGES, check, join, stages
+from glassbench.experiments.account.instants import INSTANTS, RECEIVED_INSTANTS
+from glassbench.experiments.account.ledger import FATES, INSIDE, STAGES, check, join, stages
 from glassbench.experiments.account.ledger_error import LedgerError
 from glassbench.receiver.record import ReceivedRecord
 from glassbench.sender.record import SentRecord
@@ -82,6 +83,61 @@ def test_each_frame_has_the_fate_of_the_first_rule_that_holds(
     assert ledger["fate"].tolist() == [fate]
 
 
+BLACK_BOX = frozenset({"captured_at", "displayed_at"})
+
+
+@pytest.mark.parametrize(
+    ("own", "other", "fate"),
+    [
+        ({}, {}, "displayed"),
+        ({}, {"displayed_at": None, "outcome": None}, "missing"),
+        ({}, None, "missing"),
+        ({"last_sent_at": None}, None, "missing"),
+        ({"given_up": "skipped", "first_sent_at": None, "last_sent_at": None}, None, "skipped"),
+        ({"given_up": "expired"}, NOTHING, "expired"),
+    ],
+)
+def test_a_black_box_says_only_whether_a_frame_was_displayed(
+    own: dict[str, object], other: dict[str, object] | None, fate: str
+) -> None:
+    halves = [] if other is None else [received(**other)]
+    ledger = join([sent(**own)], halves, media_start=START, knows=BLACK_BOX)
+    assert ledger["fate"].tolist() == [fate]
+    assert ledger[sorted(INSTANTS - BLACK_BOX)].isna().all(axis=None)
+
+
+def test_all_time_between_the_instants_of_a_black_box_is_inside() -> None:
+    table = stages(join([sent(0), sent(1)], [received(0)], media_start=START, knows=BLACK_BOX))
+    assert table.loc[0, f"{INSIDE}_ms"] == pytest.approx(50, abs=1e-6) == table.loc[0, "g2g_ms"]
+    assert table[[f"{name}_ms" for name in STAGES]].isna().all(axis=None)
+    assert np.isnan(table.loc[1, f"{INSIDE}_ms"]) and table.loc[1, "g2g_ms"] == np.inf
+
+
+@pytest.mark.parametrize(
+    ("hidden", "inside"),
+    [
+        (RECEIVED_INSTANTS[:-1], 44),  # a receiver that is a black box: what ours sent is known
+        (("first_sent_at", "last_sent_at"), 22),  # encode end to first arrival
+        (("released_at",), 19),
+        (("decoded_at", "queued_at", "last_sent_at"), 0),  # no stage begins or ends there
+    ],
+)
+def test_what_is_known_stays_a_stage_and_the_rest_is_inside(hidden: tuple[str, ...], inside: float) -> None:
+    table = stages(join([sent()], [received()], media_start=START, knows=INSTANTS - set(hidden)))
+    assert table.loc[0, f"{INSIDE}_ms"] == pytest.approx(inside, abs=1e-6)
+    assert np.nansum(table.drop(columns="g2g_ms").to_numpy()) == pytest.approx(50, abs=1e-6)
+
+
+def test_a_displayed_frame_of_ours_whose_instant_is_missing_is_refused() -> None:
+    for name in ("first_arrival_at", "complete_at", "delivered_at", "released_at"):
+        with pytest.raises(LedgerError, match="was displayed, and an instant before that is missing"):
+            join([sent()], [received(**{name: None})], media_start=START)
+    black_box = join([sent()], [received(released_at=None)], media_start=START, knows=INSTANTS - {"released_at"})
+    assert black_box["fate"].tolist() == ["displayed"]
+    with pytest.raises(LedgerError, match="an instant before that is missing"):
+        join([sent()], [received(complete_at=None)], media_start=START, knows=INSTANTS - {"released_at"})
+
+
 def test_stages_are_the_differences_in_ms_and_add_up() -> None:
     row = stages(join([sent()], [received()], media_start=START)).iloc[0]
     expected = {"wait": 1, "encode": 3, "queue": 2, "transit": 20, "spread": 4, "hold": 1, "buffer": 9, "decode": 10}
@@ -133,8 +189,8 @@ def test_a_frame_dropped_before_it_was_encoded_has_a_row_but_no_number() -> None
         ([sent(1)], [], "without gaps"),
         ([sent(0, encode_end_at=START)], [], "encode_end_at is before"),
         ([sent(0)], [received(0, delivered_at=START + 0.02)], "delivered_at is before"),
-        ([sent(0)], [received(0, delivered_at=None)], "add up"),
-        ([sent(0, encode_start_at=None)], [received(0)], "add up"),
+        ([sent(0)], [received(0, delivered_at=None)], "instant before that is missing"),
+        ([sent(0, encode_start_at=None)], [received(0)], "instant before that is missing"),
         ([sent(0, given_up="bored")], [], "fate"),
     ],
 )

@@ -123,7 +123,7 @@ def ms(seconds):
 
 def test_applied_impairment_is_what_the_counters_say(one_run, run_page, take_apart):
     texts = take_apart(run_page).texts
-    start = texts.index("Packets of the whole path, down, media.")
+    start = texts.index("Packets of the whole path, down.")
     for arm in one_run.arms:
         path = arm["impairments"]["down"]["path"]
         place = texts.index(arm["arm"], start)

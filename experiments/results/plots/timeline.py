@@ -28,7 +28,7 @@ def timeline(run: Run) -> Figure:
     black tick above for each frame that was never shown. All rows share both axes."""
     video = run.video_by_arm()
     styles = arm_styles(list(video))
-    figure = new_figure(11, 1.7 + 0.95 * len(video))
+    figure = new_figure(11, max(3.6, 1.7 + 0.95 * len(video)))  # the label on the left is as long
     rows = figure.subplots(len(video) + 1, 1, sharex=True, gridspec_kw={"height_ratios": [1.5] + [1.0] * len(video)})
     draw_capacity(rows[0], run)
     bottom, top = latency_limits(video)

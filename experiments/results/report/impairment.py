@@ -10,22 +10,22 @@ from typing import Any
 
 from glassbench.experiments.account.number_text import finite, share_text
 from glassbench.experiments.results.report.content import Row, Section, Table, TableCell
+from glassbench.experiments.scenario.element_spec import DIRECTIONS
 
 Impairments = Mapping[str, Any]
-"""The record of one arm in one run: `down` and `up`, each with `path` and `elements`."""
+"""The record of one arm in one run: links by their name, as `down` or `far up`, each with `path` and `elements`."""
 
 _COUNTS = ("pushed", "popped", "lost", "dropped", "duplicated", "inside")
 _COLUMNS = ("in", "out", "lost", "dropped by queues", "doubled", "still inside")
-_DIRECTIONS = {"down": "down, media", "up": "up, feedback"}
 
 Counts = dict[str, int]
 
 
 @dataclass(frozen=True)
 class _Element:
-    """An element at its place in a direction, and its counts by arm."""
+    """An element at its place in a link, and its counts by arm."""
 
-    direction: str
+    link: str
     place: int
     commanded: str
     arms: dict[str, Counts]
@@ -43,23 +43,24 @@ def impairment_section(arms: Mapping[str, Sequence[Impairments]]) -> Section | N
         title="Network: commanded and applied",
         paragraphs=(
             "The dice of the network are the same for all arms, but each arm sends its own packets at its own moments, "
-            "so the applied rates differ. Shares are of the packets that went in.",
+            "so the applied rates differ. Shares are of the packets that went in. Down leads away from the host of the "
+            "sender, up to it.",
         ),
         tables=(
             _overview(elements),
             *(
-                Table(f"Packets of the whole path, {_DIRECTIONS[direction]}.", "arm", _COLUMNS, _rows(counts))
-                for direction, counts in paths.items()
+                Table(f"Packets of the whole path, {link}.", "arm", _COLUMNS, _rows(counts))
+                for link, counts in paths.items()
             ),
             *(
                 Table(
-                    f"Packets of element {element.place}, {_DIRECTIONS[element.direction]}: {element.commanded}.",
+                    f"Packets of element {element.place}, {element.link}: {element.commanded}.",
                     "arm",
                     _COLUMNS,
                     _rows(element.arms),
                 )
                 for element in acting
-                if len([other for other in acting if other.direction == element.direction]) > 1  # else it is the path
+                if len([other for other in acting if other.link == element.link]) > 1  # else it is the path
             ),
         ),
     )
@@ -73,7 +74,7 @@ def _overview(elements: Sequence[_Element]) -> Table:
         columns=("commanded", "lost", "dropped by queues", "doubled"),
         rows=tuple(
             Row(
-                f"{element.direction} {element.place}",
+                f"{element.link} {element.place}",
                 (
                     TableCell(element.commanded),
                     *(TableCell(_range(element.arms, name)) for name in ("lost", "dropped", "duplicated")),
@@ -111,32 +112,37 @@ def _acted(counts: Counts) -> bool:
 
 
 def _paths(arms: Mapping[str, Sequence[Impairments]]) -> dict[str, dict[str, Counts]]:
-    by_direction: dict[str, dict[str, Counts]] = {}
-    for arm, direction, record in _records(arms):
+    by_link: dict[str, dict[str, Counts]] = {}
+    for arm, link, record in _records(arms):
         if (counts := _counts(record.get("path"))) is not None:
-            _add(by_direction.setdefault(direction, {}), arm, counts)
-    return by_direction
+            _add(by_link.setdefault(link, {}), arm, counts)
+    return by_link
 
 
 def _elements(arms: Mapping[str, Sequence[Impairments]]) -> list[_Element]:
     by_place: dict[tuple[str, int, str], _Element] = {}
-    for arm, direction, record in _records(arms):
+    for arm, link, record in _records(arms):
         elements = record.get("elements")
         for place, element in enumerate(elements if isinstance(elements, list) else (), start=1):
             if not isinstance(element, dict) or (counts := _through(element.get("applied"))) is None:
                 continue
             commanded = _commanded(element.get("commanded"))
-            key = direction, place, commanded
-            _add(by_place.setdefault(key, _Element(direction, place, commanded, {})).arms, arm, counts)
-    return [by_place[key] for key in sorted(by_place, key=lambda key: (key[0] != "down", key[1]))]
+            key = link, place, commanded
+            _add(by_place.setdefault(key, _Element(link, place, commanded, {})).arms, arm, counts)
+    links = {link: number for number, link in enumerate(dict.fromkeys(link for link, _, _ in by_place))}
+    return [by_place[key] for key in sorted(by_place, key=lambda key: (links[key[0]], key[1]))]
 
 
 def _records(arms: Mapping[str, Sequence[Impairments]]) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    for direction in _DIRECTIONS:
+    """The records of links, link by link: those of the segment "network" first, the others as they come."""
+    names = dict.fromkeys([*DIRECTIONS, *(name for runs in arms.values() for run in runs for name in run)])
+    for link in names:
+        if link.split(" ")[-1] not in DIRECTIONS:
+            continue
         for arm, runs in arms.items():
             for run in runs:
-                if isinstance(record := run.get(direction), dict):
-                    yield arm, direction, record
+                if isinstance(record := run.get(link), dict):
+                    yield arm, link, record
 
 
 def _through(applied: object) -> Counts | None:

@@ -7,13 +7,14 @@ from typing import Any
 from glassbench.experiments.account.ledger import FATES
 from glassbench.experiments.account.metric_table import in_view
 from glassbench.experiments.account.number_text import number_text
-from glassbench.experiments.results.answer import answer
+from glassbench.experiments.results.answer import NO_FRAMES, answer
 from glassbench.experiments.results.dataset import Dataset, Run
 from glassbench.experiments.results.evidence import evidence, sizing
+from glassbench.experiments.results.flow_rows import typical_arms
 from glassbench.experiments.results.report.content import Report, Row, Section, Table, TableCell
 from glassbench.experiments.results.report.impairment import impairment_section
 from glassbench.experiments.results.report.provenance import provenance_section
-from glassbench.experiments.results.report.sections import fate_section, picture_sections
+from glassbench.experiments.results.report.sections import fate_section, flow_section, picture_sections
 from glassbench.experiments.results.report.tables import (
     headings,
     interval_table,
@@ -65,11 +66,19 @@ def _of_one_run(dataset: Dataset) -> Report:
         basis=ONE_RUN,
         warnings=(*warnings, *(f"Note: {note}." for note in run.notes)),
         sections=(
-            Section("numbers", "Numbers", (_floor(run),), tables=(run_table(ordered),)),
-            *picture_sections(run, order, pooled=run, of="this run", pooled_of="all captured frames"),
-            fate_section({arm["arm"]: arm["summary"].get("fates") for arm in ordered}),
+            Section("numbers", "Numbers", () if dataset.is_bulk else (_floor(run),), tables=(run_table(ordered),)),
+            *flow_section(ordered, of="this run"),
+            *(() if dataset.is_bulk else _frames_of_one_run(run, order)),
             *_tail(dataset, {arm["arm"]: [arm["impairments"]] for arm in ordered}),
         ),
+    )
+
+
+def _frames_of_one_run(run: Run, order: Sequence[str]) -> tuple[Section, ...]:
+    fates = {arm["arm"]: arm["summary"].get("fates") for arm in run.arms}
+    return (
+        *picture_sections(run, order, pooled=run, of="this run", pooled_of="all captured frames"),
+        fate_section({arm: fates[arm] for arm in order}),
     )
 
 
@@ -92,24 +101,31 @@ def _of_a_sweep(dataset: Dataset) -> Report:
 
 
 def _of_many_runs(dataset: Dataset) -> Report:
-    compared = evidence(dataset) if dataset.manifest.get("frames") else None
+    compared = evidence(dataset) if dataset.manifest.get("frames") and not dataset.is_bulk else None
     order = [arm.arm for arm in compared.arms] if compared else []
     order += [arm for arm in dataset.arms if arm not in order]
     intervals = interval_table(dataset.summary, order, intervals=not dataset.dependent)
     return Report(
         title=dataset.name,
         subject=subject(dataset),
-        verdict=compared.answer
-        if compared
-        else "No frames are kept, so the arms are not compared; their numbers are below.",
+        verdict=_verdict(dataset, compared),
         basis=_basis(compared, len(dataset.seeds), dataset.dependent),
         warnings=_others(dataset),
         sections=(
             Section("numbers", "Numbers", tables=(*([verdict_table(compared)] if compared else []), intervals)),
+            *flow_section(typical_arms(dataset), of="a typical run, the median over the measured runs"),
             *(_pictures(dataset, order) if compared else ()),
-            fate_section(_fates(dataset, order)),
+            *(() if dataset.is_bulk else (fate_section(_fates(dataset, order)),)),
             *_tail(dataset, _impairments(dataset)),
         ),
+    )
+
+
+def _verdict(dataset: Dataset, compared: Comparison | None) -> str:
+    if compared is not None:
+        return compared.answer
+    return (
+        NO_FRAMES if dataset.is_bulk else "No frames are kept, so the arms are not compared; their numbers are below."
     )
 
 

@@ -1,24 +1,32 @@
 """Chapters of a report that one run and many runs share: the fates of frames, and the pictures."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from glassbench.experiments.results.dataset import Run
 from glassbench.experiments.results.files import ResultsError
+from glassbench.experiments.results.flow_rows import flow_rows, sharing_lines
 from glassbench.experiments.results.report.content import Section
 from glassbench.experiments.results.report.pictures import latency_figure, stage_figure
 from glassbench.experiments.results.report.strips import screen_figure, timeline_figure
-from glassbench.experiments.results.report.tables import fate_table, freeze_table
+from glassbench.experiments.results.report.tables import fate_table, flow_table, freeze_table
 
 
-def fate_section(fates: dict[str, object]) -> Section:
-    """Of the arms that recorded any."""
-    return Section(
-        "fates",
-        "Fates of the frames",
-        tables=(fate_table({arm: counts for arm, counts in fates.items() if isinstance(counts, dict) and counts}),),
-    )
+def flow_section(arms: Sequence[Mapping[str, Any]], *, of: str) -> tuple[Section, ...]:
+    """The chapter about the flows of arms, of records as in `Run.arms`; none if `flow_rows` has none."""
+    rows = flow_rows(arms)
+    if not rows:
+        return ()
+    paragraphs = tuple(f"{line}." for line in sharing_lines(arms))
+    return (Section("flows", "Flows", paragraphs, tables=(flow_table(rows, of=of),)),)
+
+
+def fate_section(fates: Mapping[str, object]) -> Section:
+    """The fates of the arms that recorded any."""
+    recorded = {arm: counts for arm, counts in fates.items() if isinstance(counts, dict) and counts}
+    return Section("fates", "Fates of the frames", tables=(fate_table(recorded),))
 
 
 def picture_sections(run: Run, order: Sequence[str], *, pooled: Run, of: str, pooled_of: str) -> tuple[Section, ...]:

@@ -11,6 +11,7 @@ from glassbench.experiments.account.ledger import FATES
 from glassbench.experiments.account.metric_table import Metric, in_view
 from glassbench.experiments.account.metrics import freezes
 from glassbench.experiments.account.number_text import NOTHING, finite, number_text, share_text
+from glassbench.experiments.results.flow_rows import COLUMNS, FlowText
 from glassbench.experiments.results.paired_metrics import values_of
 from glassbench.experiments.results.report.content import Row, Table, TableCell
 from glassbench.experiments.results.statistics import Comparison, quantile_interval
@@ -124,6 +125,20 @@ def verdict_table(compared: Comparison) -> Table:
             "verdict",
         ),
         rows=tuple(rows),
+    )
+
+
+def flow_table(rows: Sequence[FlowText], *, of: str) -> Table:
+    """What each flow of each arm got."""
+    return Table(
+        caption=f"What the flows of each arm got in {of}. Goodput is the payload of the frames that were delivered; "
+        "sent and missing are packets on their way to the receiver. Latencies are from capture to display, or to the "
+        "delivery of a chunk of a bulk transfer.",
+        corner="arm and flow",
+        columns=("transport", *(column.heading.replace("\n", " ") for column in COLUMNS)),
+        rows=tuple(
+            Row(f"{row.arm}: {row.flow}", (TableCell(row.transport), *map(TableCell, row.numbers))) for row in rows
+        ),
     )
 
 
