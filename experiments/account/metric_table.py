@@ -86,7 +86,7 @@ class Metric:
 
     def with_unit(self, value: object) -> str:
         """A value as it stands in a sentence."""
-        unit = {"share": " %", "count": "", "ratio": ""}.get(self.unit, f" {self.unit}")
+        unit = {"share": " %", "count": "", "ratio": "", "": ""}.get(self.unit, f" {self.unit}")
         return self.text(value) + (unit if value != math.inf else "")
 
 
