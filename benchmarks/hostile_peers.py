@@ -177,7 +177,7 @@ def attacked_receiver(folder: Path) -> Iterator[Attacked]:
 
 def strangers(receiver: Attacked, count: int, seed: int) -> None:
     """Send messages without the key."""
-    hello = {"version": VERSION, "token": "0" * 32, "scenario": ask_for(ends_of("udp"))}
+    hello = {"version": VERSION, "token": "0" * 32, "flow": ask_for(ends_of("udp"))}
     silent = [socket.create_connection(("127.0.0.1", receiver.remote.port), 10) for _ in range(SILENT)]
 
     def talk(number: int) -> None:

@@ -57,7 +57,9 @@ def agree(
     heading = f"{scenario}, {runs} runs, live less virtual\n{subject(agreement.live)}"
     print_whole(_table(heading, agreement))
     beyond = [one for one in agreement.compared if not one.within]
-    stated = ", ".join(f"{metric.name} {_stated(metric)}" for metric in in_view("agreement"))
+    compared = {one.metric.name for one in agreement.compared}
+    metrics = [metric for metric in in_view("agreement") if metric.name in compared]
+    stated = ", ".join(f"{metric.name} {_stated(metric)}" for metric in metrics)
     typer.echo(f"{len(agreement.compared) - len(beyond)} of {len(agreement.compared)} are within tolerance ({stated}).")
     for arm, reason in agreement.not_measured.items():
         typer.echo(f"{arm}: not compared: {reason}")
