@@ -52,14 +52,14 @@ def shared(plan: Scenario, parts: pd.DataFrame, **columns: float) -> Sharing:
 
 
 def test_flows_with_equal_rates_have_index_one() -> None:
-    found = shared(scenario(), shares(media=20_000, other=20_000))
-    assert found == pytest.approx((1.0, 0.8, 0.05))
+    numbers = shared(scenario(), shares(media=20_000, other=20_000))
+    assert numbers == pytest.approx((1.0, 0.8, 0.05))
 
 
 @pytest.mark.parametrize(("rates", "index"), [((30_000, 10_000), 0.8), ((40_000, 4_000), 44**2 / (2 * (40**2 + 4**2)))])
 def test_unequal_rates_have_the_index_of_the_formula(rates: tuple[float, float], index: float) -> None:
-    found = shared(scenario(), shares(media=rates[0], other=rates[1]))
-    assert found.jain == pytest.approx(index) and found.utilisation == pytest.approx(sum(rates) / CAPACITY)
+    numbers = shared(scenario(), shares(media=rates[0], other=rates[1]))
+    assert numbers.jain == pytest.approx(index) and numbers.utilisation == pytest.approx(sum(rates) / CAPACITY)
 
 
 def test_a_flow_that_gets_nothing_leaves_one_over_the_number_of_flows() -> None:
@@ -70,18 +70,18 @@ def test_a_flow_that_gets_nothing_leaves_one_over_the_number_of_flows() -> None:
 
 
 def test_nothing_at_all_has_no_index_and_uses_nothing() -> None:
-    found = shared(scenario(), shares(media=0, other=0), backlog=0.0)
-    assert math.isnan(found.jain) and (found.utilisation, found.queue_p50) == (0.0, 0.0)
+    numbers = shared(scenario(), shares(media=0, other=0), backlog=0.0)
+    assert math.isnan(numbers.jain) and (numbers.utilisation, numbers.queue_p50) == (0.0, 0.0)
 
 
 def test_without_a_capacity_the_rates_are_compared_and_nothing_else() -> None:
-    found = shared(scenario(), shares(media=20_000, other=20_000), capacity=math.nan)
-    assert found.jain == pytest.approx(1.0) and math.isnan(found.utilisation) and math.isnan(found.queue_p50)
+    numbers = shared(scenario(), shares(media=20_000, other=20_000), capacity=math.nan)
+    assert numbers.jain == pytest.approx(1.0) and math.isnan(numbers.utilisation) and math.isnan(numbers.queue_p50)
 
 
 def test_an_outage_is_no_error() -> None:
-    found = shared(scenario(), shares(media=0, other=0), capacity=0.0)
-    assert math.isnan(found.jain) and not found.utilisation > 0
+    numbers = shared(scenario(), shares(media=0, other=0), capacity=0.0)
+    assert math.isnan(numbers.jain) and not numbers.utilisation > 0
 
 
 def test_only_the_time_in_which_all_flows_send_counts() -> None:
