@@ -201,7 +201,7 @@ def test_three_hosts_reach_each_other_only_as_their_flows_lead(
     assert heard(lab.sockets["b"][0], 1) == [(b"to b", a)] and heard(lab.sockets["c"][0], 1) == [(b"to c", a)]
     assert time.monotonic() - begun >= 0.02
     to_b.sendto(b"of no flow", (b, 5005))
-    wait_for(lambda: ports["a"].foreign == 1, "the packet of no flow")
+    wait_for(lambda: ports["a"].foreign >= 1, "the packet of no flow")
     lab.sockets["b"][0].sendto(b"no way leads from here", (a, 5004))
     to_b.sendto(b"the last", (b, 5004))
     assert heard(lab.sockets["b"][0], 1) == [(b"the last", a)]
