@@ -65,6 +65,7 @@ def test_srt_ends_its_connection_after_five_seconds_of_silence_and_says_so() -> 
     assert [note for note in result.notes if ": nothing heard from the peer for 5" in note]
 
 
+@pytest.mark.quiet
 @pytest.mark.parametrize("arm", ["quic-datagram"])
 def test_a_smaller_mtu_that_nobody_is_told_of_is_a_loss_with_a_fate_for_every_frame(arm: str) -> None:
     smaller = {"element": "size-limit", "largest": "700B", "start": "1s"}
