@@ -236,6 +236,8 @@ class Simulator:
         self._arm_link(link)
 
     def _arm_link(self, link: SimulatedLink) -> None:
+        if link.log is None:
+            link.path.gone.clear()  # a log would count them
         timer = link.path.get_timer()
         due_at = inf if timer is None else timer
         if due_at != link.due_at:

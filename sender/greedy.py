@@ -30,7 +30,6 @@ class GreedySender(SenderEnd):
     ) -> None:
         super().__init__(transport)
         self._track = track
-        self._start_at = start_at
         self._stop_at = stop_at
         self._pauses = pauses
         self._waiting = 0  # chunks in the transport that have not left completely

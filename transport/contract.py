@@ -144,8 +144,8 @@ class RateChanged:
 
 @dataclass(frozen=True, slots=True)
 class Estimated:
-    """Sender: what congestion control believes and allows, while media leave at most every 0.1 s. `rtt` and `queue`,
-    the time that what is in flight waits in queues of the path, are in seconds."""
+    """Sender: what congestion control believes and allows. It comes after feedback, once media have left, at most every
+    0.1 s. `rtt` and `queue`, the time that what is in flight waits in queues of the path, are in seconds."""
 
     at: float
     target_bps: float

@@ -1,18 +1,18 @@
 """The numbers of each flow of an arm."""
 
-import math
 from typing import Any
 
 import pandas as pd
 
-from glassbench.experiments.account.metrics import glass_to_glass, percentile
+from glassbench.experiments.account.metrics import glass_to_glass, in_ms, percentile, sent_mbps
 from glassbench.experiments.scenario import Scenario
 from glassbench.experiments.scenario.arm_spec import ArmSpec
+from glassbench.experiments.scenario.flow import Flow, FlowRoute
 from glassbench.experiments.scenario.session_time import MEDIA_START
 from glassbench.experiments.scenario.tracks import CHAT_TRACK
 
 _ROUNDING = 1e-9  # seconds
-_LEAST = 0.1  # seconds over which rates are taken
+_LEAST = 0.1  # seconds over which the rates of an interrupted run are taken
 
 
 def flow_numbers(
@@ -29,12 +29,11 @@ def flow_numbers(
     for flow, route in zip(scenario.flows(arm), scenario.routes(), strict=True):
         own = frames[frames["flow"] == flow.name]
         rows = shares[(shares["flow"] == flow.name) & (shares["direction"] == route.direction)]
-        media = since(rows, flow.start)
-        seconds = max(_LEAST, min(flow.stop, now - MEDIA_START) - flow.start)
+        seconds = media_seconds(flow, now=now)
         track = own[own["track"] != CHAT_TRACK]
         latency = glass_to_glass(track)
         arrived = own["delivered_at"].notna() | own["displayed_at"].notna()  # a black box knows only the second
-        first = media[media["segment"] == route.over[0]]
+        first = on_first_link(shares, flow, route)
         sent = int(first["sent_packets"].sum())
         records.append(
             {
@@ -45,21 +44,28 @@ def flow_numbers(
                 "to": route.destination_host,
                 "captured": len(track),
                 "displayed": int((track["fate"] == "displayed").sum()),
-                "sent_mbps": round(float(first["sent_bytes"].sum()) * 8 / seconds / 1e6, 6),
+                "sent_mbps": round(sent_mbps(first, seconds), 6),
                 "goodput_mbps": round(float(own.loc[arrived, "size_bytes"].sum()) * 8 / seconds / 1e6, 6),
-                "missing": round(int(media["missing_packets"].sum()) / sent, 6) if sent else None,
-                **{f"g2g_p{100 * share:g}_ms": _ms(percentile(latency, share)) for share in (0.5, 0.95)},
+                "missing": round(int(_since(rows, flow.start)["missing_packets"].sum()) / sent, 6) if sent else None,
+                **{f"g2g_p{100 * share:g}_ms": in_ms(percentile(latency, share)) for share in (0.5, 0.95)},
             }
         )
     return tuple(records)
 
 
-def since(rows: pd.DataFrame, start: float) -> pd.DataFrame:
-    """The rows of a link table or a flow table from the window on that has the instant `start`."""
+def on_first_link(shares: pd.DataFrame, flow: Flow, route: FlowRoute) -> pd.DataFrame:
+    """The rows of the flow table with what a flow put on its first link, from its first capture on."""
+    there = (shares["flow"] == flow.name) & (shares["segment"] == route.over[0])
+    return _since(shares[there & (shares["direction"] == route.direction)], flow.start)
+
+
+def media_seconds(flow: Flow, *, now: float) -> float:
+    """How long the media of a flow lasted until `now`, of which rates are taken."""
+    return max(_LEAST, min(flow.stop, now - MEDIA_START) - flow.start)
+
+
+def _since(rows: pd.DataFrame, start: float) -> pd.DataFrame:
+    """The rows of a flow table from the window on that has the instant `start`."""
     at = rows["at"]
     from_here: pd.DataFrame = rows[at >= at[at <= start + _ROUNDING].max()]
     return from_here
-
-
-def _ms(seconds: float) -> float | None:
-    return None if math.isnan(seconds) else round(seconds * 1e3, 6)

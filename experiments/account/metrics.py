@@ -32,6 +32,11 @@ def percentile(values: FloatArray, share: float) -> float:
     return float(np.sort(values)[max(0, math.ceil(share * len(values) - 1e-9) - 1)])
 
 
+def in_ms(seconds: float) -> float | None:
+    """A time as summaries have it; None if it is undefined."""
+    return None if math.isnan(seconds) else round(seconds * 1e3, 6)
+
+
 def values_needed(share: float, *, confidence: float = 0.95) -> int:
     """How many independent values bound a percentile on one side: 59 for the 95th at 95 %.
 

@@ -15,7 +15,9 @@ from glassbench.experiments.account.connection import Connection
 from glassbench.experiments.account.ledger import stages
 from glassbench.experiments.account.metrics import PERCENTILES, too_few
 from glassbench.experiments.account.not_shown import count, not_shown, on_the_way, were
+from glassbench.experiments.account.reports import link_name
 from glassbench.experiments.scenario import Scenario
+from glassbench.experiments.scenario.element_spec import DIRECTIONS
 from glassbench.experiments.scenario.flow_spec import MEDIA
 from glassbench.experiments.scenario.queue_spec import CoDelSpec
 from glassbench.experiments.scenario.tracks import CHAT_TRACK, VIDEO_TRACK
@@ -28,7 +30,7 @@ _MUCH_REPAIR = 0.5  # of the media's bytes: an arm that sends more again says ho
 @dataclass(frozen=True)
 class Facts:
     """What rules look at: the scenario, the options of the arm, the video frames of the ledger, the number of messages,
-    `stats` and `impairments` of the arm."""
+    `stats` of the arm, and `impairments` of the links that the flow "media" passes."""
 
     scenario: Scenario
     options: Mapping[str, Any]
@@ -57,7 +59,10 @@ def with_notes(result: ArmResult, scenario: Scenario) -> ArmResult:
     media = result.ledger[result.ledger["flow"] == MEDIA]
     video = media[media["track"] == VIDEO_TRACK]
     options = next((dict(arm.options) for arm in scenario.arms if arm.label == result.arm), {})
-    facts = Facts(scenario, options, video, int((media["track"] == CHAT_TRACK).sum()), result.stats, result.impairments)
+    route = scenario.routes()[0]
+    passed = [link_name(name, direction) for name in route.over for direction in DIRECTIONS]
+    impairments = {name: record for name, record in result.impairments.items() if name in passed}
+    facts = Facts(scenario, options, video, int((media["track"] == CHAT_TRACK).sum()), result.stats, impairments)
     return replace(result, notes=(*result.notes, *(sentence for rule in RULES for sentence in rule(facts))))
 
 
@@ -135,15 +140,18 @@ def _path_carries_less(facts: Facts) -> Iterator[str]:
             holes = sender.get("black_holes", 0)
             when = f", after larger ones had stopped to pass ({count(holes, 'time')})" if holes else ""
             yield f"found that the path carries datagrams of {carried} bytes, not of {allowed}{when}"
-    elif sender.get("too_large", 0) + _over_size_limits(facts.impairments):
+    elif sender.get("too_large", 0) + _over_size_limits(facts):
         yield (
             "packets that were larger than the path carries were lost: this arm does not find out what passes, it "
             f"sends what mtu says ({facts.scenario.mtu} bytes)"
         )
 
 
-def _over_size_limits(impairments: Mapping[str, Any]) -> int:
-    elements = [element for record in impairments.values() for element in record["elements"]]
+def _over_size_limits(facts: Facts) -> int:
+    """Packets of media that were dropped for their size."""
+    route = facts.scenario.routes()[0]
+    records = [facts.impairments.get(link_name(name, route.direction), {}) for name in route.over]
+    elements = [element for record in records for element in record.get("elements", [])]
     limits = [element for element in elements if element["commanded"]["element"] == "size-limit"]
     return sum(int(counts["dropped"]) for limit in limits for counts in limit["applied"])
 

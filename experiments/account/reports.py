@@ -15,6 +15,9 @@ from glassbench.receiver.record import ReceivedRecord
 from glassbench.sender.record import SentRecord
 from glassbench.transport.contract import Estimated
 
+LINK_WINDOW = 0.1
+"""Seconds of a row of the link table and of the flow table."""
+
 Role = Literal["sender", "receiver"]
 ROLES: tuple[Role, Role] = ("sender", "receiver")
 

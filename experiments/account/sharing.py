@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from glassbench.experiments.account.reports import LINK_WINDOW
 from glassbench.experiments.scenario import Scenario
 from glassbench.experiments.scenario.flow import FlowRoute
 from glassbench.experiments.scenario.session_time import MEDIA_START
@@ -50,9 +51,8 @@ def sharing(scenario: Scenario, links: pd.DataFrame, shares: pd.DataFrame, *, no
         return Sharing()
     rates = [float(by_flow.get(route.flow, 0.0)) for route in together]
     capacity = windows["capacity_bytes"].to_numpy(dtype=np.float64)
-    interval = float(links["at"].iloc[1] - links["at"].iloc[0])
     with np.errstate(divide="ignore", invalid="ignore"):
-        queues = windows["backlog_bytes"].to_numpy(dtype=np.float64) / capacity * interval
+        queues = windows["backlog_bytes"].to_numpy(dtype=np.float64) / capacity * LINK_WINDOW
         used = float(windows["delivered_bytes"].sum() / capacity.sum())
     return Sharing(_jain(rates), used, float(np.median(queues)))
 

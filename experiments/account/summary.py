@@ -1,21 +1,17 @@
 """The numbers of one arm, of all its tracks."""
 
-import math
 from typing import Any
 
 import pandas as pd
 
-from glassbench.experiments.account.flow_numbers import since
+from glassbench.experiments.account.flow_numbers import media_seconds, on_first_link
 from glassbench.experiments.account.ledger import FATES
 from glassbench.experiments.account.metric_table import Runs, values
-from glassbench.experiments.account.metrics import PERCENTILES, glass_to_glass, mean_stages, percentile
+from glassbench.experiments.account.metrics import PERCENTILES, glass_to_glass, in_ms, mean_stages, percentile
 from glassbench.experiments.account.sharing import Sharing, sharing
 from glassbench.experiments.scenario import Scenario
 from glassbench.experiments.scenario.flow_spec import MEDIA
-from glassbench.experiments.scenario.session_time import MEDIA_START
 from glassbench.experiments.scenario.tracks import CHAT_TRACK, VIDEO_TRACK
-
-_LEAST_DURATION = 0.1  # seconds over which the rates of an interrupted run are taken
 
 
 def summarize_arm(
@@ -23,14 +19,10 @@ def summarize_arm(
 ) -> dict[str, Any]:
     """The numbers of the flow "media" until `now`, from the ledger, the link table and the flow table."""
     flow, route = scenario.media(scenario.arms[0]), scenario.routes()[0]
-    duration = max(_LEAST_DURATION, min(flow.stop, now - MEDIA_START) - flow.start)
     own = frames[frames["flow"] == MEDIA]
-    passed = shares[
-        (shares["flow"] == MEDIA) & (shares["segment"] == route.over[0]) & (shares["direction"] == route.direction)
-    ]
-    passed = since(passed, flow.start)
+    passed = on_first_link(shares, flow, route)
     shared = sharing(scenario, links, shares, now=now)
-    summary = summarize(own[own["track"] == VIDEO_TRACK], passed, shared, duration=duration)
+    summary = summarize(own[own["track"] == VIDEO_TRACK], passed, shared, duration=media_seconds(flow, now=now))
     if scenario.chat is not None:
         summary["chat"] = summarize_messages(own[own["track"] == CHAT_TRACK])
     return summary
@@ -54,10 +46,6 @@ def summarize_messages(messages: pd.DataFrame) -> dict[str, Any]:
     return {
         "sent": len(messages),
         "delivered": int((messages["fate"] == "displayed").sum()),
-        **{f"delay_p{100 * share:g}_ms": _ms(percentile(delays, share)) for share in PERCENTILES},
-        "delay_max_ms": _ms(percentile(delays, 1)),
+        **{f"delay_p{100 * share:g}_ms": in_ms(percentile(delays, share)) for share in PERCENTILES},
+        "delay_max_ms": in_ms(percentile(delays, 1)),
     }
-
-
-def _ms(seconds: float) -> float | None:
-    return None if math.isnan(seconds) else round(seconds * 1e3, 6)

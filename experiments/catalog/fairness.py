@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from glassbench.experiments.account.reports import LINK_WINDOW
 from glassbench.experiments.catalog.cells import make_cell, make_plan, video
 from glassbench.experiments.catalog.checks import MS, PACKETS, PERCENT, RATIO, bounded, check, value
 from glassbench.experiments.catalog.experiment import Check, Datasets, Experiment
@@ -27,7 +28,6 @@ SECONDS = 60.0
 STARTS = (1.0, 5.0)  # seconds: between these the second flow starts, by the seed
 
 _LATER = "later"
-_WINDOW = 0.1  # seconds: a row of the flow table
 _END = 20.0  # seconds: the last of the run, when both flows have long been there
 
 
@@ -47,7 +47,7 @@ class SharedLink:
 
     def share(self, flow: str) -> float:
         """The part of a flow in what both got at the end of the run."""
-        ends = {name: float(rates[-round(_END / _WINDOW) :].sum()) for name, rates in self.rates.items()}
+        ends = {name: float(rates[-round(_END / LINK_WINDOW) :].sum()) for name, rates in self.rates.items()}
         return ends[flow] / sum(ends.values())
 
 
@@ -82,7 +82,7 @@ def points(data: Dataset) -> list[SharedLink]:
     for cell, control, seed, jain, utilisation, queue_ms in data.summary[columns].itertuples(index=False):
         table = data.frames("flows", [cell])
         table = table[table["direction"] == "down"]
-        media = table[(table["at"] >= 0) & (table["at"] < SECONDS - _WINDOW / 2)]
+        media = table[(table["at"] >= 0) & (table["at"] < SECONDS - LINK_WINDOW / 2)]
         gone = table["sent_packets"] - table["delivered_packets"] - table["missing_packets"]
         every.append(
             SharedLink(
@@ -93,7 +93,7 @@ def points(data: Dataset) -> list[SharedLink]:
                 utilisation=float(utilisation),
                 queue=float(queue_ms) / 1e3,
                 rates={
-                    str(name): rows["delivered_bytes"].to_numpy(dtype=np.float64) * 8 / _WINDOW
+                    str(name): rows["delivered_bytes"].to_numpy(dtype=np.float64) * 8 / LINK_WINDOW
                     for name, rows in media.groupby("flow")
                 },
                 unaccounted=int(gone.sum()),

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from glassbench.experiments.account.ledger import stages
 from glassbench.experiments.account.metrics import floor_ratio, glass_to_glass
+from glassbench.experiments.account.reports import LINK_WINDOW
 from glassbench.experiments.results.files import ResultsError, read_json
 from glassbench.experiments.results.json_form import numbers_of
 from glassbench.experiments.results.notes import NO_FLOOR, told
@@ -27,7 +28,6 @@ from glassbench.experiments.results.trace_windows import overlap_of
 from glassbench.experiments.scenario.flow_spec import MEDIA
 from glassbench.experiments.scenario.spec import FLOOR
 from glassbench.experiments.scenario.tracks import VIDEO_TRACK
-from glassbench.experiments.worlds.links import LINK_WINDOW
 
 
 @dataclass(frozen=True, eq=False)

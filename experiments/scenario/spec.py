@@ -67,7 +67,7 @@ class Scenario(SessionSpec):
                 _refuse_without_control(self.arms if spec.name == MEDIA else [spec.transport], index)
                 if spec.name == MEDIA and self.chat is not None:
                     raise invalid("messages go beside video, and the flow 'media' is a bulk transfer here", "chat")
-            check_memory(_video_of(self.video, spec, index), self.duration, "flow", index)
+            check_memory(_checked_video(self.video, spec, index), self.duration, "flow", index)
         routes = {route.flow: route for route in self.routes()}
         for index, spec in enumerate(self.flow or ()):
             if spec.source == GREEDY:
@@ -91,7 +91,7 @@ class Scenario(SessionSpec):
             own = {
                 "name": spec.name,
                 "arm": arm if spec.transport is None else spec.transport,
-                "video": _video_of(self.video, spec, 0),
+                "video": _video_of(self.video, spec),
                 "chat": self.chat if spec.name == MEDIA else None,
                 "greedy": spec.source == GREEDY,
                 "start": spec.start,
@@ -148,18 +148,19 @@ class Scenario(SessionSpec):
         return [*media, *(each for each in listed if each[1].name != MEDIA)]
 
 
-def _video_of(video: VideoSpec, spec: FlowSpec, index: int) -> VideoSpec:
-    """The video of a flow. Raises an error for a flow without one."""
+def _video_of(video: VideoSpec, spec: FlowSpec) -> VideoSpec:
+    """The video of a flow: that of the scenario, with what the flow says of its own."""
     own = {"source": None if spec.source == GREEDY else spec.source, "bitrate": spec.rate}
-    given = {name: value for name, value in own.items() if value is not None}
-    if not given:
-        return video
-    changed = video.model_copy(update=given)
+    return video.model_copy(update={name: value for name, value in own.items() if value is not None})
+
+
+def _checked_video(video: VideoSpec, spec: FlowSpec, index: int) -> VideoSpec:
+    """The video of a flow. Raises an error if its source cannot be opened, or its rate cannot be encoded."""
+    own = _video_of(video, spec)
     try:
-        VideoSpec.model_validate(changed.dump())
+        return own if own == video else VideoSpec.model_validate(own.dump())
     except ValidationError as error:
         raise invalid(first_mistake(error)[1], "flow", index, "rate" if spec.source is None else "source") from None
-    return changed
 
 
 def _refuse_without_control(arms: Sequence[ArmSpec | None], index: int) -> None:

@@ -4,12 +4,12 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from glassbench.experiments.account.ledger_error import LedgerError
-from glassbench.experiments.account.reports import FlowRow, LinkReport, LinkRow, link_name
+from glassbench.experiments.account.reports import LINK_WINDOW, FlowRow, LinkReport, LinkRow, link_name
 from glassbench.experiments.scenario import Scenario, dice
 from glassbench.experiments.scenario.element_spec import (
     DIRECTIONS,
@@ -28,13 +28,12 @@ from glassbench.netem.element import Counts, Element
 from glassbench.netem.link_log import LinkLog
 from glassbench.netem.path import Path
 
-LINK_WINDOW = 0.1  # seconds: one row of the link table per direction
 TRACE_MARGIN = 10.0  # seconds that a generated trace is longer than the media: the drain without a repeat
 
 
 @dataclass(frozen=True)
 class Link:
-    """One direction of a segment: its path, its log in rows of `window` seconds, its elements with the specs that they
+    """One direction of a segment: its path, its log in rows of LINK_WINDOW, its elements with the specs that they
     were built from, and its capacity if it is limited. `flows` has the names of all flows by their number; packets of
     them may pass."""
 
@@ -45,7 +44,6 @@ class Link:
     parts: tuple[tuple[ElementSpec, tuple[Element, ...]], ...]
     capacities: tuple[Capacity, ...]
     flows: tuple[str, ...]
-    window: float = LINK_WINDOW
 
     @property
     def name(self) -> str:
@@ -54,7 +52,7 @@ class Link:
 
     def capacity_bytes(self, start: float) -> float:
         """What the link can carry in the window that begins at `start`; nan if it is not limited."""
-        return min((carried(start, start + self.window) for carried in self.capacities), default=math.nan)
+        return min((carried(start, start + LINK_WINDOW) for carried in self.capacities), default=math.nan)
 
     def impairments(self) -> dict[str, Any]:
         """What was commanded and what was applied, in packets: of the path, and of each element."""
@@ -64,6 +62,8 @@ class Link:
         ]
         return {"path": _as_dict(self.path.counts()), "elements": elements}
 
+
+AnyLink = TypeVar("AnyLink")
 
 Links = Mapping[tuple[str, Direction], Link]
 """Both directions of each segment, by its name."""
@@ -78,7 +78,6 @@ def open_network(
     start_at: float,
     media_start: float,
     flows: Sequence[str] = (MEDIA,),
-    window: float = LINK_WINDOW,
 ) -> Links:
     """Both directions of the segments of these names, for `duration` seconds of media.
 
@@ -102,8 +101,8 @@ def open_network(
             )
             parts, capacities = _build(network.segment(name), around, seed, purpose)
             path = Path([element for _, elements in parts for element in elements])
-            log = LinkLog(path, start_at=start_at, interval=window, flows=len(flows))
-            links[name, direction] = Link(name, direction, path, log, parts, capacities, tuple(flows), window)
+            log = LinkLog(path, start_at=start_at, interval=LINK_WINDOW, flows=len(flows))
+            links[name, direction] = Link(name, direction, path, log, parts, capacities, tuple(flows))
     return links
 
 
@@ -121,8 +120,9 @@ def open_links(scenario: Scenario, *, start_at: float, media_start: float) -> Li
     )
 
 
-def links_of(route: FlowRoute, links: Links) -> tuple[list[Link], list[Link]]:
-    """The links that media of a flow pass, and the links on the way back, each in their order."""
+def links_of(route: FlowRoute, links: Mapping[tuple[str, Direction], AnyLink]) -> tuple[list[AnyLink], list[AnyLink]]:
+    """The links that media of a flow pass, and the links on the way back, each in their order. They are what a world
+    made of them."""
     there = [links[name, route.direction] for name in route.over]
     return there, [links[name, route.back] for name in reversed(route.over)]
 

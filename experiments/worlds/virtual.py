@@ -184,10 +184,8 @@ class _Session:
             here, there = flow.addresses
             self._simulator.add_node(flow.node("sender"), here, flow.sender)
             self._simulator.add_node(flow.node("receiver"), there, flow.receiver)
-            for source, destination, links in zip(
-                (here, there), (there, here), links_of(route, self._links), strict=True
-            ):
-                over = [self._carriers[link.segment, link.direction] for link in links]
-                self._simulator.add_route(source, destination, over, flow=number)
+            forward, back = links_of(route, self._carriers)
+            self._simulator.add_route(here, there, forward, flow=number)
+            self._simulator.add_route(there, here, back, flow=number)
             flow.receiver.connect(now=self.now)
             flow.sender.connect(now=self.now)

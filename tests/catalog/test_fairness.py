@@ -34,7 +34,7 @@ def test_a_cell_for_each_controller_and_seed_whose_second_flow_starts_by_the_see
         media, later = cell.scenario.flows(cell.scenario.arms[0])
         assert media.arm.options == later.arm.options == (("control", cell.axes["control"]),)
         assert media.greedy and later.greedy and later.start == starts[cell.scenario.seed]
-        assert cell.scenario.network.queue.bytes == fairness.BDP  # type: ignore[union-attr]
+        assert cell.scenario.network.queue.bytes == fairness.BDP  # type: ignore[union-attr]  # it has a queue, since it has a rate
 
 
 STARVED = {"media": np.full(WINDOWS, 19e6), "later": np.full(WINDOWS, 1e6)}

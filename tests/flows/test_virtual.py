@@ -216,3 +216,13 @@ def test_notes_name_a_flow_that_never_connected_and_a_segment_that_none_passes()
     assert any(note.startswith("flow 'deaf' never connected: ") for note in result.notes)
     assert "no flow passes the segment 'spare'" in result.notes
     assert not any("segment 'wall'" in note or "closed" in note for note in result.notes)
+
+
+def test_what_a_segment_of_another_flow_does_is_not_said_of_media() -> None:
+    small = [{"element": "size-limit", "largest": "300B"}]
+    far = {"name": "far-away", "transport": "rtp", "over": ["far", "network"]}
+    result = run(far, arm="rtp", network={"delay": "10ms", "far": {"down": small, "up": []}})
+    assert result.impairments["far down"]["path"]["dropped"] > 0
+    assert not [note for note in result.notes if "larger than the path carries" in note or "far" in note]
+    (own,) = [note for note in run(arm="rtp", network={"down": small, "up": []}).notes if "larger than" in note]
+    assert own.startswith("packets that were larger than the path carries were lost")

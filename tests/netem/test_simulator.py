@@ -289,6 +289,18 @@ def test_flows_share_the_queue_of_a_link_and_each_has_its_own_delay():
     assert sum(flow.delivered_bytes for flow in table.flows).tolist() == table.delivered_bytes.tolist()
 
 
+def test_a_link_without_a_log_does_not_keep_what_is_gone():
+    plan = [(START_AT + 0.001 * number, bytes(1000), B) for number in range(500)]
+    a, b = Host(plan), Host()
+    path = Path([FixedRate(1e6, DropTail(limit_packets=2))])
+    simulator = Simulator()
+    simulator.add_node("a", A, a)
+    simulator.add_node("b", B, b)
+    simulator.add_route(A, B, [simulator.add_link(path)])
+    simulator.run(until=START_AT + 1)
+    assert path.counts().dropped > 300 and path.gone == []
+
+
 def test_wrong_use_is_refused_in_one_sentence():
     simulator = pair(Host(), Host(), there=[])
     with pytest.raises(ValueError, match="taken by 'a'"):

@@ -56,11 +56,12 @@ class Flight:
     def arrival_of(self, size_bytes: int, *, now: float) -> float:
         """When the last of so many bytes will arrive if they follow what is in flight."""
         base_rtt, rate = self.allowance.base_rtt, self.allowance.target_bps / 8
-        return now + self.queue_of(self.bytes_in_flight) + size_bytes / rate + base_rtt / 2
+        return now + self.queue + size_bytes / rate + base_rtt / 2
 
-    def queue_of(self, in_flight_bytes: int) -> float:
-        """Seconds that so many bytes in flight wait in queues of the path."""
-        return max(0.0, in_flight_bytes / (self.allowance.target_bps / 8) - self.allowance.base_rtt)
+    @property
+    def queue(self) -> float:
+        """Seconds that what is in flight waits in queues of the path."""
+        return max(0.0, self.bytes_in_flight / (self.allowance.target_bps / 8) - self.allowance.base_rtt)
 
     def on_idle(self, *, now: float) -> None:
         """Everything that the application had to send has left."""

@@ -286,7 +286,6 @@ class ScheduledSender(QuicSender):
             return
         self._estimate_at = now + _ESTIMATE_INTERVAL
         allowance = flight.allowance
-        queue = flight.queue_of(flight.bytes_in_flight)
         self._events.append(
             Estimated(
                 now,
@@ -295,7 +294,7 @@ class ScheduledSender(QuicSender):
                 allowance.window_bytes,
                 flight.bytes_in_flight,
                 rtt,
-                queue,
+                flight.queue,
             )
         )
 

@@ -4,18 +4,18 @@ known."""
 import math
 from collections.abc import Mapping
 
-from glassbench.experiments.account.reports import FlowRow, LinkReport, LinkRow
+from glassbench.experiments.account.reports import LINK_WINDOW, FlowRow, LinkReport, LinkRow
 from glassbench.experiments.scenario.element_spec import Direction
 from glassbench.experiments.scenario.flow_spec import MEDIA
 from glassbench.experiments.scenario.session_time import MEDIA_START
 from glassbench.experiments.worlds.hosts.messages import ReportedCounts
-from glassbench.experiments.worlds.hosts.shared_socket import WINDOW, SharedSocket
+from glassbench.experiments.worlds.hosts.shared_socket import SharedSocket
 
-_FIRST = round(MEDIA_START / WINDOW)
+_FIRST = round(MEDIA_START / LINK_WINDOW)
 
 
 def link_bytes(own: SharedSocket, counted: ReportedCounts, ended_at: float) -> list[LinkReport]:
-    """A row per direction and WINDOW from the first capture on; `counted` is what the receiver counted.
+    """A row per direction and LINK_WINDOW from the first capture on; `counted` is what the receiver counted.
 
     Capacity, backlog, drops and numbers of packets are not known.
     """
@@ -23,13 +23,13 @@ def link_bytes(own: SharedSocket, counted: ReportedCounts, ended_at: float) -> l
         "down": (own.sent_bytes, counted.received_bytes),
         "up": (counted.sent_bytes, own.received_bytes),
     }
-    numbers = range(_FIRST, max(_FIRST, int(ended_at / WINDOW)) + 1)
+    numbers = range(_FIRST, max(_FIRST, int(ended_at / LINK_WINDOW)) + 1)
     return [
         LinkReport(
             way,
             rows=[
                 LinkRow(
-                    at=round((number - _FIRST) * WINDOW, 6),
+                    at=round((number - _FIRST) * LINK_WINDOW, 6),
                     capacity_bytes=math.nan,
                     sent_bytes=sent.get(number, 0),
                     delivered_bytes=delivered.get(number, 0),

@@ -3,11 +3,10 @@
 from collections import defaultdict
 from collections.abc import Sequence
 
+from glassbench.experiments.account.reports import LINK_WINDOW
 from glassbench.netem.endpoint import Endpoint
 from glassbench.netem.live.alignment_messages import Answerer, Asker, is_alignment
 from glassbench.netem.packet import IP_UDP_HEADER_BYTES, Address
-
-WINDOW = 0.1  # seconds
 
 
 class SharedSocket:
@@ -16,7 +15,7 @@ class SharedSocket:
     When a question of the alignment, which has the token of the run, comes from another address, the peer has moved
     there, as behind a NAT that forgot it: `media` goes on with it and does not notice. `moves` counts that, and
     `foreign` the datagrams of anybody else, which are dropped. `sent_bytes` and `received_bytes` are those of media on
-    the wire, by the number of the WINDOW of session time.
+    the wire, by the number of the LINK_WINDOW of session time.
     """
 
     def __init__(self, media: Endpoint, alignment: Asker | Answerer, peer: Address) -> None:
@@ -33,7 +32,7 @@ class SharedSocket:
         if is_alignment(data):
             self._alignment.receive_datagram(data, peer, ecn, now=now)
         elif peer == self._now_at:
-            self.received_bytes[int(now / WINDOW)] += len(data) + IP_UDP_HEADER_BYTES
+            self.received_bytes[int(now / LINK_WINDOW)] += len(data) + IP_UDP_HEADER_BYTES
             self._media.receive_datagram(data, self._peer, ecn, now=now)
         else:
             self.foreign += 1
@@ -45,7 +44,7 @@ class SharedSocket:
             self.moves += 1
         media = [(data, self._now_at, ecn) for data, _, ecn in self._media.datagrams_to_send(now=now)]
         if media:
-            self.sent_bytes[int(now / WINDOW)] += sum(len(data) + IP_UDP_HEADER_BYTES for data, _, _ in media)
+            self.sent_bytes[int(now / LINK_WINDOW)] += sum(len(data) + IP_UDP_HEADER_BYTES for data, _, _ in media)
         return [*aligning, *media]
 
     def get_timer(self) -> float | None:

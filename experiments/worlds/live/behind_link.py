@@ -18,16 +18,13 @@ from glassbench.netem.live.scheduling import run_first, wake_up_exactly
 from glassbench.netem.live.shell import Shell
 from glassbench.netem.simulator import START_AT
 
-WINDOW = 0.1  # seconds of a row of the link table
-
 TRACE_LENGTH = 600.0  # seconds, after which a generated trace begins anew
 
 
 @dataclass(frozen=True)
 class Passed:
     """What passed the link until the command ended with `code`. Down is to the command; 99 % of the packets left
-    `late_ms` later than commanded at most, and its longest pause took `pause_ms`; `links` has a row per direction and
-    WINDOW."""
+    `late_ms` later than commanded at most, and its longest pause took `pause_ms`; `links` is the link table."""
 
     code: int
     down: Counts
@@ -68,7 +65,6 @@ def run_behind(
             duration=trace_length,
             start_at=START_AT,
             media_start=START_AT,
-            window=WINDOW,
         )
         down = _row([links[name, "down"] for name in over], near)
         up = _row([links[name, "up"] for name in reversed(over)], far)

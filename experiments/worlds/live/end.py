@@ -62,21 +62,21 @@ class SenderRun:
         self._ends = ends
         self._transport = transport
         source, settings = ends.source, ends.flow.video.settings()
-        self._encoder: FrameEncoder
+        self._encoder: FrameEncoder | None = None  # a bulk transfer has none
         self._prepare: Callable[[], None] = _nothing
-        if isinstance(source, SizeSource):
-            self._encoder = SizeEncoder(source, settings)
-        else:
-            self._encoder = real = SourceEncoder(source, settings)
-            self._prepare = real.prepare
         if not ends.flow.greedy:
-            self._prepare()
+            if isinstance(source, SizeSource):
+                self._encoder = SizeEncoder(source, settings)
+            else:
+                self._encoder = real = SourceEncoder(source, settings)
+                self._prepare = real.prepare
+        self._prepare()
 
     def run(self, context: EndContext) -> Ended:
         """Send until the arm is over."""
         thread: CodecThread[Encoded] = CodecThread(context.clock, self._prepare)
         pipeline: SenderEnd
-        if self._ends.flow.greedy:
+        if self._encoder is None:
             pipeline = self._ends.greedy_sender(self._transport)
         else:
             pipeline = self._ends.sender(self._transport, self._encoder, thread.took, thread)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
-from glassbench.experiments.account.reports import FlowRow, LinkReport, LinkRow
+from glassbench.experiments.account.reports import LINK_WINDOW, FlowRow, LinkReport, LinkRow
 from glassbench.experiments.scenario.session_time import MEDIA_START
 from glassbench.experiments.worlds.links import Link
 from glassbench.experiments.worlds.live.task import KernelPlug
@@ -29,8 +29,7 @@ def by_kernel(
     """
     with socket.socket(fileno=plug.number) as plain:
         kernel = KernelLink(plain, plug.devices)
-        window = links[0].window
-        rows = follow(kernel, clock, start_at=start_at, window=window, until=until, done=done)
+        rows = follow(kernel, clock, start_at=start_at, window=LINK_WINDOW, until=until, done=done)
     directions = zip(links, zip(*rows, strict=True), strict=True)
     return tuple(
         LinkReport(
@@ -47,7 +46,7 @@ def by_kernel(
 def _rows(link: Link, counts: Sequence[KernelCounts], start_at: float) -> list[LinkRow]:
     rows = []
     for number, (before, after) in enumerate(pairwise(counts)):
-        start = start_at + number * link.window
+        start = start_at + number * LINK_WINDOW
         rows.append(
             LinkRow(
                 at=round(start - MEDIA_START, 6),

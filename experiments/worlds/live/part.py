@@ -23,7 +23,7 @@ from glassbench.experiments.scenario.flow_spec import MEDIA
 from glassbench.experiments.scenario.session_time import MEDIA_START
 from glassbench.experiments.worlds.consensus import Claim
 from glassbench.experiments.worlds.ends import Ends, Place
-from glassbench.experiments.worlds.links import check_conservation, open_links, report
+from glassbench.experiments.worlds.links import check_conservation, links_of, open_links, report
 from glassbench.experiments.worlds.live.end import EndContext, ReceiverRun, SenderRun
 from glassbench.experiments.worlds.live.environment import waited
 from glassbench.experiments.worlds.live.process_report import ProcessReport
@@ -218,8 +218,7 @@ def _routed(
         end: number for number, plug in enumerate(plugs) if not isinstance(plug, KernelPlug) for end in plug.serves
     }
     for flow, route in enumerate(routes):
-        there = [links[name, route.direction] for name in route.over]
-        back = [links[name, route.back] for name in reversed(route.over)]
+        there, back = links_of(route, links)
         near, far = place[flow, "sender"], place[flow, "receiver"]
         for row, entry, exit in ((there, near, far), (back, far, near)):
             first[entry][flow] = row[0]

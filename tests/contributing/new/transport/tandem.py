@@ -21,7 +21,7 @@ class TandemSender(UdpSender):
     """Queues the fragments of a keyframe so often, one whole copy behind the other."""
 
     def __init__(self, config: TransportConfig) -> None:
-        self._copies = TandemOptions(**config.options).copies  # type: ignore[arg-type]
+        self._copies = TandemOptions(**config.options).copies  # type: ignore[arg-type]  # they are validated
         super().__init__(replace(config, options={}))
 
     def send_frame(self, frame: Frame, *, now: float) -> None:
