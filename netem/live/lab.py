@@ -48,7 +48,8 @@ class Lab:
 
     def start(self, programs: Mapping[str, Sequence[str]], environment: Mapping[str, str]) -> None:
         """Start a program on each of these hosts, once. All end with the first of them."""
-        self._channel.send(json.dumps([list(programs.items()), dict(environment)]).encode())
+        self._channel.sendall(json.dumps([list(programs.items()), dict(environment)]).encode())
+        self._channel.shutdown(socket.SHUT_WR)  # that was all of it
 
     def ended(self) -> bool:
         """Whether the first program has ended."""

@@ -26,7 +26,7 @@ from glassbench.netem.live.namespaces import (
     this_network,
 )
 
-_MOST = 2**20  # bytes of what is to be run
+_AT_ONCE = 2**16  # bytes
 
 
 def main() -> None:
@@ -41,8 +41,10 @@ def main() -> None:
         return
     with channel:
         socket.send_fds(channel, [b"ready"], [each.fileno() for each in sockets])
+        said = b""
         with suppress(ConnectionError):
-            said = channel.recv(_MOST)
+            while part := channel.recv(_AT_ONCE):
+                said += part
     for each in sockets:
         each.close()
     if said:

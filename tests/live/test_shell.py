@@ -106,6 +106,14 @@ def test_a_command_has_the_environment_of_the_user_and_no_module_of_the_folder_i
         assert command.exit_code() == 0
 
 
+def test_a_command_may_be_as_long_as_the_kernel_lets_it(capfd: pytest.CaptureFixture[str]) -> None:
+    with ExitStack() as cleanup:
+        command = Shell(["sh", "-c", "echo $#", "sh", *["x" * 1000] * 1000], cleanup)
+        command.start()
+        assert command.exit_code() == 0
+    assert capfd.readouterr().out == "1000\n"
+
+
 @pytest.mark.quiet
 @pytest.mark.parametrize("host", ["198.18.1.1", "2001:2:0:1::1"])
 def test_round_trips_of_a_command_take_the_delay_of_both_ways(shell: RunShell, host: str) -> None:
