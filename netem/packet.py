@@ -5,6 +5,7 @@ from dataclasses import dataclass
 Address = tuple[str, int]
 
 IP_UDP_HEADER_BYTES = 28  # IPv4 20 + UDP 8
+MEDIA_PORT = 5004  # RTP's (RFC 3551); it names no protocol to Wireshark, which guesses by port before it looks
 
 
 @dataclass(slots=True)

@@ -21,6 +21,7 @@ from glassbench.experiments.worlds.ends import Ends, Place
 from glassbench.experiments.worlds.links import check_conservation, links_of, open_links, report
 from glassbench.experiments.worlds.reuse import Reuse
 from glassbench.experiments.worlds.world import Watch
+from glassbench.netem.packet import MEDIA_PORT
 from glassbench.netem.simulator import START_AT, Simulator
 from glassbench.receiver.quality import QualityMemo
 from glassbench.sender.cost import decode_cost, encode_cost
@@ -31,12 +32,10 @@ from glassbench.transport.contract import Address, Transport, Unsupported
 
 SLICE = 0.1  # virtual seconds between two looks at `stop` and two reports of progress
 
-_PORT = 5004  # of RTP media (RFC 3551); it names no protocol to Wireshark, which guesses by port before it looks
-
 
 def addresses(flow: int) -> tuple[Address, Address]:
     """The addresses of the sender and of the receiver of a flow, by its number (RFC 5737)."""
-    return (f"192.0.2.{2 * flow + 1}", _PORT), (f"192.0.2.{2 * flow + 2}", _PORT)
+    return (f"192.0.2.{2 * flow + 1}", MEDIA_PORT), (f"192.0.2.{2 * flow + 2}", MEDIA_PORT)
 
 
 def run_arm(

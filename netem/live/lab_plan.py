@@ -7,8 +7,6 @@ from typing import Any, Literal
 
 from glassbench.netem.packet import Address
 
-MEDIA_PORT = 5004  # RTP's (RFC 3551); it names no protocol to Wireshark, which guesses by port
-
 _MTU = 9000  # the largest of a scenario: nothing is fragmented, and how much an end sends is its transport's choice
 _LONGEST_NAME = 15  # of a device (IFNAMSIZ)
 

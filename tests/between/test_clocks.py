@@ -22,9 +22,10 @@ from glassbench.netem.live.device_port import DevicePort
 from glassbench.netem.live.driver import drive
 from glassbench.netem.live.emulator import EmulatedLink, between, emulate
 from glassbench.netem.live.lab import Lab
-from glassbench.netem.live.lab_plan import MEDIA_PORT, host_address, lan
+from glassbench.netem.live.lab_plan import host_address, lan
 from glassbench.netem.live.namespaces import NamespacesRefused
 from glassbench.netem.live.udp_socket import UdpSocket
+from glassbench.netem.packet import MEDIA_PORT
 from glassbench.netem.path import Path
 from glassbench.netem.simulator import START_AT
 

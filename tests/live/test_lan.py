@@ -17,11 +17,11 @@ from glassbench.netem.live.clock import LiveClock, monotonic_ns
 from glassbench.netem.live.device_port import DevicePort, ecn_of, with_ecn
 from glassbench.netem.live.emulator import EmulatedLink, between, emulate
 from glassbench.netem.live.lab import Lab
-from glassbench.netem.live.lab_plan import MEDIA_PORT as PORT
 from glassbench.netem.live.lab_plan import Family, host_address
 from glassbench.netem.live.lab_plan import lan as hosts_of_a_lan
 from glassbench.netem.live.namespaces import NamespacesRefused
 from glassbench.netem.live.udp_socket import UdpSocket
+from glassbench.netem.packet import MEDIA_PORT as PORT
 from glassbench.netem.path import Path as LinkPath
 from glassbench.netem.pcapng import checksum
 

@@ -12,10 +12,10 @@ from glassbench.experiments.worlds.live.emulators import Emulator
 from glassbench.experiments.worlds.live.kernel_commands import NotInKernel, commands
 from glassbench.experiments.worlds.live.task import DevicePlug, EndPlug, KernelPlug, RelayPlug
 from glassbench.netem.live.lab import Lab
-from glassbench.netem.live.lab_plan import MEDIA_PORT, lan, port_to
+from glassbench.netem.live.lab_plan import lan, port_to
 from glassbench.netem.live.namespaces import NamespacesRefused
 from glassbench.netem.live.udp_socket import open_socket
-from glassbench.netem.packet import Address
+from glassbench.netem.packet import MEDIA_PORT, Address
 
 End = tuple[int, Role]
 """The number of a flow, and which of its ends."""
