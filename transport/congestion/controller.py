@@ -34,7 +34,8 @@ class SentPacket:
 class PacketResult(NamedTuple):
     """What became of a packet, told once: it was acknowledged, or declared lost.
 
-    `received_at` is the peer's time of arrival where the feedback has such times. `app_limited`: the window was never
+    `received_at` is the peer's time of arrival where the feedback has such times: seconds of the peer's clock, so that
+    only differences between packets mean something. `app_limited`: the window was never
     full while this packet was in flight, so that its arrival says nothing for a larger one (RFC 9002 section 7.8).
     """
 

@@ -4,7 +4,7 @@ All controllers share these books: the pacer, the trains, and the marks of packe
 full.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from glassbench.transport.congestion.controller import Allowance, Controller, Feedback, PacketResult, SentPacket
 from glassbench.transport.congestion.pacer import Pacer
@@ -97,12 +97,14 @@ class Flight:
         rtt: float | None,
         probe_timeout: float,
         ce_packets: int = 0,
+        received_at: Mapping[int, float] | None = None,
         now: float,
     ) -> None:
         """What an ACK or the loss timer said of packets; those that are not in flight are ignored.
 
         `rtt` is the sample of the newest packet without the ACK delay; `probe_timeout` is RFC 9002's PTO; a queue
-        marked `ce_packets` of the acknowledged packets.
+        marked `ce_packets` of the acknowledged packets. `received_at` says when the peer received acknowledged packets,
+        by number, in seconds of the peer's clock; None if the peer does not report that.
         """
         arrived = self._take(acked)
         missing = self._take(lost)
@@ -110,10 +112,16 @@ class Flight:
             return
         if rtt is not None:
             self._silence.sampled(now=now)
-        results = [PacketResult(packet, False, None, packet.number > self._full_number) for packet in arrived]
+        times = {} if received_at is None else received_at
+        results = [
+            PacketResult(packet, False, times.get(packet.number), packet.number > self._full_number)
+            for packet in arrived
+        ]
         results += [PacketResult(packet, True, None, packet.number > self._full_number) for packet in missing]
         persistent = self._silence.ends(arrived, missing, probe_timeout)
-        feedback = Feedback(now, tuple(results), rtt, self.bytes_in_flight, ce_packets, persistent=persistent)
+        feedback = Feedback(
+            now, tuple(results), rtt, self.bytes_in_flight, ce_packets, received_at is not None, persistent
+        )
         self.controller.on_feedback(feedback)
         self._allowance = None
         self.feedbacks += 1
