@@ -30,6 +30,7 @@ FORMAT = 1  # of keys, rows and the stamp's layout
 MAX_BYTES = 2 * 2**30
 _FLUSH_FRAMES = 64
 _LINK = struct.Struct("!QQ?")  # capture, captured_at in us, forced
+_BUDGET = struct.Struct("!I")  # bytes, of an encoder that follows
 _SCHEMA = """
 PRAGMA auto_vacuum = INCREMENTAL;
 PRAGMA synchronous = OFF;
@@ -158,14 +159,18 @@ class CachedEncoder:
         self._cache = cache
         self._chain = _settings_key(source, settings)
         self._stream = cache.stream(self._chain)
-        self._decisions: list[tuple[int, float, bool]] = []
+        self._decisions: list[tuple[int, float, bool, int | None]] = []
         self._encoder: SourceEncoder | None = None
         self._replayed = 0
 
-    def encode(self, capture: int, captured_at: float, *, force_keyframe: bool) -> Encoded:
+    def encode(
+        self, capture: int, captured_at: float, *, force_keyframe: bool, budget_bytes: int | None = None
+    ) -> Encoded:
         """Encode source instant `capture` as the next frame."""
-        self._decisions.append((capture, captured_at, force_keyframe))
+        self._decisions.append((capture, captured_at, force_keyframe, budget_bytes))
         link = _LINK.pack(capture, round(captured_at * 1e6), force_keyframe)
+        if budget_bytes is not None:
+            link += _BUDGET.pack(budget_bytes)
         self._chain = hashlib.sha256(self._chain + link).digest()
         encoded = self._cache.get(self._chain)
         if encoded is None:
@@ -176,8 +181,10 @@ class CachedEncoder:
     def _encode(self) -> Encoded:
         if self._encoder is None:
             self._encoder = SourceEncoder(self._source, self._settings)
-        for capture, captured_at, force_keyframe in self._decisions[self._replayed :]:
-            encoded = self._encoder.encode(capture, captured_at, force_keyframe=force_keyframe)
+        for capture, captured_at, force_keyframe, budget_bytes in self._decisions[self._replayed :]:
+            encoded = self._encoder.encode(
+                capture, captured_at, force_keyframe=force_keyframe, budget_bytes=budget_bytes
+            )
         self._replayed = len(self._decisions)
         return encoded
 
@@ -190,7 +197,7 @@ def _settings_key(source: PixelSource, settings: EncoderSettings) -> bytes:
         "size": [source.width, source.height],
         "fps": str(source.fps),
         "settings": asdict(settings),
-        "told": [entry.library, entry.options(settings.preset or entry.preset, settings)],
+        "told": [entry.library, settings.options()],
         "libraries": {"av": av.__version__, **av.library_versions},
     }
     return hashlib.sha256(json.dumps(description, sort_keys=True).encode()).digest()

@@ -22,6 +22,8 @@ from glassbench.transport.stamp_code import Stamp
 ENCODERS: dict[str, EncoderEntry] = {name: codec.encoder for name, codec in CODECS.items()}
 
 _NO_INTERVAL = 1_000_000  # frames: longer than any run
+_FRAME_BUFFER_BITS = 1000
+_FILL = 1.05  # x264 gives at most 0.95 of what it is told frame by frame (`benchmarks/frame_budgets.py`)
 
 
 class EncoderError(ValueError):
@@ -38,24 +40,49 @@ class Encoded(NamedTuple):
 class FrameEncoder(Protocol):
     """What the pipeline asks of an encoder, cached or not."""
 
-    def encode(self, capture: int, captured_at: float, *, force_keyframe: bool) -> Encoded:
-        """Encode source instant `capture` as the next frame. Captures increase; the first frame is a keyframe."""
+    def encode(
+        self, capture: int, captured_at: float, *, force_keyframe: bool, budget_bytes: int | None = None
+    ) -> Encoded:
+        """Encode source instant `capture` as the next frame. Captures increase; the first frame is a keyframe.
+
+        `budget_bytes` is how large the frame may be, for an encoder whose settings say that it `follows`.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class _FrameByFrame:
+    """The rate control of an encoder that follows budgets: with a buffer of less than a frame each frame has to keep to
+    the rate by itself."""
+
+    bitrate_bps: int
+
+    @property
+    def vbv(self) -> float:
+        return _FRAME_BUFFER_BITS / self.bitrate_bps
 
 
 @dataclass(frozen=True, slots=True)
 class EncoderSettings:
     """How to encode. `vbv` is the depth of the rate control's buffer in seconds; `keyframe_interval` is in frames, None
-    for keyframes on request only; `preset` None is the codec's default of ENCODERS. Raises EncoderError."""
+    for keyframes on request only; `preset` None is the codec's default of ENCODERS. With `follows` each frame has a
+    budget of its own, and `bitrate_bps` is the most that a budget may come to. Raises EncoderError."""
 
     codec: str = "h264"
     bitrate_bps: int = 4_000_000
     vbv: float = 0.2
     keyframe_interval: int | None = None
     preset: str | None = None
+    follows: bool = False
 
     def __post_init__(self) -> None:
         if self.codec not in ENCODERS:
             raise EncoderError(f"unknown codec {self.codec!r}; accepted are {', '.join(ENCODERS)}")
+        if self.follows and not ENCODERS[self.codec].keeps_budgets:
+            able = ", ".join(name for name, entry in ENCODERS.items() if entry.keeps_budgets)
+            raise EncoderError(
+                f"an encoder that follows the network keeps to a budget for every frame, which {self.codec} cannot; "
+                f"accepted are {able}"
+            )
         if not 10_000 <= self.bitrate_bps <= 1_000_000_000:
             raise EncoderError(f"bitrate must be 10 kbit/s to 1 Gbit/s, got {self.bitrate_bps} bit/s")
         if not 0.01 <= self.vbv <= 10:
@@ -69,6 +96,11 @@ class EncoderSettings:
             raise EncoderError(
                 f"unknown preset {self.preset!r} for {self.codec}; accepted are {', '.join(map(repr, presets))}"
             )
+
+    def options(self) -> dict[str, str]:
+        """What FFmpeg's encoder is told."""
+        entry = ENCODERS[self.codec]
+        return entry.options(self.preset or entry.preset, _FrameByFrame(self.bitrate_bps) if self.follows else self)
 
 
 class PictureEncoder:
@@ -88,7 +120,7 @@ class PictureEncoder:
         context.gop_size = settings.keyframe_interval or _NO_INTERVAL
         context.max_b_frames = 0
         context.thread_count = 1
-        context.options = entry.options(settings.preset or entry.preset, settings)
+        context.options = settings.options()
         try:
             with same_priority():
                 context.open()
@@ -99,10 +131,14 @@ class PictureEncoder:
         self._context = context
         self._library = entry.library
         self._time_base = 1 / fps
+        self._fps = fps
+        self._most_bps = settings.bitrate_bps
         self._frames = 0
 
-    def encode(self, picture: av.VideoFrame, *, force_keyframe: bool) -> Encoded:
+    def encode(self, picture: av.VideoFrame, *, force_keyframe: bool, budget_bytes: int | None = None) -> Encoded:
         """The access unit of a picture. Raises EncoderError if the encoder keeps it back."""
+        if budget_bytes is not None:
+            self._context.bit_rate = min(int(_FILL * budget_bytes * 8 * self._fps), self._most_bps)
         picture.pts, picture.time_base = self._frames, self._time_base
         picture.pict_type = PictureType.I if force_keyframe else PictureType.NONE
         packets = self._context.encode(picture)
@@ -125,7 +161,9 @@ class SourceEncoder:
         self._sequence = 0
         self._encoder = PictureEncoder(settings, width=source.width, height=source.height, fps=source.fps)
 
-    def encode(self, capture: int, captured_at: float, *, force_keyframe: bool) -> Encoded:
+    def encode(
+        self, capture: int, captured_at: float, *, force_keyframe: bool, budget_bytes: int | None = None
+    ) -> Encoded:
         """Encode source instant `capture`. The pictures before it that nobody asked for are skipped."""
         while True:
             self.prepare()
@@ -136,7 +174,7 @@ class SourceEncoder:
         assert picture is not None
         write_stamp(picture, Stamp(self._sequence, captured_at))
         self._sequence += 1
-        return self._encoder.encode(picture, force_keyframe=force_keyframe)
+        return self._encoder.encode(picture, force_keyframe=force_keyframe, budget_bytes=budget_bytes)
 
     def prepare(self) -> None:
         """Read the next picture now: a camera has it at the instant of capture, so reading it is no part of

@@ -4,11 +4,16 @@ Captures happen at fixed instants. One encoder works on one frame at a time, for
 a thread, for as long as it takes; frames that find it busy wait, and of more than `max_waiting` the oldest is dropped:
 it never gets a sequence, since sequences count the frames that were encoded. A frame is handed to the transport when
 its encoding ends.
+
+An encoder that follows the network asks the transport ahead of every frame how large it may be (`Following`). Only the
+newest capture waits then. If the answer is that none should be sent now, it waits until something comes from the
+network or until it is no longer the newest, and is *skipped*: decided before it cost anything.
 """
 
 import math
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 
@@ -17,7 +22,16 @@ from glassbench.sender.encoder import Encoded, FrameEncoder
 from glassbench.sender.end import NO_SEQUENCE, SenderEnd
 from glassbench.sender.messages import Messages
 from glassbench.sender.record import SentRecord
-from glassbench.transport.contract import Closed, Connected, Event, FrameDropped, KeyframeRequested, Track, Transport
+from glassbench.transport.contract import (
+    Address,
+    Closed,
+    Connected,
+    Event,
+    FrameDropped,
+    KeyframeRequested,
+    Track,
+    Transport,
+)
 from glassbench.transport.worker import Worker
 
 
@@ -31,6 +45,15 @@ def capture_count(duration: float, fps: Fraction) -> int:
     return math.ceil(round(duration * float(fps), 6))
 
 
+@dataclass(frozen=True, slots=True)
+class Following:
+    """How an encoder follows its network: the rate at which it begins, in bits per second, and the most that the budget
+    of a frame may come to."""
+
+    start_bps: float
+    most_bps: float
+
+
 class SenderPipeline(SenderEnd):
     """Drives one transport with one video track, and with messages if there are any.
 
@@ -40,8 +63,9 @@ class SenderPipeline(SenderEnd):
     as soon as the connection stands: a live source shows that at such a moment. It is a keyframe, since it is the
     first.
 
-    `target_bps` is what the encoder was told, if it follows a rate. With a `worker`, frames are encoded there, and take
-    what they take; without, `encode_cost` says how long.
+    `target_bps` is what the encoder was told, if it has a constant rate; `following` is how it follows the network, if
+    it does. With a `worker`, frames are encoded there, and take what they take; without, `encode_cost` says how long.
+    An encoder that follows takes the cost for the best guess of how long the next frame takes.
 
     A keyframe request is honoured at the next encode that is at least `keyframe_spacing` seconds after the last
     keyframe.
@@ -64,6 +88,7 @@ class SenderPipeline(SenderEnd):
         keep_newest: bool = False,
         pauses: Sequence[tuple[float, float]] = (),
         target_bps: float | None = None,
+        following: Following | None = None,
     ) -> None:
         super().__init__(transport)
         self.keyframe_requests = 0
@@ -81,6 +106,8 @@ class SenderPipeline(SenderEnd):
         self._kept: tuple[int, SentRecord] | None = None
         self._pauses = pauses
         self._target_bps = target_bps
+        self._following = following
+        self._interval = float(1 / fps)
         self._next_capture = 0
         self._capture_at = self._instant_of_next_capture()
         self._waiting: deque[tuple[int, SentRecord]] = deque()
@@ -94,6 +121,14 @@ class SenderPipeline(SenderEnd):
         self._group = -1
         self._keyframe_wanted = False
         self._keyframe_free_at = -math.inf  # when the next one may be forced
+
+    def receive_datagram(self, data: bytes, peer: Address, ecn: int = 0, *, now: float) -> None:
+        super().receive_datagram(data, peer, ecn, now=now)
+        self._start_encode(now)
+
+    def handle_timer(self, *, now: float) -> None:
+        super().handle_timer(now=now)
+        self._start_encode(now)
 
     def finished(self, *, now: float) -> bool:
         """Whether all that will ever be captured has been handed to the transport."""
@@ -147,10 +182,19 @@ class SenderPipeline(SenderEnd):
             self._kept = None
 
     def _start_encode(self, at: float) -> None:
-        if self._encoding is None and self._waiting:
+        budget = self._next_budget(at)
+        if self._encoding is None and self._waiting and budget != 0:
             capture, record = self._waiting.popleft()
             force_keyframe = self._keyframe_wanted and at >= self._keyframe_free_at
-            work = partial(self._encoder.encode, capture, record.captured_at, force_keyframe=force_keyframe)
+            work = partial(
+                self._encoder.encode,
+                capture,
+                record.captured_at,
+                force_keyframe=force_keyframe,
+                budget_bytes=budget,
+            )
+            record.target_bps = self._target_bps if budget is None else budget * 8 / self._interval
+            record.given_up = None
             self._encoding = record
             if self._worker is not None:
                 self._worker.start(work)
@@ -160,6 +204,26 @@ class SenderPipeline(SenderEnd):
                 self._encode_end_at = at + self._cost(record.sequence, record.keyframe)
         while len(self._waiting) > self._max_waiting:
             self._waiting.popleft()[1].given_up = "dropped"
+
+    def _next_budget(self, at: float) -> int | None:
+        """How large the newest capture may become, in bytes; 0 if it is not to be encoded now; None without a limit."""
+        if self._following is None or self._encoding is not None or not self._waiting:
+            return None
+        while len(self._waiting) > 1:
+            self._waiting.popleft()[1].given_up = "skipped"
+        ready_at = at + self._cost(self._sequence, False)
+        budget = self._transport.frame_budget(ready_at=ready_at, interval=self._interval, now=at)
+        if budget is None:
+            budget = self._bytes_at(self._following.start_bps)
+        if budget == 0:
+            self._waiting[0][1].given_up = "skipped"  # unless it is encoded after all
+            if self._capture_at == math.inf:
+                self._waiting.clear()
+        return min(budget, self._bytes_at(self._following.most_bps))
+
+    def _bytes_at(self, rate_bps: float) -> int:
+        """What one frame has at a rate."""
+        return max(1, int(rate_bps * self._interval / 8))
 
     def _take_encoded(self) -> None:
         """What the worker has finished is due at once."""
@@ -181,7 +245,6 @@ class SenderPipeline(SenderEnd):
         record.group = self._group
         record.keyframe = encoded.keyframe
         record.size_bytes = len(encoded.payload)
-        record.target_bps = self._target_bps
         record.encode_start_at = at
         self.records[record.track, record.sequence] = record
         self._sequence += 1

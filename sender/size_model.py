@@ -95,13 +95,17 @@ class SizeEncoder:
         self._interval = settings.keyframe_interval
         self._since_keyframe: int | None = None
 
-    def encode(self, capture: int, captured_at: float, *, force_keyframe: bool) -> Encoded:
-        """The next frame of the model."""
+    def encode(
+        self, capture: int, captured_at: float, *, force_keyframe: bool, budget_bytes: int | None = None
+    ) -> Encoded:
+        """The next frame of the model. With a budget it uses all of it, like an encoder that has more to show."""
         frame = next(self._sizes)
         due = self._since_keyframe is None or self._since_keyframe + 1 == self._interval
         keyframe = frame.keyframe or force_keyframe or due
         self._since_keyframe = 0 if keyframe or self._since_keyframe is None else self._since_keyframe + 1
         size = frame.keyframe_bytes if keyframe else frame.size_bytes
+        if budget_bytes is not None:
+            size = max(MIN_FRAME_BYTES, budget_bytes)
         return Encoded((_IDR if keyframe else _NON_IDR).ljust(size, b"\x55"), keyframe)
 
 

@@ -188,6 +188,14 @@ class Transport(Protocol):
     def send_frame(self, frame: Frame, *, now: float) -> None:
         """Queue a frame. Sender end only. Never raises for lack of room: that is a `FrameDropped` event."""
 
+    def frame_budget(self, *, ready_at: float, interval: float, now: float) -> int | None:
+        """How many bytes the next frame may have to arrive soon, if it is handed over at `ready_at` and another one
+        follows each `interval` (seconds). Sender end only.
+
+        0: none should be encoded now; what comes from the network may change that, and so may time. None: the transport
+        has no opinion, or none yet. What was asked is remembered nowhere.
+        """
+
     def request_keyframe(self, track: int, *, now: float) -> None:
         """Ask the sender for a recovery point. Receiver end only."""
 

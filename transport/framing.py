@@ -14,6 +14,7 @@ from glassbench.transport.contract import Frame, Track
 FRAGMENT = 1
 RECORD = 2
 KEYFRAME_REQUEST = 3
+REPORT = 4  # of receive times, see `transport/quic/reports.py`
 
 _COMMON = struct.Struct("!BBBBIIQ")  # type, track, layer, flags, group, sequence, captured_at in us
 _FRAGMENT_TAIL = struct.Struct("!HH")  # index, count

@@ -6,16 +6,16 @@ own offers its TransportEntry as an entry point of the group `glassbench.transpo
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import partial
-from typing import Any, get_args, get_type_hints
+from typing import Any, Literal, get_args, get_type_hints
 
 from glassbench.transport.codecs import CODECS
 from glassbench.transport.contract import Transport, TransportConfig
 from glassbench.transport.dissection import MakeHint
 from glassbench.transport.plugins import PluginTable
 from glassbench.transport.quic.arms import datagram_receiver, datagram_sender, stream_receiver, stream_sender
-from glassbench.transport.quic.options import DatagramOptions, QuicOptions
+from glassbench.transport.quic.options import AdaptiveOptions, DatagramOptions, QuicOptions
 from glassbench.transport.quic.session import BareSession, Session
 from glassbench.transport.quic.streams import StreamPer
 from glassbench.transport.quic.webtransport import WebTransportSession
@@ -30,6 +30,7 @@ ANY_MEDIA = frozenset({*CODECS, "data"})
 
 Make = Callable[[TransportConfig], Transport]
 Options = Mapping[str, object]
+EncoderChoice = Literal["fixed", "follow"]
 
 _RENAMED = {"congestion": ("control", "aioquic's own is stack=stock,control=reno")}
 """Options of earlier releases: what they are called now, and what else is to be known."""
@@ -45,7 +46,9 @@ class TransportEntry:
     carries; the makers raise `Unsupported` for any other. `controlled`: congestion control holds its sender back, so it
     may be given as much as there is. `holds` says, for complete options, for how many seconds the receiver keeps each
     frame back on purpose, so that the run does not end before its last one is shown. `hint` makes what Wireshark must
-    be told ahead of the packets; it is None where Wireshark recognizes them by itself.
+    be told ahead of the packets; it is None where Wireshark recognizes them by itself. `cannot_lead` says for complete
+    options why its sender has no budget for an encoder that follows the network, None if it has; `usual_encoder` says
+    how the encoder is led if nobody asks for something else.
     """
 
     name: str
@@ -57,24 +60,39 @@ class TransportEntry:
     controlled: bool = False
     holds: Callable[[Options], float] = lambda options: 0.0
     hint: MakeHint | None = None
+    cannot_lead: Callable[[Options], str | None] = lambda options: "it has no estimate of what the network carries"
+    usual_encoder: Callable[[Options], EncoderChoice] = lambda options: "fixed"
 
 
 def _srt_latency(options: Options) -> float:
     return SrtOptions(**dict(options)).latency_ms / 1e3  # type: ignore[arg-type]
 
 
-def _on_streams(session: type[Session], per: StreamPer) -> tuple[type[QuicOptions], Make, Make]:
-    """Options and ends of an arm with frames on streams."""
+def _quic_stream(name: str, summary: str, session: type[Session], per: StreamPer) -> TransportEntry:
+    """An arm with frames on streams."""
     given: dict[str, Any] = {"options": QuicOptions, "session": session, "per": per}
-    return QuicOptions, partial(stream_sender, **given), partial(stream_receiver, **given)
+    return _quic(name, summary, QuicOptions, partial(stream_sender, **given), partial(stream_receiver, **given))
 
 
-def _in_datagrams(session: type[Session]) -> tuple[type[DatagramOptions], Make, Make]:
-    """Options and ends of an arm with frames in datagrams."""
-    return DatagramOptions, partial(datagram_sender, session=session), partial(datagram_receiver, session=session)
+def _quic_datagram(
+    name: str, summary: str, session: type[Session], options: type[DatagramOptions] = DatagramOptions
+) -> TransportEntry:
+    """An arm with frames in datagrams."""
+    given: dict[str, Any] = {"options": options, "session": session}
+    entry = _quic(name, summary, options, partial(datagram_sender, **given), partial(datagram_receiver, **given))
+    return replace(entry, usual_encoder=lambda _: "follow") if options is AdaptiveOptions else entry
 
 
-_TRACK, _GROUP, _FRAME = StreamPer.TRACK, StreamPer.GROUP, StreamPer.FRAME
+def _quic(name: str, summary: str, options: type, make_sender: Make, make_receiver: Make) -> TransportEntry:
+    return TransportEntry(
+        name, summary, options, make_sender, make_receiver, ANY_MEDIA, controlled=True, cannot_lead=_stock_cannot_lead
+    )
+
+
+def _stock_cannot_lead(options: Options) -> str | None:
+    return "aioquic as it is (stack=stock) says nothing of its rate" if options["stack"] == "stock" else None
+
+
 _BARE, _HTTP3 = BareSession, WebTransportSession
 
 _OWN = (
@@ -87,23 +105,15 @@ _OWN = (
         holds=_srt_latency,
         hint=version_5,
     ),
-    TransportEntry("quic-stream", "one ordered stream per track", *_on_streams(_BARE, _TRACK), ANY_MEDIA, True),
-    TransportEntry(
-        "quic-stream-per-gop", "a stream per group of pictures", *_on_streams(_BARE, _GROUP), ANY_MEDIA, True
-    ),
-    TransportEntry("quic-stream-per-frame", "a stream per frame", *_on_streams(_BARE, _FRAME), ANY_MEDIA, True),
-    TransportEntry("quic-datagram", "DATAGRAMs, repaired in time", *_in_datagrams(_BARE), ANY_MEDIA, True),
-    TransportEntry("webtransport-datagram", "datagrams over HTTP/3", *_in_datagrams(_HTTP3), ANY_MEDIA, True),
-    TransportEntry(
-        "webtransport-stream-per-gop",
-        "a stream per group of pictures over HTTP/3",
-        *_on_streams(_HTTP3, _GROUP),
-        ANY_MEDIA,
-        True,
-    ),
-    TransportEntry(
-        "webtransport-stream-per-frame", "a stream per frame over HTTP/3", *_on_streams(_HTTP3, _FRAME), ANY_MEDIA, True
-    ),
+    _quic_stream("quic-stream", "one ordered stream per track", _BARE, StreamPer.TRACK),
+    _quic_stream("quic-stream-per-gop", "a stream per group of pictures", _BARE, StreamPer.GROUP),
+    _quic_stream("quic-stream-per-frame", "a stream per frame", _BARE, StreamPer.FRAME),
+    _quic_datagram("quic-datagram", "DATAGRAMs, repaired in time", _BARE),
+    _quic_datagram("quic-adaptive", "DATAGRAMs, a size for every frame", _BARE, AdaptiveOptions),
+    _quic_datagram("webtransport-datagram", "datagrams over HTTP/3", _HTTP3),
+    _quic_datagram("webtransport-adaptive", "a size for every frame over HTTP/3", _HTTP3, AdaptiveOptions),
+    _quic_stream("webtransport-stream-per-gop", "a stream per group of pictures over HTTP/3", _HTTP3, StreamPer.GROUP),
+    _quic_stream("webtransport-stream-per-frame", "a stream per frame over HTTP/3", _HTTP3, StreamPer.FRAME),
 )
 
 

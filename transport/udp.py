@@ -111,6 +111,9 @@ class UdpSender(_UdpEnd):
             self._queue.append((frame, split_frame(frame, self._config.max_datagram_bytes)))
             self._queued_bytes += size
 
+    def frame_budget(self, *, ready_at: float, interval: float, now: float) -> int | None:
+        return None
+
     def request_keyframe(self, track: int, *, now: float) -> None:
         raise TypeError("the sender end of udp does not request keyframes")
 
@@ -165,6 +168,9 @@ class UdpReceiver(_UdpEnd):
         self._stats.update(frames_received=0, frames_lost=0)
 
     def send_frame(self, frame: Frame, *, now: float) -> None:
+        raise TypeError("the receiver end of udp does not send frames")
+
+    def frame_budget(self, *, ready_at: float, interval: float, now: float) -> int | None:
         raise TypeError("the receiver end of udp does not send frames")
 
     def request_keyframe(self, track: int, *, now: float) -> None:

@@ -1,27 +1,35 @@
 """An arm of a comparison: a transport with options, "srt:latency_ms=200" or { transport = "srt", latency_ms = 200 }."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from pydantic import PlainSerializer, PlainValidator
 
 from glassbench.experiments.scenario.schema import Spec, invalid, unknown
 from glassbench.transport.plugins import PluginError
-from glassbench.transport.registry import TRANSPORTS, validate_options
+from glassbench.transport.registry import TRANSPORTS, EncoderChoice, get, validate_options
 
 Option = bool | int | float | str
+_ENCODERS: tuple[EncoderChoice, ...] = get_args(EncoderChoice)
 
 
 class ArmSpec(Spec):
-    """A transport by its name in the registry, the options that were given, and a label, unique in its scenario."""
+    """A transport by its name in the registry, the options that were given, and a label, unique in its scenario.
+
+    `encoder` says whether the encoder has a constant rate, or follows the network as the transport sees it. It stands
+    among the options of an arm; without it the transport decides.
+    """
 
     transport: str
     label: str
     options: tuple[tuple[str, Option], ...] = ()
+    encoder: EncoderChoice = "fixed"
 
     def table(self) -> dict[str, Any]:
         """The table that stands for it in a scenario."""
-        return {"transport": self.transport, "label": self.label, **dict(self.options)}
+        usual = get(self.transport).usual_encoder(validate_options(self.transport, dict(self.options)))
+        chosen = {} if self.encoder == usual else {"encoder": self.encoder}
+        return {"transport": self.transport, "label": self.label, **dict(self.options), **chosen}
 
 
 def parse_arm(value: Any) -> ArmSpec:
@@ -54,12 +62,25 @@ def _arm(transport: object, options: dict[str, Any], *, label: str, path: tuple[
             raise invalid(unknown("transport", transport, TRANSPORTS), *path)
     except PluginError as error:
         raise invalid(str(error), *path) from None
+    own = {name: value for name, value in options.items() if name != "encoder"}
     try:
-        validate_options(transport, options)
+        encoder = _encoder(transport, validate_options(transport, own), options.get("encoder"))
     except ValueError as error:
         about = [name for name in options if name in str(error)]
         raise invalid(str(error), *(about[:1] if path else ())) from None
-    return ArmSpec.model_construct(transport=transport, label=label, options=tuple(options.items()))
+    return ArmSpec.model_construct(transport=transport, label=label, options=tuple(own.items()), encoder=encoder)
+
+
+def _encoder(transport: str, options: dict[str, Any], asked: object) -> EncoderChoice:
+    """How the encoder of an arm is led. Raises ValueError."""
+    entry = get(transport)
+    if asked is None:
+        return entry.usual_encoder(options)
+    if asked not in _ENCODERS:
+        raise ValueError(f"transport {transport}: option 'encoder' must be {' or '.join(_ENCODERS)}, got {asked!r}")
+    if asked == "follow" and (reason := entry.cannot_lead(options)) is not None:
+        raise ValueError(f"transport {transport}: encoder=follow is not possible: {reason}")
+    return "follow" if asked == "follow" else "fixed"
 
 
 def _split(text: str) -> tuple[str, dict[str, Option]]:

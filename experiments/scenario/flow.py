@@ -40,6 +40,11 @@ class Flow(SessionSpec):
         return not self.greedy and self.video.has_pictures()
 
     @property
+    def follows(self) -> bool:
+        """Whether its encoder follows the network."""
+        return self.arm.encoder == "follow" and not self.greedy
+
+    @property
     def main_track(self) -> Track:
         """The video, or the bulk transfer."""
         return Track(BULK_TRACK, "bulk", "data", self.video.priority) if self.greedy else self.video.track()

@@ -43,12 +43,14 @@ class VideoSpec(Spec):
     `source` is a name of `glass list sources`, a video file, or "sizes:FILE"; it decides those of `fps`, `width` and
     `height` that are None. `keyframe_interval` is in frames; without it there are keyframes on request only. `vbv` is
     the depth of the encoder's rate control. The costs name models of `sender.cost`. `deadline` counts from capture to
-    display: a frame past it is late, and not displayed.
+    display: a frame past it is late, and not displayed. Of an encoder that follows the network, `bitrate` is what it
+    begins with, and `max_bitrate` what it never exceeds.
     """
 
     source: Annotated[str, SOURCE]
     codec: Annotated[str, checked(_check_codec)] = "h264"
     bitrate: Rate = 2e6
+    max_bitrate: Rate = 20e6
     fps: Annotated[float, Field(ge=1, le=240)] | None = None
     width: Count | None = None
     height: Count | None = None
@@ -77,11 +79,12 @@ class VideoSpec(Spec):
     def track(self) -> Track:
         return Track(VIDEO_TRACK, "video", self.codec, self.priority, self.deadline)
 
-    def settings(self) -> EncoderSettings:
-        """Raises EncoderError."""
+    def settings(self, *, follows: bool = False) -> EncoderSettings:
+        """Those of an encoder with a constant rate, or of one that `follows` the network. Raises EncoderError."""
         return EncoderSettings(
             codec=self.codec,
-            bitrate_bps=round(self.bitrate),
+            follows=follows,
+            bitrate_bps=round(self.max_bitrate if follows else self.bitrate),
             vbv=self.vbv,
             keyframe_interval=self.keyframe_interval,
             preset=self.preset,

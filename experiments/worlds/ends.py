@@ -16,10 +16,10 @@ from glassbench.receiver.decoder import Decoder, NullDecoder, VideoDecoder
 from glassbench.receiver.pipeline import ReceiverPipeline
 from glassbench.receiver.playout import parse_playout
 from glassbench.sender.cost import Cost
-from glassbench.sender.encoder import Encoded, FrameEncoder
+from glassbench.sender.encoder import Encoded, EncoderSettings, FrameEncoder
 from glassbench.sender.greedy import GreedySender
 from glassbench.sender.messages import Messages
-from glassbench.sender.pipeline import SenderPipeline, capture_count
+from glassbench.sender.pipeline import Following, SenderPipeline, capture_count
 from glassbench.sender.size_model import SizeSource
 from glassbench.transport import registry
 from glassbench.transport.contract import Address, Observer, Transport, TransportConfig
@@ -89,7 +89,8 @@ class Ends:
         self, transport: Transport, encoder: FrameEncoder, encode_cost: Cost, worker: Worker[Encoded] | None = None
     ) -> SenderPipeline:
         """The sender end over its transport."""
-        flow = self.flow
+        flow, video = self.flow, self.flow.video
+        fixed_bps = None if video.source.startswith("sizes:") else video.bitrate
         return SenderPipeline(
             transport,
             encoder,
@@ -102,8 +103,13 @@ class Ends:
             messages=self._messages(),
             keep_newest=flow.connect == "with-media",
             pauses=self._pauses(),
-            target_bps=None if flow.video.source.startswith("sizes:") else flow.video.bitrate,
+            target_bps=None if flow.follows else fixed_bps,
+            following=Following(video.bitrate, video.max_bitrate) if flow.follows else None,
         )
+
+    def encoder_settings(self) -> EncoderSettings:
+        """How the flow's video is encoded."""
+        return self.flow.video.settings(follows=self.flow.follows)
 
     def greedy_sender(self, transport: Transport) -> GreedySender:
         """The sender end of a bulk transfer."""

@@ -134,8 +134,10 @@ class KeptEncoder:
         self.payloads: list[bytes] = []
         self._encoder = SourceEncoder(ends.source, ends.flow.video.settings())
 
-    def encode(self, capture: int, captured_at: float, *, force_keyframe: bool) -> Encoded:
-        encoded = self._encoder.encode(capture, captured_at, force_keyframe=force_keyframe)
+    def encode(
+        self, capture: int, captured_at: float, *, force_keyframe: bool, budget_bytes: int | None = None
+    ) -> Encoded:
+        encoded = self._encoder.encode(capture, captured_at, force_keyframe=force_keyframe, budget_bytes=budget_bytes)
         self.payloads.append(encoded.payload)
         return encoded
 

@@ -63,7 +63,7 @@ class Counter:
     def __init__(self):
         self.calls = []
 
-    def encode(self, capture, captured_at, *, force_keyframe):
+    def encode(self, capture, captured_at, *, force_keyframe, budget_bytes=None):
         self.calls.append((capture, captured_at, force_keyframe))
         return Encoded(bytes(100), force_keyframe or len(self.calls) == 1)
 

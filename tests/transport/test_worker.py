@@ -77,7 +77,7 @@ class Encoder:
     def __init__(self):
         self.asked = []
 
-    def encode(self, capture, captured_at, *, force_keyframe):
+    def encode(self, capture, captured_at, *, force_keyframe, budget_bytes=None):
         self.asked.append(capture)
         return Encoded(b"frame", len(self.asked) == 1 or force_keyframe)
 

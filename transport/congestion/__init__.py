@@ -7,6 +7,7 @@ offers its ControllerEntry as an entry point of the group `glassbench.controller
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from glassbench.transport.congestion.adaptive import AdaptiveController
 from glassbench.transport.congestion.controller import Controller
 from glassbench.transport.congestion.cubic import CubicController
 from glassbench.transport.congestion.realtime import RealtimeController
@@ -37,6 +38,10 @@ _ENTRIES = (
     ControllerEntry("realtime", "the window follows the rate, the queue stays short", RealtimeController),
     ControllerEntry("reno", "NewReno of RFC 9002", RenoController),
     ControllerEntry("cubic", "CUBIC of RFC 9438", CubicController),
+    ControllerEntry(
+        *("adaptive", "a size for every frame, so that hardly anything waits", AdaptiveController),
+        needs=frozenset({"receive-times"}),
+    ),
 )
 
 

@@ -9,7 +9,7 @@ All instants and durations are seconds, all sizes bytes of UDP payload, all rate
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 
 @dataclass(slots=True)
@@ -108,3 +108,13 @@ class Controller(Protocol):
 
     def handle_timer(self, *, now: float) -> None:
         """Act on what is due."""
+
+
+@runtime_checkable
+class FramePlanner(Protocol):
+    """A controller that also says how large the next video frame may be. For the others `frame_budget.py` works that
+    out of their rate."""
+
+    def frame_budget(self, *, in_flight_bytes: int, ready_at: float, interval: float, now: float) -> int | None:
+        """See `transport.contract.Transport.frame_budget`. Of `in_flight_bytes` nobody knows yet that they arrived;
+        those that have not left are counted, too."""

@@ -6,7 +6,15 @@ full.
 
 from collections.abc import Iterable, Mapping
 
-from glassbench.transport.congestion.controller import Allowance, Controller, Feedback, PacketResult, SentPacket
+from glassbench.transport.congestion.controller import (
+    Allowance,
+    Controller,
+    Feedback,
+    FramePlanner,
+    PacketResult,
+    SentPacket,
+)
+from glassbench.transport.congestion.frame_budget import paced_budget
 from glassbench.transport.congestion.pacer import Pacer
 from glassbench.transport.congestion.silence import Silence
 
@@ -57,6 +65,16 @@ class Flight:
         """When the last of so many bytes will arrive if they follow what is in flight."""
         base_rtt, rate = self.allowance.base_rtt, self.allowance.target_bps / 8
         return now + self.queue + size_bytes / rate + base_rtt / 2
+
+    def frame_budget(self, *, waiting_bytes: int, ready_at: float, interval: float, now: float) -> int | None:
+        """How many bytes the next frame may have, see `transport.contract.Transport`. `waiting_bytes` have not left."""
+        if isinstance(self.controller, FramePlanner):
+            return self.controller.frame_budget(
+                in_flight_bytes=self.bytes_in_flight + waiting_bytes, ready_at=ready_at, interval=interval, now=now
+            )
+        return paced_budget(
+            self.allowance, waiting_bytes=waiting_bytes, ahead=max(0.0, ready_at - now), interval=interval
+        )
 
     @property
     def queue(self) -> float:

@@ -27,16 +27,16 @@ def stream_receiver(
     return QuicReceiver(config, options(**_given(config)), session, per.value)
 
 
-def datagram_sender(config: TransportConfig, session: type[Session]) -> QuicSender:
+def datagram_sender(config: TransportConfig, options: type[DatagramOptions], session: type[Session]) -> QuicSender:
     """The sending end of an arm with frames in DATAGRAMs."""
-    options = DatagramOptions(**_given(config))
-    repair = options.repair and options.scheduled
-    return _scheduler(options)(config, options, session, partial(DatagramCarrier, repair))
+    chosen = options(**_given(config))
+    repair = chosen.repair and chosen.scheduled
+    return _scheduler(chosen)(config, chosen, session, partial(DatagramCarrier, repair))
 
 
-def datagram_receiver(config: TransportConfig, session: type[Session]) -> QuicReceiver:
+def datagram_receiver(config: TransportConfig, options: type[DatagramOptions], session: type[Session]) -> QuicReceiver:
     """The receiving end of an arm with frames in DATAGRAMs."""
-    return QuicReceiver(config, DatagramOptions(**_given(config)), session, "datagram")
+    return QuicReceiver(config, options(**_given(config)), session, "datagram")
 
 
 def _scheduler(options: QuicOptions) -> type[QuicSender]:

@@ -22,6 +22,7 @@ class ControlAdapter(QuicCongestionControl):
     def __init__(self, entry: ControllerEntry, *, max_datagram_size: int) -> None:
         super().__init__(max_datagram_size=max_datagram_size)
         controller = entry.make(max_datagram_bytes=max_datagram_size)
+        self.received_at: dict[int, float] | None = {} if "receive-times" in entry.needs else None
         self.flight = Flight(controller, max_datagram_bytes=max_datagram_size)
         self.lost_packets = 0
         self.ce_packets = 0
@@ -50,8 +51,11 @@ class ControlAdapter(QuicCongestionControl):
             rtt=latest_rtt if self._rtt_sampled else None,
             probe_timeout=probe_timeout,
             ce_packets=ce_packets,
+            received_at=self.received_at,
             now=now,
         )
+        if self.received_at is not None:
+            self.received_at = {}
         self._rtt_sampled = False
         if self.path_mtu is not None:
             self.path_mtu.on_packets(acked, lost, now=now)
@@ -100,6 +104,46 @@ class ControlAdapter(QuicCongestionControl):
     def get_log_data(self) -> dict[str, Any]:
         """For the qlog: the window of the controller, where aioquic's own is a permit."""
         return {"cwnd": self.flight.allowance.window_bytes, "bytes_in_flight": self.bytes_in_flight}
+
+
+class _Uncontrolled(QuicCongestionControl):
+    """For a listener that sends nothing but ACKs, each with a report of some bytes: there is one for several packets
+    that arrived, so that congestion of the way there slows them down, too (RFC 9002 section 7 on ACKs)."""
+
+    def __init__(self, *, max_datagram_size: int) -> None:
+        super().__init__(max_datagram_size=max_datagram_size)
+        self._open()
+
+    def _open(self) -> None:
+        self.congestion_window = self.bytes_in_flight + 2**20
+
+    def on_packet_acked(self, *, now: float, packet: QuicSentPacket) -> None:
+        self.bytes_in_flight -= packet.sent_bytes
+        self._open()
+
+    def on_packet_sent(self, *, packet: QuicSentPacket) -> None:
+        self.bytes_in_flight += packet.sent_bytes
+        self._open()
+
+    def on_packets_expired(self, *, packets: Iterable[QuicSentPacket]) -> None:
+        self.bytes_in_flight -= sum(packet.sent_bytes for packet in packets)
+        self._open()
+
+    def on_packets_lost(self, *, now: float, packets: Iterable[QuicSentPacket]) -> None:
+        self.on_packets_expired(packets=packets)
+
+    def on_persistent_congestion(self) -> None:
+        pass
+
+    def on_rtt_measurement(self, *, now: float, rtt: float) -> None:
+        pass
+
+    def get_log_data(self) -> dict[str, Any]:
+        return {"bytes_in_flight": self.bytes_in_flight}
+
+
+UNCONTROLLED = "glassbench-uncontrolled"
+register_congestion_control(UNCONTROLLED, _Uncontrolled)
 
 
 def registered_name(controller: str) -> str:

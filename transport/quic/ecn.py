@@ -24,9 +24,10 @@ class EcnCounts(NamedTuple):
 
 
 class Arriving:
-    """The codepoint of the datagram that is being taken: all packets in it have the same."""
+    """The codepoint of the datagram that is being taken, and when it came: all packets in it have the same."""
 
     codepoint = 0
+    at = 0.0
 
 
 class CountingWindow(QuicPacketNumberWindow):

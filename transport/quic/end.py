@@ -14,7 +14,7 @@ from aioquic.tls import SessionTicket
 from glassbench.transport.contract import Address, Closed, Connected, Datagram, Event, TransportConfig, Unsupported
 from glassbench.transport.quic.certificate import SERVER_NAME, certificate, filler, private_key
 from glassbench.transport.quic.chance import Chance
-from glassbench.transport.quic.control import registered_name
+from glassbench.transport.quic.control import UNCONTROLLED, registered_name
 from glassbench.transport.quic.options import QuicOptions
 from glassbench.transport.quic.path_mtu import BASE_BYTES, PathMtu
 from glassbench.transport.quic.qlog import KeyLog, Qlog
@@ -55,6 +55,7 @@ class QuicEnd:
         self._config = config
         self._scheduled = options.scheduled
         self._ecn = options.ecn
+        self._timed = options.timed
         self._session_type = session
         self._calls = calls
         self._events: deque[Event] = deque()
@@ -82,6 +83,7 @@ class QuicEnd:
                 chance=self._chance,
                 scheduled=self._scheduled,
                 ecn=self._ecn,
+                timed=self._timed,
                 path_mtu=PathMtu(self._config.max_datagram_bytes) if self._scheduled else None,
             )
             self._session = self._session_type(self._stack, self._config.peer)
@@ -100,6 +102,8 @@ class QuicEnd:
         else:
             self._take(self._stack, data, peer, ecn, now=now)
         self._handle_events(now=now)
+        if self._stack is not None:
+            self._stack.settle(now=now)
 
     def get_timer(self) -> float | None:
         return self._stack.due_at() if self._stack is not None else None
@@ -203,10 +207,10 @@ class QuicEnd:
 
     def _control(self, options: QuicOptions) -> str:
         """The name of the congestion control in aioquic's table. Only the caller sends media and has ours; our listener
-        sends ACKs and requests."""
+        sends ACKs and requests, and a report with an ACK at most."""
         if not self._scheduled:
             return options.control
-        return registered_name(options.control) if self._calls else "reno"
+        return registered_name(options.control) if self._calls else UNCONTROLLED if options.timed else "reno"
 
     def _listen(self, data: bytes, peer: Address, ecn: int, *, now: float) -> None:
         """aioquic wants a listening connection to be made for a certain Initial packet."""
@@ -229,6 +233,7 @@ class QuicEnd:
             chance=self._chance,
             scheduled=self._scheduled,
             ecn=self._ecn,
+            timed=self._timed,
             original_destination_connection_id=header.destination_cid,
             session_ticket_fetcher=self._find_ticket,
         )

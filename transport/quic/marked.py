@@ -13,12 +13,14 @@ from aioquic.tls import SessionTicketFetcher
 
 from glassbench.transport.quic.ecn import Arriving, CountingWindow, EcnCounts, EcnMarking
 from glassbench.transport.quic.observed import ObservedConnection, Reports
+from glassbench.transport.quic.reports import ReceiveTimes, TimedWindow
 
 _ACKS_PER_PING = 8  # an end that sends nothing but ACKs asks for one of them, so that it can forget old ranges
 
 
 class MarkedConnection(ObservedConnection):
-    """With `ecn` the calling end sends ECT(0), and both count what arrives, per packet number space.
+    """With `ecn` the calling end sends ECT(0), and both count what arrives, per packet number space. With `timed` the
+    listener notes in `receive_times` when 1-RTT packets arrive.
 
     `ce_packets` are those that the peer says were marked, since the caller last set it to 0.
     """
@@ -29,12 +31,14 @@ class MarkedConnection(ObservedConnection):
         *,
         configuration: QuicConfiguration,
         ecn: bool,
+        timed: bool,
         original_destination_connection_id: bytes | None = None,
         session_ticket_fetcher: SessionTicketFetcher | None = None,
     ) -> None:
         self.ce_packets = 0
         self.marking = EcnMarking() if ecn and configuration.is_client else None
-        self.arriving = Arriving() if ecn else None
+        self.arriving = Arriving() if ecn or timed else None
+        self.receive_times = ReceiveTimes() if timed and not configuration.is_client else None
         super().__init__(
             reports,
             configuration=configuration,
@@ -47,6 +51,8 @@ class MarkedConnection(ObservedConnection):
         if self.arriving is not None:
             for space in self._loss.spaces:
                 space.received_packets = CountingWindow(self.arriving)
+            if self.receive_times is not None:
+                self._loss.spaces[-1].received_packets = TimedWindow(self.arriving, self.receive_times)
 
     def _write_ack_frame(self, builder: QuicPacketBuilder, space: QuicPacketSpace, now: float) -> None:
         """An ACK frame, of type ACK_ECN as soon as a packet of the space came with a mark (RFC 9000 section 19.3)."""

@@ -35,6 +35,11 @@ class QuicOptions:
         """Whether our scheduler sends, and not aioquic by itself."""
         return self.stack == "scheduled"
 
+    @property
+    def timed(self) -> bool:
+        """Whether the receiver reports when packets arrived."""
+        return self.scheduled and "receive-times" in CONTROLLERS[self.control].needs
+
     def __post_init__(self) -> None:
         if self.control not in CONTROLLERS and self.control not in STOCK_CONTROLS:
             raise ValueError(f"control must be {_one_of(CONTROLLERS)}, got {self.control!r}")
@@ -46,8 +51,6 @@ class QuicOptions:
             raise ValueError("ecn=true needs our scheduler: aioquic as it is (stack=stock) knows no ECN")
         if self.scheduled and "ecn" in CONTROLLERS[self.control].needs and not self.ecn:
             raise ValueError(f"control={self.control} needs ecn=true")
-        if self.scheduled and "receive-times" in CONTROLLERS[self.control].needs:
-            raise ValueError(f"control={self.control} needs times of reception, which QUIC's ACKs do not have")
         if self.queue_bytes <= 0:
             raise ValueError(f"queue_bytes must be positive, got {self.queue_bytes}")
         if self.chain_bytes and not MIN_FILLER_BYTES <= self.chain_bytes <= MAX_CHAIN_BYTES:
@@ -61,6 +64,13 @@ class DatagramOptions(QuicOptions):
     """`repair`: send a lost datagram again while it can arrive before its frame expires (not by aioquic as it is)."""
 
     repair: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class AdaptiveOptions(DatagramOptions):
+    """Those of datagrams whose encoder follows the network."""
+
+    control: str = "adaptive"
 
 
 def _one_of(names: Iterable[str]) -> str:

@@ -3,7 +3,7 @@
 import math
 from typing import Literal
 
-from glassbench.transport.contract import Frame, FrameLost, FrameReceived, TransportConfig
+from glassbench.transport.contract import Datagram, Frame, FrameLost, FrameReceived, TransportConfig
 from glassbench.transport.framing import FrameHeader, Malformed, keyframe_request
 from glassbench.transport.quic.arrivals import ArrivedRanges
 from glassbench.transport.quic.end import QuicEnd
@@ -12,11 +12,14 @@ from glassbench.transport.quic.observed import MAX_BUFFERED_BYTES
 from glassbench.transport.quic.options import DatagramOptions, QuicOptions
 from glassbench.transport.quic.records import RecordReader
 from glassbench.transport.quic.session import REFUSED, DatagramPayload, Session, StreamAborted, StreamBytes
+from glassbench.transport.quic.stack import Stack
 from glassbench.transport.reassembly import Reassembler
 
 Unit = Literal["track", "group", "frame", "datagram"]
 
 _COUNTERS = ("frames_received", "frames_lost", "late", "evicted", "keyframe_requests")
+_REPORT_BYTES = 900  # with the ACK it fits into one packet
+_MOST_REPORTS = 4  # where packets come out of order, each needs a report of its own
 _REORDER_WINDOW = 0.02  # seconds; as udp's: what Wi-Fi block ACKs and LTE RLC leave over of reordering
 
 
@@ -47,6 +50,9 @@ class QuicReceiver(QuicEnd):
     def send_frame(self, frame: Frame, *, now: float) -> None:
         raise TypeError("the receiver end of QUIC does not send frames")
 
+    def frame_budget(self, *, ready_at: float, interval: float, now: float) -> int | None:
+        raise TypeError("the receiver end of QUIC does not send frames")
+
     def request_keyframe(self, track: int, *, now: float) -> None:
         """Ask on a stream of its own: QUIC repeats the request when it is lost, and it waits for nothing else."""
         if self._stack is None or self._session is None or not self._connected or track not in self._tracks:
@@ -68,6 +74,19 @@ class QuicReceiver(QuicEnd):
         if not self._closed:
             for track, sequence in self._missing.due(now=now):
                 self._lose(track, sequence, now=now)
+
+    def _transmit(self, stack: Stack, *, now: float) -> list[Datagram]:
+        self._report(stack, now=now)
+        return super()._transmit(stack, now=now)
+
+    def _report(self, stack: Stack, *, now: float) -> None:
+        """Say with the ACK that leaves now when its packets arrived. If a report waits, the network takes nothing."""
+        times = stack.receive_times
+        if not times or self._session is None or not stack.ack_due(now=now) or stack.pending_datagrams():
+            return
+        for _ in range(_MOST_REPORTS):
+            if times:
+                stack.send_datagram(self._session.datagram(times.take(_REPORT_BYTES)), None)
 
     def on_stream_arrived(self, stream_id: int, start: int, stop: int, at: float) -> None:
         self._stream(stream_id).arrivals.add(start, stop, at)

@@ -28,6 +28,7 @@ from glassbench.transport.quic.end import QuicEnd
 from glassbench.transport.quic.options import QuicOptions
 from glassbench.transport.quic.path_mtu import BASE_BYTES
 from glassbench.transport.quic.queue import FrameQueue
+from glassbench.transport.quic.reports import parse_report
 from glassbench.transport.quic.session import REFUSED, DatagramPayload, Session, StreamAborted, StreamBytes
 from glassbench.transport.quic.stack import Stack
 from glassbench.transport.quic.streams import StreamCarrier
@@ -71,6 +72,9 @@ class QuicSender(QuicEnd):
 
     def request_keyframe(self, track: int, *, now: float) -> None:
         raise TypeError("the sender end of QUIC does not request keyframes")
+
+    def frame_budget(self, *, ready_at: float, interval: float, now: float) -> int | None:
+        return None
 
     def send_frame(self, frame: Frame, *, now: float) -> None:
         self._now = now
@@ -152,7 +156,14 @@ class QuicSender(QuicEnd):
         self._requests.pop(event.stream_id, None)
 
     def _take_datagram_payload(self, event: DatagramPayload, *, now: float) -> None:
-        self._count["malformed"] += 1
+        """A report of receive times, if they were agreed on; nothing else comes in DATAGRAMs."""
+        control = self._stack.control if self._stack is not None else None
+        try:
+            if control is None or control.received_at is None:
+                raise Malformed("no DATAGRAM was agreed on")
+            control.received_at |= parse_report(event.data)
+        except Malformed:
+            self._count["malformed"] += 1
 
 
 class StockSender(QuicSender):
@@ -213,6 +224,13 @@ class ScheduledSender(QuicSender):
             (each for each in (at, self._send_at, expires_at, control_at) if each is not None and each < math.inf),
             default=None,
         )
+
+    def frame_budget(self, *, ready_at: float, interval: float, now: float) -> int | None:
+        control = self._stack.control if self._stack is not None else None
+        if control is None:
+            return None
+        waiting_bytes = self._queue.bytes + (0 if self._carrier is None else self._carrier.unsent_bytes(_LEAST))
+        return control.flight.frame_budget(waiting_bytes=waiting_bytes, ready_at=ready_at, interval=interval, now=now)
 
     def handle_timer(self, *, now: float) -> None:
         super().handle_timer(now=now)

@@ -29,6 +29,7 @@ from glassbench.transport.quic.path_mtu import BASE_BYTES, PathMtu
 from glassbench.transport.quic.sent_acks import forget_old_acks
 
 _ACK_DELAY = 0.005  # RFC 9000 13.2.1 allows up to the announced max_ack_delay, 25 ms in aioquic
+_REPORT_ACK_DELAY = 0.025  # the most that aioquic announces: acknowledgements of reports go with media
 _PROBE_INTERVAL = 0.1
 _INSTANT = 1e-6
 _HANDSHAKE_PACKETS = 10
@@ -39,6 +40,7 @@ class Stack(MarkedConnection):
     """A QUIC connection: with `scheduled`, our ACK policy and probes; else aioquic as it is, observed.
 
     `path_mtu` is the search of an end that sends media; without it datagrams stay at the size of the configuration.
+    With `timed` the listener reports when packets arrived.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class Stack(MarkedConnection):
         chance: Chance,
         scheduled: bool,
         ecn: bool = False,
+        timed: bool = False,
         path_mtu: PathMtu | None = None,
         original_destination_connection_id: bytes | None = None,
         session_ticket_fetcher: SessionTicketFetcher | None = None,
@@ -58,6 +61,7 @@ class Stack(MarkedConnection):
                 reports,
                 configuration=configuration,
                 ecn=ecn,
+                timed=timed,
                 original_destination_connection_id=original_destination_connection_id,
                 session_ticket_fetcher=session_ticket_fetcher,
             )
@@ -73,7 +77,7 @@ class Stack(MarkedConnection):
             self._detection.path_mtu = path_mtu
         if scheduled:
             self._loss._pacer = _Unpaced(max_datagram_size=configuration.max_datagram_size)
-            self._ack_delay = _ACK_DELAY
+            self._ack_delay = _REPORT_ACK_DELAY if timed and configuration.is_client else _ACK_DELAY
         self._ack_policy = AckPolicy()
         self._largest_acked = 0
         self._alive_at = 0.0  # the last sign of the peer, or when something was first sent into a quiet connection
@@ -225,6 +229,7 @@ class Stack(MarkedConnection):
         """One datagram of the network, with its ECN codepoint."""
         if self.arriving is not None:
             self.arriving.codepoint = ecn
+            self.arriving.at = now
         with self._chance:
             self.receive_datagram(data, peer, now)
         largest = self._loss.spaces[-1].largest_acked_packet if self._loss.spaces else 0
@@ -236,7 +241,11 @@ class Stack(MarkedConnection):
             self._settle_early_data(now=now)
         if self._scheduled and self._handshake_complete:
             self._ack_policy.hasten(self._loss.spaces[-1], now=now)
-        self._flush_control(now=now)
+
+    def ack_due(self, *, now: float) -> bool:
+        """Whether the next call of `transmit` acknowledges packets of the open connection."""
+        at = self._loss.spaces[-1].ack_at if self._loss.spaces else None
+        return at is not None and at <= now
 
     def due_at(self) -> float | None:
         """When `tick` is due.
@@ -257,7 +266,7 @@ class Stack(MarkedConnection):
         at = self.get_timer() if self.started else None
         if at is not None and now >= at:
             self.handle_timer(now)
-            self._flush_control(now=now)
+            self.settle(now=now)
             self._acted = True
         probe_at = self._probe_at()
         if probe_at is not None and now >= probe_at:
@@ -307,7 +316,9 @@ class Stack(MarkedConnection):
         )
         return detection
 
-    def _flush_control(self, *, now: float) -> None:
+    def settle(self, *, now: float) -> None:
+        """Tell the controller what became of packets. After `take` this waits until the events are handled, since a
+        report of receive times is one of them."""
         if self.control is None:
             return
         before = self.datagram_bytes

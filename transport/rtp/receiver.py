@@ -83,6 +83,9 @@ class RtpReceiver:
     def send_frame(self, frame: Frame, *, now: float) -> None:
         raise TypeError("the receiver end of rtp does not send frames")
 
+    def frame_budget(self, *, ready_at: float, interval: float, now: float) -> int | None:
+        raise TypeError("the receiver end of rtp does not send frames")
+
     def request_keyframe(self, track: int, *, now: float) -> None:
         """Send a PLI. Nothing can be asked of a source that was never heard: its SSRC is not known."""
         for state in self._states:

@@ -106,6 +106,9 @@ class RtpSender:
             self._report_at = now + self._dice.report_interval() / 2  # RFC 3550 section 6.2: the first comes sooner
             self._events.append(Connected(now))
 
+    def frame_budget(self, *, ready_at: float, interval: float, now: float) -> int | None:
+        return None
+
     def send_frame(self, frame: Frame, *, now: float) -> None:
         """Queue a frame. Raises ValueError for H.264 that is not Annex B and for a track that was not agreed on."""
         source = self._by_track.get(frame.track)

@@ -144,6 +144,9 @@ class SrtSender(_SrtEnd):
         )
         self._tracks = {track.id for track in config.tracks}
 
+    def frame_budget(self, *, ready_at: float, interval: float, now: float) -> int | None:
+        return None
+
     def send_frame(self, frame: Frame, *, now: float) -> None:
         if frame.expires_at is not None and frame.expires_at <= now:
             self._stats["dropped_expired"] += 1
@@ -190,6 +193,9 @@ class SrtReceiver(_SrtEnd):
         self._assembler = FrameAssembler(config.tracks, self._events, self._stats)
 
     def send_frame(self, frame: Frame, *, now: float) -> None:
+        raise TypeError("the receiver end of srt does not send frames")
+
+    def frame_budget(self, *, ready_at: float, interval: float, now: float) -> int | None:
         raise TypeError("the receiver end of srt does not send frames")
 
     def request_keyframe(self, track: int, *, now: float) -> None:
