@@ -39,22 +39,24 @@ _QUIET = 0.030  # without a sign of a busy link for so long, the rate may grow
 _GROWTH = 1.1  # for each packet that met no queue
 _MOST_GROWTH = 10.0
 _SERVICE_WINDOW = 0.150  # of service: long enough for the mean of a link that changes from millisecond to millisecond
-_NEWEST_WINDOW = 0.050
+_NEWEST_WINDOW = 0.030
 _MOST_AGE = 0.500
+_BELIEVABLE = 0.03
+_USUAL_WINDOW = 3.0
 _LEAST_SAMPLES = 4
 _MOST_SAMPLES = 4096
 _BASE_WINDOW = 15.0  # for which the least delay is believed: clocks drift, routes change
 _OVERDUE = 0.045  # a report that is late by more tells of a slower link before any report does
 _CHUNK = 0.015  # of service, for which a rate is compared with the others
-_DEPTH = 1.2  # frame intervals that a frame may take to pass, on a link of ordinary variability
-_LEAST_DEPTH = 0.020
+_DEPTH = 1.0  # frame intervals that a frame may take to pass, on a link of ordinary variability
+_LEAST_DEPTH = 0.0165
 _PICTURE_BYTES = 2200  # less is not worth its packet while the link carries more
-_SMALL_BYTES = 400  # what shows life, and on a slow link a picture
+_SMALL_BYTES = 250  # what shows life, and on a slow link a picture
 _SLOW_BPS = 320_000
 _SMALL_IN_FLIGHT = 1104  # two small frames and their headers
 _SMALL_INTERVAL = 0.100
 _LEAST_INTERVAL = 0.025
-_THINNING = 0.3  # of the silence: what would lie in the queue when the link is back
+_THINNING = 2.0
 _THINNING_UP = 0.05  # where the way back is silent, small frames do arrive
 _SILENCE = 0.150
 _SILENCE_WEIGHT = 0.3
@@ -83,6 +85,8 @@ class AdaptiveController:
         self._boost = 1.0
         self._rate: float | None = None  # bytes per second, with the boost
         self._variation = 0.0
+        self._usual_seconds = 0.0
+        self._usual_bytes = 0.0
         self._last_arrival = -math.inf  # of the peer's clock
         self._busy_at = -math.inf  # of the peer's clock
         self._heard_at = -math.inf
@@ -107,7 +111,9 @@ class AdaptiveController:
 
     def frame_budget(self, *, in_flight_bytes: int, ready_at: float, interval: float, now: float) -> int | None:
         if self._rate is None:
-            return None if in_flight_bytes < _LEAST_WINDOW * self._packet else 0
+            if in_flight_bytes < _LEAST_WINDOW * self._packet:
+                return None
+            return _SMALL_BYTES if now - self._last_sent_at > _SMALL_INTERVAL else 0
         rate = self._believed_rate(now)
         depth = max(_LEAST_DEPTH, _DEPTH * interval) * min(max(1.4 - 0.5 * self._variation, 0.3), 2.0)
         budget = rate * depth - self._backlog(in_flight_bytes, rate, ready_at - now, now)
@@ -165,6 +171,10 @@ class AdaptiveController:
             self._service.append(_Service(arrival, max(0.0, min(service, _MOST_SERVICE)), result.packet.size_bytes))
             self._busy_at = arrival
             self._boost = 1.0
+            seconds = self._service[-1].seconds
+            keep = math.exp(-seconds / _USUAL_WINDOW)
+            self._usual_seconds = self._usual_seconds * keep + seconds
+            self._usual_bytes = self._usual_bytes * keep + result.packet.size_bytes
         elif delay - base < _SHORT_QUEUE and arrival - self._busy_at > _QUIET:
             self._boost = min(_MOST_GROWTH, self._boost * _GROWTH)
         self._last_arrival = max(self._last_arrival, arrival)
@@ -190,9 +200,18 @@ class AdaptiveController:
         while len(samples) > whole.samples:
             samples.popleft()
         if whole.samples >= _LEAST_SAMPLES and whole.seconds > 0:
-            slowest = max(whole.seconds / whole.bytes, newest.seconds / newest.bytes)
+            slowest = max(self._padded(whole), self._padded(newest))
             self._rate = self._boost / slowest
             self._variation = _variation(rates)
+
+    def _padded(self, total: "_Sum") -> float:
+        """Seconds a byte takes. What little service there was since a silence says little: the usual rate fills it up
+        to a time that can be believed."""
+        missing = max(0.0, _BELIEVABLE - total.seconds)
+        if not missing or not self._usual_seconds:
+            return total.seconds / total.bytes
+        usual = self._usual_bytes / self._usual_seconds
+        return _BELIEVABLE / (total.bytes + missing * usual)
 
     def _believed_rate(self, now: float) -> float:
         """The rate in bytes per second. Less if the report of the next packet is overdue: that was served for as long
@@ -218,8 +237,12 @@ class AdaptiveController:
         quiet = now - self._last_sent_at
         if in_flight_bytes <= _SMALL_IN_FLIGHT and quiet > _SMALL_INTERVAL:
             return True
-        thinning = _THINNING_UP if self._silent_backward > 0.5 else _THINNING
-        return quiet > max(_LEAST_INTERVAL, thinning * (now - self._heard_at))
+        assert self._rate is not None
+        silence = now - self._heard_at
+        spacing = math.sqrt(_THINNING * _SMALL_BYTES * silence * self._boost / self._rate)
+        if self._silent_backward > 0.5:
+            spacing = min(spacing, _THINNING_UP * silence)
+        return quiet > max(_LEAST_INTERVAL, spacing)
 
     def _learn_of_silence(self, newest: PacketResult, at: float) -> None:
         """After a silence: was it the way back? Then what was sent meanwhile arrived in time."""
