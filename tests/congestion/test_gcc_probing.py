@@ -7,7 +7,8 @@ import pytest
 from glassbench.transport.congestion.controller import Feedback, PacketResult, SentPacket
 from glassbench.transport.congestion.gcc.controller import GccController
 from glassbench.transport.congestion.gcc.limited import ApplicationLimit
-from glassbench.transport.congestion.gcc.probing import ProbeCluster
+from glassbench.transport.congestion.gcc.overuse import Usage
+from glassbench.transport.congestion.gcc.probing import ProbeCluster, Prober
 
 PACKET = 1200
 CLOCK = 54321.0
@@ -178,3 +179,30 @@ def test_a_limited_application_is_probed_at_twice_the_target_each_five_seconds()
     assert len(starts) == 2
     assert starts[1] - starts[0] == pytest.approx(5.0, abs=0.3)
     assert sender.target_bps == pytest.approx(0.95 * 4e6, rel=0.05)
+
+
+def dropped(limit, *, to_bps, for_seconds):
+    """What is probed after the target fell from 4 Mbit/s and the queue is empty again, or None."""
+    prober = Prober(300e3)
+    prober.on_sent(PACKET, at=1000.0)
+    prober.on_target(4e6, Usage.OVERUSE, now=1002.0)
+    prober.on_target(to_bps, Usage.OVERUSE, now=1010.0)
+    prober.on_recovered(limit, now=1010.0 + for_seconds)
+    return prober.cluster and prober.cluster.rate_bps
+
+
+def test_after_a_fall_by_a_third_a_limited_application_is_probed_at_85_per_cent_of_the_rate_before():
+    limit = limited(0.4e6, at=1007.0)
+    assert limit.since is not None
+    assert dropped(limit, to_bps=2e6, for_seconds=4.9) == pytest.approx(0.85 * 4e6)
+    assert dropped(limit, to_bps=2e6, for_seconds=5.1) is None
+    assert dropped(limit, to_bps=2.7e6, for_seconds=1.0) is None
+    assert dropped(ApplicationLimit(), to_bps=2e6, for_seconds=1.0) is None
+
+
+def test_while_the_queue_grows_there_is_no_new_probe():
+    prober = Prober(300e3)
+    prober.on_sent(PACKET, at=1000.0)
+    for usage, further in ((Usage.OVERUSE, False), (Usage.UNDERUSE, False), (Usage.NORMAL, True)):
+        prober.on_target(1.8e6, usage, now=1000.1)
+        assert (prober.cluster.rate_bps == pytest.approx(3.6e6)) is further

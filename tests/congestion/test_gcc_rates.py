@@ -52,6 +52,15 @@ def test_a_pause_takes_nothing_off_the_acknowledged_rate():
         assert rate.bps == pytest.approx(1e6, rel=0.02)
 
 
+def test_a_burst_after_a_lull_is_no_rate():
+    rate = AcknowledgedRate()
+    for number in range(200):
+        rate.add(1200, received_at=CLOCK + number * 0.0096)
+    for number in range(40):
+        rate.add(1200, received_at=CLOCK + 200 * 0.0096 + 0.45 + number * 0.001)
+    assert rate.bps < 1.1e6
+
+
 @pytest.mark.parametrize("later", [0.0, -3600.0, 3600.0])
 def test_a_peer_whose_clock_stands_or_jumps_fills_no_memory(later):
     rate = AcknowledgedRate()

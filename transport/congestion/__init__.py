@@ -1,4 +1,5 @@
-"""Congestion control for our scheduler: the contract, one file a controller, and this table. Sans-IO, nothing of QUIC.
+"""Congestion control for our scheduler: the contract, one file or folder a controller, and this table. Sans-IO, nothing
+of QUIC.
 
 To add one: a class that keeps `controller.Controller` in a file of its own, and a line here. A package of your own
 offers its ControllerEntry as an entry point of the group `glassbench.controllers`.

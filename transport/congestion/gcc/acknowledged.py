@@ -8,6 +8,7 @@ weights samples of 150 ms by their uncertainty, or takes a window of a second an
 from collections import deque
 
 _WINDOW = 0.5  # seconds
+_LEAST_SPAN = 0.4  # a burst after a pause is no rate
 _BIN = 0.01  # what arrives within it is one entry, so that a peer whose clock stands still fills no memory
 
 
@@ -31,10 +32,8 @@ class AcknowledgedRate:
         at = self._newest_at = max(self._newest_at, received_at)
         while self._bins and self._bins[0][0] < at - _WINDOW:
             self._bytes -= self._bins.popleft()[1]
-        if self._bins and at - self._bins[0][0] > 0 and at - self._since >= _WINDOW:
-            self.bps = (
-                self._bytes * 8 / (at - self._bins[0][0])
-            )  # this packet closes the last interval, and is not of it
+        if self._bins and at - self._since >= _WINDOW:  # this packet ends the last interval, and is not of it
+            self.bps = self._bytes * 8 / max(at - self._bins[0][0], _LEAST_SPAN)
         self._keep(size_bytes, at)
 
     def _keep(self, size_bytes: int, at: float) -> None:
