@@ -73,14 +73,31 @@ def test_packets_that_were_held_back_and_arrive_together_are_a_group():
     assert deltas[4].received_in == pytest.approx(0.062)
 
 
-def test_a_peer_that_sets_its_clock_begins_anew():
+def test_packets_that_arrive_close_together_as_they_were_sent_are_not_held_back():
+    deltas = add_all(ArrivalGroups(), [(0.0, 0.05), (0.004, 0.054), (0.006, 0.057), (0.02, 0.07)])
+    assert [delta is None for delta in deltas] == [True, True, True, False]
+
+
+def test_a_burst_is_a_group_for_a_tenth_of_a_second_at_most():
+    packets = [(0.01 * n, 1.0 + 0.004 * n) for n in range(60)]  # held back all the time, 4 ms apart
+    assert sum(delta is not None for delta in add_all(ArrivalGroups(), packets)) == 1
+
+
+def test_a_packet_that_left_before_its_group_is_ignored():
+    packets = [(0.0, 0.05), (0.02, 0.07), (0.01, 0.2), (0.04, 0.09)]
+    assert add_all(ArrivalGroups(), packets)[3] == pytest.approx((0.02, 0.02, CLOCK + 0.07))
+
+
+@pytest.mark.parametrize("step", [3600.0, -3600.0])
+def test_a_peer_that_sets_its_clock_begins_anew(step):
     groups = ArrivalGroups()
     packets = [(0.01 * n, 0.05 + 0.01 * n) for n in range(5)]
     assert sum(delta is not None for delta in add_all(groups, packets)) == 3
-    later = [
-        groups.add(sent_at=0.1 + 0.01 * n, received_at=CLOCK + 3600 + 0.01 * n, now=0.2 + 0.01 * n) for n in range(6)
+    deltas = [
+        groups.add(sent_at=0.1 + 0.01 * n, received_at=CLOCK + step + 0.01 * n, now=0.2 + 0.01 * n) for n in range(12)
     ]
-    assert [delta is not None for delta in later] == [True, False, False, False, True, True]
+    assert None not in deltas[6:]
+    assert all(delta.received_in == pytest.approx(0.01) for delta in deltas if delta is not None)
 
 
 def test_libwebrtc_a_stream_that_arrives_as_it_was_sent_is_normal():
@@ -118,9 +135,9 @@ def detect(detector, trends, *, interval=0.006):
     return usages
 
 
-@pytest.mark.parametrize(("interval", "groups"), [(0.006, 3), (0.004, 4), (0.03, 2)])
+@pytest.mark.parametrize(("interval", "groups"), [(0.0041, 3), (0.004, 4), (0.03, 2)])
 def test_overuse_takes_more_than_ten_milliseconds_over_the_threshold_and_two_groups(interval, groups):
-    """The first counts half: 3 + 6 + 6 ms, or 2 + 4 + 4 + 4; and one group of 30 ms is one only."""
+    """The first counts half: 2.05 + 4.1 + 4.1 ms, or 2 + 4 + 4 + 4; and one group of 30 ms is one only."""
     usages = detect(OveruseDetector(), [30.0] * 5, interval=interval)
     assert usages.index(Usage.OVERUSE) == groups - 1
 
@@ -143,6 +160,12 @@ def test_the_threshold_falls_by_0_039_a_millisecond_of_what_the_trend_is_under_i
     detector = OveruseDetector()
     detect(detector, [-9.0, -9.0], interval=0.01)
     assert detector.threshold == pytest.approx(12.5 - 0.039 * 10 * (12.5 - 9))
+
+
+def test_a_pause_counts_as_a_tenth_of_a_second_for_the_threshold():
+    detector = OveruseDetector()
+    detect(detector, [13.0, 13.0], interval=1.0)
+    assert detector.threshold == pytest.approx(12.5 + 0.0087 * 100 * 0.5)
 
 
 def test_the_threshold_stays_between_6_and_600():

@@ -85,6 +85,14 @@ def test_a_cluster_that_meets_the_capacity_gives_95_per_cent_of_it_and_ends_the_
     assert sender.controller.allowance.pacing_bps == pytest.approx(2.5 * sender.target_bps)
 
 
+def test_a_cluster_that_shows_more_than_70_per_cent_of_its_rate_is_followed_by_one_of_twice_that():
+    sender = Sender(capacity_bps=1.5e6)
+    sender.send(10)
+    sender.hear()
+    assert sender.target_bps == pytest.approx(0.95 * 1.5e6, rel=0.01)
+    assert sender.controller.allowance.pacing_bps == pytest.approx(2 * sender.target_bps, rel=0.01)
+
+
 def test_a_slow_application_without_padding_begins_the_cluster_anew_and_shows_nothing():
     sender = Sender()
     sender.send(15, interval=1 / 30)
@@ -160,6 +168,15 @@ def test_an_application_that_uses_less_than_65_per_cent_of_the_target_is_limited
     assert 3.0 < limit.ended_at < 4.0
 
 
+def test_the_region_ends_when_half_of_the_budget_is_spent():
+    limit = limited(0.1e6)
+    full = 0.65 * 1e6 / 8 * 0.5  # bytes of half a second
+    limit.on_sent(round(0.3 * full), 1e6, at=3.0)
+    assert limit.since is not None
+    limit.on_sent(round(0.3 * full), 1e6, at=3.001)
+    assert limit.since is None
+
+
 def test_a_limited_application_is_probed_at_twice_the_target_each_five_seconds():
     sender = Sender(capacity_bps=4e6)
     sender.send(10)
@@ -198,6 +215,9 @@ def test_after_a_fall_by_a_third_a_limited_application_is_probed_at_85_per_cent_
     assert dropped(limit, to_bps=2e6, for_seconds=5.1) is None
     assert dropped(limit, to_bps=2.7e6, for_seconds=1.0) is None
     assert dropped(ApplicationLimit(), to_bps=2e6, for_seconds=1.0) is None
+    limit.since, limit.ended_at = None, 1008.5
+    assert dropped(limit, to_bps=2e6, for_seconds=1.0) == pytest.approx(0.85 * 4e6)
+    assert dropped(limit, to_bps=2e6, for_seconds=2.0) is None
 
 
 def test_while_the_queue_grows_there_is_no_new_probe():

@@ -113,6 +113,26 @@ def test_the_rate_holds_while_the_queue_drains():
     assert control.rate_bps == 1e6
 
 
+def test_the_time_of_the_draining_is_no_time_of_growth():
+    control = AimdControl(1e6)
+    control.update(Usage.OVERUSE, 1e6, now=1000.0)
+    control.update(Usage.UNDERUSE, 1e6, now=1000.5)
+    control.update(Usage.NORMAL, 1e6, now=1001.0)
+    assert control.rate_bps == pytest.approx(0.85e6)
+    control.update(Usage.NORMAL, 1e6, now=1001.5)
+    assert control.rate_bps > 0.85e6
+
+
+def test_overuse_while_more_arrives_than_the_rate_takes_it_to_85_per_cent_of_the_known_capacity():
+    control = AimdControl(1e6)
+    control.update(Usage.OVERUSE, 1e6, now=1000.0)
+    control.update(Usage.OVERUSE, 1.05e6, now=1001.0)
+    assert control.rate_bps == pytest.approx(0.85e6)
+    control.set_rate(1e6, now=1001.5)
+    control.update(Usage.OVERUSE, 1.3e6, now=1002.0)
+    assert control.rate_bps == pytest.approx(0.85e6, rel=0.02)
+
+
 def test_near_the_capacity_the_rate_grows_additively_and_beyond_it_by_eight_per_cent_again():
     control = AimdControl(2e6)
     control.rtt = 0.1
