@@ -192,6 +192,23 @@ def test_when_nothing_is_heard_for_three_seconds_sending_ends_and_begins_again()
     assert path.lost == 0
 
 
+def test_packets_leave_at_two_and_a_half_times_the_target_and_a_backlog_of_a_quarter_second_hardly_faster_than_it():
+    path = Path(2e6).run(4)
+
+    def send(seconds):
+        path.now += seconds
+        path.flight.on_sent(path.number, PACKET, now=path.now)
+        path.number += 1
+        return path.flight.allowance.pacing_bps / path.target
+
+    path.flight.on_idle(now=path.now)
+    assert send(3.0) == pytest.approx(2.5)
+    assert [send(0.01) for _ in range(25)] == [pytest.approx(2.5)] * 25
+    assert send(0.01) == pytest.approx(1.05)
+    path.flight.on_idle(now=path.now)
+    assert send(0.01) == pytest.approx(2.5)
+
+
 def test_acknowledgements_without_times_leave_the_target_alone():
     path = Path(2e6).run(2)
     before = path.target

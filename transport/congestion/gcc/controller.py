@@ -50,7 +50,8 @@ class GccController:
         self._loss = LossLimit()
         self._limit = ApplicationLimit()
         self._prober = Prober(start_bps)
-        self._first_sent_at: float | None = None
+        self._idle_at: float | None = None
+        self._busy_at = 0.0  # since when the application has had more to send
         self._backlog = False
         self._rtt: float | None = None  # smoothed
         self._base_rtt = self._epoch_rtt = math.inf
@@ -84,9 +85,9 @@ class GccController:
         )
 
     def on_sent(self, packet: SentPacket) -> None:
-        if self._first_sent_at is None:
-            self._first_sent_at = packet.at
-        self._backlog = packet.at - max(packet.idle_at, self._first_sent_at) > _BACKLOG_TIME
+        if packet.idle_at != self._idle_at:
+            self._idle_at, self._busy_at = packet.idle_at, packet.at
+        self._backlog = packet.at - self._busy_at > _BACKLOG_TIME
         self._limit.on_sent(packet.size_bytes, self.target_bps, at=packet.at)
         packet.memo = self._prober.on_sent(packet.size_bytes, at=packet.at)
 
