@@ -93,13 +93,24 @@ def test_a_cluster_that_shows_more_than_70_per_cent_of_its_rate_is_followed_by_o
     assert sender.controller.allowance.pacing_bps == pytest.approx(2 * sender.target_bps, rel=0.01)
 
 
-def test_a_slow_application_without_padding_begins_the_cluster_anew_and_shows_nothing():
+def test_the_clusters_of_the_start_wait_until_the_application_sends_enough_at_once():
     sender = Sender()
-    sender.send(15, interval=1 / 30)
+    sender.send(60, interval=1 / 30)
     sender.hear()
     assert 270e3 < sender.target_bps < 600e3
     assert sender.controller.allowance.pacing_bps == pytest.approx(0.9e6)
-    sender.send(20, interval=1 / 30)  # more than a second after the first packet nobody waits any longer
+    sender.now += 1
+    sender.send(10)
+    sender.hear()
+    assert sender.target_bps == pytest.approx(1.8e6, rel=0.01)
+
+
+def test_a_later_cluster_is_given_up_after_a_second():
+    sender = Sender()
+    sender.send(10)
+    sender.hear()
+    assert sender.controller.allowance.pacing_bps == pytest.approx(3.6e6, rel=0.01)
+    sender.send(40, interval=1 / 30)
     assert sender.controller.allowance.padding_bps == 0
     assert sender.controller.allowance.pacing_bps == pytest.approx(2.5 * sender.target_bps)
 
@@ -201,7 +212,8 @@ def test_a_limited_application_is_probed_at_twice_the_target_each_five_seconds()
 def dropped(limit, *, to_bps, for_seconds):
     """What is probed after the target fell from 4 Mbit/s and the queue is empty again, or None."""
     prober = Prober(300e3)
-    prober.on_sent(PACKET, at=1000.0)
+    for number in range(10):  # the clusters of the start
+        prober.on_sent(PACKET, at=1000.0 + number * 0.005)
     prober.on_target(4e6, Usage.OVERUSE, now=1002.0)
     prober.on_target(to_bps, Usage.OVERUSE, now=1010.0)
     prober.on_recovered(limit, now=1010.0 + for_seconds)

@@ -68,10 +68,6 @@ def test_an_integer_serves_where_a_float_is_asked_for():
             "transport quic-stream: stack=stock is aioquic as it is, with control=reno or cubic, got 'realtime'",
         ),
         ({"stack": "own"}, "transport quic-stream: option 'stack' must be 'scheduled' or 'stock', got 'own'"),
-        (
-            {"control": "gcc"},
-            "transport quic-stream: control=gcc needs times of reception, which QUIC's ACKs do not have",
-        ),
     ],
 )
 def test_a_control_that_a_stack_does_not_have_is_refused_in_one_sentence(options, sentence):

@@ -5,10 +5,10 @@ five packets at least. The first two are 3 and 6 times the start rate. If one sh
 is twice what it showed. In the application-limited region there is one of twice the target every 5 s, and after a fall
 by a third that is over within 5 s one of 85 % of the rate before it. Choices:
 
-- The first packet that the application sends begins a cluster. From then on the allowance asks for padding, so that it
-  gets through where the application has less. A cluster whose packets do not follow each other within 20 ms over their
-  time measures the application, not the path: libwebrtc discards it, here it begins anew with the next packet until its
-  second is over.
+- The first packet that the application sends begins a cluster. From then on the allowance asks for padding, so that
+  it gets through where the application has less. A cluster whose packets do not follow each other within 20 ms over
+  their time measures the application, not the path: libwebrtc discards it, here it begins anew with the next packet.
+  At the start it does so until the application has sent enough at once, later until its second is over.
 - libwebrtc bounds probes by the most that the application can use, 5 Mbit/s if it does not say. The contract of
   controllers has no such number, so that here only their results bound them.
 - While the delay says that the queue grows or drains there are no new probes, as in libwebrtc's newer versions.
@@ -109,7 +109,7 @@ class Prober:
 
     def __init__(self, start_bps: float) -> None:
         self._clusters: deque[ProbeCluster] = deque()  # to be sent; at most the two of the start
-        self._asked_at: float | None = None  # None for the clusters of the start, until a packet leaves
+        self._asked_at: float | None = None  # None at the start, until the first cluster has left
         self._further_bps = math.inf  # a result above it asks for a further cluster
         self._rate_bps = start_bps
         self._before_drop_bps = 0.0
@@ -135,8 +135,6 @@ class Prober:
 
     def on_sent(self, size_bytes: int, *, at: float) -> ProbeCluster | None:
         """A packet left. Returns the cluster that it is of."""
-        if self._asked_at is None:
-            self._asked_at = at
         self._expire(now=at)
         cluster = self.cluster
         if cluster is None:
@@ -146,6 +144,8 @@ class Prober:
         cluster.on_sent(size_bytes, at=at)
         if cluster.complete:
             self._clusters.popleft()
+            if self._asked_at is None:
+                self._asked_at = at
         return cluster
 
     def on_target(self, target_bps: float, usage: Usage, *, now: float) -> None:
