@@ -89,8 +89,8 @@ def test_a_timer_of_the_past_is_not_left_behind(rounds, name):
     assert at is None or at > path.now
 
 
-@every_controller
-def test_the_first_window_is_that_of_rfc_9002_and_is_not_paced(rounds, name):
+@pytest.mark.parametrize("name", ["realtime", "reno", "cubic"])
+def test_a_first_window_without_a_rate_is_that_of_rfc_9002_and_is_not_paced(rounds, name):
     path = rounds(name)
     assert path.flight.allowance.probe
     assert path.flight.packets_allowed(now=path.now) == 10

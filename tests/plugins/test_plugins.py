@@ -139,7 +139,7 @@ def test_a_controller_of_a_package_controls_as_ours_do(install: Install, glass: 
     )
     assert {outcome for outcome, _ in measured.values()} == {"measured"}
     refused = glass("compare", "--arm", "quic-datagram:control=careless", "--duration", "1s")
-    assert "control must be realtime, reno, cubic or careful, got 'careless'" in refused.err
+    assert f"control must be {', '.join(CONTROLLERS.own)} or careful, got 'careless'" in refused.err
 
 
 def test_an_option_of_such_an_arm_is_checked_as_ours_are(install: Install, glass: Glass) -> None:

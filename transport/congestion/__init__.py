@@ -1,4 +1,5 @@
-"""Congestion control for our scheduler: the contract, one file a controller, and this table. Sans-IO, nothing of QUIC.
+"""Congestion control for our scheduler: the contract, one file or folder a controller, and this table. Sans-IO, nothing
+of QUIC.
 
 To add one: a class that keeps `controller.Controller` in a file of its own, and a line here. A package of your own
 offers its ControllerEntry as an entry point of the group `glassbench.controllers`.
@@ -10,6 +11,7 @@ from typing import Literal, Protocol
 from glassbench.transport.congestion.adaptive import AdaptiveController
 from glassbench.transport.congestion.controller import Controller
 from glassbench.transport.congestion.cubic import CubicController
+from glassbench.transport.congestion.gcc.controller import GccController
 from glassbench.transport.congestion.realtime import RealtimeController
 from glassbench.transport.congestion.reno import RenoController
 from glassbench.transport.plugins import PluginTable
@@ -38,6 +40,7 @@ _ENTRIES = (
     ControllerEntry("realtime", "the window follows the rate, the queue stays short", RealtimeController),
     ControllerEntry("reno", "NewReno of RFC 9002", RenoController),
     ControllerEntry("cubic", "CUBIC of RFC 9438", CubicController),
+    ControllerEntry("gcc", "Google Congestion Control, as in WebRTC", GccController, frozenset({"receive-times"})),
     ControllerEntry(
         *("adaptive", "a size for every frame, so that hardly anything waits", AdaptiveController),
         needs=frozenset({"receive-times"}),

@@ -80,6 +80,9 @@ class Allowance(NamedTuple):
     """The path's round-trip time without our queue, in seconds."""
     probe: bool
     """The path has not shown a limit yet, so that the rates may be far too low."""
+    padding_bps: float = 0.0
+    """Above 0 a probe is under way: where the application has nothing to send, padding leaves in its place, paced as
+    all packets are, so that this rate is reached. A scheduler without padding leaves the probe to what is there."""
 
 
 class Controller(Protocol):

@@ -18,6 +18,7 @@ _RATE = 10e6  # bit/s of the link
 _RTT = 0.04  # seconds, without queue
 _QUEUE_BYTES = 50_000  # a round trip's worth
 _SHARE = 0.6  # of the link, that a controller alone has to use
+_CLOCK_OFFSET = 12345.678  # of the peer's clock
 _MOST_CALLS = 1000  # at one instant
 _ODD_RTTS = (1e-6, 30.0, None)
 
@@ -28,7 +29,8 @@ def check_controller(make: MakeController) -> None:
 
     `make` is called with `max_datagram_bytes` several times, and gives a new controller each time. It runs under the
     scheduler's own books (`flight.Flight`), alone on a link of 10 Mbit/s with a round trip of 40 ms and a queue of
-    50 kB, with timers that are exact and with timers that come on whole milliseconds.
+    50 kB, with timers that are exact and with timers that come on whole milliseconds. Each packet is acknowledged by
+    itself, with the time of its reception on the peer's clock.
 
     1. `clock`: it reads no clock.
     2. `allowance`: whatever comes, two packets may be in flight and two may leave at once; rates and times are finite
@@ -147,6 +149,7 @@ class _Link:
                 [number] if lost else [],
                 rtt=None if lost else at - sent_at,
                 probe_timeout=3 * _RTT,
+                received_at=None if lost else {number: at - _RTT / 2 + _CLOCK_OFFSET},
                 now=self.now,
             )
             self.history.append((self.now, self.flight.allowance))

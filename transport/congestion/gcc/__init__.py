@@ -1,0 +1,1 @@
+"""Google Congestion Control, in parts: delay, rate control, loss and probes."""
