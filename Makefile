@@ -63,7 +63,8 @@ warm: $(VENV)/.ready-dev
 	@$(BIN)/pytest --collect-only -qq tests > /dev/null || true  # what cannot be collected is told by those that run it
 
 # Tests that compute, and beside them those in real time that only wait: `nice` lets these go first. Those that measure
-# how soon something comes (`quiet`) follow when nothing else runs.
+# how soon something comes (`quiet`) follow when nothing else runs; they are few and long, so each worker takes one at
+# a time.
 REAL_TIME := tests/live tests/between tests/peers
 tests: $(VENV)/.ready-dev
 	@$(SIDE_BY_SIDE) computing patient
@@ -76,7 +77,7 @@ patient: $(VENV)/.ready-dev
 	$(PYTEST) -m 'not long and not quiet' -n 4 $(REAL_TIME) $(ARGS)
 
 quiet: $(VENV)/.ready-dev
-	$(PYTEST) -m 'quiet and not long' -n 2 $(REAL_TIME) $(ARGS)
+	$(PYTEST) --dist load --maxschedchunk 1 -m 'quiet and not long' -n 2 $(REAL_TIME) $(ARGS)
 
 test-long: setup
 	$(PYTEST) -m long -n 3 $(REAL_TIME:%=--ignore=%) $(ARGS)

@@ -12,7 +12,7 @@ from glassbench.experiments.budgets.spec import load_budgets
 
 CALL = """\
 name = "call"
-duration = "4s"
+duration = "{duration}"
 playout = "{playout}"
 arms = ["rtp", "srt", "quic-datagram"]
 [video]
@@ -55,9 +55,9 @@ def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
 def call(here: Path) -> Call:
     """Write the scenario call.toml."""
 
-    def write(*, loss: str = "2%", playout: str = "immediate") -> Path:
+    def write(*, duration: str = "2s", loss: str = "2%", playout: str = "immediate") -> Path:
         path = here / "call.toml"
-        path.write_text(CALL.format(loss=loss, playout=playout))
+        path.write_text(CALL.format(duration=duration, loss=loss, playout=playout))
         return path
 
     write()

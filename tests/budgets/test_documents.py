@@ -22,8 +22,11 @@ def blocks(language: str) -> list[str]:
 
 @pytest.mark.usefixtures("in_this_process")
 def test_the_files_the_commands_and_the_test_of_the_document_work(pytester, monkeypatch):
+    """With five seconds of media in place of ten."""
     monkeypatch.chdir(pytester.path)
     scenario, budgets = blocks("toml")
+    assert scenario.count('"10s"') == 1
+    scenario = scenario.replace('"10s"', '"5s"')
     Path("call.toml").write_text(scenario)
     Path("budgets.toml").write_text(budgets)
     commands = [line.split("#")[0] for line in blocks("")[0].splitlines()]

@@ -132,7 +132,7 @@ def test_a_limit_that_does_not_fit_the_metric_is_refused_by_name(metric, sentenc
 
 
 def test_a_mistake_in_the_scenario_file_names_both_files(call, here: Path):
-    (here / "call.toml").write_text((here / "call.toml").read_text().replace('"4s"', "4"))
+    (here / "call.toml").write_text((here / "call.toml").read_text().replace('"2s"', "4"))
     assert refused(f'scenario = "call.toml"\n{GOOD}').startswith("b.toml:1: scenario: call.toml:2: duration: ")
 
 

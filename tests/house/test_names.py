@@ -3,6 +3,7 @@
 import ast
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -17,11 +18,17 @@ def sources(*folders: str) -> dict[str, str]:
     return {str(path.relative_to(ROOT)): path.read_text() for name in folders for path in (ROOT / name).rglob("*.py")}
 
 
+@cache
+def nodes(text: str) -> list[ast.AST]:
+    """All nodes of a program; several tests look at the same files."""
+    return list(ast.walk(ast.parse(text)))
+
+
 def classes_of_one_name(texts: Mapping[str, str]) -> dict[str, list[str]]:
     """Where each class stands whose name is defined more than once, in a function or another class too."""
     places = defaultdict(list)
     for path, text in texts.items():
-        for node in ast.walk(ast.parse(text)):
+        for node in nodes(text):
             if isinstance(node, ast.ClassDef):
                 places[node.name].append(f"{path}:{node.lineno}")
     return {name: where for name, where in places.items() if len(where) > 1}
@@ -29,7 +36,7 @@ def classes_of_one_name(texts: Mapping[str, str]) -> dict[str, list[str]]:
 
 def variables(text: str) -> Iterator[tuple[str, int]]:
     """Each name that a program binds to a value, with its line."""
-    for node in ast.walk(ast.parse(text)):
+    for node in nodes(text):
         if isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Store):
             yield node.id if isinstance(node, ast.Name) else node.attr, node.lineno
         elif isinstance(node, ast.arg):

@@ -24,6 +24,22 @@ MAIN = (
     "arm.MOST_LATE_MS = arm.LONGEST_PAUSE = arm.MOST_PAUSED = 1e6; "  # tests share their machine
     "from glassbench.experiments.cli.main import main; sys.exit(main())"
 )
+# What a live run takes. It ends badly if this user may not run this Python or not read this folder: root's own may lie
+# where nobody else may look.
+PROBE = """
+import subprocess, sys
+from contextlib import ExitStack
+import glassbench.experiments.worlds.live.arm
+from glassbench.netem.live.lab import Lab
+from glassbench.netem.live.lab_plan import lan
+from glassbench.netem.live.namespaces import NamespacesRefused
+subprocess.run([sys.executable, "-c", ""], check=True)
+try:
+    with ExitStack() as cleanup:
+        Lab(lan({"sender": [], "receiver": []}), cleanup)
+except NamespacesRefused as error:
+    print(error)
+"""
 
 
 class User:
@@ -46,25 +62,19 @@ class User:
             "TMPDIR": str(self.folder),
             "PYTHONPATH": os.pathsep.join((str(ROOT / "src"), sysconfig.get_paths()["purelib"])),
         }
-        # Root's own Python may lie where nobody else may look.
-        imports = "import glassbench.experiments.worlds.live.arm, subprocess, sys"
-        check = f"{imports}; subprocess.run([sys.executable, '-c', ''], check=True)"
         candidates = [sys.executable, f"/usr/bin/python{sys.version_info[0]}.{sys.version_info[1]}"]
-        usable = [python for python in candidates if ended(self._start(python, "-c", check)).returncode == 0]
-        if not usable:
-            pytest.skip(f"an ordinary user may run none of {', '.join(candidates)}, or not read this folder")
-        self._python = usable[0]
+        for python in candidates:
+            probed = ended(self._start(python, "-c", PROBE))
+            if probed.stdout:
+                self._skip(" ".join(probed.stdout.split()))
+            if probed.returncode == 0:
+                self._python = python
+                return
+        self._skip(f"an ordinary user may run none of {', '.join(candidates)}, or not read this folder")
 
     def start(self, *arguments: str) -> "subprocess.Popen[str]":
         """A process of `glass`."""
         return self._start(self._python, "-c", MAIN, *arguments)
-
-    def glass(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        """Run `glass`; the test is skipped where this user may have no namespaces."""
-        done = ended(self.start(*arguments))
-        if "refuses network namespaces" in done.stderr:
-            pytest.skip(" ".join(done.stderr.split()))
-        return done
 
     def parts(self) -> list[int]:
         """The processes of a live arm of this user, in the order in which they were started."""
@@ -82,6 +92,11 @@ class User:
     def three_parts(self) -> list[int]:
         """The same, once there are three."""
         return parts if len(parts := self.parts()) == 3 else []
+
+    def _skip(self, reason: str) -> None:
+        if self._prefix:
+            shutil.rmtree(self.folder)
+        pytest.skip(reason)
 
     def _start(self, *command: str) -> "subprocess.Popen[str]":
         return subprocess.Popen(
@@ -110,20 +125,14 @@ def ended(process: "subprocess.Popen[str]") -> "subprocess.CompletedProcess[str]
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
-@pytest.fixture
-def with_namespaces(user: User) -> None:
-    user.glass("shell", "--delay", "1ms", "--", "true")
-
-
 def test_a_command_behind_a_link_keeps_its_user_and_may_capture_and_nest(user: User) -> None:
     code = "import os, socket; socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0); print(os.getuid())"
     inner = f"{sys.executable if os.geteuid() else '/usr/bin/python3'}"
-    done = user.glass("shell", "--delay", "5ms", "--", inner, "-c", code)
+    done = ended(user.start("shell", "--delay", "5ms", "--", inner, "-c", code))
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == [str(os.geteuid() or NOBODY)]
 
 
-@pytest.mark.usefixtures("with_namespaces")
 def test_an_arm_whose_part_is_killed_fails_and_the_next_ones_are_measured(
     user: User, wait_for: Callable[..., Any]
 ) -> None:
@@ -146,7 +155,6 @@ def test_an_arm_whose_part_is_killed_fails_and_the_next_ones_are_measured(
         assert by_arm[arm]["displayed"] > 5
 
 
-@pytest.mark.usefixtures("with_namespaces")
 @pytest.mark.parametrize(
     ("sent", "code"), [pytest.param(signal.SIGINT, 130, marks=pytest.mark.quiet), (signal.SIGKILL, -9)]
 )

@@ -48,11 +48,11 @@ def test_slow_start_doubles_each_round_until_the_frame_has_left(call, video, con
 
 @every_controller
 def test_a_backlog_fills_the_link_and_each_loss_takes_its_share_of_the_window(call, video, control):
-    rate, delay = 10e6, 0.02
+    rate, delay = 5e6, 0.02
     bdp = round(rate / 8 * 2 * delay)
     options = {"control": control, "queue_bytes": 10**7}
     session = call("quic-stream", options=options, delay=delay, rate_bps=rate, queue_bytes=bdp)
-    session.make(video(400, 60_000, interval=0.04))  # 12 Mbit/s
+    session.make(video(400, 30_000, interval=0.04))  # 6 Mbit/s
     story = windows(session, 16)
     values = [window for _, window in story]
     cuts = [(before, after) for before, after in pairwise(values[200:]) if after < 0.9 * before]

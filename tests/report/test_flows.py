@@ -42,6 +42,7 @@ def bulk_runs(made_once, scenario):
     return load(folder / "test-seeds3-4")
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_the_flows_of_each_arm_have_a_chapter_with_their_numbers(shared_run, take_apart):
     texts = take_apart(page(report_of(shared_run.dataset))).texts
     start = texts.index("arm and flow")
@@ -55,6 +56,7 @@ def test_the_flows_of_each_arm_have_a_chapter_with_their_numbers(shared_run, tak
     assert lines[0].startswith(f"rtp: Jain's index of its flows is {shared_run.arms[0]['summary']['jain']:.3f}; they")
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_links_of_all_segments_are_on_the_page(shared_run, take_apart):
     texts = take_apart(page(report_of(shared_run.dataset))).texts
     for link in ("down", "up", "far down", "far up"):
