@@ -14,6 +14,7 @@ from glassbench.transport.congestion.cubic import CubicController
 from glassbench.transport.congestion.gcc.controller import GccController
 from glassbench.transport.congestion.realtime import RealtimeController
 from glassbench.transport.congestion.reno import RenoController
+from glassbench.transport.congestion.scream import ScreamController
 from glassbench.transport.plugins import PluginTable
 
 Need = Literal["receive-times", "ecn"]
@@ -45,6 +46,7 @@ _ENTRIES = (
         *("adaptive", "a size for every frame, so that hardly anything waits", AdaptiveController),
         needs=frozenset({"receive-times"}),
     ),
+    ControllerEntry("scream", "SCReAM version 2", ScreamController, frozenset({"receive-times"})),
 )
 
 
