@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from glassbench.transport.congestion.adaptive import AdaptiveController
+from glassbench.transport.congestion.bbr import BbrController
 from glassbench.transport.congestion.controller import Controller
 from glassbench.transport.congestion.cubic import CubicController
 from glassbench.transport.congestion.gcc.controller import GccController
@@ -45,6 +46,7 @@ _ENTRIES = (
         *("adaptive", "a size for every frame, so that hardly anything waits", AdaptiveController),
         needs=frozenset({"receive-times"}),
     ),
+    ControllerEntry("bbr", "BBRv3 of draft-ietf-ccwg-bbr", BbrController),
 )
 
 
