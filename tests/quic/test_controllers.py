@@ -96,3 +96,29 @@ def test_the_sender_says_what_the_link_delivers_within_a_second_of_its_first_lim
     assert all(abs(after.target_bps / before.target_bps - 1) >= 0.05 for before, after in pairwise(said))
     steady = [event.target_bps for event in said if event.at > said[0].at + 1] or [said[-1].target_bps]
     assert 2.4e6 < min(steady) <= max(steady) < 9e6  # half of the window, over a round trip with a full queue
+
+
+def test_bbr_fills_a_link_without_filling_its_queue(call, video):
+    rate, delay = 20e6, 0.02
+    bdp = round(rate / 8 * 2 * delay)
+    options = {"control": "bbr", "queue_bytes": 10**7}
+    session = call("quic-stream", options=options, delay=delay, rate_bps=rate, queue_bytes=bdp)
+    session.make(video(200, 100_000, interval=0.04))  # what fills the link
+    in_flight = []
+    for step in range(1, 701):
+        session.simulator.run(until=MEDIA_AT + 0.01 * step)
+        in_flight.append(flight(session).bytes_in_flight)
+    delivered = sum(len(event.frame.payload) for event in session.received().values() if event.at > MEDIA_AT + 1)
+    assert delivered * 8 / 6 > 0.9 * rate
+    assert sorted(in_flight[100:])[300] < 1.25 * bdp  # one BDP is in flight with an empty queue, two with a full one
+
+
+def test_bbr_does_not_hold_back_video_that_meets_no_limit(call, video):
+    session = call("quic-datagram", options={"control": "bbr"}, rate_bps=20e6)
+    session.run(video(300, 18_750, interval=1 / 30), until=MEDIA_AT + 10.5)  # 4.5 Mbit/s
+    assert flight(session).allowance.probe
+    waits = sorted(event.at - event.frame.captured_at for event in session.received().values())
+    assert len(waits) == 300
+    assert waits[150] < 0.02 + 18_750 * 8 / 20e6 + 0.005
+    assert waits[285] < 0.06
+    assert waits[-1] < 0.2

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from glassbench.transport.congestion.adaptive import AdaptiveController
+from glassbench.transport.congestion.bbr import BbrController
 from glassbench.transport.congestion.controller import Controller
 from glassbench.transport.congestion.cubic import CubicController
 from glassbench.transport.congestion.gcc.controller import GccController
@@ -47,6 +48,7 @@ _ENTRIES = (
         needs=frozenset({"receive-times"}),
     ),
     ControllerEntry("scream", "SCReAM version 2", ScreamController, frozenset({"receive-times"})),
+    ControllerEntry("bbr", "BBRv3 of draft-ietf-ccwg-bbr", BbrController),
 )
 
 
