@@ -56,12 +56,13 @@ _SLOW_BPS = 320_000
 _SMALL_IN_FLIGHT = 1104  # two small frames and their headers
 _SMALL_INTERVAL = 0.100
 _LEAST_INTERVAL = 0.025
-_THINNING = 2.0
+_DECODE = 0.0012
+_THINNING = 4.0
 _THINNING_UP = 0.05  # where the way back is silent, small frames do arrive
 _SILENCE = 0.150
 _SILENCE_WEIGHT = 0.3
 _WINDOW_QUEUE = 0.25  # a sender that ignores the budgets fills at most this much of a queue
-_LEAST_WINDOW = 32  # packets
+_LEAST_WINDOW = 64  # packets
 
 
 class _Service(NamedTuple):
@@ -98,12 +99,11 @@ class AdaptiveController:
     def allowance(self) -> Allowance:
         rtt = self._rtt.value(_INITIAL_RTT)
         rate = self._rate if self._rate is not None else _LEAST_WINDOW * self._packet / rtt
-        window = max(int(rate * (rtt + _WINDOW_QUEUE)), _LEAST_WINDOW * self._packet)
         return Allowance(
-            window_bytes=window,
-            unpaced_bytes=window,
+            window_bytes=self._window,
+            unpaced_bytes=self._window,
             pacing_bps=rate * 8,
-            burst_bytes=window,
+            burst_bytes=self._window,
             target_bps=rate * 8,
             base_rtt=rtt,
             probe=self._rate is None,
@@ -114,6 +114,8 @@ class AdaptiveController:
             if in_flight_bytes < _LEAST_WINDOW * self._packet:
                 return None
             return _SMALL_BYTES if now - self._last_sent_at > _SMALL_INTERVAL else 0
+        if in_flight_bytes + _SMALL_BYTES > self._window:
+            return 0  # it could not leave
         rate = self._believed_rate(now)
         depth = max(_LEAST_DEPTH, _DEPTH * interval) * min(max(1.4 - 0.5 * self._variation, 0.3), 2.0)
         budget = rate * depth - self._backlog(in_flight_bytes, rate, ready_at - now, now)
@@ -154,6 +156,16 @@ class AdaptiveController:
 
     def handle_timer(self, *, now: float) -> None:
         pass
+
+    @property
+    def _window(self) -> int:
+        """Bytes. Budgets stay far below it; it holds back an application that does not ask for them."""
+        least = _LEAST_WINDOW * self._packet
+        return (
+            least
+            if self._rate is None
+            else max(least, int(self._rate * (self._rtt.value(_INITIAL_RTT) + _WINDOW_QUEUE)))
+        )
 
     def _take(self, result: PacketResult, at: float) -> None:
         """A packet arrived: was the link busy with it, and for how long?"""
@@ -239,7 +251,8 @@ class AdaptiveController:
             return True
         assert self._rate is not None
         silence = now - self._heard_at
-        spacing = math.sqrt(_THINNING * _SMALL_BYTES * silence * self._boost / self._rate)
+        cost = max(_SMALL_BYTES * self._boost / self._rate, _DECODE)
+        spacing = math.sqrt(_THINNING * silence * cost)
         if self._silent_backward > 0.5:
             spacing = min(spacing, _THINNING_UP * silence)
         return quiet > max(_LEAST_INTERVAL, spacing)
