@@ -61,6 +61,10 @@ _THINNING = 4.0
 _THINNING_UP = 0.05  # where the way back is silent, small frames do arrive
 _SILENCE = 0.150
 _SILENCE_WEIGHT = 0.3
+_LOSSY = 0.05  # of a round's packets: fewer losses are the radio's
+_SHRINK = 0.8  # of what may wait in queues, for each lossy round
+_REGROWTH = 1.02  # for each other round
+_LEAST_SHARE = 0.1
 _WINDOW_QUEUE = 0.25  # a sender that ignores the budgets fills at most this much of a queue
 _LEAST_WINDOW = 64  # packets
 
@@ -92,6 +96,9 @@ class AdaptiveController:
         self._busy_at = -math.inf  # of the peer's clock
         self._heard_at = -math.inf
         self._last_sent_at = -math.inf
+        self._share = 1.0  # of what may wait in queues, less where that is lost: the queues of the path are shorter
+        self._round_ends_at = -math.inf
+        self._round_arrived = self._round_lost = 0
         self._outstanding: deque[SentPacket] = deque(maxlen=_MOST_SAMPLES)  # sent after the newest that arrived
         self._silent_backward = 0.5  # how often silence came from the way back, from 0 to 1
 
@@ -118,6 +125,7 @@ class AdaptiveController:
             return 0  # it could not leave
         rate = self._believed_rate(now)
         depth = max(_LEAST_DEPTH, _DEPTH * interval) * min(max(1.4 - 0.5 * self._variation, 0.3), 2.0)
+        depth *= self._share
         budget = rate * depth - self._backlog(in_flight_bytes, rate, ready_at - now, now)
         least = _SMALL_BYTES if rate * 8 < _SLOW_BPS else _PICTURE_BYTES
         if budget >= least:
@@ -132,6 +140,7 @@ class AdaptiveController:
 
     def on_feedback(self, feedback: Feedback) -> None:
         arrived = [result for result in feedback.results if not result.lost]
+        self._learn_of_loss(len(arrived), len(feedback.results) - len(arrived), feedback.at)
         if not arrived:
             return
         newest = max(result.packet.number for result in arrived)
@@ -164,7 +173,7 @@ class AdaptiveController:
         return (
             least
             if self._rate is None
-            else max(least, int(self._rate * (self._rtt.value(_INITIAL_RTT) + _WINDOW_QUEUE)))
+            else max(least, int(self._rate * (self._rtt.value(_INITIAL_RTT) + _WINDOW_QUEUE * self._share)))
         )
 
     def _take(self, result: PacketResult, at: float) -> None:
@@ -256,6 +265,17 @@ class AdaptiveController:
         if self._silent_backward > 0.5:
             spacing = min(spacing, _THINNING_UP * silence)
         return quiet > max(_LEAST_INTERVAL, spacing)
+
+    def _learn_of_loss(self, arrived: int, lost: int, at: float) -> None:
+        """Once a round trip: was so much lost that a queue must have been full?"""
+        self._round_arrived += arrived
+        self._round_lost += lost
+        if at < self._round_ends_at:
+            return
+        lossy = self._round_lost > 1 and self._round_lost > _LOSSY * (self._round_arrived + self._round_lost)
+        self._share = min(max(self._share * (_SHRINK if lossy else _REGROWTH), _LEAST_SHARE), 1.0)
+        self._round_ends_at = at + self._rtt.value(_INITIAL_RTT)
+        self._round_arrived = self._round_lost = 0
 
     def _learn_of_silence(self, newest: PacketResult, at: float) -> None:
         """After a silence: was it the way back? Then what was sent meanwhile arrived in time."""
