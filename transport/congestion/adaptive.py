@@ -136,7 +136,8 @@ class AdaptiveController:
 
     def on_sent(self, packet: SentPacket) -> None:
         self._outstanding.append(packet)
-        self._last_sent_at = packet.at
+        if packet.size_bytes >= _SMALL_BYTES:  # what a transport sends to see whether the peer lives is smaller
+            self._last_sent_at = packet.at
 
     def on_feedback(self, feedback: Feedback) -> None:
         arrived = [result for result in feedback.results if not result.lost]
