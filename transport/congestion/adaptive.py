@@ -42,6 +42,7 @@ _SERVICE_WINDOW = 0.150  # of service: long enough for the mean of a link that c
 _NEWEST_WINDOW = 0.030
 _MOST_AGE = 0.500
 _BELIEVABLE = 0.03
+_DOUBT = 0.5
 _USUAL_WINDOW = 3.0
 _LEAST_SAMPLES = 4
 _MOST_SAMPLES = 4096
@@ -232,7 +233,7 @@ class AdaptiveController:
         missing = max(0.0, _BELIEVABLE - total.seconds)
         if not missing or not self._usual_seconds:
             return total.seconds / total.bytes
-        usual = self._usual_bytes / self._usual_seconds
+        usual = _DOUBT * self._usual_bytes / self._usual_seconds
         return _BELIEVABLE / (total.bytes + missing * usual)
 
     def _believed_rate(self, now: float) -> float:
