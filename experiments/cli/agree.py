@@ -7,7 +7,7 @@ import typer
 from rich import box
 from rich.table import Table
 
-from glassbench.experiments.account.metric_table import Metric, in_view, titled
+from glassbench.experiments.account.metric_table import Metric, in_view
 from glassbench.experiments.cli.options import AsJson, Results, WithEmulator, command_line
 from glassbench.experiments.cli.progress import progress_bars
 from glassbench.experiments.cli.whole_table import print_whole
@@ -99,7 +99,7 @@ def _table(title: str, agreement: "Agreement") -> Table:
         spread = one.difference
         table.add_row(
             "" if one.arm == before else one.arm,
-            titled(one.metric),
+            one.metric.title,
             one.metric.text(one.virtual),
             one.metric.text(one.live),
             f"{one.metric.text(spread.difference)} [{one.metric.text(spread.low)}, {one.metric.text(spread.high)}]",

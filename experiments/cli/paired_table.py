@@ -6,7 +6,6 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
-from glassbench.experiments.account.metric_table import titled
 from glassbench.experiments.results.paired_metrics import PairedRow
 from glassbench.experiments.results.statistics.comparison import NOT_DISTINGUISHABLE
 
@@ -22,7 +21,7 @@ def paired_table(title: str, rows: Sequence[PairedRow]) -> Table:
         paired = row.paired
         table.add_row(
             row.arm,
-            titled(row.metric),
+            row.metric.title,
             row.metric.text(row.a),
             row.metric.text(row.b),
             row.metric.text(paired.difference) + _interval(row),
