@@ -95,9 +95,7 @@ def execute(job: Job, reuse: Reuse, progress: Callable[[float], None], stop: Cal
     if result.outcome == "incomplete" and not job.partial:
         return done
     try:
-        write_arm(
-            job.place, result if job.frames else replace(result, ledger=None, links=None, flows=None, estimates=None)
-        )
+        write_arm(job.place, result, frames=job.frames)
     except ResultsError as error:
         return replace(done, unwritten=str(error))
     return replace(done, kept=True)

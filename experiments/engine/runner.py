@@ -14,7 +14,7 @@ from glassbench.experiments import scenario
 from glassbench.experiments.engine.plan import grid
 from glassbench.experiments.engine.plan_run import Interrupted, run_plan
 from glassbench.experiments.engine.progress import Advance, unwatched
-from glassbench.experiments.results.dataset import Run
+from glassbench.experiments.results.run import Run
 from glassbench.experiments.scenario import Scenario
 from glassbench.experiments.scenario.bottleneck_specs import TraceSpec
 from glassbench.experiments.scenario.element_spec import DIRECTIONS

@@ -8,7 +8,7 @@ from glassbench.experiments.account.ledger import FATES
 from glassbench.experiments.account.metric_table import in_view
 from glassbench.experiments.account.number_text import number_text
 from glassbench.experiments.results.answer import NO_FRAMES, answer
-from glassbench.experiments.results.dataset import Dataset, Run
+from glassbench.experiments.results.dataset import Dataset
 from glassbench.experiments.results.evidence import evidence, sizing
 from glassbench.experiments.results.flow_rows import typical_arms
 from glassbench.experiments.results.report.content import Report, Row, Section, Table, TableCell
@@ -22,6 +22,7 @@ from glassbench.experiments.results.report.tables import (
     soonest_first,
     verdict_table,
 )
+from glassbench.experiments.results.run import Run
 from glassbench.experiments.results.statistics import Comparison
 from glassbench.experiments.results.subject import subject
 from glassbench.experiments.scenario.spec import FLOOR
