@@ -31,6 +31,7 @@ from glassbench.experiments.worlds.world import Watch, World
 from glassbench.netem.live.isolated_python import python_command
 from glassbench.receiver.quality import QualityMemo
 from glassbench.sender.encode_cache import EncodeCache, default_directory
+from glassbench.transport.contract import Unsupported
 
 STOP_PATIENCE = 60.0  # seconds for workers to write what they measured, once asked to stop
 
@@ -105,6 +106,10 @@ def _measure(job: Job, reuse: Reuse, watch: Watch, capture: ArmCapture | None) -
     arm = job.scenario.arm(job.arm)
     try:
         return job.world.run_arm(job.scenario, arm, watch, reuse=reuse, capture=capture, quality=job.quality)
+    except Unsupported as error:
+        if capture is not None:
+            capture.remove()
+        return ArmResult(job.arm, "unsupported", str(error))
     except ResultsError:
         raise
     except Exception as error:

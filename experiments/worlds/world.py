@@ -53,8 +53,8 @@ class World(Protocol):
         capture: "Capture | None" = None,
         quality: bool = True,
     ) -> "ArmResult":
-        """Run one arm. When `watch` says stop, what was measured so far is "incomplete". Any exception but those of
-        `capture` is a defect of the arm."""
+        """Run one arm. When `watch` says stop, what was measured so far is "incomplete". Raises Unsupported; any
+        other exception but those of `capture` is a defect of the arm."""
 
     def dump(self) -> dict[str, Any]:
         """The world as JSON, from which `table.world_of` makes it again."""

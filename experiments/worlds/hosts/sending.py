@@ -66,7 +66,8 @@ def run_arm(
     """Run one arm to a receiver on another host. The quality of pictures is not measured: they stay there.
 
     Instants of the receiver are put on this host's clock; `stats.between` says how far they may be off. `capture` gets
-    the packets that this host sees, and what its end tells. Raises ControlError, OSError, and ValueError for a bad key.
+    the packets that this host sees, and what its end tells. Raises Unsupported, ControlError, OSError, and ValueError
+    for a bad key.
     """
     watch = watch or Watch()
     ends = Ends(scenario.media(arm))
@@ -78,17 +79,13 @@ def run_arm(
         control.send(Hello(version=VERSION, token=token, flow=ask_for(ends)), PATIENCE)
         answer = control.receive(Answer, PATIENCE)
         if answer.unsupported:
-            return _unsupported(arm, f"the receiver says: {answer.error}", capture)
+            raise Unsupported(f"the receiver says: {answer.error}")
         if answer.alignment is None:
             raise ControlError(f"the receiver refused: {answer.error}")
         here = from_kernel(connection.getsockname())[0], plain.getsockname()[1]
         told, recording = Told(), Recording()
         config = ends.config("sender", Place(here, address), told if capture else None)
-        try:
-            transport = ends.transport("sender", config)
-        except Unsupported as error:
-            return _unsupported(arm, str(error), capture)
-        end = SenderRun(ends, transport)
+        end = SenderRun(ends, ends.transport("sender", config))
         secret = bytes.fromhex(answer.alignment)
         clock = _start(control, plain, secret, address)
         asker = Asker(secret, address, start_at=START_AT)
@@ -144,12 +141,6 @@ def run_arm(
         interrupted=interrupted,
         missing=missing,
     )
-
-
-def _unsupported(arm: ArmSpec, reason: str, capture: Capture | None) -> ArmResult:
-    if capture is not None:
-        capture.remove()
-    return ArmResult(arm.label, "unsupported", reason)
 
 
 def _start(control: Control, plain: socket.socket, secret: bytes, address: Address) -> LiveClock:
