@@ -118,10 +118,12 @@ def _measure(job: Job, reuse: Reuse, watch: Watch, capture: ArmCapture | None) -
 
 
 def run_jobs(
-    jobs: Sequence[Job], *, workers: int, progress: JobAdvance, finished: Callable[[Job, JobEnd], None]
+    jobs: Sequence[Job], finished: Callable[[Job, JobEnd], None], progress: JobAdvance, *, workers: int
 ) -> bool:
     """Run all jobs; `finished` is called for each one in this thread. Returns False if it was interrupted before all of
     them ended: then running arms were stopped and kept, and those that never began were not run."""
+    if not jobs:
+        return True
     with interrupts() as stop:
         if workers == 1 or len(jobs) == 1:
             _run_here(jobs, progress, finished, stop)

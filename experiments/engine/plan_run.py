@@ -81,7 +81,7 @@ def run_plan(
     workers = (workers or usable_processors()) if plan.world.parallel else 1
     with folder.dataset_folder(path, manifest):
         if not folder.is_complete(path):
-            _run_missing(plan, path, run_cells or _on_this_machine(workers), progress, capture=capture)
+            _run_missing(plan, path, run_cells or partial(run_jobs, workers=workers), progress, capture=capture)
     return load(path)
 
 
@@ -168,10 +168,3 @@ def _jobs(plan: Plan, path: Path, *, capture: bool) -> list[Job]:
 
 def _folder_name(number: int, arm: str) -> str:
     return f"{number:02d}-{re.sub(r'[^A-Za-z0-9.=_-]+', '-', arm)[:80]}"
-
-
-def _on_this_machine(workers: int) -> RunCells:
-    def run_cells(jobs: Sequence[Job], finished: Callable[[Job, JobEnd], None], advance: JobAdvance) -> bool:
-        return run_jobs(jobs, workers=workers, progress=advance, finished=finished) if jobs else True
-
-    return run_cells
