@@ -3,6 +3,7 @@
 A dataset has many cells: arms over seeds and axes. A run is a dataset of one seed, and `Dataset.run` a view of it.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -143,6 +144,12 @@ class Dataset(Cells):
         """Per cell, in the order of the plan: what both ends counted, in tables `sender` and `receiver`, and what the
         run noted besides. Empty for a cell that was not measured."""
         return [stats for _, stats in sorted(self.records("stats").items())]
+
+    def not_measured(self) -> dict[tuple[str, str, str], int]:
+        """How many cells of an arm have this outcome for this reason, by `(arm, outcome, reason)` in their order. The
+        floor's are not among them."""
+        rows = self.summary[(self.summary["arm"] != FLOOR) & (self.summary["outcome"] != "measured")]
+        return dict(sorted(Counter(zip(rows["arm"], rows["outcome"], rows["reason"].map(str), strict=True)).items()))
 
     @cached_property
     def notes(self) -> list[str]:

@@ -1,6 +1,5 @@
 """The report of results: of one run its numbers, of several seeds intervals and a verdict, of a sweep its points."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -168,10 +167,9 @@ def _measured(dataset: Dataset, seeds: Sequence[int]) -> Run:
 
 def _others(dataset: Dataset) -> tuple[str, ...]:
     """Arms that were not measured in some cell, with their reasons, and the notes of the others."""
-    rows = dataset.summary[(dataset.summary["outcome"] != "measured") & (dataset.summary["arm"] != FLOOR)]
-    cells = Counter((str(row["arm"]), str(row["outcome"]), str(row["reason"])) for row in rows.to_dict("records"))
+    cells = dataset.not_measured().items()
     return (
-        *(f"{arm}: {outcome}: {reason} ({_count(n, 'cell')})" for (arm, outcome, reason), n in sorted(cells.items())),
+        *(f"{arm}: {outcome}: {reason} ({_count(count, 'cell')})" for (arm, outcome, reason), count in cells),
         *(f"Note: {note}." for note in dataset.notes),
     )
 
