@@ -10,7 +10,7 @@ from rich.table import Table
 from glassbench.experiments.account.metric_table import in_view
 from glassbench.experiments.account.number_text import number_text
 from glassbench.experiments.cli.flow_table import print_flows
-from glassbench.experiments.cli.whole_table import print_whole
+from glassbench.experiments.cli.whole_table import print_whole, titled_table
 from glassbench.experiments.results.captures import CAPTURES
 from glassbench.experiments.results.dataset import Dataset
 from glassbench.experiments.results.evidence import evidence, sizing
@@ -95,9 +95,7 @@ def evidence_object(dataset: Dataset, compared: Comparison) -> dict[str, Any]:
 def _table(dataset: Dataset, compared: Comparison) -> Table:
     name = f"p{100 * compared.percentile:g}"
     title = f"{dataset.name}: {compared.blocks} {compared.unit}s\n{subject(dataset)}"
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, title_style="bold")
-    table.add_column("arm", overflow="fold")
-    for heading in (
+    numbers = (
         "shown",
         "p50 ms\nall frames",
         f"{name} ms\nall frames",
@@ -105,8 +103,8 @@ def _table(dataset: Dataset, compared: Comparison) -> Table:
         "later than soonest\nms [95 %]",
         "p (Holm)",
         "verdict",
-    ):
-        table.add_column(heading, justify="right", no_wrap=True)
+    )
+    table = titled_table(title, ("arm",), numbers)
     for arm in compared.arms:
         paired = arm.against_best
         table.add_row(
