@@ -27,11 +27,14 @@ NUMBERS = {
 TEXTS: dict[str, type] = {"flow_numbers": list, "notes": list, "stats": dict, "impairments": dict, "scenario": dict}
 """The columns of JSON, and what each holds."""
 
+_AXIS_TYPES = {"boolean": "boolean", "integer": "Int64", "floating": "Float64", "mixed-integer-float": "Float64"}
+
 
 def axis_types(axes: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """The type of the column of each axis that stands in any of these: numbers stay numbers, what is mixed is text."""
     names = dict.fromkeys(name for place in axes for name in place)
-    return {name: _axis_type({type(place[name]) for place in axes if name in place}) for name in names}
+    kinds = {name: pd.api.types.infer_dtype([place[name] for place in axes if name in place]) for name in names}
+    return {name: _AXIS_TYPES.get(kind, "string") for name, kind in kinds.items()}
 
 
 def summary_table(records: Sequence[Mapping[str, Any]], axes: Mapping[str, str]) -> pd.DataFrame:
@@ -76,11 +79,3 @@ def nested_numbers(row: Mapping[Any, Any]) -> dict[str, Any]:
     if all(value is None for value in tables["chat"].values()):
         del tables["chat"]
     return {**values, **tables}
-
-
-def _axis_type(kinds: set[type]) -> str:
-    if kinds == {bool}:
-        return "boolean"
-    if kinds == {int}:
-        return "Int64"
-    return "Float64" if kinds <= {int, float} else "string"
