@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from glassbench.experiments.account.arm_result import ArmResult
-from glassbench.experiments.engine.jobs import Job, JobAdvance, JobEnd, run_jobs
+from glassbench.experiments.engine.jobs import Job, JobAdvance, JobEnd, JobFinished, run_jobs
 from glassbench.experiments.engine.plan import Plan
 from glassbench.experiments.engine.progress import Advance, PlanProgress, unwatched
 from glassbench.experiments.results import dataset_folder as folder
@@ -29,7 +29,7 @@ from glassbench.netem.live.processors import usable_processors
 
 MOST_REPORTED = 64  # cells of a plan of which each says how far it has come; of more, only that they ended
 
-RunCells = Callable[[Sequence[Job], Callable[[Job, JobEnd], None], JobAdvance], bool]
+RunCells = Callable[[Sequence[Job], JobFinished, JobAdvance], bool]
 """Runs jobs, and calls back for each one that ended, and with the share of one that is done; False if it was
 interrupted before the last."""
 
