@@ -62,7 +62,8 @@ class Cells:
         kept = self.manifest.get("scenario")
         if isinstance(kept, dict):
             return kept
-        scenario: dict[str, Any] = next(iter(self.records("scenario").values()), {})
+        of_first = next(iter(self.tables.texts("scenario").values()), "")
+        scenario: dict[str, Any] = _parsed(of_first, dict)
         return scenario
 
 

@@ -120,13 +120,8 @@ def _finished_record(place: Path, *, frames: bool) -> dict[str, Any] | None:
     kinds = {"summary": dict, **TEXTS}
     if not all(isinstance(record.get(name), kind) for name, kind in kinds.items() if name != "scenario"):
         return None  # the scenario is not in the record: the plan has it
-    if (
-        frames
-        and record["outcome"] == "measured"
-        and not all(_has_footer(place / f"{name}.parquet") for name in TABLES)
-    ):
-        return None
-    return record
+    tables = [place / f"{name}.parquet" for name in TABLES] if frames and record["outcome"] == "measured" else []
+    return record if all(map(_has_footer, tables)) else None
 
 
 def _has_footer(file: Path) -> bool:
