@@ -46,6 +46,8 @@ FLOW_TYPES = {
     "delivered_packets": "int64",
     "missing_packets": "int64",
 }
+TABLES = {"ledger": LEDGER_TYPES, "links": LINK_TYPES, "flows": FLOW_TYPES, "estimates": ESTIMATE_TYPES}
+"""The tables of an arm, and the types of their columns."""
 
 
 @dataclass(frozen=True)

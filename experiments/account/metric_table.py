@@ -5,7 +5,7 @@ its `views` name from here; the summary on disk and `--json` have all metrics.
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, get_args
 
@@ -17,6 +17,18 @@ from glassbench.experiments.account.number_text import number_text
 from glassbench.experiments.account.sharing import Sharing
 
 Unit = Literal["ms", "s", "count", "share", "ratio", "Mbit/s", "dB", ""]
+
+_FORMS: dict[Unit, str] = {
+    "ms": ".1f",
+    "s": ".2f",
+    "count": ".0f",
+    "share": ".1f",
+    "ratio": ".2f",
+    "Mbit/s": ".2f",
+    "dB": ".1f",
+    "": ".3f",
+}
+_UNITS_IN_WORDS = {"share": "%", "count": "", "ratio": ""}
 
 View = Literal["table", "medians", "sweep", "report", "paired", "agreement", "budget"]
 """Where a metric is shown: of one run, of many, of a sweep in the terminal, on a page; compared pair by pair of runs,
@@ -62,9 +74,8 @@ class Metric:
     column: str
     heading: str
     unit: Unit
-    form: str
     of: Callable[[Runs], float]
-    views: frozenset[View]
+    views: tuple[View, ...]
     share: float | None = None
     lower_is_better: bool = True
     less: str = ""
@@ -78,22 +89,24 @@ class Metric:
         """The pandas type of its column."""
         return "Int64" if self.unit == "count" else "Float64"
 
+    @property
+    def title(self) -> str:
+        """Its name with its unit, where there is a line for it."""
+        return ", ".join(filter(None, (self.name, self._unit)))
+
     def text(self, value: object) -> str:
         """A value as it stands in a column: without its unit, and a share in percent."""
         if self.unit == "share" and isinstance(value, int | float):
-            return number_text(100 * float(value), self.form)
-        return number_text(value, self.form)
+            value = 100 * float(value)
+        return number_text(value, _FORMS[self.unit])
 
     def with_unit(self, value: object) -> str:
         """A value as it stands in a sentence."""
-        unit = {"share": " %", "count": "", "ratio": "", "": ""}.get(self.unit, f" {self.unit}")
-        return self.text(value) + (unit if value != math.inf else "")
+        return self.text(value) + (f" {self._unit}" if self._unit and value != math.inf else "")
 
-
-def titled(metric: Metric) -> str:
-    """The name of a metric with its unit, where there is a line for it."""
-    unit = {"share": "%", "count": "", "ratio": ""}.get(metric.unit, metric.unit)
-    return f"{metric.name}, {unit}" if unit else metric.name
+    @property
+    def _unit(self) -> str:
+        return _UNITS_IN_WORDS.get(self.unit, self.unit)
 
 
 def in_view(view: View) -> list[Metric]:
@@ -176,85 +189,46 @@ def _floor_ratio(runs: Runs) -> float:
     return math.nan if ratio is None else ratio
 
 
-def _views(*names: View) -> frozenset[View]:
-    return frozenset(names)
+def _glass_to_glass(name: str, share: float, views: tuple[View, ...], tolerance: Tolerance | None = None) -> Metric:
+    """A percentile of glass-to-glass latency."""
+    return Metric(
+        name=name,
+        column=f"g2g_{name}_ms",
+        heading=f"{name}\nms",
+        unit="ms",
+        of=_latency(share),
+        views=views,
+        share=share,
+        less="sooner",
+        more="later",
+        tolerance=tolerance,
+    )
 
 
-def _table(lines: Iterable[Metric]) -> dict[str, Metric]:
-    return {metric.name: metric for metric in lines}
+_EVERYWHERE: tuple[View, ...] = get_args(View)
 
-
-_EVERYWHERE = frozenset(get_args(View))
-
-METRICS: dict[str, Metric] = _table(
-    (
-        Metric(
-            name="p50",
-            column="g2g_p50_ms",
-            heading="p50\nms",
-            unit="ms",
-            form=".1f",
-            of=_latency(0.50),
-            views=_EVERYWHERE,
-            share=0.50,
-            less="sooner",
-            more="later",
-            tolerance=Tolerance(3.0),
-        ),
-        Metric(
-            name="p95",
-            column="g2g_p95_ms",
-            heading="p95\nms",
-            unit="ms",
-            form=".1f",
-            of=_latency(0.95),
-            views=_EVERYWHERE,
-            share=0.95,
-            less="sooner",
-            more="later",
-            tolerance=Tolerance(5.0, 0.1),
-        ),
-        Metric(
-            name="p99",
-            column="g2g_p99_ms",
-            heading="p99\nms",
-            unit="ms",
-            form=".1f",
-            of=_latency(0.99),
-            views=_views("table", "medians", "report", "paired", "budget"),
-            share=0.99,
-            less="sooner",
-            more="later",
-        ),
-        Metric(
-            name="max",
-            column="g2g_max_ms",
-            heading="max\nms",
-            unit="ms",
-            form=".1f",
-            of=_latency(1.0),
-            views=_views("budget"),
-            share=1.0,
-            less="sooner",
-            more="later",
-        ),
+METRICS: dict[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        _glass_to_glass("p50", 0.50, _EVERYWHERE, Tolerance(3.0)),
+        _glass_to_glass("p95", 0.95, _EVERYWHERE, Tolerance(5.0, 0.1)),
+        _glass_to_glass("p99", 0.99, ("table", "medians", "report", "paired", "budget")),
+        _glass_to_glass("max", 1.0, ("budget",)),
         Metric(
             name="first_frame",
             column="first_frame_ms",
             heading="first\nframe ms",
             unit="ms",
-            form=".1f",
             of=_first_frame,
-            views=_views(),
+            views=(),
         ),
         Metric(
             name="signal_p95",
             column="signal_p95_ms",
             heading="signal\np95 ms",
             unit="ms",
-            form=".1f",
             of=_signal,
-            views=_views("table", "paired"),
+            views=("table", "paired"),
             less="sooner",
             more="later",
         ),
@@ -263,7 +237,6 @@ METRICS: dict[str, Metric] = _table(
             column="shown",
             heading="shown\n%",
             unit="share",
-            form=".1f",
             of=_shown,
             views=_EVERYWHERE,
             lower_is_better=False,
@@ -276,9 +249,8 @@ METRICS: dict[str, Metric] = _table(
             column="freezes",
             heading="freezes",
             unit="count",
-            form=".0f",
             of=_freezes,
-            views=_views("table", "report", "paired", "budget"),
+            views=("table", "report", "paired", "budget"),
             less="freezes less",
             more="freezes more",
             video_only=True,
@@ -288,9 +260,8 @@ METRICS: dict[str, Metric] = _table(
             column="freeze_s",
             heading="freeze\ns",
             unit="s",
-            form=".2f",
             of=_frozen,
-            views=_views(),
+            views=(),
             video_only=True,
         ),
         Metric(
@@ -298,9 +269,8 @@ METRICS: dict[str, Metric] = _table(
             column="ssim",
             heading="SSIM",
             unit="",
-            form=".3f",
             of=_mean("ssim"),
-            views=_views("table", "report"),
+            views=("table", "report"),
             lower_is_better=False,
             video_only=True,
         ),
@@ -309,9 +279,8 @@ METRICS: dict[str, Metric] = _table(
             column="psnr_db",
             heading="PSNR\ndB",
             unit="dB",
-            form=".1f",
             of=_mean("psnr_db"),
-            views=_views(),
+            views=(),
             lower_is_better=False,
             video_only=True,
         ),
@@ -320,9 +289,8 @@ METRICS: dict[str, Metric] = _table(
             column="sent_mbps",
             heading="sent\nMbit/s",
             unit="Mbit/s",
-            form=".2f",
             of=_sent,
-            views=_views("table", "medians", "report", "paired", "agreement"),
+            views=("table", "medians", "report", "paired", "agreement"),
             less="sends less",
             more="sends more",
             tolerance=Tolerance(0.0, 0.05),
@@ -332,9 +300,8 @@ METRICS: dict[str, Metric] = _table(
             column="jain",
             heading="Jain's\nindex",
             unit="",
-            form=".3f",
             of=_shared("jain"),
-            views=_views("agreement"),
+            views=("agreement",),
             lower_is_better=False,
             tolerance=Tolerance(0.05),
         ),
@@ -343,9 +310,8 @@ METRICS: dict[str, Metric] = _table(
             column="utilisation",
             heading="link\nused %",
             unit="share",
-            form=".1f",
             of=_shared("utilisation"),
-            views=_views("agreement"),
+            views=("agreement",),
             lower_is_better=False,
             tolerance=Tolerance(0.05),
         ),
@@ -354,9 +320,8 @@ METRICS: dict[str, Metric] = _table(
             column="queue_p50_ms",
             heading="queue\np50 ms",
             unit="ms",
-            form=".1f",
             of=_shared("queue_p50", 1e3),
-            views=_views("agreement"),
+            views=("agreement",),
             tolerance=Tolerance(10.0),
         ),
         Metric(
@@ -364,12 +329,11 @@ METRICS: dict[str, Metric] = _table(
             column="floor_ratio",
             heading="p95 /\nfloor",
             unit="ratio",
-            form=".2f",
             of=_floor_ratio,
-            views=_views("table", "medians", "sweep", "report", "budget"),
+            views=("table", "medians", "sweep", "report", "budget"),
             share=0.95,
             video_only=True,
             against_floor=True,
         ),
     )
-)
+}

@@ -26,10 +26,13 @@ def percentile(values: FloatArray, share: float) -> float:
 
     Unlike interpolation it is always a measured value, and works with infinite ones.
     """
-    if len(values) == 0:
-        return math.nan
+    return float(np.sort(values)[rank(share, len(values))]) if len(values) else math.nan
+
+
+def rank(share: float, count: int) -> int:
+    """The index of the nearest-rank percentile among `count` sorted values."""
     # A grain of tolerance: 0.95 * 20 is 19, not the 20 that the next float above would make of it.
-    return float(np.sort(values)[max(0, math.ceil(share * len(values) - 1e-9) - 1)])
+    return max(0, math.ceil(share * count - 1e-9) - 1)
 
 
 def in_ms(seconds: float) -> float | None:

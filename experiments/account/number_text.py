@@ -28,11 +28,6 @@ def number_text(value: object, form: str = ".4g") -> str:
     return NOTHING if number is None else format(number, form)
 
 
-def interval_text(low: float, high: float, form: str = ".1f") -> str:
-    """The bounds of an interval in brackets."""
-    return f"[{number_text(low, form)}, {number_text(high, form)}]"
-
-
 def share_text(part: float, whole: float) -> str:
     """A share in percent, with as many digits as small ones need."""
     if not whole:

@@ -15,12 +15,12 @@ from typing import Any
 import pandas as pd
 
 from glassbench.experiments.account.ledger import FATES
-from glassbench.experiments.account.metric_table import Metric
+from glassbench.experiments.account.metric_table import Metric, Runs
 from glassbench.experiments.account.metrics import PERCENTILES, too_few
 from glassbench.experiments.budgets.fingerprint import fingerprint
 from glassbench.experiments.budgets.profile import Profile, percentile_profile, shown_profile
 from glassbench.experiments.budgets.spec import TRACKS, Budgets, Target
-from glassbench.experiments.budgets.value import HELD, Frames, Value, value
+from glassbench.experiments.budgets.value import HELD, Value
 from glassbench.experiments.engine.plan import Cell, Plan, checked
 from glassbench.experiments.engine.plan_run import run_plan
 from glassbench.experiments.engine.progress import Advance, unwatched
@@ -32,6 +32,9 @@ from glassbench.experiments.scenario.spec import FLOOR
 from glassbench.experiments.worlds.table import VIRTUAL
 
 SCENARIO_AXIS = "scenario"
+
+Frames = Sequence[pd.DataFrame]
+"""The ledger of one track, run by run."""
 
 
 @dataclass(frozen=True)
@@ -124,8 +127,8 @@ def count(target: Target, runs: Frames, floor: Frames | None) -> TargetNumbers:
     values = {}
     for metric in metrics:
         floors = [None] * len(runs) if floor is None else [[frames] for frames in floor]
-        each = (value(metric, [frames], below) for frames, below in zip(runs, floors, strict=True))
-        pooled = value(metric, runs, floor)
+        each = (metric.of(Runs([frames], floor=below)) for frames, below in zip(runs, floors, strict=True))
+        pooled = metric.of(Runs(runs, floor=floor))
         if not math.isnan(pooled):
             values[metric.name] = Value(pooled, tuple(run for run in each if not math.isnan(run)))
     frames = pd.concat(list(runs), ignore_index=True)

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from glassbench.experiments.account.ledger import STAGES, stages
-from glassbench.experiments.account.metrics import glass_to_glass
+from glassbench.experiments.account.metrics import glass_to_glass, percentile, rank
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,10 @@ def percentile_profile(frames: pd.DataFrame, share: float) -> Profile:
     Frames that were never shown rank last and have no stages, so the profile of an infinite percentile is empty.
     """
     latencies = glass_to_glass(frames)
-    rank = _rank(share, len(latencies))
-    if len(latencies) == 0 or not math.isfinite(np.sort(latencies)[rank]):
+    if not math.isfinite(percentile(latencies, share)):
         return Profile({})
     half = min(share, 1 - share) / 2
-    first, last = _rank(share - half, len(latencies)), _rank(share + half, len(latencies))
+    first, last = rank(share - half, len(latencies)), rank(share + half, len(latencies))
     order = np.argsort(latencies, kind="stable")[first : last + 1]
     return shown_profile(frames.iloc[order])
 
@@ -58,8 +57,3 @@ def shown_profile(frames: pd.DataFrame) -> Profile:
 def _ms(value: float) -> float:
     """The number rounded as in a baseline, and never -0."""
     return max(0.0, round(float(value), 6))
-
-
-def _rank(share: float, count: int) -> int:
-    """The index of a nearest-rank percentile among `count` sorted values."""
-    return max(0, math.ceil(share * count - 1e-9) - 1)

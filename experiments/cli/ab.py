@@ -8,7 +8,7 @@ import typer
 from glassbench.experiments.cli.options import AsJson, Results, Workers, command_line
 from glassbench.experiments.cli.paired_table import answer, paired_table, row_object
 from glassbench.experiments.cli.progress import progress_bars
-from glassbench.experiments.cli.show_runs import overlap_object
+from glassbench.experiments.cli.show_runs import notes_object
 from glassbench.experiments.cli.whole_table import print_whole
 from glassbench.experiments.results.evidence import sizing
 from glassbench.experiments.results.json_form import json_text
@@ -48,7 +48,7 @@ def ab(
     alarms = false_alarms(dataset, settings)
     if as_json:
         record = {"results": str(dataset.path), "runs": runs, "rows": [row_object(row) for row in rows]}
-        record |= {"notes": dataset.notes, "overlap": overlap_object(dataset)}
+        record |= notes_object(dataset)
         aa = None if alarms is None else {**vars(alarms), "too_often": alarms.too_often}
         typer.echo(json_text({**record, "a_against_itself": aa}))
         return

@@ -4,13 +4,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich import box
 from rich.table import Table
 
-from glassbench.experiments.account.metric_table import Metric, in_view, titled
+from glassbench.experiments.account.metric_table import Metric, in_view
 from glassbench.experiments.cli.options import AsJson, Results, WithEmulator, command_line
 from glassbench.experiments.cli.progress import progress_bars
-from glassbench.experiments.cli.whole_table import print_whole
+from glassbench.experiments.cli.whole_table import print_whole, titled_table
 from glassbench.experiments.results.json_form import json_text
 from glassbench.experiments.worlds.table import VIRTUAL, named
 
@@ -89,17 +88,14 @@ def calibrate(
 
 
 def _table(title: str, agreement: "Agreement") -> Table:
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, title_style="bold")
-    table.add_column("arm")
-    table.add_column("metric")
-    for heading in ("virtual", "live", "live less virtual [95 %]", "tolerance", "within"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    numbers = ("virtual", "live", "live less virtual [95 %]", "tolerance", "within")
+    table = titled_table(title, ("arm", "metric"), numbers)
     before = ""
     for one in agreement.compared:
         spread = one.difference
         table.add_row(
             "" if one.arm == before else one.arm,
-            titled(one.metric),
+            one.metric.title,
             one.metric.text(one.virtual),
             one.metric.text(one.live),
             f"{one.metric.text(spread.difference)} [{one.metric.text(spread.low)}, {one.metric.text(spread.high)}]",

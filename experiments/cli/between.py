@@ -107,7 +107,7 @@ def send(
                 world=OtherHost(Remote(host, port, key)),
                 progress=progress,
                 command=_without_key(command_line()),
-            ).dataset
+            ).path
         ),
         as_json=as_json,
     )

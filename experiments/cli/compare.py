@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -139,38 +140,30 @@ def _measure(
     from glassbench.experiments.engine.repeat import repeat
     from glassbench.experiments.engine.runner import run
 
-    def measure(progress: "Advance") -> Dataset:
-        if runs > 1:
-            return repeat(
-                scenario,
-                runs,
+    measured = partial(repeat, scenario, runs) if runs > 1 else partial(run, scenario)
+    measure_and_show(
+        lambda progress: (
+            measured(
                 results=results,
                 workers=workers,
                 world=world,
                 capture=capture,
                 progress=progress,
                 command=command_line(),
-            )
-        return run(
-            scenario,
-            results=results,
-            workers=workers,
-            capture=capture,
-            world=world,
-            progress=progress,
-            command=command_line(),
-        ).dataset
-
-    measure_and_show(measure, as_json=as_json)
+            ).path
+        ),
+        as_json=as_json,
+    )
 
 
-def measure_and_show(measure: "Callable[[Advance], Dataset]", *, as_json: bool) -> Dataset:
-    """Measure with progress, and show it, also what an interrupt left of one run. Exit code 1 if an arm failed."""
+def measure_and_show(measure: "Callable[[Advance], Path]", *, as_json: bool) -> Dataset:
+    """Measure with progress, and show the folder of results, also what an interrupt left of one run. Exit code 1 if an
+    arm failed."""
     from glassbench.experiments.engine.plan_run import Interrupted
 
     try:
         with progress_bars(quiet=as_json) as progress:
-            dataset = measure(progress)
+            dataset = load(measure(progress))
     except Interrupted as interrupted:
         with suppress(ResultsError):  # of many runs nothing is shown before all are there
             show(load(interrupted.path), as_json=as_json)

@@ -3,26 +3,22 @@
 from collections.abc import Sequence
 from typing import Any
 
-from rich import box
 from rich.table import Table
 
-from glassbench.experiments.account.metric_table import titled
+from glassbench.experiments.cli.whole_table import titled_table
 from glassbench.experiments.results.paired_metrics import PairedRow
 from glassbench.experiments.results.statistics.comparison import NOT_DISTINGUISHABLE
 
 
 def paired_table(title: str, rows: Sequence[PairedRow]) -> Table:
     """A row per arm and metric."""
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, title_style="bold")
-    table.add_column("arm", overflow="fold")
-    table.add_column("metric, in a typical run")
-    for heading in ("A", "B", "A less B [95 %]", "p (Holm)", "verdict"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    numbers = ("A", "B", "A less B [95 %]", "p (Holm)", "verdict")
+    table = titled_table(title, ("arm", "metric, in a typical run"), numbers)
     for row in rows:
         paired = row.paired
         table.add_row(
             row.arm,
-            titled(row.metric),
+            row.metric.title,
             row.metric.text(row.a),
             row.metric.text(row.b),
             row.metric.text(paired.difference) + _interval(row),

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from glassbench.experiments.results.dataset import Run
 from glassbench.experiments.results.files import ResultsError, write_bytes
+from glassbench.experiments.results.run import Run
 
 
 def draw_run(run: Run) -> list[str]:

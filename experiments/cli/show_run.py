@@ -10,7 +10,7 @@ from glassbench.experiments.cli.table import summary_table
 from glassbench.experiments.cli.whole_table import print_whole, wide_console
 from glassbench.experiments.results.answer import answer
 from glassbench.experiments.results.captures import CAPTURES
-from glassbench.experiments.results.dataset import Run
+from glassbench.experiments.results.run import Run
 from glassbench.experiments.results.subject import subject
 
 

@@ -10,7 +10,7 @@ from rich.table import Table
 from glassbench.experiments.account.metric_table import in_view
 from glassbench.experiments.account.number_text import number_text
 from glassbench.experiments.cli.flow_table import print_flows
-from glassbench.experiments.cli.whole_table import print_whole
+from glassbench.experiments.cli.whole_table import print_whole, titled_table
 from glassbench.experiments.results.captures import CAPTURES
 from glassbench.experiments.results.dataset import Dataset
 from glassbench.experiments.results.evidence import evidence, sizing
@@ -41,9 +41,7 @@ def show_evidence(dataset: Dataset, *, as_json: bool) -> None:
 def show_medians(dataset: Dataset, *, as_json: bool) -> None:
     """A row per point of the axes and arm: medians over the seeds."""
     if as_json:
-        record = {"results": str(dataset.path), "points": median_rows(dataset)}
-        said = {"notes": dataset.notes, "overlap": overlap_object(dataset)}
-        typer.echo(json_text({**record, **said}))
+        typer.echo(json_text({"results": str(dataset.path), "points": median_rows(dataset), **notes_object(dataset)}))
         return
     print_whole(medians_table(dataset))
     if not dataset.axes:
@@ -89,8 +87,7 @@ def evidence_object(dataset: Dataset, compared: Comparison) -> dict[str, Any]:
         "percentile": compared.percentile,
         "level": compared.level,
         "answer": compared.answer,
-        "notes": dataset.notes,
-        "overlap": overlap_object(dataset),
+        **notes_object(dataset),
         "arms": [_arm_object(arm) for arm in compared.arms],
     }
 
@@ -98,9 +95,7 @@ def evidence_object(dataset: Dataset, compared: Comparison) -> dict[str, Any]:
 def _table(dataset: Dataset, compared: Comparison) -> Table:
     name = f"p{100 * compared.percentile:g}"
     title = f"{dataset.name}: {compared.blocks} {compared.unit}s\n{subject(dataset)}"
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, title_style="bold")
-    table.add_column("arm", overflow="fold")
-    for heading in (
+    numbers = (
         "shown",
         "p50 ms\nall frames",
         f"{name} ms\nall frames",
@@ -108,26 +103,25 @@ def _table(dataset: Dataset, compared: Comparison) -> Table:
         "later than soonest\nms [95 %]",
         "p (Holm)",
         "verdict",
-    ):
-        table.add_column(heading, justify="right", no_wrap=True)
+    )
+    table = titled_table(title, ("arm",), numbers)
     for arm in compared.arms:
+        paired = arm.against_best
         table.add_row(
             arm.arm,
             f"{arm.shown:.1%}",
             _ms(arm.median),
             _ms(arm.pooled),
-            _ms(arm.typical)
-            + ("" if arm.interval is None else f" [{_ms(arm.interval.low)}, {_ms(arm.interval.high)}]"),
-            _difference(arm),
+            _with_bounds(arm.typical, arm.interval),
+            "" if paired is None else _with_bounds(paired.difference, paired),
             "" if arm.p_value is None else f"{arm.p_value:.2g}",
             arm.verdict,
         )
     return table
 
 
-def _difference(arm: ArmEvidence) -> str:
-    paired = arm.against_best
-    return "" if paired is None else f"{_ms(paired.difference)} [{_ms(paired.low)}, {_ms(paired.high)}]"
+def _with_bounds(seconds: float, bounds: Interval | Paired | None) -> str:
+    return _ms(seconds) + ("" if bounds is None else f" [{_ms(bounds.low)}, {_ms(bounds.high)}]")
 
 
 def _ms(seconds: float) -> str:
@@ -158,20 +152,14 @@ def _arm_object(arm: ArmEvidence) -> dict[str, Any]:
     }
 
 
-def overlap_object(dataset: Dataset) -> dict[str, Any] | None:
-    """How far runs share parts of a recorded trace, as `--json` prints it; null without one."""
-    return None if dataset.overlap is None else vars(dataset.overlap)
+def notes_object(dataset: Dataset) -> dict[str, Any]:
+    """What `--json` prints of notes, and of how far runs share parts of a recorded trace: null without one."""
+    return {"notes": dataset.notes, "overlap": None if dataset.overlap is None else vars(dataset.overlap)}
 
 
 def print_others(dataset: Dataset) -> None:
     """Cells that were not measured, once for each arm and reason, and the notes of the others."""
-    table = dataset.summary
-    for arm, outcome, reason in sorted(
-        {
-            (str(row["arm"]), str(row["outcome"]), str(row["reason"]))
-            for row in table[(table["outcome"] != "measured") & (table["arm"] != FLOOR)].to_dict("records")
-        }
-    ):
+    for arm, outcome, reason in dataset.not_measured():
         typer.echo(f"{arm}: {outcome}: {reason}")
     for note in dataset.notes:
         typer.echo(f"note: {note}")

@@ -8,7 +8,7 @@ import typer
 from glassbench.experiments.cli.errors import FAILED
 from glassbench.experiments.cli.options import AsJson, Results, Workers, command_line
 from glassbench.experiments.cli.progress import progress_bars
-from glassbench.experiments.cli.show_runs import median_rows, overlap_object, print_others
+from glassbench.experiments.cli.show_runs import median_rows, notes_object, print_others
 from glassbench.experiments.cli.sweep_table import sweep_table
 from glassbench.experiments.cli.whole_table import print_whole
 from glassbench.experiments.results.json_form import json_text
@@ -47,9 +47,8 @@ def sweep(
         dataset = run_plan(plan, path, workers=workers, run_cells=run_cells, progress=progress, command=command_line())
     outcomes = dataset.summary["outcome"].value_counts().to_dict()
     if as_json:
-        record = {"results": str(path), "cells": outcomes, "points": median_rows(dataset)}
-        said = {"notes": dataset.notes, "overlap": overlap_object(dataset)}
-        typer.echo(json_text({**record, **said}))
+        record = {"results": str(path), "cells": outcomes, "points": median_rows(dataset), **notes_object(dataset)}
+        typer.echo(json_text(record))
     else:
         print_whole(sweep_table(dataset))
         print_others(dataset)

@@ -3,10 +3,10 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from rich import box
 from rich.table import Table
 
 from glassbench.experiments.account.metric_table import Metric, in_view
+from glassbench.experiments.cli.whole_table import titled_table
 
 SummaryRow = Mapping[str, object]
 
@@ -18,13 +18,9 @@ def summary_table(rows: Sequence[SummaryRow], *, title: str, width: int = WIDE) 
 
     An arm that was not measured to its end has its outcome in place of numbers.
     """
-    padding = 1 if width >= WIDE else 0
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, title_style="bold", padding=(0, padding))
-    table.add_column("arm", overflow="fold")
     metrics = sorted(in_view("table"), key=lambda metric: metric.name != "shown")  # it says whether to read the rest
-    for metric in metrics:
-        heading = "frames\nshown" if metric.name == "shown" else metric.heading
-        table.add_column(heading, justify="right", no_wrap=True)
+    headings = ("frames\nshown" if metric.name == "shown" else metric.heading for metric in metrics)
+    table = titled_table(title, ("arm",), headings, padding=1 if width >= WIDE else 0)
     for row in sorted(rows, key=_soonest_first):
         if row["outcome"] != "measured":
             table.add_row(str(row["arm"]), str(row["outcome"]))

@@ -1,7 +1,8 @@
 """Tables in a terminal, whole: columns that do not fit beside the names stand below them, beside the names again."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
+from rich import box
 from rich.console import Console
 from rich.table import Column, Table
 from rich.text import TextType
@@ -14,6 +15,16 @@ def wide_console() -> Console:
     nothing."""
     console = Console(markup=False, emoji=False)  # labels come from files: brackets in them are brackets
     return console if console.is_terminal else Console(width=200, markup=False, emoji=False)
+
+
+def titled_table(title: str, names: Sequence[str], numbers: Iterable[str], *, padding: int = 1) -> Table:
+    """An empty table under its title: columns of names, which may fold, and columns of numbers, which never break."""
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, padding=(0, padding))
+    for heading in names:
+        table.add_column(heading, overflow="fold")
+    for heading in numbers:
+        table.add_column(heading, justify="right", no_wrap=True)
+    return table
 
 
 def print_whole(table: Table, *, names: int | None = None, console: Console | None = None) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
-from glassbench.experiments.engine.jobs import Job, JobAdvance, JobEnd, execute, interrupts, reuse_on_disk
+from glassbench.experiments.engine.jobs import Job, JobAdvance, JobEnd, JobFinished, execute, interrupts, reuse_on_disk
 from glassbench.experiments.engine.plan_run import RunCells
 from glassbench.experiments.results.arm_folder import FILES
 from glassbench.experiments.results.files import make_folder, write_bytes
@@ -50,7 +50,7 @@ class Returned:
 def on_cluster(address: str) -> RunCells:
     """Runs the cells of a plan on the workers of the scheduler at `address`. What it returns raises ClusterError."""
 
-    def run_cells(jobs: Sequence[Job], finished: Callable[[Job, JobEnd], None], advance: JobAdvance) -> bool:
+    def run_cells(jobs: Sequence[Job], finished: JobFinished, advance: JobAdvance) -> bool:
         if not jobs:
             return True
         with interrupts() as stop, _connected(address) as client:
@@ -84,7 +84,7 @@ class _Run:
         self._under_way: dict[Future, Job] = {}
         self._ended: queue.SimpleQueue[Future] = queue.SimpleQueue()
 
-    def run(self, jobs: Sequence[Job], finished: Callable[[Job, JobEnd], None]) -> None:
+    def run(self, jobs: Sequence[Job], finished: JobFinished) -> None:
         waiting = iter(jobs)
         try:
             self._submit(waiting)

@@ -31,10 +31,12 @@ from glassbench.experiments.worlds.world import Watch, World
 from glassbench.netem.live.isolated_python import python_command
 from glassbench.receiver.quality import QualityMemo
 from glassbench.sender.encode_cache import EncodeCache, default_directory
+from glassbench.transport.contract import Unsupported
 
 STOP_PATIENCE = 60.0  # seconds for workers to write what they measured, once asked to stop
 
 JobAdvance = Callable[["Job", float], None]
+JobFinished = Callable[["Job", "JobEnd"], None]
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,10 @@ class JobEnd:
     died: bool = False
 
 
+_Messages = queue.SimpleQueue[tuple[Job, float | JobEnd] | None]
+"""What servers say: how far a job is or how it ended; None says that a server has ended."""
+
+
 def execute(job: Job, reuse: Reuse, progress: Callable[[float], None], stop: Callable[[], bool]) -> JobEnd:
     """Run a job in this process and keep its result. A defect of the arm is its outcome "failed", not an exception."""
     first = f"the first frame is captured at {MEDIA_START:.0f} s"
@@ -95,9 +101,7 @@ def execute(job: Job, reuse: Reuse, progress: Callable[[float], None], stop: Cal
     if result.outcome == "incomplete" and not job.partial:
         return done
     try:
-        write_arm(
-            job.place, result if job.frames else replace(result, ledger=None, links=None, flows=None, estimates=None)
-        )
+        write_arm(job.place, result, frames=job.frames)
     except ResultsError as error:
         return replace(done, unwritten=str(error))
     return replace(done, kept=True)
@@ -107,6 +111,10 @@ def _measure(job: Job, reuse: Reuse, watch: Watch, capture: ArmCapture | None) -
     arm = job.scenario.arm(job.arm)
     try:
         return job.world.run_arm(job.scenario, arm, watch, reuse=reuse, capture=capture, quality=job.quality)
+    except Unsupported as error:
+        if capture is not None:
+            capture.remove()
+        return ArmResult(job.arm, "unsupported", str(error))
     except ResultsError:
         raise
     except Exception as error:
@@ -114,11 +122,11 @@ def _measure(job: Job, reuse: Reuse, watch: Watch, capture: ArmCapture | None) -
         return ArmResult(job.arm, "failed", f"{type(error).__name__}: {error}", stats={"traceback": trace})
 
 
-def run_jobs(
-    jobs: Sequence[Job], *, workers: int, progress: JobAdvance, finished: Callable[[Job, JobEnd], None]
-) -> bool:
+def run_jobs(jobs: Sequence[Job], finished: JobFinished, progress: JobAdvance, *, workers: int) -> bool:
     """Run all jobs; `finished` is called for each one in this thread. Returns False if it was interrupted before all of
     them ended: then running arms were stopped and kept, and those that never began were not run."""
+    if not jobs:
+        return True
     with interrupts() as stop:
         if workers == 1 or len(jobs) == 1:
             _run_here(jobs, progress, finished, stop)
@@ -134,9 +142,7 @@ def reuse_on_disk() -> Iterator[Reuse]:
         yield Reuse(cache, QualityMemo())
 
 
-def _run_here(
-    jobs: Sequence[Job], progress: JobAdvance, finished: Callable[[Job, JobEnd], None], stop: threading.Event
-) -> None:
+def _run_here(jobs: Sequence[Job], progress: JobAdvance, finished: JobFinished, stop: threading.Event) -> None:
     with reuse_on_disk() as reuse:
         for job in jobs:
             if stop.is_set():
@@ -148,13 +154,13 @@ def _run_in_workers(
     jobs: Sequence[Job],
     workers: int,
     progress: JobAdvance,
-    finished: Callable[[Job, JobEnd], None],
+    finished: JobFinished,
     stop: threading.Event,
 ) -> None:
     waiting: queue.SimpleQueue[Job] = queue.SimpleQueue()
     for job in jobs:
         waiting.put(job)
-    messages: queue.SimpleQueue[tuple[Job, float | JobEnd] | None] = queue.SimpleQueue()
+    messages: _Messages = queue.SimpleQueue()
     servers = [_Server(waiting, messages, stop) for _ in range(workers)]
     for server in servers:
         server.start()
@@ -172,9 +178,9 @@ def _run_in_workers(
 
 def _attend(
     servers: "list[_Server]",
-    messages: "queue.SimpleQueue[tuple[Job, float | JobEnd] | None]",
+    messages: _Messages,
     progress: JobAdvance,
-    finished: Callable[[Job, JobEnd], None],
+    finished: JobFinished,
     stop: threading.Event,
 ) -> None:
     """Pass on what the workers say until all have ended; a stop is passed on to them once."""
@@ -202,12 +208,7 @@ def _attend(
 class _Server(threading.Thread):
     """Gives one job after the other to a worker process, and starts another process if one dies."""
 
-    def __init__(
-        self,
-        waiting: "queue.SimpleQueue[Job]",
-        messages: "queue.SimpleQueue[tuple[Job, float | JobEnd] | None]",
-        stop: threading.Event,
-    ) -> None:
+    def __init__(self, waiting: queue.SimpleQueue[Job], messages: _Messages, stop: threading.Event) -> None:
         super().__init__(daemon=True)
         self._waiting = waiting
         self._messages = messages
@@ -255,7 +256,7 @@ class _Server(threading.Thread):
             return JobEnd("not run", "interrupted before anything was measured")
         return JobEnd("failed", f"its worker process ended with code {code}", died=True)
 
-    def _living_process(self) -> "subprocess.Popen[str]":
+    def _living_process(self) -> subprocess.Popen[str]:
         with self._lock:
             if self._process is not None and self._process.poll() is not None:
                 self._end()
@@ -280,7 +281,7 @@ class _Server(threading.Thread):
             self._process = None
 
 
-def _close_input(process: "subprocess.Popen[str]") -> None:
+def _close_input(process: subprocess.Popen[str]) -> None:
     assert process.stdin is not None
     with suppress(OSError):  # it has ended already
         process.stdin.close()

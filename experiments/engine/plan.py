@@ -13,7 +13,6 @@ from functools import cached_property
 from typing import Any
 
 from glassbench.experiments.scenario import Scenario, ScenarioError, build
-from glassbench.experiments.scenario.arm_spec import ArmSpec
 from glassbench.experiments.worlds.table import VIRTUAL
 from glassbench.experiments.worlds.world import World
 
@@ -218,12 +217,3 @@ def _axis_value(value: Any) -> Value:
 def _in_column(value: Value) -> str:
     """The same text for values that are equal in the column of a dataset: 1 and 1.0, but not 1 and "1"."""
     return repr(float(value)) if isinstance(value, int | float) and not isinstance(value, bool) else repr(value)
-
-
-def arm_labelled(scenario: Scenario, label: str) -> ArmSpec:
-    """The arm of that label. Raises PlanError naming the labels there are."""
-    try:
-        return scenario.arm(label)
-    except KeyError:
-        labels = ", ".join(arm.label for arm in scenario.arms)
-        raise PlanError(f"scenario {scenario.name} has no arm {label!r}; its arms are {labels}") from None

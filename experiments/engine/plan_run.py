@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from glassbench.experiments.account.arm_result import ArmResult
-from glassbench.experiments.engine.jobs import Job, JobAdvance, JobEnd, run_jobs
+from glassbench.experiments.engine.jobs import Job, JobAdvance, JobEnd, JobFinished, run_jobs
 from glassbench.experiments.engine.plan import Plan
 from glassbench.experiments.engine.progress import Advance, PlanProgress, unwatched
 from glassbench.experiments.results import dataset_folder as folder
@@ -29,7 +29,7 @@ from glassbench.netem.live.processors import usable_processors
 
 MOST_REPORTED = 64  # cells of a plan of which each says how far it has come; of more, only that they ended
 
-RunCells = Callable[[Sequence[Job], Callable[[Job, JobEnd], None], JobAdvance], bool]
+RunCells = Callable[[Sequence[Job], JobFinished, JobAdvance], bool]
 """Runs jobs, and calls back for each one that ended, and with the share of one that is done; False if it was
 interrupted before the last."""
 
@@ -81,7 +81,7 @@ def run_plan(
     workers = (workers or usable_processors()) if plan.world.parallel else 1
     with folder.dataset_folder(path, manifest):
         if not folder.is_complete(path):
-            _run_missing(plan, path, run_cells or _on_this_machine(workers), progress, capture=capture)
+            _run_missing(plan, path, run_cells or partial(run_jobs, workers=workers), progress, capture=capture)
     return load(path)
 
 
@@ -168,10 +168,3 @@ def _jobs(plan: Plan, path: Path, *, capture: bool) -> list[Job]:
 
 def _folder_name(number: int, arm: str) -> str:
     return f"{number:02d}-{re.sub(r'[^A-Za-z0-9.=_-]+', '-', arm)[:80]}"
-
-
-def _on_this_machine(workers: int) -> RunCells:
-    def run_cells(jobs: Sequence[Job], finished: Callable[[Job, JobEnd], None], advance: JobAdvance) -> bool:
-        return run_jobs(jobs, workers=workers, progress=advance, finished=finished) if jobs else True
-
-    return run_cells

@@ -14,7 +14,7 @@ from glassbench.experiments import scenario
 from glassbench.experiments.engine.plan import grid
 from glassbench.experiments.engine.plan_run import Interrupted, run_plan
 from glassbench.experiments.engine.progress import Advance, unwatched
-from glassbench.experiments.results.dataset import Run
+from glassbench.experiments.results.run import Run
 from glassbench.experiments.scenario import Scenario
 from glassbench.experiments.scenario.bottleneck_specs import TraceSpec
 from glassbench.experiments.scenario.element_spec import DIRECTIONS
@@ -65,15 +65,12 @@ def default_with(
     A trace that records no delay of its own gets DELAY in each direction, as `network.delay`. Raises ScenarioError.
     """
     content = scenario.shipped("default").dump()
+    network = {"trace": trace, "trace_start": trace_start, "trace_columns": trace_columns}
+    content["network"] |= {name: value for name, value in network.items() if value is not None}
     if trace is not None:
-        content["network"] = {**content["network"], "trace": trace}
         content["name"] = _file_name(trace)
-    if trace_start is not None:
-        content["network"] = {**content["network"], "trace_start": trace_start}
-    if trace_columns is not None:
-        content["network"] = {**content["network"], "trace_columns": trace_columns}
     if source is not None:
-        content["video"] = {**content["video"], "source": source}
+        content["video"]["source"] = source
     if arms is not None:
         content["arms"] = list(arms)
     if duration is not None:

@@ -10,22 +10,21 @@ from typing import Any
 
 import pandas as pd
 
-from glassbench.experiments.account.arm_result import ArmResult
+from glassbench.experiments.account.arm_result import TABLES, ArmResult
 from glassbench.experiments.results.files import make_folder, read_json, write_json, write_table
 from glassbench.experiments.results.json_form import numbers_of
 
-FILES = ("ledger.parquet", "links.parquet", "flows.parquet", "estimates.parquet", "arm.json")
+FILES = (*(f"{name}.parquet" for name in TABLES), "arm.json")
 """In the order in which they are written: the last one says that the others are whole."""
 
 
-def write_arm(place: Path, result: ArmResult) -> None:
-    """Write the result of one arm. Raises ResultsError."""
+def write_arm(place: Path, result: ArmResult, *, frames: bool = True) -> None:
+    """Write the result of one arm, with `frames` its tables, too. Raises ResultsError."""
     make_folder(place, exist_ok=True)
-    tables = {"ledger": result.ledger, "links": result.links, "flows": result.flows, "estimates": result.estimates}
-    for name, table in tables.items():
-        if table is not None:
+    record = {field.name: getattr(result, field.name) for field in fields(result)}
+    for name in TABLES:
+        if (table := record.pop(name)) is not None and frames:
             write_table(place / f"{name}.parquet", _with_arm(table, result.arm))
-    record = {field.name: getattr(result, field.name) for field in fields(result) if field.name not in tables}
     write_json(place / "arm.json", record)
 
 

@@ -11,6 +11,7 @@ Whatever ends the process, finished cells stay. Opened again for the same plan, 
 whose files a crash of the machine has damaged.
 """
 
+import itertools
 import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,19 +22,18 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from glassbench.experiments.account.arm_result import TABLES
 from glassbench.experiments.results.arm_folder import read_record
 from glassbench.experiments.results.files import ResultsError, make_folder, read_json, whole_file, write_json
 from glassbench.experiments.results.ownership import LOCK, MARK, locked
 from glassbench.experiments.results.parquet import RefusedTable, read_columns
 from glassbench.experiments.results.schema import SCHEMA, check_schema
-from glassbench.experiments.results.summary_table import axis_types, summary_table
+from glassbench.experiments.results.summary_table import TEXTS, axis_types, summary_table
 
 FINISHED = ("measured", "unsupported", "failed")
 
 Describe = Callable[[int], Mapping[str, Any]]
 """What a plan says of a cell: `arm`, `seed` and `scenario`."""
-
-TABLES = ("ledger", "links", "flows", "estimates")
 
 _SUMMARY_ROWS = 1000
 _ROWS = 10_000  # of the ledger or the links, in memory at a time
@@ -58,10 +58,7 @@ def dataset_folder(path: Path, manifest: Mapping[str, Any]) -> Iterator[None]:
         elif any(item.name != LOCK for item in path.iterdir()):
             raise ResultsError(f"cannot write results to {path}: it exists and is not a folder of results")
         else:
-            write_json(
-                path / "manifest.json",
-                {**MARK, "schema": SCHEMA, **manifest, "complete": False},
-            )
+            write_json(path / "manifest.json", {**MARK, "schema": SCHEMA, **manifest, "complete": False})
         yield
 
 
@@ -106,7 +103,7 @@ def finish(path: Path, axes: Sequence[Mapping[str, Any]], describe: Describe, *,
     """
     if frames:
         for name in TABLES:
-            _merge(path, name, len(axes))
+            _write(path / f"{name}.parquet", _joined(path, name, len(axes)))
     _write_summary(path, axes, describe, frames=frames)
     write_json(path / "manifest.json", {**read_json(path / "manifest.json"), "complete": True})
     shutil.rmtree(path / "cells", ignore_errors=True)
@@ -120,13 +117,11 @@ def _finished_record(place: Path, *, frames: bool) -> dict[str, Any] | None:
         return None
     if record is None or record.get("outcome") not in FINISHED:
         return None
-    kinds = {"summary": dict, "flow_numbers": list, "notes": list, "stats": dict, "impairments": dict}
-    if not all(isinstance(record.get(name), kind) for name, kind in kinds.items()):
-        return None
-    whole = (
-        not frames or record["outcome"] != "measured" or all(map(_has_footer, (place / f"{t}.parquet" for t in TABLES)))
-    )
-    return record if whole else None
+    kinds = {"summary": dict, **TEXTS}
+    if not all(isinstance(record.get(name), kind) for name, kind in kinds.items() if name != "scenario"):
+        return None  # the scenario is not in the record: the plan has it
+    tables = [place / f"{name}.parquet" for name in TABLES] if frames and record["outcome"] == "measured" else []
+    return record if all(map(_has_footer, tables)) else None
 
 
 def _has_footer(file: Path) -> bool:
@@ -140,47 +135,38 @@ def _has_footer(file: Path) -> bool:
 def _write_summary(path: Path, axes: Sequence[Mapping[str, Any]], describe: Describe, *, frames: bool) -> None:
     """Write the summary. Only the rows of _SUMMARY_ROWS cells are in memory at a time."""
     types = axis_types(axes)
-    with whole_file(path / "summary.parquet") as draft:
-        writer: pq.ParquetWriter | None = None
-        try:
-            for start in range(0, len(axes), _SUMMARY_ROWS):
-                records = []
-                for index in range(start, min(start + _SUMMARY_ROWS, len(axes))):
-                    record = _finished_record(cell_place(path, index), frames=frames)
-                    if record is None:
-                        raise ResultsError(
-                            f"{cell_place(path, index)} has no result that can be read, so the dataset cannot be "
-                            "completed; the same command runs that cell again"
-                        )
-                    records.append({"cell": index, "axes": axes[index], **record, **describe(index)})
-                table = pa.Table.from_pandas(summary_table(records, types), preserve_index=False)
-                table = table.replace_schema_metadata(None)
-                if writer is None:
-                    writer = pq.ParquetWriter(draft, table.schema, compression="zstd")
-                writer.write_table(table)
-        finally:
-            if writer is not None:
-                writer.close()
+
+    def record_of(index: int) -> dict[str, Any]:
+        record = _finished_record(cell_place(path, index), frames=frames)
+        if record is None:
+            raise ResultsError(
+                f"{cell_place(path, index)} has no result that can be read, so the dataset cannot be completed; the "
+                "same command runs that cell again"
+            )
+        return {"cell": index, "axes": axes[index], **record, **describe(index)}
+
+    def parts() -> Iterator[pa.Table]:
+        for start in range(0, len(axes), _SUMMARY_ROWS):
+            records = [record_of(index) for index in range(start, min(start + _SUMMARY_ROWS, len(axes)))]
+            table = pa.Table.from_pandas(summary_table(records, types), preserve_index=False)
+            yield table.replace_schema_metadata(None)
+
+    _write(path / "summary.parquet", parts())
 
 
-def _merge(path: Path, name: str, count: int) -> None:
-    """One table of all cells. A cell that never ran has no rows."""
-    with whole_file(path / f"{name}.parquet") as draft:
-        writer: pq.ParquetWriter | None = None
-        try:
-            for table in _joined(path, name, count):
-                if writer is None:
-                    writer = pq.ParquetWriter(draft, table.schema, compression="zstd")
+def _write(file: Path, tables: Iterator[pa.Table]) -> None:
+    """One table of these, each a row group of it."""
+    nothing = pa.table({"cell": pa.array([], type=pa.int32())})
+    with whole_file(file) as draft:
+        first = next(tables, nothing)
+        with pq.ParquetWriter(draft, first.schema, compression="zstd") as writer:
+            for table in itertools.chain([first], tables):
                 writer.write_table(table, row_group_size=max(1, table.num_rows))
-        finally:
-            if writer is not None:
-                writer.close()
-        if writer is None:
-            pq.write_table(pa.table({"cell": pa.array([], type=pa.int32())}), draft)
 
 
 def _joined(path: Path, name: str, count: int) -> Iterator[pa.Table]:
-    """Tables of several cells as one, until there are _ROWS rows, with the number of the cell in front."""
+    """Tables of several cells as one, until there are _ROWS rows, with the number of the cell in front. A cell that
+    never ran has no rows."""
     waiting: list[pa.Table] = []
     for index in range(count):
         file = cell_place(path, index) / f"{name}.parquet"

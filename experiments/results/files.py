@@ -3,17 +3,18 @@
 import errno
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from glassbench.experiments.results.json_form import json_text, no_number
-from glassbench.experiments.results.parquet import RefusedTable, read_columns
+from glassbench.experiments.results.parquet import RefusedTable, column_names, read_columns
 from glassbench.sender.regular_file import read_regular_text
 
 _MOST_DIGITS = 100
@@ -46,14 +47,16 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
     write_bytes(path, sink.getvalue().to_pybytes())
 
 
-def read_table(path: Path, types: Mapping[str, str], *, columns: list[str] | None = None) -> pd.DataFrame:
-    """Read Parquet that has at least the columns of `types`, as these types; only `columns` of it, if they are given.
-    Raises ResultsError."""
+def read_table(
+    path: Path, types: Mapping[str, str], *, columns: Sequence[str] | None = None, rows: ds.Expression | None = None
+) -> pd.DataFrame:
+    """Read Parquet that has at least the columns of `types`, as these types; only `columns` of it and the `rows` for
+    which a condition holds, if they are given. Raises ResultsError."""
     with parquet_errors(path):
-        table: pd.DataFrame = read_columns(path, columns).to_pandas()
-    missing = [name for name in types if name not in table]
-    if missing:
-        raise ResultsError(f"{path} has no column {', '.join(missing)}; found are {', '.join(map(str, table.columns))}")
+        names = column_names(path)
+        if missing := [name for name in types if name not in names]:
+            raise ResultsError(f"{path} has no column {', '.join(missing)}; found are {', '.join(names)}")
+        table: pd.DataFrame = read_columns(path, columns, rows=rows).to_pandas()
     try:
         return table.astype(dict(types))
     except (TypeError, ValueError) as error:

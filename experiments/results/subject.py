@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from glassbench.experiments.results.dataset import Dataset, Run
+from glassbench.experiments.results.dataset import Dataset
+from glassbench.experiments.results.run import Run
 from glassbench.experiments.results.trace_windows import words
 from glassbench.experiments.worlds.table import VIRTUAL
 

@@ -24,13 +24,17 @@ NUMBERS = {
     **{f"chat_{name}": "Int64" for name in ("sent", "delivered")},
     **{f"chat_delay_{name}_ms": "Float64" for name in ("p50", "p95", "p99", "max")},
 }
-TEXTS = {"flow_numbers": "string", "notes": "string", "stats": "string", "impairments": "string", "scenario": "string"}
+TEXTS: dict[str, type] = {"flow_numbers": list, "notes": list, "stats": dict, "impairments": dict, "scenario": dict}
+"""The columns of JSON, and what each holds."""
+
+_AXIS_TYPES = {"boolean": "boolean", "integer": "Int64", "floating": "Float64", "mixed-integer-float": "Float64"}
 
 
 def axis_types(axes: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """The type of the column of each axis that stands in any of these: numbers stay numbers, what is mixed is text."""
     names = dict.fromkeys(name for place in axes for name in place)
-    return {name: _axis_type({type(place[name]) for place in axes if name in place}) for name in names}
+    kinds = {name: pd.api.types.infer_dtype([place[name] for place in axes if name in place]) for name in names}
+    return {name: _AXIS_TYPES.get(kind, "string") for name, kind in kinds.items()}
 
 
 def summary_table(records: Sequence[Mapping[str, Any]], axes: Mapping[str, str]) -> pd.DataFrame:
@@ -48,8 +52,8 @@ def summary_table(records: Sequence[Mapping[str, Any]], axes: Mapping[str, str])
     flat = [flat_numbers(record["summary"]) for record in records]
     for name, kind in NUMBERS.items():
         table[name] = pd.Series([row.get(name) for row in flat], dtype=kind)
-    for name, kind in TEXTS.items():
-        table[name] = pd.Series([json.dumps(record[name]) for record in records], dtype=kind)
+    for name in TEXTS:
+        table[name] = pd.Series([json.dumps(record[name]) for record in records], dtype="string")
     return pd.DataFrame(table)
 
 
@@ -61,7 +65,7 @@ def flat_numbers(summary: Mapping[str, Any]) -> dict[str, Any]:
     return flat | {f"chat_{name}": value for name, value in summary.get("chat", {}).items()}
 
 
-def nested_numbers(row: Mapping[str, Any]) -> dict[str, Any]:
+def nested_numbers(row: Mapping[Any, Any]) -> dict[str, Any]:
     """The summary of an arm from its row: `fates`, `stages_ms` and `chat` are tables again, and what is undefined is
     None. Empty for an arm that gave no numbers."""
     if pd.isna(row["captured"]):
@@ -75,11 +79,3 @@ def nested_numbers(row: Mapping[str, Any]) -> dict[str, Any]:
     if all(value is None for value in tables["chat"].values()):
         del tables["chat"]
     return {**values, **tables}
-
-
-def _axis_type(kinds: set[type]) -> str:
-    if kinds == {bool}:
-        return "boolean"
-    if kinds == {int}:
-        return "Int64"
-    return "Float64" if kinds <= {int, float} else "string"

@@ -1,7 +1,6 @@
 """The tables of a dataset: merged, when it is complete, or still cell by cell, when it broke off."""
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -9,15 +8,12 @@ from typing import Any, Protocol
 import pandas as pd
 import pyarrow.dataset as ds
 
-from glassbench.experiments.account.arm_result import ESTIMATE_TYPES, FLOW_TYPES, LEDGER_TYPES, LINK_TYPES
+from glassbench.experiments.account.arm_result import TABLES
 from glassbench.experiments.results.arm_folder import read_record
 from glassbench.experiments.results.dataset_folder import cell_place
 from glassbench.experiments.results.files import ResultsError, parquet_errors, read_table
 from glassbench.experiments.results.parquet import column_names, read_columns
-from glassbench.experiments.results.summary_table import AXIS, IDENTITY, NUMBERS, summary_table
-
-FRAMES = {"ledger": LEDGER_TYPES, "links": LINK_TYPES, "flows": FLOW_TYPES, "estimates": ESTIMATE_TYPES}
-"""The tables that a dataset keeps of each cell, if it keeps its frames, and their columns."""
+from glassbench.experiments.results.summary_table import AXIS, IDENTITY, NUMBERS, TEXTS, summary_table
 
 
 class Tables(Protocol):
@@ -30,7 +26,7 @@ class Tables(Protocol):
         """A column of JSON of the summary, by cell."""
 
     def frames(self, name: str, cells: Sequence[int] | None, columns: Sequence[str] | None) -> pd.DataFrame:
-        """A table of FRAMES of these cells (None: all), with the column `cell` in front."""
+        """A table of TABLES of these cells (None: all), with the column `cell` in front."""
 
 
 class Merged:
@@ -56,15 +52,11 @@ class Merged:
         file = self._path / f"{name}.parquet"
         if not self._keeps_frames:
             raise ResultsError(f"{self._path} keeps no frames of its cells, only their summaries")
-        chosen = None if cells is None else ds.field("cell").isin([int(cell) for cell in cells])
-        types = {"cell": "int32", **FRAMES[name]}
         with parquet_errors(file):
-            names = column_names(file)
-            if names != ["cell"]:  # which is all that a table has of which no cell has rows
-                _check_columns(file, types if columns is None else columns, names)
-            table = read_columns(file, columns, rows=chosen)
-        rows_read: pd.DataFrame = table.to_pandas()
-        return _typed(file, rows_read, types) if columns is None and len(rows_read) else rows_read
+            if column_names(file) == ["cell"]:  # which is all that a table has of which no cell has rows
+                return _empty(name, columns)
+        rows = None if cells is None else ds.field("cell").isin([int(cell) for cell in cells])
+        return read_table(file, _types(name, columns), columns=columns, rows=rows)
 
 
 class Loose:
@@ -84,16 +76,13 @@ class Loose:
 
     def frames(self, name: str, cells: Sequence[int] | None, columns: Sequence[str] | None) -> pd.DataFrame:
         parts = []
-        for index in range(len(self._arms)):
+        for index, record in enumerate(self._records):
             file = cell_place(self._path, index) / f"{name}.parquet"
-            if (cells is None or index in cells) and self._records[index]["outcome"] != "not run" and file.exists():
-                part = read_table(file, FRAMES[name])
+            if (cells is None or index in cells) and record["outcome"] != "not run" and file.exists():
+                part = read_table(file, TABLES[name])
                 part.insert(0, "cell", pd.Series([index] * len(part), dtype="int32"))
-                parts.append(part)
-        types = {"cell": "int32", **FRAMES[name]}
-        empty = pd.DataFrame({column: pd.Series(dtype=kind) for column, kind in types.items()})
-        table = pd.concat(parts, ignore_index=True) if parts else empty
-        return table if columns is None else table[list(columns)]
+                parts.append(part if columns is None else part[list(columns)])
+        return pd.concat(parts, ignore_index=True) if parts else _empty(name, columns)
 
     @cached_property
     def _table(self) -> pd.DataFrame:
@@ -107,35 +96,15 @@ class Loose:
         record = read_record(cell_place(self._path, index))
         if record is None:
             record = {"outcome": "not run", "reason": "the run broke off before this arm was kept"}
-        about: dict[str, Any] = {"cell": index, "axes": {}, "arm": arm, "seed": self._seed, "scenario": self._scenario}
-        empty: dict[str, Any] = {
-            "reason": None,
-            "summary": {},
-            "flow_numbers": [],
-            "notes": [],
-            "stats": {},
-            "impairments": {},
-        }
+        about = {"cell": index, "axes": {}, "arm": arm, "seed": self._seed, "scenario": self._scenario}
+        empty = {"reason": None, "summary": {}, **{name: kind() for name, kind in TEXTS.items()}}
         return {**empty, **record, **about}
 
 
-def parsed(text: str, kind: type[Any]) -> Any:
-    """The JSON object or list that a text holds; an empty one if it holds something else."""
-    try:
-        content = json.loads(text)
-    except (ValueError, RecursionError):
-        return kind()
-    return content if isinstance(content, kind) else kind()
+def _types(name: str, columns: Sequence[str] | None) -> dict[str, str]:
+    types = {"cell": "int32", **TABLES[name]}
+    return types if columns is None else {column: types[column] for column in columns}
 
 
-def _check_columns(file: Path, wanted: Iterable[str], names: Sequence[str]) -> None:
-    if missing := [name for name in wanted if name not in names]:
-        raise ResultsError(f"{file} has no column {', '.join(missing)}; found are {', '.join(names)}")
-
-
-def _typed(file: Path, table: pd.DataFrame, types: Mapping[str, str]) -> pd.DataFrame:
-    try:
-        return table.astype(dict(types))
-    except (TypeError, ValueError) as error:
-        first = (str(error).splitlines() or [type(error).__name__])[0].rstrip(". ")
-        raise ResultsError(f"{file} has a column of another type than expected: {first}") from None
+def _empty(name: str, columns: Sequence[str] | None) -> pd.DataFrame:
+    return pd.DataFrame({column: pd.Series(dtype=kind) for column, kind in _types(name, columns).items()})

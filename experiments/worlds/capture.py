@@ -21,6 +21,3 @@ class Capture(Protocol):
 
     def check(self) -> None:
         """Raises ResultsError if something could not be kept."""
-
-    def remove(self) -> None:
-        """Delete the capture of an arm that did not run."""

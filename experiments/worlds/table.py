@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from glassbench.experiments.scenario import Scenario
 from glassbench.experiments.scenario.arm_spec import ArmSpec
 from glassbench.experiments.scenario.schema import unknown
-from glassbench.experiments.worlds.live.emulators import EMULATORS, Emulator
+from glassbench.experiments.worlds.live.emulators import Emulator
 from glassbench.experiments.worlds.remote import Remote
 from glassbench.experiments.worlds.world import Watch, World
 
@@ -22,14 +22,13 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class VirtualTime:
+class VirtualTime(World):
     """One process, no clock, no sockets."""
 
-    name: ClassVar[str] = "virtual"
-    words: ClassVar[str] = "virtual time"
+    name: str = "virtual"
+    words: str = "virtual time"
     exact: ClassVar[bool] = True
     parallel: ClassVar[bool] = True
-    has_floor: ClassVar[bool] = True
 
     def check(self, scenario: Scenario, *, capture: bool) -> None:
         """Nothing: every machine has virtual time."""
@@ -48,9 +47,6 @@ class VirtualTime:
 
         return run_arm(scenario, arm, reuse, watch, quality=quality, capture=capture)
 
-    def dump(self) -> dict[str, Any]:
-        return {"name": self.name}
-
 
 _LIVE_WORDS: dict[Emulator, str] = {
     "netns": "real time, between network namespaces",
@@ -60,17 +56,12 @@ _LIVE_WORDS: dict[Emulator, str] = {
 
 
 @dataclass(frozen=True)
-class ThisMachine:
+class ThisMachine(World):
     """Real sockets of this machine, with an emulated network between them."""
 
     name: Emulator
-    exact: ClassVar[bool] = False
+    words: str
     parallel: ClassVar[bool] = False  # two arms at a time would be in each other's way
-    has_floor: ClassVar[bool] = True
-
-    @property
-    def words(self) -> str:
-        return _LIVE_WORDS[self.name]
 
     def check(self, scenario: Scenario, *, capture: bool) -> None:
         from glassbench.experiments.worlds.live.kernel_commands import NotInKernel
@@ -96,19 +87,14 @@ class ThisMachine:
 
         return run_arm(scenario, arm, reuse.memo if quality else None, watch, emulator=self.name, capture=capture)
 
-    def dump(self) -> dict[str, Any]:
-        return {"name": self.name}
-
 
 @dataclass(frozen=True)
-class OtherHost:
+class OtherHost(World):
     """Another host, where a receiver listens, over the network that is between them."""
 
     remote: Remote
-    name: ClassVar[str] = "host"
-    words: ClassVar[str] = "real time, between hosts"
-    exact: ClassVar[bool] = False
-    parallel: ClassVar[bool] = False
+    name: str = "host"
+    words: str = "real time, between hosts"
     has_floor: ClassVar[bool] = False
 
     def check(self, scenario: Scenario, *, capture: bool) -> None:
@@ -145,7 +131,7 @@ def _other_host(remote: Mapping[str, Any]) -> World:
 
 WORLDS: dict[str, Callable[..., World]] = {
     VirtualTime.name: VirtualTime,
-    **{emulator: partial(ThisMachine, emulator) for emulator in EMULATORS},
+    **{emulator: partial(ThisMachine, emulator, words) for emulator, words in _LIVE_WORDS.items()},
     OtherHost.name: _other_host,
 }
 

@@ -28,7 +28,7 @@ from glassbench.sender.cost import decode_cost, encode_cost
 from glassbench.sender.encode_cache import CachedEncoder, EncodeCache
 from glassbench.sender.end import SenderEnd
 from glassbench.sender.size_model import SizeEncoder, SizeSource
-from glassbench.transport.contract import Address, Transport, Unsupported
+from glassbench.transport.contract import Address, Transport
 
 SLICE = 0.1  # virtual seconds between two looks at `stop` and two reports of progress
 
@@ -48,13 +48,8 @@ def run_arm(
     capture: Capture | None = None,
 ) -> ArmResult:
     """Run one arm. When `watch` says stop, what was measured so far is returned as "incomplete". `capture` changes no
-    result. Raises what its `check` raises; any other exception that comes out of here is a defect of the arm."""
-    try:
-        session = _Session(scenario, arm, reuse.cache, capture)
-    except Unsupported as error:
-        if capture is not None:
-            capture.remove()
-        return ArmResult(arm.label, "unsupported", str(error))
+    result. Raises Unsupported, and what its `check` raises; any other exception is a defect of the arm."""
+    session = _Session(scenario, arm, reuse.cache, capture)
     if session.run(watch or Watch()):
         return session.result("measured", None, reuse.memo if quality else None)
     return session.result("incomplete", f"interrupted after {max(0.0, session.now - MEDIA_START):.1f} s of media", None)

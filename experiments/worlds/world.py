@@ -1,8 +1,9 @@
 """What a world is: where an arm runs, and by which clock. `table.py` has all of them."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from glassbench.experiments.scenario import Scenario
 from glassbench.experiments.scenario.arm_spec import ArmSpec
@@ -21,28 +22,25 @@ class Watch:
     stop: Callable[[], bool] = lambda: False
 
 
-class World(Protocol):
+class World(ABC):
     """Where an arm runs. `words` is what manifests and titles call it.
 
     `exact`: the same scenario and seed give the same ledger. `parallel`: several arms may run at a time. `has_floor`:
     its network has a path without loss, against which arms are measured.
     """
 
-    @property
-    def name(self) -> str: ...
-    @property
-    def words(self) -> str: ...
-    @property
-    def exact(self) -> bool: ...
-    @property
-    def parallel(self) -> bool: ...
-    @property
-    def has_floor(self) -> bool: ...
+    name: str
+    words: str
+    exact: ClassVar[bool] = False
+    parallel: ClassVar[bool] = False
+    has_floor: ClassVar[bool] = True
 
+    @abstractmethod
     def check(self, scenario: Scenario, *, capture: bool) -> None:
         """Raises OSError, with what helps, if this machine does not have the world, or the world cannot be the network
         of the scenario."""
 
+    @abstractmethod
     def run_arm(
         self,
         scenario: Scenario,
@@ -53,8 +51,9 @@ class World(Protocol):
         capture: "Capture | None" = None,
         quality: bool = True,
     ) -> "ArmResult":
-        """Run one arm. When `watch` says stop, what was measured so far is "incomplete". Any exception but those of
-        `capture` is a defect of the arm."""
+        """Run one arm. When `watch` says stop, what was measured so far is "incomplete". Raises Unsupported; any
+        other exception but those of `capture` is a defect of the arm."""
 
     def dump(self) -> dict[str, Any]:
         """The world as JSON, from which `table.world_of` makes it again."""
+        return {"name": self.name}

@@ -18,17 +18,18 @@ if TYPE_CHECKING:
     from glassbench.experiments.engine.plan_run import Interrupted, run_plan
     from glassbench.experiments.engine.repeat import repeat
     from glassbench.experiments.engine.runner import compare, run
-    from glassbench.experiments.results.dataset import Dataset, Run, load
+    from glassbench.experiments.results.dataset import Dataset, load
     from glassbench.experiments.results.evidence import evidence
     from glassbench.experiments.results.files import ResultsError
     from glassbench.experiments.results.plots.figures import figures
+    from glassbench.experiments.results.run import Run
     from glassbench.experiments.scenario import Scenario, ScenarioError
 
 _HOMES = {
     "Dataset": "results.dataset",
     "Interrupted": "engine.plan_run",
     "ResultsError": "results.files",
-    "Run": "results.dataset",
+    "Run": "results.run",
     "Scenario": "scenario",
     "ScenarioError": "scenario",
     "compare": "engine.runner",

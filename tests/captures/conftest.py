@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from glassbench import run
-from glassbench.experiments.results.dataset import Run, load
+from glassbench.experiments.results.dataset import load
+from glassbench.experiments.results.run import Run
 from glassbench.experiments.scenario import Scenario, build
 from glassbench.transport.registry import TRANSPORTS
 

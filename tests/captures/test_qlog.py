@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from glassbench.experiments.results.dataset import Run
+from glassbench.experiments.results.run import Run
 from glassbench.transport.quic.qlog import Qlog
 
 FolderOf = Callable[[str], Path]

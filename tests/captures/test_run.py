@@ -9,7 +9,7 @@ import pytest
 
 from glassbench import load, run
 from glassbench.experiments.results.captures import ArmCapture
-from glassbench.experiments.results.dataset import Run
+from glassbench.experiments.results.run import Run
 from glassbench.experiments.scenario import Scenario, build
 from glassbench.netem.packet import Packet
 

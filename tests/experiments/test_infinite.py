@@ -10,8 +10,9 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from glassbench.experiments.account.metric_table import Runs
 from glassbench.experiments.account.metrics import floor_ratio
-from glassbench.experiments.budgets.value import HELD, value
+from glassbench.experiments.budgets.value import HELD
 from glassbench.experiments.cli.show_runs import median_rows
 from glassbench.experiments.engine.runner import run
 from glassbench.experiments.results.dataset import Dataset, load
@@ -102,5 +103,5 @@ def test_budgets_and_tables_agree_on_the_ratio_to_the_floor(lost: int, of_floor:
         shown = np.where(np.arange(100) < missing, np.nan, captured + 0.02)
         return pd.DataFrame({"captured_at": captured, "displayed_at": shown})
 
-    floor_ratio = value(HELD["floor_ratio"], [frames(lost)], [frames(of_floor)])
+    floor_ratio = HELD["floor_ratio"].of(Runs([frames(lost)], floor=[frames(of_floor)]))
     assert math.isnan(floor_ratio) if ratio is None else floor_ratio == ratio

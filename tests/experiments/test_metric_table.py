@@ -20,7 +20,6 @@ LINE = """
             column="answer_ms",
             heading="answer\\nms",
             unit="ms",
-            form=".1f",
             of=lambda runs: 42.0,
             views=_EVERYWHERE,
             share=0.5,
@@ -47,7 +46,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(ROOT / "src", folder / "src", symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
     table = folder / "experiments" / "account" / "metric_table.py"
     text = table.read_text()
-    start = "METRICS: dict[str, Metric] = _table(\n    ("
+    start = "    for metric in ("
     assert text.count(start) == 1
     table.write_text(text.replace(start, start + LINE))
     return folder

@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 
 from glassbench.experiments.account.ledger import STAGES
-from glassbench.experiments.results.dataset import Dataset, Run
+from glassbench.experiments.results.dataset import Dataset
 from glassbench.experiments.results.plots.figures import PLOTS, latency_cdf, stage_breakdown, timeline
 from glassbench.experiments.results.plots.style import arm_styles, own_style
+from glassbench.experiments.results.run import Run
 from glassbench.experiments.results.summary_table import IDENTITY, NUMBERS, TEXTS, summary_table
 
 FRAMES = 50

@@ -55,7 +55,7 @@ def test_as_many_workers_share_the_work_as_processors_may_be_used(
     monkeypatch.setattr("glassbench.experiments.engine.plan_run.usable_processors", lambda: 7)
     monkeypatch.setattr(
         "glassbench.experiments.engine.plan_run.run_jobs",
-        lambda jobs, *, workers, **_: bool(counts.append(workers)),
+        lambda *_, workers: bool(counts.append(workers)),
     )
     scenario = make_scenario(arms=["udp"])
     with pytest.raises(KeyboardInterrupt):

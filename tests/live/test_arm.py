@@ -15,6 +15,7 @@ from glassbench.experiments.worlds.live.arm import run_arm as run_arm_live
 from glassbench.experiments.worlds.live.emulators import Emulator
 from glassbench.experiments.worlds.live.wiring import check_emulator
 from glassbench.experiments.worlds.world import Watch
+from glassbench.transport.contract import Unsupported
 
 
 @pytest.fixture(autouse=True)
@@ -174,7 +175,8 @@ def turns(pid: int) -> list[tuple[int, set[int], int]]:
 
 def test_unsupported_is_said_before_anything_is_started() -> None:
     plan = scenario("rtp", video={"source": "lognormal", "codec": "av1", "bitrate": "1Mbit/s"})
-    assert live(plan).outcome == "unsupported"
+    with pytest.raises(Unsupported, match="av1"):
+        live(plan)
 
 
 def test_what_does_not_go_together_is_refused_in_a_sentence(glass: Callable[..., Any]) -> None:

@@ -10,9 +10,10 @@ import pytest
 
 from glassbench.experiments.engine.repeat import repeat
 from glassbench.experiments.engine.runner import run
-from glassbench.experiments.results.dataset import Dataset, Run, load
+from glassbench.experiments.results.dataset import Dataset, load
 from glassbench.experiments.results.report.page import page
 from glassbench.experiments.results.report.report import report_of
+from glassbench.experiments.results.run import Run
 from glassbench.experiments.scenario import Scenario, build
 
 SCENARIO: dict[str, Any] = {

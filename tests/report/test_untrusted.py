@@ -18,7 +18,7 @@ from glassbench.experiments.account.number_text import finite, number_text
 from glassbench.experiments.cli.app import app
 from glassbench.experiments.cli.errors import run_app
 from glassbench.experiments.results.answer import answer
-from glassbench.experiments.results.dataset import Dataset, Run, load
+from glassbench.experiments.results.dataset import Dataset, load
 from glassbench.experiments.results.dataset_folder import TABLES
 from glassbench.experiments.results.files import ResultsError, write_table
 from glassbench.experiments.results.json_form import json_text
@@ -31,6 +31,7 @@ from glassbench.experiments.results.report.provenance import provenance_section
 from glassbench.experiments.results.report.report import report_of
 from glassbench.experiments.results.report.sections import fate_section
 from glassbench.experiments.results.report.tables import run_table, soonest_first
+from glassbench.experiments.results.run import Run
 
 HOSTILE = (
     "</pre></style></svg><script>alert(1)</script><img src=x onerror=alert(1)>\"' & $\\frac$ [/b] \x00\x1b{{ 7*7 }}"

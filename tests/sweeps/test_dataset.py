@@ -16,8 +16,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from glassbench.experiments.engine import plan_run
-from glassbench.experiments.engine.jobs import Job, JobAdvance, JobEnd
+from glassbench.experiments.engine.jobs import Job, JobAdvance, JobEnd, run_jobs
 from glassbench.experiments.engine.plan import Plan
 from glassbench.experiments.engine.plan_run import Interrupted, run_plan
 from glassbench.experiments.results import dataset_folder
@@ -47,8 +46,7 @@ class Counting:
             self.ran.append(int(job.name))
             finished(job, done)
 
-        one = plan_run._on_this_machine(1)
-        return one(list(jobs)[: self._most], count, advance) and len(jobs) <= self._most
+        return run_jobs(jobs[: self._most], count, advance, workers=1) and len(jobs) <= self._most
 
 
 @pytest.fixture
@@ -348,7 +346,7 @@ def test_a_cell_whose_process_died_is_run_once_more_and_then_failed(make_plan: M
             if job.name == "3" or (job.name == "5" and attempts.count("5") == 1):
                 finished(job, JobEnd("failed", "its worker process ended with code -9", died=True))
             else:
-                plan_run._on_this_machine(1)([job], finished, advance)
+                run_jobs([job], finished, advance, workers=1)
         return True
 
     data = run_plan(make_plan(seeds=[3]), here, run_cells=deadly)

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from glassbench.experiments.engine import plan_run
-from glassbench.experiments.engine.jobs import Job, JobAdvance, JobEnd
+from glassbench.experiments.engine.jobs import Job, JobAdvance, JobEnd, run_jobs
 from glassbench.experiments.engine.plan import Plan
 from glassbench.experiments.engine.plan_run import Interrupted, run_plan
 
@@ -23,7 +22,7 @@ def test_an_interrupt_counts_the_cell_of_a_worker_that_died_before_it_could_say_
         def report(job: Job, done: JobEnd) -> None:
             finished(job, done if job is not jobs[2] else JobEnd("failed", "killed", died=True))
 
-        plan_run._on_this_machine(1)(jobs[:3], report, advance)
+        run_jobs(jobs[:3], report, advance, workers=1)
         return False
 
     with pytest.raises(Interrupted, match="3 of 12 cells are kept in results"):
@@ -38,7 +37,7 @@ def test_a_kept_cell_is_not_run_again_whatever_became_of_its_worker(make_plan: M
             ran.append(int(job.name))
             finished(job, JobEnd("failed", "killed", died=True))
 
-        return plan_run._on_this_machine(1)(jobs, report, advance)
+        return run_jobs(jobs, report, advance, workers=1)
 
     data = run_plan(make_plan(), here, run_cells=dies_when_a_cell_is_kept)
     assert ran == list(range(12))

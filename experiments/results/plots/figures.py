@@ -2,11 +2,11 @@
 
 from matplotlib.figure import Figure
 
-from glassbench.experiments.results.dataset import Run
 from glassbench.experiments.results.plots.latency_cdf import latency_cdf
 from glassbench.experiments.results.plots.stage_breakdown import stage_breakdown
 from glassbench.experiments.results.plots.style import own_style
 from glassbench.experiments.results.plots.timeline import timeline
+from glassbench.experiments.results.run import Run
 
 PLOTS = {"latency-cdf": latency_cdf, "timeline": timeline, "stage-breakdown": stage_breakdown}
 

@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from glassbench.experiments.account.metrics import percentile
-from glassbench.experiments.results.dataset import Run
 from glassbench.experiments.results.plots.style import (
     INK,
     LEAST_MS,
@@ -20,6 +19,7 @@ from glassbench.experiments.results.plots.style import (
     new_figure,
     tidy,
 )
+from glassbench.experiments.results.run import Run
 from glassbench.experiments.results.subject import subject
 
 

@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from glassbench.experiments.account.ledger import INSIDE, STAGE_NAMES
-from glassbench.experiments.results.dataset import Run
 from glassbench.experiments.results.plots.style import INK, headline, new_figure, tidy
+from glassbench.experiments.results.run import Run
 from glassbench.experiments.results.subject import subject
 
 # Neighbours in the stack differ in lightness, and hatches tell them apart in grey.

@@ -7,7 +7,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from glassbench.experiments.results.dataset import Run
 from glassbench.experiments.results.plots.style import (
     FAINT,
     INK,
@@ -18,6 +17,7 @@ from glassbench.experiments.results.plots.style import (
     new_figure,
     tidy,
 )
+from glassbench.experiments.results.run import Run
 from glassbench.experiments.results.subject import subject
 
 _NOT_SHOWN_INK = "#000000"

@@ -1,6 +1,5 @@
 """The report of results: of one run its numbers, of several seeds intervals and a verdict, of a sweep its points."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,7 +7,7 @@ from glassbench.experiments.account.ledger import FATES
 from glassbench.experiments.account.metric_table import in_view
 from glassbench.experiments.account.number_text import number_text
 from glassbench.experiments.results.answer import NO_FRAMES, answer
-from glassbench.experiments.results.dataset import Dataset, Run
+from glassbench.experiments.results.dataset import Dataset
 from glassbench.experiments.results.evidence import evidence, sizing
 from glassbench.experiments.results.flow_rows import typical_arms
 from glassbench.experiments.results.report.content import Report, Row, Section, Table, TableCell
@@ -22,6 +21,7 @@ from glassbench.experiments.results.report.tables import (
     soonest_first,
     verdict_table,
 )
+from glassbench.experiments.results.run import Run
 from glassbench.experiments.results.statistics import Comparison
 from glassbench.experiments.results.subject import subject
 from glassbench.experiments.scenario.spec import FLOOR
@@ -167,10 +167,9 @@ def _measured(dataset: Dataset, seeds: Sequence[int]) -> Run:
 
 def _others(dataset: Dataset) -> tuple[str, ...]:
     """Arms that were not measured in some cell, with their reasons, and the notes of the others."""
-    rows = dataset.summary[(dataset.summary["outcome"] != "measured") & (dataset.summary["arm"] != FLOOR)]
-    cells = Counter((str(row["arm"]), str(row["outcome"]), str(row["reason"])) for row in rows.to_dict("records"))
+    cells = dataset.not_measured().items()
     return (
-        *(f"{arm}: {outcome}: {reason} ({_count(n, 'cell')})" for (arm, outcome, reason), n in sorted(cells.items())),
+        *(f"{arm}: {outcome}: {reason} ({_count(count, 'cell')})" for (arm, outcome, reason), count in cells),
         *(f"Note: {note}." for note in dataset.notes),
     )
 

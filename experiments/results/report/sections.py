@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from glassbench.experiments.results.dataset import Run
 from glassbench.experiments.results.files import ResultsError
 from glassbench.experiments.results.flow_rows import flow_rows, sharing_lines
 from glassbench.experiments.results.report.content import Section
 from glassbench.experiments.results.report.pictures import latency_figure, stage_figure
 from glassbench.experiments.results.report.strips import screen_figure, timeline_figure
 from glassbench.experiments.results.report.tables import fate_table, flow_table, freeze_table
+from glassbench.experiments.results.run import Run
 
 
 def flow_section(arms: Sequence[Mapping[str, Any]], *, of: str) -> tuple[Section, ...]:

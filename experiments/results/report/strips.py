@@ -10,12 +10,12 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from glassbench.experiments.account.metrics import freezes
-from glassbench.experiments.results.dataset import Run
 from glassbench.experiments.results.plots.style import FAINT, INK, PALETTE, arm_styles, tidy
 from glassbench.experiments.results.plots.timeline import draw_arm, draw_capacity, latency_limits, time_limits
 from glassbench.experiments.results.report.content import Figure, Picture
 from glassbench.experiments.results.report.plain import plain
 from glassbench.experiments.results.report.svg import drawn, swatch
+from glassbench.experiments.results.run import Run
 
 Frames = Mapping[str, pd.DataFrame]
 

@@ -14,7 +14,7 @@ from glassbench.experiments.account.number_text import NOTHING, finite, number_t
 from glassbench.experiments.results.flow_rows import COLUMNS, FlowText
 from glassbench.experiments.results.paired_metrics import values_of
 from glassbench.experiments.results.report.content import Row, Table, TableCell
-from glassbench.experiments.results.statistics import Comparison, quantile_interval
+from glassbench.experiments.results.statistics import Comparison, Interval, Paired, quantile_interval
 
 _FREEZES_TOLD = 6  # of an arm, by length; the strips show all
 
@@ -97,16 +97,14 @@ def verdict_table(compared: Comparison) -> Table:
     name = f"p{100 * compared.percentile:g}"
     rows = []
     for arm in compared.arms:
-        paired, within = arm.against_best, arm.interval
+        paired = arm.against_best
         rows.append(
             Row(
                 arm.arm,
                 (
-                    TableCell(_ms(arm.typical), "" if within is None else f"[{_ms(within.low)}, {_ms(within.high)}]"),
+                    _with_bounds(arm.typical, arm.interval),
                     TableCell(_ms(arm.pooled)),
-                    TableCell(NOTHING)
-                    if paired is None
-                    else TableCell(_ms(paired.difference), f"[{_ms(paired.low)}, {_ms(paired.high)}]"),
+                    TableCell(NOTHING) if paired is None else _with_bounds(paired.difference, paired),
                     TableCell(NOTHING if arm.p_value is None else f"{arm.p_value:.2g}"),
                     TableCell(arm.verdict),
                 ),
@@ -185,6 +183,10 @@ def freeze_table(video: Mapping[str, pd.DataFrame], order: Sequence[str], *, of:
         rows=tuple(rows),
         numbers=False,
     )
+
+
+def _with_bounds(seconds: float, bounds: Interval | Paired | None) -> TableCell:
+    return TableCell(_ms(seconds), "" if bounds is None else f"[{_ms(bounds.low)}, {_ms(bounds.high)}]")
 
 
 def _ms(seconds: float) -> str:

@@ -1,7 +1,7 @@
 """The sending host: it runs one arm to a receiver on another host, and makes the ledger of both."""
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from typing import NamedTuple
@@ -9,6 +9,7 @@ from typing import NamedTuple
 from glassbench.experiments.account.arm_result import ArmResult
 from glassbench.experiments.account.assemble import assemble
 from glassbench.experiments.account.connection import Connection
+from glassbench.experiments.account.instants import RECEIVED_INSTANTS
 from glassbench.experiments.account.ledger_error import LedgerError
 from glassbench.experiments.account.reports import EndReport, LinkReport
 from glassbench.experiments.scenario import Scenario
@@ -58,8 +59,6 @@ from glassbench.transport.contract import Unsupported
 PATIENCE = 20.0  # seconds for an answer of the receiver
 LEAD = 1.0  # seconds from the alignment of the clocks to the start of the session
 
-_INSTANTS = ("first_arrival_at", "complete_at", "delivered_at", "released_at", "decoded_at", "displayed_at")
-
 
 def run_arm(
     scenario: Scenario, arm: ArmSpec, remote: Remote, watch: Watch | None = None, *, capture: Capture | None = None
@@ -67,7 +66,8 @@ def run_arm(
     """Run one arm to a receiver on another host. The quality of pictures is not measured: they stay there.
 
     Instants of the receiver are put on this host's clock; `stats.between` says how far they may be off. `capture` gets
-    the packets that this host sees, and what its end tells. Raises ControlError, OSError, and ValueError for a bad key.
+    the packets that this host sees, and what its end tells. Raises Unsupported, ControlError, OSError, and ValueError
+    for a bad key.
     """
     watch = watch or Watch()
     ends = Ends(scenario.media(arm))
@@ -79,17 +79,13 @@ def run_arm(
         control.send(Hello(version=VERSION, token=token, flow=ask_for(ends)), PATIENCE)
         answer = control.receive(Answer, PATIENCE)
         if answer.unsupported:
-            return _unsupported(arm, f"the receiver says: {answer.error}", capture)
+            raise Unsupported(f"the receiver says: {answer.error}")
         if answer.alignment is None:
             raise ControlError(f"the receiver refused: {answer.error}")
         here = from_kernel(connection.getsockname())[0], plain.getsockname()[1]
         told, recording = Told(), Recording()
         config = ends.config("sender", Place(here, address), told if capture else None)
-        try:
-            transport = ends.transport("sender", config)
-        except Unsupported as error:
-            return _unsupported(arm, str(error), capture)
-        end = SenderRun(ends, transport)
+        end = SenderRun(ends, ends.transport("sender", config))
         secret = bytes.fromhex(answer.alignment)
         clock = _start(control, plain, secret, address)
         asker = Asker(secret, address, start_at=START_AT)
@@ -147,12 +143,6 @@ def run_arm(
     )
 
 
-def _unsupported(arm: ArmSpec, reason: str, capture: Capture | None) -> ArmResult:
-    if capture is not None:
-        capture.remove()
-    return ArmResult(arm.label, "unsupported", reason)
-
-
 def _start(control: Control, plain: socket.socket, secret: bytes, address: Address) -> LiveClock:
     """Align the clocks a first time, so that both sessions begin together. Returns the clock of this session."""
     before = LiveClock(monotonic_ns())
@@ -163,13 +153,7 @@ def _start(control: Control, plain: socket.socket, secret: bytes, address: Addre
             raise ControlError("the receiver started before it was told when")
         return len(asker.exchanges) > 0 and now > START_AT + 0.012 * BURST
 
-    drive(
-        asker,
-        UdpSocket(plain, before),
-        before,
-        until=before.now() + PATIENCE,
-        done=aligned,
-    )
+    drive(asker, UdpSocket(plain, before), before, until=before.now() + PATIENCE, done=aligned)
     if not asker.exchanges:
         raise ControlError("the receiver answers by TCP and not by UDP: is UDP blocked on the way?")
     alignment = align(asker.exchanges)
@@ -218,7 +202,7 @@ def _result(
 ) -> ArmResult:
     sender, process = ended
     records, counts = received.records, received.counts
-    _put_on_our_clock(records, alignment)
+    _change_instants(records, alignment.to_local)
     bound = alignment.bound(MEDIA_START, max(MEDIA_START, sender.ended_at))
     shift = _not_before_sent(sender.sent, records)
     if shift > bound:
@@ -226,7 +210,7 @@ def _result(
             f"frames arrived {shift * 1e3:.3f} ms before they were sent, and clocks are aligned to {bound * 1e3:.3f} "
             "ms: one of them stepped"
         )
-    _move(records, shift)
+    _change_instants(records, lambda at: at + shift)
     _decide_again(ends.flow, sender.sent, records)
     receiver = EndReport(
         "receiver", sender.ended_at, Connection(**dict(counts.connection)), counts.stats, received=records
@@ -256,11 +240,11 @@ def _result(
         raise ControlError(f"the records of the receiver contradict what was sent: {error}") from None
 
 
-def _put_on_our_clock(records: list[ReceivedRecord], alignment: Alignment) -> None:
+def _change_instants(records: list[ReceivedRecord], change: Callable[[float], float]) -> None:
     for record in records:
-        for name in _INSTANTS:
+        for name in RECEIVED_INSTANTS:
             if (at := getattr(record, name)) is not None:
-                setattr(record, name, alignment.to_local(at))
+                setattr(record, name, change(at))
 
 
 def _not_before_sent(sent: Sequence[SentRecord], records: list[ReceivedRecord]) -> float:
@@ -283,10 +267,3 @@ def _decide_again(flow: Flow, sent: Sequence[SentRecord], records: list[Received
         deadline = deadlines.get(each.track)
         if each.decoded_at is not None and deadline is not None and (each.track, each.sequence) in captured_at:
             each.decide(each.decoded_at, expires_at=captured_at[each.track, each.sequence] + deadline)
-
-
-def _move(records: list[ReceivedRecord], seconds: float) -> None:
-    for record in records:
-        for name in _INSTANTS:
-            if (at := getattr(record, name)) is not None:
-                setattr(record, name, at + seconds)

@@ -89,15 +89,11 @@ def run_arm(
 
     A run in which the emulator was late, because the machine had other things to do, is no measurement: it is repeated,
     ATTEMPTS times in all, and then "failed". One in which a part stood still for long is repeated, too; the least of
-    them is kept, and has a note. When `watch` says stop, what was measured so far is "incomplete". Raises PartError.
+    them is kept, and has a note. When `watch` says stop, what was measured so far is "incomplete". Raises Unsupported
+    and PartError.
     """
     watch = watch or Watch()
-    try:
-        _check_supported(scenario, arm, emulator)
-    except (Unsupported, NotInKernel) as error:
-        if capture is not None:
-            capture.remove()
-        return ArmResult(arm.label, "unsupported", str(error))
+    _check_supported(scenario, arm, emulator)
     attempts: list[_Attempt] = []
     interrupted = False
     while not interrupted and len(attempts) < ATTEMPTS and not any(attempt.is_quiet for attempt in attempts):
@@ -159,9 +155,12 @@ def _write_capture(capture: Capture, scenario: Scenario, arm: ArmSpec, attempt: 
 
 
 def _check_supported(scenario: Scenario, arm: ArmSpec, emulator: Emulator) -> None:
-    """Raises Unsupported and NotInKernel."""
+    """Raises Unsupported."""
     if emulator == "kernel":
-        kernel_commands(scenario)
+        try:
+            kernel_commands(scenario)
+        except NotInKernel as error:
+            raise Unsupported(str(error)) from None
     nowhere: Address = ("127.0.0.1", 9)
     for flow in scenario.flows(arm):
         ends = Ends(flow)

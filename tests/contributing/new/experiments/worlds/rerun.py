@@ -1,11 +1,11 @@
 """Virtual time, twice: every arm runs two times, and has failed if both differ."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from glassbench.experiments.scenario import Scenario
 from glassbench.experiments.scenario.arm_spec import ArmSpec
-from glassbench.experiments.worlds.world import Watch
+from glassbench.experiments.worlds.world import Watch, World
 
 if TYPE_CHECKING:
     from glassbench.experiments.account.arm_result import ArmResult
@@ -14,14 +14,13 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Rerun:
+class Rerun(World):
     """One process, no clock, no sockets, two runs of each arm."""
 
-    name: ClassVar[str] = "rerun"
-    words: ClassVar[str] = "virtual time, run twice"
+    name: str = "rerun"
+    words: str = "virtual time, run twice"
     exact: ClassVar[bool] = True
     parallel: ClassVar[bool] = True
-    has_floor: ClassVar[bool] = True
 
     def check(self, scenario: Scenario, *, capture: bool) -> None:
         """It is everywhere."""
@@ -43,6 +42,3 @@ class Rerun:
         if first.summary != again.summary:
             raise AssertionError(f"{arm.label} measured {again.summary} after {first.summary}")
         return again
-
-    def dump(self) -> dict[str, Any]:
-        return {"name": self.name}

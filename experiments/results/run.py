@@ -1,0 +1,163 @@
+"""One run: the cells of a dataset with one seed."""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from glassbench.experiments.account.ledger import stages
+from glassbench.experiments.account.reports import LINK_WINDOW
+from glassbench.experiments.results.cells import Cells
+from glassbench.experiments.results.notes import NO_FLOOR, told
+from glassbench.experiments.results.summary_table import nested_numbers
+from glassbench.experiments.scenario.flow_spec import MEDIA
+from glassbench.experiments.scenario.spec import FLOOR
+from glassbench.experiments.scenario.tracks import VIDEO_TRACK
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """One run: the cells of a dataset with one seed. It is a view, and holds nothing of its own.
+
+    `summary` has a row per arm, `ledger` a row per arm and captured frame, `links` a row per arm, link and 100 ms,
+    `flows` a row per arm, flow, link and 100 ms, `estimates` a row per arm, flow and 100 ms. `arms` are the records of
+    the arms: outcome, reason, summary, flow_numbers, notes, stats, impairments. The floor is not among them; it is
+    `floor`.
+    """
+
+    dataset: Cells
+    cells: tuple[int, ...]
+
+    @property
+    def path(self) -> Path:
+        return self.dataset.path
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        return self.dataset.manifest
+
+    @property
+    def name(self) -> str:
+        """The name of the scenario."""
+        return self.dataset.name
+
+    @property
+    def complete(self) -> bool:
+        """Whether the run ended by itself: false after an interrupt, a crash or a full disk."""
+        return self.dataset.complete
+
+    @cached_property
+    def summary(self) -> pd.DataFrame:
+        """The rows of the dataset's summary. What never came is infinite, and what is undefined is missing."""
+        rows = self._rows
+        return rows[rows["arm"] != FLOOR].reset_index(drop=True)
+
+    @cached_property
+    def arms(self) -> list[dict[str, Any]]:
+        """A record per arm, in the order of the plan."""
+        records = {name: self.dataset.records(name) for name in ("notes", "stats", "impairments")}
+        return [
+            {
+                "arm": row["arm"],
+                "outcome": row["outcome"],
+                "reason": None if pd.isna(row["reason"]) else row["reason"],
+                "summary": nested_numbers(row),
+                "flow_numbers": self.dataset.flow_records[row["cell"]],
+                **{name: by_cell[row["cell"]] for name, by_cell in records.items()},
+            }
+            for row in self.summary.to_dict("records")
+        ]
+
+    @property
+    def floor(self) -> dict[str, Any]:
+        """Outcome and numbers of plain udp without loss on the same path; empty if there is none."""
+        rows = self._rows[self._rows["arm"] == FLOOR].to_dict("records")
+        return {"outcome": rows[0]["outcome"], **nested_numbers(rows[0])} if rows else {}
+
+    @property
+    def notes(self) -> list[str]:
+        """What has to be said of the arms, beside their numbers."""
+        notes = told((arm["arm"], arm["notes"]) for arm in self.arms)
+        if self.floor.get("g2g_p95_ms") == math.inf:
+            notes.append(f"{NO_FLOOR}, so p95 / floor is undefined")
+        return notes
+
+    @cached_property
+    def ledger(self) -> pd.DataFrame:
+        """A row per arm and captured frame."""
+        return self._frames("ledger")
+
+    @cached_property
+    def links(self) -> pd.DataFrame:
+        """A row per arm, link and 100 ms."""
+        return self._frames("links")
+
+    @cached_property
+    def flows(self) -> pd.DataFrame:
+        """A row per arm, flow, link and 100 ms."""
+        return self._frames("flows")
+
+    @cached_property
+    def estimates(self) -> pd.DataFrame:
+        """What the congestion control of each flow believed: a row per arm, flow and 100 ms in which it sent."""
+        return self._frames("estimates")
+
+    @cached_property
+    def stages(self) -> pd.DataFrame:
+        """`arm, flow, track, sequence` and the time spent in each stage in ms, for all rows of the ledger."""
+        return pd.concat([self.ledger[["arm", "flow", "track", "sequence"]], stages(self.ledger)], axis=1)
+
+    def video_by_arm(self) -> dict[str, pd.DataFrame]:
+        """The video frames of the flow "media" in each arm that ran: its ledger beside its stages (`wait_ms` ...
+        `decode_ms`, `g2g_ms`)."""
+        frames = pd.concat([self.ledger, stages(self.ledger)], axis=1)
+        frames = frames[(frames["flow"] == MEDIA) & (frames["track"] == VIDEO_TRACK)]
+        labels = dict.fromkeys(self.summary["arm"].tolist())
+        by_arm = {arm: frames[frames["arm"] == arm].reset_index(drop=True) for arm in labels}
+        return {arm: rows for arm, rows in by_arm.items() if len(rows)}
+
+    def capacity(self) -> pd.DataFrame | None:
+        """Capacity of the downlink: `at` in seconds from the first capture and `mbps`; None without a bottleneck."""
+        down = self.downlink[self.downlink["capacity_bytes"].notna()]
+        if down.empty:
+            return None
+        one = down[down["arm"] == down["arm"].iloc[0]]  # the same for all arms
+        mbps = one["capacity_bytes"].to_numpy() * 8 / LINK_WINDOW / 1e6
+        return pd.DataFrame({"at": one["at"].to_numpy(), "mbps": mbps})
+
+    @cached_property
+    def downlink(self) -> pd.DataFrame:
+        """The rows of `links` down, of the segment that carries least of those that the flow "media" passes."""
+        down = self.links[self.links["direction"] == "down"]
+        if down["segment"].nunique() < 2:
+            return down
+        passing = self.flows[(self.flows["flow"] == MEDIA) & (self.flows["sent_bytes"] > 0)]["segment"].unique()
+        carried = down.groupby("segment", sort=False)["capacity_bytes"].sum(min_count=1).fillna(math.inf)
+        carried = carried[[segment in passing for segment in carried.index]] if len(passing) else carried
+        return down[down["segment"] == carried.idxmin()]
+
+    def offered_mbps(self) -> float:
+        """Mean rate of the encoded video over all arms, without any header."""
+        rates = [
+            frames["size_bytes"].sum() * 8 / (len(frames) * _interval(frames)) / 1e6
+            for frames in self.video_by_arm().values()
+            if len(frames) > 1
+        ]
+        return float(sum(rates) / len(rates)) if rates else 0.0
+
+    @cached_property
+    def _rows(self) -> pd.DataFrame:
+        summary = self.dataset.summary
+        return summary[summary["cell"].isin(self.cells)]
+
+    def _frames(self, name: str) -> pd.DataFrame:
+        cells = self.summary["cell"].tolist()
+        table = self.dataset.frames(name, cells)
+        return table.drop(columns="cell").reset_index(drop=True)
+
+
+def _interval(frames: pd.DataFrame) -> float:
+    return float(frames["captured_at"].iloc[-1] - frames["captured_at"].iloc[0]) / (len(frames) - 1)
