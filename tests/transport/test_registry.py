@@ -62,7 +62,7 @@ def test_an_integer_serves_where_a_float_is_asked_for():
             {"congestion": "reno"},
             "transport quic-stream: option 'congestion' is now 'control'; aioquic's own is stack=stock,control=reno",
         ),
-        ({"control": "bbr"}, f"transport quic-stream: control must be {CONTROLS}, got 'bbr'"),
+        ({"control": "vegas"}, f"transport quic-stream: control must be {CONTROLS}, got 'vegas'"),
         (
             {"stack": "stock"},
             "transport quic-stream: stack=stock is aioquic as it is, with control=reno or cubic, got 'realtime'",
