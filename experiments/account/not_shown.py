@@ -40,7 +40,9 @@ def _reason(frame: Mapping[Any, Any], connection: Connection, deadline: float | 
             return "came before the connection stood"
         if connection.closed_at is not None and frame["captured_at"] >= connection.closed_at:
             return "came after the connection was closed"
-        return "were not encoded, as the network had no room" if frame["fate"] == "skipped" else "found the encoder busy"
+        return (
+            "were not encoded, as the network had no room" if frame["fate"] == "skipped" else "found the encoder busy"
+        )
     match frame["fate"]:
         case "dropped":
             return "found no room in the send queue"

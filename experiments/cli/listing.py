@@ -39,7 +39,10 @@ def _transports() -> list[tuple[str, str]]:
 
     rows = []
     for entry in TRANSPORTS.values():
-        options = ", ".join(f"{field.name}={option_text(field.default)}" for field in fields(entry.options))
+        defaults = {field.name: field.default for field in fields(entry.options)}
+        if entry.cannot_lead(defaults) is None:
+            defaults["encoder"] = entry.usual_encoder(defaults)
+        options = ", ".join(f"{name}={option_text(default)}" for name, default in defaults.items())
         codecs = ", ".join(sorted(entry.media - {"data"}))
         rows.append((entry.name, f"{entry.summary}\noptions: {options or 'none'}\ncodecs: {codecs}"))
     return rows

@@ -16,13 +16,13 @@ from glassbench.receiver.decoder import Decoder, NullDecoder, VideoDecoder
 from glassbench.receiver.pipeline import ReceiverPipeline
 from glassbench.receiver.playout import parse_playout
 from glassbench.sender.cost import Cost
-from glassbench.sender.encoder import Encoded, EncoderSettings, FrameEncoder
+from glassbench.sender.encoder import Encoded, EncoderError, EncoderSettings, FrameEncoder
 from glassbench.sender.greedy import GreedySender
 from glassbench.sender.messages import Messages
 from glassbench.sender.pipeline import Following, SenderPipeline, capture_count
 from glassbench.sender.size_model import SizeSource
 from glassbench.transport import registry
-from glassbench.transport.contract import Address, Observer, Transport, TransportConfig
+from glassbench.transport.contract import Address, Observer, Transport, TransportConfig, Unsupported
 from glassbench.transport.worker import Worker
 
 DRAIN = 3.0
@@ -47,6 +47,7 @@ class Ends:
         self.start_at = (MEDIA_START if flow.connect == "with-media" else START_AT) + flow.start
         self.media_end = MEDIA_START + flow.stop
         self._playout = parse_playout(flow.playout, deadline=flow.video.deadline)
+        self.encoder_settings = _encoder_settings(flow)
         self._options = registry.validate_options(flow.arm.transport, dict(flow.arm.options))
 
     @property
@@ -106,10 +107,6 @@ class Ends:
             target_bps=None if flow.follows else fixed_bps,
             following=Following(video.bitrate, video.max_bitrate) if flow.follows else None,
         )
-
-    def encoder_settings(self) -> EncoderSettings:
-        """How the flow's video is encoded."""
-        return self.flow.video.settings(follows=self.flow.follows)
 
     def greedy_sender(self, transport: Transport) -> GreedySender:
         """The sender end of a bulk transfer."""
@@ -172,3 +169,12 @@ class Ends:
         """The name of dice of the flow. Those of a flow beside "media" are its own, so that it changes nobody
         else's."""
         return purpose if self.flow.name == MEDIA else ("flow", self.flow.name, *purpose)
+
+
+def _encoder_settings(flow: Flow) -> EncoderSettings:
+    """How the flow's video is encoded. Raises Unsupported if its encoder cannot follow the network."""
+    follows = flow.follows and flow.has_pictures  # sizes follow whatever the codec
+    try:
+        return flow.video.settings(follows=follows)
+    except EncoderError as error:
+        raise Unsupported(str(error)) from None

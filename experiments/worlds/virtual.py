@@ -99,9 +99,9 @@ class _FlowEnds:
             return ends.greedy_sender(transport)
         encoder: SizeEncoder | CachedEncoder
         if isinstance(ends.source, SizeSource):
-            encoder = SizeEncoder(ends.source, ends.encoder_settings())
+            encoder = SizeEncoder(ends.source, ends.encoder_settings)
         else:
-            encoder = CachedEncoder(ends.source, ends.encoder_settings(), cache)
+            encoder = CachedEncoder(ends.source, ends.encoder_settings, cache)
         width, height = ends.picture_size
         return ends.sender(transport, encoder, encode_cost(video.encode_cost_name, width=width, height=height))
 

@@ -132,7 +132,7 @@ class KeptEncoder:
 
     def __init__(self, ends: Ends) -> None:
         self.payloads: list[bytes] = []
-        self._encoder = SourceEncoder(ends.source, ends.flow.video.settings())
+        self._encoder = SourceEncoder(ends.source, ends.encoder_settings)
 
     def encode(
         self, capture: int, captured_at: float, *, force_keyframe: bool, budget_bytes: int | None = None

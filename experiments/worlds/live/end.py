@@ -61,7 +61,7 @@ class SenderRun:
     def __init__(self, ends: Ends, transport: Transport) -> None:
         self._ends = ends
         self._transport = transport
-        source, settings = ends.source, ends.flow.video.settings()
+        source, settings = ends.source, ends.encoder_settings
         self._encoder: FrameEncoder | None = None  # a bulk transfer has none
         self._prepare: Callable[[], None] = _nothing
         if not ends.flow.greedy:
