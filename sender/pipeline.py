@@ -100,7 +100,7 @@ class SenderPipeline(SenderEnd):
         self._cost = encode_cost
         self._worker = worker
         self._messages = messages
-        self._max_waiting = max_waiting
+        self._max_waiting = max_waiting if following is None else 1
         self._keyframe_spacing = keyframe_spacing
         self._keep_newest = keep_newest
         self._kept: tuple[int, SentRecord] | None = None
@@ -127,8 +127,10 @@ class SenderPipeline(SenderEnd):
         self._start_encode(now)
 
     def handle_timer(self, *, now: float) -> None:
+        own = self._due_at() <= now  # then the transport is asked in its turn
         super().handle_timer(now=now)
-        self._start_encode(now)
+        if not own:
+            self._start_encode(now)
 
     def finished(self, *, now: float) -> bool:
         """Whether all that will ever be captured has been handed to the transport."""
@@ -203,7 +205,7 @@ class SenderPipeline(SenderEnd):
                 self._number(record, self._encoded, at)
                 self._encode_end_at = at + self._cost(record.sequence, record.keyframe)
         while len(self._waiting) > self._max_waiting:
-            self._waiting.popleft()[1].given_up = "dropped"
+            self._waiting.popleft()[1].given_up = "dropped" if self._following is None else "skipped"
 
     def _next_budget(self, at: float) -> int | None:
         """How large the newest capture may become, in bytes; 0 if it is not to be encoded now; None without a limit."""

@@ -1,0 +1,69 @@
+"""Real encoders that are given a size for every frame."""
+
+import numpy as np
+import pytest
+
+from glassbench.sender.encode_cache import CachedEncoder, EncodeCache
+from glassbench.sender.encoder import EncoderError, EncoderSettings, SourceEncoder
+from glassbench.sender.size_model import LognormalSizes, SizeEncoder
+from glassbench.sender.sources import SourceRequest, open_source
+
+FOLLOWS = EncoderSettings(bitrate_bps=20_000_000, follows=True)
+INTERVAL = 0.04
+BIKES = SourceRequest(640, 272, None, 1)
+
+
+def budgets(count, seed=5):
+    """Budgets that wander from near-outage to plenty."""
+    print(f"seed {seed}")
+    rng = np.random.default_rng(seed)
+    walk = np.exp(np.cumsum(rng.normal(0, 0.4, count)))
+    return [int(size) for size in np.clip(4000 * walk, 400, 60_000)]
+
+
+def encode(encoder, sizes, forced=()):
+    return [
+        encoder.encode(index, 1002.0 + index * INTERVAL, force_keyframe=index in forced, budget_bytes=size)
+        for index, size in enumerate(sizes)
+    ]
+
+
+@pytest.mark.parametrize("preset", ["ultrafast", "veryfast"])
+def test_x264_keeps_to_the_budget_of_every_frame_and_uses_most_of_it(preset):
+    sizes = budgets(100)
+    settings = EncoderSettings(bitrate_bps=20_000_000, follows=True, preset=preset)
+    encoded = encode(SourceEncoder(open_source("bikes", BIKES), settings), sizes)
+    shares = [len(each.payload) / size for each, size in zip(encoded, sizes, strict=True)]
+    assert max(shares) <= 1.0
+    assert np.median(shares) > 0.75
+
+
+def test_a_keyframe_that_is_asked_for_keeps_to_its_budget():
+    sizes = [6000] * 40
+    encoded = encode(SourceEncoder(open_source("bikes", BIKES), FOLLOWS), sizes, forced={10, 20})
+    assert [index for index, each in enumerate(encoded) if each.keyframe] == [0, 10, 20]
+    assert max(len(each.payload) for each in encoded) <= 6000
+
+
+def test_a_cached_stream_is_another_one_as_soon_as_a_budget_differs():
+    source, one, two = open_source("bikes", BIKES), [5000] * 6, [5000, 5000, 5000, 3000, 5000, 5000]
+    fresh = encode(SourceEncoder(source, FOLLOWS), two)
+    with EncodeCache(None) as cache:
+        first = encode(CachedEncoder(source, FOLLOWS, cache), one)
+        assert encode(CachedEncoder(source, FOLLOWS, cache), two) == fresh
+        misses = cache.misses
+        assert encode(CachedEncoder(source, FOLLOWS, cache), one) == first
+        assert cache.misses == misses
+    assert first[:3] == fresh[:3] and first[3] != fresh[3]
+
+
+def test_a_codec_that_cannot_keep_to_budgets_is_refused_with_those_that_can():
+    with pytest.raises(EncoderError, match="budget for every frame, which vp9 cannot; accepted are h264"):
+        EncoderSettings(codec="vp9", follows=True)
+
+
+def test_the_size_model_uses_the_whole_budget():
+    source = LognormalSizes(open_source("bikes", BIKES).fps, seed=1)
+    sizes = budgets(30)
+    encoded = encode(SizeEncoder(source, FOLLOWS), sizes, forced={4})
+    assert [len(each.payload) for each in encoded] == sizes
