@@ -88,6 +88,7 @@ class AdaptiveController:
         self._forward = _Least()  # one-way delay, with the clocks' difference in it
         self._backward = _Least()
         self._rtt = _Least()
+        self._timed = False  # whether the peer tells when packets arrive
         self._boost = 1.0
         self._rate: float | None = None  # bytes per second, with the boost
         self._variation = 0.0
@@ -181,10 +182,9 @@ class AdaptiveController:
     def _take(self, result: PacketResult, at: float) -> None:
         """A packet arrived: was the link busy with it, and for how long?"""
         sent_at = result.packet.at
-        arrival = at if result.received_at is None else result.received_at
+        arrival = self._arrival(result, at)
         delay = arrival - sent_at
         self._forward.add(delay, at=at)
-        self._backward.add(at - arrival, at=at)
         base = self._forward.value(delay)
         empty_at = sent_at + base  # when it would have arrived on an empty link
         service = arrival - max(self._last_arrival, empty_at)
@@ -201,6 +201,17 @@ class AdaptiveController:
         elif delay - base < _SHORT_QUEUE and arrival - self._busy_at > _QUIET:
             self._boost = min(_MOST_GROWTH, self._boost * _GROWTH)
         self._last_arrival = max(self._last_arrival, arrival)
+
+    def _arrival(self, result: PacketResult, at: float) -> float:
+        """When the packet arrived, of the peer's clock if the peer has ever told that, else of ours."""
+        if result.received_at is None:
+            return at - self._backward.value(0.0)
+        if not self._timed:
+            self._timed = True
+            self._forward = _Least()
+            self._last_arrival = self._busy_at = -math.inf
+        self._backward.add(at - result.received_at, at=at)
+        return result.received_at
 
     def _measure(self) -> None:
         """The rate and its variation over the window of service."""
