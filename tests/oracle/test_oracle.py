@@ -172,7 +172,7 @@ def test_a_rate_that_never_changes_is_the_same_as_a_trace_and_as_a_constant(size
 def test_recorded_traces_give_what_a_program_of_somebody_else_gave(
     name: str, duration: int, p95_of_one_packet: float, p95_of_two_packets: float
 ) -> None:
-    """That program sent the newest frame first, which is no bound with two packets a frame: another schedule is below."""
+    """It sent the newest frame first, which is no bound with two packets a frame: another schedule is below."""
     captures = [round(frame / 60, 6) for frame in range(60 * duration)]
     supply = supply_of(replayed(load(RECORDED / name).schedule, Replay(0.0)), origin=0.0)
     one, two = (Costs(0.008, 0.00113, 0.0, 0.020, packets * OPPORTUNITY_BYTES) for packets in (1, 2))
