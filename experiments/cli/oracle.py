@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 SHARES = (0.5, 0.95, 0.99)
 
 
-class Row(NamedTuple):
+class BoundRow(NamedTuple):
     """A line of the table: its name in JSON, what it is, and percentiles and mean in milliseconds; a percentile alone
     has no mean."""
 
@@ -92,7 +92,7 @@ def oracle(
     fixed = least.after + least.decode
     rows = [
         _row("each_alone", "bound at each capture", alone),
-        Row(
+        BoundRow(
             "one_schedule",
             "bound of one schedule",
             tuple(1e3 * (schedules.percentile(share) + fixed) for share in SHARES),
@@ -165,20 +165,20 @@ def _seconds(option: str, text: str) -> float:
     return seconds
 
 
-def _row(name: str, about: str, delays: "FloatArray") -> Row:
+def _row(name: str, about: str, delays: "FloatArray") -> BoundRow:
     from glassbench.experiments.account.metrics import percentile
 
-    return Row(name, about, tuple(1e3 * percentile(delays, share) for share in SHARES), 1e3 * float(delays.mean()))
+    return BoundRow(name, about, tuple(1e3 * percentile(delays, share) for share in SHARES), 1e3 * float(delays.mean()))
 
 
-def _record(row: Row) -> dict[str, float]:
+def _record(row: BoundRow) -> dict[str, float]:
     record = {f"p{100 * share:g}_ms": value for share, value in zip(SHARES, row.percentiles, strict=True)}
     if row.mean is not None:
         record["mean_ms"] = row.mean
     return {name: round(value, 3) for name, value in record.items()}
 
 
-def _table(rows: list[Row]) -> "Table":
+def _table(rows: list[BoundRow]) -> "Table":
     from rich import box
     from rich.table import Table
 
