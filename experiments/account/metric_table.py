@@ -144,7 +144,8 @@ def _bound(runs: Runs) -> float:
 
 
 def _bound_ratio(runs: Runs) -> float:
-    return _signal(runs) / _bound(runs)
+    bound = _bound(runs)
+    return _signal(runs) / bound if bound > 0 else math.nan
 
 
 def _first_frame(runs: Runs) -> float:

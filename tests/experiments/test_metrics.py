@@ -101,6 +101,12 @@ def test_sent_rate_counts_what_passed_from_the_first_capture_on() -> None:
     assert sent_mbps(passed, 0.2) == pytest.approx(2500 * 8 / 0.2 / 1e6)
 
 
+def test_over_a_bound_of_nothing_there_is_no_ratio() -> None:
+    passed = pd.DataFrame({"at": [0.0], "sent_bytes": [1000]})
+    row = summarize(frames([0.0, 0.04]), passed, Sharing(), np.zeros(2), duration=0.08)
+    assert (row["signal_bound_p95_ms"], row["bound_ratio"]) == (0, None)
+
+
 def test_latencies_that_never_came_are_infinite_and_what_is_undefined_is_none() -> None:
     passed = pd.DataFrame({"at": [0.0], "sent_bytes": [1000]})
     row = summarize(
