@@ -45,7 +45,7 @@ class ReplayedRates:
     schedule: RateSchedule
     replay: Replay
 
-    def departure(self, start: float, size_bytes: int) -> float:
+    def departure(self, start: float, size_bytes: float) -> float:
         """When the last bit of a packet has left, if its serialisation starts at the instant `start`."""
         departure, begins_at = self._departure(start, size_bytes), self.replay.begins_at
         if start >= begins_at or departure <= begins_at:

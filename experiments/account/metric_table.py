@@ -39,7 +39,7 @@ class Runs(NamedTuple):
     """What a metric is made of: the ledger of one track, run by run.
 
     Some metrics need more: what the flow put on its first link, the duration of the media of a run in seconds, how the
-    flow shared the network with others, and the ledgers of the floor.
+    flow shared the network with others, the ledgers of the floor, and the least signal delay of each frame in seconds.
     """
 
     frames: Sequence[pd.DataFrame]
@@ -47,6 +47,7 @@ class Runs(NamedTuple):
     duration: float = math.nan
     sharing: Sequence[Sharing] = ()
     floor: Sequence[pd.DataFrame] | None = None
+    bounds: Sequence[metrics.FloatArray] = ()
 
 
 class Tolerance(NamedTuple):
@@ -136,6 +137,15 @@ def _latency(share: float) -> Callable[[Runs], float]:
 
 def _signal(runs: Runs) -> float:
     return 1e3 * metrics.percentile(np.concatenate([metrics.signal_delay(frames) for frames in runs.frames]), 0.95)
+
+
+def _bound(runs: Runs) -> float:
+    return 1e3 * metrics.percentile(np.concatenate(runs.bounds), 0.95) if runs.bounds else math.nan
+
+
+def _bound_ratio(runs: Runs) -> float:
+    bound = _bound(runs)
+    return _signal(runs) / bound if bound > 0 else math.nan
 
 
 def _first_frame(runs: Runs) -> float:
@@ -323,6 +333,26 @@ METRICS: dict[str, Metric] = {
             of=_shared("queue_p50", 1e3),
             views=("agreement",),
             tolerance=Tolerance(10.0),
+        ),
+        Metric(
+            name="signal_bound",
+            column="signal_bound_p95_ms",
+            heading="bound of\nsignal p95 ms",
+            unit="ms",
+            of=_bound,
+            views=(),
+            video_only=True,
+        ),
+        Metric(
+            name="bound_ratio",
+            column="bound_ratio",
+            heading="signal p95 /\nbound",
+            unit="ratio",
+            of=_bound_ratio,
+            views=("report",),
+            less="nearer to the bound",
+            more="farther from the bound",
+            video_only=True,
         ),
         Metric(
             name="floor_ratio",

@@ -4,10 +4,12 @@ from typing import Any
 
 import pandas as pd
 
+from glassbench.experiments.account.bound import bound_of
 from glassbench.experiments.account.flow_numbers import media_seconds, on_first_link
 from glassbench.experiments.account.ledger import FATES
 from glassbench.experiments.account.metric_table import Runs, values
 from glassbench.experiments.account.metrics import PERCENTILES, glass_to_glass, in_ms, mean_stages, percentile
+from glassbench.experiments.account.oracle import FloatArray
 from glassbench.experiments.account.sharing import Sharing, sharing
 from glassbench.experiments.scenario import Scenario
 from glassbench.experiments.scenario.flow_spec import MEDIA
@@ -22,19 +24,24 @@ def summarize_arm(
     own = frames[frames["flow"] == MEDIA]
     passed = on_first_link(shares, flow, route)
     shared = sharing(scenario, links, shares, now=now)
-    summary = summarize(own[own["track"] == VIDEO_TRACK], passed, shared, duration=media_seconds(flow, now=now))
+    video = own[own["track"] == VIDEO_TRACK]
+    bound = bound_of(scenario, route, video)
+    summary = summarize(video, passed, shared, bound, duration=media_seconds(flow, now=now))
     if scenario.chat is not None:
         summary["chat"] = summarize_messages(own[own["track"] == CHAT_TRACK])
     return summary
 
 
-def summarize(frames: pd.DataFrame, passed: pd.DataFrame, shared: Sharing, *, duration: float) -> dict[str, Any]:
-    """The numbers of one arm for one track: a row of the summary. Times that never came are infinite."""
+def summarize(
+    frames: pd.DataFrame, passed: pd.DataFrame, shared: Sharing, bound: FloatArray, *, duration: float
+) -> dict[str, Any]:
+    """The numbers of one arm for one track: a row of the summary. Times that never came are infinite. `bound` is the
+    least signal delay of each frame in seconds."""
     fates = frames["fate"].value_counts()
     return {
         "captured": len(frames),
         "displayed": int(fates.get("displayed", 0)),
-        **values(Runs([frames], [passed], duration, [shared])),
+        **values(Runs([frames], [passed], duration, [shared], bounds=[bound])),
         "fates": {fate: int(fates.get(fate, 0)) for fate in FATES},
         "stages_ms": mean_stages(frames),
     }

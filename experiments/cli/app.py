@@ -14,6 +14,7 @@ from glassbench.experiments.cli.doctor import doctor
 from glassbench.experiments.cli.experiment import app as experiment_app
 from glassbench.experiments.cli.listing import list_things
 from glassbench.experiments.cli.literature import literature
+from glassbench.experiments.cli.oracle import oracle
 from glassbench.experiments.cli.report import report
 from glassbench.experiments.cli.results import app as results_app
 from glassbench.experiments.cli.shell import SETTINGS, shell
@@ -32,6 +33,7 @@ app.command()(ab)
 app.command()(sweep)
 app.command("list")(list_things)
 app.command()(literature)
+app.command()(oracle)
 app.command()(report)
 app.command()(agree)
 app.command()(calibrate)

@@ -47,9 +47,9 @@ def _figure(pair: TracePair) -> "Figure":
 
 def _panel(axis: "Axes", direction: str, trace: Trace) -> None:
     statistics = trace.statistics()
-    window = _window(trace.duration)
+    window = round_window(trace.duration)
     times, rates = trace.rates(window)
-    scale, unit = _unit(float(rates.max()))
+    scale, unit = rate_unit(float(rates.max()))
     axis.stairs(rates / scale, np.append(times, times[-1] + window), baseline=None, color=RATE_COLOR, linewidth=1.1)
     mean = statistics.mean_bps / scale
     axis.axhline(mean, color=MEAN_COLOR, linestyle="--", linewidth=1, zorder=1, label=f"mean {mean:.3g} {unit}")
@@ -65,10 +65,10 @@ def _panel(axis: "Axes", direction: str, trace: Trace) -> None:
     axis.spines[["top", "right"]].set_visible(False)
 
 
-def _window(duration: float) -> float:
+def round_window(duration: float) -> float:
     """A round length of time that gives a readable number of points."""
     return next((window for window in WINDOWS if duration / window <= POINTS), WINDOWS[-1])
 
 
-def _unit(largest_bps: float) -> tuple[float, str]:
+def rate_unit(largest_bps: float) -> tuple[float, str]:
     return next((unit for unit in UNITS if largest_bps >= unit[0]), UNITS[-1])

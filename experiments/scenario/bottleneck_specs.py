@@ -17,6 +17,7 @@ from glassbench.netem.elements.scheduled_delay import ScheduledDelay
 from glassbench.netem.elements.scheduled_loss import ScheduledLoss
 from glassbench.netem.elements.trace_driven import trace_driven
 from glassbench.netem.replay import Replay, replayed
+from glassbench.netem.supply import ConstantSupply, Supply, supply_of
 from glassbench.netem.traces import GENERATORS, Trace, TraceError, TracePair, open_trace
 from glassbench.netem.traces.files import find, sibling
 
@@ -36,6 +37,9 @@ class RateSpec(ElementSpec):
 
     def capacity(self, around: Surroundings) -> Capacity:
         return lambda start, end: self.rate / 8 * (end - start)
+
+    def supply(self, around: Surroundings) -> Supply:
+        return ConstantSupply(self.rate, around.start_at)
 
 
 def _check_trace(name: Any) -> Any:
@@ -82,6 +86,14 @@ class TraceSpec(RandomSpec):
     def capacity(self, around: Surroundings) -> Capacity:
         trace, replay = self._replayed(around)
         return replayed(trace.schedule, replay).capacity_bytes
+
+    def supply(self, around: Surroundings) -> Supply:
+        trace, replay = self._replayed(around)
+        return supply_of(replayed(trace.schedule, replay), origin=around.start_at)
+
+    def least_delay(self, around: Surroundings) -> float:
+        trace, _ = self._replayed(around)
+        return float(trace.delay.values.min()) if self.delay and trace.delay is not None else 0.0
 
     def without_loss(self) -> Self:
         return self.model_copy(update={"loss": False})

@@ -22,6 +22,9 @@ class DelaySpec(ElementSpec):
     def build(self, around: Surroundings, rng: np.random.Generator) -> list[Element]:
         return [Delay(self.delay)]
 
+    def least_delay(self, around: Surroundings) -> float:
+        return self.delay
+
 
 class RandomDelaySpec(RandomSpec):
     """Delay drawn anew for each packet."""

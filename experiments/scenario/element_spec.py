@@ -11,6 +11,7 @@ from pydantic import model_validator
 
 from glassbench.experiments.scenario.schema import Name, Spec, invalid
 from glassbench.netem.element import Element
+from glassbench.netem.supply import Supply
 from glassbench.netem.traces import Trace
 
 Direction = Literal["down", "up"]
@@ -57,6 +58,14 @@ class ElementSpec(Spec):
     def capacity(self, around: Surroundings) -> Capacity | None:
         """What the element can carry; None if it does not limit the rate."""
         return None
+
+    def supply(self, around: Surroundings) -> Supply | None:
+        """What the element offers to a packet that is alone; None if it lets every packet pass at once."""
+        return None
+
+    def least_delay(self, around: Surroundings) -> float:
+        """Seconds by which the element delays every packet at least, behind its bottleneck if it has one."""
+        return 0.0
 
     def without_loss(self) -> Self | None:
         """The element on the loss-free path."""

@@ -21,14 +21,13 @@ from glassbench.experiments.scenario.element_spec import (
 )
 from glassbench.experiments.scenario.flow import FlowRoute
 from glassbench.experiments.scenario.flow_spec import MEDIA
-from glassbench.experiments.scenario.network_spec import MAIN, NetworkSpec
+from glassbench.experiments.scenario.network_spec import NetworkSpec
 from glassbench.experiments.scenario.segment_spec import SegmentSpec
+from glassbench.experiments.scenario.surroundings import purpose_of, surroundings
 from glassbench.experiments.scenario.trace_window import window_of
 from glassbench.netem.element import Counts, Element
 from glassbench.netem.link_log import LinkLog
 from glassbench.netem.path import Path
-
-TRACE_MARGIN = 10.0  # seconds that a generated trace is longer than the media: the drain without a repeat
 
 
 @dataclass(frozen=True)
@@ -85,21 +84,20 @@ def open_network(
     fields; equal elements are told apart by their order. So they are the same for all arms, and one element or segment
     more changes the dice of no other.
     """
-    replayed = window_of(network, seed=seed, length=duration)
+    window = window_of(network, seed=seed, length=duration)
     links = {}
     for name in names:
         for direction in DIRECTIONS:
-            purpose = ("network",) if name == MAIN else ("segment", name)
-            around = Surroundings(
-                direction=direction,
+            around = surroundings(
+                name,
+                direction,
+                window,
+                seed=seed,
+                duration=duration,
                 start_at=start_at,
                 media_start=media_start,
-                trace_seed=dice.integer(seed, *purpose, "trace"),
-                trace_duration=duration + TRACE_MARGIN,
-                trace_start=0.0 if replayed is None else replayed.start,
-                trace_period=None if replayed is None else replayed.period,
             )
-            parts, capacities = _build(network.segment(name), around, seed, purpose)
+            parts, capacities = _build(network.segment(name), around, seed, purpose_of(name))
             path = Path([element for _, elements in parts for element in elements])
             log = LinkLog(path, start_at=start_at, interval=LINK_WINDOW, flows=len(flows))
             links[name, direction] = Link(name, direction, path, log, parts, capacities, tuple(flows))

@@ -101,13 +101,22 @@ def test_sent_rate_counts_what_passed_from_the_first_capture_on() -> None:
     assert sent_mbps(passed, 0.2) == pytest.approx(2500 * 8 / 0.2 / 1e6)
 
 
+def test_over_a_bound_of_nothing_there_is_no_ratio() -> None:
+    passed = pd.DataFrame({"at": [0.0], "sent_bytes": [1000]})
+    row = summarize(frames([0.0, 0.04]), passed, Sharing(), np.zeros(2), duration=0.08)
+    assert (row["signal_bound_p95_ms"], row["bound_ratio"]) == (0, None)
+
+
 def test_latencies_that_never_came_are_infinite_and_what_is_undefined_is_none() -> None:
     passed = pd.DataFrame({"at": [0.0], "sent_bytes": [1000]})
-    row = summarize(frames([0.02, None, 0.10, 0.15]), passed, Sharing(), duration=0.16)
+    row = summarize(
+        frames([0.02, None, 0.10, 0.15]), passed, Sharing(), np.array([0.01, 0.01, 0.02, 0.02]), duration=0.16
+    )
     assert row["captured"] == 4
     assert row["displayed"] == 3
     assert row["g2g_p50_ms"] == pytest.approx(20)
     assert row["g2g_p95_ms"] == row["g2g_max_ms"] == math.inf
+    assert (row["signal_bound_p95_ms"], row["bound_ratio"]) == (pytest.approx(20), pytest.approx(60 / 20))
     assert row["fates"] == dict.fromkeys(FATES, 0) | {"displayed": 3, "lost": 1}
     assert row["ssim"] is None
     assert sum(row["stages_ms"].values()) == pytest.approx((20 + 20 + 30) / 3)
