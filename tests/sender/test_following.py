@@ -98,7 +98,7 @@ def test_the_transport_is_asked_before_the_encoding_when_it_will_be_done():
 
 
 def test_a_budget_of_nothing_skips_the_capture_and_later_frames_count_on_without_a_gap():
-    pipeline, transport, encoder = run(1000, 0, 1000)
+    pipeline, _, encoder = run(1000, 0, 1000)
     assert [record.given_up for record in pipeline.captured] == [None, "skipped", None, None, None]
     assert [record.sequence for record in pipeline.captured] == [0, -1, 1, 2, 3]
     assert len(encoder.budgets) == 4

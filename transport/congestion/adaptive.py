@@ -53,7 +53,7 @@ _DEPTH = 1.0  # frame intervals that a frame may take to pass, on a link of ordi
 _LEAST_DEPTH = 0.0165
 _PICTURE_BYTES = 2200  # less is not worth its packet while the link carries more
 _SMALL_BYTES = 250  # what shows life, and on a slow link a picture
-_SLOW_BPS = 320_000
+_PICTURE_SHARE = 0.4
 _SMALL_IN_FLIGHT = 1104  # two small frames and their headers
 _SMALL_INTERVAL = 0.100
 _LEAST_INTERVAL = 0.025
@@ -129,7 +129,7 @@ class AdaptiveController:
         depth = max(_LEAST_DEPTH, _DEPTH * interval) * min(max(1.4 - 0.5 * self._variation, 0.3), 2.0)
         depth *= self._share
         budget = rate * depth - self._backlog(in_flight_bytes, rate, ready_at - now, now)
-        least = _SMALL_BYTES if rate * 8 < _SLOW_BPS else _PICTURE_BYTES
+        least = min(_PICTURE_BYTES, max(_SMALL_BYTES, int(_PICTURE_SHARE * rate * interval)))
         if budget >= least:
             return int(budget)
         if not in_flight_bytes:
