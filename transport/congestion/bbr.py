@@ -127,6 +127,7 @@ class BbrController:
             target_bps=(sending.rate if measured else sending.window / _INITIAL_RTT) * 8,
             base_rtt=self.min_rtt if measured else _INITIAL_RTT,
             probe=not self._limit_seen,
+            media_bps=sending.gain * sending.rate * 8,
         )
 
     @property

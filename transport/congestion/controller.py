@@ -83,6 +83,9 @@ class Allowance(NamedTuple):
     padding_bps: float = 0.0
     """Above 0 a probe is under way: where the application has nothing to send, padding leaves in its place, paced as
     all packets are, so that this rate is reached. A scheduler without padding leaves the probe to what is there."""
+    media_bps: float = 0.0
+    """What an encoder should be told, where that is not `target_bps`: a controller that learns from what it sends alone
+    has to be given more than it believes, now and then. 0: the target."""
 
 
 class Controller(Protocol):

@@ -11,7 +11,7 @@ def paced_budget(allowance: Allowance, *, waiting_bytes: int, ahead: float, inte
     It has what the rate carries in an `interval`, less what is left by then of the `waiting_bytes` that have not left
     yet. 0 if hardly anything remains: then the capture is better skipped, and the next one is newer.
     """
-    rate = allowance.target_bps / 8
+    rate = (allowance.media_bps or allowance.target_bps) / 8
     share = rate * interval
     budget = share - max(0.0, waiting_bytes - rate * ahead)
     return int(budget) if budget >= _LEAST_SHARE * share else 0

@@ -43,6 +43,7 @@ _COUNTERS = (
     "repaired",
     "resets",
     "keyframe_requests",
+    "padding_packets",
 )
 _ESTIMATE_INTERVAL = 0.1  # seconds, from one estimate that is told to the next
 _ESTIMATE_SLACK = 0.01  # seconds, for delayed ACKs, late timers and small errors of the rate
@@ -277,6 +278,9 @@ class ScheduledSender(QuicSender):
             sent = stack.transmit(wanted, now=now)
             datagrams += [Datagram(data, peer) for data, peer in sent]
             if not self._queue and not carrier.waiting():
+                if padding := self._pad(stack, flight, now=now):
+                    datagrams += padding
+                    break
                 flight.on_idle(now=now)
                 if flight.packets_allowed(now=now):  # a probe delays nobody, and is subject to the window
                     datagrams += [Datagram(data, peer) for data, peer in stack.probe_path(now=now)]
@@ -289,6 +293,19 @@ class ScheduledSender(QuicSender):
         self._say_target(flight, now=now)
         self._say_estimate(flight, stack.rtt, now=now)
         return datagrams
+
+    def _pad(self, stack: Stack, flight: Flight, *, now: float) -> list[Datagram]:
+        """What a controller that probes wants to leave, though nobody has anything to say."""
+        padding: list[Datagram] = []
+        while flight.allowance.padding_bps > 0 and flight.packets_allowed(now=now) > 0:
+            datagrams = stack.pad(now=now)
+            if not datagrams:
+                return padding  # the handshake is not confirmed yet
+            padding += [Datagram(data, peer) for data, peer in datagrams]
+            self._count["padding_packets"] += len(datagrams)
+        if flight.allowance.padding_bps > 0:
+            self._send_at = flight.next_send_at()
+        return padding
 
     def _say_target(self, flight: Flight, *, now: float) -> None:
         target_bps = self._target.change(flight.allowance, now=now)

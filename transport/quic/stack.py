@@ -206,6 +206,17 @@ class Stack(MarkedConnection):
         size = self._path_mtu.probe_bytes(now=now)
         if size is None:
             return []
+        self._path_mtu.on_probe_sent(self._packet_number, size)
+        return self._padded_ping(size, now=now)
+
+    def pad(self, *, now: float) -> list[tuple[bytes, Address]]:
+        """A full datagram with nothing in it, for a controller that wants to see more arrive than there is to say."""
+        if not self._handshake_confirmed or self._close_pending or self._state in _ENDED:
+            return []
+        return self._padded_ping(self.datagram_bytes, now=now)
+
+    def _padded_ping(self, size: int, *, now: float) -> list[tuple[bytes, Address]]:
+        """A PING in a datagram of that size."""
         assert self._version is not None  # the handshake is over
         builder = QuicPacketBuilder(
             host_cid=self.host_cid,
@@ -218,9 +229,8 @@ class Stack(MarkedConnection):
             version=self._version,
         )
         builder.start_packet(QuicPacketType.ONE_RTT, self._cryptos[Epoch.ONE_RTT])
-        self._write_ping_frame(builder, comment="path MTU")
+        self._write_ping_frame(builder, comment="padded")
         builder._datagram_needs_padding = True
-        self._path_mtu.on_probe_sent(builder.packet_number, size)
         if not self._in_flight():
             self._alive_at = now
         return self._flush_builder(builder, self._network_paths[0], self._peer_cid.cid, now)
