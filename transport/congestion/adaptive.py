@@ -59,6 +59,7 @@ _SMALL_INTERVAL = 0.100
 _LEAST_INTERVAL = 0.025
 _DECODE = 0.0012
 _THINNING = 4.0
+_MOST_SPACING = 0.090  # so soon after a link is back something new is on its way
 _THINNING_UP = 0.05  # where the way back is silent, small frames do arrive
 _SILENCE = 0.150
 _SILENCE_WEIGHT = 0.3
@@ -274,7 +275,7 @@ class AdaptiveController:
         assert self._rate is not None
         silence = now - self._heard_at
         cost = max(_SMALL_BYTES * self._boost / self._rate, _DECODE)
-        spacing = math.sqrt(_THINNING * silence * cost)
+        spacing = min(math.sqrt(_THINNING * silence * cost), max(_MOST_SPACING, cost))
         if self._silent_backward > 0.5:
             spacing = min(spacing, _THINNING_UP * silence)
         return quiet > max(_LEAST_INTERVAL, spacing)

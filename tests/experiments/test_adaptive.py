@@ -1,0 +1,161 @@
+"""Encoders that follow the network, end to end in virtual time: the flagship, and controllers of others."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from glassbench.experiments.account.metrics import signal_delay
+from glassbench.experiments.scenario import ScenarioError, build
+from glassbench.experiments.worlds.reuse import Reuse
+from glassbench.experiments.worlds.virtual import run_arm
+from glassbench.receiver.quality import QualityMemo
+from glassbench.sender.encode_cache import EncodeCache
+from glassbench.transport.contract import Unsupported
+
+FPS = 60
+
+
+def run(arm: str, down: list[dict[str, Any]], *, duration: float, rtt: float, **video: Any) -> Any:
+    delay = {"element": "delay", "delay": f"{rtt / 2 * 1e3:g}ms"}
+    scenario = build(
+        {
+            "name": "adaptive",
+            "duration": f"{duration:g}s",
+            "arms": [arm],
+            "video": {
+                "source": "lognormal",
+                "fps": FPS,
+                "encode_cost": "fixed:8ms",
+                "max_bitrate": "80Mbit/s",
+                **video,
+            },
+            "network": {"down": [*down, delay], "up": [delay]},
+        }
+    )
+    result = run_arm(scenario, scenario.arms[0], Reuse(EncodeCache(None), QualityMemo()), quality=False)
+    assert result.outcome == "measured", result.reason
+    return result
+
+
+def link(rate: float, queue: str = "600kB") -> dict[str, Any]:
+    return {"element": "rate", "rate": f"{rate:g}Mbit/s", "queue": queue}
+
+
+def settled(ledger: pd.DataFrame, start: float) -> pd.DataFrame:
+    return ledger[ledger["captured_at"] >= start]
+
+
+def rate_of(frames: pd.DataFrame) -> float:
+    """Mbit/s of what frames were told they may have."""
+    return float(frames["target_bps"].mean()) / 1e6
+
+
+def standing_queue(frames: pd.DataFrame, rate: float, rtt: float) -> float:
+    """Seconds that most frames pass longer than alone on the link."""
+    encoded = frames[frames["sequence"] >= 0]
+    passing = encoded["complete_at"] - encoded["first_sent_at"] - rtt / 2
+    return float((passing - encoded["size_bytes"] * 8 / (rate * 1e6)).quantile(0.95))
+
+
+@pytest.mark.parametrize(("rate", "rtt"), [(1, 0.04), (3, 0.15), (10, 0.6), (30, 0.005)])
+def test_on_a_constant_link_the_rate_is_that_of_the_link_and_hardly_anything_waits(rate: float, rtt: float) -> None:
+    start = max(5.0, 12 * rtt)
+    frames = settled(run("quic-adaptive", [link(rate)], duration=start + 2, rtt=rtt).ledger, start)
+    assert rate_of(frames) >= 0.85 * rate
+    assert standing_queue(frames, rate, rtt) <= 0.025
+    assert (frames["fate"] == "displayed").all()
+
+
+def test_the_encoder_follows_a_link_that_becomes_slower_and_faster_where_a_fixed_one_makes_a_queue(
+    tmp_path: Any,
+) -> None:
+    trace = tmp_path / "steps.csv"
+    trace.write_text("time_s,rate_mbps\n" + "".join(f"{at},{6 if at % 6 < 3 else 2}\n" for at in range(12)))
+    down = [{"element": "trace", "trace": str(trace), "queue": "600kB"}]
+    delays = {
+        arm: np.quantile(signal_delay(run(arm, down, duration=12, rtt=0.04, bitrate="4Mbit/s").ledger), 0.95)
+        for arm in ("quic-adaptive", "quic-datagram")
+    }
+    assert delays["quic-adaptive"] < 0.25  # what was on its way at 6 Mbit/s takes 0.2 s at 2
+    assert delays["quic-datagram"] > 5 * delays["quic-adaptive"]
+
+
+@pytest.mark.parametrize("outage", [0.2, 1.0, 5.0])
+def test_after_an_outage_a_new_frame_is_on_the_screen_soon_and_the_rate_is_back(outage: float) -> None:
+    windows = [{"start": "4s", "duration": f"{outage:g}s"}]
+    down = [link(5), {"element": "outage", "windows": windows}]
+    ledger = run("quic-adaptive", down, duration=8 + outage, rtt=0.04).ledger
+    back = 4 + outage
+    shown = ledger[ledger["displayed_at"] > back]
+    assert shown["displayed_at"].min() - back < 0.04 + 0.1
+    after = ledger[(ledger["captured_at"] > back + 2) & (ledger["captured_at"] < back + 3.5)]
+    assert rate_of(after) > 0.8 * 5
+
+
+def test_a_queue_of_few_packets_does_not_lose_frame_after_frame() -> None:
+    ledger = settled(run("quic-adaptive", [link(10, "15kB")], duration=8, rtt=0.04).ledger, 4)
+    assert (ledger["fate"] == "displayed").mean() > 0.9
+    assert np.quantile(signal_delay(ledger), 0.95) < 0.15
+
+
+def test_random_loss_of_two_percent_does_not_slow_the_encoder_down() -> None:
+    down = [link(5), {"element": "random-loss", "probability": "2%"}]
+    ledger = settled(run("quic-adaptive", down, duration=8, rtt=0.04).ledger, 4)
+    assert rate_of(ledger) > 0.7 * 5
+
+
+@pytest.mark.parametrize("control", ["gcc", "scream", "bbr", "cubic", "reno", "realtime"])
+def test_every_controller_leads_an_encoder_below_a_link_that_is_too_slow_for_its_start(control: str) -> None:
+    arm = f"quic-datagram:control={control},encoder=follow"
+    ledger = settled(run(arm, [link(2, "60kB")], duration=10, rtt=0.04, bitrate="6Mbit/s").ledger, 5)
+    assert 0.2 < ledger["size_bytes"].sum() * 8 / 5 / 2e6 < 1.05
+    assert np.quantile(signal_delay(ledger), 0.95) < 1.0
+
+
+def test_probes_of_a_controller_are_padded() -> None:
+    stats = run("quic-datagram:control=gcc,encoder=follow", [link(10)], duration=3, rtt=0.04).stats
+    assert stats["sender"]["padding_packets"] > 0
+    stats = run("quic-adaptive", [link(10)], duration=3, rtt=0.04).stats
+    assert stats["sender"]["padding_packets"] == 0
+
+
+def test_the_same_seed_gives_the_same_ledger() -> None:
+    one, two = (run("webtransport-adaptive", [link(3)], duration=3, rtt=0.04).ledger for _ in range(2))
+    pd.testing.assert_frame_equal(one, two)
+
+
+@pytest.mark.parametrize(
+    ("arm", "sentence"),
+    [
+        ("udp:encoder=follow", "transport udp: encoder=follow is not possible: it has no estimate"),
+        (
+            "quic-stream:stack=stock,control=cubic,encoder=follow",
+            "transport quic-stream: encoder=follow is not possible: aioquic as it is",
+        ),
+        ("quic-datagram:encoder=maybe", "option 'encoder' must be fixed or follow, got 'maybe'"),
+    ],
+)
+def test_an_arm_that_cannot_lead_an_encoder_is_refused_with_the_reason(arm: str, sentence: str) -> None:
+    with pytest.raises(ScenarioError, match=sentence):
+        run(arm, [link(5)], duration=1, rtt=0.04)
+
+
+def test_a_codec_without_budgets_makes_the_arm_unsupported_and_says_which_has_them() -> None:
+    with pytest.raises(Unsupported, match="accepted are h264"):
+        run("quic-adaptive", [link(5)], duration=1, rtt=0.04, source="bikes", codec="vp9", fps=25)
+
+
+def test_an_arm_comes_back_from_its_own_text() -> None:
+    scenario = build(
+        {
+            "name": "x",
+            "duration": "1s",
+            "arms": ["quic-adaptive:encoder=fixed", "quic-datagram:encoder=follow", "quic-adaptive"],
+            "video": {"source": "lognormal"},
+            "network": {"down": [link(5)], "up": []},
+        }
+    )
+    assert [arm.encoder for arm in scenario.arms] == ["fixed", "follow", "follow"]
+    assert build(scenario.dump()) == scenario
