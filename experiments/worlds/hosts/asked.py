@@ -95,4 +95,5 @@ def asked_for(content: Mapping[str, Any], limits: Limits) -> Ends:
 
 def _rate(flow: Flow) -> float:
     chat = flow.chat
-    return flow.video.bitrate + (chat.size * 8 / chat.interval if chat else 0.0)
+    video_bps = flow.video.max_bitrate if flow.follows else flow.video.bitrate
+    return video_bps + (chat.size * 8 / chat.interval if chat else 0.0)
