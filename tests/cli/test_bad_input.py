@@ -132,7 +132,7 @@ def test_a_truncated_video_and_odd_sizes_are_used_as_far_as_they_go_and_said(gla
         (["--arm", "srt:latency_ms=long"], "arms[1]: transport srt: option 'latency_ms' must be int, got 'long'"),
         (["--arm", "srt:latency_ms=-1"], "arms[1]: transport srt: latency_ms must be 0 to 65535, got -1"),
         (
-            ["--arm", "quic-stream:control=bbr"],
+            ["--arm", "quic-stream:control=vegas"],
             "arms[1]: transport quic-stream: control must be realtime, reno",
         ),
         (["--duration", "10"], "duration: no unit in '10'; a duration takes us, ms, s, min"),

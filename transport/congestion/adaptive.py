@@ -30,8 +30,8 @@ from glassbench.transport.congestion.one_way import Least, OneWayDelays
 from glassbench.transport.congestion.service_rate import ServiceRate
 
 _INITIAL_RTT = 0.1  # seconds, as all times
-_DEPTH = 1.0  # frame intervals that a frame may take to pass, at a variation of 0.8
-_LEAST_DEPTH = 0.0165  # with more frames a second the reports would be too late for a shorter one
+_DEPTH = 1.2  # frame intervals that a frame may take to pass, at a variation of 0.8
+_LEAST_DEPTH = 0.0198  # with more frames a second the reports would be too late for a shorter one
 _STEADY, _SLOPE = 1.4, 0.5  # the depth is so much larger on a steady link, and so much smaller per variation
 _LEAST_FACTOR, _MOST_FACTOR = 0.3, 2.0
 _OVERDUE = 0.045  # a report that is late by more tells of a slower link before it comes
