@@ -30,10 +30,9 @@ from glassbench.transport.congestion.one_way import Least, OneWayDelays
 from glassbench.transport.congestion.service_rate import ServiceRate
 
 _INITIAL_RTT = 0.1  # seconds, as all times
-_DEPTH = 1.2  # frame intervals that a frame may take to pass, at a variation of 0.8
-_LEAST_DEPTH = 0.0198  # with more frames a second the reports would be too late for a shorter one
-_STEADY, _SLOPE = 1.4, 0.5  # the depth is so much larger on a steady link, and so much smaller per variation
-_LEAST_FACTOR, _MOST_FACTOR = 0.3, 2.0
+_SLACK = 0.0115  # beyond a frame interval, so that the link is not idle when the next frame is a little late
+_CAUTION = 0.8  # of a frame interval less for a variation of 1: what cannot be predicted must be kept short
+_LEAST_DEPTH = 0.35  # of a frame interval
 _OVERDUE = 0.045  # a report that is late by more tells of a slower link before it comes
 _PICTURE_SHARE = 0.4  # of a frame at the full rate: a smaller one is not worth its packet
 _PICTURE_BYTES = 2200  # and more than that is always worth it
@@ -146,8 +145,7 @@ class AdaptiveController:
 
     def _depth(self, interval: float) -> float:
         """Seconds that a frame may take to pass: less where the rate varies, and where the queues lose packets."""
-        factor = min(max(_STEADY - _SLOPE * self._link.variation, _LEAST_FACTOR), _MOST_FACTOR)
-        return max(_LEAST_DEPTH, _DEPTH * interval) * factor * self._share
+        return max(_SLACK + interval * (1 - _CAUTION * self._link.variation), _LEAST_DEPTH * interval) * self._share
 
     def _believed_rate(self, rate: float, now: float) -> float:
         """The rate in bytes per second. Less if the report of the next packet is overdue: that was served for as long

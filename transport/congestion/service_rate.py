@@ -96,7 +96,7 @@ class ServiceRate:
         self._samples.append(service)
         self._busy_at = service.at
         self._growth = 1.0
-        keep = math.exp(-service.seconds / _USUAL)
+        keep = _USUAL / (_USUAL + service.seconds)
         self._usual_seconds = self._usual_seconds * keep + service.seconds
         self._usual_bytes = self._usual_bytes * keep + service.size_bytes
 
