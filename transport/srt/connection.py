@@ -330,7 +330,7 @@ class SrtConnection:
         if not light:
             self._round_trip.take_over(ack.rtt_us * 1e-6, ack.rtt_variance_us * 1e-6)
             self._send_new_control(ACKACK, now, info=number)
-            if self._round_trip.smoothed != INITIAL_RTT:  # the peer has measured it
+            if ack.rtt_us != INITIAL_RTT * 1e6:  # the peer has measured it
                 self._estimate.on_ack(
                     rtt=self._round_trip.smoothed,
                     received_bps=ack.byte_rate * 8.0,

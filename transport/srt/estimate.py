@@ -12,8 +12,8 @@ where that counts on its usual setting, a latency of 2 s and a TV picture of 6 M
   stands.
 - Heavy congestion halves the rate, at most to half of what arrives. belacoder falls to its minimum, and needs 40 s from
   there to 6 Mbit/s.
-- The send buffer is counted in bytes, and is large compared with its own average only. 50 packets, below which it is
-  never large for belacoder, are half a second at 1 Mbit/s.
+- The send buffer is counted in bytes, and never large below what an empty path holds. For belacoder that is so below
+  50 packets, which are half a second at 1 Mbit/s.
 - NAKs count, too: where a queue is short, it shows itself by loss and not by a wait.
 - The rate does not grow far above what the encoder makes of it.
 - What waits is taken off the next frames, so that a queue is gone before the rate has found its place.
@@ -29,9 +29,10 @@ LEAST_BPS = 100e3  # belacoder's 300 kbit/s is the least for TV; a link may carr
 MOST_BPS = 1e9  # what live mode takes for no limit (libsrt's LiveCC)
 
 _SAMPLE = 0.02  # BITRATE_UPDATE_INT
+_LONGEST = 50  # samples; a pause of the input makes nothing older than this
 _SLOW = 0.99  # what remains of averages and of peaks after a sample: half of it after 1.4 s
 _TREND = 0.8  # what remains of the trend of the round trip
-_LEAST_GROWS = 1.001  # so that the least round trip is found anew on another path: 5 % a second
+_LEAST_LASTS = 5.0  # two such spells are the 10 s of BBR (draft-ietf-ccwg-bbr, MinRTTFilterLen)
 
 _GROWTH, _GROWTH_SHARE, _GROWTH_INTERVAL = 30e3, 1 / 30, 0.5  # BITRATE_INCR_MIN, _SCALE, _INT
 _LIGHT, _LIGHT_INTERVAL = 100e3, 0.2  # BITRATE_DECR_MIN, _INT
@@ -76,7 +77,9 @@ class RateEstimate:
         # the round trip
         self._rtt: float | None = None
         self._last_rtt = 0.0  # at the last sample, as are the others
-        self._least_rtt = inf
+        self._least_rtt = inf  # of this spell and the one before it
+        self._least_spell = self._least_before = inf
+        self._spell_from = -inf
         self._trend = self._jitter = 0.0
         # the send buffer
         self._last_held = 0
@@ -114,39 +117,45 @@ class RateEstimate:
         rate = self.rate_bps / 8
         share = rate * interval
         waiting = held_bytes - rate * ahead
-        carried = min(max(rate, self._received_bps / 8), MOST_BPS / 8)
-        if waiting > carried * (self._least_rtt + _FEEDBACK + self._latency) + share:
+        if waiting > self._in_flight(self.rate_bps) + rate * self._latency + share:
             return 0
-        over = max(0.0, waiting - self._usual_held())
+        over = max(0.0, waiting - self._usual_held(self.rate_bps))
         return max(1, int(max(share - over, _LEAST_FRAME * share)))
 
-    def _usual_held(self) -> float:
-        """The most that is in the send buffer if nothing waits: belacoder's lowest threshold."""
-        return self._mean_held + 2.5 * self._held_jitter
+    def _in_flight(self, rate: float) -> float:
+        """Bytes in the send buffer that are on an empty path and not acknowledged yet."""
+        return rate / 8 * (self._least_rtt + _FEEDBACK)
+
+    def _usual_held(self, rate: float) -> float:
+        """Bytes in the send buffer that are no sign of congestion yet: belacoder's lowest threshold."""
+        return max(self._in_flight(rate), self._mean_held + 2.5 * self._held_jitter)
 
     def _sample(self, backlog: Backlog, now: float) -> None:
         """Look at everything, if it is time for it, and take a step."""
-        elapsed = now - self._sampled_at
-        if self._rtt is None or self._input_bps is None or elapsed < _SAMPLE:
+        if self._rtt is None or self._input_bps is None or now < self._sampled_at + _SAMPLE:
             return
-        self._sampled_at = now
         if self.rate_bps is None:
             self.rate_bps = self._input_bps
             self._last_rtt = self._rtt
             self._last_held = backlog.held_bytes
             self._mean_held = float(backlog.held_bytes)
-            elapsed = _SAMPLE
-        self._follow_round_trip(self._rtt, elapsed / _SAMPLE)
-        self._follow_buffer(backlog.held_bytes, elapsed / _SAMPLE)
+        samples = min((now - self._sampled_at) / _SAMPLE, _LONGEST)
+        self._sampled_at = now
+        self._follow_round_trip(self._rtt, samples, now)
+        self._follow_buffer(backlog.held_bytes, samples)
         self._follow_loss(backlog, now)
         self.rate_bps = min(max(self._step(self.rate_bps, backlog.held_bytes, now), LEAST_BPS), MOST_BPS)
 
-    def _follow_round_trip(self, rtt: float, samples: float) -> None:
+    def _follow_round_trip(self, rtt: float, samples: float, now: float) -> None:
         change = rtt - self._last_rtt
         self._last_rtt = rtt
         self._trend = _TREND * self._trend + (1 - _TREND) * change
         self._jitter = max(self._jitter * _SLOW**samples, change)
-        self._least_rtt = min(self._least_rtt * _LEAST_GROWS ** min(samples, 1 / _SAMPLE), rtt)
+        if now - self._spell_from >= _LEAST_LASTS:
+            self._least_before, self._least_spell = self._least_spell, inf
+            self._spell_from = now
+        self._least_spell = min(self._least_spell, rtt)
+        self._least_rtt = min(self._least_before, self._least_spell)
 
     def _follow_buffer(self, held: int, samples: float) -> None:
         self._held_jitter = max(self._held_jitter * _SLOW**samples, held - self._last_held)
@@ -164,21 +173,22 @@ class RateEstimate:
     def _step(self, rate: float, held: int, now: float) -> float:
         """The rate after this sample: lower by the heaviest sign of congestion, or higher if there is none."""
         wait = self._last_rtt - self._least_rtt
-        large_held = self._mean_held + max(3 * self._held_jitter, self._mean_held)
-        huge_held = 4 * (self._mean_held + self._held_jitter)
+        usual = self._usual_held(rate)
+        large = max(usual, self._mean_held + max(3 * self._held_jitter, self._mean_held))
+        huge = max(usual, 4 * (self._mean_held + self._held_jitter))
         lossy = self._loss > _HEAVY_LOSS
-        if wait >= _HEAVY_WAIT * self._latency or held > huge_held:
+        if wait >= _HEAVY_WAIT * self._latency or held > huge:
             if now < self._fall_at:
                 return rate
             self._fall_at = now + _FAST_INTERVAL
             return min(rate, max(_HEAVY_SHARE * rate, _HEAVY_SHARE * self._received_bps))
-        if wait > _FAST_WAIT * self._latency or held > large_held or lossy:
+        if wait > _FAST_WAIT * self._latency or held > large or lossy:
             if now < self._fall_at:
                 return rate
             self._fall_at = now + _FAST_INTERVAL
             self._loss = 0.0
             return max(rate - _FAST - rate * _FAST_SHARE, _HEAVY_SHARE * rate)
-        if wait > max(_LIGHT_JITTERS * self._jitter, _LIGHT_SHARE * self._least_rtt) or held > self._usual_held():
+        if wait > max(_LIGHT_JITTERS * self._jitter, _LIGHT_SHARE * self._least_rtt) or held > usual:
             if now < self._fall_at:
                 return rate
             self._fall_at = now + _LIGHT_INTERVAL
