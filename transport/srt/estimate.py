@@ -72,7 +72,8 @@ class RateEstimate:
         self._grow_at = self._fall_at = -inf  # the earliest instants of the next steps
         # the input
         self._input_bps: float | None = None
-        self._input_bytes = 0
+        self._input_interval = 0.0  # from frame to frame
+        self._input_bytes = self._input_frames = 0
         self._input_from: float | None = None
         # the round trip
         self._rtt: float | None = None
@@ -95,10 +96,12 @@ class RateEstimate:
             self._input_from = now  # the first frame belongs to the time before it
             return
         self._input_bytes += size_bytes
+        self._input_frames += 1
         elapsed = now - self._input_from
         if elapsed >= (_FIRST_INPUT if self._input_bps is None else _INPUT):
             self._input_bps = self._input_bytes * 8 / elapsed
-            self._input_from, self._input_bytes = now, 0
+            self._input_interval = elapsed / self._input_frames
+            self._input_from, self._input_bytes, self._input_frames = now, 0, 0
         self._sample(backlog, now)
 
     def on_ack(self, *, rtt: float, received_bps: float, backlog: Backlog, now: float) -> None:
@@ -172,7 +175,7 @@ class RateEstimate:
 
     def _step(self, rate: float, held: int, now: float) -> float:
         """The rate after this sample: lower by the heaviest sign of congestion, or higher if there is none."""
-        wait = self._last_rtt - self._least_rtt
+        wait = max(0.0, self._last_rtt - self._least_rtt - self._input_interval)
         usual = self._usual_held(rate)
         large = max(usual, self._mean_held + max(3 * self._held_jitter, self._mean_held))
         huge = max(usual, 4 * (self._mean_held + self._held_jitter))
