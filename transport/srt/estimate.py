@@ -9,7 +9,8 @@ where that counts on its usual setting, a latency of 2 s and a TV picture of 6 M
 - The *wait* is the round trip above the least one, where belacoder takes the whole round trip. At libsrt's latency of
   120 ms a third of it is less than many an empty path takes.
 - A light step compares the round trip with the least one, too, not with its average: an average takes in a queue that
-  stands.
+  stands. The least one is that of the last 5 to 10 s; belacoder's rises by 5 % a second, and so the queue with it.
+- Half a frame interval is no wait: on a link that is full, frames alone take that on average.
 - Heavy congestion halves the rate, at most to half of what arrives. belacoder falls to its minimum, and needs 40 s from
   there to 6 Mbit/s.
 - The send buffer is counted in bytes, and never large below what an empty path holds. For belacoder that is so below
@@ -19,7 +20,7 @@ where that counts on its usual setting, a latency of 2 s and a TV picture of 6 M
 - What waits is taken off the next frames, so that a queue is gone before the rate has found its place.
 
 Time is an argument, in seconds; rates are in bits a second, sizes in bytes of SRT's payload. The peer's numbers are not
-trusted: whatever they are, the rate stays within its bounds, and falls by half in 0.25 s at most.
+trusted: whatever they are, the rate stays within its bounds, and falls by no more than half in 0.2 s.
 """
 
 from math import inf
@@ -175,7 +176,7 @@ class RateEstimate:
 
     def _step(self, rate: float, held: int, now: float) -> float:
         """The rate after this sample: lower by the heaviest sign of congestion, or higher if there is none."""
-        wait = max(0.0, self._last_rtt - self._least_rtt - self._input_interval)
+        wait = max(0.0, self._last_rtt - self._least_rtt - self._input_interval / 2)
         usual = self._usual_held(rate)
         large = max(usual, self._mean_held + max(3 * self._held_jitter, self._mean_held))
         huge = max(usual, 4 * (self._mean_held + self._held_jitter))
