@@ -182,3 +182,17 @@ def test_whatever_acks_say_the_rate_is_within_its_bounds_and_falls_by_half_at_mo
         before = rate
         budget = estimate.frame_budget(held, ahead=0.01, interval=FRAME)
         assert budget is not None and 0 <= budget <= rate / 8 * FRAME
+
+
+def test_a_pause_of_the_media_is_no_congestion() -> None:
+    estimate, rtt = fed(4e6, seconds=2, rtt=0.6), 0.6
+    before = estimate.rate_bps
+    assert before is not None
+    size = int(4e6 * FRAME / 8)
+    for index in range(60):  # the send buffer fills anew until the first ACK is back
+        now = 1020 + index * FRAME
+        backlog = Backlog(size * min(index + 1, round(rtt / FRAME)), index, 0)
+        estimate.on_frame(size, backlog, now=now)
+        if index * FRAME > rtt:
+            estimate.on_ack(rtt=rtt, received_bps=4e6, backlog=backlog, now=now)
+    assert estimate.rate_bps is not None and estimate.rate_bps >= before

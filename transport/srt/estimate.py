@@ -4,15 +4,15 @@ Live mode has no congestion control (draft-sharabayko-srt-01, section 5.1): it s
 field lead the encoder from outside. The best known is belacoder: it reads libsrt's statistics every 20 ms, and changes
 the rate of its encoder in steps (github.com/BELABOX/belacoder, belacoder.c, `update_bitrate`). This is the same idea:
 three signs of congestion, each with a step of its own, and slow growth while there is none. It departs from belacoder
-where that counts on its usual setting, a latency of 2 s and a TV picture of 6 Mbit/s:
+where that counts on its usual setting, a latency of 2 s and a picture of 6 Mbit/s:
 
 - The *wait* is the round trip above the least one, where belacoder takes the whole round trip. At libsrt's latency of
   120 ms a third of it is less than many an empty path takes.
 - A light step compares the round trip with the least one, too, not with its average: an average takes in a queue that
   stands. The least one is that of the last 5 to 10 s; belacoder's rises by 5 % a second, and so the queue with it.
 - Half a frame interval is no wait: on a link that is full, frames alone take that on average.
-- Heavy congestion halves the rate, at most to half of what arrives. belacoder falls to its minimum, and needs 40 s from
-  there to 6 Mbit/s.
+- Heavy congestion halves the rate, at most to half of what arrives. belacoder falls to its minimum, and needs half a
+  minute from there to 6 Mbit/s.
 - The send buffer is counted in bytes, and never large below what an empty path holds. For belacoder that is so below
   50 packets, which are half a second at 1 Mbit/s.
 - NAKs count, too: where a queue is short, it shows itself by loss and not by a wait.
@@ -30,7 +30,7 @@ LEAST_BPS = 100e3  # belacoder's 300 kbit/s is the least for TV; a link may carr
 MOST_BPS = 1e9  # what live mode takes for no limit (libsrt's LiveCC)
 
 _SAMPLE = 0.02  # BITRATE_UPDATE_INT
-_LONGEST = 50  # samples; a pause of the input makes nothing older than this
+_MOST_SAMPLES = 50  # by which a pause counts
 _SLOW = 0.99  # what remains of averages and of peaks after a sample: half of it after 1.4 s
 _TREND = 0.8  # what remains of the trend of the round trip
 _LEAST_LASTS = 5.0  # two such spells are the 10 s of BBR (draft-ietf-ccwg-bbr, MinRTTFilterLen)
@@ -45,13 +45,14 @@ _LIGHT_JITTERS, _LIGHT_SHARE = 4.0, 0.15  # the factors of belacoder's rtt_th_ma
 _CALM_JITTERS, _CALM = 2.0, 0.001  # those of rtt_th_min
 _FLAT_TREND = 1e-5  # seconds a sample: 0.01 ms in belacoder
 
-_HEAVY_SHARE = 0.5  # drains a queue in the time in which it grew at twice the rate
+_HEAVY_SHARE = 0.5  # half of the link is left for the queue to drain
 _HEAVY_LOSS = 0.1  # the share from which on libwebrtc's loss-based control falls (draft-ietf-rmcat-gcc-02, section 6)
 _MOST_OVER_INPUT = 1.5  # the same draft's bound on what may be told above what is used (section 5.5)
+_LONGEST_INTERVAL = 0.1  # from frame to frame: a pause is none
 _FIRST_INPUT = 0.1  # the input is measured over so long at first: congestion shall not wait for it
 _INPUT = 0.5  # libsrt measures the input over 0.5 s at first, too
 
-_LEAST_FRAME = 0.25  # of the usual size: that drains a queue in a third more than its length
+_LEAST_FRAME = 0.25  # of the usual size: a queue drains at three quarters of the rate
 _FEEDBACK = 0.02  # a packet may wait for two ACK intervals of 10 ms until it is acknowledged
 
 
@@ -101,7 +102,7 @@ class RateEstimate:
         elapsed = now - self._input_from
         if elapsed >= (_FIRST_INPUT if self._input_bps is None else _INPUT):
             self._input_bps = self._input_bytes * 8 / elapsed
-            self._input_interval = elapsed / self._input_frames
+            self._input_interval = min(elapsed / self._input_frames, _LONGEST_INTERVAL)
             self._input_from, self._input_bytes, self._input_frames = now, 0, 0
         self._sample(backlog, now)
 
@@ -113,8 +114,8 @@ class RateEstimate:
     def frame_budget(self, held_bytes: int, *, ahead: float, interval: float) -> int | None:
         """Bytes for a frame that is handed in `ahead` seconds from now, if one follows each `interval`.
 
-        It is what the rate carries in that time, less what waits over the usual, but a quarter at least. 0 where a frame
-        could not be there within the latency. None until there is an estimate.
+        It is what the rate carries in an interval, less what waits over the usual, but a quarter at least. 0 where the
+        send buffer holds more than the rate carries within the latency. None until there is an estimate.
         """
         if self.rate_bps is None:
             return None
@@ -143,7 +144,7 @@ class RateEstimate:
             self._last_rtt = self._rtt
             self._last_held = backlog.held_bytes
             self._mean_held = float(backlog.held_bytes)
-        samples = min((now - self._sampled_at) / _SAMPLE, _LONGEST)
+        samples = min((now - self._sampled_at) / _SAMPLE, _MOST_SAMPLES)
         self._sampled_at = now
         self._follow_round_trip(self._rtt, samples, now)
         self._follow_buffer(backlog.held_bytes, samples)
@@ -180,26 +181,24 @@ class RateEstimate:
         usual = self._usual_held(rate)
         large = max(usual, self._mean_held + max(3 * self._held_jitter, self._mean_held))
         huge = max(usual, 4 * (self._mean_held + self._held_jitter))
-        lossy = self._loss > _HEAVY_LOSS
         if wait >= _HEAVY_WAIT * self._latency or held > huge:
-            if now < self._fall_at:
-                return rate
-            self._fall_at = now + _FAST_INTERVAL
-            return min(rate, max(_HEAVY_SHARE * rate, _HEAVY_SHARE * self._received_bps))
-        if wait > _FAST_WAIT * self._latency or held > large or lossy:
-            if now < self._fall_at:
-                return rate
-            self._fall_at = now + _FAST_INTERVAL
-            self._loss = 0.0
-            return max(rate - _FAST - rate * _FAST_SHARE, _HEAVY_SHARE * rate)
-        if wait > max(_LIGHT_JITTERS * self._jitter, _LIGHT_SHARE * self._least_rtt) or held > usual:
-            if now < self._fall_at:
-                return rate
-            self._fall_at = now + _LIGHT_INTERVAL
-            return max(rate - _LIGHT, _HEAVY_SHARE * rate)
+            lower, pause = max(_HEAVY_SHARE * rate, min(rate, _HEAVY_SHARE * self._received_bps)), _FAST_INTERVAL
+        elif wait > _FAST_WAIT * self._latency or held > large or self._loss > _HEAVY_LOSS:
+            lower, pause = max(_HEAVY_SHARE * rate, rate - _FAST - rate * _FAST_SHARE), _FAST_INTERVAL
+        elif wait > max(_LIGHT_JITTERS * self._jitter, _LIGHT_SHARE * self._least_rtt) or held > usual:
+            lower, pause = max(_HEAVY_SHARE * rate, rate - _LIGHT), _LIGHT_INTERVAL
+        else:
+            calm = wait < max(_CALM, _CALM_JITTERS * self._jitter) and self._trend < _FLAT_TREND
+            return self._grown(rate, now) if calm else rate
+        if now < self._fall_at:
+            return rate
+        self._fall_at = now + pause
+        self._loss = 0.0
+        return lower
+
+    def _grown(self, rate: float, now: float) -> float:
         assert self._input_bps is not None
-        calm = wait < max(_CALM, _CALM_JITTERS * self._jitter) and self._trend < _FLAT_TREND
-        if calm and now >= self._grow_at and rate < _MOST_OVER_INPUT * self._input_bps:
-            self._grow_at = now + _GROWTH_INTERVAL
-            return rate + _GROWTH + rate * _GROWTH_SHARE
-        return rate
+        if now < self._grow_at or rate >= _MOST_OVER_INPUT * self._input_bps:
+            return rate
+        self._grow_at = now + _GROWTH_INTERVAL
+        return rate + _GROWTH + rate * _GROWTH_SHARE

@@ -38,7 +38,7 @@ class _Batch:
     __slots__ = ("end", "first", "queued_at", "sequence", "size_bytes", "started", "track")
 
     def __init__(
-        self, first: int, end: int, size_bytes: int, queued_at: float, track: int | None, sequence: int
+        self, first: int, end: int, size_bytes: int, *, queued_at: float, track: int | None, sequence: int
     ) -> None:
         self.first = first
         self.end = end
@@ -115,7 +115,7 @@ class SendBuffer:
             seq += 1
         self._message_number = number
         self._end = seq
-        batch = _Batch(first, seq, sum(map(len, messages)), now, track, sequence)
+        batch = _Batch(first, seq, sum(map(len, messages)), queued_at=now, track=track, sequence=sequence)
         self._held.append(batch)
         self._held_bytes += batch.size_bytes
         self._waiting.append(batch)
