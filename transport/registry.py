@@ -6,7 +6,7 @@ own offers its TransportEntry as an entry point of the group `glassbench.transpo
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import partial
 from typing import Any, Literal, get_args, get_type_hints
 
@@ -48,7 +48,8 @@ class TransportEntry:
     frame back on purpose, so that the run does not end before its last one is shown. `hint` makes what Wireshark must
     be told ahead of the packets; it is None where Wireshark recognizes them by itself. `cannot_lead` says for complete
     options why its sender has no budget for an encoder that follows the network, None if it has; `usual_encoder` says
-    how the encoder is led if nobody asks for something else.
+    how the encoder is led if nobody asks for something else. `refused` are options that others have and this one cannot
+    have, with the reason.
     """
 
     name: str
@@ -62,6 +63,7 @@ class TransportEntry:
     hint: MakeHint | None = None
     cannot_lead: Callable[[Options], str | None] = lambda options: "it has no estimate of what the network carries"
     usual_encoder: Callable[[Options], EncoderChoice] = lambda options: "fixed"
+    refused: Mapping[str, str] = field(default_factory=dict)
 
 
 def _srt_latency(options: Options) -> float:
@@ -104,6 +106,10 @@ _OWN = (
         *("srt", "SRT live mode: constant latency, NAK repair", SrtOptions, SrtSender, SrtReceiver, ANY_MEDIA),
         holds=_srt_latency,
         hint=version_5,
+        cannot_lead=lambda options: None,
+        refused={
+            "control": "SRT's live mode has no congestion control; encoder=follow leads the encoder by an estimate"
+        },
     ),
     _quic_stream("quic-stream", "one ordered stream per track", _BARE, StreamPer.TRACK),
     _quic_stream("quic-stream-per-gop", "a stream per group of pictures", _BARE, StreamPer.GROUP),
@@ -158,8 +164,8 @@ def complete_options(entry: TransportEntry, options: Mapping[str, object]) -> di
             renamed, hint = _RENAMED.get(key, ("", ""))
             if renamed in types:
                 raise ValueError(f"transport {name}: option {key!r} is now {renamed!r}; {hint}")
-            if key in _REFUSED:
-                raise ValueError(f"transport {name}: there is no option {key!r}: {_REFUSED[key]}")
+            if reason := entry.refused.get(key, _REFUSED.get(key)):
+                raise ValueError(f"transport {name}: there is no option {key!r}: {reason}")
             accepted = ", ".join(types) or "none"
             raise ValueError(f"transport {name}: unknown option {key!r}; accepted are {accepted}")
         if not _fits(value, types[key]):
@@ -168,7 +174,7 @@ def complete_options(entry: TransportEntry, options: Mapping[str, object]) -> di
         complete: Any = entry.options(**options)
     except ValueError as error:
         raise ValueError(f"transport {name}: {error}") from None
-    return {field.name: getattr(complete, field.name) for field in fields(complete)}
+    return {each.name: getattr(complete, each.name) for each in fields(complete)}
 
 
 def _fits(value: object, kind: Any) -> bool:

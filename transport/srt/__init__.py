@@ -9,6 +9,7 @@ Bottom up:
     options.py           the settings, with libsrt's names
     bandwidth.py         how fast media and repair together may leave
     sending.py           send buffer: retransmission, pacing, TLPKTDROP
+    estimate.py          the rate for an encoder that follows
     reordering.py        how long a gap may be reordering
     receiving.py         receive buffer: TSBPD, TLPKTDROP
     acknowledging.py     ACK, light ACK, periodic NAK

@@ -12,11 +12,12 @@ from glassbench.transport.framing import Malformed
 from glassbench.transport.srt import handshake_packet
 from glassbench.transport.srt.acknowledging import Acknowledger
 from glassbench.transport.srt.bandwidth import Bandwidth
+from glassbench.transport.srt.estimate import RateEstimate
 from glassbench.transport.srt.handshake import CONNECT_TIMEOUT, Agreed, Caller, Listener, Offer, RefusedError
 from glassbench.transport.srt.options import SrtOptions
 from glassbench.transport.srt.receiving import BufferedMessage, DiscrepancyError, ReceiveBuffer
 from glassbench.transport.srt.sending import SendBuffer
-from glassbench.transport.srt.timing import SharedRoundTrip, idle_timeout
+from glassbench.transport.srt.timing import INITIAL_RTT, SharedRoundTrip, idle_timeout
 from glassbench.transport.srt.wire import (
     ACK,
     ACKACK,
@@ -69,6 +70,7 @@ class SrtConnection:
         self._listener: Listener | None = None
         self._agreed: Agreed | None = None
         self._send_buffer: SendBuffer | None = None
+        self._estimate: RateEstimate | None = None
         self._receive_buffer: ReceiveBuffer | None = None
         self._acknowledger: Acknowledger | None = None
         self._round_trip = SharedRoundTrip()
@@ -96,9 +98,18 @@ class SrtConnection:
 
     def send(self, messages: list[bytes], *, now: float, track: int | None = None, sequence: int = 0) -> bool:
         """Queue messages with one source time, all or none. False: not connected, or no room in the buffer."""
-        if self._send_buffer is None or self.closed or self._shut_down_by_peer:
+        if self._send_buffer is None or self._estimate is None or self.closed or self._shut_down_by_peer:
             return False
-        return self._send_buffer.put(messages, now=now, track=track, sequence=sequence)
+        if not self._send_buffer.put(messages, now=now, track=track, sequence=sequence):
+            return False
+        self._estimate.on_frame(sum(map(len, messages)), self._send_buffer.backlog(), now=now)
+        return True
+
+    def frame_budget(self, *, ahead: float, interval: float) -> int | None:
+        """How many bytes may be handed in `ahead` seconds from now; see `RateEstimate`. None if not connected."""
+        if self._send_buffer is None or self._estimate is None:
+            return None
+        return self._estimate.frame_budget(self._send_buffer.backlog().held_bytes, ahead=ahead, interval=interval)
 
     def take_messages(self) -> list[tuple[int, BufferedMessage]]:
         """The messages delivered since the last call, each with the number of packets skipped just before it."""
@@ -246,6 +257,7 @@ class SrtConnection:
             events=self._events,
             stats=self._stats,
         )
+        self._estimate = RateEstimate(agreed.send_latency)
         self._receive_buffer = ReceiveBuffer(
             first_sequence=agreed.receive_sequence,
             clock=agreed.peer_clock,
@@ -310,7 +322,7 @@ class SrtConnection:
             self._stats["foreign"] += 1
 
     def _receive_ack(self, number: int, cif: bytes, now: float) -> None:
-        assert self._send_buffer is not None
+        assert self._send_buffer is not None and self._estimate is not None
         ack = parse_ack(cif)
         light = len(cif) < 16
         if not self._send_buffer.acknowledge(ack.sequence, None if light else ack.free_packets):
@@ -318,6 +330,13 @@ class SrtConnection:
         if not light:
             self._round_trip.take_over(ack.rtt_us * 1e-6, ack.rtt_variance_us * 1e-6)
             self._send_new_control(ACKACK, now, info=number)
+            if ack.rtt_us != INITIAL_RTT * 1e6:  # the peer has measured it
+                self._estimate.on_ack(
+                    rtt=self._round_trip.smoothed,
+                    received_bps=ack.byte_rate * 8.0,
+                    backlog=self._send_buffer.backlog(),
+                    now=now,
+                )
 
     def _deliver(self, now: float) -> None:
         assert self._receive_buffer is not None and self._acknowledger is not None

@@ -145,7 +145,7 @@ class SrtSender(_SrtEnd):
         self._tracks = {track.id for track in config.tracks}
 
     def frame_budget(self, *, ready_at: float, interval: float, now: float) -> int | None:
-        return None
+        return self._connection.frame_budget(ahead=max(0.0, ready_at - now), interval=interval)
 
     def send_frame(self, frame: Frame, *, now: float) -> None:
         if frame.expires_at is not None and frame.expires_at <= now:

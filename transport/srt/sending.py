@@ -12,6 +12,7 @@ from math import inf
 from glassbench.transport.contract import Address, Datagram, Event, FrameDropped, FrameRepaired, FrameSent, FrameStarted
 from glassbench.transport.round_trip import RoundTrip
 from glassbench.transport.srt.bandwidth import Bandwidth
+from glassbench.transport.srt.estimate import Backlog
 from glassbench.transport.srt.wire import (
     HEADER,
     MESSAGE_NUMBER_MASK,
@@ -34,11 +35,14 @@ _REACTION = 0.02  # 2 ACK intervals
 class _Batch:
     """The messages of one call of `put`: one timestamp, one fate."""
 
-    __slots__ = ("end", "first", "queued_at", "sequence", "started", "track")
+    __slots__ = ("end", "first", "queued_at", "sequence", "size_bytes", "started", "track")
 
-    def __init__(self, first: int, end: int, queued_at: float, track: int | None, sequence: int) -> None:
+    def __init__(
+        self, first: int, end: int, size_bytes: int, *, queued_at: float, track: int | None, sequence: int
+    ) -> None:
         self.first = first
         self.end = end
+        self.size_bytes = size_bytes
         self.queued_at = queued_at
         self.track = track
         self.sequence = sequence
@@ -87,8 +91,13 @@ class SendBuffer:
         self._waiting: deque[_Batch] = deque()  # not wholly sent
         self._requested: dict[int, None] = {}
         self._resent_at: dict[int, float] = {}
+        self._held_bytes = 0
         self._pace_at = -inf  # when the next packet may leave
         self._is_backlogged = False  # by the pace, not by the flow window
+
+    def backlog(self) -> Backlog:
+        """What is not wholly acknowledged, by calls of `put`, and how many packets have left."""
+        return Backlog(self._held_bytes, self._stats["packets_sent"], self._stats["retransmissions"])
 
     def put(self, messages: list[bytes], *, now: float, track: int | None = None, sequence: int = 0) -> bool:
         """Queue messages with the source time `now`, all or none. `track` and `sequence` name the frame in events."""
@@ -106,8 +115,9 @@ class SendBuffer:
             seq += 1
         self._message_number = number
         self._end = seq
-        batch = _Batch(first, seq, now, track, sequence)
+        batch = _Batch(first, seq, sum(map(len, messages)), queued_at=now, track=track, sequence=sequence)
         self._held.append(batch)
+        self._held_bytes += batch.size_bytes
         self._waiting.append(batch)
         return True
 
@@ -173,6 +183,7 @@ class SendBuffer:
             self._give_up(batch, now, expired=False)
         self._waiting.clear()
         self._held.clear()
+        self._held_bytes = 0
         self._requested.clear()
         self._acked = self._unsent = self._end
 
@@ -238,7 +249,7 @@ class SendBuffer:
     def _release(self, acked: int) -> None:
         self._acked = acked
         while self._held and self._held[0].end <= acked:
-            self._held.popleft()
+            self._held_bytes -= self._held.popleft().size_bytes
         if self._resent_at:
             for seq in [seq for seq in self._resent_at if seq < acked]:
                 del self._resent_at[seq]
