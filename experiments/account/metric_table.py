@@ -243,7 +243,7 @@ METRICS: dict[str, Metric] = {
             heading="signal\np95 ms",
             unit="ms",
             of=_signal,
-            views=("table", "paired"),
+            views=("table", "report", "paired"),
             less="sooner",
             more="later",
         ),
