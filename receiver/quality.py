@@ -7,13 +7,18 @@ its own instant; the one still on the screen does. Nor does one that came sooner
 a delay that changes (a queue that drains, adaptive playout) is no loss of quality as long as every picture is shown in
 time. Before the first picture the screen is black.
 
+Each picture that was shown, whenever that was, is also compared with its own capture: that is what its encoder left of
+it, without the freezes.
+
 The reference is the source as it was encoded, stamp included. PSNR and SSIM (Wang et al. 2004, in FFmpeg's form: 8x8
 windows in steps of 4) are of the luma. This is a pass after the run: it decodes the payloads once more, in order, those
-of late pictures too, which gives the same pictures bit by bit, and holds one picture at a time.
+of late pictures too, which gives the same pictures bit by bit, and holds two pictures at a time.
 """
 
 import hashlib
+import math
 import statistics
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from typing import NamedTuple
@@ -36,12 +41,16 @@ class PictureQuality(NamedTuple):
 
 
 class InstantQuality(NamedTuple):
-    """Quality on the screen for one source instant. `shown_sequence` is None while the screen was black."""
+    """Quality on the screen for one source instant. `shown_sequence` is None while the screen was black.
+
+    `own_ssim` is the luma SSIM of the picture that was captured then, whenever it was shown; NaN if it never was.
+    """
 
     captured_at: float
     shown_sequence: int | None
     psnr_db: float
     ssim: float
+    own_ssim: float
 
 
 class QualityMemo:
@@ -82,23 +91,35 @@ def measure_quality(
     seconds, `media` the codec of `decoded`, which must be in order of decoding.
     """
     on_screen = _on_screen(decoded, captured_at, interval)
-    digests = _content_digests(decoded, media)
-    pairs = [
-        (b"black" if number is None else digests[number], f"{reference_identity} {index}".encode())
-        for index, number in enumerate(on_screen)
+    own = _own(decoded, captured_at, interval)
+    digests = [*_content_digests(decoded, media), b"black"]
+
+    def pair(index: int, number: int | None) -> tuple[bytes, bytes]:
+        return digests[-1 if number is None else number], f"{reference_identity} {index}".encode()
+
+    wanted = [
+        [pair(index, number), *([] if own_number is None else [pair(index, own_number)])]
+        for index, (number, own_number) in enumerate(zip(on_screen, own, strict=True))
     ]
-    qualities = {pair: quality for pair in pairs if (quality := memo.get(pair)) is not None}
-    last_unknown = max((index for index, pair in enumerate(pairs) if pair not in qualities), default=-1)
+    qualities = {each: quality for pairs in wanted for each in pairs if (quality := memo.get(each)) is not None}
+    last_unknown = max((index for index, pairs in enumerate(wanted) if not qualities.keys() >= set(pairs)), default=-1)
     if last_unknown >= 0:
         comparison = PictureComparison(width, height)
-        screen = _Screen(decoded, media, width, height)
+        # Neither goes back, but the one may be behind the other.
+        screens = [_Screen(decoded, media, width, height) for _ in range(2)]
         for index, picture in zip(range(last_unknown + 1), reference, strict=False):
-            if pairs[index] not in qualities:
-                qualities[pairs[index]] = quality = comparison.compare(screen.picture(on_screen[index]), picture)
-                memo.put(pairs[index], quality)
+            for screen, number, each in zip(screens, (on_screen[index], own[index]), wanted[index], strict=False):
+                if each not in qualities:
+                    qualities[each] = quality = comparison.compare(screen.picture(number), picture)
+                    memo.put(each, quality)
     return [
-        InstantQuality(at, None if number is None else decoded[number].sequence, *qualities[pair])
-        for at, number, pair in zip(captured_at, on_screen, pairs, strict=True)
+        InstantQuality(
+            at,
+            None if number is None else decoded[number].sequence,
+            *qualities[pairs[0]],
+            math.nan if own_number is None else qualities[pairs[1]].ssim,
+        )
+        for at, number, own_number, pairs in zip(captured_at, on_screen, own, wanted, strict=True)
     ]
 
 
@@ -158,6 +179,16 @@ def _on_screen(decoded: Sequence[Decoded], captured_at: Sequence[float], interva
             number = index
             following += 1
         numbers.append(number)
+    return numbers
+
+
+def _own(decoded: Sequence[Decoded], captured_at: Sequence[float], interval: float) -> list[int | None]:
+    """For each source instant, the index into `decoded` of the picture that was captured then; None if it was never
+    shown."""
+    numbers: list[int | None] = [None] * len(captured_at)
+    for number, picture in enumerate(decoded):
+        if picture.displayed_at is not None:
+            numbers[bisect_left(captured_at, picture.captured_at - interval / 2)] = number
     return numbers
 
 

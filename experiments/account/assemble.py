@@ -67,6 +67,7 @@ def assemble(
         stats={
             **_counters(media),
             **({"flows": others} if others else {}),
+            "follows": scenario.media(arm).follows,
             "ended_at": round(now - MEDIA_START, 6),
             **(about or {}),
         },

@@ -158,6 +158,7 @@ def _row(
         "screen_sequence": None,
         "psnr_db": math.nan,
         "ssim": math.nan,
+        "own_ssim": math.nan,
     }
     for record, names in ((sent, SENT_INSTANTS), (received, RECEIVED_INSTANTS)):
         for name in names:
@@ -198,4 +199,5 @@ TYPES = {
     "screen_sequence": "Int64",
     "psnr_db": "float64",
     "ssim": "float64",
+    "own_ssim": "float64",
 }

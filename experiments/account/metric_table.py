@@ -139,6 +139,11 @@ def _signal(runs: Runs) -> float:
     return 1e3 * metrics.percentile(np.concatenate([metrics.signal_delay(frames) for frames in runs.frames]), 0.95)
 
 
+def _picture(runs: Runs) -> float:
+    delays = np.concatenate([metrics.picture_delay(frames) for frames in runs.frames])
+    return math.nan if np.isnan(delays).any() else 1e3 * metrics.percentile(delays, 0.95)
+
+
 def _bound(runs: Runs) -> float:
     return 1e3 * metrics.percentile(np.concatenate(runs.bounds), 0.95) if runs.bounds else math.nan
 
@@ -238,9 +243,18 @@ METRICS: dict[str, Metric] = {
             heading="signal\np95 ms",
             unit="ms",
             of=_signal,
-            views=("table", "paired"),
+            views=("table", "report", "paired"),
             less="sooner",
             more="later",
+        ),
+        Metric(
+            name="picture_p95",
+            column="picture_p95_ms",
+            heading="picture\np95 ms",
+            unit="ms",
+            of=_picture,
+            views=("report", "budget"),
+            video_only=True,
         ),
         Metric(
             name="shown",

@@ -16,6 +16,7 @@ from glassbench.experiments.account.ledger import STAGE_NAMES, stages
 FloatArray = NDArray[np.float64]
 
 PERCENTILES = (0.5, 0.95, 0.99)  # of latency, in the summary
+PICTURE_FLOOR = 0.85  # luma SSIM of a picture against its own capture, from which on it counts as shown
 FREEZE_WINDOW = 30  # gaps between displayed frames whose mean is "the mean gap"
 FREEZE_FACTOR = 3.0
 FREEZE_MARGIN = 0.150  # seconds
@@ -79,7 +80,24 @@ def signal_delay(frames: pd.DataFrame) -> FloatArray:
     Somebody who makes a sign at that moment waits so long until it is seen: a lost frame costs one interval, a freeze
     its whole length. `frames` is one track in order of sequence.
     """
-    shown: FloatArray = frames["displayed_at"].to_numpy(dtype=np.float64, na_value=np.inf)
+    return _until_shown(frames, frames["displayed_at"].to_numpy(dtype=np.float64, na_value=np.nan))
+
+
+def picture_delay(frames: pd.DataFrame) -> FloatArray:
+    """Signal delay of pictures that are good enough: one whose SSIM against its own capture is below PICTURE_FLOOR
+    counts as not shown.
+
+    So nobody wins by sending empty pictures, and it is never below the signal delay. NaN throughout if pictures were
+    not measured, or there are none (a size model). `frames` is one track in order of sequence.
+    """
+    if "ssim" not in frames or frames["ssim"].isna().any():
+        return np.full(len(frames), np.nan)
+    shown = frames["displayed_at"].to_numpy(dtype=np.float64, na_value=np.nan)
+    return _until_shown(frames, np.where(frames["own_ssim"].to_numpy() >= PICTURE_FLOOR, shown, np.nan))
+
+
+def _until_shown(frames: pd.DataFrame, shown: FloatArray) -> FloatArray:
+    """Seconds from each capture until the earliest of the instants (NaN: never) from its frame on."""
     first_from_here = np.minimum.accumulate(np.where(np.isnan(shown), np.inf, shown)[::-1])[::-1]
     return np.asarray(first_from_here - frames["captured_at"].to_numpy(), dtype=np.float64)
 

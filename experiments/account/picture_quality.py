@@ -23,7 +23,8 @@ def with_quality(
     media_start: float,
     memo: QualityMemo,
 ) -> pd.DataFrame:
-    """The ledger with `screen_sequence`, `psnr_db` and `ssim` of its video frames; `decoded` is in that order."""
+    """The ledger with `screen_sequence`, `psnr_db`, `ssim` and `own_ssim` of its video frames; `decoded` is in order
+    of decoding."""
     video = (frames["flow"] == MEDIA) & (frames["track"] == VIDEO_TRACK)
     stamps = _stamps(frames[video], media_start)
     fingerprint = zlib.crc32(repr(stamps).encode())
@@ -42,6 +43,7 @@ def with_quality(
     frames.loc[video, "screen_sequence"] = pd.array([at.shown_sequence for at in instants], dtype="Int64")
     frames.loc[video, "psnr_db"] = [at.psnr_db for at in instants]
     frames.loc[video, "ssim"] = [at.ssim for at in instants]
+    frames.loc[video, "own_ssim"] = [at.own_ssim for at in instants]
     return frames
 
 

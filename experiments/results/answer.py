@@ -5,34 +5,43 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from glassbench.experiments.account.metrics import values_needed
+from glassbench.experiments.results.ranking import BY_SIGNAL, ranked_by
 
 NO_FRAMES = "A bulk transfer has no frames to be shown; compare what its flows get of the network."
+
+_OF_SIGNALS = " by the p95 signal delay, since an encoder follows the network"
 
 # Percentiles of one run this near to the least are not ranked: another seed puts them in another order.
 _TOO_CLOSE = 1.05
 
 
 def answer(arms: Sequence[Mapping[str, Any]]) -> str:
-    """The soonest arms by their 95th percentile, of the records of a run's arms."""
+    """The soonest arms by their 95th percentile, of the records of a run's arms.
+
+    It is that of the signal delay if the encoder of an arm follows the network, and of the latency otherwise.
+    """
     ended = [arm for arm in arms if arm["outcome"] == "measured"]
     if not ended:
         return "No arm was measured to its end, so there is nothing to compare."
     if all(arm["summary"].get("captured") == 0 for arm in ended):
         return NO_FRAMES
-    ranked = sorted(
-        (_number(arm["summary"].get("g2g_p95_ms")), _number(arm["summary"].get("g2g_p50_ms")), str(arm["arm"]))
-        for arm in ended
-    )
-    least = ranked[0][0]
+    by = ranked_by(arms)
+    ranked = sorted(([_number(arm["summary"].get(column)) for column in by], str(arm["arm"])) for arm in ended)
+    least = ranked[0][0][0]
+    if math.isinf(least) and by == BY_SIGNAL:
+        return "After more than 5 % of its captures no arm showed anything any more, so none has a p95 signal delay."
     if math.isinf(least):
         return "No arm showed 95 % of its frames, so none has a 95th percentile; compare the p95 signal delays."
-    close = [f"{arm} ({p95:.0f} ms)" for p95, _, arm in ranked if p95 <= _TOO_CLOSE * least]
+    close = [f"{arm} ({p95:.0f} ms)" for (p95, *_), arm in ranked if p95 <= _TOO_CLOSE * least]
+    measure = _OF_SIGNALS if by == BY_SIGNAL else ""
     frames = min(_number(arm["summary"].get("captured")) for arm in ended)
     if frames < (needed := values_needed(0.95)):
-        return f"Too few frames for a verdict ({frames:.0f}; it takes {needed}); soonest of these: {', '.join(close)}."
+        few = f"Too few frames for a verdict ({frames:.0f}; it takes {needed})"
+        return f"{few}; soonest of these{measure}: {', '.join(close)}."
+    soonest = f"Soonest{measure or ' for 95 % of all captured frames'}"
     if len(close) == 1:
-        return f"Soonest for 95 % of all captured frames, in this one run: {close[0]}."
-    return f"Soonest for 95 % of all captured frames, too close for one run to tell apart: {', '.join(close)}."
+        return f"{soonest}, in this one run: {close[0]}."
+    return f"{soonest}, too close for one run to tell apart: {', '.join(close)}."
 
 
 def _number(value: object) -> float:

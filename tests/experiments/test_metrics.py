@@ -1,6 +1,7 @@
 """Metrics against examples counted by hand."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,10 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glassbench.experiments.account.ledger import FATES
+from glassbench.experiments.account.metric_table import METRICS, Runs
 from glassbench.experiments.account.metrics import (
+    PICTURE_FLOOR,
     freezes,
     glass_to_glass,
     percentile,
+    picture_delay,
     sent_mbps,
     signal_delay,
 )
@@ -60,6 +64,47 @@ def test_signal_delay_waits_for_the_frame_or_a_later_one() -> None:
     # Frame 1 lost: its sign is seen with frame 2. Frame 3 shown after frame 4 would be late, so 4 carries its sign.
     table = frames([0.02, None, 0.10, 0.30, 0.20, None])
     assert signal_delay(table) == pytest.approx([0.02, 0.06, 0.02, 0.08, 0.04, INF])
+
+
+def with_ssim(table: pd.DataFrame, own: list[float]) -> pd.DataFrame:
+    """The frames, as good as this where they were shown."""
+    return table.assign(ssim=0.5, own_ssim=np.where(table["displayed_at"].isna(), math.nan, own))
+
+
+def test_a_picture_below_the_floor_counts_as_not_shown() -> None:
+    good, bad = PICTURE_FLOOR, PICTURE_FLOOR - 1e-6
+    table = with_ssim(frames([0.02, 0.06, 0.10, 0.14, None, 0.22]), [bad, bad, good, bad, good, 1.0])
+    # Frames 0 and 1 are seen with frame 2, frames 3 and 4 with frame 5.
+    assert picture_delay(table) == pytest.approx([0.10, 0.06, 0.02, 0.10, 0.06, 0.02])
+    assert signal_delay(table) == pytest.approx([0.02, 0.02, 0.02, 0.02, 0.06, 0.02])
+
+
+def test_empty_pictures_do_not_win_the_picture_delay() -> None:
+    empty = with_ssim(frames([index * 0.04 + 0.001 for index in range(20)]), [0.3] * 20)
+    assert summary_of(empty)["signal_p95_ms"] == pytest.approx(1)
+    assert summary_of(empty)["picture_p95_ms"] == INF
+
+
+def test_nothing_shown_has_an_infinite_picture_delay_and_unmeasured_pictures_have_none() -> None:
+    table = frames([None] * 3)
+    assert summary_of(with_ssim(table, [math.nan] * 3))["picture_p95_ms"] == INF
+    assert summary_of(table)["picture_p95_ms"] is None
+    assert summary_of(table.assign(ssim=math.nan, own_ssim=math.nan))["picture_p95_ms"] is None
+    assert math.isnan(METRICS["picture_p95"].of(Runs([with_ssim(table, [math.nan] * 3), table])))
+
+
+def summary_of(table: pd.DataFrame) -> dict[str, Any]:
+    passed = pd.DataFrame({"at": [0.0], "sent_bytes": [1000]})
+    return summarize(table, passed, Sharing(), np.zeros(len(table)), duration=0.04 * len(table))
+
+
+@given(st.lists(st.tuples(st.none() | st.floats(0, 2), st.floats(0, 1)), min_size=1, max_size=40))
+def test_the_picture_delay_is_never_below_the_signal_delay(shown: list[tuple[float | None, float]]) -> None:
+    after = [None if delay is None else index * 0.04 + delay for index, (delay, _) in enumerate(shown)]
+    table = with_ssim(frames(after), [ssim for _, ssim in shown])
+    assert (picture_delay(table) >= signal_delay(table)).all()
+    perfect = with_ssim(table, [1.0] * len(shown))
+    assert np.array_equal(picture_delay(perfect), signal_delay(perfect))
 
 
 def test_a_freeze_is_a_gap_of_three_mean_gaps_that_is_also_150_ms_above_the_mean() -> None:

@@ -72,6 +72,8 @@ def test_real_pictures_are_stamped_decoded_and_compared(make_scenario: MakeScena
     assert (shown["stamp_sequence"] == shown["sequence"]).all()
     assert (shown["stamp_captured_at"] == shown["captured_at"]).all()
     assert result.stats["stamp_errors"] == result.stats["stamp_unreadable"] == 0
+    assert shown["own_ssim"].between(0, 1).all() and video.loc[video["fate"] != "displayed", "own_ssim"].isna().all()
+    assert result.summary["picture_p95_ms"] >= result.summary["signal_p95_ms"]
     assert video["ssim"].between(0, 1).all() and video["psnr_db"].gt(3).all()
     assert result.summary["ssim"] == pytest.approx(video["ssim"].mean(), abs=1e-6)
 

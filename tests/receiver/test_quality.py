@@ -1,4 +1,5 @@
 import itertools
+import math
 from fractions import Fraction
 
 import numpy as np
@@ -124,6 +125,22 @@ def test_a_picture_that_comes_sooner_than_usual_does_not_take_the_place_of_those
     # The usual delay is 20 intervals: when the first pictures are due, later ones have long been on the screen.
     falling = measure(source, shown(payloads, delay=lambda index: (10 if index < 10 else 20) * INTERVAL))
     assert falling == steady
+
+
+def test_a_shown_picture_is_compared_with_its_own_capture_whenever_it_came(source, payloads):
+    steady = measure(source, shown(payloads))
+    assert [instant.own_ssim for instant in steady] == [instant.ssim for instant in steady]
+    # Pictures 10 to 14 come 8 intervals late, when others are due: their slots have older pictures, they are as good.
+    late = measure(source, shown(payloads, delay=lambda index: 0.1 + (8 * INTERVAL if 10 <= index < 15 else 0)))
+    assert all(late[index].shown_sequence == 9 for index in range(10, 15))
+    assert all(late[index].ssim < steady[index].ssim for index in range(10, 15))
+    assert [instant.own_ssim for instant in late] == [instant.own_ssim for instant in steady]
+
+
+def test_a_picture_that_was_never_shown_has_no_quality_of_its_own(source, payloads):
+    result = measure(source, shown(payloads, range(28)))
+    assert [math.isnan(instant.own_ssim) for instant in result] == [False] * 28 + [True] * 2
+    assert all(math.isnan(instant.own_ssim) for instant in measure(source, []))
 
 
 def test_before_the_first_picture_the_screen_is_black(source, payloads):

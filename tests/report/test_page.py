@@ -102,9 +102,10 @@ def test_the_numbers_of_a_run_are_those_of_its_summary(one_run, run_page, take_a
     texts = take_apart(run_page).texts
     for arm in one_run.arms:
         numbers = arm["summary"]
-        row = texts[texts.index(arm["arm"]) : texts.index(arm["arm"]) + 6]
+        row = texts[texts.index(arm["arm"]) : texts.index(arm["arm"]) + 8]
         assert row[2] == ms(numbers["g2g_p95_ms"] / 1e3)
-        assert row[5] == f"{numbers['displayed']} of {numbers['captured']}"
+        assert row[4] == ms(numbers["signal_p95_ms"] / 1e3)
+        assert row[7] == f"{numbers['displayed']} of {numbers['captured']}"
 
 
 def test_a_dataset_says_the_answer_of_its_evidence_with_intervals(many_runs, dataset_page, take_apart):

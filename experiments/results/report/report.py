@@ -10,6 +10,7 @@ from glassbench.experiments.results.answer import NO_FRAMES, answer
 from glassbench.experiments.results.dataset import Dataset
 from glassbench.experiments.results.evidence import evidence, sizing
 from glassbench.experiments.results.flow_rows import typical_arms
+from glassbench.experiments.results.ranking import ranked_by
 from glassbench.experiments.results.report.content import Report, Row, Section, Table, TableCell
 from glassbench.experiments.results.report.impairment import impairment_section
 from glassbench.experiments.results.report.provenance import provenance_section
@@ -48,7 +49,8 @@ def report_of(dataset: Dataset) -> Report:
 
 def _of_one_run(dataset: Dataset) -> Report:
     run = dataset.run()
-    ordered = sorted(run.arms, key=soonest_first)
+    by = ranked_by(run.arms)
+    ordered = sorted(run.arms, key=lambda arm: soonest_first(arm, by))
     order = [arm["arm"] for arm in ordered]
     warnings = [
         f"{arm['arm']}: {arm['outcome']}: {arm.get('reason') or 'no reason is recorded'}"

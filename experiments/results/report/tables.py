@@ -13,6 +13,7 @@ from glassbench.experiments.account.metrics import freezes
 from glassbench.experiments.account.number_text import NOTHING, finite, number_text, share_text
 from glassbench.experiments.results.flow_rows import COLUMNS, FlowText
 from glassbench.experiments.results.paired_metrics import values_of
+from glassbench.experiments.results.ranking import BY_LATENCY
 from glassbench.experiments.results.report.content import Row, Table, TableCell
 from glassbench.experiments.results.statistics import Comparison, Interval, Paired, quantile_interval
 
@@ -52,10 +53,10 @@ def headings() -> tuple[str, ...]:
     return tuple(metric.heading.replace("\n", " ") for metric in in_view("report"))
 
 
-def soonest_first(arm: Mapping[str, Any]) -> tuple[bool, float, float, str]:
-    """The order of the arms of a run: those that were not measured to their end are last."""
-    p95, p50 = (finite(arm["summary"].get(name)) for name in ("g2g_p95_ms", "g2g_p50_ms"))
-    return arm["outcome"] != "measured", math.inf if p95 is None else p95, math.inf if p50 is None else p50, arm["arm"]
+def soonest_first(arm: Mapping[str, Any], by: Sequence[str] = BY_LATENCY) -> tuple[bool, list[float], str]:
+    """The order of the arms of a run by these numbers: those that were not measured to their end are last."""
+    numbers = [finite(arm["summary"].get(name)) for name in by]
+    return arm["outcome"] != "measured", [math.inf if number is None else number for number in numbers], arm["arm"]
 
 
 def interval_table(summary: pd.DataFrame, arms: Sequence[str], *, intervals: bool) -> Table:
