@@ -77,7 +77,7 @@ def test_two_workers_of_xdist_hold_budgets_side_by_side(run):
     )
     ended = run(text, "-n", "2")
     ended.assert_outcomes(passed=1, failed=1)
-    ended.stdout.re_match_lines([r"call\.toml, rtp, video: p50 29\.\d ms breaks max 10ms .*"])
+    ended.stdout.re_match_lines([r"call\.toml, rtp, video: p50 [23]\d\.\d ms breaks max 10ms .*"])
 
 
 @pytest.mark.parametrize(
