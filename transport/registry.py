@@ -20,8 +20,9 @@ from glassbench.transport.quic.session import BareSession, Session
 from glassbench.transport.quic.streams import StreamPer
 from glassbench.transport.quic.webtransport import WebTransportSession
 from glassbench.transport.rtp import MEDIA as RTP_MEDIA
-from glassbench.transport.rtp import RtpOptions, RtpReceiver, RtpSender
+from glassbench.transport.rtp import RtpOptions, RtpReceiver, rtp_sender
 from glassbench.transport.rtp.dissection import announcement
+from glassbench.transport.rtp.session import NO_CONTROL
 from glassbench.transport.srt import SrtOptions, SrtReceiver, SrtSender
 from glassbench.transport.srt.dissection import version_5
 from glassbench.transport.udp import UdpOptions, UdpReceiver, UdpSender
@@ -70,6 +71,12 @@ def _srt_latency(options: Options) -> float:
     return SrtOptions(**dict(options)).latency_ms / 1e3  # type: ignore[arg-type]
 
 
+def _uncontrolled_cannot_lead(options: Options) -> str | None:
+    if options["control"] != NO_CONTROL:
+        return None
+    return f"control={NO_CONTROL} has no estimate of what the network carries; control=gcc has one"
+
+
 def _quic_stream(name: str, summary: str, session: type[Session], per: StreamPer) -> TransportEntry:
     """An arm with frames on streams."""
     given: dict[str, Any] = {"options": QuicOptions, "session": session, "per": per}
@@ -100,7 +107,10 @@ _BARE, _HTTP3 = BareSession, WebTransportSession
 _OWN = (
     TransportEntry("udp", "the floor: fragments, no repair", UdpOptions, UdpSender, UdpReceiver, ANY_MEDIA),
     TransportEntry(
-        "rtp", "RTP with NACK, RTX and PLI", RtpOptions, RtpSender, RtpReceiver, RTP_MEDIA, hint=announcement
+        *("rtp", "RTP with NACK, RTX and PLI", RtpOptions, rtp_sender, RtpReceiver, RTP_MEDIA),
+        hint=announcement,
+        cannot_lead=_uncontrolled_cannot_lead,
+        usual_encoder=lambda options: "fixed" if options["control"] == NO_CONTROL else "follow",
     ),
     TransportEntry(
         *("srt", "SRT live mode: constant latency, NAK repair", SrtOptions, SrtSender, SrtReceiver, ANY_MEDIA),

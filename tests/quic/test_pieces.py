@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from glassbench.transport.contract import Frame, Track
+from glassbench.transport.frame_queue import FrameQueue
 from glassbench.transport.framing import FrameHeader, Malformed, record
 from glassbench.transport.quic.arrivals import ArrivedRanges
 from glassbench.transport.quic.missing import MissingFrames
-from glassbench.transport.quic.queue import FrameQueue
 from glassbench.transport.quic.records import RecordReader
 
 moderate = settings(max_examples=150, deadline=None)

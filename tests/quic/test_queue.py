@@ -1,7 +1,7 @@
 """The queue of frames that wait to be sent."""
 
 from glassbench.transport.contract import Frame
-from glassbench.transport.quic.queue import FrameQueue
+from glassbench.transport.frame_queue import FrameQueue
 
 
 def frame(sequence: int, *, group: int = 0, track: int = 0, layer: int = 0, keyframe: bool = False) -> Frame:

@@ -4,18 +4,17 @@ import math
 from collections import deque
 from collections.abc import Callable, Hashable
 
+from glassbench.transport.congestion.announcements import Announcements
 from glassbench.transport.congestion.flight import Flight
-from glassbench.transport.congestion.target import TargetRate
 from glassbench.transport.contract import (
     Address,
     Datagram,
-    Estimated,
     Frame,
     FrameDropped,
     KeyframeRequested,
-    RateChanged,
     TransportConfig,
 )
+from glassbench.transport.frame_queue import FrameQueue
 from glassbench.transport.framing import (
     MAX_FRAME_BYTES,
     Malformed,
@@ -27,7 +26,6 @@ from glassbench.transport.quic.carrier import Carrier, CountUp, Emit
 from glassbench.transport.quic.end import QuicEnd
 from glassbench.transport.quic.options import QuicOptions
 from glassbench.transport.quic.path_mtu import BASE_BYTES
-from glassbench.transport.quic.queue import FrameQueue
 from glassbench.transport.quic.reports import parse_report
 from glassbench.transport.quic.session import REFUSED, DatagramPayload, Session, StreamAborted, StreamBytes
 from glassbench.transport.quic.stack import Stack
@@ -45,7 +43,6 @@ _COUNTERS = (
     "keyframe_requests",
     "padding_packets",
 )
-_ESTIMATE_INTERVAL = 0.1  # seconds, from one estimate that is told to the next
 _ESTIMATE_SLACK = 0.01  # seconds, for delayed ACKs, late timers and small errors of the rate
 _EVERYTHING = 2**31  # packets
 _LEAST = 2**31  # priority
@@ -209,9 +206,7 @@ class ScheduledSender(QuicSender):
         super().__init__(config, options, session, carrier)
         self._video = {track.id for track in config.tracks if track.media != "data"}  # messages need no other
         self._send_at: float | None = None  # when pacing lets waiting bytes go
-        self._target = TargetRate()
-        self._estimate_at = -math.inf  # when the next one may be told
-        self._feedbacks = 0  # of the flight, as of the last estimate
+        self._announcements = Announcements()
 
     def get_timer(self) -> float | None:
         at = super().get_timer()
@@ -290,8 +285,9 @@ class ScheduledSender(QuicSender):
                 break
             if not sent:
                 break  # held by the peer's flow control: its next packet will tell
-        self._say_target(flight, now=now)
-        self._say_estimate(flight, stack.rtt, now=now)
+        self._events += self._announcements.take(
+            flight, stack.rtt, has_sent_media=bool(self._count["media_bytes"]), now=now
+        )
         return datagrams
 
     def _pad(self, stack: Stack, flight: Flight, *, now: float) -> list[Datagram]:
@@ -306,32 +302,6 @@ class ScheduledSender(QuicSender):
         if flight.allowance.padding_bps > 0:
             self._send_at = flight.next_send_at()
         return padding
-
-    def _say_target(self, flight: Flight, *, now: float) -> None:
-        target_bps = self._target.change(flight.allowance, now=now)
-        if target_bps is not None:
-            self._events.append(RateChanged(now, target_bps))
-
-    def _say_estimate(self, flight: Flight, rtt: float, *, now: float) -> None:
-        """Only after feedback, so that the instants of estimates do not depend on who else calls."""
-        if flight.feedbacks == self._feedbacks:
-            return
-        self._feedbacks = flight.feedbacks
-        if now < self._estimate_at or not flight.bytes_in_flight or not self._count["media_bytes"]:
-            return
-        self._estimate_at = now + _ESTIMATE_INTERVAL
-        allowance = flight.allowance
-        self._events.append(
-            Estimated(
-                now,
-                allowance.target_bps,
-                allowance.pacing_bps,
-                allowance.window_bytes,
-                flight.bytes_in_flight,
-                rtt,
-                flight.queue,
-            )
-        )
 
     def _start_frames(self, carrier: Carrier, flight: Flight, packets: int, *, now: float) -> None:
         """Bring into the carrier what can leave now.

@@ -2,13 +2,16 @@
 
 RFC 3550 (RTP, RTCP), RFC 6184 (H.264: single NAL unit, FU-A; STAP-A received), RFC 4585 (generic NACK, PLI, immediate
 feedback), RFC 4588 (RTX on its own SSRC), RFC 5761 (one port), RFC 8285 (header extensions), RFC 3611 (receiver RTT),
-RFC 8888 (ECN).
+RFC 8888 (ECN, congestion control).
 
     packet.py      one RTP packet and our header extensions
     h264.py        access units to payloads and back
     rtcp.py        control packets
     session.py     options, payload types, chances, round-trip time
-    sender.py      frames to packets, retransmission, sender reports
+    sender.py      frames to the network at once, retransmission on request, sender reports
+    source.py      one track of a sender: its packets, and their history
+    controlled.py  the same under congestion control: what may leave now
+    books.py       what became of the packets that left, as reports tell it
     budget.py      how much may be sent again
     receiver.py    packets to frames, NACK, PLI, receiver reports
     arrivals.py    which packets came, when and how marked: congestion control feedback
@@ -18,9 +21,10 @@ RFC 8888 (ECN).
     sdp.py         the session in words, for peers of other makes
 """
 
+from glassbench.transport.rtp.controlled import rtp_sender
 from glassbench.transport.rtp.receiver import RtpReceiver
 from glassbench.transport.rtp.sdp import sdp
 from glassbench.transport.rtp.sender import RtpSender
 from glassbench.transport.rtp.session import MEDIA, RtpOptions
 
-__all__ = ["MEDIA", "RtpOptions", "RtpReceiver", "RtpSender", "sdp"]
+__all__ = ["MEDIA", "RtpOptions", "RtpReceiver", "RtpSender", "rtp_sender", "sdp"]

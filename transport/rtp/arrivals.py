@@ -1,6 +1,8 @@
 """Which packets came, when, and with which ECN mark: the feedback of RFC 8888, by which a sender can be steered.
 
-It is sent every 50 ms while packets arrive (section 5 has 50 to 200 ms), and sooner if a report is full.
+It is sent every 50 ms while packets arrive (section 5 has 50 to 200 ms), and sooner if a report is full. Under congestion
+control it is sent every 20 ms and has each arrival in two reports: a lost report takes nothing away, and what is missing
+between the arrivals of two reports is in the range of the second.
 """
 
 import struct
@@ -10,11 +12,13 @@ from typing import NamedTuple
 from glassbench.transport.framing import Malformed
 
 INTERVAL = 0.05  # seconds
+CONTROL_INTERVAL = 0.02  # seconds
+CE = 3  # codepoint of RFC 3168
+AGE_UNIT = 1 / 1024  # seconds
 MOST_PACKETS = 128  # in one report, so that it fits the smallest datagram
 MOST_STREAMS = 8
 
 _STREAM = struct.Struct("!IHH")  # SSRC, the first sequence number, how many follow with it
-_OFFSET_UNIT = 1024  # per second
 _TOO_OLD = 0x1FFE
 _UNKNOWN = 0x1FFF
 
@@ -44,26 +48,32 @@ class StreamReport(NamedTuple):
 
 
 class Arrivals:
-    """What came since the last report, by SSRC."""
+    """What came since the last report, by SSRC; with `twice` a report repeats what the one before it said first."""
 
-    def __init__(self) -> None:
+    def __init__(self, interval: float = INTERVAL, *, twice: bool = False) -> None:
         self.report_at: float | None = None
+        self._interval = interval
+        self._full = MOST_PACKETS // 2 if twice else MOST_PACKETS
+        self._twice = twice
         self._by_ssrc: dict[int, list[Arrival]] = {}
+        self._said: dict[int, list[Arrival]] = {}  # what the next report repeats
 
     def add(self, ssrc: int, arrival: Arrival) -> None:
         """A packet came. More streams than `MOST_STREAMS` in one report are left out."""
-        if ssrc not in self._by_ssrc and len(self._by_ssrc) >= MOST_STREAMS:
+        if ssrc not in self._by_ssrc and len(self._by_ssrc.keys() | self._said.keys()) >= MOST_STREAMS:
             return
         arrivals = self._by_ssrc.setdefault(ssrc, [])
         arrivals.append(arrival)
         if self.report_at is None:
-            self.report_at = arrival.at + INTERVAL
-        if sum(map(len, self._by_ssrc.values())) >= MOST_PACKETS:
+            self.report_at = arrival.at + self._interval
+        if sum(map(len, self._by_ssrc.values())) >= self._full:
             self.report_at = arrival.at
 
     def take(self, ntp_middle: int, *, now: float) -> bytes:
         """The body of a report on all of them, which begin anew; `ntp_middle` is the time of the report."""
-        streams, self._by_ssrc, self.report_at = self._by_ssrc, {}, None
+        new, self._by_ssrc, self.report_at = self._by_ssrc, {}, None
+        streams = {ssrc: self._said.get(ssrc, []) + new.get(ssrc, []) for ssrc in self._said | new}
+        self._said = new if self._twice else {}
         parts, room = [], MOST_PACKETS
         for ssrc, arrivals in streams.items():
             if room:
@@ -108,10 +118,10 @@ def _pack_stream(ssrc: int, first: int, words: Sequence[int]) -> bytes:
 def _word(arrival: Arrival | None, *, now: float) -> int:
     if arrival is None:
         return 0
-    return 0x8000 | arrival.ecn << 13 | min(round((now - arrival.at) * _OFFSET_UNIT), _TOO_OLD)
+    return 0x8000 | arrival.ecn << 13 | min(round((now - arrival.at) / AGE_UNIT), _TOO_OLD)
 
 
 def _packet_report(sequence: int, word: int) -> PacketReport:
     received, offset = bool(word >> 15), word & _UNKNOWN
-    age = offset / _OFFSET_UNIT if received and offset < _TOO_OLD else None
+    age = offset * AGE_UNIT if received and offset < _TOO_OLD else None
     return PacketReport(sequence, received, word >> 13 & 3 if received else 0, age)

@@ -7,7 +7,7 @@ from glassbench.transport.contract import Address, Closed, Connected, Datagram, 
 from glassbench.transport.framing import Malformed
 from glassbench.transport.round_trip import RoundTrip
 from glassbench.transport.rtp import h264, rtcp, session
-from glassbench.transport.rtp.arrivals import Arrival, Arrivals
+from glassbench.transport.rtp.arrivals import Arrival
 from glassbench.transport.rtp.frames import Frames
 from glassbench.transport.rtp.packet import FrameInfo, RtpPacket, ntp, parse, parse_frame_info
 from glassbench.transport.rtp.reception import Reception
@@ -70,7 +70,7 @@ class RtpReceiver:
         self._by_media = {state.types.media: state for state in self._states}
         self._by_rtx = {state.types.rtx: state for state in self._states}
         self._video = next((state for state in self._states if state.types.track.media == "h264"), None)
-        self._arrivals = Arrivals() if self._options.ecn else None
+        self._arrivals = session.arrivals(self._options)
         self._report_at: float | None = None
         self._queue: list[Datagram] = []
         self._closed = False

@@ -101,10 +101,11 @@ class ReferenceDelay(NamedTuple):
 
 
 class CongestionFeedback(NamedTuple):
-    """Which packets of which streams came, and how (RFC 8888)."""
+    """Which packets of which streams came, and how (RFC 8888). `at` is the middle of the report's NTP time."""
 
     ssrc: int
     streams: tuple[StreamReport, ...]
+    at: int
 
 
 Item = (
@@ -258,7 +259,9 @@ def _parse_one(kind: int, count: int, body: bytes) -> list[Item]:
     if kind == EXTENDED_REPORT:
         return _parse_extended(ssrc, body)
     if kind == TRANSPORT_FEEDBACK and count == _CONGESTION_FEEDBACK:
-        return [CongestionFeedback(ssrc, parse_streams(body[4:]))]
+        if len(body) < 8:
+            raise Malformed("congestion feedback without its time")
+        return [CongestionFeedback(ssrc, parse_streams(body[4:]), int.from_bytes(body[-4:], "big"))]
     if len(body) < 8:
         raise Malformed("RTCP feedback without its media SSRC")
     media = int.from_bytes(body[4:8], "big")

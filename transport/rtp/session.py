@@ -6,13 +6,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from glassbench.transport.codecs import CODECS
+from glassbench.transport.congestion import CONTROLLERS
 from glassbench.transport.contract import Track, TransportConfig, Unsupported
+from glassbench.transport.rtp.arrivals import CONTROL_INTERVAL, Arrivals
 
 MEDIA = frozenset({"h264", "data"})
 FIRST_PAYLOAD_TYPE = 96  # the dynamic range of RFC 3551 ends at 127
 MAX_TRACKS = 4
 MIN_DATAGRAM_BYTES = 576  # the reports of MAX_TRACKS tracks fit; and a host must take IPv4 packets of this size
 REPORT_INTERVAL = 0.5  # seconds between regular reports, before RFC 3550's factor of 0.5 to 1.5 against synchronisation
+NO_CONTROL = "none"
 HISTORY = 10.0  # seconds for which a sender keeps packets for retransmission
 
 
@@ -24,7 +27,9 @@ class RtpOptions:
     for which a gap may be reordering, before it is asked for or, without repair, given up. 5 ms is a few packets at
     video rates: a retransmission that was not needed costs some bytes, a longer wait costs every repair its time.
     `rtx_share`: retransmitted bytes in any second, at most, as a share of the media's in it (`budget.py`). `ecn`: media
-    packets say that they support ECN, and the receiver reports the marks (RFC 8888); nothing here slows down for them.
+    packets say that they support ECN, and the receiver reports the marks (RFC 8888). `control`: the congestion
+    controller, by its name in `transport.congestion.CONTROLLERS`, to which the receiver reports what came; "none" sends
+    each frame at once, and slows down for nothing.
     """
 
     nack: bool = True
@@ -32,6 +37,12 @@ class RtpOptions:
     reorder_window: float = 0.005
     rtx_share: float = 1.0
     ecn: bool = False
+    control: str = NO_CONTROL
+
+    @property
+    def controlled(self) -> bool:
+        """Whether a congestion controller decides what leaves, and when."""
+        return self.control != NO_CONTROL
 
     def __post_init__(self) -> None:
         if not 1 <= self.max_retries <= 100:
@@ -40,6 +51,10 @@ class RtpOptions:
             raise ValueError(f"reorder_window must be 0 to 10 seconds, got {self.reorder_window}")
         if not 0 < self.rtx_share <= 100:
             raise ValueError(f"rtx_share must be above 0 and at most 100, got {self.rtx_share}")
+        if self.controlled and self.control not in CONTROLLERS:
+            raise ValueError(f"control must be {NO_CONTROL}, {', '.join(CONTROLLERS)}, got {self.control!r}")
+        if self.controlled and "ecn" in CONTROLLERS[self.control].needs and not self.ecn:
+            raise ValueError(f"control={self.control} needs ecn=true")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +91,13 @@ def options(config: TransportConfig) -> RtpOptions:
         )
     values: Mapping[str, object] = config.options
     return RtpOptions(**values)  # type: ignore[arg-type]
+
+
+def arrivals(options: RtpOptions) -> Arrivals | None:
+    """What the receiver reports on arrivals under these options, None if nothing."""
+    if options.controlled:
+        return Arrivals(CONTROL_INTERVAL, twice=True)
+    return Arrivals() if options.ecn else None
 
 
 class Dice:

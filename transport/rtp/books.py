@@ -1,0 +1,142 @@
+"""What became of the packets that left, as the reports of RFC 8888 tell it: each is settled once."""
+
+from collections.abc import Iterator
+from operator import itemgetter
+from typing import NamedTuple
+
+from glassbench.transport.framing import Malformed
+from glassbench.transport.rtp.arrivals import AGE_UNIT, CE, PacketReport
+from glassbench.transport.rtp.rtcp import CongestionFeedback
+
+GIVE_UP = 1.0  # seconds after which a packet of which no report tells counts as lost
+_REORDERING = 3  # packets that left later and came; RFC 9002's kPacketThreshold
+_TICKS = 65536  # a second, of the middle of an NTP time
+_HALF_SPACE = 2**15  # of sequence numbers: what is further away is ahead
+
+
+class Settled(NamedTuple):
+    """What one report says of packets of which nothing was known, by their numbers.
+
+    `rtt`: seconds that the newest of the arrived took there and its report back, None if that is not to be had.
+    `received_at`: seconds of the receiver's clock, to 1/1024 s.
+    """
+
+    arrived: list[int]
+    lost: list[int]
+    rtt: float | None
+    ce_packets: int
+    received_at: dict[int, float]
+
+
+class _Sent(NamedTuple):
+    ssrc: int
+    sequence: int
+    at: float
+
+
+class Books:
+    """Packets of all streams in one row, numbered as they left. A report names them by SSRC and sequence number, so
+    retransmissions, which have both of their own (RFC 4588), are in the books as media are."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._open: dict[int, _Sent] = {}  # in the order in which they left
+        self._numbers: dict[tuple[int, int], int] = {}  # of those, by SSRC and sequence number
+        self._streams: dict[int, tuple[int, int]] = {}  # by SSRC: the newest sequence number, and how many have left
+        self._newest = -1  # the number of the newest packet that arrived
+        self._report_ticks: int | None = None  # the time of the last report, which does not wrap
+
+    def on_sent(self, ssrc: int, sequence: int, *, now: float) -> int:
+        """A packet leaves: its number."""
+        number = self._count
+        self._count += 1
+        self._open[number] = _Sent(ssrc, sequence, now)
+        self._numbers[ssrc, sequence] = number
+        self._streams[ssrc] = sequence, self._streams.get(ssrc, (0, 0))[1] + 1
+        return number
+
+    def settle(self, feedback: CongestionFeedback, *, now: float) -> Settled:
+        """Take a report. Streams that are not ours are ignored. Raises Malformed, without any change, if it says that a
+        packet came which never left."""
+        reports = [
+            (stream.ssrc, packet)
+            for stream in feedback.streams
+            for packet in stream.packets
+            if stream.ssrc in self._streams
+        ]
+        for ssrc, packet in reports:
+            if packet.received and not self._has_left(ssrc, packet.sequence):
+                raise Malformed(f"SSRC {ssrc}: packet {packet.sequence} came and never left")
+        if not reports:
+            return Settled([], [], None, 0, {})
+        reported_at = self._unwrap(feedback.at) / _TICKS
+        arrived: list[int] = []
+        received_at: dict[int, float] = {}
+        rtt, ce_packets = None, 0
+        for number, sent, packet in sorted(self._still_open(reports, received=True), key=itemgetter(0)):
+            if self._close(number):
+                arrived.append(number)
+                ce_packets += packet.ecn == CE
+                if packet.age is not None:
+                    received_at[number] = reported_at - packet.age
+                    rtt = _round_trip(sent.at, packet.age, now=now)
+        self._newest = max([self._newest, *arrived])
+        lost = [
+            number
+            for number, _, _ in sorted(self._still_open(reports, received=False), key=itemgetter(0))
+            if number + _REORDERING <= self._newest and self._close(number)
+        ]
+        return Settled(arrived, lost, rtt, ce_packets, received_at)
+
+    def give_up(self, *, now: float) -> list[int]:
+        """Packets that left too long ago to be told of, because reports got lost or nothing arrives any more."""
+        lost = []
+        for number, sent in self._open.items():
+            if sent.at + GIVE_UP > now:
+                break
+            lost.append(number)
+        for number in lost:
+            self._close(number)
+        return lost
+
+    def give_up_at(self) -> float | None:
+        """When `give_up` has something to say, if no report comes before."""
+        for sent in self._open.values():
+            return sent.at + GIVE_UP
+        return None
+
+    def _still_open(
+        self, reports: list[tuple[int, PacketReport]], *, received: bool
+    ) -> Iterator[tuple[int, _Sent, PacketReport]]:
+        for ssrc, packet in reports:
+            number = self._numbers.get((ssrc, packet.sequence))
+            if number is not None and packet.received == received:
+                yield number, self._open[number], packet
+
+    def _close(self, number: int) -> bool:
+        """Settle a packet, unless it is settled: a report may name it twice."""
+        sent = self._open.pop(number, None)
+        if sent is None:
+            return False
+        if self._numbers.get((sent.ssrc, sent.sequence)) == number:
+            del self._numbers[sent.ssrc, sent.sequence]
+        return True
+
+    def _has_left(self, ssrc: int, sequence: int) -> bool:
+        newest, count = self._streams[ssrc]
+        return (newest - sequence) & 0xFFFF < min(count, _HALF_SPACE)
+
+    def _unwrap(self, ticks: int) -> int:
+        """The time of a report in ticks that go on where 32 bits end. Reports may overtake each other."""
+        before = self._report_ticks
+        if before is None:
+            before = ticks
+        self._report_ticks = before + ((ticks - before + 2**31) & 0xFFFF_FFFF) - 2**31
+        return self._report_ticks
+
+
+def _round_trip(sent_at: float, age: float, *, now: float) -> float | None:
+    """The time that a packet and its report took, less that for which the receiver held the report. It is not less than
+    the unit of the ages can tell; None if the receiver claims to have held the report for longer than all that."""
+    sample = now - sent_at - age
+    return max(sample, AGE_UNIT) if sample > -AGE_UNIT else None
