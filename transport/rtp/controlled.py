@@ -40,7 +40,7 @@ class ControlledSender(RtpSender):
         self._repairs: deque[bytes] = deque()
         self._media_bytes = self._repair_bytes = 0  # of these two
         self._send_at: float | None = None  # when pacing lets waiting bytes go
-        self._stats.update(lost_packets=0)
+        self._stats.update(lost_packets=0, padding_packets=0)
 
     def frame_budget(self, *, ready_at: float, interval: float, now: float) -> int | None:
         waiting_bytes = self._frames.bytes + self._media_bytes + self._repair_bytes
@@ -59,7 +59,7 @@ class ControlledSender(RtpSender):
         if self._is_waiting():
             self._send_at = self._flight.next_send_at()
         else:
-            self._flight.on_idle(now=now)
+            datagrams += self._pad(now=now)
         self._events += self._announcements.take(
             self._flight, self._round_trip.smoothed, has_sent_media=bool(self._stats["media_bytes"]), now=now
         )
@@ -129,10 +129,25 @@ class ControlledSender(RtpSender):
             self._repair_bytes -= len(packet)
         else:
             packet = self._next_media(now=now)
+        return self._leave(packet, now=now)
+
+    def _leave(self, packet: bytes, *, now: float) -> Datagram:
         _, _, sequence, _, ssrc = HEADER.unpack_from(packet)
         self._flight.on_sent(self._books.on_sent(ssrc, sequence, now=now), len(packet), now=now)
         self._stats["datagrams_sent"] += 1
         return self._datagram(packet)
+
+    def _pad(self, *, now: float) -> list[Datagram]:
+        """What a controller that probes wants to leave, though nobody has anything to say."""
+        padding: list[Datagram] = []
+        while self._flight.allowance.padding_bps > 0 and self._flight.packets_allowed(now=now) > 0:
+            padding.append(self._leave(self._sources[0].padding(), now=now))
+        self._stats["padding_packets"] += len(padding)
+        if self._flight.allowance.padding_bps > 0:
+            self._send_at = self._flight.next_send_at()
+        elif not padding:
+            self._flight.on_idle(now=now)
+        return padding
 
     def _next_media(self, *, now: float) -> bytes:
         if self._begun is None:

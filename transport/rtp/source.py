@@ -18,6 +18,7 @@ from glassbench.transport.rtp.packet import (
 )
 
 RTX_OVERHEAD_BYTES = 2  # the original sequence number
+_MOST_PADDING = 255  # bytes, which the last of them says
 _HISTORY_BYTES = 8 * 2**20  # per track, for retransmission
 
 
@@ -103,6 +104,14 @@ class Source:
                 return
             sent.resent_at[index] = now
             yield sent.sequence, self._rtx(packet)
+
+    def padding(self) -> bytes:
+        """A packet of the retransmissions' SSRC that carries nothing: as much padding as RFC 3550 section 5.1 allows."""
+        timestamp = (self._ticks + self._offset) & 0xFFFF_FFFF
+        head = HEADER.pack(0xA0, self.types.rtx, self._rtx_sequence & 0xFFFF, timestamp, self.rtx_ssrc)
+        self._rtx_sequence += 1
+        self._resent[0] += 1
+        return head + bytes(_MOST_PADDING - 1) + bytes((_MOST_PADDING,))
 
     def reports(self, time: int, *, now: float) -> list[bytes]:
         """A sender report for each of the two SSRCs that has sent since its last one."""
