@@ -1,8 +1,8 @@
 """Which packets came, when, and with which ECN mark: the feedback of RFC 8888, by which a sender can be steered.
 
-It is sent every 50 ms while packets arrive (section 5 has 50 to 200 ms), and sooner if a report is full. Under congestion
-control it is sent every 20 ms and has each arrival in two reports: a lost report takes nothing away, and what is missing
-between the arrivals of two reports is in the range of the second.
+It is sent every 50 ms while packets arrive (section 5 has 50 to 200 ms), and sooner if a report is full. Under
+congestion control it is sent every 20 ms and has each arrival in two reports: a lost report takes nothing away, and
+what is missing between the arrivals of two reports is in the range of the second.
 """
 
 import struct

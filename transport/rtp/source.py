@@ -106,7 +106,7 @@ class Source:
             yield sent.sequence, self._rtx(packet)
 
     def padding(self) -> bytes:
-        """A packet of the retransmissions' SSRC that carries nothing: as much padding as RFC 3550 section 5.1 allows."""
+        """A packet of the retransmissions' SSRC that carries nothing but padding (RFC 3550 section 5.1)."""
         timestamp = (self._ticks + self._offset) & 0xFFFF_FFFF
         head = HEADER.pack(0xA0, self.types.rtx, self._rtx_sequence & 0xFFFF, timestamp, self.rtx_ssrc)
         self._rtx_sequence += 1
