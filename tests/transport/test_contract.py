@@ -7,8 +7,13 @@ import pytest
 from glassbench.testing import check_transport
 from glassbench.transport import registry
 
-VARIANTS = ("quic-datagram:zero_rtt=true", "quic-datagram:control=cubic", "rtp:ecn=true")
-MORE_VARIANTS = ("quic-stream-per-frame:zero_rtt=true", "quic-stream:control=reno", "quic-datagram:ecn=true")
+VARIANTS = ("quic-datagram:zero_rtt=true", "quic-datagram:control=cubic", "rtp:ecn=true", "rtp:control=gcc")
+MORE_VARIANTS = (
+    "quic-stream-per-frame:zero_rtt=true",
+    "quic-stream:control=reno",
+    "quic-datagram:ecn=true",
+    "rtp:control=adaptive",
+)
 
 
 @pytest.mark.parametrize(

@@ -11,24 +11,27 @@ _ESTIMATE_INTERVAL = 0.1  # seconds, from one estimate that is told to the next
 
 
 class Announcements:
-    """The events of one flight: a new rate, and estimates at intervals."""
+    """The events of one flight: a new rate, and estimates at intervals.
+
+    After the first look there is news only after feedback, so that its instants do not depend on who else calls.
+    """
 
     def __init__(self) -> None:
         self._target = TargetRate()
         self._estimate_at = -math.inf  # when the next one may be told
-        self._feedbacks = 0  # of the flight, as of the last estimate
+        self._feedbacks = -1  # of the flight, as of the last look
 
     def take(
         self, flight: Flight, rtt: float, *, has_sent_media: bool, now: float
     ) -> Iterator[RateChanged | Estimated]:
         """What is to be told now. `rtt` is the smoothed round-trip time in seconds."""
+        if flight.feedbacks == self._feedbacks:
+            return
+        self._feedbacks = flight.feedbacks
         target_bps = self._target.change(flight.allowance, now=now)
         if target_bps is not None:
             yield RateChanged(now, target_bps)
-        if flight.feedbacks == self._feedbacks:
-            return  # only after feedback, so that the instants of estimates do not depend on who else calls
-        self._feedbacks = flight.feedbacks
-        if now < self._estimate_at or not flight.bytes_in_flight or not has_sent_media:
+        if not flight.feedbacks or now < self._estimate_at or not flight.bytes_in_flight or not has_sent_media:
             return
         self._estimate_at = now + _ESTIMATE_INTERVAL
         allowance = flight.allowance

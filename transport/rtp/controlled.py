@@ -48,9 +48,9 @@ class ControlledSender(RtpSender):
 
     def datagrams_to_send(self, *, now: float) -> list[Datagram]:
         datagrams = super().datagrams_to_send(now=now)
+        if self._closed or (self._send_at is not None and now < self._send_at):
+            return datagrams  # what is paced leaves at its instant, whoever calls in between
         self._send_at = None
-        if self._closed:
-            return datagrams
         self._expire(now=now)
         while self._is_waiting() and (packets := self._flight.packets_allowed(now=now)):
             for _ in range(packets):
@@ -80,19 +80,25 @@ class ControlledSender(RtpSender):
         if lost := self._books.give_up(now=now):
             self._stats["lost_packets"] += len(lost)
             self._flight.on_settled([], lost, rtt=None, probe_timeout=self._probe_timeout(), received_at={}, now=now)
-        self._flight.handle_timer(now=now)
+            self._send_at = None
+        control_at = self._flight.get_timer()
+        if control_at is not None and control_at <= now:
+            self._flight.handle_timer(now=now)
+            self._send_at = None
         self._expire(now=now)
 
     def _admit(self, source: Source, frame: Frame, *, now: float) -> None:
         source.cut(frame, self._room)  # what cannot be sent is refused here, and not when its turn comes
         for victim in self._frames.push(frame):
             self._drop_full(victim, now=now)
+        self._send_at = None
 
     def _admit_repair(self, packet: bytes) -> bool:
         if self._repair_bytes + len(packet) > _MAX_WAITING_BYTES:
             return False
         self._repairs.append(packet)
         self._repair_bytes += len(packet)
+        self._send_at = None
         return True
 
     def _take_feedback(self, feedback: rtcp.CongestionFeedback, *, now: float) -> None:
@@ -102,6 +108,7 @@ class ControlledSender(RtpSender):
         except Malformed:
             self._stats["malformed"] += 1
             return
+        self._send_at = None
         self._stats["ce_packets"] += settled.ce_packets
         self._stats["lost_packets"] += len(settled.lost)
         if settled.rtt is not None:
