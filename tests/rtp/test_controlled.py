@@ -17,6 +17,7 @@ from glassbench.experiments.worlds.reuse import Reuse
 from glassbench.experiments.worlds.virtual import run_arm
 from glassbench.netem.elements.delay import Delay
 from glassbench.netem.elements.fixed_rate import FixedRate
+from glassbench.netem.elements.random_delay import RandomDelay
 from glassbench.netem.elements.random_loss import RandomLoss
 from glassbench.netem.queues.codel import CoDel
 from glassbench.receiver.quality import QualityMemo
@@ -24,7 +25,14 @@ from glassbench.sender.encode_cache import EncodeCache
 from glassbench.transport.contract import Estimated, Frame, FrameDropped, RateChanged, Track, TransportConfig
 from glassbench.transport.framing import Malformed
 from glassbench.transport.rtp import rtcp
-from glassbench.transport.rtp.arrivals import CONTROL_INTERVAL, Arrival, Arrivals, PacketReport, StreamReport
+from glassbench.transport.rtp.arrivals import (
+    CONTROL_INTERVAL,
+    MOST_STREAMS,
+    Arrival,
+    Arrivals,
+    PacketReport,
+    StreamReport,
+)
 from glassbench.transport.rtp.books import GIVE_UP, Books
 from glassbench.transport.rtp.controlled import ControlledSender, rtp_sender
 from glassbench.transport.rtp.packet import ntp, parse
@@ -41,13 +49,13 @@ def feedback_of(arrivals: Arrivals, *, now: float) -> rtcp.CongestionFeedback:
     return item
 
 
-def a_report(ssrc: int, first: int, received: str, age: float | None = 0.0) -> rtcp.CongestionFeedback:
-    """A report on packets from `first` on, of which those with a 1 came."""
+def a_report(ssrc: int, first: int, received: str, age: float | None = 0.0, at: float = 0.0) -> rtcp.CongestionFeedback:
+    """A report of the instant `at` on packets from `first` on, of which those with a 1 came."""
     packets = [
         PacketReport((first + index) & 0xFFFF, came == "1", 0, age if came == "1" else None)
         for index, came in enumerate(received)
     ]
-    return rtcp.CongestionFeedback(7, (StreamReport(ssrc, tuple(packets)),), 0)
+    return rtcp.CongestionFeedback(7, (StreamReport(ssrc, tuple(packets)),), rtcp.middle(ntp(at)))
 
 
 @given(
@@ -96,11 +104,22 @@ def test_a_packet_is_lost_once_a_report_has_it_missing_and_one_that_left_three_l
     books = Books()
     for sequence in range(6):
         books.on_sent(MEDIA, sequence, now=1000.0)
-    result = books.settle(a_report(MEDIA, 0, "1011"), now=1000.05)
+    result = books.settle(a_report(MEDIA, 0, "1011", at=1000.03), now=1000.05)
     assert (result.arrived, result.lost) == ([0, 2, 3], [])
-    result = books.settle(a_report(MEDIA, 1, "0111"), now=1000.07)
-    assert (result.arrived, result.lost) == ([4], [1])
+    result = books.settle(a_report(MEDIA, 4, "1", at=1000.035), now=1000.055)
+    assert (result.arrived, result.lost) == ([4], [])
+    result = books.settle(a_report(MEDIA, 4, "1", at=1000.05), now=1000.07)
+    assert (result.arrived, result.lost) == ([], [1])
     assert books.settle(a_report(MEDIA, 0, "11111"), now=1000.09).arrived == []
+
+
+def test_a_packet_that_comes_after_the_end_of_its_frame_is_not_lost() -> None:
+    books = Books()
+    for sequence in range(6):
+        books.on_sent(MEDIA, sequence, now=1000.0)
+    assert books.settle(a_report(MEDIA, 0, "01111", at=1000.03), now=1000.05).lost == []
+    result = books.settle(a_report(MEDIA, 0, "111111", at=1000.05), now=1000.07)
+    assert (result.arrived, result.lost) == ([0, 5], [])
 
 
 def test_what_no_report_tells_of_is_lost_after_a_second() -> None:
@@ -166,6 +185,56 @@ def test_under_control_reports_come_every_20_ms_and_have_each_arrival_twice() ->
     arrivals.add(MEDIA, Arrival(5, 1000.06, 0))
     (stream,) = feedback_of(arrivals, now=1000.08).streams
     assert [packet.sequence for packet in stream.packets] == [4, 5]
+
+
+def test_what_is_missing_is_reported_also_of_a_stream_that_was_silent_for_several_reports() -> None:
+    arrivals = Arrivals(CONTROL_INTERVAL, twice=True)
+    arrivals.add(RTX, Arrival(10, 1000.0, 0))
+    for step in range(5):
+        arrivals.add(MEDIA, Arrival(step, 1000.0 + step * 0.03, 0))
+        feedback_of(arrivals, now=1000.02 + step * 0.03)
+    arrivals.add(RTX, Arrival(12, 1000.2, 0))
+    streams = {stream.ssrc: stream.packets for stream in feedback_of(arrivals, now=1000.22).streams}
+    assert [(packet.sequence, packet.received) for packet in streams[RTX]] == [(10, True), (11, False), (12, True)]
+
+
+def test_ends_of_streams_are_remembered_within_a_bound() -> None:
+    arrivals = Arrivals(CONTROL_INTERVAL, twice=True)
+    for ssrc in range(1000):
+        arrivals.add(ssrc, Arrival(0, 1000.0 + ssrc, 0))
+        feedback_of(arrivals, now=1000.02 + ssrc)
+    assert len(arrivals._ends) == MOST_STREAMS
+
+
+def losses_told(session: Any) -> list[float]:
+    """Seconds after which the controller hears of each lost packet, as the session runs."""
+    flight = session.sender.transport._flight
+    tell, told = flight.controller.on_feedback, []
+
+    def listen(feedback: Any) -> None:
+        told.extend(feedback.at - result.packet.at for result in feedback.results if result.lost)
+        tell(feedback)
+
+    flight.controller.on_feedback = listen
+    return told
+
+
+def test_losses_are_told_within_some_reports_and_not_by_giving_up(make_session) -> None:
+    lossy = RandomLoss(0.05, np.random.default_rng(3))
+    session = make_session("rtp:control=realtime", forward=[lossy, Delay(0.02)])
+    told = losses_told(session)
+    session.run(until=session.offer_video(150) + 3)
+    assert 20 < len(told) <= lossy.counts().lost  # of RTCP nothing is told
+    assert len(told) >= lossy.counts().lost - 3
+    assert max(told) < 0.9
+
+
+def test_packets_that_overtake_each_other_are_not_lost(make_session) -> None:
+    jitter = RandomDelay("uniform", 0.006, 0.003, np.random.default_rng(4), reorder=True)
+    session = make_session("rtp:control=gcc", forward=[Delay(0.02), jitter])
+    told = losses_told(session)
+    session.run(until=session.offer_video(90) + 3)
+    assert told == []
 
 
 def test_over_a_path_with_loss_both_ways_controller_and_books_agree_and_repairs_are_in_them(make_session) -> None:

@@ -1,8 +1,8 @@
 """Which packets came, when, and with which ECN mark: the feedback of RFC 8888, by which a sender can be steered.
 
 It is sent every 50 ms while packets arrive (section 5 has 50 to 200 ms), and sooner if a report is full. Under
-congestion control it is sent every 20 ms and has each arrival in two reports: a lost report takes nothing away, and
-what is missing between the arrivals of two reports is in the range of the second.
+congestion control it is sent every 20 ms and has each arrival in two reports, so that a lost report takes nothing away;
+and the range of a stream begins where that of its last report ended, so that all that is missing is in one.
 """
 
 import struct
@@ -57,6 +57,7 @@ class Arrivals:
         self._twice = twice
         self._by_ssrc: dict[int, list[Arrival]] = {}
         self._said: dict[int, list[Arrival]] = {}  # what the next report repeats
+        self._ends: dict[int, Arrival] = {}  # the last ones in the last reports of streams, the newest stream last
 
     def add(self, ssrc: int, arrival: Arrival) -> None:
         """A packet came. More streams than `MOST_STREAMS` in one report are left out."""
@@ -72,8 +73,9 @@ class Arrivals:
     def take(self, ntp_middle: int, *, now: float) -> bytes:
         """The body of a report on all of them, which begin anew; `ntp_middle` is the time of the report."""
         new, self._by_ssrc, self.report_at = self._by_ssrc, {}, None
-        streams = {ssrc: self._said.get(ssrc, []) + new.get(ssrc, []) for ssrc in self._said | new}
-        self._said = new if self._twice else {}
+        streams = {ssrc: self._again(ssrc) + new.get(ssrc, []) for ssrc in self._said | new}
+        if self._twice:
+            self._remember(new)
         parts, room = [], MOST_PACKETS
         for ssrc, arrivals in streams.items():
             if room:
@@ -81,6 +83,18 @@ class Arrivals:
                 room -= len(words)
                 parts.append(_pack_stream(ssrc, first, words))
         return b"".join(parts) + ntp_middle.to_bytes(4, "big")
+
+    def _again(self, ssrc: int) -> list[Arrival]:
+        """What a report says of a stream that an earlier one has said."""
+        return self._said.get(ssrc) or ([self._ends[ssrc]] if ssrc in self._ends else [])
+
+    def _remember(self, said: dict[int, list[Arrival]]) -> None:
+        self._said = said
+        for ssrc, arrivals in said.items():
+            self._ends.pop(ssrc, None)
+            self._ends[ssrc] = arrivals[-1]
+        while len(self._ends) > MOST_STREAMS:
+            del self._ends[next(iter(self._ends))]
 
 
 def parse_streams(body: bytes) -> tuple[StreamReport, ...]:

@@ -1,4 +1,9 @@
-"""What became of the packets that left, as the reports of RFC 8888 tell it: each is settled once."""
+"""What became of the packets that left, as the reports of RFC 8888 tell it: each is settled once.
+
+A packet is lost if a report had it missing, a report of 10 ms later does not have it either, and one that left three
+packets later has come. So neither the end of a frame makes a late packet a lost one, nor does it matter whether the
+later report goes back so far. What no report tells of is lost after a second.
+"""
 
 from collections.abc import Iterator
 from operator import itemgetter
@@ -10,6 +15,7 @@ from glassbench.transport.rtp.rtcp import CongestionFeedback
 
 GIVE_UP = 1.0  # seconds after which a packet of which no report tells counts as lost
 _REORDERING = 3  # packets that left later and came; RFC 9002's kPacketThreshold
+_LATENESS = 0.01  # seconds for which a missing packet may be a late one: twice what a receiver waits before it asks
 _TICKS = 65536  # a second, of the middle of an NTP time
 _HALF_SPACE = 2**15  # of sequence numbers: what is further away is ahead
 
@@ -43,6 +49,7 @@ class Books:
         self._open: dict[int, _Sent] = {}  # in the order in which they left
         self._numbers: dict[tuple[int, int], int] = {}  # of those, by SSRC and sequence number
         self._streams: dict[int, tuple[int, int]] = {}  # by SSRC: the newest sequence number, and how many have left
+        self._missing: dict[int, float] = {}  # of the open ones: the time of the first report that had them missing
         self._newest = -1  # the number of the newest packet that arrived
         self._report_ticks: int | None = None  # the time of the last report, which does not wrap
 
@@ -81,11 +88,15 @@ class Books:
                     received_at[number] = reported_at - packet.age
                     rtt = _round_trip(sent.at, packet.age, now=now)
         self._newest = max([self._newest, *arrived])
-        lost = [
+        for number, _, _ in self._still_open(reports, received=False):
+            self._missing.setdefault(number, reported_at)
+        lost = sorted(
             number
-            for number, _, _ in sorted(self._still_open(reports, received=False), key=itemgetter(0))
-            if number + _REORDERING <= self._newest and self._close(number)
-        ]
+            for number, since in self._missing.items()
+            if number + _REORDERING <= self._newest and reported_at >= since + _LATENESS
+        )
+        for number in lost:
+            self._close(number)
         return Settled(arrived, lost, rtt, ce_packets, received_at)
 
     def give_up(self, *, now: float) -> list[int]:
@@ -115,6 +126,7 @@ class Books:
 
     def _close(self, number: int) -> bool:
         """Settle a packet, unless it is settled: a report may name it twice."""
+        self._missing.pop(number, None)
         sent = self._open.pop(number, None)
         if sent is None:
             return False
