@@ -68,6 +68,7 @@ def assemble(
             **_counters(media),
             **({"flows": others} if others else {}),
             "follows": scenario.media(arm).follows,
+            "picture_floor": scenario.media(arm).video.picture_floor,
             "ended_at": round(now - MEDIA_START, 6),
             **(about or {}),
         },

@@ -15,6 +15,7 @@ import pandas as pd
 from glassbench.experiments.account import metrics
 from glassbench.experiments.account.number_text import number_text
 from glassbench.experiments.account.sharing import Sharing
+from glassbench.experiments.scenario.media_spec import PICTURE_FLOOR
 
 Unit = Literal["ms", "s", "count", "share", "ratio", "Mbit/s", "dB", ""]
 
@@ -30,16 +31,17 @@ _FORMS: dict[Unit, str] = {
 }
 _UNITS_IN_WORDS = {"share": "%", "count": "", "ratio": ""}
 
-View = Literal["table", "medians", "sweep", "report", "paired", "agreement", "budget"]
-"""Where a metric is shown: of one run, of many, of a sweep in the terminal, on a page; compared pair by pair of runs,
-or of worlds; held by a budget."""
+View = Literal["table", "following", "medians", "sweep", "report", "paired", "agreement", "budget"]
+"""Where a metric is shown: of one run, of one in which an encoder follows the network, of many, of a sweep in the
+terminal, on a page; compared pair by pair of runs, or of worlds; held by a budget."""
 
 
 class Runs(NamedTuple):
     """What a metric is made of: the ledger of one track, run by run.
 
     Some metrics need more: what the flow put on its first link, the duration of the media of a run in seconds, how the
-    flow shared the network with others, the ledgers of the floor, and the least signal delay of each frame in seconds.
+    flow shared the network with others, the ledgers of the floor, the least signal delay of each frame in seconds, and
+    the SSIM from which on a picture counts as shown.
     """
 
     frames: Sequence[pd.DataFrame]
@@ -48,6 +50,7 @@ class Runs(NamedTuple):
     sharing: Sequence[Sharing] = ()
     floor: Sequence[pd.DataFrame] | None = None
     bounds: Sequence[metrics.FloatArray] = ()
+    picture_floor: float = PICTURE_FLOOR
 
 
 class Tolerance(NamedTuple):
@@ -140,7 +143,7 @@ def _signal(runs: Runs) -> float:
 
 
 def _picture(runs: Runs) -> float:
-    delays = np.concatenate([metrics.picture_delay(frames) for frames in runs.frames])
+    delays = np.concatenate([metrics.picture_delay(frames, runs.picture_floor) for frames in runs.frames])
     return math.nan if np.isnan(delays).any() else 1e3 * metrics.percentile(delays, 0.95)
 
 
@@ -227,7 +230,7 @@ METRICS: dict[str, Metric] = {
     for metric in (
         _glass_to_glass("p50", 0.50, _EVERYWHERE, Tolerance(3.0)),
         _glass_to_glass("p95", 0.95, _EVERYWHERE, Tolerance(5.0, 0.1)),
-        _glass_to_glass("p99", 0.99, ("table", "medians", "report", "paired", "budget")),
+        _glass_to_glass("p99", 0.99, ("table", "following", "medians", "report", "paired", "budget")),
         _glass_to_glass("max", 1.0, ("budget",)),
         Metric(
             name="first_frame",
@@ -243,7 +246,7 @@ METRICS: dict[str, Metric] = {
             heading="signal\np95 ms",
             unit="ms",
             of=_signal,
-            views=("table", "report", "paired"),
+            views=("table", "following", "report", "paired"),
             less="sooner",
             more="later",
         ),
@@ -253,7 +256,7 @@ METRICS: dict[str, Metric] = {
             heading="picture\np95 ms",
             unit="ms",
             of=_picture,
-            views=("report", "budget"),
+            views=("following", "report", "budget"),
             video_only=True,
         ),
         Metric(
@@ -274,7 +277,7 @@ METRICS: dict[str, Metric] = {
             heading="freezes",
             unit="count",
             of=_freezes,
-            views=("table", "report", "paired", "budget"),
+            views=("table", "following", "report", "paired", "budget"),
             less="freezes less",
             more="freezes more",
             video_only=True,
@@ -294,7 +297,7 @@ METRICS: dict[str, Metric] = {
             heading="SSIM",
             unit="",
             of=_mean("ssim"),
-            views=("table", "report"),
+            views=("table", "following", "report"),
             lower_is_better=False,
             video_only=True,
         ),
@@ -314,7 +317,7 @@ METRICS: dict[str, Metric] = {
             heading="sent\nMbit/s",
             unit="Mbit/s",
             of=_sent,
-            views=("table", "medians", "report", "paired", "agreement"),
+            views=("table", "following", "medians", "report", "paired", "agreement"),
             less="sends less",
             more="sends more",
             tolerance=Tolerance(0.0, 0.05),

@@ -16,7 +16,6 @@ from glassbench.experiments.account.ledger import STAGE_NAMES, stages
 FloatArray = NDArray[np.float64]
 
 PERCENTILES = (0.5, 0.95, 0.99)  # of latency, in the summary
-PICTURE_FLOOR = 0.85  # luma SSIM of a picture against its own capture, from which on it counts as shown
 FREEZE_WINDOW = 30  # gaps between displayed frames whose mean is "the mean gap"
 FREEZE_FACTOR = 3.0
 FREEZE_MARGIN = 0.150  # seconds
@@ -83,9 +82,9 @@ def signal_delay(frames: pd.DataFrame) -> FloatArray:
     return _until_shown(frames, frames["displayed_at"].to_numpy(dtype=np.float64, na_value=np.nan))
 
 
-def picture_delay(frames: pd.DataFrame) -> FloatArray:
-    """Signal delay of pictures that are good enough: one whose SSIM against its own capture is below PICTURE_FLOOR
-    counts as not shown.
+def picture_delay(frames: pd.DataFrame, floor: float) -> FloatArray:
+    """Signal delay of pictures that are good enough: one whose SSIM against its own capture is below `floor` counts as
+    not shown.
 
     So nobody wins by sending empty pictures, and it is never below the signal delay. NaN throughout if pictures were
     not measured, or there are none (a size model). `frames` is one track in order of sequence.
@@ -93,7 +92,7 @@ def picture_delay(frames: pd.DataFrame) -> FloatArray:
     if "ssim" not in frames or frames["ssim"].isna().any():
         return np.full(len(frames), np.nan)
     shown = frames["displayed_at"].to_numpy(dtype=np.float64, na_value=np.nan)
-    return _until_shown(frames, np.where(frames["own_ssim"].to_numpy() >= PICTURE_FLOOR, shown, np.nan))
+    return _until_shown(frames, np.where(frames["own_ssim"].to_numpy() >= floor, shown, np.nan))
 
 
 def _until_shown(frames: pd.DataFrame, shown: FloatArray) -> FloatArray:

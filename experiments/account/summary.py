@@ -13,6 +13,7 @@ from glassbench.experiments.account.oracle import FloatArray
 from glassbench.experiments.account.sharing import Sharing, sharing
 from glassbench.experiments.scenario import Scenario
 from glassbench.experiments.scenario.flow_spec import MEDIA
+from glassbench.experiments.scenario.media_spec import PICTURE_FLOOR
 from glassbench.experiments.scenario.tracks import CHAT_TRACK, VIDEO_TRACK
 
 
@@ -26,22 +27,29 @@ def summarize_arm(
     shared = sharing(scenario, links, shares, now=now)
     video = own[own["track"] == VIDEO_TRACK]
     bound = bound_of(scenario, route, video)
-    summary = summarize(video, passed, shared, bound, duration=media_seconds(flow, now=now))
+    floor, duration = flow.video.picture_floor, media_seconds(flow, now=now)
+    summary = summarize(video, passed, shared, bound, duration=duration, picture_floor=floor)
     if scenario.chat is not None:
         summary["chat"] = summarize_messages(own[own["track"] == CHAT_TRACK])
     return summary
 
 
 def summarize(
-    frames: pd.DataFrame, passed: pd.DataFrame, shared: Sharing, bound: FloatArray, *, duration: float
+    frames: pd.DataFrame,
+    passed: pd.DataFrame,
+    shared: Sharing,
+    bound: FloatArray,
+    *,
+    duration: float,
+    picture_floor: float = PICTURE_FLOOR,
 ) -> dict[str, Any]:
     """The numbers of one arm for one track: a row of the summary. Times that never came are infinite. `bound` is the
-    least signal delay of each frame in seconds."""
+    least signal delay of each frame in seconds, `picture_floor` the SSIM from which on a picture counts as shown."""
     fates = frames["fate"].value_counts()
     return {
         "captured": len(frames),
         "displayed": int(fates.get("displayed", 0)),
-        **values(Runs([frames], [passed], duration, [shared], bounds=[bound])),
+        **values(Runs([frames], [passed], duration, [shared], bounds=[bound], picture_floor=picture_floor)),
         "fates": {fate: int(fates.get(fate, 0)) for fate in FATES},
         "stages_ms": mean_stages(frames),
     }

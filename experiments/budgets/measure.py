@@ -124,11 +124,15 @@ def read(dataset: Dataset, budgets: Budgets) -> Measured:
 def count(target: Target, runs: Frames, floor: Frames | None) -> TargetNumbers:
     """The numbers of a target from the frames of its runs, and of its floor in the same order."""
     metrics = [metric for metric in HELD.values() if _has(target, metric)]
+    picture_floor = target.scenario.video.picture_floor
     values = {}
     for metric in metrics:
         floors = [None] * len(runs) if floor is None else [[frames] for frames in floor]
-        each = (metric.of(Runs([frames], floor=below)) for frames, below in zip(runs, floors, strict=True))
-        pooled = metric.of(Runs(runs, floor=floor))
+        each = (
+            metric.of(Runs([frames], floor=below, picture_floor=picture_floor))
+            for frames, below in zip(runs, floors, strict=True)
+        )
+        pooled = metric.of(Runs(runs, floor=floor, picture_floor=picture_floor))
         if not math.isnan(pooled):
             values[metric.name] = Value(pooled, tuple(run for run in each if not math.isnan(run)))
     frames = pd.concat(list(runs), ignore_index=True)

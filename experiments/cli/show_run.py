@@ -10,7 +10,7 @@ from glassbench.experiments.cli.table import summary_table
 from glassbench.experiments.cli.whole_table import print_whole, wide_console
 from glassbench.experiments.results.answer import answer
 from glassbench.experiments.results.captures import CAPTURES
-from glassbench.experiments.results.ranking import ranked_by
+from glassbench.experiments.results.ranking import ranking_of
 from glassbench.experiments.results.run import Run
 from glassbench.experiments.results.subject import subject
 
@@ -32,7 +32,8 @@ def print_run(run: Run) -> None:
     """The table, the arms that were not measured and why, the answer, and the notes."""
     rows = [_row(arm) for arm in run.arms]
     console = wide_console()
-    print_whole(summary_table(rows, title=subject(run), by=ranked_by(run.arms), width=console.width), console=console)
+    ranking = ranking_of(arm["stats"] for arm in run.arms)
+    print_whole(summary_table(rows, title=subject(run), ranking=ranking, width=console.width), console=console)
     print_flows(run.arms, title="flows")
     for row in rows:
         if row["outcome"] != "measured":

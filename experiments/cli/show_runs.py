@@ -13,24 +13,28 @@ from glassbench.experiments.cli.flow_table import print_flows
 from glassbench.experiments.cli.whole_table import print_whole, titled_table
 from glassbench.experiments.results.captures import CAPTURES
 from glassbench.experiments.results.dataset import Dataset
-from glassbench.experiments.results.evidence import evidence, sizing
+from glassbench.experiments.results.evidence import evidence, picture_evidence, sizing
 from glassbench.experiments.results.flow_rows import typical_arms
 from glassbench.experiments.results.json_form import json_text
+from glassbench.experiments.results.ranking import ranking_of
 from glassbench.experiments.results.statistics import ArmEvidence, Comparison, Interval, Paired
+from glassbench.experiments.results.statistics.comparison import LATENCY
 from glassbench.experiments.results.subject import subject
 from glassbench.experiments.scenario.spec import FLOOR
 
 
 def show_evidence(dataset: Dataset, *, as_json: bool) -> None:
     """The arms of a dataset without axes, compared over its seeds."""
-    compared = evidence(dataset)
+    compared, pictures = evidence(dataset), picture_evidence(dataset)
     if as_json:
-        typer.echo(json_text(evidence_object(dataset, compared)))
+        typer.echo(json_text(evidence_object(dataset, compared, pictures)))
         return
     print_whole(_table(dataset, compared))
     print_flows(typical_arms(dataset), title="flows: medians over seeds")
     print_others(dataset)
     typer.echo(compared.answer)
+    if pictures is not None:
+        typer.echo(pictures.answer)
     if compared.unit == "run" and not compared.dependent:
         typer.echo(sizing(compared.blocks))
     if (captures := dataset.path / CAPTURES).is_dir():
@@ -78,28 +82,38 @@ def medians_table(dataset: Dataset) -> Table:
     return table
 
 
-def evidence_object(dataset: Dataset, compared: Comparison) -> dict[str, Any]:
-    """What `--json` prints."""
+def evidence_object(dataset: Dataset, compared: Comparison, pictures: Comparison | None = None) -> dict[str, Any]:
+    """What `--json` prints. `pictures` compares the picture delays, where they decide too."""
     return {
         "results": str(dataset.path),
         "blocks": compared.blocks,
         "unit": compared.unit,
         "percentile": compared.percentile,
         "level": compared.level,
-        "answer": compared.answer,
+        **_judged(compared),
+        "pictures": None if pictures is None else _judged(pictures),
         **notes_object(dataset),
+    }
+
+
+def _judged(compared: Comparison) -> dict[str, Any]:
+    return {
+        "delay": compared.delay,
+        "answer": compared.answer,
         "arms": [_arm_object(arm) for arm in compared.arms],
     }
 
 
 def _table(dataset: Dataset, compared: Comparison) -> Table:
     name = f"p{100 * compared.percentile:g}"
-    title = f"{dataset.name}: {compared.blocks} {compared.unit}s\n{subject(dataset)}"
+    about = ranking_of(dataset.counters()).title(subject(dataset))
+    title = f"{dataset.name}: {compared.blocks} {compared.unit}s\n{about}"
+    delay = "" if compared.delay == LATENCY else f"{compared.delay}\n"
     numbers = (
         "shown",
-        "p50 ms\nall frames",
-        f"{name} ms\nall frames",
-        f"{name} ms\ntypical {compared.unit} [95 %]",
+        f"{delay}p50 ms\nall frames",
+        f"{delay}{name} ms\nall frames",
+        f"{delay}{name} ms\ntypical {compared.unit} [95 %]",
         "later than soonest\nms [95 %]",
         "p (Holm)",
         "verdict",

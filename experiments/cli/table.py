@@ -7,25 +7,24 @@ from rich.table import Table
 
 from glassbench.experiments.account.metric_table import Metric, in_view
 from glassbench.experiments.cli.whole_table import titled_table
-from glassbench.experiments.results.ranking import BY_LATENCY
+from glassbench.experiments.results.ranking import BY_LATENCY, Ranking
 
 SummaryRow = Mapping[str, object]
 
 WIDE = 110  # characters: with less, the table gives up its spacing
 
 
-def summary_table(
-    rows: Sequence[SummaryRow], *, title: str, by: Sequence[str] = BY_LATENCY, width: int = WIDE
-) -> Table:
-    """The table of `glass compare`: `rows` as in the `arms` of `--json`, for a terminal of `width` characters. They are
-    ordered by the columns `by`, the first one first.
+def summary_table(rows: Sequence[SummaryRow], *, title: str, ranking: Ranking = BY_LATENCY, width: int = WIDE) -> Table:
+    """The table of `glass compare`: `rows` as in the `arms` of `--json`, for a terminal of `width` characters.
 
     An arm that was not measured to its end has its outcome in place of numbers.
     """
-    metrics = sorted(in_view("table"), key=lambda metric: metric.name != "shown")  # it says whether to read the rest
+    metrics = sorted(
+        in_view(ranking.view), key=lambda metric: metric.name != "shown"
+    )  # it says whether to read the rest
     headings = ("frames\nshown" if metric.name == "shown" else metric.heading for metric in metrics)
-    table = titled_table(title, ("arm",), headings, padding=1 if width >= WIDE else 0)
-    for row in sorted(rows, key=lambda row: _soonest_first(row, by)):
+    table = titled_table(ranking.title(title), ("arm",), headings, padding=1 if width >= WIDE else 0)
+    for row in sorted(rows, key=lambda row: _soonest_first(row, ranking)):
         if row["outcome"] != "measured":
             table.add_row(str(row["arm"]), str(row["outcome"]))
             continue
@@ -39,8 +38,8 @@ def _text(metric: Metric, row: SummaryRow) -> str:
     return metric.text(row[metric.column])
 
 
-def _soonest_first(row: SummaryRow, by: Sequence[str]) -> tuple[bool, list[float], str]:
-    return row["outcome"] != "measured", [_or_infinite(row.get(column)) for column in by], str(row["arm"])
+def _soonest_first(row: SummaryRow, ranking: Ranking) -> tuple[bool, list[float], str]:
+    return row["outcome"] != "measured", [_or_infinite(row.get(column)) for column in ranking.columns], str(row["arm"])
 
 
 def _or_infinite(value: object) -> float:

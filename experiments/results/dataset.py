@@ -4,7 +4,7 @@ A dataset has many cells: arms over seeds and axes. A run is a dataset of one se
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -27,6 +27,9 @@ from glassbench.experiments.results.trace_windows import overlap_of
 from glassbench.experiments.scenario.flow_spec import MEDIA
 from glassbench.experiments.scenario.spec import FLOOR
 from glassbench.experiments.scenario.tracks import VIDEO_TRACK
+
+Delay = Callable[[pd.DataFrame], NDArray[np.float64]]
+"""A delay of each captured frame of one track in seconds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,13 +131,20 @@ class Dataset(Cells):
         captured = self.where(outcome="measured")["captured"]
         return bool(len(captured) and (captured == 0).all())
 
-    def latencies(self, cells: Sequence[int], *, track: int = VIDEO_TRACK) -> list[NDArray[np.float64]]:
+    def latencies(
+        self,
+        cells: Sequence[int],
+        *,
+        track: int = VIDEO_TRACK,
+        delay: Delay = glass_to_glass,
+        pictures: bool = False,
+    ) -> list[NDArray[np.float64]]:
         """Per cell, in the order given: glass-to-glass latency of each captured frame in seconds, infinite if it was
-        never shown."""
-        columns = ["cell", "flow", "track", "captured_at", "displayed_at"]
+        never shown; or another delay, which may need the quality of `pictures`."""
+        columns = ["cell", "flow", "track", "captured_at", "displayed_at", *(["ssim", "own_ssim"] if pictures else [])]
         ledger = self.frames("ledger", cells, columns)
         frames = ledger[(ledger["flow"] == MEDIA) & (ledger["track"] == track)]
-        return [glass_to_glass(frames[frames["cell"] == cell]) for cell in cells]
+        return [delay(frames[frames["cell"] == cell]) for cell in cells]
 
     def scenario(self, cell: int) -> str:
         """The scenario of a cell with its axes, as JSON."""

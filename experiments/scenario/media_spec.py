@@ -20,6 +20,8 @@ from glassbench.transport.contract import Track
 
 Priority = Annotated[int, Field(ge=0, le=100)]
 
+PICTURE_FLOOR = 0.85  # by default
+
 
 def _check_codec(name: Any) -> Any:
     if name not in CODECS:
@@ -44,7 +46,8 @@ class VideoSpec(Spec):
     `height` that are None. `keyframe_interval` is in frames; without it there are keyframes on request only. `vbv` is
     the depth of the encoder's rate control. The costs name models of `sender.cost`. `deadline` counts from capture to
     display: a frame past it is late, and not displayed. Of an encoder that follows the network, `bitrate` is what it
-    begins with, and `max_bitrate` what it never exceeds.
+    begins with, and `max_bitrate` what it never exceeds. `picture_floor` is the luma SSIM against its own capture from
+    which on a picture counts as shown in the picture delay.
     """
 
     source: Annotated[str, SOURCE]
@@ -61,6 +64,7 @@ class VideoSpec(Spec):
     decode_cost: Annotated[str, COST, checked(_check_decode_cost)] | None = None
     priority: Priority = 1
     deadline: PositiveDuration | None = None
+    picture_floor: Annotated[float, Field(ge=0, le=1)] = PICTURE_FLOOR
 
     @model_validator(mode="after")
     def _can_be_opened(self) -> Self:

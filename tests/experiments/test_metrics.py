@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from glassbench.experiments.account.ledger import FATES
 from glassbench.experiments.account.metric_table import METRICS, Runs
 from glassbench.experiments.account.metrics import (
-    PICTURE_FLOOR,
     freezes,
     glass_to_glass,
     percentile,
@@ -22,6 +21,7 @@ from glassbench.experiments.account.metrics import (
 )
 from glassbench.experiments.account.sharing import Sharing
 from glassbench.experiments.account.summary import summarize
+from glassbench.experiments.scenario.media_spec import PICTURE_FLOOR
 
 INF = math.inf
 
@@ -75,7 +75,7 @@ def test_a_picture_below_the_floor_counts_as_not_shown() -> None:
     good, bad = PICTURE_FLOOR, PICTURE_FLOOR - 1e-6
     table = with_ssim(frames([0.02, 0.06, 0.10, 0.14, None, 0.22]), [bad, bad, good, bad, good, 1.0])
     # Frames 0 and 1 are seen with frame 2, frames 3 and 4 with frame 5.
-    assert picture_delay(table) == pytest.approx([0.10, 0.06, 0.02, 0.10, 0.06, 0.02])
+    assert picture_delay(table, PICTURE_FLOOR) == pytest.approx([0.10, 0.06, 0.02, 0.10, 0.06, 0.02])
     assert signal_delay(table) == pytest.approx([0.02, 0.02, 0.02, 0.02, 0.06, 0.02])
 
 

@@ -8,9 +8,9 @@ from glassbench.experiments.account.metric_table import in_view
 from glassbench.experiments.account.number_text import number_text
 from glassbench.experiments.results.answer import NO_FRAMES, answer
 from glassbench.experiments.results.dataset import Dataset
-from glassbench.experiments.results.evidence import evidence, sizing
+from glassbench.experiments.results.evidence import evidence, picture_evidence, sizing
 from glassbench.experiments.results.flow_rows import typical_arms
-from glassbench.experiments.results.ranking import ranked_by
+from glassbench.experiments.results.ranking import ranking_of
 from glassbench.experiments.results.report.content import Report, Row, Section, Table, TableCell
 from glassbench.experiments.results.report.impairment import impairment_section
 from glassbench.experiments.results.report.provenance import provenance_section
@@ -49,8 +49,8 @@ def report_of(dataset: Dataset) -> Report:
 
 def _of_one_run(dataset: Dataset) -> Report:
     run = dataset.run()
-    by = ranked_by(run.arms)
-    ordered = sorted(run.arms, key=lambda arm: soonest_first(arm, by))
+    ranking = ranking_of(arm["stats"] for arm in run.arms)
+    ordered = sorted(run.arms, key=lambda arm: soonest_first(arm, ranking))
     order = [arm["arm"] for arm in ordered]
     warnings = [
         f"{arm['arm']}: {arm['outcome']}: {arm.get('reason') or 'no reason is recorded'}"
@@ -63,7 +63,7 @@ def _of_one_run(dataset: Dataset) -> Report:
         )
     return Report(
         title=run.name,
-        subject=subject(run),
+        subject=ranking.title(subject(run)),
         verdict=answer(run.arms),
         basis=ONE_RUN,
         warnings=(*warnings, *(f"Note: {note}." for note in run.notes)),
@@ -109,7 +109,7 @@ def _of_many_runs(dataset: Dataset) -> Report:
     intervals = interval_table(dataset.summary, order, intervals=not dataset.dependent)
     return Report(
         title=dataset.name,
-        subject=subject(dataset),
+        subject=ranking_of(dataset.counters()).title(subject(dataset)) if compared else subject(dataset),
         verdict=_verdict(dataset, compared),
         basis=_basis(compared, len(dataset.seeds), dataset.dependent),
         warnings=_others(dataset),
@@ -125,7 +125,8 @@ def _of_many_runs(dataset: Dataset) -> Report:
 
 def _verdict(dataset: Dataset, compared: Comparison | None) -> str:
     if compared is not None:
-        return compared.answer
+        pictures = picture_evidence(dataset)
+        return compared.answer if pictures is None else f"{compared.answer} {pictures.answer}"
     return (
         NO_FRAMES if dataset.is_bulk else "No frames are kept, so the arms are not compared; their numbers are below."
     )

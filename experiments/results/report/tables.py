@@ -13,7 +13,7 @@ from glassbench.experiments.account.metrics import freezes
 from glassbench.experiments.account.number_text import NOTHING, finite, number_text, share_text
 from glassbench.experiments.results.flow_rows import COLUMNS, FlowText
 from glassbench.experiments.results.paired_metrics import values_of
-from glassbench.experiments.results.ranking import BY_LATENCY
+from glassbench.experiments.results.ranking import BY_LATENCY, Ranking
 from glassbench.experiments.results.report.content import Row, Table, TableCell
 from glassbench.experiments.results.statistics import Comparison, Interval, Paired, quantile_interval
 
@@ -53,9 +53,9 @@ def headings() -> tuple[str, ...]:
     return tuple(metric.heading.replace("\n", " ") for metric in in_view("report"))
 
 
-def soonest_first(arm: Mapping[str, Any], by: Sequence[str] = BY_LATENCY) -> tuple[bool, list[float], str]:
-    """The order of the arms of a run by these numbers: those that were not measured to their end are last."""
-    numbers = [finite(arm["summary"].get(name)) for name in by]
+def soonest_first(arm: Mapping[str, Any], ranking: Ranking = BY_LATENCY) -> tuple[bool, list[float], str]:
+    """The order of the arms of a run: those that were not measured to their end are last."""
+    numbers = [finite(arm["summary"].get(name)) for name in ranking.columns]
     return arm["outcome"] != "measured", [math.inf if number is None else number for number in numbers], arm["arm"]
 
 
@@ -95,7 +95,7 @@ def _typical(measured: pd.DataFrame, metric: Metric, *, within: bool) -> TableCe
 
 def verdict_table(compared: Comparison) -> Table:
     """How much later than the soonest arm each is, and whether chance explains it."""
-    name = f"p{100 * compared.percentile:g}"
+    name = compared.name
     rows = []
     for arm in compared.arms:
         paired = arm.against_best

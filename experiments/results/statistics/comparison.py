@@ -15,6 +15,7 @@ from glassbench.experiments.results.statistics.signed_rank import FloatArray, bl
 
 NOT_DISTINGUISHABLE = "not distinguishable"
 NO_VERDICT = "no verdict"
+LATENCY = "latency"  # glass to glass
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,8 @@ class ArmEvidence:
 @dataclass(frozen=True)
 class Comparison:
     """All arms, soonest first. `percentile` is a share, `level` the chance of any false verdict, `unit` what a block is
-    called. `blocks_needed` is how many could tell so many arms apart at all, `frames` how many the smallest block has.
-    `dependent` says why the blocks are not independent of each other, if they are not."""
+    called, `delay` what is compared. `blocks_needed` is how many could tell so many arms apart at all, `frames` how
+    many the smallest block has. `dependent` says why the blocks are not independent of each other, if they are not."""
 
     percentile: float
     blocks: int
@@ -53,6 +54,12 @@ class Comparison:
     blocks_needed: int
     frames: int
     dependent: str = ""
+    delay: str = LATENCY
+
+    @property
+    def name(self) -> str:
+        """What the compared percentile is called."""
+        return f"p{100 * self.percentile:g}{'' if self.delay == LATENCY else f' {self.delay}'}"
 
     @property
     def best(self) -> ArmEvidence:
@@ -67,8 +74,10 @@ class Comparison:
 
     @property
     def _verdict(self) -> str:
-        name = f"p{100 * self.percentile:g}"
+        name = self.name
         blocks = f"one {self.unit}" if self.blocks == 1 else f"{self.blocks} {self.unit}s"
+        if math.isinf(self.best.typical) and self.delay != LATENCY:
+            return f"In a typical {self.unit} no arm has a {name}, since it shows too little."
         if math.isinf(self.best.typical):
             return f"In a typical {self.unit} no arm shows {self.percentile:.0%} of its frames, so none has a {name}."
         size = f"{_ms(self.best.typical)} in a typical {self.unit} of {blocks}"
@@ -107,12 +116,14 @@ def compare_arms(
     level: float = 0.05,
     unit: str = "run",
     dependent: str = "",
+    delay: str = LATENCY,
+    shown: Mapping[str, float] | None = None,
 ) -> Comparison:
     """Compare arms that were measured over the same blocks.
 
     `latencies` has, per arm, an array per block: the latency of each captured frame in seconds, infinite if it was
-    never shown. Every pair of arms is tested and Holm's adjustment is over all of them, so that the best one may be
-    chosen from the same data. `unit` names a block in sentences. With `dependent`, the reason why the blocks are not
+    never shown; or another `delay`, and then `shown` has the share of its frames that were. Every pair of arms is
+    tested and Holm's adjustment is over all of them, so that the best one may be chosen from the same data. `unit` names a block in sentences. With `dependent`, the reason why the blocks are not
     independent of each other, nothing is tested. Raises ValueError without arms or blocks, or if arms
     have different numbers of blocks.
     """
@@ -150,15 +161,18 @@ def compare_arms(
     for arm in order:
         paired, p_value = against.get((arm, best), (None, None))
         interval = None if dependent else quantile_interval(observed[arm], 0.5, confidence=1 - level)
-        shown, median = float(np.isfinite(frames[arm]).mean()), percentile(frames[arm], 0.5)
+        share_shown = float(np.isfinite(frames[arm]).mean()) if shown is None else shown[arm]
+        median = percentile(frames[arm], 0.5)
         if dependent:
             verdict = NO_VERDICT
         else:
             verdict = "soonest" if paired is None or p_value is None else _verdict(_told(paired, p_value, level))
-        evidence.append(ArmEvidence(arm, shown, median, pooled[arm], typical[arm], interval, paired, p_value, verdict))
+        evidence.append(
+            ArmEvidence(arm, share_shown, median, pooled[arm], typical[arm], interval, paired, p_value, verdict)
+        )
     needed = blocks_needed(level, len(pairs)) if pairs else 1
     least = min(len(block) for parts in latencies.values() for block in parts)
-    return Comparison(share, blocks, unit, level, tuple(evidence), needed, least, dependent)
+    return Comparison(share, blocks, unit, level, tuple(evidence), needed, least, dependent, delay)
 
 
 def _told(paired: Paired, p_value: float, level: float) -> int:
