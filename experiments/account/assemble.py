@@ -47,7 +47,9 @@ def assemble(
         by_flow.setdefault(end.flow, {})[end.role] = end
     media = by_flow[MEDIA]
     frames = pd.concat([_ledger(name, both) for name, both in by_flow.items()], ignore_index=True)
+    picture_floor = None
     if memo is not None and not isinstance(source, SizeSource):
+        picture_floor = scenario.video.picture_floor
         frames = with_quality(
             frames, media["receiver"].decoded, source, media=scenario.video.codec, media_start=MEDIA_START, memo=memo
         )
@@ -68,7 +70,7 @@ def assemble(
             **_counters(media),
             **({"flows": others} if others else {}),
             "follows": scenario.media(arm).follows,
-            "picture_floor": scenario.media(arm).video.picture_floor,
+            "picture_floor": picture_floor,
             "ended_at": round(now - MEDIA_START, 6),
             **(about or {}),
         },

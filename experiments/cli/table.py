@@ -19,9 +19,8 @@ def summary_table(rows: Sequence[SummaryRow], *, title: str, ranking: Ranking = 
 
     An arm that was not measured to its end has its outcome in place of numbers.
     """
-    metrics = sorted(
-        in_view(ranking.view), key=lambda metric: metric.name != "shown"
-    )  # it says whether to read the rest
+    # What was shown is first, since it says whether to read the rest.
+    metrics = sorted(in_view(ranking.view), key=lambda metric: metric.name != "shown")
     headings = ("frames\nshown" if metric.name == "shown" else metric.heading for metric in metrics)
     table = titled_table(ranking.title(title), ("arm",), headings, padding=1 if width >= WIDE else 0)
     for row in sorted(rows, key=lambda row: _soonest_first(row, ranking)):

@@ -31,7 +31,7 @@ def answer(arms: Sequence[Mapping[str, Any]]) -> str:
     by = " by the p95 signal delay, since an encoder follows the network"
     nothing = "After more than 5 % of its captures no arm showed anything any more, so none has a p95 signal delay."
     signal = _soonest(ended, ranking.columns, nothing, by)
-    if all(arm["summary"].get("picture_p95_ms") is None for arm in ended):
+    if not ranking.picture_delay:
         return signal
     no_picture = f"No arm has a p95 {ranking.picture_delay}, since too few pictures were good enough."
     pictures = _soonest(ended, ("picture_p95_ms", *ranking.columns), no_picture, f" by the p95 {ranking.picture_delay}")

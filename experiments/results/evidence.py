@@ -29,8 +29,8 @@ def evidence(dataset: Dataset, *, share: float = 0.95, track: int = VIDEO_TRACK)
     latencies = _of_all_arms(dataset, track, glass_to_glass)
     if not ranking_of(dataset.counters()).by_signal:
         return _compared(dataset, latencies, share)
-    shown = {arm: float(np.isfinite(np.concatenate(blocks)).mean()) for arm, blocks in latencies.items()}
-    return _compared(dataset, _of_all_arms(dataset, track, signal_delay), share, delay="signal delay", shown=shown)
+    signals = _of_all_arms(dataset, track, signal_delay)
+    return _compared(dataset, signals, share, delay="signal delay", shown=_shown(latencies))
 
 
 def picture_evidence(dataset: Dataset, *, share: float = 0.95) -> Comparison | None:
@@ -43,7 +43,8 @@ def picture_evidence(dataset: Dataset, *, share: float = 0.95) -> Comparison | N
     delays = _of_all_arms(dataset, VIDEO_TRACK, lambda frames: picture_delay(frames, floor), pictures=True)
     if any(np.isnan(block).any() for blocks in delays.values() for block in blocks):
         return None
-    return _compared(dataset, delays, share, delay=ranking.picture_delay)
+    shown = _shown(_of_all_arms(dataset, VIDEO_TRACK, glass_to_glass))
+    return _compared(dataset, delays, share, delay=ranking.picture_delay, shown=shown)
 
 
 def sizing(runs: int) -> str:
@@ -64,6 +65,11 @@ def _compared(
     unit = "run" if len(dataset.seeds) > 1 else "block"
     rng = dice.generator(0, "evidence", dataset.name)
     return compare_arms(delays, rng=rng, share=share, unit=unit, dependent=dataset.dependent, delay=delay, shown=shown)
+
+
+def _shown(latencies: _Delays) -> Mapping[str, float]:
+    """The share of frames of each arm that were shown."""
+    return {arm: float(np.isfinite(np.concatenate(blocks)).mean()) for arm, blocks in latencies.items()}
 
 
 def _of_all_arms(dataset: Dataset, track: int, delay: Delay, *, pictures: bool = False) -> _Delays:

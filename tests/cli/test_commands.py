@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from rich.console import Console
 
 from glassbench.experiments.cli.table import summary_table
+from glassbench.experiments.results.ranking import BY_LATENCY, Ranking, ranking_of
 from glassbench.experiments.cli.whole_table import print_whole
 from glassbench.experiments.results.plots import figures
 from glassbench.experiments.scenario.shipped import SCENARIOS
@@ -211,22 +212,24 @@ def test_lists_are_readable_in_narrow_and_wide_terminals(
     assert max(map(len, out.splitlines())) <= columns
 
 
+@pytest.mark.parametrize("ranking", [BY_LATENCY, ranking_of([{"follows": True}])], ids=["fixed", "following"])
 @pytest.mark.parametrize("width", [80, 100, 200])
-def test_no_name_and_no_number_of_the_table_is_cut(width: int) -> None:
+def test_no_name_and_no_number_of_the_table_is_cut(width: int, ranking: Ranking) -> None:
     row = {
         **{"outcome": "measured", "reason": None, "displayed": 743, "captured": 750, "freezes": 12, "ssim": 0.974},
         **{"g2g_p50_ms": 1234.5, "g2g_p95_ms": 2345.6, "g2g_p99_ms": math.inf, "signal_p95_ms": 2345.6},
-        **{"sent_mbps": 12.34, "floor_ratio": 10.01},
+        **{"picture_p95_ms": 3456.7, "sent_mbps": 12.34, "floor_ratio": 10.01},
     }
     rows = [{**row, "arm": name} for name in ("webtransport-stream-per-frame", "udp")]
     rows.append({**dict.fromkeys(row), "arm": "rtp", "outcome": "unsupported", "reason": "a long sentence " * 10})
     console = Console(width=width, record=True, file=io.StringIO())
-    print_whole(summary_table(rows, title="title", width=width), console=console)
+    print_whole(summary_table(rows, title="title", ranking=ranking, width=width), console=console)
     text = console.export_text()
     assert max(map(len, text.splitlines())) <= width
     assert "…" not in text
-    for number in ("743/750", "1234.5", "2345.6", "∞", "0.974", "12.34", "10.01", "unsupported"):
+    for number in ("743/750", "1234.5", "2345.6", "∞", "0.974", "12.34", "unsupported"):
         assert number in text
+    assert ("10.01" in text, "3456.7" in text) == (ranking == BY_LATENCY, ranking != BY_LATENCY)
     assert text.count("webtransport-stream-per-frame") == (1 if width >= 100 else 2)  # in each part of the table
 
 

@@ -98,13 +98,20 @@ def summary_of(table: pd.DataFrame) -> dict[str, Any]:
     return summarize(table, passed, Sharing(), np.zeros(len(table)), duration=0.04 * len(table))
 
 
-@given(st.lists(st.tuples(st.none() | st.floats(0, 2), st.floats(0, 1)), min_size=1, max_size=40))
-def test_the_picture_delay_is_never_below_the_signal_delay(shown: list[tuple[float | None, float]]) -> None:
-    after = [None if delay is None else index * 0.04 + delay for index, (delay, _) in enumerate(shown)]
-    table = with_ssim(frames(after), [ssim for _, ssim in shown])
-    assert (picture_delay(table) >= signal_delay(table)).all()
-    perfect = with_ssim(table, [1.0] * len(shown))
-    assert np.array_equal(picture_delay(perfect), signal_delay(perfect))
+@given(
+    st.lists(st.tuples(st.none() | st.floats(0, 2), st.floats(0, 1)), min_size=1, max_size=40),
+    st.floats(0, 1),
+    st.floats(0, 1),
+)
+def test_the_picture_delay_is_never_below_the_signal_delay_and_grows_with_the_floor(
+    captures: list[tuple[float | None, float]], floor: float, higher: float
+) -> None:
+    displayed = [None if late is None else index * 0.04 + late for index, (late, _) in enumerate(captures)]
+    table = with_ssim(frames(displayed), [ssim for _, ssim in captures])
+    delay = picture_delay(table, floor)
+    assert (delay >= signal_delay(table)).all()
+    assert (picture_delay(table, max(floor, higher)) >= delay).all()
+    assert np.array_equal(picture_delay(table, 0.0), signal_delay(table))
 
 
 def test_a_freeze_is_a_gap_of_three_mean_gaps_that_is_also_150_ms_above_the_mean() -> None:

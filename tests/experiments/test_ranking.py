@@ -1,55 +1,149 @@
-"""The order of the arms of one run, and what is said of the soonest."""
+"""The order of arms, and what is said of the soonest."""
 
 import math
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
 
 from glassbench.experiments.account.metric_table import METRICS
+from glassbench.experiments.account.metrics import picture_delay, signal_delay
+from glassbench.experiments.cli.show_runs import evidence_object
 from glassbench.experiments.cli.table import summary_table
+from glassbench.experiments.engine.repeat import repeat
 from glassbench.experiments.engine.runner import run
 from glassbench.experiments.results.answer import answer
-from glassbench.experiments.results.ranking import ranked_by
+from glassbench.experiments.results.dataset import Dataset, load
+from glassbench.experiments.results.evidence import evidence, picture_evidence
+from glassbench.experiments.results.ranking import BY_LATENCY, Ranking, ranking_of
+from glassbench.experiments.results.report.report import report_of
 from glassbench.experiments.results.report.tables import soonest_first
-from glassbench.experiments.scenario import build
+from glassbench.experiments.scenario import Scenario, build
+
+SIGNAL = "Soonest by the p95 signal delay, since an encoder follows the network, in this one run: adaptive (40 ms)."
+FLOOR = 0.8
+
+
+def arms_of(*, follows: bool = True, picture_floor: float | None = None, **adaptive: float) -> list[dict[str, Any]]:
+    """A fixed arm that shows all frames, and one that skips captures and has these numbers."""
+    fixed = {"g2g_p50_ms": 20.0, "g2g_p95_ms": 90.0, "signal_p95_ms": 80.0, "picture_p95_ms": 80.0, "captured": 100}
+    summary = {**fixed, "g2g_p95_ms": math.inf, "signal_p95_ms": 40.0, **adaptive}
+    about = {"outcome": "measured", "reason": None}
+    return [
+        {**about, "arm": "rtp", "summary": fixed, "stats": {"follows": False, "picture_floor": picture_floor}},
+        {**about, "arm": "adaptive", "summary": summary, "stats": {"follows": follows, "picture_floor": picture_floor}},
+    ]
+
+
+def ranking(arms: list[dict[str, Any]]) -> Ranking:
+    return ranking_of(arm["stats"] for arm in arms)
+
+
+def orders(arms: list[dict[str, Any]]) -> list[list[object]]:
+    """The order of a terminal, and that of a page."""
+    numbers = dict.fromkeys(metric.column for metric in METRICS.values())
+    rows = [{**numbers, "displayed": 90, **arm, **arm["summary"]} for arm in arms]
+    table = summary_table(rows, title="title", ranking=ranking(arms))
+    on_page = sorted(arms, key=lambda arm: soonest_first(arm, ranking(arms)))
+    return [list(table.columns[0].cells), [arm["arm"] for arm in on_page]]
 
 
 def test_where_an_encoder_follows_the_soonest_arm_is_that_of_the_least_signal_delay() -> None:
-    numbers = {"outcome": "measured", "captured": 100, "displayed": 90, "reason": None}
-    fixed = {"g2g_p50_ms": 20.0, "g2g_p95_ms": 90.0, "signal_p95_ms": 80.0, "captured": 100}
-    follows = {"g2g_p50_ms": 20.0, "g2g_p95_ms": math.inf, "signal_p95_ms": 40.0, "captured": 100}
-    arms = [
-        {"arm": "rtp", "outcome": "measured", "summary": fixed, "stats": {"follows": False}},
-        {"arm": "adaptive", "outcome": "measured", "summary": follows, "stats": {"follows": True}},
-    ]
-    rows = [{**dict.fromkeys(metric.column for metric in METRICS.values()), **numbers, **fixed, "arm": "rtp"}]
-    rows.append({**rows[0], **follows, "arm": "adaptive"})
-
-    def order(by: tuple[str, ...]) -> list[object]:
-        return list(summary_table(rows, title="title", by=by).columns[0].cells)
-
-    assert answer(arms) == (
-        "Soonest by the p95 signal delay, since an encoder follows the network, in this one run: adaptive (40 ms)."
-    )
-    assert order(ranked_by(arms)) == ["adaptive", "rtp"]
-    assert [arm["arm"] for arm in sorted(arms, key=lambda arm: soonest_first(arm, ranked_by(arms)))] == [
-        "adaptive",
-        "rtp",
-    ]
-    neither = [{**arm, "stats": {"follows": False}} for arm in arms]
+    arms = arms_of()
+    assert answer(arms) == SIGNAL
+    assert orders(arms) == [["adaptive", "rtp"]] * 2
+    assert ranking(arms).title("about") == "about, judged by p95 signal delay"
+    neither = arms_of(follows=False)
     assert answer(neither) == "Soonest for 95 % of all captured frames, in this one run: rtp (90 ms)."
-    assert order(ranked_by(neither)) == ["rtp", "adaptive"]
-    never = [{**arm, "summary": {**follows, "signal_p95_ms": math.inf}} for arm in arms]
+    assert orders(neither) == [["rtp", "adaptive"]] * 2
+    assert ranking(neither).title("about") == "about"
+    never = [{**arm, "summary": {**arm["summary"], "signal_p95_ms": math.inf}} for arm in arms]
     assert answer(never).startswith("After more than 5 % of its captures no arm showed anything any more")
 
 
-def test_a_run_says_which_arms_have_an_encoder_that_follows(tmp_path: Path) -> None:
-    plan = build(
+def test_empty_pictures_win_the_signal_delay_and_not_the_picture_delay() -> None:
+    arms = arms_of(picture_floor=FLOOR, picture_p95_ms=math.inf)
+    name = "p95 picture delay (SSIM of at least 0.8)"
+    assert answer(arms) == f"{SIGNAL} Soonest by the {name}, in this one run: rtp (80 ms)."
+    assert ranking(arms).title("about") == f"about, judged by p95 signal delay and {name}"
+    empty = [{**arm, "summary": {**arm["summary"], "picture_p95_ms": math.inf}} for arm in arms]
+    assert answer(empty) == f"{SIGNAL} No arm has a {name}, since too few pictures were good enough."
+    assert orders(arms_of(picture_floor=FLOOR, signal_p95_ms=80.0, picture_p95_ms=81.0)) == [["rtp", "adaptive"]] * 2
+
+
+@pytest.mark.parametrize("stats", [None, {}, [], {"follows": "yes"}, {"follows": 1}])
+def test_counters_of_strangers_say_of_no_encoder_that_it_follows(stats: object) -> None:
+    assert ranking_of([stats]) == BY_LATENCY
+
+
+def test_a_floor_that_is_no_number_is_none() -> None:
+    assert ranking_of([{"follows": True, "picture_floor": "low"}]).picture_floor is None
+
+
+@pytest.fixture(scope="module")
+def scenario() -> Scenario:
+    """An encoder that follows beside one that does not, with pictures."""
+    return build(
         {
             "name": "follows",
-            "duration": "500ms",
-            "arms": ["quic-stream:control=bbr,encoder=follow", "udp"],
-            "video": {"source": "lognormal"},
-            "network": {"delay": "10ms"},
+            "duration": "600ms",
+            "arms": ["quic-adaptive", "udp"],
+            "video": {"source": "bikes", "width": 160, "height": 96, "picture_floor": FLOOR},
+            "network": {"rate": "4Mbit/s", "delay": "10ms"},
         }
     )
-    done = run(plan, results=tmp_path, workers=1)
-    assert [arm["stats"]["follows"] for arm in done.arms] == [True, False]
+
+
+@pytest.fixture(scope="module")
+def dataset(made_once: Callable[..., Path], scenario: Scenario) -> Dataset:
+    folder = made_once("following", lambda results: repeat(scenario, 2, results=results, workers=1))
+    return load(next(folder.iterdir()))
+
+
+def test_arms_of_many_runs_are_judged_by_signal_delay_and_picture_delay(dataset: Dataset) -> None:
+    signals, pictures = evidence(dataset), picture_evidence(dataset)
+    assert pictures is not None
+    assert (signals.delay, pictures.delay) == ("signal delay", "picture delay (SSIM of at least 0.8)")
+    ledger = dataset.ledger()
+    for arm in dataset.arms:
+        cells = dataset.where(arm=arm)["cell"]
+        frames = [ledger[(ledger["cell"] == cell) & (ledger["track"] == 0)] for cell in cells]
+        signal, picture = (next(each for each in compared.arms if each.arm == arm) for compared in (signals, pictures))
+        assert signal.pooled == nearest_rank([signal_delay(each) for each in frames])
+        assert picture.pooled == nearest_rank([picture_delay(each, FLOOR) for each in frames])
+        assert signal.shown == picture.shown == np.mean(np.concatenate([each["fate"] == "displayed" for each in frames]))
+    printed = evidence_object(dataset, signals, pictures)
+    assert (printed["delay"], printed["pictures"]["delay"]) == (signals.delay, pictures.delay)
+    page = report_of(dataset)
+    assert page.verdict == f"{signals.answer} {pictures.answer}"
+    assert page.subject.endswith("judged by p95 signal delay and p95 picture delay (SSIM of at least 0.8)")
+
+
+def nearest_rank(delays: list[Any]) -> float:
+    values = np.sort(np.concatenate(delays))
+    return float(values[math.ceil(0.95 * len(values) - 1e-9) - 1])
+
+
+def test_a_run_says_which_encoders_follow_and_the_floor_of_its_pictures(dataset: Dataset) -> None:
+    arms = dataset.run(dataset.seeds[0]).arms
+    assert [arm["stats"]["follows"] for arm in arms] == [True, False]
+    assert {arm["stats"]["picture_floor"] for arm in arms} == {FLOOR}
+
+
+def test_without_pictures_there_is_no_picture_delay_to_judge_by(scenario: Scenario, tmp_path: Path) -> None:
+    sizes = scenario.video.model_copy(update={"source": "lognormal"})
+    done = run(scenario.model_copy(update={"video": sizes}), results=tmp_path, workers=1)
+    assert [arm["stats"]["picture_floor"] for arm in done.arms] == [None, None]
+    assert "picture delay" not in answer(done.arms)
+    assert picture_evidence(load(done.path)) is None
+
+
+def test_the_floor_of_a_scenario_decides_which_pictures_count(scenario: Scenario, tmp_path: Path) -> None:
+    strict = scenario.video.model_copy(update={"picture_floor": 1.0})
+    done = run(scenario.model_copy(update={"video": strict}), results=tmp_path, workers=1)
+    for arm in done.arms:
+        assert arm["summary"]["signal_p95_ms"] < math.inf
+        assert arm["summary"]["picture_p95_ms"] == math.inf
+    assert "No arm has a p95 picture delay (SSIM of at least 1)" in answer(done.arms)

@@ -123,9 +123,9 @@ def compare_arms(
 
     `latencies` has, per arm, an array per block: the latency of each captured frame in seconds, infinite if it was
     never shown; or another `delay`, and then `shown` has the share of its frames that were. Every pair of arms is
-    tested and Holm's adjustment is over all of them, so that the best one may be chosen from the same data. `unit` names a block in sentences. With `dependent`, the reason why the blocks are not
-    independent of each other, nothing is tested. Raises ValueError without arms or blocks, or if arms
-    have different numbers of blocks.
+    tested and Holm's adjustment is over all of them, so that the best one may be chosen from the same data. `unit`
+    names a block in sentences. With `dependent`, the reason why the blocks are not independent of each other, nothing
+    is tested. Raises ValueError without arms or blocks, or if arms have different numbers of blocks.
     """
     counts = {arm: len(blocks) for arm, blocks in latencies.items()}
     if len(set(counts.values())) != 1 or 0 in counts.values():
