@@ -16,9 +16,9 @@ from matplotlib.figure import Figure
 from rich.console import Console
 
 from glassbench.experiments.cli.table import summary_table
-from glassbench.experiments.results.ranking import BY_LATENCY, Ranking, ranking_of
 from glassbench.experiments.cli.whole_table import print_whole
 from glassbench.experiments.results.plots import figures
+from glassbench.experiments.results.ranking import BY_LATENCY, Ranking, ranking_of
 from glassbench.experiments.scenario.shipped import SCENARIOS
 from glassbench.experiments.worlds import virtual
 from glassbench.sender.sources import SOURCES

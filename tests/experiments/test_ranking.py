@@ -113,7 +113,8 @@ def test_arms_of_many_runs_are_judged_by_signal_delay_and_picture_delay(dataset:
         signal, picture = (next(each for each in compared.arms if each.arm == arm) for compared in (signals, pictures))
         assert signal.pooled == nearest_rank([signal_delay(each) for each in frames])
         assert picture.pooled == nearest_rank([picture_delay(each, FLOOR) for each in frames])
-        assert signal.shown == picture.shown == np.mean(np.concatenate([each["fate"] == "displayed" for each in frames]))
+        shown = np.concatenate([each["fate"] == "displayed" for each in frames]).mean()
+        assert signal.shown == picture.shown == shown
     printed = evidence_object(dataset, signals, pictures)
     assert (printed["delay"], printed["pictures"]["delay"]) == (signals.delay, pictures.delay)
     page = report_of(dataset)
