@@ -74,7 +74,7 @@ def compare(
 ) -> None:
     """Compare transports on one clip over one network, in virtual time or --live.
 
-    Without options it runs the scenario "default" (glass list scenarios);
+    Without options it runs the scenario "adaptive" (glass list scenarios);
     each option changes one thing of it. For everything else there are scenario
     files: glass run.
     """

@@ -12,7 +12,7 @@ from glassbench.experiments.results.dataset import load
 
 
 def report(
-    folder: Annotated[Path, typer.Argument(help="A folder of results, as results/lte-driving-seed20.")],
+    folder: Annotated[Path, typer.Argument(help="A folder of results, as results/adaptive-seed20.")],
     *,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="The page (default: report.html in FOLDER).")

@@ -59,12 +59,12 @@ def default_with(
     duration: str | float | None = None,
     seed: int | None = None,
 ) -> Scenario:
-    """The shipped scenario "default" with changes: another trace, place in a recorded one ('90s') at the first capture,
+    """The shipped scenario "adaptive" with changes: another trace, place in a recorded one ('90s') at the first capture,
     columns of one that is a log, source, list of arms, duration (seconds or '20s') or seed.
 
     A trace that records no delay of its own gets DELAY in each direction, as `network.delay`. Raises ScenarioError.
     """
-    content = scenario.shipped("default").dump()
+    content = scenario.shipped("adaptive").dump()
     network = {"trace": trace, "trace_start": trace_start, "trace_columns": trace_columns}
     content["network"] |= {name: value for name, value in network.items() if value is not None}
     if trace is not None:

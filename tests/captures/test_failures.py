@@ -68,8 +68,8 @@ def test_a_disk_that_fills_up_ends_the_run_with_one_sentence(
     """A limit on the size of a file stands for the disk: the write comes back short, the next one fails."""
     process = start("--arm", "quic-datagram", "--duration", "60s", "--workers", workers, limit=400_001)
     out, err = process.communicate(timeout=PATIENCE)
-    path = Path("results/lte-driving-seed20/captures/00-quic-datagram/link.pcapng")
-    sentence = f"error: cannot write {path}: File too large; 0 of 2 cells are kept in results/lte-driving-seed20\n"
+    path = Path("results/adaptive-seed20/captures/00-quic-datagram/link.pcapng")
+    sentence = f"error: cannot write {path}: File too large; 0 of 2 cells are kept in results/adaptive-seed20\n"
     assert (process.returncode, err.replace("\r", "")[-len(sentence) :], out) == (1, sentence, "")
     capture = read_capture((tmp_path / path).read_bytes())
     assert len(capture.packets) > 300
@@ -80,7 +80,7 @@ def test_a_disk_that_fills_up_ends_the_run_with_one_sentence(
 def test_an_interrupt_leaves_whole_captures(
     tmp_path: Path, read_capture: Read, read_qlog: Callable[[Path], Any]
 ) -> None:
-    captures = tmp_path / "lte-driving-seed20" / "captures"
+    captures = tmp_path / "adaptive-seed20" / "captures"
     files = [captures / "00-rtp" / "link.pcapng", captures / "01-quic-stream" / "link.pcapng"]
     pressed: list[float] = []
 
@@ -116,7 +116,7 @@ def test_a_process_that_is_killed_leaves_whole_blocks_but_for_the_last(
     start: Start, tmp_path: Path, read_capture: Read
 ) -> None:
     process = start("--arm", "rtp", "--duration", "1800s", "--workers", "1")
-    file = tmp_path / "results" / "lte-driving-seed20" / "captures" / "00-rtp" / "link.pcapng"
+    file = tmp_path / "results" / "adaptive-seed20" / "captures" / "00-rtp" / "link.pcapng"
     end = time.monotonic() + PATIENCE
     while not (file.exists() and file.stat().st_size > 1_000_000):
         assert time.monotonic() < end and process.poll() is None

@@ -65,7 +65,7 @@ def test_json_is_one_object_with_every_promised_field_for_every_arm(glass: Glass
     code, out, err = glass(*SHORT, *(part for arm in arms for part in ("--arm", arm)), "--json")
     assert (code, err) == (0, "")
     content = one_object(out)
-    assert content["results"] == "results/lte-driving-seed20"
+    assert content["results"] == "results/adaptive-seed20"
     assert content["complete"] is True
     assert content["scenario"]["duration"] == "400ms"
     assert [arm["arm"] for arm in content["arms"]] == arms
@@ -73,7 +73,7 @@ def test_json_is_one_object_with_every_promised_field_for_every_arm(glass: Glass
         assert set(PROMISED) <= set(arm)
         assert arm["captured"] == 12
         assert sum(arm["fates"].values()) == 12
-    assert one_object(glass("report", "results/lte-driving-seed20", "--json")[1]) == content
+    assert one_object(glass("report", "results/adaptive-seed20", "--json")[1]) == content
 
 
 @pytest.mark.usefixtures("no_pictures")
@@ -135,13 +135,13 @@ def test_the_table_comes_with_answer_notes_pictures_and_folder(glass: Glass) -> 
     )
     assert "note: frame sizes are drawn from a model: nothing is encoded or decoded" in lines
     for picture in PICTURES:
-        assert f"wrote results/lte-driving-seed20/{picture}" in lines
-        assert Path("results/lte-driving-seed20", picture).read_bytes().startswith(b"\x89PNG")
-    assert lines[-4:-3] == ["results: results/lte-driving-seed20 (complete)"]  # numbers first, pictures after
+        assert f"wrote results/adaptive-seed20/{picture}" in lines
+        assert Path("results/adaptive-seed20", picture).read_bytes().startswith(b"\x89PNG")
+    assert lines[-4:-3] == ["results: results/adaptive-seed20 (complete)"]  # numbers first, pictures after
 
 
 def test_pictures_that_cannot_be_written_do_not_hide_the_numbers(glass: Glass, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = Path("results/lte-driving-seed20")
+    folder = Path("results/adaptive-seed20")
     for name in figures.PLOTS:
         monkeypatch.setitem(figures.PLOTS, name, lambda run: Figure())
     glass(*SHORT, "--arm", "udp")
@@ -176,9 +176,9 @@ def test_a_cache_that_cannot_be_used_costs_time_only(glass: Glass, tmp_path: Pat
 @pytest.mark.usefixtures("no_pictures")
 def test_arms_that_did_not_end_are_not_ranked(glass: Glass) -> None:
     glass(*SHORT, "--arm", "rtp", "--arm", "udp")
-    path = Path("results/lte-driving-seed20/summary.parquet")
+    path = Path("results/adaptive-seed20/summary.parquet")
     pd.read_parquet(path).assign(outcome="incomplete").to_parquet(path)
-    assert "No arm was measured to its end" in glass("report", "results/lte-driving-seed20").out
+    assert "No arm was measured to its end" in glass("report", "results/adaptive-seed20").out
 
 
 def test_version_and_help(glass: Glass) -> None:

@@ -8,5 +8,5 @@ SCENARIOS: dict[str, str] = {
     "jitter": "What does delay cost that varies by as much as it is?",
     "outage": "How does each transport come back after half a second without a network?",
     "steps": "How fast does each transport follow when the capacity falls below the video's rate, and comes back?",
-    "adaptive": "What does an encoder gain that follows the network, when the capacity rises and falls?",
+    "adaptive": "Which transport shows frames soonest over LTE in a moving car, if its encoder follows the network?",
 }
