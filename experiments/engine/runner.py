@@ -59,8 +59,8 @@ def default_with(
     duration: str | float | None = None,
     seed: int | None = None,
 ) -> Scenario:
-    """The shipped scenario "adaptive" with changes: another trace, place in a recorded one ('90s') at the first capture,
-    columns of one that is a log, source, list of arms, duration (seconds or '20s') or seed.
+    """The shipped scenario "adaptive" with changes: another trace, place in a recorded one ('90s') at the first
+    capture, columns of one that is a log, source, list of arms, duration (seconds or '20s') or seed.
 
     A trace that records no delay of its own gets DELAY in each direction, as `network.delay`. Raises ScenarioError.
     """
