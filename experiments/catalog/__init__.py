@@ -1,6 +1,9 @@
 """The catalog of experiments: one file each, and a line here."""
 
+import re
+
 from glassbench.experiments.catalog import (
+    adaptive,
     bufferbloat,
     codecs,
     congestion_control,
@@ -12,13 +15,16 @@ from glassbench.experiments.catalog import (
     outage,
     priority,
     repair,
+    salsify_replay,
     srt_latency,
     start_up,
     stream_vs_datagram,
 )
 from glassbench.experiments.catalog.experiment import Check, Datasets, Experiment
+from glassbench.experiments.scenario.schema import unknown
 
 _ALL: tuple[Experiment, ...] = (
+    adaptive.EXPERIMENT,
     bufferbloat.EXPERIMENT,
     codecs.EXPERIMENT,
     congestion_control.EXPERIMENT,
@@ -30,6 +36,7 @@ _ALL: tuple[Experiment, ...] = (
     outage.EXPERIMENT,
     priority.EXPERIMENT,
     repair.EXPERIMENT,
+    salsify_replay.EXPERIMENT,
     srt_latency.EXPERIMENT,
     start_up.EXPERIMENT,
     stream_vs_datagram.EXPERIMENT,
@@ -37,4 +44,14 @@ _ALL: tuple[Experiment, ...] = (
 
 EXPERIMENTS: dict[str, Experiment] = {experiment.name: experiment for experiment in _ALL}
 
-__all__ = ["EXPERIMENTS", "Check", "Datasets", "Experiment"]
+
+def named(name: str) -> Experiment:
+    """The experiment of this name; without its version, "-v1", the newest one. Raises ValueError naming what is like
+    it."""
+    versions = [each for each in EXPERIMENTS if each == name or re.fullmatch(re.escape(name) + r"-v\d+", each)]
+    if not versions:
+        raise ValueError(unknown("experiment", name, EXPERIMENTS))
+    return EXPERIMENTS[versions[-1]]
+
+
+__all__ = ["EXPERIMENTS", "Check", "Datasets", "Experiment", "named"]

@@ -1,10 +1,11 @@
 """Carries out an experiment: runs its plans into folders of their own, then makes its checks and its picture."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from glassbench.experiments.catalog.experiment import Check, Datasets, Experiment
+from glassbench.experiments.engine.plan import Plan
 from glassbench.experiments.engine.plan_run import run_plan
 from glassbench.experiments.engine.progress import Advance, PlanProgress, unwatched
 from glassbench.experiments.results.subject import subject
@@ -40,13 +41,15 @@ def carry_out(
     world: World = VIRTUAL,
     progress: Advance = unwatched,
     command: Sequence[str] = (),
+    replaying: Mapping[str, str] | None = None,
 ) -> Outcome:
     """Run the plans of an experiment into `results/NAME/PLAN`; what is finished already is not run again. In another
     world than virtual time, into `results/NAME-live/PLAN`.
 
-    Raises ResultsError, and Interrupted after Ctrl-C.
+    `replaying` has the trace and the source that one takes which replays what others recorded: those that are missing
+    are its own. Raises ValueError if it does not, ScenarioError, ResultsError, and Interrupted after Ctrl-C.
     """
-    plans = [replace(plan, world=world) for plan in experiment.plans()]
+    plans = [replace(plan, world=world) for plan in _plans(experiment, replaying or {})]
     total = sum(len(plan.cells) for plan in plans)
     before, path = 0, results / f"{experiment.name}{'' if world.exact else '-live'}"
     datasets = {}
@@ -59,6 +62,16 @@ def carry_out(
         datasets[plan.name] = run_plan(plan, path / plan.name, workers=workers, progress=advance, command=command)
         before += len(plan.cells)
     return Outcome(experiment, path, datasets, tuple(experiment.checks(datasets)))
+
+
+def _plans(experiment: Experiment, replaying: Mapping[str, str]) -> tuple[Plan, ...]:
+    if not replaying:
+        return experiment.plans()
+    if experiment.replays is None:
+        raise ValueError(
+            f"{experiment.name} takes no other {' or '.join(replaying)}: its network and media are its own"
+        )
+    return experiment.replays(**replaying)
 
 
 def draw(outcome: Outcome) -> bytes:

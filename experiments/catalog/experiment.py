@@ -38,7 +38,9 @@ class Experiment:
     """One experiment. `name` ends in its version, "-v1": another scenario or rule is another version.
 
     `expectation` is the expected outcome in a sentence, `source` where it comes from. Plans are deterministic, have
-    names of their own within the experiment, and run within five minutes on two cores.
+    names of their own within the experiment, and run within five minutes on two cores, unless it is `long`: then
+    `glass literature` runs it only if it is named. `replays` makes the plans over another `trace` and with
+    another `source`, each by its name or file, of an experiment that replays what others recorded.
     """
 
     name: str
@@ -48,3 +50,5 @@ class Experiment:
     plans: Callable[[], tuple[Plan, ...]]
     checks: Callable[[Datasets], list[Check]]
     figure: Callable[[Datasets], "Figure"]
+    replays: Callable[..., tuple[Plan, ...]] | None = None
+    long: bool = False

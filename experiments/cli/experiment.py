@@ -15,7 +15,6 @@ from glassbench.experiments.cli.progress import progress_bars
 from glassbench.experiments.cli.show_runs import median_rows, medians_table
 from glassbench.experiments.cli.whole_table import print_whole, wide_console
 from glassbench.experiments.results.json_form import json_text
-from glassbench.experiments.scenario.schema import unknown
 
 app = typer.Typer(no_args_is_help=True, help="The catalog of experiments: questions, and what was found.")
 
@@ -45,30 +44,41 @@ def run(
     *,
     results: Results = Path("results"),
     workers: Workers = None,
+    trace: Annotated[
+        str | None,
+        typer.Option(metavar="NAME|FILE", help="Of an experiment that replays a drive: another one, such as yours."),
+    ] = None,
+    source: Annotated[
+        str | None, typer.Option(metavar="NAME|FILE", help="Of an experiment that replays a drive: another clip.")
+    ] = None,
     live: Live = False,
     emulator: WithEmulator = None,
     as_json: AsJson = False,
 ) -> None:
     """Run one experiment, in virtual time or --live: numbers, picture, and the checks of what came out."""
-    from glassbench.experiments.catalog import EXPERIMENTS
+    from glassbench.experiments.catalog import named
     from glassbench.experiments.catalog.carry_out import carry_out, draw
 
-    if name not in EXPERIMENTS:
-        raise ValueError(unknown("experiment", name, EXPERIMENTS))
+    experiment = named(name)
     world = world_of(live, emulator, workers=workers)
     with progress_bars(quiet=as_json) as progress:
         outcome = carry_out(
-            EXPERIMENTS[name], results, workers=workers, world=world, progress=progress, command=command_line()
+            experiment,
+            results,
+            workers=workers,
+            world=world,
+            progress=progress,
+            command=command_line(),
+            replaying={key: value for key, value in (("trace", trace), ("source", source)) if value is not None},
         )
     if as_json:
         points: dict[str, Any] = {plan: median_rows(data) for plan, data in outcome.datasets.items()}
         checks = [check_object(check) for check in outcome.checks]
-        record = {"experiment": name, "folder": str(outcome.path), "picture": str(outcome.picture)}
+        record = {"experiment": experiment.name, "folder": str(outcome.path), "picture": str(outcome.picture)}
         typer.echo(json_text({**record, "checks": checks, "points": points}))
         if (said := draw_file(outcome.picture, lambda: draw(outcome))).startswith("note"):
             typer.echo(said, err=True)
         return
-    experiment = outcome.experiment
     typer.echo(f"{experiment.question}\nExpected: {experiment.expectation} ({experiment.source})")
     for data in outcome.datasets.values():
         print_whole(medians_table(data))

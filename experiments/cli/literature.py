@@ -11,12 +11,12 @@ from glassbench.experiments.cli.options import AsJson, Results, Workers, command
 from glassbench.experiments.cli.output import write_file
 from glassbench.experiments.cli.progress import progress_bars
 from glassbench.experiments.cli.whole_table import wide_console
-from glassbench.experiments.scenario.schema import unknown
 
 
 def literature(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME]...", help="Names of glass experiment list (default: all).")
+        list[str] | None,
+        typer.Argument(metavar="[NAME]...", help="Names of glass experiment list (default: all but long ones)."),
     ] = None,
     *,
     results: Results = Path("results"),
@@ -31,21 +31,19 @@ def literature(
 ) -> None:
     """Check the catalog against closed forms and published figures.
 
-    Runs the experiments (all of them take several minutes) and prints a row per
-    check: claim, source, expected, measured, verdict. A check that does not hold is a finding,
-    not an error: docs/literature.md explains each.
+    Runs the experiments (all of them take several minutes, without those that take
+    longer by themselves) and prints a row per check: claim, source, expected, measured, verdict.
+    A check that does not hold is a finding, not an error: docs/literature.md explains each.
     """
-    from glassbench.experiments.catalog import EXPERIMENTS
+    from glassbench.experiments.catalog import EXPERIMENTS, named
     from glassbench.experiments.catalog.carry_out import carry_out
 
-    for name in names or ():
-        if name not in EXPERIMENTS:
-            raise ValueError(unknown("experiment", name, EXPERIMENTS))
+    usual = [experiment for experiment in EXPERIMENTS.values() if not experiment.long]
     checks = {}
-    for name in names or EXPERIMENTS:
+    for experiment in [named(name) for name in names] if names else usual:
         with progress_bars(quiet=as_json) as progress:
-            outcome = carry_out(EXPERIMENTS[name], results, workers=workers, progress=progress, command=command_line())
-        checks[name] = outcome.checks
+            outcome = carry_out(experiment, results, workers=workers, progress=progress, command=command_line())
+        checks[experiment.name] = outcome.checks
     if as_json:
         typer.echo(json.dumps({name: [check_object(check) for check in group] for name, group in checks.items()}))
     else:

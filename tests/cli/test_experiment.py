@@ -78,6 +78,19 @@ def test_the_tables_of_other_experiments_stay_and_those_of_none_go(
 
 
 def test_an_unknown_experiment_is_one_sentence(glass: Glass) -> None:
-    code, out, err = glass("experiment", "run", "tiny")
+    code, out, err = glass("experiment", "run", "tinny")
     assert (code, out) == (2, "")
-    assert err == "error: unknown experiment 'tiny' (did you mean 'tiny-v1'?); accepted: tiny-v1\n"
+    assert err == "error: unknown experiment 'tinny' (did you mean 'tiny-v1'?); accepted: tiny-v1\n"
+
+
+def test_an_experiment_is_named_without_its_version_and_only_a_replay_takes_a_trace(glass: Glass) -> None:
+    assert glass("experiment", "run", "tiny", "--workers", "1").code == 0
+    code, _, err = glass("experiment", "run", "tiny", "--trace", "lte-driving")
+    assert (code, err) == (2, "error: tiny-v1 takes no other trace: its network and media are its own\n")
+
+
+def test_what_is_long_is_left_out_unless_it_is_named(glass: Glass, monkeypatch: pytest.MonkeyPatch) -> None:
+    long = replace(TINY, name="long-v1", long=True)
+    monkeypatch.setattr(catalog, "EXPERIMENTS", {"long-v1": long, "tiny-v1": TINY})
+    assert list(json.loads(glass("literature", "--workers", "1", "--json").out)) == ["tiny-v1"]
+    assert list(json.loads(glass("literature", "long", "--workers", "1", "--json").out)) == ["long-v1"]

@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from glassbench.experiments.catalog import EXPERIMENTS
 from glassbench.experiments.scenario.shipped import SCENARIOS
 
 
@@ -45,7 +44,7 @@ def test_every_arm_of_a_shipped_scenario_measures_what_was_recorded(name: str) -
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("name", EXPERIMENTS)
+@pytest.mark.parametrize("name", recorder.RECORDED_EXPERIMENTS)
 def test_points_of_an_experiment_measure_what_was_recorded(name: str) -> None:
     assert_as_recorded(list(recorder.catalog(name))[::64])
 

@@ -35,15 +35,22 @@ def test_x264_keeps_to_the_budget_of_every_frame_and_uses_most_of_it(preset):
     encoded = encode(SourceEncoder(open_source("bikes", BIKES), settings), sizes)
     shares = [len(each.payload) / size for each, size in zip(encoded, sizes, strict=True)]
     assert np.percentile(shares, 95) <= 1.0
-    assert max(shares) <= 1.05
+    assert max(shares) <= 1.08
     assert np.median(shares) > 0.75
+
+
+def test_a_budget_that_rises_is_used_at_once_where_frames_before_it_leave_room():
+    sizes = [3000, 3000, 9000] * 20
+    encoded = encode(SourceEncoder(open_source("bikes", BIKES), FOLLOWS), sizes)
+    assert max(len(each.payload) / size for each, size in zip(encoded, sizes, strict=True)) <= 1.08
+    assert sum(len(each.payload) for each in encoded) > 0.6 * sum(sizes)  # 0.54 if each is told its own budget
 
 
 def test_a_keyframe_that_is_asked_for_keeps_to_its_budget():
     sizes = [6000] * 40
     encoded = encode(SourceEncoder(open_source("bikes", BIKES), FOLLOWS), sizes, forced={10, 20})
     assert [index for index, each in enumerate(encoded) if each.keyframe] == [0, 10, 20]
-    assert max(len(each.payload) for each in encoded) <= 1.05 * 6000
+    assert max(len(each.payload) for each in encoded) <= 1.08 * 6000
 
 
 def test_a_cached_stream_is_another_one_as_soon_as_a_budget_differs():
