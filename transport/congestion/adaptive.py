@@ -15,8 +15,9 @@ queue is nearly empty when the next frame comes. The depth is smaller where the 
 must be kept short.
 
 Where the budget is too small for a picture, nothing is sent, except a small frame now and then that finds out whether
-the link is back. They become rarer the longer nothing is heard, more slowly where silence came from the way back
-before. Where no queue is seen, the rate grows, as the link may carry more than it was asked to.
+the link is back. While they come soon they double, so that a link that carries pictures again is not taken for a slow
+one because it was asked for so little. They become rarer the longer nothing is heard, more slowly where silence came
+from the way back before. Where no queue is seen, the rate grows, as the link may carry more than it was asked to.
 
 The constants were chosen on two recorded drives, and each says what it balances; docs/adaptive.md tells which, and how
 it does on others. The idea of a budget by what the queue will be is Sprout's and Salsify's (NSDI 2013, NSDI 2018).
@@ -30,13 +31,15 @@ from glassbench.transport.congestion.one_way import Least, OneWayDelays
 from glassbench.transport.congestion.service_rate import ServiceRate
 
 _INITIAL_RTT = 0.1  # seconds, as all times
-_SLACK = 0.0115  # beyond a frame interval, so that the link is not idle when the next frame is a little late
+_SLACK = 0.0105  # beyond a frame interval, so that the link is not idle when the next frame is a little late
 _CAUTION = 0.8  # of a frame interval less for a variation of 1: what cannot be predicted must be kept short
 _LEAST_DEPTH = 0.35  # of a frame interval
 _OVERDUE = 0.045  # a report that is late by more tells of a slower link before it comes
 _PICTURE_SHARE = 0.4  # of a frame at the full rate: a smaller one is not worth its packet
 _PICTURE_BYTES = 2200  # and more than that is always worth it
 _SMALL_BYTES = 250  # what shows life; five of them share the opportunity of a packet on a recorded link
+_USED = 0.7  # of a small frame: encoders leave a part of what they may have
+_SOON = 0.020  # a packet that waited for less met no queue: some links serve each packet so late, however small
 _SMALL_IN_FLIGHT = 1104  # two small frames in flight, with headers, keep nobody waiting
 _SMALL_INTERVAL = 0.100
 _LEAST_SPACING = 0.025  # of small frames
@@ -68,6 +71,7 @@ class AdaptiveController:
         self._last_sent_at = -math.inf
         self._outstanding: deque[SentPacket] = deque(maxlen=_MOST_OUTSTANDING)  # sent after the newest that arrived
         self._silent_backward = 0.5  # how often silence came from the way back, from 0 to 1
+        self._small_bytes = _SMALL_BYTES  # how large a small frame may be: twice what came soon
         self._share = 1.0  # of what may wait in queues, less where that is lost: the queues of the path are shorter
         self._round_ends_at = -math.inf
         self._round_arrived = self._round_lost = 0
@@ -96,11 +100,12 @@ class AdaptiveController:
         rate = self._believed_rate(self._link.value, now)
         budget = rate * self._depth(interval) - self._backlog(in_flight_bytes, rate, ready_at - now, now)
         least = min(_PICTURE_BYTES, max(_SMALL_BYTES, int(_PICTURE_SHARE * rate * interval)))
+        small = self._small_bytes
         if budget >= least:
-            return int(budget)
+            return max(int(budget), small) if in_flight_bytes <= _SMALL_IN_FLIGHT else int(budget)
         if not in_flight_bytes:
-            return least
-        return _SMALL_BYTES if self._may_show_life(in_flight_bytes, now) else 0
+            return max(least, small)
+        return small if self._may_show_life(in_flight_bytes, now) else 0
 
     def on_sent(self, packet: SentPacket) -> None:
         self._outstanding.append(packet)
@@ -186,7 +191,12 @@ class AdaptiveController:
         arrival = self._delays.arrival(result.packet.at, result.received_at, now=at)
         if self._delays.timed and not was_timed:
             self._link.restart_clock()
-        self._link.add(arrival, result.packet.at + self._delays.forward, result.packet.size_bytes)
+        empty_at = result.packet.at + self._delays.forward
+        self._link.add(arrival, empty_at, result.packet.size_bytes)
+        if arrival - empty_at > _SOON:
+            self._small_bytes = _SMALL_BYTES
+        elif result.packet.size_bytes >= _USED * self._small_bytes:
+            self._small_bytes = min(2 * self._small_bytes, _PICTURE_BYTES)
 
     def _learn_of_loss(self, arrived: int, lost: int, at: float) -> None:
         """Once a round trip: was so much lost that a queue must have been full?"""
