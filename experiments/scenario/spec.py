@@ -124,6 +124,11 @@ class Scenario(SessionSpec):
         return self.media(self.arms[0]).has_pictures
 
     @property
+    def judged_by_pictures(self) -> bool:
+        """Whether an encoder follows the network and there are pictures: their quality decides then, too."""
+        return self.has_pictures and any(self.media(arm).follows for arm in self.arms)
+
+    @property
     def has_floor(self) -> bool:
         """Whether plain udp can carry what the flow "media" sends: a bulk transfer has no latency to compare."""
         return not self.media(self.arms[0]).greedy
