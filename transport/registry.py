@@ -105,7 +105,10 @@ def _stock_cannot_lead(options: Options) -> str | None:
 _BARE, _HTTP3 = BareSession, WebTransportSession
 
 _OWN = (
-    TransportEntry("udp", "the floor: fragments, no repair", UdpOptions, UdpSender, UdpReceiver, ANY_MEDIA),
+    TransportEntry(
+        *("udp", "the floor: fragments, no repair", UdpOptions, UdpSender, UdpReceiver, ANY_MEDIA),
+        refused={"control": "its receiver tells nothing that a congestion controller could go by"},
+    ),
     TransportEntry(
         *("rtp", "RTP with NACK, RTX and PLI", RtpOptions, rtp_sender, RtpReceiver, RTP_MEDIA),
         hint=announcement,

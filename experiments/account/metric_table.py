@@ -249,6 +249,7 @@ METRICS: dict[str, Metric] = {
             views=("table", "following", "report", "paired"),
             less="sooner",
             more="later",
+            tolerance=Tolerance(5.0, 0.1),
         ),
         Metric(
             name="picture_p95",
@@ -257,7 +258,10 @@ METRICS: dict[str, Metric] = {
             unit="ms",
             of=_picture,
             views=("following", "report", "budget"),
+            less="sooner",
+            more="later",
             video_only=True,
+            tolerance=Tolerance(5.0, 0.1),
         ),
         Metric(
             name="shown",

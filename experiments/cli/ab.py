@@ -12,6 +12,7 @@ from glassbench.experiments.cli.show_runs import notes_object
 from glassbench.experiments.cli.whole_table import print_whole
 from glassbench.experiments.results.evidence import sizing
 from glassbench.experiments.results.json_form import json_text
+from glassbench.experiments.results.ranking import ranking_of
 
 if TYPE_CHECKING:
     from glassbench.experiments.scenario import Scenario
@@ -52,12 +53,14 @@ def ab(
         aa = None if alarms is None else {**vars(alarms), "too_often": alarms.too_often}
         typer.echo(json_text({**record, "a_against_itself": aa}))
         return
-    heading = f"{runs} runs each, in {dataset.manifest['world']}\nA: {_named(settings.a)}\nB: {_named(settings.b)}"
+    ranking = ranking_of(dataset.counters())
+    about = ranking.title(f"{runs} runs each, in {dataset.manifest['world']}")
+    heading = f"{about}\nA: {_named(settings.a)}\nB: {_named(settings.b)}"
     print_whole(paired_table(heading, rows))
     if settings.same:
         typer.echo("A and B are the same setting: with the same seeds every difference is 0.")
     else:
-        typer.echo(answer(rows, dataset.dependent))
+        typer.echo(answer(rows, ranking, dataset.dependent))
     if alarms is not None:
         typer.echo(
             f"A against itself: {alarms.called} of {alarms.pairs} random halves called different at "

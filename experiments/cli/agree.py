@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from glassbench.experiments.account.metric_table import Metric, in_view
+from glassbench.experiments.account.metric_table import Metric
 from glassbench.experiments.cli.options import AsJson, Results, WithEmulator, command_line
 from glassbench.experiments.cli.progress import progress_bars
 from glassbench.experiments.cli.whole_table import print_whole, titled_table
 from glassbench.experiments.results.json_form import json_text
+from glassbench.experiments.results.ranking import ranking_of
 from glassbench.experiments.worlds.table import VIRTUAL, named
 
 if TYPE_CHECKING:
@@ -53,12 +54,11 @@ def agree(
     if as_json:
         typer.echo(json_text(_object(agreement)))
         return
-    heading = f"{scenario}, {runs} runs, live less virtual\n{subject(agreement.live)}"
-    print_whole(_table(heading, agreement))
+    about = ranking_of(agreement.live.counters()).title(subject(agreement.live))
+    print_whole(_table(f"{scenario}, {runs} runs, live less virtual\n{about}", agreement))
     beyond = [one for one in agreement.compared if not one.within]
-    compared = {one.metric.name for one in agreement.compared}
-    metrics = [metric for metric in in_view("agreement") if metric.name in compared]
-    stated = ", ".join(f"{metric.name} {_stated(metric)}" for metric in metrics)
+    metrics = {one.metric.name: one.metric for one in agreement.compared}
+    stated = ", ".join(f"{name} {_stated(metric)}" for name, metric in metrics.items())
     typer.echo(f"{len(agreement.compared) - len(beyond)} of {len(agreement.compared)} are within tolerance ({stated}).")
     for arm, reason in agreement.not_measured.items():
         typer.echo(f"{arm}: not compared: {reason}")

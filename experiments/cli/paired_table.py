@@ -7,6 +7,7 @@ from rich.table import Table
 
 from glassbench.experiments.cli.whole_table import titled_table
 from glassbench.experiments.results.paired_metrics import PairedRow
+from glassbench.experiments.results.ranking import Ranking
 from glassbench.experiments.results.statistics.comparison import NOT_DISTINGUISHABLE
 
 
@@ -34,14 +35,17 @@ def _interval(row: PairedRow) -> str:
     return f" [{row.metric.text(row.paired.low)}, {row.metric.text(row.paired.high)}]"
 
 
-def answer(rows: Sequence[PairedRow], dependent: str = "") -> str:
-    """The verdicts at p95, in a sentence; or why there are none, if the runs are `dependent`."""
+def answer(rows: Sequence[PairedRow], ranking: Ranking, dependent: str = "") -> str:
+    """The verdicts by what decides, in a sentence each; or why there are none, if the runs are `dependent`."""
     if dependent:
         return f"There is no verdict: {dependent}."
+    deciding = {words: [row for row in rows if row.metric.name == name] for name, words in ranking.judged_by.items()}
+    return " ".join(_verdicts(words, its) for words, its in deciding.items() if its)
+
+
+def _verdicts(words: str, rows: Sequence[PairedRow]) -> str:
     parts, alike = [], []
     for row in rows:
-        if row.metric.name != "p95":
-            continue
         if row.verdict == NOT_DISTINGUISHABLE:
             alike.append(row.arm)
             continue
@@ -50,7 +54,7 @@ def answer(rows: Sequence[PairedRow], dependent: str = "") -> str:
         parts.append(f"{row.arm}: {row.verdict}, by {size} ms [{least}, {most}] in a typical run")
     if alike:
         parts.append(f"{', '.join(alike)}: A and B are {NOT_DISTINGUISHABLE}")
-    return f"At p95, {'; '.join(parts)}."
+    return f"At {words}, {'; '.join(parts)}."
 
 
 def row_object(row: PairedRow) -> dict[str, Any]:

@@ -24,7 +24,7 @@ def draw_run(run: Run) -> list[str]:
         with own_style({"text.parse_math": False}):  # a label is a label, whatever dollars are in it
             return png(PLOTS[name](run))
 
-    names = ("latency-cdf", "timeline", "stage-breakdown")
+    names = ("latency-cdf", "timeline", "stage-breakdown", "rates")
     return [draw_file(run.path / f"{name}.png", partial(draw, name)) for name in names]
 
 

@@ -81,7 +81,9 @@ def compare(
 ) -> None:
     """Compare two results, pair by pair of the same arm, seed and point of a sweep; and say what else differs."""
     from glassbench.experiments.cli.paired_table import answer, paired_table, row_object
+    from glassbench.experiments.results.dataset import load
     from glassbench.experiments.results.paired_metrics import paired_rows
+    from glassbench.experiments.results.ranking import ranking_of
     from glassbench.experiments.results.trace_windows import overlap_of
     from glassbench.experiments.scenario import dice
 
@@ -89,14 +91,15 @@ def compare(
     pairs = pairs_of(*entries)
     overlaps = [overlap for folder in (a, b) if (overlap := overlap_of(read_json(folder / "manifest.json")))]
     dependent = next((overlap.dependent for overlap in overlaps if overlap.dependent), "")
-    rows = paired_rows(pairs, rng=dice.generator(0, "compare"), independent=not dependent)
+    ranking = ranking_of(stats for folder in (a, b) for stats in load(folder).counters())
+    rows = paired_rows(pairs, ranking, rng=dice.generator(0, "compare"), independent=not dependent)
     if as_json:
         typer.echo(json_text({"a": str(a), "b": str(b), "rows": [row_object(row) for row in rows]}))
         return
     count = max(row.paired.blocks for row in rows)
     subjects = [f"{name}: {entry.path}: {_subject(entry)}" for name, entry in zip("AB", entries, strict=True)]
-    print_whole(paired_table("\n".join([f"{count} pairs of runs", *subjects]), rows))
-    typer.echo(answer(rows, dependent))
+    print_whole(paired_table("\n".join([ranking.title(f"{count} pairs of runs"), *subjects]), rows))
+    typer.echo(answer(rows, ranking, dependent))
     for note in (*dict.fromkeys(overlap.sentence for overlap in overlaps if overlap.sentence), *differences(a, b)):
         typer.echo(f"note: {note}")
 

@@ -7,7 +7,6 @@ import typer
 from rich import box
 from rich.table import Table
 
-from glassbench.experiments.account.metric_table import in_view
 from glassbench.experiments.account.number_text import number_text
 from glassbench.experiments.cli.flow_table import print_flows
 from glassbench.experiments.cli.whole_table import print_whole, titled_table
@@ -64,15 +63,16 @@ def median_rows(dataset: Dataset) -> list[dict[str, Any]]:
 
 def medians_table(dataset: Dataset) -> Table:
     """A row per point of the axes and arm, the floor's not among them."""
+    ranking = ranking_of(dataset.counters())
     table = Table(
         box=box.SIMPLE_HEAD,
-        title=f"{dataset.name}: medians over seeds\n{subject(dataset)}",
+        title=f"{dataset.name}: medians over seeds\n{ranking.title(subject(dataset))}",
         title_justify="left",
     )
     for axis in dataset.axes:
         table.add_column(axis)
     table.add_column("arm")
-    metrics = in_view("medians")
+    metrics = ranking.metrics("medians")
     for heading in ("runs", *(metric.heading for metric in metrics)):
         table.add_column(heading, justify="right")
     medians = dataset.medians()

@@ -4,9 +4,9 @@ import pandas as pd
 from rich import box
 from rich.table import Table
 
-from glassbench.experiments.account.metric_table import in_view
 from glassbench.experiments.cli.show_runs import medians_table
 from glassbench.experiments.results.dataset import Dataset
+from glassbench.experiments.results.ranking import ranking_of
 from glassbench.experiments.results.subject import subject
 from glassbench.experiments.scenario.spec import FLOOR
 
@@ -25,10 +25,11 @@ def sweep_table(dataset: Dataset) -> Table:
         groups = [("all", "", arm, rows) for _, arm, rows in _by(arms, None)]
     table = Table(box=box.SIMPLE_HEAD, title_justify="left")
     points = f"medians over the {len(arms)} points of the grid, one axis at a time"
-    table.title = f"{dataset.name}: {points}\n{subject(dataset)}"
+    ranking = ranking_of(dataset.counters())
+    table.title = f"{dataset.name}: {points}\n{ranking.title(subject(dataset))}"
     for heading in ("axis", "value", "arm"):
         table.add_column(heading, overflow="fold")
-    metrics = in_view("sweep")
+    metrics = ranking.metrics("sweep")
     for heading in ("points", *(metric.heading for metric in metrics)):
         table.add_column(heading, justify="right")
     for axis, value, arm, rows in groups:

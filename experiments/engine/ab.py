@@ -11,6 +11,7 @@ from glassbench.experiments.engine.plan_run import run_plan
 from glassbench.experiments.engine.progress import Advance, unwatched
 from glassbench.experiments.results.dataset import Dataset
 from glassbench.experiments.results.paired_metrics import PairedRow, paired_rows, values_of
+from glassbench.experiments.results.ranking import ranking_of
 from glassbench.experiments.results.statistics.false_positives import LEAST_RUNS, FalsePositives, split_against_itself
 from glassbench.experiments.scenario import Scenario, dice
 
@@ -68,7 +69,8 @@ def run_settings(
         for name, scenario, side in (("A", settings.a, 1), ("B", settings.b, 2))
     ]
     name = f"ab-{settings.a.name}-{settings.b.name}-seeds{seeds[0]}-{seeds[-1]}"
-    plan = checked(Plan(name, tuple(cells), frames=True))
+    quality = settings.a.judged_by_pictures or settings.b.judged_by_pictures
+    plan = checked(Plan(name, tuple(cells), frames=True, quality=quality))
     about = {"a": settings.a.dump(), "b": settings.b.dump()}
     return run_plan(plan, results / name, workers=workers, progress=progress, command=command, about=about)
 
@@ -79,14 +81,17 @@ def paired_metrics(dataset: Dataset, settings: Settings) -> list[PairedRow]:
         (name, dataset.where(arm=a, setting="A"), dataset.where(arm=b, setting="B")) for name, a, b in settings.pairs
     ]
     rng = dice.generator(0, "ab", dataset.name)
-    return paired_rows(pairs, rng=rng, independent=not dataset.dependent)
+    ranking = ranking_of(dataset.counters())
+    return paired_rows(pairs, ranking, rng=rng, independent=not dataset.dependent)
 
 
 def false_alarms(dataset: Dataset, settings: Settings) -> FalsePositives | None:
-    """The runs of A's first arm against themselves, by p95; None if they are too few to split, or not independent."""
+    """The runs of A's first arm against themselves, by what decides; None if they are too few to split, or not
+    independent."""
     if dataset.dependent:
         return None
     rows = dataset.where(arm=settings.pairs[0][1], setting="A", outcome="measured")
     if len(rows) < LEAST_RUNS:
         return None
-    return split_against_itself(values_of(rows, METRICS["p95"]), rng=dice.generator(0, "a-a", dataset.name))
+    decides = METRICS[next(iter(ranking_of(dataset.counters()).judged_by))]
+    return split_against_itself(values_of(rows, decides), rng=dice.generator(0, "a-a", dataset.name))

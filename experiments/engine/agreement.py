@@ -12,12 +12,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from glassbench.experiments.account.metric_table import Metric, Tolerance, in_view
+from glassbench.experiments.account.metric_table import Metric, Tolerance
 from glassbench.experiments.engine.progress import Advance, unwatched
 from glassbench.experiments.engine.repeat import repeat
 from glassbench.experiments.results.codec_costs import write_codec_costs
 from glassbench.experiments.results.dataset import Dataset
 from glassbench.experiments.results.paired_metrics import values_of
+from glassbench.experiments.results.ranking import ranking_of
 from glassbench.experiments.results.statistics import Paired, compare_paired
 from glassbench.experiments.scenario import Scenario, dice
 from glassbench.experiments.worlds.world import World
@@ -77,6 +78,7 @@ def agree(
         plan = plan.model_copy(update={"video": scenario.video.model_copy(update=video)})
     virtual = repeat(plan, runs, results=results, progress=progress, command=command)
     rng = dice.generator(scenario.seed, "agreement")
+    metrics = ranking_of(live.counters()).metrics("agreement")
     compared: list[Compared] = []
     missing: dict[str, str] = {}
     for arm in live.arms:
@@ -85,7 +87,7 @@ def agree(
         if not seeds:
             missing[arm] = str(live.where(arm=arm)["reason"].iloc[0])
             continue
-        for metric in in_view("agreement"):
+        for metric in metrics:
             a, b = (values_of(rows.loc[seeds], metric) for rows in both)
             if np.isnan(a).all() and np.isnan(b).all():
                 continue  # of several flows, of which there are none, or of frames, which a bulk transfer has not

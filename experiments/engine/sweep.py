@@ -76,8 +76,9 @@ class SweepSpec(Spec):
     """A sweep file.
 
     `seeds` is a number of seeds, from the scenario's own on, or a list of them; `arms` take the place of the
-    scenario's. `frames`: keep the ledger of each cell. `quality`: measure that of the pictures. `floor`: measure the
-    loss-free floor of each combination, too.
+    scenario's. `frames`: keep the ledger of each cell. `quality`: measure that of the pictures; if
+    nothing is said, it is measured where it decides, since an encoder follows. `floor`: measure the loss-free floor of
+    each combination, too.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
@@ -86,7 +87,7 @@ class SweepSpec(Spec):
     seeds: Annotated[int | tuple[int, ...], PlainValidator(_check_seeds)] = 1
     grid: Annotated[tuple[Axis, ...], PlainValidator(_check_grid)] = ()
     frames: bool = False
-    quality: bool = False
+    quality: bool | None = None
     floor: bool = True
 
     def plan(self) -> Plan:
@@ -102,7 +103,7 @@ class SweepSpec(Spec):
             seeds=seeds,
             floor=self.floor,
             frames=self.frames,
-            quality=self.quality,
+            quality=scenario.judged_by_pictures if self.quality is None else self.quality,
         )
 
 

@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from glassbench.experiments.account.metric_table import Metric, in_view
+from glassbench.experiments.account.metric_table import Metric
 from glassbench.experiments.results.files import ResultsError
+from glassbench.experiments.results.ranking import Ranking
 from glassbench.experiments.results.statistics import Paired, compare_paired
 from glassbench.experiments.results.statistics.comparison import NO_VERDICT, NOT_DISTINGUISHABLE
 from glassbench.experiments.results.statistics.holm import holm
@@ -40,20 +41,27 @@ class PairedRow:
 
 
 def paired_rows(
-    pairs: Sequence[tuple[str, pd.DataFrame, pd.DataFrame]], *, rng: np.random.Generator, independent: bool = True
+    pairs: Sequence[tuple[str, pd.DataFrame, pd.DataFrame]],
+    ranking: Ranking,
+    *,
+    rng: np.random.Generator,
+    independent: bool = True,
 ) -> list[PairedRow]:
     """Every metric of every (name, rows of A, rows of B); the rows are of a dataset's summary, pair by pair of runs.
 
     Holm's adjustment is over all of them; runs that are not `independent` are not tested. Pairs of which one was not
-    measured are left out. Raises ResultsError if none is left.
+    measured are left out, and so are metrics that only one side has, as the picture delay if the other side has no
+    pictures. Raises ResultsError if none is left.
     """
     measured = []
     for name, a, b in pairs:
         both = (a["outcome"].to_numpy() == "measured") & (b["outcome"].to_numpy() == "measured")
         if not both.any():
             raise ResultsError(f"{name} was not measured: {a['outcome'].iloc[0]} in A, {b['outcome'].iloc[0]} in B")
-        for metric in in_view("paired"):
+        for metric in ranking.metrics("paired"):
             values_a, values_b = values_of(a[both], metric), values_of(b[both], metric)
+            if np.isnan(values_a).all() != np.isnan(values_b).all():
+                continue
             paired = compare_paired(values_a, values_b, rng=rng)
             measured.append((name, metric, float(np.median(values_a)), float(np.median(values_b)), paired))
     if not independent:

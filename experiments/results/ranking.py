@@ -3,8 +3,10 @@
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from glassbench.experiments.account.metric_table import View
+from glassbench.experiments.account.metric_table import METRICS, Metric, View
 from glassbench.experiments.account.number_text import finite
+
+_MEDIAN = 0.5
 
 
 class Ranking(NamedTuple):
@@ -24,11 +26,30 @@ class Ranking(NamedTuple):
         """What sentences call the picture delay; empty if it does not decide."""
         return "" if self.picture_floor is None else f"picture delay (SSIM of at least {self.picture_floor:g})"
 
+    @property
+    def judged_by(self) -> dict[str, str]:
+        """The metrics that decide by their names, and what sentences call them."""
+        if not self.by_signal:
+            return {"p95": "p95"}
+        pictures = {"picture_p95": f"p95 {self.picture_delay}"} if self.picture_delay else {}
+        return {"signal_p95": "p95 signal delay", **pictures}
+
+    def metrics(self, view: View) -> list[Metric]:
+        """The metrics of a view of many runs.
+
+        Where the signal delay decides, what decides takes the place of the percentiles of latency above the median, and
+        of what is made of them: all captures count in these, so they are infinite where some were skipped.
+        """
+        return [
+            metric
+            for metric in METRICS.values()
+            if (view in metric.views and not (self.by_signal and metric.share is not None and metric.share > _MEDIAN))
+            or (self.by_signal and metric.name in self.judged_by)
+        ]
+
     def title(self, subject: str) -> str:
         """What is compared, and by what its arms are judged if it is not latency."""
-        if not self.by_signal:
-            return subject
-        return f"{subject}, judged by p95 signal delay{self.picture_delay and f' and p95 {self.picture_delay}'}"
+        return f"{subject}, judged by {' and '.join(self.judged_by.values())}" if self.by_signal else subject
 
 
 BY_LATENCY = Ranking(("g2g_p95_ms", "g2g_p50_ms", "signal_p95_ms"), "table", by_signal=False)

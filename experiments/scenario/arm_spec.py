@@ -74,13 +74,12 @@ def _arm(transport: object, options: dict[str, Any], *, label: str, path: tuple[
 def _encoder(transport: str, options: dict[str, Any], asked: object) -> EncoderChoice:
     """How the encoder of an arm is led. Raises ValueError."""
     entry = get(transport)
-    if asked is None:
-        return entry.usual_encoder(options)
-    if asked not in _ENCODERS:
+    chosen = entry.usual_encoder(options) if asked is None else asked
+    if chosen not in _ENCODERS:
         raise ValueError(f"transport {transport}: option 'encoder' must be {' or '.join(_ENCODERS)}, got {asked!r}")
-    if asked == "follow" and (reason := entry.cannot_lead(options)) is not None:
+    if chosen == "follow" and (reason := entry.cannot_lead(options)) is not None:
         raise ValueError(f"transport {transport}: encoder=follow is not possible: {reason}")
-    return "follow" if asked == "follow" else "fixed"
+    return "follow" if chosen == "follow" else "fixed"
 
 
 def _split(text: str) -> tuple[str, dict[str, Option]]:

@@ -1,5 +1,6 @@
 """Elements that limit the rate and have a queue: one of a constant rate, and one that follows a trace."""
 
+import math
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -37,6 +38,9 @@ class RateSpec(ElementSpec):
 
     def capacity(self, around: Surroundings) -> Capacity:
         return lambda start, end: self.rate / 8 * (end - start)
+
+    def most_bytes(self, direction: Direction, duration: float, trace_period: float | None) -> float:
+        return self.rate / 8 * duration
 
     def supply(self, around: Surroundings) -> Supply:
         return ConstantSupply(self.rate, around.start_at)
@@ -86,6 +90,13 @@ class TraceSpec(RandomSpec):
     def capacity(self, around: Surroundings) -> Capacity:
         trace, replay = self._replayed(around)
         return replayed(trace.schedule, replay).capacity_bytes
+
+    def most_bytes(self, direction: Direction, duration: float, trace_period: float | None) -> float:
+        recorded = self.recorded(direction)
+        if recorded is None:
+            return math.inf
+        trace = recorded.cut(trace_period)
+        return trace.capacity_bytes(0.0, trace.duration) * math.ceil(duration / trace.duration)
 
     def supply(self, around: Surroundings) -> Supply:
         trace, replay = self._replayed(around)

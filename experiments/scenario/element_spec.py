@@ -1,6 +1,7 @@
 """What the elements of a path have in common, as a scenario writes them; `elements.py` has the table."""
 
 import json
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -58,6 +59,11 @@ class ElementSpec(Spec):
     def capacity(self, around: Surroundings) -> Capacity | None:
         """What the element can carry; None if it does not limit the rate."""
         return None
+
+    def most_bytes(self, direction: Direction, duration: float, trace_period: float | None) -> float:
+        """No more bytes than this pass in any `duration` seconds, if recorded traces repeat after `trace_period`;
+        infinite if that is not known ahead of a run."""
+        return math.inf
 
     def supply(self, around: Surroundings) -> Supply | None:
         """What the element offers to a packet that is alone; None if it lets every packet pass at once."""

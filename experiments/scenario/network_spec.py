@@ -1,10 +1,12 @@
 """The network of a scenario: a segment, or several of them that flows share."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 from pydantic import SerializerFunctionWrapHandler, ValidationError, model_serializer, model_validator
 
+from glassbench.experiments.scenario.element_spec import DIRECTIONS, Direction
 from glassbench.experiments.scenario.schema import Name, invalid
 from glassbench.experiments.scenario.segment_spec import SegmentSpec
 from glassbench.experiments.scenario.toml_file import first_mistake
@@ -54,6 +56,12 @@ class NetworkSpec(SegmentSpec):
     def segment(self, name: str) -> SegmentSpec:
         """The segment of a name. Raises KeyError."""
         return {MAIN: self, **{segment.name: segment for segment in self.segments}}[name]
+
+    def most_bytes(self, over: Sequence[str], direction: Direction, duration: float) -> float:
+        """No more bytes than this pass segments in a row in `duration` seconds; infinite if that is not known."""
+        paths = (self.segment(name).paths()[DIRECTIONS.index(direction)] for name in over)
+        period = self.trace_period()
+        return min((each.most_bytes(direction, duration, period) for path in paths for each in path), default=math.inf)
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -23,9 +23,21 @@ def _check_playout(text: Any) -> Any:
 
 def check_memory(video: VideoSpec, duration: float, *place: str | int) -> None:
     """Raises an error at that place if the encoded pictures do not fit into memory."""
-    if video.has_pictures() and video.bitrate / 8 * duration > MAX_VIDEO_BYTES:
+    if video.bitrate / 8 * duration > MAX_VIDEO_BYTES and video.has_pictures():
         limit = MAX_VIDEO_BYTES * 8 / video.bitrate
         raise invalid(f"at this bitrate a run with pictures has at most {limit:g} s, found {duration:g} s", *place)
+
+
+def check_memory_of_following(video: VideoSpec, duration: float, carried_bytes: float, *place: str | int) -> None:
+    """The same for an encoder that follows a network, which carries at most `carried_bytes` in that time."""
+    most_bytes = min(video.max_bitrate / 8 * duration, carried_bytes)
+    if most_bytes > MAX_VIDEO_BYTES and video.has_pictures():
+        limit = MAX_VIDEO_BYTES * 8 / video.max_bitrate
+        raise invalid(
+            f"an encoder that follows the network may send {most_bytes / 1e9:.3g} GB here, and a run with pictures "
+            f"keeps at most {MAX_VIDEO_BYTES / 1e9:g} GB; accepted are {limit:g} s, or a lower video.max_bitrate",
+            *place,
+        )
 
 
 class SessionSpec(Spec):

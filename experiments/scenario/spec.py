@@ -18,7 +18,7 @@ from glassbench.experiments.scenario.flow_spec import MEDIA, FlowSpec
 from glassbench.experiments.scenario.media_spec import VideoSpec
 from glassbench.experiments.scenario.network_spec import NetworkSpec
 from glassbench.experiments.scenario.schema import invalid
-from glassbench.experiments.scenario.session_spec import SessionSpec, check_memory
+from glassbench.experiments.scenario.session_spec import SessionSpec, check_memory, check_memory_of_following
 from glassbench.experiments.scenario.shipped import SCENARIOS
 from glassbench.experiments.scenario.toml_file import first_mistake, first_sentence, parse_model, read_text
 from glassbench.experiments.scenario.tracks import GREEDY
@@ -74,6 +74,15 @@ class Scenario(SessionSpec):
                 self._refuse_without_limit(routes[spec.name], index)
         return self
 
+    @model_validator(mode="after")
+    def _fits_in_memory_where_an_encoder_follows(self) -> Self:
+        following = [flow for arm in self.arms if (flow := self.media(arm)).follows]
+        if following:
+            route = self.routes()[0]
+            carried_bytes = self.network.most_bytes(route.over, route.direction, self.duration)
+            check_memory_of_following(following[0].video, self.duration, carried_bytes, "duration")
+        return self
+
     @property
     def timer_resolution(self) -> float:
         """Seconds to which wake-ups are rounded up; 0 is exact."""
@@ -113,6 +122,11 @@ class Scenario(SessionSpec):
     def has_pictures(self) -> bool:
         """Whether the flow "media" shows something."""
         return self.media(self.arms[0]).has_pictures
+
+    @property
+    def judged_by_pictures(self) -> bool:
+        """Whether an encoder follows the network and there are pictures: their quality decides then, too."""
+        return self.has_pictures and any(self.media(arm).follows for arm in self.arms)
 
     @property
     def has_floor(self) -> bool:

@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 
+from glassbench import run
 from glassbench.experiments.results.run import Run
+from glassbench.experiments.scenario import build
+from glassbench.experiments.scenario.session_time import MEDIA_START
 from glassbench.transport.quic.qlog import Qlog
 
 FolderOf = Callable[[str], Path]
@@ -29,6 +32,7 @@ EVENTS = {
     "security": {"key_updated", "key_retired"},
     "connectivity": {"spin_bit_updated"},
     "http": {"frame_created", "frame_parsed", "stream_type_set"},
+    "glassbench": {"controller_updated"},  # ours; the main schema allows others, and tools skip what they do not know
 }
 PACKET_TYPES = {"initial", "handshake", "1RTT"}
 METRICS = {
@@ -39,6 +43,7 @@ METRICS = {
     "min_rtt",
     "smoothed_rtt",
     "rtt_variance",
+    "pacing_rate",
 }
 ENDS = [("sender", "client"), ("receiver", "server")]
 
@@ -93,9 +98,9 @@ def test_packets_have_what_the_diagrams_draw(
         assert data and data.keys() <= METRICS | {"cubic-wmax"}
         assert all(metrics.get(name) != value for name, value in data.items()), "only what changed"
         metrics |= data
-    if not (quic_arm.endswith("-adaptive") and end == "receiver"):  # its reports wait for no window
-        assert "congestion_window" in metrics
     assert metrics.keys() >= {"bytes_in_flight", "smoothed_rtt", "min_rtt", "latest_rtt"}
+    if end == "sender" or not quic_arm.endswith("adaptive"):  # a receiver of theirs sends reports without a window
+        assert "congestion_window" in metrics
 
 
 def test_qlog_and_pcapng_tell_the_same(
@@ -130,6 +135,62 @@ def test_the_window_is_that_of_our_controller(folder_of: FolderOf, read_qlog: Re
     ]
     assert len(set(windows)) > 10
     assert max(in_flight) <= max(windows) + 4 * 1452
+
+
+def test_the_controller_is_logged_with_what_it_told_at_the_instants_of_the_estimates(
+    folder_of: FolderOf, read_qlog: ReadQlog, captured: Run
+) -> None:
+    estimates = captured.estimates[captured.estimates["arm"] == "quic-datagram"]
+    assert len(estimates) > 10
+    _, events = read_qlog(folder_of("quic-datagram") / "sender.sqlog")
+    logged = [event for event in events if event["name"] == "glassbench:controller_updated"]
+    assert [event["data"]["controller"] for event in logged] == ["realtime"] * len(estimates)
+    assert [event["time"] / 1e3 - MEDIA_START for event in logged] == pytest.approx(estimates["at"].tolist(), abs=1e-6)
+    assert [event["data"]["target_bps"] for event in logged] == pytest.approx(estimates["target_bps"].tolist(), abs=1)
+    assert [event["data"]["queue_ms"] for event in logged] == pytest.approx(estimates["queue_ms"].tolist(), abs=1e-5)
+    assert not any("frame_budget_bytes" in event["data"] for event in logged), "its encoder asks for none"
+
+
+def test_the_metrics_are_those_of_the_estimates_at_their_instants(
+    folder_of: FolderOf, read_qlog: ReadQlog, captured: Run
+) -> None:
+    """aioquic logs them when an ACK comes, before the controller hears of it."""
+    estimates = captured.estimates[captured.estimates["arm"] == "quic-datagram"]
+    _, events = read_qlog(folder_of("quic-datagram") / "sender.sqlog")
+    metrics: dict[str, Any] = {}
+    seen = []
+    for event in events:
+        if event["name"] == "recovery:metrics_updated":
+            metrics |= event["data"]
+        elif event["name"] == "glassbench:controller_updated":
+            seen.append((metrics["congestion_window"], metrics["pacing_rate"]))
+    expected = zip(estimates["window_bytes"], estimates["pacing_bps"].round(), strict=True)
+    assert seen == list(expected)
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_the_frame_budget_is_logged_where_an_encoder_asks_for_it_and_the_threshold_where_there_is_one(
+    tmp_path: Path, read_qlog: ReadQlog
+) -> None:
+    scenario = build(
+        {
+            "name": "follows",
+            "duration": "2s",
+            "arms": ["quic-datagram:control=reno,encoder=follow"],
+            "video": {"source": "lognormal", "fps": 25, "bitrate": "3Mbit/s"},
+            "network": {"rate": "2Mbit/s", "queue": "20kB", "delay": "10ms"},
+        }
+    )
+    done = run(scenario, results=tmp_path, workers=1, capture=True)
+    (folder,) = (done.path / "captures").iterdir()
+    _, events = read_qlog(folder / "sender.sqlog")
+    logged = named(events, "glassbench:controller_updated")
+    budgets = [data["frame_budget_bytes"] for data in logged if "frame_budget_bytes" in data]
+    assert len(budgets) > 10
+    told = set((done.ledger["target_bps"].dropna() / 8 / 25).round())
+    assert {budget for budget in budgets if budget} <= told
+    thresholds = [data["ssthresh"] for data in named(events, "recovery:metrics_updated") if "ssthresh" in data]
+    assert thresholds and all(threshold > 0 for threshold in thresholds)
 
 
 def test_nothing_is_held_back_after_a_flush() -> None:

@@ -151,6 +151,34 @@ def test_a_bad_option_of_compare(glass: Glass, arguments: list[str], sentence: s
 
 
 @pytest.mark.parametrize(
+    ("arm", "reason"),
+    [
+        ("udp:encoder=follow", "encoder=follow is not possible: it has no estimate of what the network carries"),
+        ("udp:control=gcc", "there is no option 'control': its receiver tells nothing that a congestion controller"),
+        ("srt:control=gcc", "there is no option 'control': SRT's live mode has no congestion control"),
+        ("rtp:encoder=follow", "encoder=follow is not possible: control=none has no estimate of what the network"),
+        ("rtp:control=none,encoder=follow", "encoder=follow is not possible: control=none has no estimate"),
+        (
+            "quic-datagram:control=none",
+            "control must be realtime, reno, cubic, gcc, adaptive, scream or bbr, got 'none'",
+        ),
+        ("webtransport-datagram:control=none", "control must be realtime, reno, cubic, gcc, adaptive, scream or bbr"),
+        (
+            "quic-stream:stack=stock,control=cubic,encoder=follow",
+            "encoder=follow is not possible: aioquic as it is (stack=stock) says nothing of its rate",
+        ),
+        (
+            "quic-adaptive:stack=stock,control=cubic",
+            "encoder=follow is not possible: aioquic as it is (stack=stock) says nothing of its rate",
+        ),
+    ],
+)
+def test_a_controller_or_an_encoder_that_follows_where_there_can_be_none(glass: Glass, arm: str, reason: str) -> None:
+    transport = arm.partition(":")[0]
+    assert refused(glass, *SHORT, "--arm", arm).startswith(f"arms[1]: transport {transport}: {reason}")
+
+
+@pytest.mark.parametrize(
     ("old", "new", "sentence"),
     [
         ('"udp"', '"upd"', "x.toml:3: arms[0]: unknown transport 'upd'"),

@@ -33,7 +33,7 @@ PROMISED = [
     *("arm", "captured", "displayed", "g2g_p50_ms", "g2g_p95_ms", "g2g_p99_ms"),
     *("signal_p95_ms", "freezes", "ssim", "sent_mbps", "fates"),
 ]
-PICTURES = ("latency-cdf.png", "timeline.png", "stage-breakdown.png")
+PICTURES = ("latency-cdf.png", "timeline.png", "stage-breakdown.png", "rates.png")
 
 UNSUPPORTED = """\
 name = "codecs"
@@ -137,7 +137,7 @@ def test_the_table_comes_with_answer_notes_pictures_and_folder(glass: Glass) -> 
     for picture in PICTURES:
         assert f"wrote results/adaptive-seed20/{picture}" in lines
         assert Path("results/adaptive-seed20", picture).read_bytes().startswith(b"\x89PNG")
-    assert lines[-4:-3] == ["results: results/adaptive-seed20 (complete)"]  # numbers first, pictures after
+    assert lines[-5:-4] == ["results: results/adaptive-seed20 (complete)"]  # numbers first, pictures after
 
 
 def test_pictures_that_cannot_be_written_do_not_hide_the_numbers(glass: Glass, monkeypatch: pytest.MonkeyPatch) -> None:

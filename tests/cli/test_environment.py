@@ -64,7 +64,7 @@ def test_numbers_and_pictures_come_on_an_ascii_terminal_with_the_backend_of_a_no
     assert (done.returncode, done.stderr) == (0, "")
     assert "soonest of these: " in done.stdout and done.stdout.isascii()
     pictures = list(tmp_path.glob("results/*/*.png"))
-    assert len(pictures) == 3 and all(path.stat().st_size < 400_000 for path in pictures)
+    assert len(pictures) == 4 and all(path.stat().st_size < 400_000 for path in pictures)
 
 
 def test_a_picture_that_cannot_be_drawn_is_a_note(glass: Glass, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,6 +35,8 @@ SCENARIOS = (ROOT / "docs" / "scenarios.md").read_text(encoding="utf-8")
 TRACES = (ROOT / "docs" / "traces.md").read_text(encoding="utf-8")
 RESULTS = (ROOT / "results" / "README.md").read_text(encoding="utf-8")
 
+ADAPTIVE = (ROOT / "docs" / "adaptive.md").read_text(encoding="utf-8")
+
 NETWORK = {"rate": "5Mbit/s"}
 MODELS: dict[str, type[Spec]] = {
     "Top level": Scenario,
@@ -214,3 +216,26 @@ def test_the_schema_of_results_has_every_stage_fate_and_number(tmp_path: Path) -
     assert files <= {name for row in table(section(RESULTS, "Results")) for name in named(row[0])}
     assert set(measured.arms[0]) == set(re.findall(r"\{arm, .*?\}", RESULTS)[0].strip("{}").split(", "))
     assert load(measured.path).complete
+
+
+def test_each_controller_runs_where_the_documents_say_so() -> None:
+    section = ADAPTIVE.split("## Which controller runs where")[1].split("\n## ")[0]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in section.splitlines() if line[:3] == "| `"]
+    for names, quic, rtp, needs_times in rows:
+        for control in re.findall(r"`([a-z]+)`", names):
+            for said, transports in ((quic, ("quic-datagram", "webtransport-stream-per-gop")), (rtp, ("rtp",))):
+                for transport in transports:
+                    assert said.startswith("yes" if _accepts(transport, control) else "no"), (transport, control)
+            if control in CONTROLLERS:
+                assert needs_times == ("yes" if "receive-times" in CONTROLLERS[control].needs else "no")
+    assert len(rows) > 3
+    usual = {name: registry.validate_options(name, {})["control"] for name in ("quic-adaptive", "quic-stream", "rtp")}
+    assert usual == {"quic-adaptive": "adaptive", "quic-stream": "realtime", "rtp": "none"}
+
+
+def _accepts(transport: str, control: str) -> bool:
+    try:
+        registry.validate_options(transport, {"control": control})
+    except ValueError:
+        return False
+    return True

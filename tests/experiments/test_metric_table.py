@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from glassbench.experiments.account.metric_table import METRICS, in_view
+from glassbench.experiments.account.metric_table import METRICS
 from glassbench.experiments.account.number_text import number_text
+from glassbench.experiments.results.ranking import BY_LATENCY, ranking_of
 
 ROOT = Path(__file__).parents[2]
+RANKINGS = (BY_LATENCY, ranking_of([{"follows": True, "picture_floor": 0.85}]))
 ROOMS = ("transport", "sender", "receiver", "netem", "experiments")
 LINE = """
         Metric(
@@ -105,11 +107,21 @@ def test_a_metric_is_one_line_and_is_found_in_table_json_report_budget_and_paire
 
 
 def test_the_agreement_of_worlds_holds_every_metric_that_has_a_tolerance() -> None:
-    assert in_view("agreement") == [metric for metric in METRICS.values() if metric.tolerance is not None]
+    held = {metric.name for ranking in RANKINGS for metric in ranking.metrics("agreement")}
+    assert held == {metric.name for metric in METRICS.values() if metric.tolerance is not None}
 
 
 def test_metrics_that_are_compared_say_what_more_and_less_of_them_is() -> None:
-    assert all(metric.less and metric.more for metric in in_view("paired"))
+    assert all(metric.less and metric.more for ranking in RANKINGS for metric in ranking.metrics("paired"))
+
+
+def test_where_an_encoder_follows_its_delays_stand_for_percentiles_that_skipped_captures_make_infinite() -> None:
+    for view in ("paired", "medians", "sweep", "agreement"):
+        usual, following = ([metric.name for metric in ranking.metrics(view)] for ranking in RANKINGS)
+        assert "p95" in usual and "picture_p95" not in usual
+        assert not {"p95", "p99", "floor_ratio"} & set(following)
+        assert {"p50", "signal_p95", "picture_p95", "shown"} <= set(following)
+        assert set(following) - set(usual) <= {"signal_p95", "picture_p95"}
 
 
 def test_no_two_metrics_share_a_name_or_a_column() -> None:

@@ -10,7 +10,8 @@ import pytest
 
 from glassbench.experiments.account.ledger import STAGES
 from glassbench.experiments.results.dataset import Dataset
-from glassbench.experiments.results.plots.figures import PLOTS, latency_cdf, stage_breakdown, timeline
+from glassbench.experiments.results.plots.figures import PLOTS, latency_cdf, rate_strips, stage_breakdown, timeline
+from glassbench.experiments.results.plots.rate_strips import MOST_STRIPS, rates_by_arm
 from glassbench.experiments.results.plots.style import arm_styles, own_style
 from glassbench.experiments.results.run import Run
 from glassbench.experiments.results.summary_table import IDENTITY, NUMBERS, TEXTS, summary_table
@@ -25,6 +26,8 @@ def arm_frames(arm: str, *, latency: float, shown: int) -> pd.DataFrame:
         {"arm": arm, "flow": "media", "track": 0, "sequence": np.arange(FRAMES), "captured_at": captured}
     )
     frames["size_bytes"] = 5000
+    frames["target_bps"] = 1e6
+    frames["fate"] = np.where(np.arange(FRAMES) < shown, "displayed", "skipped")
     for name, (_, end) in STAGES.items():
         spent = 0.0 if name in ("wait", "encode", "queue") else latency
         frames[end] = np.where(np.arange(FRAMES) < shown, captured + spent, np.nan)
@@ -34,9 +37,9 @@ def arm_frames(arm: str, *, latency: float, shown: int) -> pd.DataFrame:
 class MadeUp:
     """The tables of one run that nobody measured."""
 
-    def __init__(self, arms: list[str], ledger: pd.DataFrame, links: pd.DataFrame) -> None:
+    def __init__(self, arms: list[str], ledger: pd.DataFrame, links: pd.DataFrame, flows: pd.DataFrame) -> None:
         self._arms = arms
-        self._frames = {"ledger": ledger, "links": links}
+        self._frames = {"ledger": ledger, "links": links, "flows": flows}
 
     def summary(self) -> pd.DataFrame:
         records = [
@@ -58,11 +61,17 @@ def make_run(arms: dict[str, tuple[float, int]], *, bottleneck: bool = True, fra
     ledger = ledger.head(frames * len(arms))
     at = np.arange(0, 2, 0.1)
     capacity = 50_000.0 if bottleneck else np.nan
-    links = pd.DataFrame(
-        {"arm": next(iter(arms)), "segment": "network", "direction": "down", "at": at, "capacity_bytes": capacity}
+    links = pd.concat(
+        [
+            pd.DataFrame({"arm": arm, "segment": "network", "direction": "down", "at": at, "capacity_bytes": capacity})
+            for arm in arms
+        ],
+        ignore_index=True,
     )
+    links["backlog_bytes"] = 10_000
+    flows = links.drop(columns="backlog_bytes").assign(flow="media", sent_bytes=12_500)
     manifest = {"name": "made up", "title": "a clip, deadline 1 s", "complete": True}
-    dataset = Dataset(Path("nowhere"), manifest, MadeUp(list(arms), ledger.reset_index(drop=True), links))
+    dataset = Dataset(Path("nowhere"), manifest, MadeUp(list(arms), ledger.reset_index(drop=True), links, flows))
     return dataset.run()
 
 
@@ -141,6 +150,46 @@ def test_the_timeline_marks_each_frame_that_was_never_shown():
     figure = timeline(make_run({"udp": (0.03, 40)}))
     marks = figure.axes[1].collections[0].get_segments()
     assert len(marks) == 10
+
+
+def test_rates_are_what_a_bin_of_the_link_and_of_the_flow_says_and_the_queue_is_the_time_that_it_takes_to_leave():
+    run = make_run({"udp": (0.03, FRAMES), "rtp": (0.03, 40)})
+    rates = rates_by_arm(run, ["rtp"])["rtp"]
+    assert rates.edges == pytest.approx(np.arange(11) * 0.2)
+    assert rates.capacity == pytest.approx(np.full(10, 4.0))  # 50 kB in 0.1 s
+    assert rates.sent == pytest.approx(np.full(10, 1.0))
+    assert rates.queue == pytest.approx(np.full(10, 20.0))  # 10 kB at 4 Mbit/s
+    assert rates.told == pytest.approx(np.full(40, 1.0))
+    assert rates.skipped_at == pytest.approx(np.arange(40, FRAMES) / 25)
+
+
+def test_a_queue_waits_for_the_end_of_an_outage():
+    run = make_run({"udp": (0.03, FRAMES)})
+    down = run.downlink
+    down.loc[(down["at"] > 0.45) & (down["at"] < 0.95), "capacity_bytes"] = 0.0  # from 0.5 s to 1 s
+    queue = rates_by_arm(run, ["udp"])["udp"].queue
+    assert queue[1:6] == pytest.approx([20.0, 520.0, 420.0, 220.0, 20.0])
+
+
+def test_without_a_bottleneck_the_queue_is_what_frames_took_longer_than_the_soonest():
+    run = make_run({"udp": (0.03, FRAMES)}, bottleneck=False)
+    late = run.ledger["sequence"] == 7
+    run.ledger.loc[late, "first_arrival_at"] += 0.05
+    rates = rates_by_arm(run, ["udp"])["udp"]
+    assert np.isnan(rates.capacity).all()
+    assert rates.queue == pytest.approx([0.0, 50.0, *[0.0] * 8])
+
+
+def test_the_strips_of_many_arms_are_as_many_as_a_reader_compares_and_those_that_follow_come_first():
+    arms = {f"arm {index}": (0.05, FRAMES) for index in range(MOST_STRIPS + 2)}
+    run = make_run(arms)
+    last = f"arm {MOST_STRIPS + 1}"
+    for record in run.arms:
+        record["stats"]["follows"] = record["arm"] == last
+    figure = rate_strips(run)
+    titles = [axes.get_title(loc="left") for axes in figure.axes[::2]]
+    assert titles == [last, *(f"arm {index}" for index in range(MOST_STRIPS - 1))]
+    assert f"{MOST_STRIPS} of {MOST_STRIPS + 2} arms" in figure.get_suptitle()
 
 
 def test_no_two_of_many_arms_look_alike():

@@ -10,8 +10,11 @@ import pytest
 
 from glassbench.experiments.account.metric_table import METRICS
 from glassbench.experiments.account.metrics import picture_delay, signal_delay
+from glassbench.experiments.cli import paired_table, sweep_table
 from glassbench.experiments.cli.show_runs import evidence_object
 from glassbench.experiments.cli.table import summary_table
+from glassbench.experiments.engine.ab import Settings, paired_metrics, run_settings
+from glassbench.experiments.engine.agreement import agree
 from glassbench.experiments.engine.repeat import repeat
 from glassbench.experiments.engine.runner import run
 from glassbench.experiments.results.answer import answer
@@ -21,6 +24,7 @@ from glassbench.experiments.results.ranking import BY_LATENCY, Ranking, ranking_
 from glassbench.experiments.results.report.report import report_of
 from glassbench.experiments.results.report.tables import soonest_first
 from glassbench.experiments.scenario import Scenario, build
+from glassbench.experiments.worlds.table import VIRTUAL
 
 SIGNAL = "Soonest by the p95 signal delay, since an encoder follows the network, in this one run: adaptive (40 ms)."
 FLOOR = 0.8
@@ -148,3 +152,49 @@ def test_the_floor_of_a_scenario_decides_which_pictures_count(scenario: Scenario
         assert arm["summary"]["signal_p95_ms"] < math.inf
         assert arm["summary"]["picture_p95_ms"] == math.inf
     assert "No arm has a p95 picture delay (SSIM of at least 1)" in answer(done.arms)
+
+
+def test_two_settings_are_judged_by_signal_delay_and_picture_delay(scenario: Scenario, tmp_path: Path) -> None:
+    slower = scenario.network.model_copy(update={"delay": 0.02})
+    settings = Settings.of(scenario, scenario.model_copy(update={"name": "slower", "network": slower}))
+    dataset = run_settings(settings, 6, results=tmp_path, workers=1)
+    rows = paired_metrics(dataset, settings)
+    tested = [row.metric.name for row in rows if row.arm == "quic-adaptive"]
+    assert tested == ["p50", "signal_p95", "picture_p95", "shown", "freezes", "sent"]
+    by_metric = {row.metric.name: row for row in rows if row.arm == "udp"}
+    assert by_metric["signal_p95"].paired.difference == pytest.approx(-10, abs=1)
+    assert by_metric["signal_p95"].verdict == by_metric["picture_p95"].verdict
+    said = paired_table.answer(rows, ranking_of(dataset.counters()))
+    signals, pictures = said.split(" At ")
+    assert signals.startswith("At p95 signal delay, ")
+    assert pictures.startswith("p95 picture delay (SSIM of at least 0.8), ")
+    assert all(arm in each for arm in dataset.arms for each in (signals, pictures))
+
+
+def test_a_setting_without_pictures_is_not_compared_by_them(scenario: Scenario, tmp_path: Path) -> None:
+    sizes = scenario.video.model_copy(update={"source": "lognormal"})
+    settings = Settings.of(scenario, scenario.model_copy(update={"name": "sizes", "video": sizes}))
+    dataset = run_settings(settings, 1, results=tmp_path, workers=1)
+    rows = paired_metrics(dataset, settings)
+    assert "picture_p95" not in {row.metric.name for row in rows}
+    assert "picture delay" not in paired_table.answer(rows, ranking_of(dataset.counters()))
+
+
+def test_worlds_agree_by_signal_delay_and_picture_delay(scenario: Scenario, tmp_path: Path) -> None:
+    """Virtual time stands for real sockets here, and agrees with itself."""
+    agreement = agree(scenario, 1, world=VIRTUAL, results=tmp_path)
+    compared = [one.metric.name for one in agreement.compared if one.arm == "quic-adaptive"]
+    assert compared == ["p50", "signal_p95", "picture_p95", "shown", "sent"]
+    assert all(one.within for one in agreement.compared)
+
+
+@pytest.mark.parametrize("most", [48, 1], ids=["a row per point", "medians over points"])
+def test_the_table_of_a_sweep_has_signal_delay_and_picture_delay(
+    dataset: Dataset, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweep_table, "MAX_ROWS", most)
+    table = sweep_table.sweep_table(dataset)
+    headings = [str(column.header).replace("\n", " ") for column in table.columns]
+    assert {"signal p95 ms", "picture p95 ms"} <= set(headings)
+    assert not {"p95 ms", "p95 / floor"} & set(headings)
+    assert str(table.title).endswith("judged by p95 signal delay and p95 picture delay (SSIM of at least 0.8)")

@@ -1,5 +1,6 @@
 """Scenario files: what is read is given back, and what is wrong is one sentence with file, line, field and choice."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -247,6 +248,63 @@ def test_a_run_that_would_not_fit_into_memory_is_refused() -> None:
     ):
         build(long)
     assert build({**long, "video": {"source": "lognormal", "bitrate": "100Mbit/s"}}).duration == 1000
+
+
+FOLLOWS = {
+    "name": "follows",
+    "duration": "900s",
+    "arms": ["udp", "quic-adaptive"],
+    "video": {"source": "bikes"},
+    "network": {"rate": "100Mbit/s"},
+}
+
+
+def test_a_run_whose_encoder_may_send_more_than_fits_into_memory_is_refused() -> None:
+    sentence = (
+        "duration: an encoder that follows the network may send 2.25 GB here, and a run with pictures keeps at most "
+        "1 GB; accepted are 400 s, or a lower video.max_bitrate"
+    )
+    with pytest.raises(ScenarioError, match=re.escape(sentence)):
+        build(FOLLOWS)
+    with pytest.raises(ScenarioError, match=r"may send 1\.12 GB here"):
+        build({**FOLLOWS, "network": {"rate": "10Mbit/s"}})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"duration": "400s"},
+        {"arms": ["udp", "quic-adaptive:encoder=fixed"]},
+        {"video": {"source": "lognormal"}},
+        {"video": {"source": "bikes", "max_bitrate": "8Mbit/s"}},
+        {"network": {"rate": "8Mbit/s"}},
+        {
+            "network": {"first": {"rate": "100Mbit/s"}, "last": {"rate": "8Mbit/s"}},
+            "flow": [{"name": "media", "over": ["first", "last"]}],
+        },
+    ],
+    ids=["short", "fixed", "sizes", "max_bitrate", "rate", "a segment"],
+)
+def test_what_an_encoder_that_follows_can_send_is_bounded_by_its_most_and_by_the_network(
+    changes: dict[str, object],
+) -> None:
+    build({**FOLLOWS, **changes})
+
+
+def test_a_recorded_trace_bounds_what_an_encoder_that_follows_can_send_and_a_generated_one_does_not(
+    tmp_path: Path,
+) -> None:
+    slow, fast = tmp_path / "slow.csv", tmp_path / "fast.csv"
+    slow.write_text("time_s,rate_mbps\n0,4\n75,10\n150,10\n")
+    fast.write_text("time_s,rate_mbps\n0,20\n100,3\n1000,3\n")
+    build({**FOLLOWS, "network": {"trace": str(slow)}})
+    down = [{"element": "trace", "trace": str(fast)}]
+    build({**FOLLOWS, "network": {"down": down, "up": down}})
+    up = [{"element": "trace", "trace": str(slow)}]  # at whose end both repeat
+    with pytest.raises(ScenarioError, match=r"may send 1\.\d+ GB here"):
+        build({**FOLLOWS, "network": {"down": down, "up": up}})
+    with pytest.raises(ScenarioError, match=r"may send 2\.25 GB here"):
+        build({**FOLLOWS, "network": {"trace": "lte-driving"}})
 
 
 def test_of_several_mistakes_the_first_in_the_file_is_told() -> None:

@@ -139,7 +139,7 @@ def test_a_notebook_finds_one_name_beside_folders_of_our_names(installed: Instal
         "run = glassbench.compare(source='lognormal', arms=['udp', 'srt'], duration='1s', workers=2)\n"
         "print(list(run.summary['outcome']), list(glassbench.figures(run)))\n"
     )
-    expected = "['measured', 'measured'] ['latency-cdf', 'timeline', 'stage-breakdown']\n"
+    expected = "['measured', 'measured'] ['latency-cdf', 'timeline', 'stage-breakdown', 'rates']\n"
     notebook = (
         "import nbformat, nbclient, sys\n"
         "book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(open('mine.py').read())])\n"

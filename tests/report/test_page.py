@@ -23,6 +23,7 @@ CHAPTERS = [
     "Numbers",
     "Latency",
     "Every frame against the link",
+    "What was told, sent and queued",
     "Where each millisecond went",
     "Freezes and picture quality",
     "Fates of the frames",
@@ -63,7 +64,7 @@ class TestForm:
             assert drawing.get("aria-hidden") == "true" or (drawing["role"] == "img" and drawing["aria-label"])
         assert {cell.get("scope") for cell in parts.all("th")} == {"col", "row"}
         assert len(parts.all("caption")) == len(parts.all("table"))
-        assert len(parts.all("figcaption")) == len(parts.all("figure")) == 4
+        assert len(parts.all("figcaption")) == len(parts.all("figure")) == 5
         assert parts.skeleton.count("h1") == 1 and parts.all("html") == [{"lang": "en"}]
 
     def test_its_drawings_have_the_colours_of_the_page(self, which, request):

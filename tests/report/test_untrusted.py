@@ -192,7 +192,7 @@ def test_nothing_is_written_through_links_of_a_folder_that_somebody_else_made(tm
     shutil.copytree(small_run.path, tmp_path / "run", ignore=shutil.ignore_patterns("*.png"))
     (mine := tmp_path / "mine").write_text("precious")
     drafts = [f"report.html.{os.getpid()}.part", f"timeline.png.{os.getpid()}.part"]
-    links = ["report.html", "timeline.png", "stage-breakdown.png", "latency-cdf.png", *drafts]
+    links = ["report.html", "timeline.png", "stage-breakdown.png", "latency-cdf.png", "rates.png", *drafts]
     for name in links:
         (tmp_path / "run" / name).symlink_to(mine)
     assert run_app(app, ["report", str(tmp_path / "run")]) == 0

@@ -45,6 +45,19 @@ def test_seeds_may_be_listed_the_floor_left_out_frames_kept_and_indices_used() -
     assert plan.frames and plan.quality
 
 
+@pytest.mark.parametrize(
+    ("lines", "measured"),
+    [
+        ('arms = ["udp"]', False),
+        ('arms = ["udp", "quic-adaptive"]', True),
+        ('arms = ["udp", "quic-adaptive"]\nquality = false', False),
+    ],
+)
+def test_pictures_are_measured_where_they_decide_unless_the_sweep_says_otherwise(lines: str, measured: bool) -> None:
+    text = f'name = "x"\nscenario = "default"\n{lines}\n'
+    assert parse_sweep(text, "x.toml").quality is measured
+
+
 def test_a_scenario_file_and_a_sweep_without_a_grid() -> None:
     from glassbench.experiments import scenario
 

@@ -44,6 +44,11 @@ class WindowController:
         self._reductions: deque[_Reduction] = deque(maxlen=_MOST_REDUCTIONS)  # which may have to be undone
 
     @property
+    def threshold(self) -> float:
+        """The window in bytes at which slow start ends (ssthresh), infinite at first."""
+        return self._threshold
+
+    @property
     def in_slow_start(self) -> bool:
         """Whether the window grows by all that is acknowledged."""
         return self._window < self._threshold

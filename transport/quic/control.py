@@ -10,6 +10,7 @@ from aioquic.quic.packet_builder import QuicSentPacket
 
 from glassbench.transport.congestion import CONTROLLERS, ControllerEntry
 from glassbench.transport.congestion.flight import Flight
+from glassbench.transport.congestion.window import WindowController
 from glassbench.transport.quic.path_mtu import PathMtu, SentSize
 
 
@@ -21,6 +22,7 @@ class ControlAdapter(QuicCongestionControl):
 
     def __init__(self, entry: ControllerEntry, *, max_datagram_size: int) -> None:
         super().__init__(max_datagram_size=max_datagram_size)
+        self.name = entry.name
         controller = entry.make(max_datagram_bytes=max_datagram_size)
         self.received_at: dict[int, float] | None = {} if "receive-times" in entry.needs else None
         self.flight = Flight(controller, max_datagram_bytes=max_datagram_size)
@@ -102,8 +104,16 @@ class ControlAdapter(QuicCongestionControl):
         self._rtt_sampled = True
 
     def get_log_data(self) -> dict[str, Any]:
-        """For the qlog: the window of the controller, where aioquic's own is a permit."""
-        return {"cwnd": self.flight.allowance.window_bytes, "bytes_in_flight": self.bytes_in_flight}
+        """For the qlog: window and pacing (bit/s) of the controller, where aioquic's own window is a permit."""
+        allowance, controller = self.flight.allowance, self.flight.controller
+        data: dict[str, Any] = {
+            "cwnd": allowance.window_bytes,
+            "bytes_in_flight": self.bytes_in_flight,
+            "pacing_rate": round(allowance.pacing_bps),
+        }
+        if isinstance(controller, WindowController) and math.isfinite(controller.threshold):
+            data["ssthresh"] = int(controller.threshold)
+        return data
 
 
 class _Uncontrolled(QuicCongestionControl):

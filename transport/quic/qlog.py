@@ -4,13 +4,19 @@ qlog 0.3 (draft-ietf-quic-qlog-main-schema-02, draft-ietf-quic-qlog-quic-events-
 which can be written while the connection lives: aioquic's own logger stamps wall-clock time and keeps all in memory.
 Times are milliseconds of virtual time. aioquic speaks an older draft in three places, which are translated: the names
 of the window and of the header of a lost packet, and metrics are there only if they changed.
+
+What the drafts have no event for is in `glassbench:controller_updated`: a category of our own, as the main schema
+allows ("Custom fields"); tools ignore what they do not know ("Tooling requirements").
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from aioquic.quic.logger import QLOG_VERSION, QuicLogger, QuicLoggerTrace
+
+from glassbench.transport.contract import Estimated
+from glassbench.transport.quic.control import ControlAdapter
 
 _RECORD = "\x1e"
 
@@ -24,6 +30,7 @@ class Qlog(QuicLogger):
         self._clock = clock
         self._trace: _Trace | None = None
         self._has_head = False
+        self._frame_budget: int | None = None  # the last one that was answered since the controller was logged
 
     def start_trace(self, is_client: bool, odcid: bytes) -> "_Trace":
         self._trace = _Trace(self._clock, is_client=is_client, odcid=odcid)
@@ -35,6 +42,32 @@ class Qlog(QuicLogger):
     def discard(self) -> None:
         """Forget what was not written: no connection came of it."""
         self._trace = None
+
+    def note_frame_budget(self, budget: int | None) -> None:
+        """The transport was asked how large the next frame may be, and answered with so many bytes, or nothing."""
+        self._frame_budget = budget
+
+    def log_estimates(self, control: ControlAdapter, told: Iterable[object]) -> None:
+        """Log what congestion control believes, for each estimate among the events that the application is told.
+
+        aioquic logs the metrics of the recovery when an ACK comes, before our controller hears of it. So they are
+        logged again here, if they have changed. Of the controller there are its name, the rate in bit/s that the path
+        is believed to deliver, the time in ms that what is in flight waits in queues, and the frame budget in bytes, if
+        one was answered since the last such event.
+        """
+        for event in told:
+            if self._trace is None or not isinstance(event, Estimated):
+                continue
+            self._trace.log_event(category="recovery", event="metrics_updated", data=control.get_log_data())
+            data: dict[str, Any] = {
+                "controller": control.name,
+                "target_bps": round(event.target_bps),
+                "queue_ms": self._trace.encode_time(event.queue),
+            }
+            if self._frame_budget is not None:
+                data["frame_budget_bytes"] = self._frame_budget
+            self._frame_budget = None
+            self._trace.log_event(category="glassbench", event="controller_updated", data=data)
 
     def flush(self) -> None:
         """Write what was logged. aioquic adds the frames of a packet after it logs it, so not while it works."""

@@ -226,7 +226,10 @@ class ScheduledSender(QuicSender):
         if control is None:
             return None
         waiting_bytes = self._queue.bytes + (0 if self._carrier is None else self._carrier.unsent_bytes(_LEAST))
-        return control.flight.frame_budget(waiting_bytes=waiting_bytes, ready_at=ready_at, interval=interval, now=now)
+        budget = control.flight.frame_budget(waiting_bytes=waiting_bytes, ready_at=ready_at, interval=interval, now=now)
+        if self._qlog is not None:
+            self._qlog.note_frame_budget(budget)
+        return budget
 
     def handle_timer(self, *, now: float) -> None:
         super().handle_timer(now=now)
@@ -285,9 +288,11 @@ class ScheduledSender(QuicSender):
                 break
             if not sent:
                 break  # held by the peer's flow control: its next packet will tell
-        self._events += self._announcements.take(
-            flight, stack.rtt, has_sent_media=bool(self._count["media_bytes"]), now=now
-        )
+        has_sent_media = bool(self._count["media_bytes"])
+        told = list(self._announcements.take(flight, stack.rtt, has_sent_media=has_sent_media, now=now))
+        self._events += told
+        if self._qlog is not None:
+            self._qlog.log_estimates(stack.control, told)
         return datagrams
 
     def _pad(self, stack: Stack, flight: Flight, *, now: float) -> list[Datagram]:

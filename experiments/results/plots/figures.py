@@ -3,17 +3,18 @@
 from matplotlib.figure import Figure
 
 from glassbench.experiments.results.plots.latency_cdf import latency_cdf
+from glassbench.experiments.results.plots.rate_strips import rate_strips
 from glassbench.experiments.results.plots.stage_breakdown import stage_breakdown
 from glassbench.experiments.results.plots.style import own_style
 from glassbench.experiments.results.plots.timeline import timeline
 from glassbench.experiments.results.run import Run
 
-PLOTS = {"latency-cdf": latency_cdf, "timeline": timeline, "stage-breakdown": stage_breakdown}
+PLOTS = {"latency-cdf": latency_cdf, "timeline": timeline, "stage-breakdown": stage_breakdown, "rates": rate_strips}
 
 
 def figures(run: Run) -> dict[str, Figure]:
-    """The pictures of a run by name, as matplotlib figures: `latency-cdf`, `timeline`, `stage-breakdown`. Empty for a
-    run that shows no video frame."""
+    """The pictures of a run by name, as matplotlib figures: `latency-cdf`, `timeline`, `stage-breakdown`, `rates`.
+    Empty for a run that shows no video frame."""
     if not run.video_by_arm():
         return {}
     with own_style({"text.parse_math": False}):  # a label is a label, whatever dollars are in it

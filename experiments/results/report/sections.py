@@ -9,7 +9,7 @@ from glassbench.experiments.results.files import ResultsError
 from glassbench.experiments.results.flow_rows import flow_rows, sharing_lines
 from glassbench.experiments.results.report.content import Section
 from glassbench.experiments.results.report.pictures import latency_figure, stage_figure
-from glassbench.experiments.results.report.strips import screen_figure, timeline_figure
+from glassbench.experiments.results.report.strips import rate_figure, screen_figure, timeline_figure
 from glassbench.experiments.results.report.tables import fate_table, flow_table, freeze_table
 from glassbench.experiments.results.run import Run
 
@@ -44,6 +44,7 @@ def picture_sections(run: Run, order: Sequence[str], *, pooled: Run, of: str, po
     return (
         Section("latency", "Latency", figures=(latency_figure(frames_of_all, of=pooled_of),)),
         Section("timeline", "Every frame against the link", figures=(timeline_figure(run, drawn, of=of),)),
+        Section("rates", "What was told, sent and queued", figures=(rate_figure(run, drawn, of=of),)),
         Section("stages", "Where each millisecond went", figures=(stage_figure(frames_of_all, drawn, of=pooled_of),)),
         Section(
             "screen",

@@ -1,6 +1,7 @@
 """What happened when: strips over time, one an arm, all on the same axis. A page breaks between strips, not in one."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,14 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from glassbench.experiments.account.metrics import freezes
+from glassbench.experiments.results.plots.rate_strips import (
+    draw_queue,
+    draw_rates,
+    queue_limits,
+    rate_limit,
+    rates_by_arm,
+    strip_heading,
+)
 from glassbench.experiments.results.plots.style import FAINT, INK, PALETTE, arm_styles, tidy
 from glassbench.experiments.results.plots.timeline import draw_arm, draw_capacity, latency_limits, time_limits
 from glassbench.experiments.results.report.content import Figure, Picture
@@ -62,6 +71,36 @@ def timeline_figure(run: Run, order: Sequence[str], *, of: str) -> Figure:
             (swatch('<path d="M9 1v10M14 1v10M19 1v10" style="stroke:var(--ink);stroke-width:1.6"/>'),
              "a frame that was never shown, at the upper edge"),
             (swatch('<path d="M0 11l7-7 7 3 7-5 7 9z" style="fill:var(--mid)"/>'), "backlog of the queue"),
+        ),
+    )  # fmt: skip
+
+
+def rate_figure(run: Run, order: Sequence[str], *, of: str) -> Figure:
+    """What each encoder was told, what was sent, and how long it queued."""
+    video = run.video_by_arm()
+    ends = time_limits(video)
+    rates = rates_by_arm(run, order)
+    top, limits = rate_limit(rates), queue_limits(rates)
+    strips = []
+    for number, (arm, one) in enumerate(rates.items()):
+        heading = strip_heading(arm, one, video[arm])
+        said = plain(heading, 120)
+        above = partial(draw_rates, rates=one, top=top)
+        below = partial(draw_queue, rates=one, bottom=limits[0], top=limits[1])
+        strips.append(Picture(_strip(f"rate{number}", 72, ends, above, f"Rates of {said}"), heading))
+        strips.append(Picture(_strip(f"queue{number}", 48, ends, below, f"Queueing delay of {said}")))
+    return Figure(
+        caption=f"Rates in {of}, in Mbit/s over its seconds, and below them the queueing delay in ms (log scale).",
+        pictures=tuple(strips),
+        wide=True,
+        key=(
+            (swatch('<path d="M0 2h28v10h-28z" style="fill:var(--mid)"/>'), "capacity of the downlink"),
+            (swatch('<path d="M0 8h9v-5h10v4h9" style="fill:none;stroke:var(--c0);stroke-width:1.8"/>'),
+             "sent, with headers and repair"),
+            (swatch('<path d="M0 6h28" style="stroke:var(--ink);stroke-width:1.4;stroke-dasharray:4 2"/>'),
+             "target of the encoder"),
+            (swatch('<path d="M9 1v5M14 1v5M19 1v5" style="stroke:var(--ink)"/>'), "captures that were skipped"),
+            (swatch('<path d="M0 9h9v-4h10v2h9v5h-28z" style="fill:var(--c1);opacity:.55"/>'), "queueing delay"),
         ),
     )  # fmt: skip
 
