@@ -45,7 +45,7 @@ NEAR = {"lte-driving": 2.5}  # what may lie between a sender and its bound
 
 
 @dataclass(frozen=True)
-class Drives:
+class Windows:
     """One sender over the windows of a trace: per window the 95th percentiles of signal and picture delay and the bound
     of the former, in seconds, the rate that was sent in Mbit/s, and SSIM as displayed; NaN without pictures."""
 
@@ -102,7 +102,7 @@ def _cell(trace: str, seed: int, start: float | None, source: str, arm: str) -> 
     )
 
 
-def drives(data: Dataset) -> list[Drives]:
+def windows_of(data: Dataset) -> list[Windows]:
     """Every sender over the trace of a plan."""
     every = []
     for arm in (OURS, *OTHERS):
@@ -113,7 +113,7 @@ def drives(data: Dataset) -> list[Drives]:
             return values
 
         every.append(
-            Drives(
+            Windows(
                 trace=str(rows["axis.trace"].iloc[0]),
                 arm=arm,
                 signal=numbers("signal_p95_ms") / 1e3,
@@ -126,7 +126,7 @@ def drives(data: Dataset) -> list[Drives]:
     return every
 
 
-def against(table: Sequence[Drives], measure: str) -> dict[str, tuple[Paired, float]]:
+def against(table: Sequence[Windows], measure: str) -> dict[str, tuple[Paired, float]]:
     """Ours against each of the others by a measure, window by window, and the p value that Holm's adjustment over the
     five gives."""
     ours, *others = table
@@ -145,7 +145,7 @@ def against(table: Sequence[Drives], measure: str) -> dict[str, tuple[Paired, fl
 def _checks(data: Datasets) -> list[Check]:
     checks = []
     for dataset in data.values():
-        table = drives(dataset)
+        table = windows_of(dataset)
         checks.append(_sooner(table, "signal"))
         if table[0].has_pictures:
             checks += [_sooner(table, "picture"), _as_good(table)]
@@ -154,7 +154,7 @@ def _checks(data: Datasets) -> list[Check]:
     return checks
 
 
-def _sooner(table: Sequence[Drives], measure: str) -> Check:
+def _sooner(table: Sequence[Windows], measure: str) -> Check:
     ours, *others = table
     typical = {each.arm: float(np.median(getattr(each, measure))) for each in table}
     if len(ours.signal) > 1:
@@ -177,7 +177,7 @@ def _sooner(table: Sequence[Drives], measure: str) -> Check:
     )
 
 
-def _as_good(table: Sequence[Drives]) -> Check:
+def _as_good(table: Sequence[Windows]) -> Check:
     ours, *others = table
     return check(
         f"On {ours.trace} its pictures are as good as those of every other sender",
@@ -192,7 +192,7 @@ def _as_good(table: Sequence[Drives]) -> Check:
     )
 
 
-def _near_the_bound(table: Sequence[Drives]) -> Check:
+def _near_the_bound(table: Sequence[Windows]) -> Check:
     ours = table[0]
     ratio = float(np.median(ours.signal / ours.bound))
     return check(
@@ -206,7 +206,7 @@ def _near_the_bound(table: Sequence[Drives]) -> Check:
 
 
 def _figure(data: Datasets) -> Figure:
-    tables = [drives(dataset) for dataset in data.values()]
+    tables = [windows_of(dataset) for dataset in data.values()]
     title = "p95 of the signal delay of each window, ms (log scale): a line is one window over the six senders"
     figure, axes = panels(title, len(tables), size=(max(6.5, 3.4 * len(tables)), 5.4), sharey=True)
     for panel, table in zip(axes, tables, strict=True):
@@ -215,7 +215,7 @@ def _figure(data: Datasets) -> Figure:
     return figure
 
 
-def _draw(axes: Axes, table: Sequence[Drives]) -> None:
+def _draw(axes: Axes, table: Sequence[Windows]) -> None:
     delays = 1e3 * np.array([each.signal for each in table])
     axes.plot(range(len(table)), delays, color=FAINT, linewidth=0.8, zorder=1)
     for place, (each, style) in enumerate(zip(table, arm_styles([one.arm for one in table]).values(), strict=True)):

@@ -35,6 +35,7 @@ ARMS = (
 )
 TRACE, SOURCE = "lte-driving", "bigbuckbunny"  # in the place of a recorded drive and a clip of one's own
 SECONDS = 640.0
+MOST = "12Mbit/s"  # so that the pictures of a drive fit into memory
 FPS = 60
 RECORDED = {"trace_start": "0s", "delay": "20ms"}  # a generator has a delay and no start
 
@@ -82,6 +83,7 @@ def _cell(trace: str, source: str, arm: str) -> Cell:
             "height": 720,
             "fps": FPS,
             "bitrate": "4.5Mbit/s",
+            "max_bitrate": MOST,
             "encode_cost": "fixed:8ms",
         },
         network={"trace": trace, "queue": "600kB", **({} if trace in GENERATORS else RECORDED)},

@@ -7,20 +7,20 @@ import numpy as np
 import pytest
 
 from glassbench.experiments.catalog import adaptive, named
-from glassbench.experiments.catalog.adaptive import CERTAIN, OTHERS, OURS, WINDOWS, Drives
+from glassbench.experiments.catalog.adaptive import CERTAIN, OTHERS, OURS, WINDOWS, Windows
 from glassbench.experiments.catalog.carry_out import carry_out
 from glassbench.netem.traces.generators import GENERATORS
 
 
-def windows(arm: str, *, delay: float, ssim: float = 0.95, count: int = WINDOWS) -> Drives:
+def windows(arm: str, *, delay: float, ssim: float = 0.95, count: int = WINDOWS) -> Windows:
     spread = np.linspace(1, 3, count)
-    return Drives(
+    return Windows(
         "lte-driving", arm, delay * spread, delay * spread, 0.05 * spread, np.full(count, 4.0), np.full(count, ssim)
     )
 
 
 @pytest.fixture
-def table() -> list[Drives]:
+def table() -> list[Windows]:
     return [windows(OURS, delay=0.1), *(windows(arm, delay=0.2) for arm in OTHERS)]
 
 
@@ -66,7 +66,7 @@ def test_two_seconds_of_two_windows_run_are_checked_and_drawn(tmp_path: Path, mo
     monkeypatch.setattr(adaptive, "WINDOWS", 2)
     experiment = named("adaptive")
     outcome = carry_out(experiment, tmp_path, workers=1, replaying={"trace": "lte-driving", "source": "lognormal"})
-    table = adaptive.drives(outcome.datasets["lte-driving"])
+    table = adaptive.windows_of(outcome.datasets["lte-driving"])
     assert [each.arm for each in table] == [OURS, *OTHERS] and all(len(each.signal) == 2 for each in table)
     assert not table[0].has_pictures and (table[0].bound > 0).all()
     assert len(outcome.checks) == 2
