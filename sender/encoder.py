@@ -65,7 +65,8 @@ class _FrameByFrame:
 class EncoderSettings:
     """How to encode. `vbv` is the depth of the rate control's buffer in seconds; `keyframe_interval` is in frames, None
     for keyframes on request only; `preset` None is the codec's default of ENCODERS. With `follows` each frame has a
-    budget of its own, and `bitrate_bps` is the most that a budget may come to. Raises EncoderError."""
+    budget of its own, and `bitrate_bps` is the most that a budget may come to. A picture has `slices`. Raises
+    EncoderError."""
 
     codec: str = "h264"
     bitrate_bps: int = 4_000_000
@@ -73,6 +74,7 @@ class EncoderSettings:
     keyframe_interval: int | None = None
     preset: str | None = None
     follows: bool = False
+    slices: int = 1
 
     def __post_init__(self) -> None:
         if self.codec not in ENCODERS:
@@ -83,6 +85,9 @@ class EncoderSettings:
                 f"an encoder that follows the network keeps to a budget for every frame, which {self.codec} cannot; "
                 f"accepted are {able}"
             )
+        if self.slices > 1 and not ENCODERS[self.codec].gives_slices:
+            able = ", ".join(name for name, entry in ENCODERS.items() if entry.gives_slices)
+            raise EncoderError(f"slices leave one by one, which {self.codec} does not have; accepted are {able}")
         if not 10_000 <= self.bitrate_bps <= 1_000_000_000:
             raise EncoderError(f"bitrate must be 10 kbit/s to 1 Gbit/s, got {self.bitrate_bps} bit/s")
         if not 0.01 <= self.vbv <= 10:
@@ -100,7 +105,8 @@ class EncoderSettings:
     def options(self) -> dict[str, str]:
         """What FFmpeg's encoder is told."""
         entry = ENCODERS[self.codec]
-        return entry.options(self.preset or entry.preset, _FrameByFrame(self.bitrate_bps) if self.follows else self)
+        options = entry.options(self.preset or entry.preset, _FrameByFrame(self.bitrate_bps) if self.follows else self)
+        return options if self.slices == 1 else {**options, "slices": str(self.slices)}
 
 
 class PictureEncoder:

@@ -87,7 +87,7 @@ class SenderEnd:
         """Do all that is due."""
         raise NotImplementedError
 
-    def _send(self, record: SentRecord, track: Track, payload: bytes, now: float) -> None:
+    def _send(self, record: SentRecord, track: Track, payload: bytes, now: float, *, slice_index: int = 0) -> None:
         frame = Frame(
             track=track.id,
             group=record.group,
@@ -98,8 +98,10 @@ class SenderEnd:
             priority=track.priority + record.layer,
             expires_at=None if track.deadline is None else record.captured_at + track.deadline,
             payload=payload,
+            slice=slice_index,
         )
-        record.queued_at = now
+        if slice_index == 0:
+            record.queued_at = now
         self._transport.send_frame(frame, now=now)
         self._take_events()
 

@@ -5,6 +5,8 @@ a thread, for as long as it takes; frames that find it busy wait, and of more th
 it never gets a sequence, since sequences count the frames that were encoded. A frame is handed to the transport when
 its encoding ends.
 
+With slices, parts of a picture are handed over while the rest is encoded: the cost is spread evenly over them.
+
 An encoder that follows the network asks the transport ahead of every frame how large it may be (`Following`). Only the
 newest capture waits then. If the answer is that none should be sent now, it waits until something comes from the
 network or until it is no longer the newest, and is *skipped*: decided before it cost anything.
@@ -22,6 +24,7 @@ from glassbench.sender.encoder import Encoded, FrameEncoder
 from glassbench.sender.end import NO_SEQUENCE, SenderEnd
 from glassbench.sender.messages import Messages
 from glassbench.sender.record import SentRecord
+from glassbench.sender.slices import cut
 from glassbench.transport.contract import (
     Address,
     Closed,
@@ -65,7 +68,9 @@ class SenderPipeline(SenderEnd):
 
     `target_bps` is what the encoder was told, if it has a constant rate; `following` is how it follows the network, if
     it does. With a `worker`, frames are encoded there, and take what they take; without, `encode_cost` says how long.
-    An encoder that follows takes the cost for the best guess of how long the next frame takes.
+    An encoder that follows takes the cost for the best guess of how long the next frame takes. Of `slices`, more than
+    one need a transport that puts them together (`transport/slices.py`), and an encoder without a `worker`: a worker
+    gives whole pictures.
 
     A keyframe request is honoured at the next encode that is at least `keyframe_spacing` seconds after the last
     keyframe.
@@ -89,6 +94,7 @@ class SenderPipeline(SenderEnd):
         pauses: Sequence[tuple[float, float]] = (),
         target_bps: float | None = None,
         following: Following | None = None,
+        slices: int = 1,
     ) -> None:
         super().__init__(transport)
         self.keyframe_requests = 0
@@ -107,13 +113,13 @@ class SenderPipeline(SenderEnd):
         self._pauses = pauses
         self._target_bps = target_bps
         self._following = following
+        self._slices = slices
         self._interval = float(1 / fps)
         self._next_capture = 0
         self._capture_at = self._instant_of_next_capture()
         self._waiting: deque[tuple[int, SentRecord]] = deque()
         self._encoding: SentRecord | None = None
-        self._encoded: Encoded | None = None  # None: the worker has it
-        self._encode_end_at = math.inf
+        self._ready: deque[tuple[float, bytes]] = deque()  # slices of it, and when they are; none: the worker has it
         self._next_message = 0
         self._message_at = self._instant_of_next_message()
         self._message_sequence = 0
@@ -137,19 +143,23 @@ class SenderPipeline(SenderEnd):
         return self._encoding is None and min(self._capture_at, self._message_at) == math.inf
 
     def _due_at(self) -> float:
-        return min(self._encode_end_at, self._capture_at, self._message_at)
+        return min(self._ready_at(), self._capture_at, self._message_at)
 
     def _advance(self, now: float) -> None:
         """Do all that is due, in order of its instant, also when the driver woke us late."""
         self._take_encoded()
         while (at := self._due_at()) <= now:
-            if at == self._encode_end_at:
+            if at == self._ready_at():
                 self._hand_over(now)
             elif at == self._capture_at:
                 self._capture(at)
             else:
                 self._send_message(at, now)
             self._start_encode(at)
+
+    def _ready_at(self) -> float:
+        """When the next slice is encoded."""
+        return self._ready[0][0] if self._ready else math.inf
 
     def _instant_of_next_capture(self) -> float:
         """The instant of the next capture that is in no pause."""
@@ -201,9 +211,9 @@ class SenderPipeline(SenderEnd):
             if self._worker is not None:
                 self._worker.start(work)
             else:
-                self._encoded = work()
-                self._number(record, self._encoded, at)
-                self._encode_end_at = at + self._cost(record.sequence, record.keyframe)
+                encoded = work()
+                self._number(record, encoded, at)
+                self._spread(encoded.payload, at, self._cost(record.sequence, record.keyframe))
         while len(self._waiting) > self._max_waiting:
             self._waiting.popleft()[1].given_up = "dropped" if self._following is None else "skipped"
 
@@ -213,7 +223,7 @@ class SenderPipeline(SenderEnd):
             return None
         while len(self._waiting) > 1:
             self._waiting.popleft()[1].given_up = "skipped"
-        ready_at = at + self._cost(self._sequence, False)
+        ready_at = at + self._cost(self._sequence, False) / self._slices
         budget = self._transport.frame_budget(ready_at=ready_at, interval=self._interval, now=at)
         if budget is None:
             budget = self._bytes_at(self._following.start_bps)
@@ -234,9 +244,8 @@ class SenderPipeline(SenderEnd):
         if done.error is not None:
             raise done.error
         assert done.value is not None
-        self._encoded = done.value
         self._number(self._encoding, done.value, done.began_at)
-        self._encode_end_at = done.ended_at
+        self._spread(done.value.payload, done.ended_at, 0.0)
 
     def _number(self, record: SentRecord, encoded: Encoded, at: float) -> None:
         if encoded.keyframe:
@@ -251,13 +260,19 @@ class SenderPipeline(SenderEnd):
         self.records[record.track, record.sequence] = record
         self._sequence += 1
 
+    def _spread(self, payload: bytes, at: float, cost: float) -> None:
+        """Encoding takes `cost` from `at` on: say when each slice is ready."""
+        parts = [payload] if self._slices == 1 else cut(payload, self._slices)
+        for index, part in enumerate(parts, start=1):
+            self._ready.append((at + cost * (index / len(parts)), part))
+
     def _hand_over(self, now: float) -> None:
-        assert self._encoding is not None and self._encoded is not None
-        record, encoded = self._encoding, self._encoded
-        record.encode_end_at = self._encode_end_at
-        self._encoding = self._encoded = None
-        self._encode_end_at = math.inf
-        self._send(record, self._track, encoded.payload, now)
+        assert self._encoding is not None
+        record, (ready_at, part) = self._encoding, self._ready.popleft()
+        if not self._ready:
+            record.encode_end_at = ready_at
+            self._encoding = None
+        self._send(record, self._track, part, now, slice_index=self._slices - 1 - len(self._ready))
 
     def _send_message(self, at: float, now: float) -> None:
         assert self._messages is not None

@@ -23,13 +23,15 @@ class RateControl(Protocol):
 @dataclass(frozen=True, slots=True)
 class EncoderEntry:
     """An encoder of FFmpeg: its name, its default preset, all presets that are accepted, and how it is given the
-    settings. `keeps_budgets`: each frame can be given a size that it does not exceed."""
+    settings. `keeps_budgets`: each frame can be given a size that it does not exceed. `gives_slices`: a picture can be
+    of several NAL units that are sent one by one."""
 
     library: str
     preset: str
     presets: tuple[str, ...]
     options: Callable[[str, RateControl], dict[str, str]]
     keeps_budgets: bool = False
+    gives_slices: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,7 @@ CODECS: dict[str, Codec] = {
     "h264": Codec(
         title="H.264",
         payload_format="RFC 6184",
-        encoder=EncoderEntry("libx264", "ultrafast", _X26X_PRESETS, _x264, keeps_budgets=True),
+        encoder=EncoderEntry("libx264", "ultrafast", _X26X_PRESETS, _x264, keeps_budgets=True, gives_slices=True),
         decoder=("h264", {}),
         encode_costs={"x264-ultrafast": LinearCost(0.0002, 0.0033), "x264-superfast": LinearCost(0.0007, 0.0054)},
         decode_cost=LinearCost(0.0003, 0.0009),

@@ -44,6 +44,9 @@ class Frame:
     `captured_at` is a whole number of microseconds, so that it survives every wire format unchanged. `layer` is the
     temporal layer, 0 the base. `priority` is strict over all tracks and layers, 0 first. `expires_at` is the instant of
     the deadline. H.264 and HEVC payloads are Annex B access units.
+
+    A sender whose encoder gives slices hands over a frame slice by slice, in order: `slice` counts them from 0, and the
+    payload is that of the slice. Only `slices.py` sees those; to other transports a frame is whole.
     """
 
     track: int
@@ -55,6 +58,7 @@ class Frame:
     priority: int
     expires_at: float | None
     payload: bytes
+    slice: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,8 +193,8 @@ class Transport(Protocol):
         """Queue a frame. Sender end only. Never raises for lack of room: that is a `FrameDropped` event."""
 
     def frame_budget(self, *, ready_at: float, interval: float, now: float) -> int | None:
-        """How many bytes the next frame may have to arrive soon, if it is handed over at `ready_at` and another one
-        follows each `interval` (seconds). Sender end only.
+        """How many bytes the next frame may have to arrive soon, if it, or its first slice, is handed over at
+        `ready_at` and another one follows each `interval` (seconds). Sender end only.
 
         0: none should be encoded now; what comes from the network may change that, and so may time. None: the transport
         has no opinion, or none yet. What was asked is remembered nowhere.

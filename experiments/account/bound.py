@@ -21,13 +21,15 @@ def bound_of(scenario: Scenario, route: FlowRoute, frames: pd.DataFrame) -> Floa
     """The least signal delay of each captured frame in seconds, for a flow over `route`.
 
     `frames` is the ledger of its video. A frame costs what the cheapest of them cost: in encoder and decoder, and in
-    bytes. Each bottleneck of the route gives a bound of its own as if it were alone, and the largest holds. Loss,
-    queues, other flows, handshakes, and delay that varies are left out, so no sender can be below the bound.
+    bytes; of one that leaves in slices, only the last has to wait for the encoder, and that may be small. Each
+    bottleneck of the route gives a bound of its own as if it were alone, and the largest holds. Loss, queues, other
+    flows, handshakes, and delay that varies are left out, so no sender can be below the bound.
     """
     captures = (MEDIA_START + frames["captured_at"].to_numpy(dtype=np.float64)).round(6).tolist()
     encode = _least(frames["encode_end_at"] - frames["encode_start_at"])
     decode = _least(frames["displayed_at"] - frames["released_at"])
-    size = max(1.0, _least(frames["size_bytes"].where(frames["encode_end_at"].notna())))
+    in_slices = bool((frames["queued_at"] < frames["encode_end_at"] - _GRAIN).any())
+    size = 1.0 if in_slices else max(1.0, _least(frames["size_bytes"].where(frames["encode_end_at"].notna())))
     supplies, delays = _along(scenario, route)
     bound = np.full(len(captures), encode + sum(delays) + decode)
     for place, supply in enumerate(supplies):

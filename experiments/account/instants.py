@@ -6,5 +6,10 @@ RECEIVED_INSTANTS = ("first_arrival_at", "complete_at", "delivered_at", "release
 INSTANTS = frozenset({"captured_at", *SENT_INSTANTS, *RECEIVED_INSTANTS})
 """All that the ends of ours know."""
 
-# Instants that cannot go backwards. `last_sent_at` is not among them: repair may complete a frame before it.
-IN_ORDER = ("captured_at", *(name for name in SENT_INSTANTS if name != "last_sent_at"), *RECEIVED_INSTANTS)
+# Instants that cannot go backwards. `last_sent_at` is not among them, as repair may complete a frame before it, nor is
+# `encode_end_at`, as the first slices leave before it.
+IN_ORDER = (
+    "captured_at",
+    *(name for name in SENT_INSTANTS if name not in ("encode_end_at", "last_sent_at")),
+    *RECEIVED_INSTANTS,
+)

@@ -32,8 +32,8 @@ FATES = ("displayed", "late", "dropped", "expired", "lost", "undecodable", "miss
 # Each stage ends where the next begins, so that they add up to displayed_at - captured_at.
 STAGES: dict[str, tuple[str, str]] = {
     "wait": ("captured_at", "encode_start_at"),
-    "encode": ("encode_start_at", "encode_end_at"),
-    "queue": ("encode_end_at", "first_sent_at"),
+    "encode": ("encode_start_at", "queued_at"),
+    "queue": ("queued_at", "first_sent_at"),
     "transit": ("first_sent_at", "first_arrival_at"),
     "spread": ("first_arrival_at", "complete_at"),
     "hold": ("complete_at", "delivered_at"),

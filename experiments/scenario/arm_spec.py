@@ -8,6 +8,7 @@ from pydantic import PlainSerializer, PlainValidator
 from glassbench.experiments.scenario.schema import Spec, invalid, unknown
 from glassbench.transport.plugins import PluginError
 from glassbench.transport.registry import TRANSPORTS, EncoderChoice, get, validate_options
+from glassbench.transport.slices import MOST_SLICES
 
 Option = bool | int | float | str
 _ENCODERS: tuple[EncoderChoice, ...] = get_args(EncoderChoice)
@@ -16,19 +17,23 @@ _ENCODERS: tuple[EncoderChoice, ...] = get_args(EncoderChoice)
 class ArmSpec(Spec):
     """A transport by its name in the registry, the options that were given, and a label, unique in its scenario.
 
-    `encoder` says whether the encoder has a constant rate, or follows the network as the transport sees it. It stands
-    among the options of an arm; without it the transport decides.
+    `encoder` says whether the encoder has a constant rate, or follows the network as the transport sees it; without it
+    the transport decides. A picture leaves in `slices`, the first while the others are encoded. Both stand among the
+    options of an arm.
     """
 
     transport: str
     label: str
     options: tuple[tuple[str, Option], ...] = ()
     encoder: EncoderChoice = "fixed"
+    slices: int = 1
 
     def table(self) -> dict[str, Any]:
         """The table that stands for it in a scenario."""
         usual = get(self.transport).usual_encoder(validate_options(self.transport, dict(self.options)))
-        chosen = {} if self.encoder == usual else {"encoder": self.encoder}
+        chosen: dict[str, Any] = {} if self.encoder == usual else {"encoder": self.encoder}
+        if self.slices > 1:
+            chosen["slices"] = self.slices
         return {"transport": self.transport, "label": self.label, **dict(self.options), **chosen}
 
 
@@ -62,13 +67,16 @@ def _arm(transport: object, options: dict[str, Any], *, label: str, path: tuple[
             raise invalid(unknown("transport", transport, TRANSPORTS), *path)
     except PluginError as error:
         raise invalid(str(error), *path) from None
-    own = {name: value for name, value in options.items() if name != "encoder"}
+    own = {name: value for name, value in options.items() if name not in ("encoder", "slices")}
     try:
         encoder = _encoder(transport, validate_options(transport, own), options.get("encoder"))
+        slices = _slices(transport, options.get("slices", 1))
     except ValueError as error:
         about = [name for name in options if name in str(error)]
         raise invalid(str(error), *(about[:1] if path else ())) from None
-    return ArmSpec.model_construct(transport=transport, label=label, options=tuple(own.items()), encoder=encoder)
+    return ArmSpec.model_construct(
+        transport=transport, label=label, options=tuple(own.items()), encoder=encoder, slices=slices
+    )
 
 
 def _encoder(transport: str, options: dict[str, Any], asked: object) -> EncoderChoice:
@@ -80,6 +88,15 @@ def _encoder(transport: str, options: dict[str, Any], asked: object) -> EncoderC
     if chosen == "follow" and (reason := entry.cannot_lead(options)) is not None:
         raise ValueError(f"transport {transport}: encoder=follow is not possible: {reason}")
     return "follow" if chosen == "follow" else "fixed"
+
+
+def _slices(transport: str, asked: object) -> int:
+    """In how many slices the pictures of an arm leave. Raises ValueError."""
+    if not isinstance(asked, int) or isinstance(asked, bool) or not 1 <= asked <= MOST_SLICES:
+        raise ValueError(f"transport {transport}: option 'slices' must be 1 to {MOST_SLICES}, got {asked!r}")
+    if asked > 1 and (reason := get(transport).cannot_slice) is not None:
+        raise ValueError(f"transport {transport}: slices={asked} is not possible: {reason}")
+    return asked
 
 
 def _split(text: str) -> tuple[str, dict[str, Option]]:

@@ -83,11 +83,12 @@ class VideoSpec(Spec):
     def track(self) -> Track:
         return Track(VIDEO_TRACK, "video", self.codec, self.priority, self.deadline)
 
-    def settings(self, *, follows: bool = False) -> EncoderSettings:
+    def settings(self, *, follows: bool = False, slices: int = 1) -> EncoderSettings:
         """Those of an encoder with a constant rate, or of one that `follows` the network. Raises EncoderError."""
         return EncoderSettings(
             codec=self.codec,
             follows=follows,
+            slices=slices,
             bitrate_bps=round(self.max_bitrate if follows else self.bitrate),
             vbv=self.vbv,
             keyframe_interval=self.keyframe_interval,

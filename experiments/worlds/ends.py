@@ -23,6 +23,7 @@ from glassbench.sender.pipeline import Following, SenderPipeline, capture_count
 from glassbench.sender.size_model import SizeSource
 from glassbench.transport import registry
 from glassbench.transport.contract import Address, Observer, Transport, TransportConfig, Unsupported
+from glassbench.transport.slices import SlicedReceiver, SlicedSender
 from glassbench.transport.worker import Worker
 
 DRAIN = 3.0
@@ -83,8 +84,12 @@ class Ends:
 
     def transport(self, role: Role, config: TransportConfig) -> Transport:
         """One end of the arm's transport. Raises Unsupported."""
-        entry = registry.get(self.arm.transport)
-        return entry.make_sender(config) if role == "sender" else entry.make_receiver(config)
+        entry, slices = registry.get(self.arm.transport), self.arm.slices
+        if role == "sender":
+            sender = entry.make_sender(config)
+            return sender if slices == 1 else SlicedSender(sender, slices, config)
+        receiver = entry.make_receiver(config)
+        return receiver if slices == 1 else SlicedReceiver(receiver, slices, config)
 
     def sender(
         self, transport: Transport, encoder: FrameEncoder, encode_cost: Cost, worker: Worker[Encoded] | None = None
@@ -106,6 +111,7 @@ class Ends:
             pauses=self._pauses(),
             target_bps=None if flow.follows else fixed_bps,
             following=Following(video.bitrate, video.max_bitrate) if flow.follows else None,
+            slices=self.arm.slices,
         )
 
     def greedy_sender(self, transport: Transport) -> GreedySender:
@@ -171,10 +177,19 @@ class Ends:
         return purpose if self.flow.name == MEDIA else ("flow", self.flow.name, *purpose)
 
 
+def check_real_time(flow: Flow) -> None:
+    """Raises Unsupported if an encoder in real time cannot do what the flow asks for."""
+    if flow.arm.slices > 1:
+        raise Unsupported(
+            "slices leave while the rest is encoded in virtual time only: PyAV gives pictures when they are whole"
+        )
+
+
 def _encoder_settings(flow: Flow) -> EncoderSettings:
-    """How the flow's video is encoded. Raises Unsupported if its encoder cannot follow the network."""
+    """How the flow's video is encoded. Raises Unsupported if its encoder cannot do that."""
     follows = flow.follows and flow.has_pictures  # sizes follow whatever the codec
+    slices = flow.arm.slices if flow.has_pictures else 1
     try:
-        return flow.video.settings(follows=follows)
+        return flow.video.settings(follows=follows, slices=slices)
     except EncoderError as error:
         raise Unsupported(str(error)) from None

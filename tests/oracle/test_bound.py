@@ -27,7 +27,7 @@ def scenario(network: dict[str, Any], **more: Any) -> Scenario:
 def frames(count: int = 4, size: int = 500) -> pd.DataFrame:
     """A ledger of frames that waited for nothing."""
     captured = np.arange(count) / 20
-    instants = {"encode_start_at": captured, "encode_end_at": captured + 0.005}
+    instants = {"encode_start_at": captured, "encode_end_at": captured + 0.005, "queued_at": captured + 0.005}
     instants |= {"released_at": captured + 0.1, "displayed_at": captured + 0.102}
     return pd.DataFrame({"captured_at": captured, "size_bytes": size, **instants})
 
@@ -51,6 +51,11 @@ def test_no_arm_of_a_shipped_scenario_is_below_its_bound(name: str) -> None:
         assert result.summary["signal_bound_p95_ms"] == pytest.approx(
             1e3 * np.sort(bound)[int(0.95 * len(bound)) - 1], abs=1
         )
+
+
+def test_a_frame_in_slices_has_to_wait_for_the_encoder_with_its_last_one_only() -> None:
+    sliced = frames(size=500).assign(queued_at=lambda ledger: ledger["encode_start_at"] + 0.001)
+    assert of(scenario({"rate": "1Mbit/s", "delay": "20ms"}), sliced) == [5 + 0.008 + 20 + 2] * 4
 
 
 def test_rate_and_delay_of_a_fixed_link_add_up() -> None:

@@ -19,7 +19,7 @@ from glassbench.experiments.scenario.flow_spec import MEDIA
 from glassbench.experiments.scenario.session_time import MEDIA_START
 from glassbench.experiments.worlds.capture import Capture
 from glassbench.experiments.worlds.consensus import Claim
-from glassbench.experiments.worlds.ends import Ends, Place
+from glassbench.experiments.worlds.ends import Ends, Place, check_real_time
 from glassbench.experiments.worlds.hosts.asked import ask_for
 from glassbench.experiments.worlds.hosts.connect import connect
 from glassbench.experiments.worlds.hosts.control import Control, ControlError
@@ -71,6 +71,7 @@ def run_arm(
     """
     watch = watch or Watch()
     ends = Ends(scenario.media(arm))
+    check_real_time(ends.flow)
     connection = connect(remote, capture=capture is not None)
     address = from_kernel(connection.getpeername())  # media goes where control does
     with connection, open_socket("::" if connection.family == socket.AF_INET6 else "0.0.0.0") as plain:

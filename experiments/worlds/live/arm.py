@@ -18,7 +18,7 @@ from glassbench.experiments.account.reports import ROLES
 from glassbench.experiments.scenario import Scenario
 from glassbench.experiments.scenario.arm_spec import ArmSpec
 from glassbench.experiments.worlds.capture import Capture
-from glassbench.experiments.worlds.ends import Ends, Place
+from glassbench.experiments.worlds.ends import Ends, Place, check_real_time
 from glassbench.experiments.worlds.live.emulators import Emulator
 from glassbench.experiments.worlds.live.environment import Environment
 from glassbench.experiments.worlds.live.kernel_commands import NotInKernel
@@ -163,6 +163,7 @@ def _check_supported(scenario: Scenario, arm: ArmSpec, emulator: Emulator) -> No
             raise Unsupported(str(error)) from None
     nowhere: Address = ("127.0.0.1", 9)
     for flow in scenario.flows(arm):
+        check_real_time(flow)
         ends = Ends(flow)
         for role in ROLES:
             ends.transport(role, ends.config(role, Place(nowhere, nowhere)))

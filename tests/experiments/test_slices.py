@@ -1,0 +1,93 @@
+"""Slices that leave while the rest of the picture is encoded, end to end in virtual time."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from glassbench.experiments.account.ledger import STAGES, stages
+from glassbench.experiments.scenario import ScenarioError, build
+from glassbench.experiments.worlds.live.arm import run_arm as run_live
+from glassbench.experiments.worlds.reuse import Reuse
+from glassbench.experiments.worlds.virtual import run_arm
+from glassbench.receiver.quality import QualityMemo
+from glassbench.sender.encode_cache import EncodeCache
+from glassbench.transport.contract import Unsupported
+
+CARRIERS = (
+    *("udp", "srt", "quic-stream", "quic-stream-per-gop", "quic-stream-per-frame", "quic-datagram", "quic-adaptive"),
+    *("webtransport-datagram", "webtransport-stream-per-frame", "quic-stream:stack=stock,control=cubic"),
+)
+COST = 0.012
+
+
+def run(arm: str, *, slices: int, loss: str = "0%", source: str = "lognormal", **video: Any) -> Any:
+    asked = arm + (f"{',' if ':' in arm else ':'}slices={slices}" if slices > 1 else "")
+    scenario = build(
+        {
+            "name": "slices",
+            "seed": 3,
+            "duration": "2s",
+            "arms": [asked],
+            "video": {"source": source, "bitrate": "2Mbit/s", "encode_cost": f"fixed:{COST * 1e3:g}ms", **video},
+            "network": {"rate": "6Mbit/s", "delay": "20ms", "queue": "100kB", "loss": loss},
+        }
+    )
+    return run_arm(scenario, scenario.arms[0], Reuse(EncodeCache(None), QualityMemo()), quality=False)
+
+
+@pytest.mark.parametrize("arm", CARRIERS)
+def test_frames_in_slices_are_sooner_by_what_is_encoded_while_others_leave(arm: str) -> None:
+    whole, sliced = run(arm, slices=1).ledger, run(arm, slices=3).ledger
+    assert (sliced["fate"] == "displayed").all()
+    begun = sliced["encode_start_at"]
+    assert np.allclose(sliced["encode_end_at"] - begun, COST) and np.allclose(sliced["queued_at"] - begun, COST / 3)
+    earlier = (whole["complete_at"] - whole["captured_at"]) - (sliced["complete_at"] - sliced["captured_at"])
+    assert 0.8 * COST * 2 / 3 - 0.003 < earlier.median() <= COST * 2 / 3 + 0.001
+    spans = stages(sliced)
+    total = sum(spans[f"{name}_ms"] for name in STAGES)
+    assert np.allclose(total, spans["g2g_ms"])
+
+
+@pytest.mark.parametrize("arm", CARRIERS)
+def test_frames_in_slices_are_repaired_or_lost_as_a_whole(arm: str) -> None:
+    result = run(arm, slices=3, loss="3%", deadline="400ms")
+    fates = result.ledger["fate"].value_counts()
+    assert result.outcome == "measured" and fates["displayed"] > 0.5 * len(result.ledger)
+    shown = result.ledger[result.ledger["fate"] == "displayed"]
+    assert shown["complete_at"].notna().all() and (shown["last_sent_at"] >= shown["first_sent_at"]).all()
+
+
+def test_real_pictures_in_slices_are_decoded() -> None:
+    ledger = run("quic-datagram", slices=4, source="bikes").ledger
+    assert (ledger["fate"] == "displayed").all()
+    assert (ledger["first_sent_at"] < ledger["encode_end_at"]).all()
+
+
+def test_a_receiver_can_ask_for_a_keyframe_and_gets_one() -> None:
+    ledger = run("udp", slices=3, loss="5%", source="bikes").ledger
+    assert ledger["keyframe"].sum() > 1 and (ledger["fate"] == "displayed").sum() > 10
+
+
+@pytest.mark.parametrize(
+    ("arm", "sentence"),
+    [
+        ("rtp:slices=2", "slices=2 is not possible: the receiver knows frames by RTP's timestamp and marker"),
+        ("udp:slices=9", "option 'slices' must be 1 to 8, got 9"),
+        ("udp:slices=true", "option 'slices' must be 1 to 8, got True"),
+    ],
+)
+def test_what_cannot_be_sliced_is_refused_in_one_sentence(arm: str, sentence: str) -> None:
+    with pytest.raises(ScenarioError, match=sentence):
+        build({"name": "x", "duration": "1s", "arms": [arm], "video": {"source": "bikes"}, "network": {}})
+
+
+def test_in_real_time_slices_are_unsupported_with_the_reason() -> None:
+    case = build({"name": "x", "duration": "1s", "arms": ["udp:slices=2"], "video": {"source": "bikes"}, "network": {}})
+    with pytest.raises(Unsupported, match="in virtual time only: PyAV gives pictures when they are whole"):
+        run_live(case, case.arms[0], None)
+
+
+def test_a_codec_without_slices_is_unsupported_with_the_reason() -> None:
+    with pytest.raises(Unsupported, match="accepted are h264"):
+        run("udp", slices=2, source="bikes", codec="vp8")

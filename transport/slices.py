@@ -1,0 +1,191 @@
+"""Slices of a picture that leave while the rest of it is encoded, over any transport whose framing is ours.
+
+To the transport below, each slice is a frame of its own: slice k of n of frame s is its frame n s + k, so that order,
+repair, deadlines and dropping work as they do for frames. These two put frames together again: what a sender hands over
+slice by slice, and what is told of it, is told of the frame. A frame is there when all of its slices are.
+"""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from glassbench.transport.contract import (
+    Address,
+    Datagram,
+    Event,
+    Frame,
+    FrameDropped,
+    FrameLost,
+    FrameReceived,
+    FrameRepaired,
+    FrameSent,
+    FrameStarted,
+    Transport,
+    TransportConfig,
+)
+
+MOST_SLICES = 8
+_MOST_FRAMES = 1024  # of which something is remembered: more than are on their way in two seconds at 240 fps
+
+_Key = tuple[int, int]  # track and sequence
+
+
+class _Sliced:
+    """What both ends do: they pass on what is not about slices."""
+
+    def __init__(self, inner: Transport, slices: int, config: TransportConfig) -> None:
+        self._inner = inner
+        self._slices = slices
+        self._sliced = frozenset(track.id for track in config.tracks if track.media != "data")
+
+    def connect(self, *, now: float) -> None:
+        self._inner.connect(now=now)
+
+    def frame_budget(self, *, ready_at: float, interval: float, now: float) -> int | None:
+        return self._inner.frame_budget(ready_at=ready_at, interval=interval, now=now)
+
+    def request_keyframe(self, track: int, *, now: float) -> None:
+        self._inner.request_keyframe(track, now=now)
+
+    def receive_datagram(self, data: bytes, peer: Address, ecn: int = 0, *, now: float) -> None:
+        self._inner.receive_datagram(data, peer, ecn, now=now)
+
+    def datagrams_to_send(self, *, now: float) -> list[Datagram]:
+        return self._inner.datagrams_to_send(now=now)
+
+    def get_timer(self) -> float | None:
+        return self._inner.get_timer()
+
+    def handle_timer(self, *, now: float) -> None:
+        self._inner.handle_timer(now=now)
+
+    def close(self, *, now: float) -> None:
+        self._inner.close(now=now)
+
+    def next_event(self) -> Event | None:
+        """The oldest event that is about a frame, or about none."""
+        while (event := self._inner.next_event()) is not None:
+            if (whole := self._of_frame(event)) is not None:
+                return whole
+        return None
+
+    def _of_frame(self, event: Event) -> Event | None:
+        """What an event about a slice says of its frame; None if that was said, or is not yet to be said."""
+        raise NotImplementedError
+
+
+@dataclass(slots=True)
+class _Leaving:
+    started: bool = False
+    sent: int = 0
+    dropped: bool = False
+
+
+class SlicedSender(_Sliced):
+    """The sender end: `send_frame` takes the slices of a frame one after the other. Those of a frame that was dropped
+    go no further."""
+
+    def __init__(self, inner: Transport, slices: int, config: TransportConfig) -> None:
+        super().__init__(inner, slices, config)
+        self._leaving: OrderedDict[_Key, _Leaving] = OrderedDict()
+
+    def send_frame(self, frame: Frame, *, now: float) -> None:
+        if frame.track not in self._sliced:
+            self._inner.send_frame(frame, now=now)
+        elif not self._state(frame.track, frame.sequence).dropped:
+            own = replace(
+                frame,
+                sequence=frame.sequence * self._slices + frame.slice,
+                keyframe=frame.keyframe and frame.slice == 0,
+                slice=0,
+            )
+            self._inner.send_frame(own, now=now)
+
+    def stats(self) -> Mapping[str, int]:
+        return self._inner.stats()
+
+    def _state(self, track: int, sequence: int) -> _Leaving:
+        state = self._leaving.setdefault((track, sequence), _Leaving())
+        while len(self._leaving) > _MOST_FRAMES:
+            self._leaving.popitem(last=False)
+        return state
+
+    def _of_frame(self, event: Event) -> Event | None:
+        if not isinstance(event, FrameStarted | FrameSent | FrameDropped | FrameRepaired):
+            return event
+        if event.track not in self._sliced:
+            return event
+        whole = replace(event, sequence=event.sequence // self._slices)
+        state = self._state(whole.track, whole.sequence)
+        match event:
+            case FrameStarted():
+                told, state.started = state.started, True
+            case FrameSent():
+                state.sent += 1
+                told = state.sent != self._slices
+            case FrameDropped():
+                told, state.dropped = state.dropped, True
+            case FrameRepaired():
+                told = False
+        return None if told else whole
+
+
+class SlicedReceiver(_Sliced):
+    """The receiver end: a frame is received with the last of its slices, and lost with the first that is."""
+
+    def __init__(self, inner: Transport, slices: int, config: TransportConfig) -> None:
+        super().__init__(inner, slices, config)
+        self._arrived: OrderedDict[_Key, dict[int, FrameReceived]] = OrderedDict()
+        self._ended: OrderedDict[_Key, None] = OrderedDict()  # received or lost
+        self._given_up = 0
+
+    def send_frame(self, frame: Frame, *, now: float) -> None:
+        self._inner.send_frame(frame, now=now)
+
+    def stats(self) -> Mapping[str, int]:
+        return {**self._inner.stats(), "sliced_frames_given_up": self._given_up}
+
+    def _of_frame(self, event: Event) -> Event | None:
+        match event:
+            case FrameReceived() if event.frame.track in self._sliced:
+                return self._take(event)
+            case FrameLost() if event.track in self._sliced:
+                key = event.track, event.sequence // self._slices
+                return None if self._end(key) else replace(event, sequence=key[1])
+            case _:
+                return event
+
+    def _take(self, event: FrameReceived) -> FrameReceived | None:
+        sequence, index = divmod(event.frame.sequence, self._slices)
+        key = event.frame.track, sequence
+        if key in self._ended:
+            return None
+        arrived = self._arrived.setdefault(key, {})
+        arrived[index] = event
+        if len(arrived) == self._slices:
+            self._end(key)
+            return _whole([arrived[each] for each in range(self._slices)], sequence, event.at)
+        while len(self._arrived) > _MOST_FRAMES:
+            self._end(next(iter(self._arrived)))
+            self._given_up += 1
+        return None
+
+    def _end(self, key: _Key) -> bool:
+        """Nothing more is expected of a frame. Whether that was so before."""
+        self._arrived.pop(key, None)
+        before = key in self._ended
+        self._ended[key] = None
+        while len(self._ended) > _MOST_FRAMES:
+            self._ended.popitem(last=False)
+        return before
+
+
+def _whole(slices: list[FrameReceived], sequence: int, at: float) -> FrameReceived:
+    first = slices[0].frame
+    payload = b"".join(each.frame.payload for each in slices)
+    return FrameReceived(
+        frame=replace(first, sequence=sequence, payload=payload),
+        first_arrival_at=min(each.first_arrival_at for each in slices),
+        complete_at=max(each.complete_at for each in slices),
+        at=at,
+    )
