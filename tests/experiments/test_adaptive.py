@@ -1,5 +1,6 @@
 """Encoders that follow the network, end to end in virtual time: the flagship, and controllers of others."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -159,3 +160,32 @@ def test_an_arm_comes_back_from_its_own_text() -> None:
     )
     assert [arm.encoder for arm in scenario.arms] == ["fixed", "follow", "follow"]
     assert build(scenario.dump()) == scenario
+
+
+@pytest.mark.parametrize("both_ways", [False, True])
+@pytest.mark.parametrize("outage", [0.2, 1, 2, 5])
+def test_after_an_outage_a_new_frame_is_shown_at_once_and_the_rate_is_back_in_two_seconds(
+    outage: float, both_ways: bool, tmp_path: Path
+) -> None:
+    begins, ends, rate = 3.0, 3.0 + outage, 6e6
+    spacing = 1504 * 8 / rate  # an opportunity carries 1504 bytes
+    down = [*np.arange(spacing, begins, spacing), *np.arange(ends, ends + 4, spacing)]
+    up = [at for at in np.arange(0.002, ends + 4, 0.002) if not (both_ways and begins < at < ends)]
+    for name, instants in (("drive.down", down), ("drive.up", up)):
+        (tmp_path / name).write_text("".join(f"{int(np.ceil(at * 1e3))}\n" for at in instants))
+    scenario = build(
+        {
+            "name": "outage",
+            "duration": f"{ends + 3:g}s",
+            "arms": ["quic-adaptive"],
+            "video": {"source": "lognormal", "fps": FPS, "bitrate": "3Mbit/s", "encode_cost": "fixed:8ms"},
+            "network": {"trace": str(tmp_path / "drive.down"), "trace_start": "0s", "delay": "20ms", "queue": "600kB"},
+        }
+    )
+    ledger = run_arm(scenario, scenario.arms[0], Reuse(EncodeCache(None), QualityMemo()), quality=False).ledger
+    assert ledger is not None
+    shown = ledger[ledger["displayed_at"] > ends]
+    new = shown[shown["captured_at"] > begins]  # what was captured while the link was gone
+    assert new["displayed_at"].min() < ends + 0.040 + 0.100
+    later = ledger[(ledger["first_sent_at"] >= ends + 1.5) & (ledger["first_sent_at"] < ends + 2)]
+    assert later["size_bytes"].sum() * 8 / 0.5 > 0.8 * rate
