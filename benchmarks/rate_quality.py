@@ -3,9 +3,9 @@
 python benchmarks/rate_quality.py
 python benchmarks/rate_quality.py --source my.mp4 --size 1920x1080 --fps 30
 
-BD-rate (Bjontegaard, ITU-T VCEG-M33): by how much more an arm sends than `quic-adaptive` for the same PSNR as displayed,
-averaged over the qualities that both reach, on the logarithm of the rate. Frames that are late or missing count, so it
-says what a viewer gets for the bits, and not what an encoder could.
+BD-rate (Bjontegaard, ITU-T VCEG-M33): by how much more an arm sends than `quic-adaptive` for the same PSNR as
+displayed, averaged over the qualities that both reach, on the logarithm of the rate. Frames that are late or missing
+count, so it says what a viewer gets for the bits, and not what an encoder could.
 """
 
 import argparse
@@ -65,7 +65,7 @@ def point(case: tuple[str, int, str, str, int]) -> tuple[float, float, float]:
 
 
 def bd_rate(anchor: list[tuple[float, float, float]], curve: list[tuple[float, float, float]]) -> float:
-    """The share by which a curve has a higher rate than the anchor at the same quality; NaN if none is reached by both."""
+    """The share by which a curve has a higher rate than the anchor at the same quality; NaN if both reach none."""
     low = max(min(psnr for _, psnr, _ in each) for each in (anchor, curve))
     high = min(max(psnr for _, psnr, _ in each) for each in (anchor, curve))
     if low >= high:
