@@ -140,13 +140,18 @@ class Run:
         return down[down["segment"] == carried.idxmin()]
 
     def offered_mbps(self) -> float:
-        """Mean rate of the encoded video over all arms, without any header."""
+        """Mean rate of the encoded video over the arms whose encoder takes no notice of the network, without any
+        header; 0 without such an arm."""
         rates = [
             frames["size_bytes"].sum() * 8 / (len(frames) * _interval(frames)) / 1e6
-            for frames in self.video_by_arm().values()
-            if len(frames) > 1
+            for arm, frames in self.video_by_arm().items()
+            if len(frames) > 1 and arm not in self.following()
         ]
         return float(sum(rates) / len(rates)) if rates else 0.0
+
+    def following(self) -> set[str]:
+        """The arms whose encoder follows the network."""
+        return {record["arm"] for record in self.arms if record["stats"].get("follows") is True}
 
     @cached_property
     def _rows(self) -> pd.DataFrame:

@@ -195,8 +195,8 @@ def _most_telling(run: Run, arms: list[str]) -> list[str]:
     """At most MOST_STRIPS of these arms, in their order unless some are left out."""
     if len(arms) <= MOST_STRIPS:
         return arms
-    follows = {record["arm"] for record in run.arms if record["stats"].get("follows") is True}
-    return sorted(arms, key=lambda arm: arm not in follows)[:MOST_STRIPS]
+    following = run.following()
+    return sorted(arms, key=lambda arm: arm not in following)[:MOST_STRIPS]
 
 
 def _to_last_edge(values: FloatArray) -> FloatArray:

@@ -57,7 +57,7 @@ def time_limits(video: Mapping[str, pd.DataFrame]) -> tuple[float, float]:
 
 
 def draw_capacity(axes: Axes, run: Run) -> None:
-    """Capacity of the downlink in Mbit/s, and the mean rate of the encoded video."""
+    """Capacity of the downlink in Mbit/s, and the mean rate of the video whose encoder takes no notice of it."""
     capacity = run.capacity()
     if capacity is None:
         axes.text(0.01, 0.5, "no bottleneck on the downlink", transform=axes.transAxes, fontsize=8)
@@ -65,20 +65,25 @@ def draw_capacity(axes: Axes, run: Run) -> None:
     else:
         axes.fill_between(capacity["at"], capacity["mbps"], step="post", color=FAINT, linewidth=0)
         axes.step(capacity["at"], capacity["mbps"], where="post", color=INK, linewidth=0.7)
-        axes.axhline(run.offered_mbps(), color=INK, linestyle=(0, (4, 2)), linewidth=1.0)
-        axes.annotate(
-            f"video {run.offered_mbps():.2g} Mbit/s",
-            xy=(1.0, run.offered_mbps()),
-            xycoords=("axes fraction", "data"),
-            xytext=(-4, 3),
-            textcoords="offset points",
-            fontsize=7,
-            ha="right",
-            bbox={"boxstyle": "square,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.8},
-        )
+        if offered := run.offered_mbps():
+            _draw_offered(axes, offered)
     axes.set_ylim(bottom=0)
     axes.set_title("downlink capacity, Mbit/s", loc="left", fontsize=8, color=INK, pad=2)
     tidy(axes)
+
+
+def _draw_offered(axes: Axes, offered: float) -> None:
+    axes.axhline(offered, color=INK, linestyle=(0, (4, 2)), linewidth=1.0)
+    axes.annotate(
+        f"video {offered:.2g} Mbit/s",
+        xy=(1.0, offered),
+        xycoords=("axes fraction", "data"),
+        xytext=(-4, 3),
+        textcoords="offset points",
+        fontsize=7,
+        ha="right",
+        bbox={"boxstyle": "square,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.8},
+    )
 
 
 def draw_arm(axes: Axes, frames: pd.DataFrame, color: str, bottom: float, top: float) -> None:
