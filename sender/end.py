@@ -87,7 +87,10 @@ class SenderEnd:
         """Do all that is due."""
         raise NotImplementedError
 
-    def _send(self, record: SentRecord, track: Track, payload: bytes, now: float, *, slice_index: int = 0) -> None:
+    def _send(
+        self, record: SentRecord, track: Track, payload: bytes, now: float, *, piece: tuple[int, int] = (0, 1)
+    ) -> None:
+        """Hand over a frame, or a `piece` of it: which slice, and of how many."""
         frame = Frame(
             track=track.id,
             group=record.group,
@@ -98,9 +101,10 @@ class SenderEnd:
             priority=track.priority + record.layer,
             expires_at=None if track.deadline is None else record.captured_at + track.deadline,
             payload=payload,
-            slice=slice_index,
+            slice=piece[0],
+            slices=piece[1],
         )
-        if slice_index == 0:
+        if piece[0] == 0:
             record.queued_at = now
         self._transport.send_frame(frame, now=now)
         self._take_events()

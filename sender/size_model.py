@@ -1,6 +1,6 @@
 """Size models: frame sizes without pixels and without a codec, for studies of transports alone.
 
-The payload looks like one H.264 NAL unit in Annex B (start code, header, filler without zero bytes), so that a
+The payload looks like H.264 in Annex B, one NAL unit a slice (start code, header, filler without zero bytes), so that a
 transport which reads NAL units can carry it; no decoder could read it.
 """
 
@@ -93,6 +93,7 @@ class SizeEncoder:
     def __init__(self, source: SizeSource, settings: EncoderSettings) -> None:
         self._sizes = source.sizes(settings)
         self._interval = settings.keyframe_interval
+        self._slices = settings.slices
         self._since_keyframe: int | None = None
 
     def encode(
@@ -106,7 +107,13 @@ class SizeEncoder:
         size = frame.keyframe_bytes if keyframe else frame.size_bytes
         if budget_bytes is not None:
             size = max(MIN_FRAME_BYTES, budget_bytes)
-        return Encoded((_IDR if keyframe else _NON_IDR).ljust(size, b"\x55"), keyframe)
+        return Encoded(_payload(_IDR if keyframe else _NON_IDR, size, self._slices), keyframe)
+
+
+def _payload(head: bytes, size: int, slices: int) -> bytes:
+    """NAL units of like size, as many as slices; they are no smaller than their heads."""
+    ends = [size * (index + 1) // slices for index in range(slices)]
+    return b"".join(head.ljust(end - begin, b"\x55") for begin, end in zip([0, *ends[:-1]], ends, strict=True))
 
 
 def _whole(size: float) -> int:

@@ -9,7 +9,7 @@ _VIDEO = {1, 5}  # NAL unit types of slices (ITU-T H.264, table 7-1)
 def cut(payload: bytes, count: int) -> list[bytes]:
     """An H.264 access unit in `count` parts: one per slice, and what stands before a slice goes with it.
 
-    One with fewer slices, as from a size model, is cut into parts of like size. Joined they are the payload.
+    One with another number of slices is cut into parts of like size. Joined they are the payload.
     """
     starts = [each.start() for each in _START.finditer(payload) if payload[each.end()] & 0x1F in _VIDEO]
     if len(starts) == count:

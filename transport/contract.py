@@ -45,8 +45,8 @@ class Frame:
     temporal layer, 0 the base. `priority` is strict over all tracks and layers, 0 first. `expires_at` is the instant of
     the deadline. H.264 and HEVC payloads are Annex B access units.
 
-    A sender whose encoder gives slices hands over a frame slice by slice, in order: `slice` counts them from 0, and the
-    payload is that of the slice. Only `slices.py` sees those; to other transports a frame is whole.
+    A sender whose encoder gives slices hands over a frame slice by slice, in order: `slice` counts the `slices` from 0,
+    and the payload is that of the slice. Only `slices.py` is given those; see there what other transports get.
     """
 
     track: int
@@ -59,6 +59,7 @@ class Frame:
     expires_at: float | None
     payload: bytes
     slice: int = 0
+    slices: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,8 +49,8 @@ class TransportEntry:
     frame back on purpose, so that the run does not end before its last one is shown. `hint` makes what Wireshark must
     be told ahead of the packets; it is None where Wireshark recognizes them by itself. `cannot_lead` says for complete
     options why its sender has no budget for an encoder that follows the network, None if it has; `usual_encoder` says
-    how the encoder is led if nobody asks for something else. `cannot_slice` says why pictures cannot leave slice
-    by slice, None if they can. `refused` are options that others have and this one cannot have, with the reason.
+    how the encoder is led if nobody asks for something else. `joins_slices`: the receiver puts slices of a picture
+    together by itself. `refused` are options that others have and this one cannot have, with the reason.
     """
 
     name: str
@@ -64,7 +64,7 @@ class TransportEntry:
     hint: MakeHint | None = None
     cannot_lead: Callable[[Options], str | None] = lambda options: "it has no estimate of what the network carries"
     usual_encoder: Callable[[Options], EncoderChoice] = lambda options: "fixed"
-    cannot_slice: str | None = None
+    joins_slices: bool = False
     refused: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -114,7 +114,7 @@ _OWN = (
         *("rtp", "RTP with NACK, RTX and PLI", RtpOptions, rtp_sender, RtpReceiver, RTP_MEDIA),
         hint=announcement,
         cannot_lead=_uncontrolled_cannot_lead,
-        cannot_slice="the receiver knows frames by RTP's timestamp and marker, and this sender marks what it is given",
+        joins_slices=True,
         usual_encoder=lambda options: "fixed" if options["control"] == NO_CONTROL else "follow",
     ),
     TransportEntry(

@@ -2,7 +2,8 @@
 
 To the transport below, each slice is a frame of its own: slice k of n of frame s is its frame n s + k, so that order,
 repair, deadlines and dropping work as they do for frames. These two put frames together again: what a sender hands over
-slice by slice, and what is told of it, is told of the frame. A frame is there when all of its slices are.
+slice by slice, and what is told of it, is told of the frame. A frame is there when all of its slices are. RTP marks the
+end of a frame on the wire by itself, so it needs the sender end alone.
 """
 
 from collections import OrderedDict
@@ -97,7 +98,6 @@ class SlicedSender(_Sliced):
                 frame,
                 sequence=frame.sequence * self._slices + frame.slice,
                 keyframe=frame.keyframe and frame.slice == 0,
-                slice=0,
             )
             self._inner.send_frame(own, now=now)
 

@@ -42,8 +42,7 @@ def _transports() -> list[tuple[str, str]]:
         defaults = {field.name: field.default for field in fields(entry.options)}
         if entry.cannot_lead(defaults) is None:
             defaults["encoder"] = entry.usual_encoder(defaults)
-        if entry.cannot_slice is None:
-            defaults["slices"] = 1
+        defaults["slices"] = 1
         options = ", ".join(f"{name}={option_text(default)}" for name, default in defaults.items())
         codecs = ", ".join(sorted(entry.media - {"data"}))
         rows.append((entry.name, f"{entry.summary}\noptions: {options or 'none'}\ncodecs: {codecs}"))

@@ -94,8 +94,6 @@ def _slices(transport: str, asked: object) -> int:
     """In how many slices the pictures of an arm leave. Raises ValueError."""
     if not isinstance(asked, int) or isinstance(asked, bool) or not 1 <= asked <= MOST_SLICES:
         raise ValueError(f"transport {transport}: option 'slices' must be 1 to {MOST_SLICES}, got {asked!r}")
-    if asked > 1 and (reason := get(transport).cannot_slice) is not None:
-        raise ValueError(f"transport {transport}: slices={asked} is not possible: {reason}")
     return asked
 
 

@@ -28,6 +28,7 @@ from glassbench.transport.worker import Worker
 
 DRAIN = 3.0
 
+_MACROBLOCK = 16  # lines: an encoder gives no slice less than a row of them
 _SIZE_MODEL_PICTURE = (640, 360)  # what the cost models are asked for if there are no pictures
 
 
@@ -49,6 +50,8 @@ class Ends:
         self.media_end = MEDIA_START + flow.stop
         self._playout = parse_playout(flow.playout, deadline=flow.video.deadline)
         self.encoder_settings = _encoder_settings(flow)
+        if flow.arm.slices > (rows := self.picture_size[1] // _MACROBLOCK):
+            raise Unsupported(f"a picture with {rows} rows of macroblocks cannot have {flow.arm.slices} slices")
         self._options = registry.validate_options(flow.arm.transport, dict(flow.arm.options))
 
     @property
@@ -89,7 +92,7 @@ class Ends:
             sender = entry.make_sender(config)
             return sender if slices == 1 else SlicedSender(sender, slices, config)
         receiver = entry.make_receiver(config)
-        return receiver if slices == 1 else SlicedReceiver(receiver, slices, config)
+        return receiver if slices == 1 or entry.joins_slices else SlicedReceiver(receiver, slices, config)
 
     def sender(
         self, transport: Transport, encoder: FrameEncoder, encode_cost: Cost, worker: Worker[Encoded] | None = None
@@ -188,8 +191,7 @@ def check_real_time(flow: Flow) -> None:
 def _encoder_settings(flow: Flow) -> EncoderSettings:
     """How the flow's video is encoded. Raises Unsupported if its encoder cannot do that."""
     follows = flow.follows and flow.has_pictures  # sizes follow whatever the codec
-    slices = flow.arm.slices if flow.has_pictures else 1
     try:
-        return flow.video.settings(follows=follows, slices=slices)
+        return flow.video.settings(follows=follows, slices=flow.arm.slices)
     except EncoderError as error:
         raise Unsupported(str(error)) from None

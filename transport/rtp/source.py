@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from glassbench.transport.contract import Frame
@@ -54,20 +54,25 @@ class Source:
         self._history_bytes = 0
 
     def packetize(self, frame: Frame, room: int, *, now: float) -> list[bytes]:
-        """The packets of a frame: extension on the first, marker bit on the last, one timestamp."""
+        """The packets of a frame: extension on the first, marker bit on the last, one timestamp. Those of a slice are
+        the next ones of its frame."""
         payloads = self.cut(frame, room)
         # Two messages of one instant still need two timestamps: it is the timestamp that tells frames apart.
-        self._ticks = max(rtp_time(frame.captured_at), self._ticks + 1)
+        if frame.slice == 0:
+            self._ticks = max(rtp_time(frame.captured_at), self._ticks + 1)
         timestamp = (self._ticks + self._offset) & 0xFFFF_FFFF
         first, ssrc, payload_type = self._sequence, self.ssrc, self.types.media
         packets = [
             HEADER.pack(0x80, payload_type, sequence & 0xFFFF, timestamp, ssrc) + payload
             for sequence, payload in enumerate(payloads, first)
         ]
-        start = HEADER.pack(0x90, payload_type, first & 0xFFFF, timestamp, ssrc) + frame_extension(frame)
-        packets[0] = start + payloads[0]
-        last = packets[-1]
-        packets[-1] = last[:1] + bytes((payload_type | 0x80,)) + last[2:]
+        if frame.slice == 0:
+            whole = replace(frame, sequence=frame.sequence // frame.slices)
+            start = HEADER.pack(0x90, payload_type, first & 0xFFFF, timestamp, ssrc) + frame_extension(whole)
+            packets[0] = start + payloads[0]
+        if frame.slice == frame.slices - 1:
+            last = packets[-1]
+            packets[-1] = last[:1] + bytes((payload_type | 0x80,)) + last[2:]
         self._sequence = first + len(packets)
         self._sent[0] += len(packets)
         self._sent[1] += sum(map(len, payloads))
