@@ -35,7 +35,10 @@ EncoderChoice = Literal["fixed", "follow"]
 
 _RENAMED = {"congestion": ("control", "aioquic's own is stack=stock,control=reno")}
 """Options of earlier releases: what they are called now, and what else is to be known."""
-_REFUSED = {"ecn": "nothing in its feedback tells of marks; quic-*, webtransport-* and rtp have it"}
+_REFUSED = {
+    "ecn": "nothing in its feedback tells of marks; quic-*, webtransport-* and rtp have it",
+    "window": "no window of a transport is around its media; quic-* and webtransport-* have one",
+}
 """Options that some transports have and others cannot have, with the reason."""
 
 

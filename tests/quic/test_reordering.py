@@ -8,7 +8,7 @@ from glassbench.netem.elements.fixed_rate import FixedRate
 from glassbench.netem.elements.random_loss import RandomLoss
 from glassbench.netem.elements.reordering import Reordering
 from glassbench.netem.queues.drop_tail import DropTail
-from glassbench.transport.quic.suspects import Suspects
+from glassbench.transport.congestion.suspects import Suspects
 
 MEDIA_AT = 1002.0
 RATE = 10e6

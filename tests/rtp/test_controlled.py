@@ -138,9 +138,89 @@ def test_the_round_trip_does_not_contain_the_time_for_which_the_receiver_held_th
     books.on_sent(MEDIA, 1, now=1000.01)
     assert books.settle(a_report(MEDIA, 0, "11", age=0.015), now=1000.065).rtt == pytest.approx(0.04)
     books.on_sent(MEDIA, 2, now=1001.0)
-    assert books.settle(a_report(MEDIA, 2, "1", age=0.5), now=1001.1).rtt is None  # held for longer than it was away
-    books.on_sent(MEDIA, 3, now=1002.0)
-    assert books.settle(a_report(MEDIA, 3, "1", age=None), now=1002.1).rtt is None
+    assert books.settle(a_report(MEDIA, 2, "1", age=None), now=1001.1).rtt is None
+
+
+@pytest.mark.parametrize("age", [0.102, 0.5, float("inf")])
+def test_a_report_of_a_packet_that_came_before_it_left_is_refused_as_a_whole(age: float) -> None:
+    books = Books()
+    books.on_sent(MEDIA, 0, now=1000.0)
+    books.on_sent(MEDIA, 1, now=1000.0)
+    bad, good = a_report(MEDIA, 1, "1", age=age), a_report(MEDIA, 0, "1")
+    with pytest.raises(Malformed, match="SSRC 5: packet 1 came before it left"):
+        books.settle(good._replace(streams=good.streams + bad.streams), now=1000.1)
+    assert books.settle(a_report(MEDIA, 0, "11", age=0.1), now=1000.1).arrived == [0, 1]
+
+
+def test_what_came_before_it_left_is_counted_and_no_arrival() -> None:
+    sender = make_sender(control="reno")
+    sender.send_frame(make_frame(0, 1_000), now=1000.0)
+    (packet,) = media_of(sender, now=1000.0)
+    in_flight = sender._flight.bytes_in_flight
+    arrivals = Arrivals(CONTROL_INTERVAL, twice=True)
+    arrivals.add(packet.ssrc, Arrival(packet.sequence, 999.0, 0))
+    body = arrivals.take(rtcp.middle(ntp(1000.05)), now=1000.05)
+    sender.receive_datagram(rtcp.congestion_feedback(9, body), RECEIVER, now=1000.05)
+    assert sender.stats()["malformed"] == 1
+    assert sender._flight.bytes_in_flight == in_flight > 0
+
+
+def test_losses_that_all_came_after_all_are_told_as_spurious_since_the_first() -> None:
+    books = Books()
+    for sequence in range(8):
+        books.on_sent(MEDIA, sequence, now=1000.0)
+    books.settle(a_report(MEDIA, 0, "0011", at=1000.03), now=1000.05)
+    assert books.settle(a_report(MEDIA, 4, "11", at=1000.05), now=1000.07).lost == [0, 1]
+    first = books.settle(a_report(MEDIA, 1, "1", at=1000.06), now=1000.08)
+    assert (first.arrived, first.late, first.spurious_since) == ([], 1, None)
+    again = books.settle(a_report(MEDIA, 1, "1", at=1000.07), now=1000.09)
+    assert (again.late, again.spurious_since) == (0, None)
+    second = books.settle(a_report(MEDIA, 0, "1", at=1000.08), now=1000.1)
+    assert (second.arrived, second.late, second.spurious_since) == ([], 1, 1000.07)
+
+
+def test_a_packet_that_comes_more_than_a_second_after_it_was_declared_lost_is_lost() -> None:
+    books = Books()
+    books.on_sent(MEDIA, 0, now=1000.0)
+    assert books.give_up(now=1001.0) == [0]
+    assert books.settle(a_report(MEDIA, 0, "1"), now=1002.1).late == 0
+    books.on_sent(MEDIA, 1, now=1003.0)
+    assert books.give_up(now=1004.0) == [1]
+    late = books.settle(a_report(MEDIA, 1, "1"), now=1004.9)
+    assert (late.late, late.spurious_since) == (1, 1004.0)
+
+
+def test_of_lost_packets_a_bounded_number_is_remembered() -> None:
+    books = Books()
+    for sequence in range(10_000):
+        books.on_sent(MEDIA, sequence, now=1000.0)
+    books.give_up(now=1001.0)
+    assert len(books._lost) == 4096
+
+
+def test_the_window_comes_back_when_a_loss_was_a_late_packet() -> None:
+    sender = make_sender(control="reno")
+    sender.send_frame(make_frame(0, 9_000), now=1000.0)
+    first, late, *packets = media_of(sender, now=1000.0)
+    window = sender._flight.allowance.window_bytes
+    arrivals = Arrivals(CONTROL_INTERVAL, twice=True)
+
+    def report(news: list[Any], now: float) -> None:
+        for packet in news:
+            arrivals.add(packet.ssrc, Arrival(packet.sequence, now, 0))
+        body = arrivals.take(rtcp.middle(ntp(now)), now=now)
+        sender.receive_datagram(rtcp.congestion_feedback(9, body), RECEIVER, now=now + 0.02)
+
+    report([first], 1000.02)
+    report(packets[:3], 1000.03)
+    report(packets[3:], 1000.05)
+    stats = sender.stats()
+    assert (stats["lost_packets"], stats["spurious_losses"]) == (1, 0)
+    assert sender._flight.allowance.window_bytes < 0.6 * window
+    report([late], 1000.06)
+    stats = sender.stats()
+    assert (stats["lost_packets"], stats["spurious_losses"]) == (1, 1)
+    assert sender._flight.allowance.window_bytes >= window
 
 
 @pytest.mark.parametrize(
@@ -172,10 +252,10 @@ def test_a_stream_that_a_report_has_twice_with_different_words_is_settled_once()
     assert books.settle(rtcp.CongestionFeedback(7, (one, two), 0), now=1000.1).arrived == [0]
 
 
-def test_under_control_reports_come_every_20_ms_and_have_each_arrival_twice() -> None:
+def test_under_control_reports_come_every_10_ms_and_have_each_arrival_twice() -> None:
     arrivals = Arrivals(CONTROL_INTERVAL, twice=True)
     arrivals.add(MEDIA, Arrival(1, 1000.0, 0))
-    assert arrivals.report_at == pytest.approx(1000.02)
+    assert arrivals.report_at == pytest.approx(1000.01)
     feedback_of(arrivals, now=1000.02)
     arrivals.add(MEDIA, Arrival(4, 1000.03, 0))
     (stream,) = feedback_of(arrivals, now=1000.05).streams
@@ -398,7 +478,8 @@ def late(frames: pd.DataFrame) -> float:
 @pytest.mark.parametrize("control", ["gcc", "scream", "adaptive", "realtime"])
 def test_a_controller_of_delays_leads_an_encoder_over_a_link_of_half_its_rate_and_no_queue_grows(control: str) -> None:
     result = run(f"rtp:control={control}")
-    assert late(result.ledger) < 0.3
+    assert late(result.ledger) < 0.15
+    assert (result.ledger["fate"] == "skipped").mean() < 0.05
     assert 0.8 * 3 < rate_of(result) < 3
     assert result.stats["sender"]["malformed"] == result.stats["sender"]["unknown_ssrc"] == 0
 

@@ -74,3 +74,9 @@ def test_a_datagram_too_small_for_headers_is_refused(max_datagram_bytes):
     config = TransportConfig(("a", 1), ("b", 2), 1, (VIDEO,), max_datagram_bytes=max_datagram_bytes)
     with pytest.raises(ValueError, match=f"at least 576 for rtp, got {max_datagram_bytes}"):
         RtpSender(config)
+
+
+@pytest.mark.parametrize(("options", "lines"), [({}, 0), ({"ecn": True}, 2), ({"control": "gcc"}, 2)])
+def test_congestion_control_feedback_is_offered_for_all_payload_types_where_it_is_expected(options, lines):
+    """RFC 8888 section 6: the payload type must be the wildcard."""
+    assert sdp(make_config(CHAT, VIDEO, **options)).count("a=rtcp-fb:* ack ccfb\r\n") == lines

@@ -7,7 +7,13 @@ import pytest
 from glassbench.testing import check_transport
 from glassbench.transport import registry
 
-VARIANTS = ("quic-datagram:zero_rtt=true", "quic-datagram:control=cubic", "rtp:ecn=true", "rtp:control=gcc")
+VARIANTS = (
+    "quic-datagram:zero_rtt=true",
+    "quic-datagram:control=cubic",
+    "quic-datagram:control=gcc",
+    "rtp:ecn=true",
+    "rtp:control=gcc",
+)
 MORE_VARIANTS = (
     "quic-stream-per-frame:zero_rtt=true",
     "quic-stream:control=reno",

@@ -8,7 +8,7 @@ from typing import Any
 from aioquic.quic.congestion.base import QuicCongestionControl, register_congestion_control
 from aioquic.quic.packet_builder import QuicSentPacket
 
-from glassbench.transport.congestion import CONTROLLERS, ControllerEntry
+from glassbench.transport.congestion import ControllerEntry
 from glassbench.transport.congestion.flight import Flight
 from glassbench.transport.congestion.window import WindowController
 from glassbench.transport.quic.path_mtu import PathMtu, SentSize
@@ -156,9 +156,9 @@ UNCONTROLLED = "glassbench-uncontrolled"
 register_congestion_control(UNCONTROLLED, _Uncontrolled)
 
 
-def registered_name(controller: str) -> str:
+def registered_name(entry: ControllerEntry) -> str:
     """Enter a controller of ours, or of a package, into aioquic's table, and return the name that it has there. aioquic
     has controllers of its own with the same names."""
-    name = f"glassbench-{controller}"
-    register_congestion_control(name, partial(ControlAdapter, CONTROLLERS[controller]))
+    name = f"glassbench-{entry.name}"
+    register_congestion_control(name, partial(ControlAdapter, entry))
     return name

@@ -210,7 +210,7 @@ class QuicEnd:
         sends ACKs and requests, and a report with an ACK at most."""
         if not self._scheduled:
             return options.control
-        return registered_name(options.control) if self._calls else UNCONTROLLED if options.timed else "reno"
+        return registered_name(options.controller) if self._calls else UNCONTROLLED if options.timed else "reno"
 
     def _listen(self, data: bytes, peer: Address, ecn: int, *, now: float) -> None:
         """aioquic wants a listening connection to be made for a certain Initial packet."""

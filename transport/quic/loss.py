@@ -16,8 +16,8 @@ from typing import Any
 from aioquic.quic.rangeset import RangeSet
 from aioquic.quic.recovery import K_PACKET_THRESHOLD, K_TIME_THRESHOLD, QuicPacketRecovery, QuicPacketSpace
 
+from glassbench.transport.congestion.suspects import Suspects
 from glassbench.transport.quic.path_mtu import PathMtu
-from glassbench.transport.quic.suspects import Suspects
 
 _MOST_PACKETS = 300  # tcp_max_reordering
 _MOST_ROUND_TRIPS = 2.0

@@ -1,10 +1,12 @@
 """Which packets came, when, and with which ECN mark: the feedback of RFC 8888, by which a sender can be steered.
 
 It is sent every 50 ms while packets arrive (section 5 has 50 to 200 ms), and sooner if a report is full. Under
-congestion control it is sent every 20 ms and has each arrival in two reports, so that a lost report takes nothing away;
-and the range of a stream begins where that of its last report ended, so that all that is missing is in one.
+congestion control it is sent every 10 ms, so that a controller that plans each of 60 frames a second hears of something
+new for each. Each arrival is then in two reports, so that a lost report takes nothing away; and the range of a
+stream begins where that of its last report ended, so that all that is missing is in one.
 """
 
+import math
 import struct
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -12,7 +14,7 @@ from typing import NamedTuple
 from glassbench.transport.framing import Malformed
 
 INTERVAL = 0.05  # seconds
-CONTROL_INTERVAL = 0.02  # seconds
+CONTROL_INTERVAL = 0.01  # seconds
 CE = 3  # codepoint of RFC 3168
 AGE_UNIT = 1 / 1024  # seconds
 MOST_PACKETS = 128  # in one report, so that it fits the smallest datagram
@@ -32,7 +34,8 @@ class Arrival(NamedTuple):
 
 
 class PacketReport(NamedTuple):
-    """What a report says of one packet. `age` is in seconds before the report, None if it is not known."""
+    """What a report says of one packet. `age` is in seconds before the report, None if it is not known, and infinite if
+    it is more than a report can say, which are 8 s."""
 
     sequence: int
     received: bool
@@ -137,5 +140,5 @@ def _word(arrival: Arrival | None, *, now: float) -> int:
 
 def _packet_report(sequence: int, word: int) -> PacketReport:
     received, offset = bool(word >> 15), word & _UNKNOWN
-    age = offset * AGE_UNIT if received and offset < _TOO_OLD else None
+    age = None if not received or offset == _UNKNOWN else math.inf if offset == _TOO_OLD else offset * AGE_UNIT
     return PacketReport(sequence, received, word >> 13 & 3 if received else 0, age)

@@ -2,13 +2,15 @@
 
 A packet is lost if a report had it missing, a report of 10 ms later does not have it either, and one that left three
 packets later has come. So neither the end of a frame makes a late packet a lost one, nor does it matter whether the
-later report goes back so far. What no report tells of is lost after a second.
+later report goes back so far. What no report tells of is lost after a second. A loss whose packet comes within another
+second was none.
 """
 
 from collections.abc import Iterator
 from operator import itemgetter
 from typing import NamedTuple
 
+from glassbench.transport.congestion.suspects import Suspects
 from glassbench.transport.framing import Malformed
 from glassbench.transport.rtp.arrivals import AGE_UNIT, CE, PacketReport
 from glassbench.transport.rtp.rtcp import CongestionFeedback
@@ -24,7 +26,8 @@ class Settled(NamedTuple):
     """What one report says of packets of which nothing was known, by their numbers.
 
     `rtt`: seconds that the newest of the arrived took there and its report back, None if that is not to be had.
-    `received_at`: seconds of the receiver's clock, to 1/1024 s.
+    `received_at`: seconds of the receiver's clock, to 1/1024 s. `late` packets had been declared lost; if there is a
+    `spurious_since`, all that were from then on have come.
     """
 
     arrived: list[int]
@@ -32,6 +35,8 @@ class Settled(NamedTuple):
     rtt: float | None
     ce_packets: int
     received_at: dict[int, float]
+    late: int = 0
+    spurious_since: float | None = None
 
 
 class _Sent(NamedTuple):
@@ -50,6 +55,8 @@ class Books:
         self._numbers: dict[tuple[int, int], int] = {}  # of those, by SSRC and sequence number
         self._streams: dict[int, tuple[int, int]] = {}  # by SSRC: the newest sequence number, and how many have left
         self._missing: dict[int, float] = {}  # of the open ones: the time of the first report that had them missing
+        self._suspects = Suspects()
+        self._lost: dict[tuple[int, int], int] = {}  # numbers of the suspects, in the order of their declaration
         self._newest = -1  # the number of the newest packet that arrived
         self._report_ticks: int | None = None  # the time of the last report, which does not wrap
 
@@ -64,18 +71,17 @@ class Books:
 
     def settle(self, feedback: CongestionFeedback, *, now: float) -> Settled:
         """Take a report. Streams that are not ours are ignored. Raises Malformed, without any change, if it says that a
-        packet came which never left."""
+        packet came which never left, or that one came before it left."""
         reports = [
             (stream.ssrc, packet)
             for stream in feedback.streams
             for packet in stream.packets
             if stream.ssrc in self._streams
         ]
-        for ssrc, packet in reports:
-            if packet.received and not self._has_left(ssrc, packet.sequence):
-                raise Malformed(f"SSRC {ssrc}: packet {packet.sequence} came and never left")
+        self._refuse_impossible(reports, now=now)
         if not reports:
             return Settled([], [], None, 0, {})
+        late, spurious_since = self._take_late(reports, now=now)
         reported_at = self._unwrap(feedback.at) / _TICKS
         arrived: list[int] = []
         received_at: dict[int, float] = {}
@@ -86,7 +92,7 @@ class Books:
                 ce_packets += packet.ecn == CE
                 if packet.age is not None:
                     received_at[number] = reported_at - packet.age
-                    rtt = _round_trip(sent.at, packet.age, now=now)
+                    rtt = max(now - sent.at - packet.age, AGE_UNIT)  # not less than the unit of the ages can tell
         self._newest = max([self._newest, *arrived])
         for number, _, _ in self._still_open(reports, received=False):
             self._missing.setdefault(number, reported_at)
@@ -96,8 +102,8 @@ class Books:
             if number + _REORDERING <= self._newest and reported_at >= since + _LATENESS
         )
         for number in lost:
-            self._close(number)
-        return Settled(arrived, lost, rtt, ce_packets, received_at)
+            self._declare_lost(number, now=now)
+        return Settled(arrived, lost, rtt, ce_packets, received_at, late, spurious_since)
 
     def give_up(self, *, now: float) -> list[int]:
         """Packets that left too long ago to be told of, because reports got lost or nothing arrives any more."""
@@ -107,7 +113,7 @@ class Books:
                 break
             lost.append(number)
         for number in lost:
-            self._close(number)
+            self._declare_lost(number, now=now)
         return lost
 
     def give_up_at(self) -> float | None:
@@ -123,6 +129,34 @@ class Books:
             number = self._numbers.get((ssrc, packet.sequence))
             if number is not None and packet.received == received:
                 yield number, self._open[number], packet
+
+    def _refuse_impossible(self, reports: list[tuple[int, PacketReport]], *, now: float) -> None:
+        for ssrc, packet in reports:
+            if packet.received and not self._has_left(ssrc, packet.sequence):
+                raise Malformed(f"SSRC {ssrc}: packet {packet.sequence} came and never left")
+        for _, sent, packet in self._still_open(reports, received=True):
+            if packet.age is not None and now - packet.age < sent.at - AGE_UNIT:
+                raise Malformed(f"SSRC {sent.ssrc}: packet {packet.sequence} came before it left")
+
+    def _take_late(self, reports: list[tuple[int, PacketReport]], *, now: float) -> tuple[int, float | None]:
+        """How many packets came that had been declared lost, and since when all of these losses were none."""
+        self._suspects.forget(until=now - GIVE_UP)
+        self._prune_lost()
+        came = {(ssrc, packet.sequence) for ssrc, packet in reports if packet.received}
+        numbers = [self._lost.pop(name) for name in came & self._lost.keys()]
+        late = self._suspects.take(range(number, number + 1) for number in numbers)
+        return len(late), self._suspects.episode_at if late and not self._suspects else None
+
+    def _declare_lost(self, number: int, *, now: float) -> None:
+        sent = self._open[number]
+        self._suspects.add(number, sent.at, now=now)
+        self._lost[sent.ssrc, sent.sequence] = number
+        self._prune_lost()
+        self._close(number)
+
+    def _prune_lost(self) -> None:
+        while self._lost and next(iter(self._lost.values())) not in self._suspects:
+            del self._lost[next(iter(self._lost))]
 
     def _close(self, number: int) -> bool:
         """Settle a packet, unless it is settled: a report may name it twice."""
@@ -145,10 +179,3 @@ class Books:
             before = ticks
         self._report_ticks = before + ((ticks - before + 2**31) & 0xFFFF_FFFF) - 2**31
         return self._report_ticks
-
-
-def _round_trip(sent_at: float, age: float, *, now: float) -> float | None:
-    """The time that a packet and its report took, less that for which the receiver held the report. It is not less than
-    the unit of the ages can tell; None if the receiver claims to have held the report for longer than all that."""
-    sample = now - sent_at - age
-    return max(sample, AGE_UNIT) if sample > -AGE_UNIT else None

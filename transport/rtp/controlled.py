@@ -40,7 +40,7 @@ class ControlledSender(RtpSender):
         self._repairs: deque[bytes] = deque()
         self._media_bytes = self._repair_bytes = 0  # of these two
         self._send_at: float | None = None  # when pacing lets waiting bytes go
-        self._stats.update(lost_packets=0, padding_packets=0)
+        self._stats.update(lost_packets=0, spurious_losses=0, padding_packets=0)
 
     def frame_budget(self, *, ready_at: float, interval: float, now: float) -> int | None:
         waiting_bytes = self._frames.bytes + self._media_bytes + self._repair_bytes
@@ -111,6 +111,9 @@ class ControlledSender(RtpSender):
         self._send_at = None
         self._stats["ce_packets"] += settled.ce_packets
         self._stats["lost_packets"] += len(settled.lost)
+        self._stats["spurious_losses"] += settled.late
+        if settled.spurious_since is not None:
+            self._flight.undo_losses(since=settled.spurious_since, now=now)
         if settled.rtt is not None:
             self._round_trip.add(settled.rtt)
         self._flight.on_settled(

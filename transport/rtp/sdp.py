@@ -20,14 +20,14 @@ def sdp(config: TransportConfig) -> str:
         "t=0 0",
     ]
     for types in session.payload_types(config.tracks):
-        lines += _media(types, options.nack, config.peer[1])
+        lines += _media(types, options, config.peer[1])
     return "\r\n".join(lines) + "\r\n"
 
 
-def _media(types: session.TrackTypes, nack: bool, port: int) -> list[str]:
+def _media(types: session.TrackTypes, options: session.RtpOptions, port: int) -> list[str]:
     is_video = types.track.media == "h264"
     media, rtx = types.media, types.rtx
-    formats = f"{media} {rtx}" if nack else f"{media}"
+    formats = f"{media} {rtx}" if options.nack else f"{media}"
     lines = [
         f"m={'video' if is_video else 'application'} {port} RTP/AVPF {formats}",
         "a=sendonly",
@@ -44,7 +44,9 @@ def _media(types: session.TrackTypes, nack: bool, port: int) -> list[str]:
         f"a=rtcp-fb:{media} trr-int {round(session.REPORT_INTERVAL * 1000)}",
         "a=rtcp-xr:rcvr-rtt=all",
     ]
-    if nack:
+    if session.arrivals(options) is not None:
+        lines.append("a=rtcp-fb:* ack ccfb")  # RFC 8888 section 6: for all payload types, or none
+    if options.nack:
         lines += [
             f"a=rtcp-fb:{media} nack",
             f"a=rtpmap:{rtx} rtx/{CLOCK_RATE}",

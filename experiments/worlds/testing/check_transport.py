@@ -53,7 +53,7 @@ def check_transport(transport: TransportEntry | str, *, demands: Collection[str]
     7. `counters`: those of `stats()` are whole numbers that begin with 0 and never fall; `datagrams_sent` is what was
         sent, if it is among them.
     8. `datagram-size`: no datagram is larger than `max_datagram_bytes`.
-    9. `large-frames`: a frame of half a megabyte arrives whole.
+    9. `large-frames`: a frame of half a megabyte without a deadline arrives whole.
     10. `keyframe-request`: one for a track reaches the sender within 0.1 s, once; one for an unknown track does not.
     11. `lossy-path`: with loss, duplicates and reordering each frame is received once, or lost, which is told at most
         once; 60 % of them arrive; no end gives up.

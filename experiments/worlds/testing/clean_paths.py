@@ -2,12 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 
 from glassbench.demands import no_clock
 from glassbench.experiments.worlds.testing.end import RecordedEnd
-from glassbench.experiments.worlds.testing.session import MEDIA_AT, ONE_WAY, RecordedSession
+from glassbench.experiments.worlds.testing.session import CHAT, MEDIA_AT, ONE_WAY, VIDEO, RecordedSession
 from glassbench.experiments.worlds.testing.subject import SETTLE, Subject, demand
 from glassbench.netem.elements.delay import Delay
 from glassbench.netem.elements.fixed_rate import FixedRate
@@ -31,6 +32,7 @@ from glassbench.transport.registry import ANY_MEDIA
 
 _LARGEST = 1452
 _TICK = 1e-9
+_LARGE_SETTLE = 5.0  # seconds: a congestion controller may begin with a rate far below what large frames need
 
 
 def media(subject: Subject) -> None:
@@ -109,8 +111,8 @@ def datagram_size(subject: Subject) -> None:
 
 
 def large_frames(subject: Subject) -> None:
-    session = subject.session()
-    session.run(until=session.offer_video(3, delta_bytes=120_000, interval=0.4) + 2 * SETTLE)
+    session = subject.session(tracks=(replace(VIDEO, deadline=None), CHAT))
+    session.run(until=session.offer_video(3, delta_bytes=120_000, interval=0.4) + _LARGE_SETTLE)
     missing = session.offered.keys() - session.received().keys()
     demand(not missing, f"frames {sorted(missing)} of up to half a megabyte do not arrive")
 

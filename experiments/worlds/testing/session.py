@@ -38,6 +38,7 @@ class RecordedSession:
         self.sender, self.receiver = (
             RecordedEnd(make(TransportConfig(local, peer, seed, tracks, options=options))) for local, peer, make in ends
         )
+        self._tracks = {track.id: track for track in tracks}
         self.offered: dict[tuple[int, int], Frame] = {}
         self.simulator = Simulator(timer_resolution=timer_resolution)
         self.simulator.add_node("sender", SENDER, self.sender)
@@ -80,7 +81,8 @@ class RecordedSession:
             captured_at = round((start_at + index * interval) * 1e6) / 1e6
             keyframe = index % 30 == 0
             payload = access_unit(delta_bytes * 4 if keyframe else delta_bytes, keyframe=keyframe, salt=index)
-            self.offer(_frame(VIDEO, first + index, captured_at, payload, group=index // 30, keyframe=keyframe))
+            track = self._tracks[VIDEO.id]
+            self.offer(_frame(track, first + index, captured_at, payload, group=index // 30, keyframe=keyframe))
         return captured_at
 
     def offer_chat(self, count: int = 5, *, start_at: float = MEDIA_AT, interval: float = 0.25) -> None:
@@ -88,7 +90,7 @@ class RecordedSession:
         for index in range(count):
             captured_at = round((start_at + 0.01 + index * interval) * 1e6) / 1e6
             payload = bytes(range(1 + index)) if index < count - 1 else bytes(range(256)) * 12
-            self.offer(_frame(CHAT, index, captured_at, payload, group=0, keyframe=True))
+            self.offer(_frame(self._tracks[CHAT.id], index, captured_at, payload, group=0, keyframe=True))
 
     def received(self) -> dict[tuple[int, int], Frame]:
         """The frames that arrived, by track and sequence. Raises AssertionError for one that came twice or changed."""

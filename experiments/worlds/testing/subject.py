@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from glassbench.experiments.worlds.testing.session import RecordedSession
+from glassbench.experiments.worlds.testing.session import CHAT, VIDEO, RecordedSession
 from glassbench.netem.element import Element
+from glassbench.transport.contract import Track
 from glassbench.transport.registry import TransportEntry
 
 SETTLE = 1.0  # seconds after the last frame in which all that will arrive has arrived, a hold on purpose included
@@ -25,6 +26,7 @@ class Subject:
         seed: int = 7,
         forward: Sequence[Element] | None = None,
         backward: Sequence[Element] | None = None,
+        tracks: tuple[Track, ...] = (VIDEO, CHAT),
     ) -> RecordedSession:
         """Two new ends, before anything has happened."""
         return RecordedSession(
@@ -34,6 +36,7 @@ class Subject:
             seed=seed,
             forward=forward,
             backward=backward,
+            tracks=tracks,
         )
 
     @cached_property

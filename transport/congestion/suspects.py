@@ -26,6 +26,9 @@ class Suspects:
     def __bool__(self) -> bool:
         return bool(self._by_number)
 
+    def __contains__(self, number: int) -> bool:
+        return number in self._by_number
+
     def add(self, number: int, sent_at: float, *, now: float) -> None:
         """A packet was declared lost."""
         if not self._by_number:
