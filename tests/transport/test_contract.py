@@ -19,6 +19,7 @@ MORE_VARIANTS = (
     "quic-stream:control=reno",
     "quic-datagram:ecn=true",
     "rtp:control=adaptive",
+    "rtp:control=reno",
 )
 
 
