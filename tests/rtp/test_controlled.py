@@ -401,6 +401,41 @@ def test_a_frame_that_expires_before_its_turn_is_dropped_and_leaves_no_gap() -> 
     assert sum(packet.marker for packet in packets) == 2
 
 
+def test_where_nothing_is_heard_of_a_full_window_two_packets_leave_after_a_probe_timeout_that_doubles() -> None:
+    sender = make_sender(control="reno")
+    sender.send_frame(make_frame(0, 60_000), now=999.96)
+    packets = media_of(sender, now=999.96)
+    assert len(packets) >= 10
+    assert sender._probe_at() is None
+    arrivals = Arrivals(CONTROL_INTERVAL, twice=True)
+    arrivals.add(packets[0].ssrc, Arrival(packets[0].sequence, 999.98, 0))
+    body = arrivals.take(rtcp.middle(ntp(999.98)), now=999.98)
+    sender.receive_datagram(rtcp.congestion_feedback(9, body), RECEIVER, now=1000.0)
+    assert media_of(sender, now=1000.0)
+    probed = []
+    now = 1000.0
+    while now < 1000.8 and (at := sender.get_timer()) is not None:
+        now = at
+        sender.handle_timer(now=now)
+        if packets := media_of(sender, now=now):
+            assert len(packets) == 2
+            probed.append(now)
+    first, second = probed[:2]
+    assert second - first == pytest.approx(2 * (first - 1000.0))
+
+
+def test_no_probe_leaves_where_nothing_waits_or_the_window_has_room() -> None:
+    sender = make_sender(control="reno")
+    sender.send_frame(make_frame(0, 3_000), now=1000.0)
+    media_of(sender, now=1000.0)
+    assert sender._probe_at() is None
+    sender._round_trip.add(0.04)
+    sender.send_frame(make_frame(1, 3_000), now=1000.0)
+    assert sender._probe_at() is None
+    media_of(sender, now=1000.0)
+    assert sender._probe_at() is None
+
+
 def test_bytes_that_wait_are_taken_off_the_budget() -> None:
     sender = make_sender(control="reno")
     asked = {"ready_at": 1000.01, "interval": 1 / 30, "now": 1000.0}

@@ -18,7 +18,10 @@ MORE_VARIANTS = (
     "quic-stream-per-frame:zero_rtt=true",
     "quic-stream:control=reno",
     "quic-datagram:ecn=true",
-    "rtp:control=adaptive",
+    "quic-datagram:control=bbr",
+    "quic-datagram:control=reno",
+    "quic-datagram:control=gcc,window=cubic",
+    *(f"rtp:control={control}" for control in ("adaptive", "bbr", "cubic", "realtime", "reno", "scream")),
 )
 
 

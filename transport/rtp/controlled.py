@@ -18,6 +18,7 @@ from glassbench.transport.rtp.source import Source
 
 _MAX_WAITING_BYTES = 1_000_000  # of frames, and as many of retransmissions
 _GRANULARITY = 0.001  # seconds, of timers (RFC 9002 section 6.1.2)
+_PROBES = 2  # packets, section 6.2.4
 
 
 class ControlledSender(RtpSender):
@@ -25,7 +26,8 @@ class ControlledSender(RtpSender):
 
     A frame gets its sequence numbers when its first packet leaves, so that one which expires before costs nothing and
     leaves no gap; what has begun leaves to its end. RTCP is neither held back nor in the books, as no report tells of
-    it.
+    it. Where all that is in flight was lost, no report comes and the window stays full; so after a probe timeout two
+    packets leave that it has no room for (RFC 9002 section 6.2).
     """
 
     def __init__(self, config: TransportConfig) -> None:
@@ -40,6 +42,9 @@ class ControlledSender(RtpSender):
         self._repairs: deque[bytes] = deque()
         self._media_bytes = self._repair_bytes = 0  # of these two
         self._send_at: float | None = None  # when pacing lets waiting bytes go
+        self._left_at = 0.0  # when the last packet left
+        self._timeouts = 0  # since something was heard
+        self._probes = 0  # packets that may leave beyond the window now
         self._stats.update(lost_packets=0, spurious_losses=0, padding_packets=0)
 
     def frame_budget(self, *, ready_at: float, interval: float, now: float) -> int | None:
@@ -52,7 +57,9 @@ class ControlledSender(RtpSender):
             return datagrams  # what is paced leaves at its instant, whoever calls in between
         self._send_at = None
         self._expire(now=now)
-        while self._is_waiting() and (packets := self._flight.packets_allowed(now=now)):
+        probes, self._probes = self._probes, 0
+        while self._is_waiting() and (packets := self._flight.packets_allowed(now=now) or probes):
+            probes = 0
             for _ in range(packets):
                 if self._is_waiting():
                     datagrams.append(self._next_datagram(now=now))
@@ -70,13 +77,17 @@ class ControlledSender(RtpSender):
         if self._closed:
             return at
         expires_at = self._frames.expires_at() if self._frames else None
-        timers = (at, self._send_at, expires_at, self._books.give_up_at(), self._flight.get_timer())
+        timers = (at, self._send_at, expires_at, self._probe_at(), self._books.give_up_at(), self._flight.get_timer())
         return min((each for each in timers if each is not None), default=None)
 
     def handle_timer(self, *, now: float) -> None:
         super().handle_timer(now=now)
         if self._closed:
             return
+        probe_at = self._probe_at()
+        if probe_at is not None and probe_at <= now:
+            self._timeouts += 1
+            self._probes = _PROBES
         if lost := self._books.give_up(now=now):
             self._stats["lost_packets"] += len(lost)
             self._flight.on_settled([], lost, rtt=None, probe_timeout=self._probe_timeout(), received_at={}, now=now)
@@ -109,6 +120,8 @@ class ControlledSender(RtpSender):
             self._stats["malformed"] += 1
             return
         self._send_at = None
+        if settled.arrived:
+            self._timeouts = 0
         self._stats["ce_packets"] += settled.ce_packets
         self._stats["lost_packets"] += len(settled.lost)
         self._stats["spurious_losses"] += settled.late
@@ -130,6 +143,15 @@ class ControlledSender(RtpSender):
         """RFC 9002's PTO, with the interval of reports as the delay of acknowledgements."""
         return self._round_trip.timeout(_GRANULARITY) + CONTROL_INTERVAL
 
+    def _probe_at(self) -> float | None:
+        """When the window has been full for too long without news, though packets wait. Before the round trip is known
+        that is not known either, and what is in flight is given up after a second."""
+        if self._probes or not self._is_waiting() or not self._round_trip.is_measured:
+            return None
+        if self._flight.next_send_at() is not None:
+            return None
+        return self._left_at + self._probe_timeout() * 2.0**self._timeouts
+
     def _is_waiting(self) -> bool:
         return bool(self._repairs or self._media or self._frames)
 
@@ -144,6 +166,7 @@ class ControlledSender(RtpSender):
     def _leave(self, packet: bytes, *, now: float) -> Datagram:
         _, _, sequence, _, ssrc = HEADER.unpack_from(packet)
         self._flight.on_sent(self._books.on_sent(ssrc, sequence, now=now), len(packet), now=now)
+        self._left_at = now
         self._stats["datagrams_sent"] += 1
         return self._datagram(packet)
 
