@@ -13,3 +13,4 @@ IN_ORDER = (
     *(name for name in SENT_INSTANTS if name not in ("encode_end_at", "last_sent_at")),
     *RECEIVED_INSTANTS,
 )
+ENCODING_IN_ORDER = ("captured_at", "encode_start_at", "encode_end_at")

@@ -15,13 +15,19 @@ Fates, in the order in which they are decided (the first that holds):
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from glassbench.experiments.account.instants import IN_ORDER, INSTANTS, RECEIVED_INSTANTS, SENT_INSTANTS
+from glassbench.experiments.account.instants import (
+    ENCODING_IN_ORDER,
+    IN_ORDER,
+    INSTANTS,
+    RECEIVED_INSTANTS,
+    SENT_INSTANTS,
+)
 from glassbench.experiments.account.ledger_error import LedgerError
 from glassbench.experiments.scenario.flow_spec import MEDIA
 from glassbench.receiver.record import ReceivedRecord
@@ -112,14 +118,8 @@ def check(ledger: pd.DataFrame, *, knows: frozenset[str] = INSTANTS) -> None:
             raise LedgerError(f"frames of track {track} are not numbered from 0 without gaps")
     if not ledger["fate"].isin(FATES).all():
         raise LedgerError(f"a fate is none of {', '.join(FATES)}")
-    latest = captured_at
-    for name in IN_ORDER:
-        instants = ledger[name].to_numpy()
-        backwards = instants < latest - _ROUNDING
-        if backwards.any():
-            row = ledger.iloc[int(np.argmax(backwards))]
-            raise LedgerError(f"frame {row['sequence']} of track {row['track']}: {name} is before an earlier instant")
-        latest = np.fmax(latest, instants)
+    for chain in (IN_ORDER, ENCODING_IN_ORDER):
+        _check_order(ledger, chain)
     unsent = ledger["first_arrival_at"].notna() & ledger["first_sent_at"].isna()
     if unsent.any() and "first_sent_at" in knows:
         row = ledger[unsent].iloc[0]
@@ -131,6 +131,18 @@ def check(ledger: pd.DataFrame, *, knows: frozenset[str] = INSTANTS) -> None:
     total = np.nansum(shown.drop(columns="g2g_ms").to_numpy(), axis=1)  # what is not known is inside
     if not (np.abs(total - shown["g2g_ms"].to_numpy()) <= _TELESCOPE * 1e3).all():
         raise LedgerError("the stages of a displayed frame do not add up to its glass-to-glass latency")
+
+
+def _check_order(ledger: pd.DataFrame, chain: Sequence[str]) -> None:
+    """No instant of a chain is before an earlier one."""
+    latest = ledger["captured_at"].to_numpy()
+    for name in chain:
+        instants = ledger[name].to_numpy()
+        backwards = instants < latest - _ROUNDING
+        if backwards.any():
+            row = ledger.iloc[int(np.argmax(backwards))]
+            raise LedgerError(f"frame {row['sequence']} of track {row['track']}: {name} is before an earlier instant")
+        latest = np.fmax(latest, instants)
 
 
 def _row(

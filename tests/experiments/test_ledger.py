@@ -119,7 +119,7 @@ def test_all_time_between_the_instants_of_a_black_box_is_inside() -> None:
         (RECEIVED_INSTANTS[:-1], 44),  # a receiver that is a black box: what ours sent is known
         (("first_sent_at", "last_sent_at"), 22),  # encode end to first arrival
         (("released_at",), 19),
-        (("decoded_at", "queued_at", "last_sent_at"), 0),  # no stage begins or ends there
+        (("decoded_at", "encode_end_at", "last_sent_at"), 0),  # no stage begins or ends there
     ],
 )
 def test_what_is_known_stays_a_stage_and_the_rest_is_inside(hidden: tuple[str, ...], inside: float) -> None:

@@ -31,7 +31,7 @@ def frames(displayed: list[float | None], interval: float = 0.04) -> pd.DataFram
     return pd.DataFrame(
         {
             "captured_at": [round(index * interval, 6) for index in range(len(shown))],
-            **dict.fromkeys(("encode_start_at", "encode_end_at"), 0.0),
+            **dict.fromkeys(("encode_start_at", "encode_end_at", "queued_at"), 0.0),
             **dict.fromkeys(("first_sent_at", "first_arrival_at", "complete_at", "delivered_at", "released_at"), shown),
             "displayed_at": shown,
             "fate": ["lost" if math.isnan(at) else "displayed" for at in shown],
