@@ -15,18 +15,8 @@ from glassbench.sender.encode_cache import EncodeCache
 from glassbench.transport.contract import Unsupported
 
 CARRIERS = (
-    *(
-        "udp",
-        "rtp",
-        "rtp:control=gcc",
-        "srt",
-        "quic-stream",
-        "quic-stream-per-gop",
-        "quic-stream-per-frame",
-        "quic-datagram",
-        "quic-adaptive",
-    ),
-    *("webtransport-datagram", "webtransport-stream-per-frame", "quic-stream:stack=stock,control=cubic"),
+    *("udp", "rtp", "rtp:control=gcc", "srt", "quic-stream", "quic-stream-per-frame", "quic-adaptive"),
+    *("webtransport-datagram", "quic-stream:stack=stock,control=cubic"),
 )
 COST = 0.012
 
@@ -37,7 +27,7 @@ def run(arm: str, *, slices: int, loss: str = "0%", source: str = "lognormal", *
         {
             "name": "slices",
             "seed": 3,
-            "duration": "2s",
+            "duration": "1200ms",
             "arms": [asked],
             "video": {"source": source, "bitrate": "2Mbit/s", "encode_cost": f"fixed:{COST * 1e3:g}ms", **video},
             "network": {"rate": "6Mbit/s", "delay": "20ms", "queue": "100kB", "loss": loss},
