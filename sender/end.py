@@ -88,9 +88,9 @@ class SenderEnd:
         raise NotImplementedError
 
     def _send(
-        self, record: SentRecord, track: Track, payload: bytes, now: float, *, piece: tuple[int, int] = (0, 1)
+        self, record: SentRecord, track: Track, payload: bytes, now: float, *, slice_index: int = 0, slices: int = 1
     ) -> None:
-        """Hand over a frame, or a `piece` of it: which slice, and of how many."""
+        """Hand over a frame, or one of its `slices`."""
         frame = Frame(
             track=track.id,
             group=record.group,
@@ -101,10 +101,10 @@ class SenderEnd:
             priority=track.priority + record.layer,
             expires_at=None if track.deadline is None else record.captured_at + track.deadline,
             payload=payload,
-            slice=piece[0],
-            slices=piece[1],
+            slice=slice_index,
+            slices=slices,
         )
-        if piece[0] == 0:
+        if slice_index == 0:
             record.queued_at = now
         self._transport.send_frame(frame, now=now)
         self._take_events()

@@ -272,7 +272,8 @@ class SenderPipeline(SenderEnd):
         if not self._ready:
             record.encode_end_at = ready_at
             self._encoding = None
-        self._send(record, self._track, part, now, piece=(self._slices - 1 - len(self._ready), self._slices))
+        index = self._slices - 1 - len(self._ready)
+        self._send(record, self._track, part, now, slice_index=index, slices=self._slices)
 
     def _send_message(self, at: float, now: float) -> None:
         assert self._messages is not None

@@ -2,9 +2,9 @@
 
 from fractions import Fraction
 
-_FILL = 1.12  # x264 gives 0.83 of what it is told frame by frame, and hardly ever more than 0.92
-_OPEN = 1.5
-_MEMORY = 20  # frames
+_FILL = 1.12  # x264 gives 0.84 of what it is told frame by frame as a rule, and hardly ever more than 0.91
+_OPEN = 1.5  # of its budget is told a frame that is kept to it anyway: far more disturbs the choice of the quantizer
+_MEMORY = 20  # frames, for the usual budget: after small frames the next one may be as large as that
 
 
 class ToldRates:

@@ -63,21 +63,18 @@ class Windows:
 
 
 def _plans() -> tuple[Plan, ...]:
-    return tuple(
-        _plan(trace, [(seed, None) for seed in range(1, 2 if trace in CERTAIN else WINDOWS + 1)], _usual_source(trace))
-        for trace in GENERATORS
-    )
+    return tuple(plan for trace in GENERATORS for plan in _replays(trace))
 
 
 def _replays(trace: str, source: str | None = None) -> tuple[Plan, ...]:
-    """The senders over one trace, by its name or file; with a source by its name or file, and the size model without
-    one."""
+    """The senders over one trace, by its name or file; with a source by its name or file, and the usual one without."""
+    windows: list[tuple[int, float | None]]
     if trace in GENERATORS:
-        seeds = range(1, 2 if trace in CERTAIN else WINDOWS + 1)
-        return (_plan(trace, [(seed, None) for seed in seeds], source or _usual_source(trace)),)
-    room = max(load(trace).duration - SECONDS, 0.0)
-    starts = [round(index * room / (WINDOWS - 1), 3) for index in range(WINDOWS)]
-    return (_plan(trace, [(1, start) for start in starts], source or "lognormal"),)
+        windows = [(seed, None) for seed in range(1, 2 if trace in CERTAIN else WINDOWS + 1)]
+    else:
+        room = max(load(trace).duration - SECONDS, 0.0)
+        windows = [(1, round(index * room / (WINDOWS - 1), 3)) for index in range(WINDOWS)]
+    return (_plan(trace, windows, source or _usual_source(trace)),)
 
 
 def _usual_source(trace: str) -> str:
@@ -86,7 +83,8 @@ def _usual_source(trace: str) -> str:
 
 def _plan(trace: str, windows: Sequence[tuple[int, float | None]], source: str) -> Plan:
     cells = [_cell(trace, seed, start, source, arm) for seed, start in windows for arm in (OURS, *OTHERS)]
-    return make_plan(Path(trace).stem.lower(), cells, frames=False, quality=source != "lognormal")
+    name = "-".join(Path(each).stem.lower() for each in (trace, source))
+    return make_plan(name, cells, frames=False, quality=source != "lognormal")
 
 
 def _cell(trace: str, seed: int, start: float | None, source: str, arm: str) -> Cell:

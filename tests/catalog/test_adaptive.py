@@ -25,7 +25,7 @@ def table() -> list[Windows]:
 
 
 def test_each_trace_that_ships_has_a_plan_in_which_the_senders_meet_the_same_windows() -> None:
-    plans = {plan.name: plan for plan in named("adaptive").plans()}
+    plans = {str(plan.cells[0].axes["trace"]): plan for plan in named("adaptive").plans()}
     assert list(plans) == list(GENERATORS)
     for name, plan in plans.items():
         seeds = {arm: [cell.scenario.seed for cell in plan.cells if cell.arm == arm] for arm in (OURS, *OTHERS)}
@@ -38,7 +38,7 @@ def test_a_recording_is_met_in_windows_spread_evenly_over_it(tmp_path: Path) -> 
     trace.write_text("".join(f"{at}\n" for at in range(1, 120_001, 4)))
     (plan,) = adaptive._replays(str(trace))
     starts = sorted({cell.scenario.network.trace_start for cell in plan.cells})
-    assert plan.name == "drive" and starts[0] == 0 and starts[-1] == pytest.approx(108, abs=0.01)
+    assert plan.name == "drive-lognormal" and starts[0] == 0 and starts[-1] == pytest.approx(108, abs=0.01)
     assert np.allclose(np.diff(starts), 12, atol=0.01)  # disjoint: each is 12 s long
 
 
@@ -66,7 +66,7 @@ def test_two_seconds_of_two_windows_run_are_checked_and_drawn(tmp_path: Path, mo
     monkeypatch.setattr(adaptive, "WINDOWS", 2)
     experiment = named("adaptive")
     outcome = carry_out(experiment, tmp_path, workers=1, replaying={"trace": "lte-driving", "source": "lognormal"})
-    table = adaptive.windows_of(outcome.datasets["lte-driving"])
+    table = adaptive.windows_of(outcome.datasets["lte-driving-lognormal"])
     assert [each.arm for each in table] == [OURS, *OTHERS] and all(len(each.signal) == 2 for each in table)
     assert not table[0].has_pictures and (table[0].bound > 0).all()
     assert len(outcome.checks) == 2

@@ -15,8 +15,8 @@ from glassbench.sender.encode_cache import EncodeCache
 from glassbench.transport.contract import Unsupported
 
 CARRIERS = (
-    *("udp", "rtp", "rtp:control=gcc", "srt", "quic-stream", "quic-stream-per-frame", "quic-adaptive"),
-    *("webtransport-datagram", "quic-stream:stack=stock,control=cubic"),
+    *("udp", "rtp", "rtp:control=gcc", "srt", "quic-stream", "quic-stream-per-gop", "quic-stream-per-frame"),
+    *("quic-adaptive", "webtransport-datagram", "quic-stream:stack=stock,control=cubic"),
 )
 COST = 0.012
 

@@ -40,8 +40,7 @@ def test_an_arm_of_a_shipped_scenario_measures_what_was_recorded(name: str) -> N
 @pytest.mark.long
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_every_arm_of_a_shipped_scenario_measures_what_was_recorded(name: str) -> None:
-    arms = arms_of(name)
-    assert_as_recorded(arms[::3] if name == "adaptive" else arms)  # of these each has an encode of its own
+    assert_as_recorded(arms_of(name))
 
 
 @pytest.mark.long

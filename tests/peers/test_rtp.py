@@ -73,7 +73,7 @@ class Session:
         sent = [(record.sequence, record.captured_at) for record in records]
         stats = self._pipeline.stats()
         print(f"\n{peer.name}: {len(stamps)} pictures decoded of {len(sent)} sent, {stats}")
-        assert len(sent) > 0.5 * self._bench.frames  # on a busy machine the encoder skips pictures
+        assert len(sent) > 0.9 * self._bench.frames  # an encoder that is kept from its work skips pictures
         assert stamps == sent, peer.said
         assert stats["malformed"] == 0
         return stats

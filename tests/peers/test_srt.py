@@ -21,6 +21,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 
+@pytest.mark.quiet  # it encodes in real time, and a busy machine skips pictures
 @pytest.mark.parametrize("libsrt", ["listener", "caller"])
 def test_every_frame_comes_through_libsrt_unchanged_and_losses_are_repaired(bench, libsrt):
     sockets = [bench.socket(), bench.socket()]  # of our sender, of our receiver
@@ -68,7 +69,7 @@ def test_every_frame_comes_through_libsrt_unchanged_and_losses_are_repaired(benc
         f", retransmissions {sent['retransmissions']} by us, {theirs['resent']} by libsrt"
         f", delay {min(delays):.3f} s at least, {median(delays):.3f} s as a rule, {max(delays):.3f} s at most"
     )
-    assert len(payloads) > 0.5 * bench.frames  # on a busy machine the encoder skips pictures
+    assert len(payloads) > 0.9 * bench.frames  # an encoder that is kept from its work skips pictures
     assert [each.sequence for each in receiver.decoded] == list(range(len(payloads)))
     assert [each.payload for each in receiver.decoded] == payloads
     assert (receiver.stamp_errors, receiver.stamp_unreadable) == (0, 0)

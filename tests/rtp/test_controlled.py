@@ -64,7 +64,7 @@ def a_report(ssrc: int, first: int, received: str, age: float | None = 0.0, at: 
     lost_feedback=st.sampled_from([0.0, 0.3, 1.0]),
     jitter=st.sampled_from([0.0, 0.02]),
 )
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_every_packet_is_settled_exactly_once_with_loss_reordering_and_lost_feedback(
     seed: int, loss: float, lost_feedback: float, jitter: float
 ) -> None:

@@ -2,7 +2,7 @@
 
 from glassbench.transport.congestion.controller import Allowance
 
-_LEAST_SHARE = 0.25  # of a frame at the full rate; a smaller picture is hardly worth its packet
+LEAST_SHARE = 0.25  # of a frame at the full rate; a smaller picture is hardly worth its packet
 
 
 def paced_budget(allowance: Allowance, *, waiting_bytes: int, ahead: float, interval: float) -> int:
@@ -14,4 +14,4 @@ def paced_budget(allowance: Allowance, *, waiting_bytes: int, ahead: float, inte
     rate = (allowance.media_bps or allowance.target_bps) / 8
     share = rate * interval
     budget = share - max(0.0, waiting_bytes - rate * ahead)
-    return int(budget) if budget >= _LEAST_SHARE * share else 0
+    return int(budget) if budget >= LEAST_SHARE * share else 0

@@ -15,12 +15,12 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from glassbench.transport.congestion.controller import Allowance, Controller, Feedback, FramePlanner, SentPacket
+from glassbench.transport.congestion.frame_budget import LEAST_SHARE
+from glassbench.transport.round_trip import RoundTrip
 
 MakeController = Callable[..., Controller]
 
-_RTT_GAIN = 1 / 8  # RFC 6298
 _UNPACED_BPS = 1e12  # a rate that holds nothing back
-_LEAST_SHARE = 0.25  # of what the window carries in a frame interval; as in `frame_budget.py`
 
 
 class _Part:
@@ -64,7 +64,7 @@ class NestedController:
         self._media = _Part(media, max_datagram_bytes=max_datagram_bytes)
         self._window = _Part(window, max_datagram_bytes=max_datagram_bytes)
         self._parts = (self._media, self._window)
-        self._smoothed_rtt: float | None = None
+        self._round_trip = RoundTrip(guess=0.0)
 
     @property
     def allowance(self) -> Allowance:
@@ -90,8 +90,7 @@ class NestedController:
 
     def on_feedback(self, feedback: Feedback) -> None:
         if feedback.rtt is not None:
-            smoothed = self._smoothed_rtt
-            self._smoothed_rtt = feedback.rtt if smoothed is None else smoothed + _RTT_GAIN * (feedback.rtt - smoothed)
+            self._round_trip.add(feedback.rtt)
         memos = [result.packet.memo for result in feedback.results]
         for place, part in enumerate(self._parts):
             part.on_feedback(feedback, [memo[place] for memo in memos if isinstance(memo, tuple)])
@@ -114,7 +113,7 @@ class NestedController:
 
     def _carried(self, window: Allowance) -> float:
         """What the window carries, in bytes per second: itself in a round trip."""
-        return window.window_bytes / (self._smoothed_rtt or window.base_rtt)
+        return window.window_bytes / (self._round_trip.smoothed if self._round_trip.is_measured else window.base_rtt)
 
 
 class NestedPlanner(NestedController):
@@ -128,7 +127,7 @@ class NestedPlanner(NestedController):
         room = window.window_bytes - max(0.0, in_flight_bytes - carried * max(0.0, ready_at - now))
         if planned is not None and planned <= room:
             return planned
-        return int(room) if room >= _LEAST_SHARE * carried * interval else 0
+        return int(room) if room >= LEAST_SHARE * carried * interval else 0
 
 
 def _pacing_bps(allowance: Allowance) -> float:
