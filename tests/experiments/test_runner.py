@@ -16,6 +16,7 @@ import glassbench
 from glassbench.experiments.engine.plan_run import Interrupted
 from glassbench.experiments.engine.progress import PlanProgress
 from glassbench.experiments.engine.runner import compare, default_with, run
+from glassbench.experiments.results import dataset_folder as folder
 from glassbench.experiments.results.dataset import load
 from glassbench.experiments.results.files import ResultsError, read_json
 from glassbench.experiments.scenario import Scenario, ScenarioError
@@ -212,16 +213,19 @@ def test_the_arm_of_a_worker_that_dies_is_run_once_more(
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_disk_that_fills_up_ends_the_run_with_one_sentence_and_keeps_the_rest(
-    make_scenario: MakeScenario, tmp_path: Path, workers: int
+    make_scenario: MakeScenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
 ) -> None:
-    def block(done: PlanProgress) -> None:  # stands for the full disk: where the second arm would go is a file
-        (tmp_path / "test-seed3" / "cells").mkdir(exist_ok=True)
-        blocker = tmp_path / "test-seed3" / "cells" / "000001"
-        if not blocker.exists():
-            blocker.write_text("")
+    def blocked(path: Path, index: int) -> Path:  # stands for the full disk: where the second arm would go is a file
+        place = cell_place(path, index)
+        if index == 1 and not place.exists():
+            place.parent.mkdir(exist_ok=True)
+            place.write_text("")
+        return place
 
+    cell_place = folder.cell_place
+    monkeypatch.setattr(folder, "cell_place", blocked)
     with pytest.raises(ResultsError) as error:
-        run(make_scenario(arms=["udp", "rtp"]), results=tmp_path, workers=workers, progress=block)
+        run(make_scenario(arms=["udp", "rtp"]), results=tmp_path, workers=workers)
     assert "cannot write" in str(error.value)
     assert f"cells are kept in {tmp_path / 'test-seed3'}" in str(error.value)
     assert "\n" not in str(error.value)
