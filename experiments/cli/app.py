@@ -1,54 +1,84 @@
-"""The commands of `glass`, one room of them a file, mounted here."""
+"""The commands of `glass`, one room of them a file. Each is imported when it is called: `glass --help` and completion
+need their names alone."""
 
-from importlib.metadata import version as version_of
-from typing import Annotated
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
-from glassbench.experiments.cli.ab import ab
-from glassbench.experiments.cli.agree import agree, calibrate
-from glassbench.experiments.cli.between import receive, send
-from glassbench.experiments.cli.budget import app as budget_app
-from glassbench.experiments.cli.compare import compare, run
-from glassbench.experiments.cli.doctor import doctor
-from glassbench.experiments.cli.experiment import app as experiment_app
-from glassbench.experiments.cli.listing import list_things
-from glassbench.experiments.cli.literature import literature
-from glassbench.experiments.cli.oracle import oracle
-from glassbench.experiments.cli.report import report
-from glassbench.experiments.cli.results import app as results_app
-from glassbench.experiments.cli.shell import SETTINGS, shell
-from glassbench.experiments.cli.sweep import sweep
-from glassbench.experiments.cli.trace import app as trace_app
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A command: its module in this folder, the function or the app in it, and the first sentence of its help."""
+
+    module: str
+    attribute: str
+    summary: str
+
+    def load(self, name: str) -> Any:
+        """The command itself, with its options."""
+        app_or_function = getattr(import_module(f"glassbench.experiments.cli.{self.module}"), self.attribute)
+        if isinstance(app_or_function, typer.Typer):
+            command = typer.main.get_command(app_or_function)
+        else:
+            alone = typer.Typer(add_completion=False)
+            alone.command()(app_or_function)
+            command = typer.main.get_command(alone)
+        command.name = name
+        return command
+
+
+COMMANDS = {
+    "compare": _Entry(
+        "compare", "compare", "Compare transports on one clip over one network, in virtual time or --live."
+    ),
+    "run": _Entry(
+        "compare", "run", "Run a scenario file, in virtual time or --live: docs/scenarios.md describes its fields."
+    ),
+    "ab": _Entry("ab", "ab", "Compare two settings: the same seeds for both, so that only the setting differs."),
+    "sweep": _Entry("sweep", "sweep", "Run every combination of a grid x arms x seeds, in virtual time."),
+    "list": _Entry("listing", "list_things", "List the transports, traces, sources or scenarios by name."),
+    "literature": _Entry("literature", "literature", "Check the catalog against closed forms and published figures."),
+    "oracle": _Entry("oracle", "oracle", "Say how soon anybody could have been on the screen who knew the future."),
+    "report": _Entry(
+        "report", "report", "Write one HTML page of results: verdict, numbers, pictures, network, provenance."
+    ),
+    "agree": _Entry("agree", "agree", "Run a scenario live and in virtual time, and say how far they agree."),
+    "calibrate": _Entry("agree", "calibrate", "Record what encoding and decoding took in live runs, for virtual time."),
+    "send": _Entry("between", "send", "Compare transports to another host, over the network that is between them."),
+    "receive": _Entry("between", "receive", "Receive what another host sends, until Ctrl-C."),
+    "shell": _Entry("shell", "app", "Run a command behind an emulated link, without root."),
+    "doctor": _Entry("doctor", "doctor", "Say what this machine can do, a line each, and what helps where it cannot."),
+    "budget": _Entry("budget", "app", "Latency budgets for CI: checked, and recorded as a baseline."),
+    "experiment": _Entry("experiment", "app", "The catalog of experiments: questions, and what was found."),
+    "results": _Entry("results", "app", "What has been measured: list, show, compare and prune results."),
+    "trace": _Entry("trace", "app", "Network traces: what a link could carry over time."),
+}
+
+
+class _Commands(TyperGroup):
+    """A group whose commands are names and summaries, until one is called."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands = {name: TyperCommand(name, help=entry.summary) for name, entry in COMMANDS.items()}
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name, _, rest = super().resolve_command(ctx, args)
+        return name, None if name is None else COMMANDS[name].load(name), rest
+
 
 app = typer.Typer(
-    name="glass",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
+    name="glass", cls=_Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
 )
-app.command()(compare)
-app.command()(run)
-app.command()(ab)
-app.command()(sweep)
-app.command("list")(list_things)
-app.command()(literature)
-app.command()(oracle)
-app.command()(report)
-app.command()(agree)
-app.command()(calibrate)
-app.command()(send)
-app.command()(receive)
-app.command(context_settings=SETTINGS)(shell)
-app.command()(doctor)
-app.add_typer(budget_app, name="budget")
-app.add_typer(experiment_app, name="experiment")
-app.add_typer(results_app, name="results")
-app.add_typer(trace_app, name="trace")
 
 
 def _print_version(wanted: bool) -> None:
     if wanted:
+        from importlib.metadata import version as version_of
+
         typer.echo(f"glassbench {version_of('glassbench')}")
         raise typer.Exit
 

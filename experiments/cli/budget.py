@@ -13,7 +13,9 @@ from glassbench.experiments.cli.whole_table import wide_console
 from glassbench.experiments.results.files import ResultsError
 from glassbench.experiments.results.json_form import json_text
 
-app = typer.Typer(no_args_is_help=True, help="Latency budgets for CI: checked, and recorded as a baseline.")
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="Latency budgets for CI: checked, and recorded as a baseline."
+)
 
 File = Annotated[Path, typer.Argument(metavar="BUDGETS.toml", help="A file of budgets: docs/budgets.md.")]
 

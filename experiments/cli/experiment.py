@@ -16,7 +16,9 @@ from glassbench.experiments.cli.show_runs import median_rows, medians_table
 from glassbench.experiments.cli.whole_table import print_whole, wide_console
 from glassbench.experiments.results.json_form import json_text
 
-app = typer.Typer(no_args_is_help=True, help="The catalog of experiments: questions, and what was found.")
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="The catalog of experiments: questions, and what was found."
+)
 
 
 @app.command("list")

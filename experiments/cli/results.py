@@ -22,7 +22,9 @@ from glassbench.experiments.results.summary_table import AXIS
 if TYPE_CHECKING:
     import pandas as pd
 
-app = typer.Typer(no_args_is_help=True, help="What has been measured: list, show, compare and prune results.")
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="What has been measured: list, show, compare and prune results."
+)
 
 Folder = Annotated[Path, typer.Option("--results", metavar="FOLDER", help="Where the results are.")]
 

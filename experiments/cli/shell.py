@@ -9,9 +9,11 @@ from glassbench.experiments.cli.options import Columns
 from glassbench.experiments.cli.output import write_file
 
 MOST_LATE_MS = 1.0
-SETTINGS = {"allow_interspersed_args": False}  # options after the command are the command's
+
+app = typer.Typer(add_completion=False)
 
 
+@app.command(context_settings={"allow_interspersed_args": False})  # options after the command are the command's
 def shell(
     command: Annotated[list[str], typer.Argument(metavar="-- COMMAND...", help="What to run behind the link.")],
     *,

@@ -12,7 +12,7 @@ from glassbench.netem.traces import FORMATS, GENERATORS, Trace, TraceError, Trac
 from glassbench.netem.traces.format import Writer
 from glassbench.netem.traces.trace import OUTAGE, WINDOW
 
-app = typer.Typer(no_args_is_help=True, help="Network traces: what a link could carry over time.")
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Network traces: what a link could carry over time.")
 
 Seed = Annotated[int, typer.Option(min=0, metavar="NUMBER", help="Seed of a generated trace.")]
 RunSeed = Annotated[int, typer.Option(min=0, metavar="NUMBER", help="Of a generated trace, or of a run.")]

@@ -11,8 +11,9 @@ from typing import Any
 import pandas as pd
 
 from glassbench.experiments.account.arm_result import TABLES, ArmResult
-from glassbench.experiments.results.files import make_folder, read_json, write_json, write_table
+from glassbench.experiments.results.files import make_folder, read_json, write_json
 from glassbench.experiments.results.json_form import numbers_of
+from glassbench.experiments.results.table_files import write_table
 
 FILES = (*(f"{name}.parquet" for name in TABLES), "arm.json")
 """In the order in which they are written: the last one says that the others are whole."""

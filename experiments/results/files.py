@@ -3,18 +3,12 @@
 import errno
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-import pyarrow as pa
-import pyarrow.dataset as ds
-import pyarrow.parquet as pq
-
 from glassbench.experiments.results.json_form import json_text, no_number
-from glassbench.experiments.results.parquet import RefusedTable, column_names, read_columns
 from glassbench.sender.regular_file import read_regular_text
 
 _MOST_DIGITS = 100
@@ -36,46 +30,7 @@ NOT_TAKEN = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO))
 
 def unwritable(what: object, error: OSError) -> ResultsError:
     """The error to raise when something, such as a path, cannot be written."""
-    return (OutputError if error.errno in NOT_TAKEN else ResultsError)(f"cannot write {what}: {_reason(error)}")
-
-
-def write_table(path: Path, table: pd.DataFrame) -> None:
-    """Write Parquet without anything that differs from day to day, such as times and versions. Raises ResultsError."""
-    content = pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata(None)
-    sink = pa.BufferOutputStream()
-    pq.write_table(content, sink, compression="zstd")
-    write_bytes(path, sink.getvalue().to_pybytes())
-
-
-def read_table(
-    path: Path, types: Mapping[str, str], *, columns: Sequence[str] | None = None, rows: ds.Expression | None = None
-) -> pd.DataFrame:
-    """Read Parquet that has at least the columns of `types`, as these types; only `columns` of it and the `rows` for
-    which a condition holds, if they are given. Raises ResultsError."""
-    with parquet_errors(path):
-        names = column_names(path)
-        if missing := [name for name in types if name not in names]:
-            raise ResultsError(f"{path} has no column {', '.join(missing)}; found are {', '.join(names)}")
-        table: pd.DataFrame = read_columns(path, columns, rows=rows).to_pandas()
-    try:
-        return table.astype(dict(types))
-    except (TypeError, ValueError) as error:
-        raise ResultsError(f"{path} has a column of another type than expected: {_first_line(error)}") from None
-
-
-@contextmanager
-def parquet_errors(path: Path) -> Iterator[None]:
-    """What reading a Parquet file raises, as ResultsError."""
-    try:
-        yield
-    except FileNotFoundError:
-        raise ResultsError(f"{path} is missing; the results cannot be read without it") from None
-    except OSError as error:
-        raise ResultsError(f"{path} cannot be read: {_reason(error)}") from None
-    except (pa.ArrowException, UnicodeDecodeError) as error:
-        raise ResultsError(f"{path} is not a readable Parquet file: {_first_line(error)}") from None
-    except RefusedTable as error:
-        raise ResultsError(f"{path} {error}") from None
+    return (OutputError if error.errno in NOT_TAKEN else ResultsError)(f"cannot write {what}: {reason_of(error)}")
 
 
 def write_json(path: Path, content: object) -> None:
@@ -92,9 +47,9 @@ def read_json(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise ResultsError(f"{path} is missing; is this the folder of a run?") from None
     except OSError as error:
-        raise ResultsError(f"{path} cannot be read: {_reason(error)}") from None
+        raise ResultsError(f"{path} cannot be read: {reason_of(error)}") from None
     except (ValueError, RecursionError) as error:
-        raise ResultsError(f"{path} is not valid JSON: {_first_line(error)}") from None
+        raise ResultsError(f"{path} is not valid JSON: {first_line(error)}") from None
     if not isinstance(content, dict):
         raise ResultsError(f"{path} must hold a JSON object, found {type(content).__name__}")
     return content
@@ -143,9 +98,11 @@ def write_bytes(path: Path, content: bytes) -> None:
         beside.write_bytes(content)
 
 
-def _reason(error: OSError) -> str:
+def reason_of(error: OSError) -> str:
+    """Why the machine did not do it, in its words."""
     return error.strerror or str(error)
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """What an error of a library says, as the end of a sentence."""
     return (str(error).splitlines() or [type(error).__name__])[0].rstrip(". ")

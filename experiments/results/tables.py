@@ -11,9 +11,10 @@ import pyarrow.dataset as ds
 from glassbench.experiments.account.arm_result import TABLES
 from glassbench.experiments.results.arm_folder import read_record
 from glassbench.experiments.results.dataset_folder import cell_place
-from glassbench.experiments.results.files import ResultsError, parquet_errors, read_table
+from glassbench.experiments.results.files import ResultsError
 from glassbench.experiments.results.parquet import column_names, read_columns
 from glassbench.experiments.results.summary_table import AXIS, IDENTITY, NUMBERS, TEXTS, summary_table
+from glassbench.experiments.results.table_files import parquet_errors, read_table
 
 
 class Tables(Protocol):

@@ -16,10 +16,11 @@ from glassbench.experiments.budgets.value import HELD
 from glassbench.experiments.cli.show_runs import median_rows
 from glassbench.experiments.engine.runner import run
 from glassbench.experiments.results.dataset import Dataset, load
-from glassbench.experiments.results.files import write_json, write_table
+from glassbench.experiments.results.files import write_json
 from glassbench.experiments.results.json_form import json_text, number_of
 from glassbench.experiments.results.notes import NO_FLOOR
 from glassbench.experiments.results.summary_table import summary_table
+from glassbench.experiments.results.table_files import write_table
 from glassbench.experiments.results.tables import Merged
 from glassbench.experiments.scenario import Scenario
 from glassbench.experiments.scenario.spec import FLOOR

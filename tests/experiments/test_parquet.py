@@ -14,8 +14,9 @@ import pytest
 
 from glassbench.experiments.results import parquet
 from glassbench.experiments.results.dataset import Dataset
-from glassbench.experiments.results.files import ResultsError, read_table
+from glassbench.experiments.results.files import ResultsError
 from glassbench.experiments.results.parquet import RefusedTable, read_columns
+from glassbench.experiments.results.table_files import read_table
 from glassbench.experiments.results.tables import Merged
 
 ROWS = 300_000

@@ -16,7 +16,8 @@ from glassbench.experiments.results import dataset_folder
 from glassbench.experiments.results.arm_folder import write_arm
 from glassbench.experiments.results.dataset import load
 from glassbench.experiments.results.dataset_folder import cell_place, new_place
-from glassbench.experiments.results.files import ResultsError, write_table
+from glassbench.experiments.results.files import ResultsError
+from glassbench.experiments.results.table_files import write_table
 from glassbench.experiments.scenario.spec import FLOOR
 from glassbench.receiver.record import ReceivedRecord
 from glassbench.sender.record import SentRecord

@@ -13,7 +13,7 @@ from glassbench.experiments.cli.app import app
 from glassbench.experiments.cli.errors import run_app
 from glassbench.experiments.engine.plan import grid
 from glassbench.experiments.engine.plan_run import run_plan
-from glassbench.experiments.results.files import write_table
+from glassbench.experiments.results.table_files import write_table
 
 
 @pytest.fixture

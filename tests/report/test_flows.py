@@ -10,10 +10,11 @@ from glassbench.experiments.cli.show import show
 from glassbench.experiments.engine.repeat import repeat
 from glassbench.experiments.results.dataset import load
 from glassbench.experiments.results.evidence import evidence
-from glassbench.experiments.results.files import ResultsError, write_table
+from glassbench.experiments.results.files import ResultsError
 from glassbench.experiments.results.flow_rows import COLUMNS, flow_rows, sharing_lines, typical_arms
 from glassbench.experiments.results.report.page import page
 from glassbench.experiments.results.report.report import report_of
+from glassbench.experiments.results.table_files import write_table
 from glassbench.experiments.scenario import build
 
 BULK = {"name": "bulk", "transport": "quic-stream:control=cubic", "source": "greedy", "start": "500ms"}

@@ -15,9 +15,9 @@ from glassbench.experiments.engine.plan_run import run_plan
 from glassbench.experiments.results.answer import answer
 from glassbench.experiments.results.dataset import load
 from glassbench.experiments.results.evidence import evidence
-from glassbench.experiments.results.files import write_table
 from glassbench.experiments.results.report.page import page
 from glassbench.experiments.results.report.report import report_of
+from glassbench.experiments.results.table_files import write_table
 
 CHAPTERS = [
     "Numbers",

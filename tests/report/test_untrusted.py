@@ -20,7 +20,7 @@ from glassbench.experiments.cli.errors import run_app
 from glassbench.experiments.results.answer import answer
 from glassbench.experiments.results.dataset import Dataset, load
 from glassbench.experiments.results.dataset_folder import TABLES
-from glassbench.experiments.results.files import ResultsError, write_table
+from glassbench.experiments.results.files import ResultsError
 from glassbench.experiments.results.json_form import json_text
 from glassbench.experiments.results.notes import told
 from glassbench.experiments.results.report.content import Report
@@ -32,6 +32,7 @@ from glassbench.experiments.results.report.report import report_of
 from glassbench.experiments.results.report.sections import fate_section
 from glassbench.experiments.results.report.tables import run_table, soonest_first
 from glassbench.experiments.results.run import Run
+from glassbench.experiments.results.table_files import write_table
 
 HOSTILE = (
     "</pre></style></svg><script>alert(1)</script><img src=x onerror=alert(1)>\"' & $\\frac$ [/b] \x00\x1b{{ 7*7 }}"

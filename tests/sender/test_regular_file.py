@@ -10,7 +10,8 @@ import pytest
 from glassbench.experiments.budgets.baseline import load_baseline
 from glassbench.experiments.budgets.spec import BudgetError, load_budgets
 from glassbench.experiments.engine.sweep import load_sweep
-from glassbench.experiments.results.files import ResultsError, read_json, read_table
+from glassbench.experiments.results.files import ResultsError, read_json
+from glassbench.experiments.results.table_files import read_table
 from glassbench.experiments.scenario import ScenarioError, load
 from glassbench.netem.traces import load_pair
 from glassbench.sender.cost import decode_cost
