@@ -49,6 +49,13 @@ class FrameEncoder(Protocol):
         """
 
 
+class PicturesEncoder(Protocol):
+    """What turns pictures into access units, one in and one out."""
+
+    def encode(self, picture: av.VideoFrame, *, force_keyframe: bool, budget_bytes: int | None = None) -> Encoded:
+        """The access unit of a picture, or, where parts of it were given away before, the rest. Raises EncoderError."""
+
+
 @dataclass(frozen=True, slots=True)
 class _FrameByFrame:
     """The rate control of an encoder that follows budgets: with a buffer of less than a frame each frame has to keep to
@@ -102,6 +109,11 @@ class EncoderSettings:
                 f"unknown preset {self.preset!r} for {self.codec}; accepted are {', '.join(map(repr, presets))}"
             )
 
+    @property
+    def group_frames(self) -> int:
+        """How many frames a group has at most."""
+        return self.keyframe_interval or _NO_INTERVAL
+
     def options(self) -> dict[str, str]:
         """What FFmpeg's encoder is told."""
         entry = ENCODERS[self.codec]
@@ -123,7 +135,7 @@ class PictureEncoder:
         context.width, context.height, context.pix_fmt = width, height, "yuv420p"
         context.time_base, context.framerate = 1 / fps, fps
         context.bit_rate = settings.bitrate_bps
-        context.gop_size = settings.keyframe_interval or _NO_INTERVAL
+        context.gop_size = settings.group_frames
         context.max_b_frames = 0
         context.thread_count = 1
         context.options = settings.options()
@@ -157,14 +169,15 @@ class PictureEncoder:
 
 
 class SourceEncoder:
-    """Takes the pictures of a source, stamps and encodes them: a FrameEncoder without a cache."""
+    """Takes the pictures of a source, stamps and encodes them, by FFmpeg unless there is another `encoder`: a
+    FrameEncoder without a cache."""
 
-    def __init__(self, source: PixelSource, settings: EncoderSettings) -> None:
+    def __init__(self, source: PixelSource, settings: EncoderSettings, encoder: PicturesEncoder | None = None) -> None:
         self._pictures = source.pictures()
         self._picture: av.VideoFrame | None = None
         self._next_capture = 0
         self._sequence = 0
-        self._encoder = PictureEncoder(settings, width=source.width, height=source.height, fps=source.fps)
+        self._encoder = encoder or PictureEncoder(settings, width=source.width, height=source.height, fps=source.fps)
 
     def encode(
         self, capture: int, captured_at: float, *, force_keyframe: bool, budget_bytes: int | None = None

@@ -5,7 +5,8 @@ a thread, for as long as it takes; frames that find it busy wait, and of more th
 it never gets a sequence, since sequences count the frames that were encoded. A frame is handed to the transport when
 its encoding ends.
 
-With slices, parts of a picture are handed over while the rest is encoded: the cost is spread evenly over them.
+With slices, parts of a picture are handed over while the rest is encoded: the cost is spread evenly over them, or the
+thread gives them as the encoder has them.
 
 An encoder that follows the network asks the transport ahead of every frame how large it may be (`Following`). Only the
 newest capture waits then. If the answer is that none should be sent now, it waits until something comes from the
@@ -69,8 +70,8 @@ class SenderPipeline(SenderEnd):
     `target_bps` is what the encoder was told, if it has a constant rate; `following` is how it follows the network, if
     it does. With a `worker`, frames are encoded there, and take what they take; without, `encode_cost` says how long.
     An encoder that follows takes the cost for the best guess of how long the next frame takes. Of `slices`, more than
-    one need a transport that puts them together (`transport/slices.py`), and an encoder without a `worker`: a worker
-    gives whole pictures.
+    one need a transport that puts them together (`transport/slices.py`). A `worker` may give each of them as it is
+    ready; a whole picture, or what it gives last, is cut into those that are missing.
 
     A keyframe request is honoured at the next encode that is at least `keyframe_spacing` seconds after the last
     keyframe.
@@ -119,7 +120,8 @@ class SenderPipeline(SenderEnd):
         self._capture_at = self._instant_of_next_capture()
         self._waiting: deque[tuple[int, SentRecord]] = deque()
         self._encoding: SentRecord | None = None
-        self._ready: deque[tuple[float, bytes]] = deque()  # slices of it, and when they are; none: the worker has it
+        self._ready: deque[tuple[float, bytes]] = deque()  # slices of it that are encoded, and when they are
+        self._handed_over = 0  # slices of it
         self._next_message = 0
         self._message_at = self._instant_of_next_message()
         self._message_sequence = 0
@@ -212,7 +214,7 @@ class SenderPipeline(SenderEnd):
                 self._worker.start(work)
             else:
                 encoded = work()
-                self._number(record, encoded, at)
+                self._number(record, encoded.keyframe, at)
                 self._spread(encoded.payload, at, self._cost(record.sequence, record.keyframe))
         while len(self._waiting) > self._max_waiting:
             self._waiting.popleft()[1].given_up = "dropped" if self._following is None else "skipped"
@@ -239,40 +241,44 @@ class SenderPipeline(SenderEnd):
 
     def _take_encoded(self) -> None:
         """What the worker has finished is due at once."""
-        if self._encoding is None or self._worker is None or (done := self._worker.take()) is None:
-            return
-        if done.error is not None:
-            raise done.error
-        assert done.value is not None
-        self._number(self._encoding, done.value, done.began_at)
-        self._spread(done.value.payload, done.ended_at, 0.0)
+        while self._worker is not None and (done := self._worker.take()) is not None:
+            if done.error is not None:
+                raise done.error
+            assert done.value is not None and self._encoding is not None
+            if self._encoding.sequence == NO_SEQUENCE:
+                self._number(self._encoding, done.value.keyframe, done.began_at)
+            self._spread(done.value.payload, done.ended_at, 0.0, last=done.last)
 
-    def _number(self, record: SentRecord, encoded: Encoded, at: float) -> None:
-        if encoded.keyframe:
+    def _number(self, record: SentRecord, keyframe: bool, at: float) -> None:
+        if keyframe:
             self._group += 1
             self._keyframe_free_at = round(at + self._keyframe_spacing, 6)
             self._keyframe_wanted = False
         record.sequence = self._sequence
         record.group = self._group
-        record.keyframe = encoded.keyframe
-        record.size_bytes = len(encoded.payload)
+        record.keyframe = keyframe
         record.encode_start_at = at
         self.records[record.track, record.sequence] = record
         self._sequence += 1
 
-    def _spread(self, payload: bytes, at: float, cost: float) -> None:
-        """Encoding takes `cost` from `at` on: say when each slice is ready."""
-        parts = [payload] if self._slices == 1 else cut(payload, self._slices)
+    def _spread(self, payload: bytes, at: float, cost: float, *, last: bool = True) -> None:
+        """Encoding takes `cost` from `at` on: say when each slice is ready. What is not the last is one slice."""
+        assert self._encoding is not None
+        self._encoding.size_bytes += len(payload)
+        missing = self._slices - self._handed_over - len(self._ready)
+        parts = cut(payload, missing) if last else [payload]
         for index, part in enumerate(parts, start=1):
             self._ready.append((at + cost * (index / len(parts)), part))
 
     def _hand_over(self, now: float) -> None:
         assert self._encoding is not None
         record, (ready_at, part) = self._encoding, self._ready.popleft()
-        if not self._ready:
+        index = self._handed_over
+        self._handed_over += 1
+        if self._handed_over == self._slices:
             record.encode_end_at = ready_at
             self._encoding = None
-        index = self._slices - 1 - len(self._ready)
+            self._handed_over = 0
         self._send(record, self._track, part, now, slice_index=index, slices=self._slices)
 
     def _send_message(self, at: float, now: float) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 
 from glassbench.sender.encoder import Encoded, EncoderSettings
 from glassbench.sender.regular_file import read_regular_text
+from glassbench.sender.slices import even_bounds
 from glassbench.sender.source import SourceError
 from glassbench.transport.framing import MAX_FRAME_BYTES
 
@@ -112,8 +113,7 @@ class SizeEncoder:
 
 def _payload(head: bytes, size: int, slices: int) -> bytes:
     """NAL units of like size, as many as slices; they are no smaller than their heads."""
-    ends = [size * (index + 1) // slices for index in range(slices)]
-    return b"".join(head.ljust(end - begin, b"\x55") for begin, end in zip([0, *ends[:-1]], ends, strict=True))
+    return b"".join(head.ljust(end - begin, b"\x55") for begin, end in itertools.pairwise(even_bounds(size, slices)))
 
 
 def _whole(size: float) -> int:

@@ -15,6 +15,7 @@ from glassbench.netem.simulator import START_AT
 from glassbench.receiver.decoder import Decoder, NullDecoder, VideoDecoder
 from glassbench.receiver.pipeline import ReceiverPipeline
 from glassbench.receiver.playout import parse_playout
+from glassbench.sender import x264_library
 from glassbench.sender.cost import Cost
 from glassbench.sender.encoder import Encoded, EncoderError, EncoderSettings, FrameEncoder
 from glassbench.sender.greedy import GreedySender
@@ -182,10 +183,11 @@ class Ends:
 
 def check_real_time(flow: Flow) -> None:
     """Raises Unsupported if an encoder in real time cannot do what the flow asks for."""
-    if flow.arm.slices > 1:
-        raise Unsupported(
-            "slices leave while the rest is encoded in virtual time only: PyAV gives pictures when they are whole"
-        )
+    if flow.arm.slices > 1 and flow.has_pictures:
+        try:
+            x264_library.load()
+        except EncoderError as error:
+            raise Unsupported(str(error)) from None
 
 
 def _encoder_settings(flow: Flow) -> EncoderSettings:

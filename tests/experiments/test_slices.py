@@ -11,6 +11,7 @@ from glassbench.experiments.worlds.live.arm import run_arm as run_live
 from glassbench.experiments.worlds.reuse import Reuse
 from glassbench.experiments.worlds.virtual import run_arm
 from glassbench.receiver.quality import QualityMemo
+from glassbench.sender import x264_library
 from glassbench.sender.encode_cache import EncodeCache
 from glassbench.transport.contract import Unsupported
 
@@ -81,9 +82,12 @@ def test_what_cannot_be_sliced_is_refused_in_one_sentence(arm: str, sentence: st
         build({"name": "x", "duration": "1s", "arms": [arm], "video": {"source": "bikes"}, "network": {}})
 
 
-def test_in_real_time_slices_are_unsupported_with_the_reason() -> None:
+def test_in_real_time_slices_are_unsupported_with_the_reason_where_x264_cannot_be_called(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(x264_library, "_load", lambda: "it is not there")
     case = build({"name": "x", "duration": "1s", "arms": ["udp:slices=2"], "video": {"source": "bikes"}, "network": {}})
-    with pytest.raises(Unsupported, match="in virtual time only: PyAV gives pictures when they are whole"):
+    with pytest.raises(Unsupported, match="libx264 itself, and it is not there; what helps is pip install"):
         run_live(case, case.arms[0], None)
 
 

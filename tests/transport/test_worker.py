@@ -1,5 +1,6 @@
 """Pipelines whose codec works in a thread do the same as with a cost model, but the time is what the work took."""
 
+import os
 import select
 import threading
 import time
@@ -55,22 +56,24 @@ class ByHand:
     """A worker whose work is done when the test says so."""
 
     def __init__(self):
-        self.work, self.done = None, None
+        self.work, self.done = None, deque()
 
     def start(self, work):
-        assert self.work is None and self.done is None
+        assert self.work is None and not self.done
         self.work = work
+
+    def give(self, part, began_at, ended_at):
+        self.done.append(Done(part, None, began_at, ended_at, last=False))
 
     def finish(self, began_at, ended_at):
         work, self.work = self.work, None
         try:
-            self.done = Done(work(), None, began_at, ended_at)
+            self.done.append(Done(work(), None, began_at, ended_at))
         except Exception as error:
-            self.done = Done(None, error, began_at, ended_at)
+            self.done.append(Done(None, error, began_at, ended_at))
 
     def take(self):
-        done, self.done = self.done, None
-        return done
+        return self.done.popleft() if self.done else None
 
 
 class Encoder:
@@ -82,7 +85,7 @@ class Encoder:
         return Encoded(b"frame", len(self.asked) == 1 or force_keyframe)
 
 
-def make_sender():
+def make_sender(**options):
     transport, worker, encoder = Transport(), ByHand(), Encoder()
     pipeline = SenderPipeline(
         transport,
@@ -93,6 +96,7 @@ def make_sender():
         duration=1.0,
         encode_cost=lambda sequence, keyframe: 0.0,
         worker=worker,
+        **options,
     )
     pipeline.connect(now=999.0)
     return pipeline, transport, worker, encoder
@@ -130,6 +134,49 @@ def test_a_defect_of_the_encoder_is_not_swallowed():
     pipeline, _, worker, encoder = make_sender()
     encoder.encode = lambda *_, **__: 1 // 0
     pipeline.handle_timer(now=1000.0)
+    worker.finish(1000.0, 1000.01)
+    with pytest.raises(ZeroDivisionError):
+        pipeline.handle_timer(now=1000.01)
+
+
+def test_slices_are_handed_over_as_the_encoder_gives_them_and_the_frame_is_encoded_with_the_last():
+    pipeline, transport, worker, _ = make_sender(slices=3)
+    pipeline.handle_timer(now=1000.0)
+    worker.give(Encoded(b"first", True), 1000.001, 1000.004)
+    pipeline.handle_timer(now=1000.005)
+    record = pipeline.records[0, 0]
+    assert (record.encode_start_at, record.encode_end_at, record.queued_at) == (1000.001, None, 1000.005)
+    assert not pipeline.finished(now=1000.005)
+    worker.give(Encoded(b"second", True), 1000.001, 1000.008)
+    worker.finish(1000.001, 1000.012)  # both are there when the driver comes
+    pipeline.handle_timer(now=1000.0125)
+    assert [(at, frame.slice, frame.slices, frame.payload) for at, frame in transport.frames] == [
+        (1000.005, 0, 3, b"first"),
+        (1000.0125, 1, 3, b"second"),
+        (1000.0125, 2, 3, b"frame"),
+    ]
+    assert {frame.sequence for _, frame in transport.frames} == {0} and record.keyframe
+    assert (record.encode_end_at, record.size_bytes) == (1000.012, len(b"firstsecondframe"))
+    pipeline.handle_timer(now=1000.04)  # the next capture is encoded
+    assert worker.work is not None
+
+
+def test_a_whole_picture_of_a_worker_is_cut_into_slices():
+    pipeline, transport, worker, _ = make_sender(slices=5)
+    pipeline.handle_timer(now=1000.0)
+    worker.finish(1000.0, 1000.01)
+    pipeline.handle_timer(now=1000.01)
+    assert [(frame.slice, frame.payload) for _, frame in transport.frames] == [
+        (index, bytes([letter])) for index, letter in enumerate(b"frame")
+    ]
+    assert pipeline.records[0, 0].encode_end_at == 1000.01
+
+
+def test_a_defect_in_the_middle_of_a_picture_is_not_swallowed():
+    pipeline, transport, worker, encoder = make_sender(slices=2)
+    encoder.encode = lambda *_, **__: 1 // 0
+    pipeline.handle_timer(now=1000.0)
+    worker.give(Encoded(b"first", True), 1000.0, 1000.004)
     worker.finish(1000.0, 1000.01)
     with pytest.raises(ZeroDivisionError):
         pipeline.handle_timer(now=1000.01)
@@ -236,5 +283,55 @@ def test_the_thread_does_one_thing_after_the_other_says_so_and_keeps_its_defects
         assert (done.value, done.error) == (8, None)
         assert thread.took(0, False) >= 0.02
         assert prepared.wait(10)
+    finally:
+        thread.close()
+
+
+def test_the_thread_wakes_for_each_part_of_a_result_and_tells_them_in_order():
+    thread = CodecThread(LiveClock(monotonic_ns()))
+    go_on = threading.Event()
+
+    def work():
+        thread.give(1)
+        assert go_on.wait(10)
+        thread.give(2)
+        return 3
+
+    try:
+        thread.start(work)
+        assert select.select([thread], [], [], 10)[0]
+        first = thread.take()
+        assert (first.value, first.last) == (1, False) and first.ended_at >= first.began_at
+        assert thread.take() is None and thread.took(0, False) == 0.0
+        go_on.set()
+        rest = []
+        while len(rest) < 2 and select.select([thread], [], [], 10)[0]:
+            if (done := thread.take()) is not None:
+                rest.append(done)
+        assert [(done.value, done.last) for done in rest] == [(2, False), (3, True)]
+        assert {done.began_at for done in rest} == {first.began_at} and thread.took(0, False) > 0
+    finally:
+        thread.close()
+
+
+def test_a_result_that_is_taken_before_the_thread_has_said_so_keeps_nobody_awake(monkeypatch):
+    thread = CodecThread(LiveClock(monotonic_ns()))
+    write, go_on, said = os.eventfd_write, threading.Event(), threading.Event()
+
+    def say_later(number, value):
+        go_on.wait(10)
+        write(number, value)
+        said.set()
+
+    monkeypatch.setattr(os, "eventfd_write", say_later)
+    try:
+        thread.start(lambda: 1)
+        end = time.monotonic() + 10
+        while thread.take() is None and time.monotonic() < end:
+            pass
+        go_on.set()
+        assert said.wait(10) and select.select([thread], [], [], 10)[0]
+        assert thread.take() is None  # it wakes once for nothing
+        assert not select.select([thread], [], [], 0)[0]
     finally:
         thread.close()

@@ -7,11 +7,11 @@ offers its ControllerEntry as an entry point of the group `glassbench.controller
 
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Literal, Protocol
+from typing import Literal
 
 from glassbench.transport.congestion.adaptive import AdaptiveController
 from glassbench.transport.congestion.bbr import BbrController
-from glassbench.transport.congestion.controller import Controller
+from glassbench.transport.congestion.controller import MakeController
 from glassbench.transport.congestion.cubic import CubicController
 from glassbench.transport.congestion.gcc.controller import GccController
 from glassbench.transport.congestion.nested import make_nested
@@ -21,12 +21,6 @@ from glassbench.transport.congestion.scream import ScreamController
 from glassbench.transport.plugins import PluginTable
 
 Need = Literal["receive-times", "ecn"]
-
-
-class MakeController(Protocol):
-    """Makes a controller for packets of at most so many bytes of UDP payload, at first."""
-
-    def __call__(self, *, max_datagram_bytes: int) -> Controller: ...
 
 
 @dataclass(frozen=True, slots=True)

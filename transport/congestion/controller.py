@@ -116,6 +116,12 @@ class Controller(Protocol):
         """Act on what is due."""
 
 
+class MakeController(Protocol):
+    """Makes a controller for packets of at most so many bytes of UDP payload, at first."""
+
+    def __call__(self, *, max_datagram_bytes: int) -> Controller: ...
+
+
 @runtime_checkable
 class FramePlanner(Protocol):
     """A controller that also says how large the next video frame may be. For the others `frame_budget.py` works that

@@ -11,14 +11,18 @@ The application is told the target of the media controller, and not more than th
 trip. A probe is padded only if the window lets it leave at its rate.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 
-from glassbench.transport.congestion.controller import Allowance, Controller, Feedback, FramePlanner, SentPacket
+from glassbench.transport.congestion.controller import (
+    Allowance,
+    Controller,
+    Feedback,
+    FramePlanner,
+    MakeController,
+    SentPacket,
+)
 from glassbench.transport.congestion.frame_budget import LEAST_SHARE
 from glassbench.transport.round_trip import RoundTrip
-
-MakeController = Callable[..., Controller]
 
 _UNPACED_BPS = 1e12  # a rate that holds nothing back
 

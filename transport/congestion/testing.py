@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from types import FunctionType, ModuleType
 
 from glassbench.demands import Broken, no_clock
-from glassbench.transport.congestion import MakeController
-from glassbench.transport.congestion.controller import Allowance, Controller, Feedback
+from glassbench.transport.congestion.controller import Allowance, Controller, Feedback, MakeController
 from glassbench.transport.congestion.flight import Flight
 
 _PACKET = 1200

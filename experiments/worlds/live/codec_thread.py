@@ -18,7 +18,7 @@ _IDLE = 0.003  # seconds without work before `prepare`: the network is to send f
 
 
 class CodecThread(Generic[T]):
-    """A `transport.worker.Worker`. It is readable, for `select`, when a result is there.
+    """A `transport.worker.Worker`. It is readable, for `select`, when a result is there, or a part of one.
 
     Between two pieces of work it calls `prepare`. It has to be closed: then the piece of work at hand is done, and its
     result can still be taken.
@@ -29,7 +29,8 @@ class CodecThread(Generic[T]):
         self._prepare = prepare
         self._work: SimpleQueue[Callable[[], T] | None] = SimpleQueue()
         self._done: SimpleQueue[Done[T]] = SimpleQueue()
-        self._ready = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._ready = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC | os.EFD_SEMAPHORE)  # counts what is there
+        self._began_at = 0.0
         self._took = 0.0
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -41,14 +42,19 @@ class CodecThread(Generic[T]):
         self._work.put(work)
 
     def take(self) -> Done[T] | None:
-        if self._done.empty():
-            return None
-        done = self._done.get()
         if self._thread.is_alive():
-            with suppress(BlockingIOError):  # the thread has not said yet that it is there
+            with suppress(BlockingIOError):  # what is there is counted a little later, and then nothing is
                 os.eventfd_read(self._ready)
-        self._took = done.ended_at - done.began_at
-        return done
+        with suppress(Empty):
+            done = self._done.get_nowait()
+            if done.last:
+                self._took = done.ended_at - done.began_at
+            return done
+        return None
+
+    def give(self, part: T) -> None:
+        """Take a part of a result ahead of the rest. It is called by the work at hand."""
+        self._tell(Done(part, None, self._began_at, self._clock.now(), last=False))
 
     def took(self, sequence: int, keyframe: bool) -> float:
         """Seconds that the last piece of work took: the best guess for any other."""
@@ -62,14 +68,17 @@ class CodecThread(Generic[T]):
     def _run(self) -> None:
         run_patiently()
         while (work := self._next()) is not None:
-            began_at = self._clock.now()
+            self._began_at = self._clock.now()
             value, failed = None, None
             try:
                 value = work()
             except Exception as error:  # it is for whoever takes the result
                 failed = error
-            self._done.put(Done(value, failed, began_at, self._clock.now()))
-            os.eventfd_write(self._ready, 1)
+            self._tell(Done(value, failed, self._began_at, self._clock.now()))
+
+    def _tell(self, done: Done[T]) -> None:
+        self._done.put(done)
+        os.eventfd_write(self._ready, 1)
 
     def _next(self) -> Callable[[], T] | None:
         with suppress(Empty):

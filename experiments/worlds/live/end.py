@@ -18,9 +18,11 @@ from glassbench.netem.live.driver import Driven, drive
 from glassbench.netem.live.scheduling import stay_off
 from glassbench.netem.live.udp_socket import UdpSocket
 from glassbench.receiver.pipeline import ReceiverPipeline
-from glassbench.sender.encoder import Encoded, FrameEncoder, SourceEncoder
+from glassbench.sender.encoder import Encoded, EncoderSettings, FrameEncoder, SourceEncoder
 from glassbench.sender.end import SenderEnd
 from glassbench.sender.size_model import SizeEncoder, SizeSource
+from glassbench.sender.sliced_encoder import SlicedEncoder
+from glassbench.sender.source import PixelSource
 from glassbench.transport.contract import Transport
 
 _LOOK = 0.05  # seconds between two looks at whether the arm is over
@@ -64,17 +66,18 @@ class SenderRun:
         source, settings = ends.source, ends.encoder_settings
         self._encoder: FrameEncoder | None = None  # a bulk transfer has none
         self._prepare: Callable[[], None] = _nothing
+        self._thread: CodecThread[Encoded] | None = None
         if not ends.flow.greedy:
             if isinstance(source, SizeSource):
                 self._encoder = SizeEncoder(source, settings)
             else:
-                self._encoder = real = SourceEncoder(source, settings)
+                self._encoder = real = SourceEncoder(source, settings, self._sliced(source, settings))
                 self._prepare = real.prepare
         self._prepare()
 
     def run(self, context: EndContext) -> Ended:
         """Send until the arm is over."""
-        thread: CodecThread[Encoded] = CodecThread(context.clock, self._prepare)
+        self._thread = thread = CodecThread[Encoded](context.clock, self._prepare)
         pipeline: SenderEnd
         if self._encoder is None:
             pipeline = self._ends.greedy_sender(self._transport)
@@ -95,6 +98,16 @@ class SenderRun:
         report = sender_report(pipeline, ended_at=driven.ended_at, flow=self._ends.flow.name, counted=counted)
         _say_goodbye(pipeline, endpoint, context, now=driven.ended_at)
         return Ended(report, _process_report(context.udp, driven))
+
+    def _sliced(self, source: PixelSource, settings: EncoderSettings) -> SlicedEncoder | None:
+        """What encodes in place of FFmpeg if slices leave one by one."""
+        if settings.slices == 1:
+            return None
+        return SlicedEncoder(settings, width=source.width, height=source.height, fps=source.fps, give=self._give)
+
+    def _give(self, part: Encoded) -> None:
+        assert self._thread is not None
+        self._thread.give(part)
 
 
 class ReceiverRun:
