@@ -173,7 +173,7 @@ def test_a_whole_picture_of_a_worker_is_cut_into_slices():
 
 
 def test_a_defect_in_the_middle_of_a_picture_is_not_swallowed():
-    pipeline, transport, worker, encoder = make_sender(slices=2)
+    pipeline, _, worker, encoder = make_sender(slices=2)
     encoder.encode = lambda *_, **__: 1 // 0
     pipeline.handle_timer(now=1000.0)
     worker.give(Encoded(b"first", True), 1000.0, 1000.004)
