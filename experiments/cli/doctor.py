@@ -17,6 +17,8 @@ from glassbench.netem.live.lab import Lab
 from glassbench.netem.live.lab_plan import lan, port_to
 from glassbench.netem.live.pauses import pauses
 from glassbench.netem.live.processors import usable_processors
+from glassbench.sender import x264_library
+from glassbench.sender.encoder import EncoderError
 
 _PATIENCE = 10.0  # seconds for a question to the kernel, asked in a process of its own
 _RUN_FIRST = "import os; os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))"
@@ -69,6 +71,7 @@ def _findings() -> Iterator[Finding]:
     yield Finding(
         "live runs through a relay (IPv4 loopback)", _binds("127.0.0.1"), "UDP sockets on 127.0.0.1 are refused"
     )
+    yield _slices()
     yield Finding("IPv6 on loopback", _binds("::1"), "::1 cannot be bound; live runs use IPv4")
     yield Finding(
         "an emulator that runs before other programs (SCHED_FIFO)",
@@ -96,6 +99,15 @@ def _network(what: str, commands: list[str]) -> Finding:
         with ExitStack() as cleanup:
             Lab(lan({"sender": [], "receiver": []}), cleanup, kernel=commands)
     except OSError as error:
+        return Finding(what, False, str(error))
+    return Finding(what, works=True)
+
+
+def _slices() -> Finding:
+    what = "slices of pictures in real time (--arm NAME:slices=4)"
+    try:
+        x264_library.load()
+    except EncoderError as error:
         return Finding(what, False, str(error))
     return Finding(what, works=True)
 

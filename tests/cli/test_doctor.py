@@ -60,3 +60,11 @@ def test_what_the_kernel_refuses_is_no_error(glass: Glass, monkeypatch: pytest.M
     assert (code, err) == (0, "")
     assert "no   live runs through a relay (IPv4 loopback): UDP sockets on 127.0.0.1 are refused" in out
     assert "no   an emulator that runs before other programs (SCHED_FIFO): it needs root (CAP_SYS_NICE)" in out
+
+
+def test_a_libx264_that_cannot_be_called_is_said_with_what_helps(glass: Glass, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "yes  slices of pictures in real time (--arm NAME:slices=4)" in glass("doctor").out
+    monkeypatch.setattr("glassbench.sender.x264_library._load", lambda: "PyAV has loaded none")
+    out = glass("doctor").out
+    assert "no   slices of pictures in real time (--arm NAME:slices=4): slices in real time come from libx264" in out
+    assert "what helps is pip install" in out

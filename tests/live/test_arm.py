@@ -7,9 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import pytest
 
 from glassbench.experiments.account.arm_result import ArmResult
+from glassbench.experiments.account.ledger import STAGES, stages
 from glassbench.experiments.scenario import Scenario, build
 from glassbench.experiments.worlds.live.arm import run_arm as run_arm_live
 from glassbench.experiments.worlds.live.emulators import Emulator
@@ -119,6 +121,19 @@ def test_real_pictures_are_encoded_sent_decoded_and_carry_their_stamp() -> None:
     assert len(shown) > 10
     assert (shown["stamp_sequence"] == shown["sequence"]).all()
     assert (shown["encode_end_at"] > shown["encode_start_at"]).all()
+
+
+@pytest.mark.usefixtures("however_late")
+@pytest.mark.parametrize("arm", ["rtp:slices=4", "quic-adaptive:slices=4"])
+def test_slices_leave_while_the_rest_of_the_picture_is_encoded(arm: str) -> None:
+    result = live(scenario(arm, video={"source": "bikes", "bitrate": "2Mbit/s"}))
+    assert (result.outcome, result.reason) == ("measured", None) and result.ledger is not None
+    frames = result.ledger[(result.ledger["track"] == 0) & (result.ledger["fate"] == "displayed")]
+    assert len(frames) > 8 and (frames["stamp_sequence"] == frames["sequence"]).all()
+    assert (frames["queued_at"] >= frames["encode_start_at"]).all()
+    assert (frames["queued_at"] < frames["encode_end_at"]).any()  # all of them, on a machine that has time
+    spans = stages(frames)
+    assert np.allclose(sum(spans[f"{name}_ms"] for name in STAGES), spans["g2g_ms"])
 
 
 def test_a_run_whose_emulator_was_late_is_repeated_and_then_no_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
