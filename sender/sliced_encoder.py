@@ -10,7 +10,7 @@ import av
 
 from glassbench.sender.encoder import Encoded, EncoderError, EncoderSettings
 from glassbench.sender.told_rates import ToldRates
-from glassbench.sender.x264_library import AUTO, I420, IDR, X264, Nal, NaluProcess, Parameters, Picture, load
+from glassbench.sender.x264_library import AUTO, I420, IDR, X264, Nal, NaluProcess, X264Parameters, X264Picture, load
 from glassbench.transport.framing import MAX_FRAME_BYTES
 
 _SLICE, _IDR_SLICE, _SPS, _PPS = 1, 5, 7, 8  # nal_unit_type (ITU-T H.264, table 7-1)
@@ -61,7 +61,7 @@ class SlicedEncoder:
             self._x264.set(self._parameters, "bitrate", max(1, self._told.next(budget_bytes) // 1000))
             if self._x264.reconfigure(self._handle, byref(self._parameters)) != 0:
                 raise EncoderError(f"libx264 refuses a frame of {budget_bytes} bytes")
-        taken, described = self._picture(picture), Picture()
+        taken, described = self._picture(picture), X264Picture()
         taken.type = IDR if force_keyframe else AUTO
         taken.pts = self._frames
         self._slices.begin()
@@ -72,7 +72,7 @@ class SlicedEncoder:
         self._frames += 1
         return last
 
-    def _picture(self, picture: av.VideoFrame) -> Picture:
+    def _picture(self, picture: av.VideoFrame) -> X264Picture:
         """The planes of a picture, which has to live while x264 reads them."""
         width, height = self._size
         if (picture.format.name, picture.width, picture.height) != ("yuv420p", width, height):
@@ -80,7 +80,7 @@ class SlicedEncoder:
                 f"a picture is {picture.width}x{picture.height} in {picture.format.name}; accepted is {width}x{height} "
                 "in yuv420p"
             )
-        taken = Picture()
+        taken = X264Picture()
         self._x264.picture_init(byref(taken))
         taken.csp, taken.plane_count = I420, len(_PLANES)
         for index, (plane, divisor) in enumerate(zip(picture.planes, _PLANES, strict=True)):
@@ -163,10 +163,10 @@ class _Slices:
         return ctypes.string_at(buffer, nal.size_bytes)
 
 
-def _parameters(x264: X264, settings: EncoderSettings, fps: Fraction) -> Parameters:
+def _parameters(x264: X264, settings: EncoderSettings, fps: Fraction) -> X264Parameters:
     """What FFmpeg makes of the settings (libavcodec/libx264.c), for one thread."""
     options = settings.options()
-    parameters = Parameters()
+    parameters = X264Parameters()
     preset, tune = options.pop("preset"), options.pop("tune")
     if x264.default_preset(byref(parameters), preset.encode(), tune.encode()) != 0:
         raise EncoderError(f"libx264 has no preset {preset!r} with the tuning {tune!r}")

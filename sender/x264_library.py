@@ -40,7 +40,7 @@ class Nal(Structure):
     ]
 
 
-class Picture(Structure):
+class X264Picture(Structure):
     """x264_picture_t, with room behind it."""
 
     type: int
@@ -59,7 +59,7 @@ class Picture(Structure):
     ]
 
 
-class Parameters(Structure):
+class X264Parameters(Structure):
     """x264_param_t, with room behind it. All that has a name in x264 is set by that name (`X264.set`)."""
 
     width: int
@@ -106,12 +106,12 @@ class X264:
         self._picture_alloc = _function(library, "picture_alloc", c_int, c_void_p, c_int, c_int, c_int)
         self._picture_clean = _function(library, "picture_clean", None, c_void_p)
 
-    def set(self, parameters: Parameters, name: str, value: object) -> None:
+    def set(self, parameters: X264Parameters, name: str, value: object) -> None:
         """Set what x264 calls by this name. Raises EncoderError."""
         if self._parse(byref(parameters), name.encode(), str(value).encode()) != 0:
             raise EncoderError(f"libx264 does not accept {name}={value}")
 
-    def text(self, parameters: Parameters) -> str:
+    def text(self, parameters: X264Parameters) -> str:
         """What the library reads in the parameters, size and rate first."""
         address = self._to_text(byref(parameters), 1)
         if not address:
@@ -127,11 +127,11 @@ class X264:
         return self._parameters_agree() and self._picture_agrees()
 
     def _parameters_agree(self) -> bool:
-        parameters = Parameters()
-        ctypes.memset(byref(parameters), _MARK, sizeof(Parameters))
+        parameters = X264Parameters()
+        ctypes.memset(byref(parameters), _MARK, sizeof(X264Parameters))
         if self.default_preset(byref(parameters), b"ultrafast", b"zerolatency") != 0:
             return False
-        ends_there = Parameters.room.offset == _PARAMETERS_BYTES and _is_marked(parameters.room)
+        ends_there = X264Parameters.room.offset == _PARAMETERS_BYTES and _is_marked(parameters.room)
         if not ends_there or parameters.csp != I420 or parameters.nalu_process or parameters.opaque:
             return False
         self.set(parameters, "fps", "30000/1001")
@@ -144,11 +144,11 @@ class X264:
         return self.text(parameters).startswith("1234x568 fps=30000/1001 timebase=7/90007 bitdepth=8 ")
 
     def _picture_agrees(self) -> bool:
-        picture = Picture()
-        ctypes.memset(byref(picture), _MARK, sizeof(Picture))
+        picture = X264Picture()
+        ctypes.memset(byref(picture), _MARK, sizeof(X264Picture))
         self.picture_init(byref(picture))
         written = bytes(picture)[:_PICTURE_BYTES]
-        if Picture.room.offset != _PICTURE_BYTES or any(written) or not _is_marked(picture.room):
+        if X264Picture.room.offset != _PICTURE_BYTES or any(written) or not _is_marked(picture.room):
             return False
         if self._picture_alloc(byref(picture), I420, 64, 32) != 0:
             return False
@@ -166,10 +166,10 @@ class X264:
 
 def load() -> X264:
     """The library. Raises EncoderError with the reason and what helps."""
-    found = _load()
-    if isinstance(found, str):
-        raise EncoderError(f"slices in real time come from libx264 itself, and {found}; what helps is {_REMEDY}")
-    return found
+    loaded = _load()
+    if isinstance(loaded, str):
+        raise EncoderError(f"slices in real time come from libx264 itself, and {loaded}; what helps is {_REMEDY}")
+    return loaded
 
 
 @cache

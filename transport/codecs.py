@@ -24,7 +24,7 @@ class RateControl(Protocol):
 class EncoderEntry:
     """An encoder of FFmpeg: its name, its default preset, all presets that are accepted, and how it is given the
     settings. `keeps_budgets`: each frame can be given a size that it does not exceed. `gives_slices`: a picture can be
-    of several NAL units that are sent one by one."""
+    of several NAL units that are sent one by one; in real time only libx264 gives them so."""
 
     library: str
     preset: str

