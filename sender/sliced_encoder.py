@@ -58,7 +58,7 @@ class SlicedEncoder:
         """The last slice of a picture; the others were given away. Raises EncoderError if there is another number of
         slices than was asked for, or if the picture is not as announced."""
         if budget_bytes is not None:
-            self._x264.set(self._parameters, "bitrate", max(1, self._told.next(budget_bytes) // 1000))
+            self._x264.set(self._parameters, "bitrate", self._told.next(budget_bytes) // 1000)
             if self._x264.reconfigure(self._handle, byref(self._parameters)) != 0:
                 raise EncoderError(f"libx264 refuses a frame of {budget_bytes} bytes")
         taken, described = self._picture(picture), X264Picture()

@@ -4,6 +4,7 @@ from fractions import Fraction
 
 _FILL = 1.12  # x264 gives 0.84 of what it is told frame by frame as a rule, and hardly ever more than 0.91
 _OPEN = 1.5  # of its budget is told a frame that is kept to it anyway: far more disturbs the choice of the quantizer
+_LEAST_BPS = 1000  # x264 counts in kbit/s, and FFmpeg leaves it at the rate before if there is not one
 _MEMORY = 20  # frames, for the usual budget: after small frames the next one may be as large as that
 
 
@@ -27,4 +28,4 @@ class ToldRates:
         kept = 0 < self._told_bps <= exact
         self._usual_bps += (exact - self._usual_bps) / (_MEMORY if self._usual_bps else 1)
         self._told_bps = min(max(_OPEN * exact, self._usual_bps) if kept else exact, self._most_bps)
-        return int(self._told_bps)
+        return max(_LEAST_BPS, int(self._told_bps))

@@ -53,6 +53,11 @@ def test_a_keyframe_that_is_asked_for_keeps_to_its_budget():
     assert max(len(each.payload) for each in encoded) <= 1.08 * 6000
 
 
+def test_a_budget_of_hardly_anything_makes_the_smallest_frame_and_not_one_of_the_budget_before():
+    encoded = encode(SourceEncoder(open_source("bikes", BIKES), FOLLOWS), [20_000, 20_000, 1])
+    assert len(encoded[1].payload) > 10_000 and len(encoded[2].payload) < 100
+
+
 def test_a_cached_stream_is_another_one_as_soon_as_a_budget_differs():
     source, one, two = open_source("bikes", BIKES), [5000] * 6, [5000, 5000, 5000, 3000, 5000, 5000]
     fresh = encode(SourceEncoder(source, FOLLOWS), two)

@@ -18,7 +18,7 @@ from glassbench.sender.slices import cut
 from glassbench.sender.sources import SourceRequest, open_source
 
 FPS = Fraction(25)
-BUDGETS = (4000, 9000, 1500, 12000, 2500)
+BUDGETS = (4000, 9000, 1, 12000, 2500)
 
 
 def pictures(width=640, height=272, count=10):
