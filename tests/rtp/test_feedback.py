@@ -8,12 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from glassbench.transport.contract import Track, TransportConfig
 from glassbench.transport.framing import Malformed
 from glassbench.transport.rtp import ccfb, rtcp, twcc
 from glassbench.transport.rtp.arrivals import CONTROL_INTERVAL, Arrival, Arrivals
 from glassbench.transport.rtp.books import Books, Settled
 from glassbench.transport.rtp.feedback import FORMATS, FormatName, StreamNames
 from glassbench.transport.rtp.packet import HEADER, parse
+from glassbench.transport.rtp.receiver import RtpReceiver
 
 MEDIA, RTX = 5, 6  # SSRCs
 FORMAT = pytest.mark.parametrize("name", list(FORMATS))
@@ -159,3 +161,26 @@ def test_a_packet_without_the_extension_is_not_told_of() -> None:
     ends = Ends("twcc")
     ends.arrive(HEADER.pack(0x80, 96, 1, 0, MEDIA) + b"data", now=1000.0)
     assert ends.reports.report_at is None
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([0xBEDE, 0x1000, 0x100F, 0]), st.binary(max_size=24), st.integers(0, 3)), max_size=40
+    )
+)
+@settings(max_examples=100, deadline=None)
+def test_extensions_of_any_content_raise_nothing_at_the_receiver_and_its_reports_stay_small(blocks) -> None:
+    options = {"control": "gcc", "feedback": "twcc"}
+    sender, receiver = ("10.0.0.1", 5000), ("10.0.0.2", 5000)
+    end = RtpReceiver(TransportConfig(receiver, sender, 1, (Track(1, "video", "h264", 1),), options=options))
+    end.connect(now=1000.0)
+    for sequence, (profile, content, short) in enumerate(blocks):
+        now = 1000 + sequence / 200
+        words = max(0, len(content) // 4 - short)  # the rest is then payload
+        head = HEADER.pack(0x90, 96, sequence, sequence, MEDIA) + profile.to_bytes(2, "big") + words.to_bytes(2, "big")
+        end.receive_datagram(head + content + b"\x41\x9adata", sender, now=now)
+        end.handle_timer(now=now)
+        for datagram in end.datagrams_to_send(now=now):
+            assert len(datagram.data) <= 576
+            assert rtcp.parse(datagram.data)
+    assert end.stats()["malformed"] <= len(blocks)

@@ -117,11 +117,11 @@ class ControlledSender(RtpSender):
             self._stats["unknown_ssrc"] += sum(stream.ssrc not in self._own_ssrcs for stream in feedback.streams)
         try:
             report = self._names.read(feedback)
-            settled = None if report is None else self._books.settle(report, now=now)
+            if report is None:
+                return
+            settled = self._books.settle(report, now=now)
         except Malformed:
             self._stats["malformed"] += 1
-            return
-        if settled is None:
             return
         self._send_at = None
         if settled.arrived:

@@ -5,6 +5,7 @@ named in it, and what the session description says.
 header extension carries: all packets that leave have one row, whatever their SSRC.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -25,21 +26,28 @@ from glassbench.transport.rtp.packet import (
 )
 
 FormatName = Literal["rfc8888", "twcc"]
+DEFAULT_FORMAT: FormatName = "rfc8888"
 
 _HALF_SPACE = 2**15  # of sequence numbers: what is further away is ahead
 _ALL = 0  # the one row of all packets, among the streams of arrivals
 
 
-class Reports(Protocol):
+class Reports(ABC):
     """The receiver's half: it hears of packets and makes reports."""
 
-    def add(self, packet: RtpPacket, ecn: int, *, now: float) -> None:
-        """A packet of the session came."""
+    def __init__(self, arrivals: Arrivals) -> None:
+        self._arrivals = arrivals
 
     @property
     def report_at(self) -> float | None:
         """When a report is due, None if there is nothing to tell."""
+        return self._arrivals.report_at
 
+    @abstractmethod
+    def add(self, packet: RtpPacket, ecn: int, *, now: float) -> None:
+        """A packet of the session came."""
+
+    @abstractmethod
     def take(self, ssrc: int, media: int, *, now: float) -> bytes:
         """The RTCP packet that is due, of the sender `ssrc`, about the source `media`."""
 
@@ -57,25 +65,19 @@ class Names(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """One format. `overhead_bytes` is what it adds to a packet, `clock_hz` the ticks a second of `Report.at`, and `sdp`
-    has the attributes of a media description."""
+    """One format. `overhead_bytes` is what it adds to a packet at most, `clock_hz` the ticks a second of `Report.at`.
+    `has_marks`: it tells of ECN marks. `sdp` has the attributes of a media description."""
 
     make_reports: Callable[[Arrivals], Reports]
     make_names: Callable[[], Names]
     overhead_bytes: int
     clock_hz: int
+    has_marks: bool
     sdp: tuple[str, ...]
 
 
-class StreamReports:
+class StreamReports(Reports):
     """RFC 8888 at the receiver."""
-
-    def __init__(self, arrivals: Arrivals) -> None:
-        self._arrivals = arrivals
-
-    @property
-    def report_at(self) -> float | None:
-        return self._arrivals.report_at
 
     def add(self, packet: RtpPacket, ecn: int, *, now: float) -> None:
         self._arrivals.add(packet.ssrc, Arrival(packet.sequence, now, ecn))
@@ -85,21 +87,17 @@ class StreamReports:
         return rtcp.congestion_feedback(ssrc, body)
 
 
-class TransportReports:
+class TransportReports(Reports):
     """TWCC at the receiver. A packet without the header extension is not told of."""
 
     def __init__(self, arrivals: Arrivals) -> None:
-        self._arrivals = arrivals
+        super().__init__(arrivals)
         self._count = 0
-
-    @property
-    def report_at(self) -> float | None:
-        return self._arrivals.report_at
 
     def add(self, packet: RtpPacket, ecn: int, *, now: float) -> None:
         sequence = parse_transport_sequence(packet.extension)
         if sequence is not None:
-            self._arrivals.add(_ALL, Arrival(sequence, now, ecn))
+            self._arrivals.add(_ALL, Arrival(sequence, now, 0))
 
     def take(self, ssrc: int, media: int, *, now: float) -> bytes:
         body = twcc.pack(self._arrivals.take()[_ALL], self._count)
@@ -144,8 +142,11 @@ class StreamNames:
 
     def _forget(self, before: float) -> None:
         """What left before that instant is settled for good."""
-        while (oldest := next(iter(self._numbers))) and self._numbers[oldest][1] < before:
-            del self._numbers[oldest]
+        while self._numbers:
+            name, (_, sent_at) = next(iter(self._numbers.items()))
+            if sent_at >= before:
+                break
+            del self._numbers[name]
 
 
 class TransportNames:
@@ -194,10 +195,12 @@ def _ahead(tick: int, reference: int) -> int:
 FORMATS: dict[FormatName, Format] = {
     "rfc8888": Format(
         *(StreamReports, StreamNames, 0, 65536),
+        has_marks=True,
         sdp=("rtcp-fb:* ack ccfb",),  # section 6: for all payload types, or none
     ),
     "twcc": Format(
         *(TransportReports, TransportNames, TRANSPORT_SEQUENCE_BYTES, twcc.TICKS),
+        has_marks=False,
         sdp=(f"extmap:{TRANSPORT_SEQUENCE_ID} {TRANSPORT_SEQUENCE_URI}", "rtcp-fb:* transport-cc"),
     ),
 }

@@ -9,7 +9,7 @@ from glassbench.transport.codecs import CODECS
 from glassbench.transport.congestion import CONTROLLERS
 from glassbench.transport.contract import Track, TransportConfig, Unsupported
 from glassbench.transport.rtp.arrivals import CONTROL_INTERVAL, Arrivals
-from glassbench.transport.rtp.feedback import FORMATS, Format, FormatName, Reports
+from glassbench.transport.rtp.feedback import DEFAULT_FORMAT, FORMATS, Format, FormatName, Reports
 
 MEDIA = frozenset({"h264", "data"})
 FIRST_PAYLOAD_TYPE = 96  # the dynamic range of RFC 3551 ends at 127
@@ -39,7 +39,7 @@ class RtpOptions:
     rtx_share: float = 1.0
     ecn: bool = False
     control: str = NO_CONTROL
-    feedback: FormatName = "rfc8888"
+    feedback: FormatName = DEFAULT_FORMAT
 
     @property
     def controlled(self) -> bool:
@@ -60,10 +60,10 @@ class RtpOptions:
             raise ValueError(f"rtx_share must be above 0 and at most 100, got {self.rtx_share}")
         if self.controlled and self.control not in CONTROLLERS:
             raise ValueError(f"control must be {NO_CONTROL}, {', '.join(CONTROLLERS)}, got {self.control!r}")
-        if self.feedback != "rfc8888" and not self.controlled:
+        if self.feedback != DEFAULT_FORMAT and not self.controlled:
             raise ValueError(f"feedback={self.feedback} needs a congestion controller, such as control=gcc")
-        if self.feedback == "twcc" and self.ecn:
-            raise ValueError("feedback=twcc tells nothing of marks; ecn=true needs feedback=rfc8888")
+        if self.ecn and not self.format.has_marks:
+            raise ValueError(f"feedback={self.feedback} tells nothing of marks; ecn=true needs feedback=rfc8888")
         if self.controlled and "ecn" in CONTROLLERS[self.control].needs and not self.ecn:
             raise ValueError(f"control={self.control} needs ecn=true")
 
