@@ -3,7 +3,7 @@
 import pytest
 
 from glassbench.transport.framing import Malformed
-from glassbench.transport.rtp.books import GIVE_UP, Arrived, Books, Report
+from glassbench.transport.rtp.books import GIVE_UP, ArrivalReport, Arrived, Books
 
 HZ = 65536  # ticks a second of the clock of reports
 
@@ -16,10 +16,10 @@ def make_books(packets: int, at: float = 1000.0) -> Books:
     return books
 
 
-def a_report(first: int, received: str, age: float | None = 0.0, at: float = 0.0) -> Report:
+def a_report(first: int, received: str, age: float | None = 0.0, at: float = 0.0) -> ArrivalReport:
     """A report of the instant `at` on packets from `first` on, of which those with a 1 came."""
     arrived = [Arrived(number, age) for number, came in enumerate(received, first) if came == "1"]
-    return Report(arrived, range(first, first + len(received)), round(at * HZ) & 0xFFFF_FFFF)
+    return ArrivalReport(arrived, range(first, first + len(received)), round(at * HZ) & 0xFFFF_FFFF)
 
 
 def test_a_packet_is_lost_once_a_report_has_it_missing_and_one_that_left_three_later_came() -> None:
@@ -60,7 +60,7 @@ def test_the_round_trip_does_not_contain_the_time_for_which_the_receiver_held_th
 @pytest.mark.parametrize("age", [0.102, 0.5, float("inf")])
 def test_a_report_of_a_packet_that_came_before_it_left_is_refused_as_a_whole(age: float) -> None:
     books = make_books(2)
-    report = Report([Arrived(0, 0.0), Arrived(1, age)], range(2), 0)
+    report = ArrivalReport([Arrived(0, 0.0), Arrived(1, age)], range(2), 0)
     with pytest.raises(Malformed, match="packet 1 came before it left"):
         books.settle(report, now=1000.1)
     assert books.settle(a_report(0, "11", age=0.1), now=1000.1).arrived == [0, 1]
@@ -105,11 +105,11 @@ def test_the_times_of_arrival_go_on_where_32_bits_end() -> None:
 
 def test_a_packet_that_a_report_has_twice_is_settled_once() -> None:
     books = make_books(1)
-    assert books.settle(Report([Arrived(0, None), Arrived(0, 0.0)], [0, 0], 0), now=1000.1).arrived == [0]
+    assert books.settle(ArrivalReport([Arrived(0, None), Arrived(0, 0.0)], [0, 0], 0), now=1000.1).arrived == [0]
 
 
 def test_a_report_on_far_more_packets_than_have_left_is_taken_for_those_that_have() -> None:
     books = make_books(6)
-    far = Report([Arrived(5, 0.0)], range(-30_000, 30_000), 0)
+    far = ArrivalReport([Arrived(5, 0.0)], range(-30_000, 30_000), 0)
     assert books.settle(far, now=1000.1).arrived == [5]
     assert books.settle(far._replace(at=HZ), now=1000.2).lost == [0, 1, 2]

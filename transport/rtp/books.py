@@ -28,7 +28,7 @@ class Arrived(NamedTuple):
     ecn: int = 0
 
 
-class Report(NamedTuple):
+class ArrivalReport(NamedTuple):
     """What one report says, in whatever format it came. It tells of the numbers in `told`: those that are not in
     `arrived` are missing. `at` is its instant in ticks of the peer's clock, which has 32 bits."""
 
@@ -73,7 +73,7 @@ class Books:
         self._open[number] = now
         return number
 
-    def settle(self, report: Report, *, now: float) -> Settled:
+    def settle(self, report: ArrivalReport, *, now: float) -> Settled:
         """Take a report. Raises Malformed, without any change, if it says that a packet came before it left."""
         self._refuse_impossible(report.arrived, now=now)
         late, spurious_since = self._take_late(report.arrived, now=now)

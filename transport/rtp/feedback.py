@@ -13,7 +13,7 @@ from typing import Literal, Protocol
 from glassbench.transport.framing import Malformed
 from glassbench.transport.rtp import ccfb, rtcp, twcc
 from glassbench.transport.rtp.arrivals import Arrival, Arrivals
-from glassbench.transport.rtp.books import GIVE_UP, Arrived, Report
+from glassbench.transport.rtp.books import GIVE_UP, ArrivalReport, Arrived
 from glassbench.transport.rtp.packet import (
     HEADER,
     TRANSPORT_SEQUENCE_BYTES,
@@ -32,7 +32,7 @@ _HALF_SPACE = 2**15  # of sequence numbers: what is further away is ahead
 _ALL = 0  # the one row of all packets, among the streams of arrivals
 
 
-class Reports(ABC):
+class ReportMaker(ABC):
     """The receiver's half: it hears of packets and makes reports."""
 
     def __init__(self, arrivals: Arrivals) -> None:
@@ -52,31 +52,31 @@ class Reports(ABC):
         """The RTCP packet that is due, of the sender `ssrc`, about the source `media`."""
 
 
-class Names(Protocol):
+class PacketNames(Protocol):
     """The sender's half: packets are numbered from 0 as they leave, and reports give them names of their own."""
 
     def send(self, packet: bytes, number: int, *, now: float) -> bytes:
         """The packet of this number as it leaves."""
 
-    def read(self, item: rtcp.Item) -> Report | None:
+    def read(self, item: rtcp.Item) -> ArrivalReport | None:
         """What a report says, None if it is not one of this format on packets of ours. Raises Malformed if it says that
         a packet came which never left."""
 
 
 @dataclass(frozen=True, slots=True)
-class Format:
-    """One format. `overhead_bytes` is what it adds to a packet at most, `clock_hz` the ticks a second of `Report.at`.
-    `has_marks`: it tells of ECN marks. `sdp` has the attributes of a media description."""
+class FeedbackFormat:
+    """One format. `overhead_bytes` is what it adds to a packet at most, `clock_hz` the ticks a second in which a report
+    has its instant. `has_marks`: it tells of ECN marks. `sdp` has the attributes of a media description."""
 
-    make_reports: Callable[[Arrivals], Reports]
-    make_names: Callable[[], Names]
+    make_reports: Callable[[Arrivals], ReportMaker]
+    make_names: Callable[[], PacketNames]
     overhead_bytes: int
     clock_hz: int
     has_marks: bool
     sdp: tuple[str, ...]
 
 
-class StreamReports(Reports):
+class StreamReportMaker(ReportMaker):
     """RFC 8888 at the receiver."""
 
     def add(self, packet: RtpPacket, ecn: int, *, now: float) -> None:
@@ -87,7 +87,7 @@ class StreamReports(Reports):
         return rtcp.congestion_feedback(ssrc, body)
 
 
-class TransportReports(Reports):
+class TransportReportMaker(ReportMaker):
     """TWCC at the receiver. A packet without the header extension is not told of."""
 
     def __init__(self, arrivals: Arrivals) -> None:
@@ -121,7 +121,7 @@ class StreamNames:
         self._forget(now - 2 * GIVE_UP)
         return packet
 
-    def read(self, item: rtcp.Item) -> Report | None:
+    def read(self, item: rtcp.Item) -> ArrivalReport | None:
         if not isinstance(item, rtcp.CongestionFeedback):
             return None
         arrived, told, is_ours = [], set(), False
@@ -138,7 +138,7 @@ class StreamNames:
                     told.add(number)
                     if packet.received:
                         arrived.append(Arrived(number, packet.age, packet.ecn))
-        return Report(arrived, told, item.at) if is_ours else None
+        return ArrivalReport(arrived, told, item.at) if is_ours else None
 
     def _forget(self, before: float) -> None:
         """What left before that instant is settled for good."""
@@ -159,7 +159,7 @@ class TransportNames:
         self._newest = number
         return with_transport_sequence(packet, number & 0xFFFF)
 
-    def read(self, item: rtcp.Item) -> Report | None:
+    def read(self, item: rtcp.Item) -> ArrivalReport | None:
         """The instant of a report is not in it: that of its newest arrival stands for it, and the ages count from
         there. So the round trip of that packet holds the time for which the report waited, as libwebrtc's does."""
         if not isinstance(item, rtcp.TransportFeedback):
@@ -175,7 +175,7 @@ class TransportNames:
             age = (newest - _ahead(tick, report.reference)) / twcc.TICKS
             arrived.append(Arrived(self._number(sequence), age))
         told = range(first, first + report.statuses)
-        return Report(arrived, told, (report.reference + newest) & 0xFFFF_FFFF)
+        return ArrivalReport(arrived, told, (report.reference + newest) & 0xFFFF_FFFF)
 
     def _number(self, sequence: int) -> int:
         """The newest number that this may be."""
@@ -192,14 +192,14 @@ def _ahead(tick: int, reference: int) -> int:
     return (tick - reference + 2**31 & 0xFFFF_FFFF) - 2**31
 
 
-FORMATS: dict[FormatName, Format] = {
-    "rfc8888": Format(
-        *(StreamReports, StreamNames, 0, 65536),
+FORMATS: dict[FormatName, FeedbackFormat] = {
+    "rfc8888": FeedbackFormat(
+        *(StreamReportMaker, StreamNames, 0, 65536),
         has_marks=True,
         sdp=("rtcp-fb:* ack ccfb",),  # section 6: for all payload types, or none
     ),
-    "twcc": Format(
-        *(TransportReports, TransportNames, TRANSPORT_SEQUENCE_BYTES, twcc.TICKS),
+    "twcc": FeedbackFormat(
+        *(TransportReportMaker, TransportNames, TRANSPORT_SEQUENCE_BYTES, twcc.TICKS),
         has_marks=False,
         sdp=(f"extmap:{TRANSPORT_SEQUENCE_ID} {TRANSPORT_SEQUENCE_URI}", "rtcp-fb:* transport-cc"),
     ),

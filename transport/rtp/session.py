@@ -9,7 +9,7 @@ from glassbench.transport.codecs import CODECS
 from glassbench.transport.congestion import CONTROLLERS
 from glassbench.transport.contract import Track, TransportConfig, Unsupported
 from glassbench.transport.rtp.arrivals import CONTROL_INTERVAL, Arrivals
-from glassbench.transport.rtp.feedback import DEFAULT_FORMAT, FORMATS, Format, FormatName, Reports
+from glassbench.transport.rtp.feedback import DEFAULT_FORMAT, FORMATS, FeedbackFormat, FormatName, ReportMaker
 
 MEDIA = frozenset({"h264", "data"})
 FIRST_PAYLOAD_TYPE = 96  # the dynamic range of RFC 3551 ends at 127
@@ -47,7 +47,7 @@ class RtpOptions:
         return self.control != NO_CONTROL
 
     @property
-    def format(self) -> Format:
+    def format(self) -> FeedbackFormat:
         """How the receiver reports what came."""
         return FORMATS[self.feedback]
 
@@ -104,7 +104,7 @@ def options(config: TransportConfig) -> RtpOptions:
     return RtpOptions(**values)  # type: ignore[arg-type]
 
 
-def reports(options: RtpOptions) -> Reports | None:
+def reports(options: RtpOptions) -> ReportMaker | None:
     """What the receiver reports on arrivals under these options, None if nothing."""
     if options.controlled:
         return options.format.make_reports(Arrivals(CONTROL_INTERVAL, twice=True))
