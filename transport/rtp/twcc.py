@@ -86,6 +86,8 @@ def parse(body: bytes) -> TransportReport:
                 tick = (tick + delta) & 0xFFFF_FFFF
                 arrived.append((place + index, tick))
         place += length
+    if len(body) - at >= 4:  # zero padding goes to the next word only: chunks were taken for deltas
+        raise Malformed("transport-wide feedback has more bytes than its packets need")
     return TransportReport(base, count, tuple(arrived), reference, time & 0xFF)
 
 
