@@ -12,6 +12,7 @@ from glassbench.experiments.worlds.ends import Place
 from glassbench.netem.live.clock import LiveClock, monotonic_ns
 from glassbench.receiver.stamp import read_stamp
 from glassbench.transport.rtp import sdp
+from glassbench.transport.rtp.packet import TRANSPORT_SEQUENCE_ID, TRANSPORT_SEQUENCE_URI
 
 HELD = 1.0  # seconds in which a receiver shows what it holds back, before we say goodbye
 GSTREAMER = "apt-get install -y gstreamer1.0-tools gstreamer1.0-libav " + " ".join(
@@ -41,8 +42,8 @@ class Session:
     RTCP of a peer that has a port of its own for it comes over the link: from another address it is not believed.
     """
 
-    def __init__(self, bench, port, link=None):
-        ends = bench.ends("rtp")
+    def __init__(self, bench, port, link=None, arm="rtp"):
+        ends = bench.ends(arm)
         self._bench = bench
         self._socket = bench.socket()
         self.port = self._socket.getsockname()[1]
@@ -63,6 +64,15 @@ class Session:
         self._bench.lose(self._links, self._pipeline, clock)
         time.sleep(HELD)
         return running.stop
+
+    @property
+    def stats(self):
+        return self._pipeline.stats()
+
+    @property
+    def flight(self):
+        """What congestion control knows."""
+        return self._transport._flight
 
     def check(self, peer):
         """The peer decoded every picture of ours once, in order. Returns our counters."""
@@ -136,3 +146,27 @@ def test_gstreamer_asks_for_what_is_lost_and_gets_it_from_us(bench, gstreamer):
     print(f"seed {bench.seed}: lost {link.lost} of {link.lost + link.passed} datagrams")
     assert link.lost > 0
     assert stats["nacks_received"] > 0 and stats["retransmissions"] > 0
+
+
+def test_the_transport_wide_feedback_of_gstreamer_tells_our_sender_what_came(bench, gstreamer):
+    """A controller that does not probe: GStreamer 1.22 says a long run of losses twice, and is refused then."""
+    port = bench.free_port()
+    link = bench.link(("127.0.0.1", port))
+    session = Session(bench, port, link, "rtp:control=scream,feedback=twcc,encoder=fixed")
+    media = "application/x-rtp,media=video,clock-rate=90000,encoding-name=H264,payload=96,rtcp-fb-transport-cc=true"
+    pipeline = f"""
+        rtpsession name=session rtp-profile=avpf bandwidth=20000000 rtcp-min-interval=10000000
+        udpsrc address=127.0.0.1 port={port} caps={media},extmap-{TRANSPORT_SEQUENCE_ID}={TRANSPORT_SEQUENCE_URI}
+        ! session.recv_rtp_sink
+        session.send_rtcp_src ! udpsink host=127.0.0.1 port={link.exit[1]} sync=false async=false
+        session.recv_rtp_src ! fakesink sync=false async=false
+    """
+    peer = bench.start("gst-launch-1.0", "-e", *pipeline.split())
+    peer.wait_for_port(port)
+    session.send()
+    peer.interrupt()
+    assert peer.wait() == 0, peer.said
+    print(f"seed {bench.seed}: {session.flight.feedbacks} reports, {session.stats}")
+    assert session.stats["malformed"] == 0
+    assert session.flight.feedbacks > 5 * bench.seconds
+    assert 0 < session.stats["lost_packets"] < 0.15 * session.stats["datagrams_sent"]  # each way loses 2 %

@@ -1,93 +1,52 @@
-"""Congestion control feedback (RFC 8888): what came, when, with which mark; there and back."""
-
-import contextlib
+"""What came, collected for the next report of whatever format: when it is due, and what it repeats."""
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from glassbench.netem.elements.delay import Delay
-from glassbench.netem.elements.fixed_rate import FixedRate
-from glassbench.netem.queues.codel import CoDel
-from glassbench.transport.framing import Malformed
-from glassbench.transport.rtp import rtcp
-from glassbench.transport.rtp.arrivals import MOST_PACKETS, Arrival, Arrivals, PacketReport, parse_streams
+from glassbench.transport.rtp.arrivals import CONTROL_INTERVAL, MOST_PACKETS, MOST_STREAMS, Arrival, Arrivals
 
-ECT_0, CE = 2, 3
+MEDIA, RTX = 5, 6  # SSRCs
 
 
-def reported(arrivals, *, now):
-    (item,) = rtcp.parse(rtcp.congestion_feedback(7, arrivals.take(0x12345678, now=now)))
-    assert isinstance(item, rtcp.CongestionFeedback)
-    assert item.ssrc == 7
-    return {stream.ssrc: stream.packets for stream in item.streams}
-
-
-def test_the_bytes_are_those_of_the_rfc():
-    """Section 3.1: two packets of one stream with a lost one between them, the first CE, a quarter of a second old."""
-    arrivals = Arrivals()
-    arrivals.add(0x01020304, Arrival(0xFFFF, 1000.0, CE))
-    arrivals.add(0x01020304, Arrival(1, 1000.25, ECT_0))
-    packet = rtcp.congestion_feedback(7, arrivals.take(0x12345678, now=1000.25))
-    head = "8bcd0006" + "00000007"
-    assert packet.hex() == head + "01020304" + "ffff0003" + "e100" + "0000" + "c000" + "0000" + "12345678"
-
-
-def test_a_gap_is_said_to_be_missing_and_ages_are_told_to_a_thousandth():
-    arrivals = Arrivals()
-    arrivals.add(5, Arrival(65534, 1000.0, ECT_0))
-    arrivals.add(5, Arrival(1, 1000.02, CE))
-    arrivals.add(5, Arrival(65535, 1000.03, ECT_0))
-    packets = reported(arrivals, now=1000.05)[5]
-    assert [packet.sequence for packet in packets] == [65534, 65535, 0, 1]
-    assert [packet.ecn for packet in packets] == [ECT_0, ECT_0, 0, CE]
-    assert packets[2] == PacketReport(0, received=False, ecn=0, age=None)
-    assert packets[0].age == pytest.approx(0.05, abs=1e-3)
+def sequences(arrivals: Arrivals) -> dict[int, list[int]]:
+    return {stream: [arrival.sequence for arrival in came] for stream, came in arrivals.take().items()}
 
 
 def test_a_report_is_due_after_50_ms_or_when_it_is_full_and_takes_each_packet_once():
     arrivals = Arrivals()
     assert arrivals.report_at is None
-    arrivals.add(5, Arrival(0, 1000.0, ECT_0))
+    arrivals.add(5, Arrival(0, 1000.0, 0))
     assert arrivals.report_at == 1000.05
     for number in range(1, MOST_PACKETS):
-        arrivals.add(5, Arrival(number, 1000.01, ECT_0))
+        arrivals.add(5, Arrival(number, 1000.01, 0))
     assert arrivals.report_at == 1000.01
-    assert len(reported(arrivals, now=1000.01)[5]) == MOST_PACKETS
+    assert len(arrivals.take()[5]) == MOST_PACKETS
     assert arrivals.report_at is None
 
 
-def test_a_report_fits_the_smallest_datagram_whatever_came():
-    arrivals = Arrivals()
-    for number in range(2000):
-        arrivals.add(number % 40, Arrival(number * 7919 & 0xFFFF, 1000.0, ECT_0))
-    body = arrivals.take(0, now=1000.0)
-    assert len(body) <= 2 * MOST_PACKETS + 8 * 10 + 4
-    assert parse_streams(body)
+def test_under_control_reports_come_every_10_ms_and_have_each_arrival_twice() -> None:
+    arrivals = Arrivals(CONTROL_INTERVAL, twice=True)
+    arrivals.add(MEDIA, Arrival(1, 1000.0, 0))
+    assert arrivals.report_at == pytest.approx(1000.01)
+    arrivals.take()
+    arrivals.add(MEDIA, Arrival(4, 1000.03, 0))
+    assert sequences(arrivals) == {MEDIA: [1, 4]}
+    arrivals.add(MEDIA, Arrival(5, 1000.06, 0))
+    assert sequences(arrivals) == {MEDIA: [4, 5]}
 
 
-@given(st.binary(max_size=200))
-@settings(max_examples=300, deadline=None)
-def test_any_bytes_are_a_report_or_malformed(body):
-    with contextlib.suppress(Malformed):
-        for stream in parse_streams(body):
-            assert len(stream.packets) <= len(body)
+def test_what_is_missing_is_reported_also_of_a_stream_that_was_silent_for_several_reports() -> None:
+    arrivals = Arrivals(CONTROL_INTERVAL, twice=True)
+    arrivals.add(RTX, Arrival(10, 1000.0, 0))
+    for step in range(5):
+        arrivals.add(MEDIA, Arrival(step, 1000.0 + step * 0.03, 0))
+        arrivals.take()
+    arrivals.add(RTX, Arrival(12, 1000.2, 0))
+    assert sequences(arrivals)[RTX] == [10, 12]  # and the range of a report has what is between them
 
 
-def test_codel_marks_the_media_and_the_sender_hears_of_each_mark(make_session):
-    codel = CoDel(limit_bytes=400_000, ecn=True)
-    session = make_session("rtp", options={"ecn": True}, forward=[FixedRate(1.5e6, codel), Delay(0.02)])
-    session.run(until=session.offer_video(90, delta_bytes=7_000) + 2)
-    assert codel.marked > 10
-    assert session.sender.transport.stats()["nacks_received"] == 0  # what was dropped is RTCP, which is not ECN-capable
-    assert session.sender.transport.stats()["ce_packets"] == codel.marked
-    assert session.received().keys() == session.offered.keys()
-
-
-def test_without_the_option_codel_drops_and_no_mark_is_told(make_session):
-    codel = CoDel(limit_bytes=400_000, ecn=True)
-    session = make_session("rtp", forward=[FixedRate(1.5e6, codel), Delay(0.02)])
-    session.run(until=session.offer_video(90, delta_bytes=7_000) + 2)
-    assert codel.marked == 0
-    assert codel.dropped > 10
-    assert session.sender.transport.stats()["ce_packets"] == 0
+def test_ends_of_streams_are_remembered_within_a_bound() -> None:
+    arrivals = Arrivals(CONTROL_INTERVAL, twice=True)
+    for ssrc in range(1000):
+        arrivals.add(ssrc, Arrival(0, 1000.0 + ssrc, 0))
+        arrivals.take()
+    assert len(arrivals._ends) == MOST_STREAMS

@@ -48,8 +48,30 @@ def test_elements_of_others_are_skipped():
     assert packet.parse_frame_info(other + b"\x00" + ours).sequence == 5
     assert packet.parse_frame_info(other) is None
     assert packet.parse_frame_info(bytes((0xF0,)) + ours) is None  # 15 stops the parsing
+    assert packet.parse_frame_info(bytes((0x05,)) + ours) is None  # and so does 0 with a length (RFC 8285 section 4.2)
     with_offset = bytes((0x1F,)) + ours[1:9] + bytes(8) + ours[9:]  # the long form of abs-capture-time
     assert packet.parse_frame_info(with_offset).captured_at == 1002.5
+
+
+def test_a_transport_wide_sequence_number_goes_into_a_block_of_its_own_or_behind_what_is_there():
+    frame = Frame(1, 2, 5, 1002.5, True, 0, 0, None, b"")
+    plain = packet.HEADER.pack(0x80, 96, 1, 2, 3) + b"data"
+    alone = packet.with_transport_sequence(plain, 0xABCD)
+    assert alone[12:-4] == bytes.fromhex("bede0001" + "31abcd00")
+    assert len(alone) - len(plain) == packet.TRANSPORT_SEQUENCE_BYTES
+    first = packet.HEADER.pack(0x90, 0x80 | 96, 1, 2, 3) + packet.frame_extension(frame) + b"data"
+    padding = packet.HEADER.pack(0xA0, 97, 1, 2, 3) + bytes(254) + b"\xff"
+    for data in (plain, first, padding):
+        before, after = packet.parse(data), packet.parse(packet.with_transport_sequence(data, 0xABCD))
+        assert packet.parse_transport_sequence(before.extension) is None
+        assert packet.parse_transport_sequence(after.extension) == 0xABCD
+        assert packet.parse_frame_info(after.extension) == packet.parse_frame_info(before.extension)
+        assert after._replace(extension=before.extension) == before
+
+
+def test_a_sequence_number_of_another_size_is_none_of_ours():
+    assert packet.parse_transport_sequence(bytes.fromhex("30ab0000")) is None
+    assert packet.parse_transport_sequence(bytes.fromhex("33abcd0001000000")) is None  # that of version 02
 
 
 @pytest.mark.parametrize(

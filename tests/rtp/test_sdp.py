@@ -80,3 +80,11 @@ def test_a_datagram_too_small_for_headers_is_refused(max_datagram_bytes):
 def test_congestion_control_feedback_is_offered_for_all_payload_types_where_it_is_expected(options, lines):
     """RFC 8888 section 6: the payload type must be the wildcard."""
     assert sdp(make_config(CHAT, VIDEO, **options)).count("a=rtcp-fb:* ack ccfb\r\n") == lines
+
+
+def test_transport_wide_feedback_is_offered_with_its_header_extension_in_place_of_the_other():
+    text = sdp(make_config(CHAT, VIDEO, control="gcc", feedback="twcc"))
+    assert text.count("a=rtcp-fb:* transport-cc\r\n") == 2
+    uri = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
+    assert text.count(f"a=extmap:3 {uri}\r\n") == 2
+    assert "ccfb" not in text

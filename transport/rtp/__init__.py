@@ -2,7 +2,7 @@
 
 RFC 3550 (RTP, RTCP), RFC 6184 (H.264: single NAL unit, FU-A; STAP-A received), RFC 4585 (generic NACK, PLI, immediate
 feedback), RFC 4588 (RTX on its own SSRC), RFC 5761 (one port), RFC 8285 (header extensions), RFC 3611 (receiver RTT),
-RFC 8888 (ECN, congestion control).
+RFC 8888 (ECN, congestion control), draft-holmer-rmcat-transport-wide-cc-extensions-01 (congestion control).
 
     packet.py      one RTP packet and our header extensions
     h264.py        access units to payloads and back
@@ -12,9 +12,12 @@ RFC 8888 (ECN, congestion control).
     source.py      one track of a sender: its packets, and their history
     controlled.py  the same under congestion control: what may leave now
     books.py       what became of the packets that left, as reports tell it
+    feedback.py    the formats of these reports, and how they name packets
+    ccfb.py        one of them on the wire: RFC 8888
+    twcc.py        the other: transport-wide feedback
     budget.py      how much may be sent again
     receiver.py    packets to frames, NACK, PLI, receiver reports
-    arrivals.py    which packets came, when and how marked: congestion control feedback
+    arrivals.py    which packets came, when and how marked, for the next report
     reception.py   sequence numbers of a source: what is missing, when to ask, when to give up
     frames.py      when a frame is whole, which will never be
     foreign.py     frame boundaries and times of senders that are not ours

@@ -11,7 +11,6 @@ from glassbench.transport.framing import Malformed
 from glassbench.transport.rtp import rtcp
 from glassbench.transport.rtp.arrivals import CONTROL_INTERVAL
 from glassbench.transport.rtp.books import Books
-from glassbench.transport.rtp.packet import HEADER
 from glassbench.transport.rtp.sender import RtpSender
 from glassbench.transport.rtp.session import options
 from glassbench.transport.rtp.source import Source
@@ -34,7 +33,8 @@ class ControlledSender(RtpSender):
         super().__init__(config)
         make, size = CONTROLLERS[self._options.control].make, config.max_datagram_bytes
         self._flight = Flight(make(max_datagram_bytes=size), max_datagram_bytes=size)
-        self._books = Books()
+        self._names = self._options.format.make_names()
+        self._books = Books(self._options.format.clock_hz)
         self._announcements = Announcements()
         self._frames = FrameQueue(_MAX_WAITING_BYTES)
         self._media: deque[bytes] = deque()  # packets of the frame that has begun to leave
@@ -112,10 +112,14 @@ class ControlledSender(RtpSender):
         self._send_at = None
         return True
 
-    def _take_feedback(self, feedback: rtcp.CongestionFeedback, *, now: float) -> None:
-        self._stats["unknown_ssrc"] += sum(stream.ssrc not in self._own_ssrcs for stream in feedback.streams)
+    def _take_feedback(self, feedback: rtcp.CongestionFeedback | rtcp.TransportFeedback, *, now: float) -> None:
+        if isinstance(feedback, rtcp.CongestionFeedback):
+            self._stats["unknown_ssrc"] += sum(stream.ssrc not in self._own_ssrcs for stream in feedback.streams)
         try:
-            settled = self._books.settle(feedback, now=now)
+            report = self._names.read(feedback)
+            if report is None:
+                return
+            settled = self._books.settle(report, now=now)
         except Malformed:
             self._stats["malformed"] += 1
             return
@@ -164,8 +168,9 @@ class ControlledSender(RtpSender):
         return self._leave(packet, now=now)
 
     def _leave(self, packet: bytes, *, now: float) -> Datagram:
-        _, _, sequence, _, ssrc = HEADER.unpack_from(packet)
-        self._flight.on_sent(self._books.on_sent(ssrc, sequence, now=now), len(packet), now=now)
+        number = self._books.on_sent(now=now)
+        packet = self._names.send(packet, number, now=now)
+        self._flight.on_sent(number, len(packet), now=now)
         self._left_at = now
         self._stats["datagrams_sent"] += 1
         return self._datagram(packet)

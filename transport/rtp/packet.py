@@ -2,7 +2,9 @@
 
 The first packet of each frame carries two extensions: the published `abs-capture-time` (64-bit NTP, UQ32.32), in which
 the whole microsecond of the capture survives exactly, and our own `urn:glassbench:frame` with the frame's sequence
-(u32), group (u32), and keyframe bit and layer (one byte). Receivers that do not know them skip them.
+(u32), group (u32), and keyframe bit and layer (one byte). Receivers that do not know them skip them. With transport-
+wide feedback each packet carries its sequence number there in a third extension
+(draft-holmer-rmcat-transport-wide-cc-extensions-01 section 2).
 
 NTP timestamps count from the epoch of the driver's clock: RFC 3550 section 6.4.1 allows that without a wall clock.
 """
@@ -21,6 +23,9 @@ CAPTURE_TIME_URI = "http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-tim
 CAPTURE_TIME_ID = 1
 FRAME_URI = "urn:glassbench:frame"
 FRAME_ID = 2
+TRANSPORT_SEQUENCE_URI = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
+TRANSPORT_SEQUENCE_ID = 3
+TRANSPORT_SEQUENCE_BYTES = 8  # at most, with the header of the extension
 
 HEADER = struct.Struct("!BBHII")
 _EXTENSION_HEADER = struct.Struct("!HH")
@@ -28,6 +33,8 @@ _FRAME_EXTENSION = struct.Struct(
     "!HHBQBIIBx"
 )  # 0xBEDE, words, id/length, time, id/length, sequence, group, flags, padding
 _FRAME_FIELDS = struct.Struct("!IIB")
+_TRANSPORT_SEQUENCE = struct.Struct("!BHx")  # id/length, sequence number, padding
+_EXTENSION_BIT = 0x10
 _ONE_BYTE_PROFILE = 0xBEDE
 _KEYFRAME_FLAG = 0x80
 
@@ -67,7 +74,7 @@ def parse(data: bytes) -> RtpPacket:
         if first >> 6 != 2:
             raise Malformed(f"RTP version {first >> 6}, expected 2")
         start += 4 * (first & 0x0F)
-        if first & 0x10:
+        if first & _EXTENSION_BIT:
             if len(data) < start + 4:
                 raise Malformed("RTP header extension cut off")
             profile, words = _EXTENSION_HEADER.unpack_from(data, start)
@@ -112,6 +119,24 @@ def parse_frame_info(extension: bytes) -> FrameInfo | None:
     return FrameInfo(sequence, group, bool(flags & _KEYFRAME_FLAG), flags & 0x7F, captured_at)
 
 
+def with_transport_sequence(data: bytes, sequence: int) -> bytes:
+    """A packet of ours with its transport-wide sequence number, the last element of its extension block."""
+    element = _TRANSPORT_SEQUENCE.pack(TRANSPORT_SEQUENCE_ID << 4 | 1, sequence)
+    words, end = 0, HEADER_BYTES
+    if data[0] & _EXTENSION_BIT:
+        _, words = _EXTENSION_HEADER.unpack_from(data, HEADER_BYTES)
+        end += _EXTENSION_HEADER.size + 4 * words
+    head = bytes((data[0] | _EXTENSION_BIT,)) + data[1:HEADER_BYTES]
+    block = _EXTENSION_HEADER.pack(_ONE_BYTE_PROFILE, words + 1) + data[HEADER_BYTES + _EXTENSION_HEADER.size : end]
+    return b"".join((head, block, element, data[end:]))
+
+
+def parse_transport_sequence(extension: bytes) -> int | None:
+    """The transport-wide sequence number in a packet's one-byte elements, None if there is none. Raises Malformed."""
+    element = _elements(extension).get(TRANSPORT_SEQUENCE_ID, b"")
+    return int.from_bytes(element, "big") if len(element) == 2 else None
+
+
 def ntp(instant: float) -> int:
     """A 64-bit NTP timestamp, UQ32.32; exact to the microsecond and back."""
     return (round(instant * 1e6) * 2**32 + 500_000) // 1_000_000 & 0xFFFF_FFFF_FFFF_FFFF
@@ -131,7 +156,7 @@ def _elements(extension: bytes) -> dict[int, bytes]:
         at += 1
         if head == 0:  # padding
             continue
-        if head >> 4 == 15:  # reserved: processing stops here
+        if head >> 4 in (0, 15):  # padding with a length, or reserved: processing stops here
             break
         length = (head & 0x0F) + 1
         if at + length > len(extension):

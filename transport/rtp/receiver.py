@@ -7,7 +7,6 @@ from glassbench.transport.contract import Address, Closed, Connected, Datagram, 
 from glassbench.transport.framing import Malformed
 from glassbench.transport.round_trip import RoundTrip
 from glassbench.transport.rtp import h264, rtcp, session
-from glassbench.transport.rtp.arrivals import Arrival
 from glassbench.transport.rtp.frames import Frames
 from glassbench.transport.rtp.packet import FrameInfo, RtpPacket, ntp, parse, parse_frame_info
 from glassbench.transport.rtp.reception import Reception
@@ -70,7 +69,7 @@ class RtpReceiver:
         self._by_media = {state.types.media: state for state in self._states}
         self._by_rtx = {state.types.rtx: state for state in self._states}
         self._video = next((state for state in self._states if state.types.track.media == "h264"), None)
-        self._arrivals = session.arrivals(self._options)
+        self._reports = session.reports(self._options)
         self._report_at: float | None = None
         self._queue: list[Datagram] = []
         self._closed = False
@@ -108,8 +107,8 @@ class RtpReceiver:
             else:
                 packet = parse(data)
                 self._take_rtp(packet, now=now)
-                if self._arrivals is not None and self._is_ours(packet):
-                    self._arrivals.add(packet.ssrc, Arrival(packet.sequence, now, ecn))
+                if self._reports is not None and self._is_ours(packet):
+                    self._reports.add(packet, ecn, now=now)
         except Malformed:
             self._stats["malformed"] += 1
 
@@ -122,8 +121,8 @@ class RtpReceiver:
 
     def get_timer(self) -> float | None:
         timer = self._report_at
-        if self._arrivals is not None and self._arrivals.report_at is not None:
-            timer = self._arrivals.report_at if timer is None else min(timer, self._arrivals.report_at)
+        if self._reports is not None and self._reports.report_at is not None:
+            timer = self._reports.report_at if timer is None else min(timer, self._reports.report_at)
         for state in self._states:
             wake_at = state.reception.wake_at
             if wake_at is not None and (timer is None or wake_at < timer):
@@ -141,9 +140,10 @@ class RtpReceiver:
         if self._report_at is not None and now >= self._report_at:
             self._report_at = now + self._dice.report_interval()
             self._send([self._report(now=now), rtcp.receiver_reference(self._ssrc, ntp(now))])
-        arrivals = self._arrivals
-        if arrivals is not None and arrivals.report_at is not None and arrivals.report_at <= now:
-            feedback.append(rtcp.congestion_feedback(self._ssrc, arrivals.take(rtcp.middle(ntp(now)), now=now)))
+        reports = self._reports
+        if reports is not None and reports.report_at is not None and reports.report_at <= now:
+            media = next((state.ssrc for state in self._states if state.ssrc is not None), 0)
+            feedback.append(reports.take(self._ssrc, media, now=now))
         self._send_feedback(feedback, now=now)
 
     def next_event(self) -> Event | None:

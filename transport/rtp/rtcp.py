@@ -1,5 +1,5 @@
 """RTCP: reports, source description and goodbye (RFC 3550 section 6), NACK and PLI (RFC 4585), receiver RTT (RFC 3611),
-congestion control feedback (RFC 8888).
+congestion control feedback (RFC 8888, and transport-wide).
 
 Every datagram we send is a compound packet that begins with a report and a CNAME (RFC 3550 section 6.1); feedback
 follows them. `parse` takes what others send as well: several reports, reduced-size packets (RFC 5506), unknown types.
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from glassbench.transport.framing import Malformed
-from glassbench.transport.rtp.arrivals import StreamReport, parse_streams
+from glassbench.transport.rtp import ccfb, twcc
 
 SENDER_REPORT = 200
 RECEIVER_REPORT = 201
@@ -22,6 +22,7 @@ EXTENDED_REPORT = 207
 
 _GENERIC_NACK = 1
 _CONGESTION_FEEDBACK = 11
+_TRANSPORT_WIDE = 15
 _PICTURE_LOSS = 1
 _FULL_INTRA_REQUEST = 4
 _CNAME = 1
@@ -104,8 +105,16 @@ class CongestionFeedback(NamedTuple):
     """Which packets of which streams came, and how (RFC 8888). `at` is the middle of the report's NTP time."""
 
     ssrc: int
-    streams: tuple[StreamReport, ...]
+    streams: tuple[ccfb.StreamReport, ...]
     at: int
+
+
+class TransportFeedback(NamedTuple):
+    """Which packets of the whole transport came, and when (draft-holmer-rmcat-transport-wide-cc-extensions-01)."""
+
+    ssrc: int
+    media: int
+    report: twcc.TransportReport
 
 
 Item = (
@@ -118,6 +127,7 @@ Item = (
     | ReceiverReference
     | ReferenceDelay
     | CongestionFeedback
+    | TransportFeedback
 )
 
 
@@ -180,8 +190,13 @@ def picture_loss(ssrc: int, media: int) -> bytes:
 
 
 def congestion_feedback(ssrc: int, streams: bytes) -> bytes:
-    """One RFC 8888 packet, with what `Arrivals.take` gave."""
+    """One RFC 8888 packet, with what `ccfb.pack` gave."""
     return _packet(TRANSPORT_FEEDBACK, _CONGESTION_FEEDBACK, ssrc, streams)
+
+
+def transport_feedback(ssrc: int, media: int, report: bytes) -> bytes:
+    """One transport-wide feedback packet, with what `twcc.pack` gave."""
+    return _packet(TRANSPORT_FEEDBACK, _TRANSPORT_WIDE, ssrc, media.to_bytes(4, "big") + report)
 
 
 def receiver_reference(ssrc: int, ntp: int) -> bytes:
@@ -261,12 +276,14 @@ def _parse_one(kind: int, count: int, body: bytes) -> list[Item]:
     if kind == TRANSPORT_FEEDBACK and count == _CONGESTION_FEEDBACK:
         if len(body) < 8:
             raise Malformed("congestion feedback without its time")
-        return [CongestionFeedback(ssrc, parse_streams(body[4:]), int.from_bytes(body[-4:], "big"))]
+        return [CongestionFeedback(ssrc, ccfb.parse(body[4:]), int.from_bytes(body[-4:], "big"))]
     if len(body) < 8:
         raise Malformed("RTCP feedback without its media SSRC")
     media = int.from_bytes(body[4:8], "big")
     if kind == TRANSPORT_FEEDBACK and count == _GENERIC_NACK:
         return [Nack(ssrc, media, tuple(_nacked(body)))]
+    if kind == TRANSPORT_FEEDBACK and count == _TRANSPORT_WIDE:
+        return [TransportFeedback(ssrc, media, twcc.parse(body[8:]))]
     if kind == PAYLOAD_FEEDBACK and count == _PICTURE_LOSS:
         return [KeyframeRequest(ssrc, media)]
     if kind == PAYLOAD_FEEDBACK and count == _FULL_INTRA_REQUEST:

@@ -44,8 +44,8 @@ def _media(types: session.TrackTypes, options: session.RtpOptions, port: int) ->
         f"a=rtcp-fb:{media} trr-int {round(session.REPORT_INTERVAL * 1000)}",
         "a=rtcp-xr:rcvr-rtt=all",
     ]
-    if session.arrivals(options) is not None:
-        lines.append("a=rtcp-fb:* ack ccfb")  # RFC 8888 section 6: for all payload types, or none
+    if session.reports(options) is not None:
+        lines += [f"a={attribute}" for attribute in options.format.sdp]
     if options.nack:
         lines += [
             f"a=rtcp-fb:{media} nack",

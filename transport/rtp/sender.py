@@ -50,7 +50,8 @@ class RtpSender:
         self._dice = dice
         self._cname = dice.cname()
         # A retransmission adds its original sequence number to the payload and still has to fit.
-        self._room = config.max_datagram_bytes - HEADER_BYTES - (RTX_OVERHEAD_BYTES if self._options.nack else 0)
+        overhead = self._options.format.overhead_bytes + (RTX_OVERHEAD_BYTES if self._options.nack else 0)
+        self._room = config.max_datagram_bytes - HEADER_BYTES - overhead
         self._codepoint = _ECT_0 if self._options.ecn else 0
         self._round_trip = RoundTrip(_INITIAL_RTT)
         self._reference: tuple[int, int, float] | None = None  # SSRC, middle of its NTP time, arrival
@@ -192,7 +193,7 @@ class RtpSender:
                     track = source.types.track.id
                     if self._keyframe_requests.hears(track, round_trip=self._round_trip.smoothed, now=now):
                         self._events.append(KeyframeRequested(track, now))
-            case rtcp.CongestionFeedback():
+            case rtcp.CongestionFeedback() | rtcp.TransportFeedback():
                 self._take_feedback(item, now=now)
             case rtcp.ReceiverReference():
                 self._reference = (item.ssrc, rtcp.middle(item.ntp), now)
@@ -205,9 +206,10 @@ class RtpSender:
             case _:
                 pass
 
-    def _take_feedback(self, feedback: rtcp.CongestionFeedback, *, now: float) -> None:
-        packets = [packet for stream in feedback.streams for packet in stream.packets if stream.ssrc in self._own_ssrcs]
-        self._stats["ce_packets"] += sum(packet.ecn == CE for packet in packets)
+    def _take_feedback(self, feedback: rtcp.CongestionFeedback | rtcp.TransportFeedback, *, now: float) -> None:
+        if isinstance(feedback, rtcp.CongestionFeedback):
+            streams = [stream for stream in feedback.streams if stream.ssrc in self._own_ssrcs]
+            self._stats["ce_packets"] += sum(packet.ecn == CE for stream in streams for packet in stream.packets)
 
     def _retransmit(self, request: rtcp.Nack, *, now: float) -> None:
         source = self._by_ssrc.get(request.media)

@@ -9,6 +9,7 @@ from glassbench.transport.codecs import CODECS
 from glassbench.transport.congestion import CONTROLLERS
 from glassbench.transport.contract import Track, TransportConfig, Unsupported
 from glassbench.transport.rtp.arrivals import CONTROL_INTERVAL, Arrivals
+from glassbench.transport.rtp.feedback import DEFAULT_FORMAT, FORMATS, FeedbackFormat, FormatName, ReportMaker
 
 MEDIA = frozenset({"h264", "data"})
 FIRST_PAYLOAD_TYPE = 96  # the dynamic range of RFC 3551 ends at 127
@@ -29,7 +30,7 @@ class RtpOptions:
     `rtx_share`: retransmitted bytes in any second, at most, as a share of the media's in it (`budget.py`). `ecn`: media
     packets say that they support ECN, and the receiver reports the marks (RFC 8888). `control`: the congestion
     controller, by its name in `transport.congestion.CONTROLLERS`, to which the receiver reports what came; "none" sends
-    each frame at once, and slows down for nothing.
+    each frame at once, and slows down for nothing. `feedback`: the format of these reports (`feedback.py`).
     """
 
     nack: bool = True
@@ -38,11 +39,17 @@ class RtpOptions:
     rtx_share: float = 1.0
     ecn: bool = False
     control: str = NO_CONTROL
+    feedback: FormatName = DEFAULT_FORMAT
 
     @property
     def controlled(self) -> bool:
         """Whether a congestion controller decides what leaves, and when."""
         return self.control != NO_CONTROL
+
+    @property
+    def format(self) -> FeedbackFormat:
+        """How the receiver reports what came."""
+        return FORMATS[self.feedback]
 
     def __post_init__(self) -> None:
         if not 1 <= self.max_retries <= 100:
@@ -53,6 +60,10 @@ class RtpOptions:
             raise ValueError(f"rtx_share must be above 0 and at most 100, got {self.rtx_share}")
         if self.controlled and self.control not in CONTROLLERS:
             raise ValueError(f"control must be {NO_CONTROL}, {', '.join(CONTROLLERS)}, got {self.control!r}")
+        if self.feedback != DEFAULT_FORMAT and not self.controlled:
+            raise ValueError(f"feedback={self.feedback} needs a congestion controller, such as control=gcc")
+        if self.ecn and not self.format.has_marks:
+            raise ValueError(f"feedback={self.feedback} tells nothing of marks; ecn=true needs feedback=rfc8888")
         if self.controlled and "ecn" in CONTROLLERS[self.control].needs and not self.ecn:
             raise ValueError(f"control={self.control} needs ecn=true")
 
@@ -93,11 +104,11 @@ def options(config: TransportConfig) -> RtpOptions:
     return RtpOptions(**values)  # type: ignore[arg-type]
 
 
-def arrivals(options: RtpOptions) -> Arrivals | None:
+def reports(options: RtpOptions) -> ReportMaker | None:
     """What the receiver reports on arrivals under these options, None if nothing."""
     if options.controlled:
-        return Arrivals(CONTROL_INTERVAL, twice=True)
-    return Arrivals() if options.ecn else None
+        return options.format.make_reports(Arrivals(CONTROL_INTERVAL, twice=True))
+    return options.format.make_reports(Arrivals()) if options.ecn else None
 
 
 class Dice:
