@@ -22,8 +22,8 @@ class DecodeError(Exception):
 
 
 class Decoder(Protocol):
-    """What the pipeline asks of a decoder. Access units come in decoding order, the first and each after a failure or
-    a gap being a keyframe."""
+    """What the pipeline asks of a decoder. Access units come in decoding order, the first and the one after a failure
+    being a keyframe, each other one after those that it refers to."""
 
     def decode(self, payload: bytes) -> av.VideoFrame | None:
         """The picture, or None where there are no pixels (size model). Raises DecodeError."""

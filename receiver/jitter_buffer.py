@@ -2,9 +2,11 @@
 frame is bounded.
 
 It waits for a missing frame until the transport calls that frame lost. Then the reference chain is broken, and frames
-are undecodable until the next keyframe. As soon as a complete keyframe is there, the buffer jumps to it: what lies
-before it could not be decoded anyway. A deadline that passes breaks nothing, since others refer to the late frame; but
-a keyframe is asked for, and jumped to once it is complete. Order and playout are the only reasons to hold a frame here.
+are undecodable until the next keyframe. With temporal layers, only a frame of the base layer breaks it: others take
+with them what refers to them, and are not waited for once a frame that needs none of them is due. As soon as a complete
+keyframe is there, the buffer jumps to it: what lies before it could not be decoded anyway. A deadline that passes
+breaks nothing, since others refer to the late frame; but a keyframe is asked for, and jumped to once it is complete.
+Order and playout are the only reasons to hold a frame here.
 """
 
 import bisect
@@ -13,7 +15,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from glassbench.receiver.playout import Playout
+from glassbench.receiver.references import References
 from glassbench.transport.contract import Frame, FrameReceived
+from glassbench.transport.layers import period
 
 _MAX_GAP = 4096
 
@@ -28,9 +32,9 @@ class Released(NamedTuple):
 class JitterBuffer:
     """Buffer of one video track.
 
-    `lead(frame)` is the time from release to display (the decode cost). `deadline` is the track's, seconds from
-    capture to display. At most `max_frames` are held: in a full buffer the head waits no longer, neither for a missing
-    frame nor for its playout instant.
+    `lead(frame)` is the time from release to display (the decode cost). `deadline` is the track's, seconds from capture
+    to display, and so are its temporal `layers`. At most `max_frames` are held: in a full buffer the head waits no
+    longer, neither for a missing frame nor for its playout instant.
     """
 
     def __init__(
@@ -39,11 +43,14 @@ class JitterBuffer:
         lead: Callable[[Frame], float],
         *,
         deadline: float | None,
+        layers: int = 1,
         max_frames: int = 512,
     ) -> None:
         self._playout = playout
         self._lead = lead
         self._deadline = deadline
+        self._layers = layers
+        self._references = References(layers)
         self._max_frames = max_frames
         self._frames: dict[int, Frame] = {}
         self._keyframes = 0  # in `_frames`
@@ -84,6 +91,7 @@ class JitterBuffer:
     def break_chain(self) -> None:
         """The decoder failed on the frame that left last: nothing is decodable until a keyframe."""
         self._broken = True
+        self._references.clear()
 
     def pop(self, *, now: float) -> Released | None:
         """The next frame that leaves at `now`, or None. To be called until None."""
@@ -94,12 +102,16 @@ class JitterBuffer:
                 return self._leave(decodable=False)
             head = self._frames.get(self._next)
             if head is None:
+                if (ready := self._without_missing()) is not None and now >= self._release_at(ready):
+                    self._skip_to(ready.sequence)
+                    continue
                 if not self._gives_up_missing(now):
                     if now >= self._missing_until():
                         self._overdue = self._next
                     return None
                 self._skip_missing()
-            elif self._broken and not head.keyframe:
+            elif not self._references.can_decode(head):
+                self._broken |= self._references.breaks(head)
                 return self._leave(decodable=False)
             elif now >= self._release_at(head) or self._full:
                 self._broken = False
@@ -113,6 +125,8 @@ class JitterBuffer:
         head = self._frames.get(self._next)
         if head is None:
             at = math.inf if self._overdue == self._next else self._missing_until()
+            if (ready := self._without_missing()) is not None:
+                at = min(at, self._release_at(ready))
         else:
             at = self._release_at(head)
         return None if at == math.inf else at
@@ -127,16 +141,33 @@ class JitterBuffer:
         self._keyframes -= frame.keyframe
         self._next = max(self._next, sequence + 1)
         self._before = (sequence, frame.captured_at)
+        if decodable:
+            self._references.decoded(frame)
         return Released(frame, decodable)
 
     def _jump_to_keyframe(self) -> None:
-        """Frames before the jump stay in `_order` below `_next`, and leave as undecodable."""
         for sequence in self._order:
             if sequence >= self._next and self._frames[sequence].keyframe:
-                self._next = sequence
+                self._skip_to(sequence)
                 self._broken = False
-                self._lost = {lost for lost in self._lost if lost > sequence}
                 return
+
+    def _skip_to(self, sequence: int) -> None:
+        """Frames before that one stay in `_order` below `_next`, and leave as undecodable."""
+        self._next = sequence
+        self._lost = {lost for lost in self._lost if lost > sequence}
+
+    def _without_missing(self) -> Frame | None:
+        """The first frame that can be decoded though the head is missing, if those that are missing before it are of
+        higher layers."""
+        if self._layers == 1 or self._broken:
+            return None
+        for sequence in self._order[: period(self._layers)]:
+            frame = self._frames[sequence]
+            if sequence - self._next < period(self._layers) and self._references.can_decode(frame):
+                skipped = range(self._next, sequence)
+                return frame if all(self._references.layer_of(each) > 0 for each in skipped) else None
+        return None
 
     def _release_at(self, frame: Frame) -> float:
         if self._broken and not frame.keyframe:
@@ -144,7 +175,8 @@ class JitterBuffer:
         return self._playout.display_at(frame.captured_at) - self._lead(frame)
 
     def _gives_up_missing(self, now: float) -> bool:
-        late = bool(self._keyframes) and now >= self._missing_until()
+        may_go_on = bool(self._keyframes) or self._references.layer_of(self._next) > 0
+        late = may_go_on and now >= self._missing_until()
         return self._next in self._lost or late or self._full
 
     def _missing_until(self) -> float:
@@ -161,9 +193,10 @@ class JitterBuffer:
         return captured_at + share * (later.captured_at - captured_at) + self._deadline
 
     def _skip_missing(self) -> None:
-        self._broken = True
+        self._broken |= self._references.layer_of(self._next) == 0
         self._lost.discard(self._next)
         self._next += 1
         if self._order and self._order[0] - self._next > _MAX_GAP:
+            self._broken = True
             self._next = self._order[0]
             self._lost.clear()

@@ -1,7 +1,7 @@
 """The receiver end as an endpoint: transport, jitter buffer, decoder, screen, and a record of when.
 
-It shows nothing that is not whole: a frame whose reference chain is broken never reaches the decoder. While the chain
-is broken it asks for a keyframe, again each `keyframe_retry` seconds.
+It shows nothing that is not whole: a frame whose reference is missing never reaches the decoder. While the chain of the
+base layer is broken it asks for a keyframe, again each `keyframe_retry` seconds.
 """
 
 import math
@@ -71,7 +71,10 @@ class ReceiverPipeline:
         self._video = video
         self._cost = decode_cost
         self._buffer = JitterBuffer(
-            playout, lambda frame: decode_cost(frame.sequence, frame.keyframe), deadline=video.deadline
+            playout,
+            lambda frame: decode_cost(frame.sequence, frame.keyframe),
+            deadline=video.deadline,
+            layers=video.layers,
         )
         self._decoder_free_at = -math.inf
         self._worker = worker

@@ -72,8 +72,8 @@ class _FrameByFrame:
 class EncoderSettings:
     """How to encode. `vbv` is the depth of the rate control's buffer in seconds; `keyframe_interval` is in frames, None
     for keyframes on request only; `preset` None is the codec's default of ENCODERS. With `follows` each frame has a
-    budget of its own, and `bitrate_bps` is the most that a budget may come to. A picture has `slices`. Raises
-    EncoderError."""
+    budget of its own, and `bitrate_bps` is the most that a budget may come to. A picture has `slices`, and its frame is
+    of one of the temporal `layers` (`transport/layers.py`). Raises EncoderError."""
 
     codec: str = "h264"
     bitrate_bps: int = 4_000_000
@@ -82,6 +82,7 @@ class EncoderSettings:
     preset: str | None = None
     follows: bool = False
     slices: int = 1
+    layers: int = 1
 
     def __post_init__(self) -> None:
         if self.codec not in ENCODERS:
@@ -95,6 +96,14 @@ class EncoderSettings:
         if self.slices > 1 and not ENCODERS[self.codec].gives_slices:
             able = ", ".join(name for name, entry in ENCODERS.items() if entry.gives_slices)
             raise EncoderError(f"slices leave one by one, which {self.codec} does not have; accepted are {able}")
+        if not 1 <= self.layers <= ENCODERS[self.codec].most_layers:
+            able = ", ".join(
+                f"{name} with up to {entry.most_layers}" for name, entry in ENCODERS.items() if entry.most_layers > 1
+            )
+            raise EncoderError(
+                f"temporal_layers must be 1 to {ENCODERS[self.codec].most_layers} for {self.codec}, got {self.layers}; "
+                f"codecs with layers that can be left out are {able}"
+            )
         if not 10_000 <= self.bitrate_bps <= 1_000_000_000:
             raise EncoderError(f"bitrate must be 10 kbit/s to 1 Gbit/s, got {self.bitrate_bps} bit/s")
         if not 0.01 <= self.vbv <= 10:
@@ -118,7 +127,11 @@ class EncoderSettings:
         """What FFmpeg's encoder is told."""
         entry = ENCODERS[self.codec]
         options = entry.options(self.preset or entry.preset, _FrameByFrame(self.bitrate_bps) if self.follows else self)
-        return options if self.slices == 1 else {**options, "slices": str(self.slices)}
+        if self.slices > 1:
+            options["slices"] = str(self.slices)
+        if self.layers > 1:
+            options.update(entry.layer_options(self.layers, self.bitrate_bps))
+        return options
 
 
 class PictureEncoder:
@@ -135,7 +148,11 @@ class PictureEncoder:
         context.width, context.height, context.pix_fmt = width, height, "yuv420p"
         context.time_base, context.framerate = 1 / fps, fps
         context.bit_rate = settings.bitrate_bps
-        context.gop_size = settings.group_frames
+        # libvpx begins its pattern of layers anew at a keyframe that was asked for, and at no other.
+        layered = settings.layers > 1
+        self._asks_after = settings.group_frames if layered else _NO_INTERVAL
+        self._since_keyframe = 0
+        context.gop_size = _NO_INTERVAL if layered else settings.group_frames
         context.max_b_frames = 0
         context.thread_count = 1
         context.options = settings.options()
@@ -157,7 +174,8 @@ class PictureEncoder:
         if budget_bytes is not None:
             self._context.bit_rate = self._told.next(budget_bytes)
         picture.pts, picture.time_base = self._frames, self._time_base
-        picture.pict_type = PictureType.I if force_keyframe else PictureType.NONE
+        asks = force_keyframe or self._since_keyframe == self._asks_after
+        picture.pict_type = PictureType.I if asks else PictureType.NONE
         packets = self._context.encode(picture)
         if len(packets) != 1:
             raise EncoderError(
@@ -165,6 +183,7 @@ class PictureEncoder:
                 "only an encoder with one in, one out can be measured frame by frame"
             )
         self._frames += 1
+        self._since_keyframe = 1 if packets[0].is_keyframe else self._since_keyframe + 1
         return Encoded(bytes(packets[0]), packets[0].is_keyframe)
 
 

@@ -36,6 +36,7 @@ from glassbench.transport.contract import (
     Track,
     Transport,
 )
+from glassbench.transport.layers import layer_of
 from glassbench.transport.worker import Worker
 
 
@@ -127,6 +128,7 @@ class SenderPipeline(SenderEnd):
         self._message_sequence = 0
         self._sequence = 0
         self._group = -1
+        self._group_start = 0  # the sequence of its keyframe
         self._keyframe_wanted = False
         self._keyframe_free_at = -math.inf  # when the next one may be forced
 
@@ -252,11 +254,13 @@ class SenderPipeline(SenderEnd):
     def _number(self, record: SentRecord, keyframe: bool, at: float) -> None:
         if keyframe:
             self._group += 1
+            self._group_start = self._sequence
             self._keyframe_free_at = round(at + self._keyframe_spacing, 6)
             self._keyframe_wanted = False
         record.sequence = self._sequence
         record.group = self._group
         record.keyframe = keyframe
+        record.layer = layer_of(self._sequence - self._group_start, self._track.layers)
         record.encode_start_at = at
         self.records[record.track, record.sequence] = record
         self._sequence += 1
@@ -317,6 +321,6 @@ class SenderPipeline(SenderEnd):
                 pass
 
     def _repair_references(self, dropped: SentRecord) -> None:
-        """What follows a dropped frame in its group cannot be decoded: start anew before the peer has to ask."""
-        if dropped.track == self._track.id and dropped.group == self._group:
+        """What follows a dropped base frame in its group cannot be decoded: start anew before the peer has to ask."""
+        if dropped.track == self._track.id and dropped.group == self._group and dropped.layer == 0:
             self._keyframe_wanted = True

@@ -18,6 +18,7 @@ from glassbench.sender.regular_file import read_regular_text
 from glassbench.sender.slices import even_bounds
 from glassbench.sender.source import SourceError
 from glassbench.transport.framing import MAX_FRAME_BYTES
+from glassbench.transport.layers import RATE_SHARES, layer_of, spacing
 
 MIN_FRAME_BYTES = 16
 _MAX_FILE_BYTES = 8 * 2**20
@@ -95,6 +96,7 @@ class SizeEncoder:
         self._sizes = source.sizes(settings)
         self._interval = settings.keyframe_interval
         self._slices = settings.slices
+        self._layers = settings.layers
         self._since_keyframe: int | None = None
 
     def encode(
@@ -105,10 +107,15 @@ class SizeEncoder:
         due = self._since_keyframe is None or self._since_keyframe + 1 == self._interval
         keyframe = frame.keyframe or force_keyframe or due
         self._since_keyframe = 0 if keyframe or self._since_keyframe is None else self._since_keyframe + 1
-        size = frame.keyframe_bytes if keyframe else frame.size_bytes
+        size = frame.keyframe_bytes if keyframe else self._of_layer(frame.size_bytes)
         if budget_bytes is not None:
             size = max(MIN_FRAME_BYTES, budget_bytes)
         return Encoded(_payload(_IDR if keyframe else _NON_IDR, size, self._slices), keyframe)
+
+    def _of_layer(self, size: int) -> int:
+        """The size of the frame that is next, so that its layer has its share of the rate."""
+        layer = layer_of(self._since_keyframe or 0, self._layers)
+        return _whole(size * RATE_SHARES[self._layers][layer] * spacing(layer, self._layers))
 
 
 def _payload(head: bytes, size: int, slices: int) -> bytes:

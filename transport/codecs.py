@@ -7,7 +7,10 @@ receiver its decoder, and a scenario the costs. FFmpeg is named here, and never 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Protocol
+
+from glassbench.transport.layers import RATE_SHARES, layer_of, period
 
 
 class RateControl(Protocol):
@@ -24,7 +27,9 @@ class RateControl(Protocol):
 class EncoderEntry:
     """An encoder of FFmpeg: its name, its default preset, all presets that are accepted, and how it is given the
     settings. `keeps_budgets`: each frame can be given a size that it does not exceed. `gives_slices`: a picture can be
-    of several NAL units that are sent one by one; in real time only libx264 gives them so."""
+    of several NAL units that are sent one by one; in real time only libx264 gives them so. `most_layers` is how many
+    temporal layers it has at most that keep the rule of `layers.py`, and `layer_options` what it is told for a number
+    of them at a rate in bit/s."""
 
     library: str
     preset: str
@@ -32,6 +37,8 @@ class EncoderEntry:
     options: Callable[[str, RateControl], dict[str, str]]
     keeps_budgets: bool = False
     gives_slices: bool = False
+    most_layers: int = 1
+    layer_options: Callable[[int, int], Mapping[str, str]] = lambda layers, bitrate_bps: {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +96,21 @@ def _vp8(preset: str, rate: RateControl) -> dict[str, str]:
     return {**_vpx(preset, rate), "cpu-used": f"-{preset}"}
 
 
+def _vpx_layers(layers: int, bitrate_bps: int) -> Mapping[str, str]:
+    """Modes 2 and 3 of FFmpeg's wrapper are the patterns of 2 and 3 layers; rates are sums from the base up."""
+    shares = accumulate(RATE_SHARES[layers])
+    told = {
+        "ts_number_layers": layers,
+        "ts_target_bitrate": ",".join(str(round(share * bitrate_bps / 1000)) for share in shares),
+        "ts_rate_decimator": ",".join(str(period(layers) >> layer) for layer in range(layers)),
+        "ts_periodicity": period(layers),
+        "ts_layer_id": ",".join(str(layer_of(place, layers)) for place in range(period(layers))),
+        "ts_layering_mode": layers,
+    }
+    # Without error resilience a frame inherits the probabilities of the frame before it, whatever its layer.
+    return {"error-resilient": "default", "ts-parameters": ":".join(f"{key}={each}" for key, each in told.items())}
+
+
 def _svtav1(preset: str, rate: RateControl) -> dict[str, str]:
     return {"preset": preset, "svtav1-params": "pred-struct=1:rtc=1:lookahead=0:rc=2:lp=1:scd=0"}
 
@@ -128,7 +150,7 @@ CODECS: dict[str, Codec] = {
     "vp8": Codec(
         title="VP8",
         payload_format="RFC 7741",
-        encoder=EncoderEntry("libvpx", "8", _numbers(16), _vp8),
+        encoder=EncoderEntry("libvpx", "8", _numbers(16), _vp8, most_layers=3, layer_options=_vpx_layers),
         decoder=("vp8", {}),
         encode_costs={"vp8-realtime": LinearCost(0.0003, 0.0077)},
         decode_cost=LinearCost(0.0002, 0.0027),
@@ -136,7 +158,7 @@ CODECS: dict[str, Codec] = {
     "vp9": Codec(
         title="VP9",
         payload_format="RFC 9628",
-        encoder=EncoderEntry("libvpx-vp9", "8", _numbers(8), _vpx),
+        encoder=EncoderEntry("libvpx-vp9", "8", _numbers(8), _vpx, most_layers=3, layer_options=_vpx_layers),
         decoder=("vp9", {}),
         encode_costs={"vp9-realtime": LinearCost(0.0009, 0.0132)},
         decode_cost=LinearCost(0.0006, 0.0031),
@@ -145,7 +167,9 @@ CODECS: dict[str, Codec] = {
         title="AV1",
         payload_format="the AOMedia AV1 RTP payload",
         # From preset 8 on, SVT-AV1 4.1 leaves whole 16x16 blocks stale that have changed from black to white.
-        encoder=EncoderEntry("libsvtav1", "7", _numbers(7), _svtav1),
+        # Its low-delay structure has three layers whatever it is told. Frames of the middle one refer to each other,
+        # so that they are of the base here.
+        encoder=EncoderEntry("libsvtav1", "7", _numbers(7), _svtav1, most_layers=2),
         decoder=("libdav1d", {"max_frame_delay": "1"}),
         encode_costs={"svtav1-rtc": LinearCost(0.0045, 0.0240)},
         decode_cost=LinearCost(0.0006, 0.0032),

@@ -26,7 +26,8 @@ class Track:
 
     `media` is a name of `codecs.CODECS`, such as "h264", or "data" (opaque messages). `priority` is strict, 0 the most
     important. `deadline` is in seconds, from capture to display for video and to delivery for messages; None if there
-    is none. A frame past its deadline is decoded, as others refer to it, but not displayed.
+    is none. A frame past its deadline is decoded, as others refer to it, but not displayed. The frames of a video are
+    of so many temporal `layers`, in the pattern of `layers.py`.
     """
 
     id: int
@@ -34,6 +35,7 @@ class Track:
     media: str
     priority: int
     deadline: float | None = None
+    layers: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,12 @@ class Frame:
     payload: bytes
     slice: int = 0
     slices: int = 1
+
+    @property
+    def track_priority(self) -> int:
+        """The priority of its track. A frame that has begun to leave has it, whatever its layer: what has left of it
+        would be in vain if a later frame of the track went ahead."""
+        return self.priority - self.layer
 
 
 @dataclass(frozen=True, slots=True)

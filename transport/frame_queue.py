@@ -2,9 +2,11 @@
 
 import math
 from bisect import insort
+from collections.abc import Callable
 from itertools import count
 
 from glassbench.transport.contract import Frame
+from glassbench.transport.layers import needs, overtakes
 
 _MAX_FRAMES = 1024  # tiny messages would otherwise be many before they are large
 
@@ -49,28 +51,39 @@ class FrameQueue:
         """Take out the frames whose deadline has passed."""
         if now < self._earliest:
             return []
-        expired = [entry[2] for entry in self._entries if _deadline(entry[2]) <= now]
-        self._entries = [entry for entry in self._entries if _deadline(entry[2]) > now]
-        self.bytes -= sum(len(frame.payload) for frame in expired)
+        expired = self._take_out(lambda frame: _deadline(frame) <= now)
         self._earliest = min((_deadline(entry[2]) for entry in self._entries), default=math.inf)
         return expired
 
-    def skip_after(self, dropped: Frame) -> list[Frame]:
-        """Take out the video that is not worth sending once `dropped` is given up.
+    def skip_after(self, dropped: Frame, *, layers: int) -> list[Frame]:
+        """Take out the video that is not worth sending once `dropped` is given up; its track has so many `layers`.
 
-        What needs it, in its group and not below its layer, cannot be decoded. And if it was of the base layer, there
-        is more than the link can carry in time: to go on frame by frame would keep the queue one deadline long. So
-        everything before the newest keyframe that waits is skipped.
+        What needs it cannot be decoded. And if it was of the base layer, there is more than the link can carry in time:
+        to go on frame by frame would keep the queue one deadline long. So everything before the newest keyframe that
+        waits is skipped.
         """
         newest = max((entry[2].sequence for entry in self._entries if _is_keyframe_of(entry[2], dropped)), default=0)
-        skipped = [entry[2] for entry in self._entries if _is_obsolete(entry[2], dropped, newest)]
-        self._entries = [entry for entry in self._entries if not _is_obsolete(entry[2], dropped, newest)]
-        self.bytes -= sum(len(frame.payload) for frame in skipped)
-        return skipped
+        return self._take_out(
+            lambda frame: (
+                needs(frame, dropped, layers)
+                or (dropped.layer == 0 and frame.track == dropped.track and dropped.sequence < frame.sequence < newest)
+            )
+        )
+
+    def overtaken(self, by: Frame) -> list[Frame]:
+        """Take out the frames that one which leaves now goes ahead of, and that are of no use after it."""
+        return self._take_out(lambda frame: overtakes(by, frame))
 
     def expires_at(self) -> float:
         """No frame expires before this instant; infinite when none can."""
         return self._earliest if self._entries else math.inf
+
+    def _take_out(self, is_meant: Callable[[Frame], bool]) -> list[Frame]:
+        taken = [entry[2] for entry in self._entries if is_meant(entry[2])]
+        if taken:
+            self._entries = [entry for entry in self._entries if not is_meant(entry[2])]
+            self.bytes -= sum(len(frame.payload) for frame in taken)
+        return taken
 
 
 def _deadline(frame: Frame) -> float:
@@ -79,10 +92,3 @@ def _deadline(frame: Frame) -> float:
 
 def _is_keyframe_of(frame: Frame, dropped: Frame) -> bool:
     return frame.keyframe and frame.track == dropped.track and frame.sequence > dropped.sequence
-
-
-def _is_obsolete(frame: Frame, dropped: Frame, newest_keyframe: int) -> bool:
-    if frame.track != dropped.track or frame.sequence < dropped.sequence:
-        return False
-    needs_dropped = frame.group == dropped.group and frame.layer >= dropped.layer
-    return needs_dropped or (dropped.layer == 0 and frame.sequence < newest_keyframe)

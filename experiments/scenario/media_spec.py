@@ -17,6 +17,7 @@ from glassbench.sender.source import PixelSource
 from glassbench.sender.sources import SourceRequest, open_source
 from glassbench.transport.codecs import CODECS
 from glassbench.transport.contract import Track
+from glassbench.transport.layers import MOST_LAYERS
 
 Priority = Annotated[int, Field(ge=0, le=100)]
 
@@ -46,8 +47,9 @@ class VideoSpec(Spec):
     `height` that are None. `keyframe_interval` is in frames; without it there are keyframes on request only. `vbv` is
     the depth of the encoder's rate control. The costs name models of `sender.cost`. `deadline` counts from capture to
     display: a frame past it is late, and not displayed. Of an encoder that follows the network, `bitrate` is what it
-    begins with, and `max_bitrate` what it never exceeds. `picture_floor` is the luma SSIM against its own capture from
-    which on a picture counts as shown in the picture delay.
+    begins with, and `max_bitrate` what it never exceeds. Frames are of `temporal_layers`, of which the highest is left
+    out first. `picture_floor` is the luma SSIM against its own capture from which on a picture counts as shown in the
+    picture delay.
     """
 
     source: Annotated[str, SOURCE]
@@ -60,6 +62,7 @@ class VideoSpec(Spec):
     keyframe_interval: Count | None = None
     vbv: PositiveDuration = 0.2
     preset: str | None = None
+    temporal_layers: Annotated[int, Field(ge=1, le=MOST_LAYERS)] = 1
     encode_cost: Annotated[str, COST, checked(_check_encode_cost)] | None = None
     decode_cost: Annotated[str, COST, checked(_check_decode_cost)] | None = None
     priority: Priority = 1
@@ -71,7 +74,8 @@ class VideoSpec(Spec):
         try:
             self.settings()
         except ValueError as error:
-            about = [name for name in ("keyframe_interval", "vbv", "bitrate", "preset") if name in str(error)]
+            fields = ("keyframe_interval", "vbv", "bitrate", "preset", "temporal_layers")
+            about = [name for name in fields if name in str(error)]
             raise invalid(str(error), *about[:1]) from None
         try:
             self.open(0)
@@ -81,7 +85,7 @@ class VideoSpec(Spec):
         return self
 
     def track(self) -> Track:
-        return Track(VIDEO_TRACK, "video", self.codec, self.priority, self.deadline)
+        return Track(VIDEO_TRACK, "video", self.codec, self.priority, self.deadline, self.temporal_layers)
 
     def settings(self, *, follows: bool = False, slices: int = 1) -> EncoderSettings:
         """Those of an encoder with a constant rate, or of one that `follows` the network. Raises EncoderError."""
@@ -93,6 +97,7 @@ class VideoSpec(Spec):
             vbv=self.vbv,
             keyframe_interval=self.keyframe_interval,
             preset=self.preset,
+            layers=self.temporal_layers,
         )
 
     def open(self, seed: int) -> PixelSource | SizeSource:

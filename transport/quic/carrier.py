@@ -27,13 +27,16 @@ class Carrier(Protocol):
         """Hand over to the stack what can fill so many packets, the most urgent first."""
 
     def unsent_bytes(self, priority: int) -> int:
-        """Bytes of started frames, as important as `priority` or more, that no packet has carried yet."""
+        """Bytes of started frames, of tracks as important as `priority` or more, that no packet has carried yet."""
 
     def waiting(self) -> bool:
         """Whether anything, new or to be repeated, waits for a packet."""
 
     def expire(self, *, now: float) -> list[Frame]:
         """Give up the frames whose deadline has passed; the answer is those of which not every byte has left."""
+
+    def overtaken(self, by: Frame) -> list[Frame]:
+        """Give up the frames of which not every byte has left, and that are of no use if another one goes ahead."""
 
     def expires_at(self) -> float:
         """When `expire` is due; infinite if never."""

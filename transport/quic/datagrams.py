@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from glassbench.transport.contract import Frame, FrameRepaired, FrameSent, FrameStarted
 from glassbench.transport.framing import split_frame
+from glassbench.transport.layers import overtakes
 from glassbench.transport.quic.carrier import CountUp, Emit
 from glassbench.transport.quic.session import Session
 from glassbench.transport.quic.stack import Stack
@@ -74,7 +75,7 @@ class _Outgoing:
         self.settled = 0
 
     def __lt__(self, other: "_Outgoing") -> bool:
-        return (self.frame.priority, self.number) < (other.frame.priority, other.number)
+        return (self.frame.track_priority, self.number) < (other.frame.track_priority, other.number)
 
 
 class DatagramCarrier:
@@ -98,7 +99,8 @@ class DatagramCarrier:
         outgoing = _Outgoing(frame, next(self._numbers), self._room())
         self._outgoing[outgoing.number] = outgoing
         insort(self._to_send, outgoing)
-        self._unsent[frame.priority] = self._unsent.get(frame.priority, 0) + outgoing.unsent_bytes()
+        priority = frame.track_priority
+        self._unsent[priority] = self._unsent.get(priority, 0) + outgoing.unsent_bytes()
 
     def fill(self, packets: int) -> None:
         while self._to_send and self._stack.pending_datagrams() < packets:
@@ -116,18 +118,26 @@ class DatagramCarrier:
         return bool(self._to_send) or self._stack.pending_datagrams() > 0 or self._stack.has_stream_data()
 
     def expire(self, *, now: float) -> list[Frame]:
+        return self._give_up([each for each in self._outgoing.values() if each.expires_at <= now])
+
+    def overtaken(self, by: Frame) -> list[Frame]:
+        unfinished = [each for each in self._outgoing.values() if each.unsent_from < len(each.fragments)]
+        return self._give_up([each for each in unfinished if overtakes(by, each.frame)])
+
+    def expires_at(self) -> float:
+        return min((outgoing.expires_at for outgoing in self._outgoing.values()), default=math.inf)
+
+    def _give_up(self, frames: list[_Outgoing]) -> list[Frame]:
+        """Forget frames; the answer is those of which not every byte has left."""
         unfinished = []
-        for outgoing in [each for each in self._outgoing.values() if each.expires_at <= now]:
+        for outgoing in frames:
             if outgoing.unsent_from < len(outgoing.fragments):
                 unfinished.append(outgoing.frame)
-                self._unsent[outgoing.frame.priority] -= outgoing.unsent_bytes()
+                self._unsent[outgoing.frame.track_priority] -= outgoing.unsent_bytes()
             self._forget(outgoing)
         if unfinished and self._stack.pending_datagrams():  # one that is larger than a probe may wait for long
             self._stack.keep_datagrams(lambda token: isinstance(token, _Token) and self._of(token) is not None)
         return unfinished
-
-    def expires_at(self) -> float:
-        return min((outgoing.expires_at for outgoing in self._outgoing.values()), default=math.inf)
 
     def sweep(self) -> None:
         pass
@@ -149,7 +159,7 @@ class DatagramCarrier:
         if not outgoing.started:
             outgoing.started = True
             self._emit(FrameStarted(frame.track, frame.sequence, now))
-        self._unsent[frame.priority] -= len(outgoing.fragments[token.fragment])
+        self._unsent[frame.track_priority] -= len(outgoing.fragments[token.fragment])
         outgoing.unsent_from = token.fragment + 1
         if outgoing.unsent_from == len(outgoing.fragments):
             self._emit(FrameSent(frame.track, frame.sequence, now))
@@ -199,7 +209,7 @@ class DatagramCarrier:
         if not outgoing.fits(room):
             unsent = outgoing.unsent_bytes()
             outgoing.cut_anew(room)
-            self._unsent[outgoing.frame.priority] += outgoing.unsent_bytes() - unsent
+            self._unsent[outgoing.frame.track_priority] += outgoing.unsent_bytes() - unsent
 
     def _forget(self, outgoing: _Outgoing) -> None:
         del self._outgoing[outgoing.number]

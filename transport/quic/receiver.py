@@ -159,14 +159,11 @@ class QuicReceiver(QuicEnd):
             self._see(stream.reader.header, now=now)
 
     def _lose_gap(self, stream: "_Inbound", header: FrameHeader, *, now: float) -> None:
-        """The sender dropped what an ordered stream leaves out. Only a more important frame is sent ahead of its turn,
-        so a gap is final as soon as a frame of the highest layer is here."""
+        """The sender dropped what an ordered stream leaves out."""
         if stream.first is None:
             stream.first = 0 if self._unit == "track" else header.sequence
-        stream.top_layer = max(stream.top_layer, header.layer)
-        if header.layer == stream.top_layer:
-            for sequence in self._missing.between(header.track, stream.first, header.sequence):
-                self._settle_lost(header.track, sequence, now=now)
+        for sequence in self._missing.between(header.track, stream.first, header.sequence):
+            self._settle_lost(header.track, sequence, now=now)
 
     def _end_stream(self, stream_id: int, *, now: float) -> None:
         """The stream ended or was reset: what it brought only a part of will not come."""
@@ -199,11 +196,10 @@ class QuicReceiver(QuicEnd):
 class _Inbound:
     """A stream of the peer."""
 
-    __slots__ = ("arrivals", "first", "reader", "refused", "top_layer")
+    __slots__ = ("arrivals", "first", "reader", "refused")
 
     def __init__(self, first_offset: int) -> None:
         self.reader = RecordReader(first_offset)
         self.arrivals = ArrivedRanges()
         self.first: int | None = None  # the sequence number from which on a gap is this stream's
-        self.top_layer = 0
         self.refused = False

@@ -35,6 +35,7 @@ CarrierFactory = Callable[[Stack, Session, Emit, CountUp], Carrier]
 
 _COUNTERS = (
     "dropped_full",
+    "dropped_overtaken",
     "dropped_expired",
     "media_bytes",
     "repair_bytes",
@@ -65,6 +66,8 @@ class QuicSender(QuicEnd):
         self._carrier: Carrier | None = None
         self._max_bytes = options.queue_bytes
         self._queue = FrameQueue(options.queue_bytes)
+        # Layers by track of video; messages need no other.
+        self._layers = {track.id: track.layers for track in config.tracks if track.media != "data"}
         self._requests: dict[int, bytes] = {}  # by stream
         self._untold: deque[bytes] = deque(maxlen=_MOST_UNTOLD)  # records of dropped frames, for the peer
 
@@ -107,8 +110,12 @@ class QuicSender(QuicEnd):
     def _admit(self, frame: Frame, *, now: float) -> None:
         raise NotImplementedError
 
-    def _drop_full(self, frame: Frame) -> None:
-        self._count["dropped_full"] += 1
+    def _drop_overtaken(self, frames: list[Frame]) -> None:
+        for frame in frames:
+            self._drop_full(frame, "dropped_overtaken")
+
+    def _drop_full(self, frame: Frame, counter: str = "dropped_full") -> None:
+        self._count[counter] += 1
         self._untold.append(dropped_record(frame))
         self._events.append(FrameDropped(frame.track, frame.sequence, self._now, "dropped"))
 
@@ -182,7 +189,9 @@ class StockSender(QuicSender):
             self._drop_expired(frame)
         if self._carrier is not None:
             while self._queue:
-                self._start(self._carrier, self._queue.pop())
+                frame = self._queue.pop()
+                self._drop_overtaken(self._queue.overtaken(frame))
+                self._start(self._carrier, frame)
 
     def _start(self, carrier: Carrier, frame: Frame) -> None:
         carrier.start(frame)
@@ -204,7 +213,6 @@ class ScheduledSender(QuicSender):
         carrier: CarrierFactory,
     ) -> None:
         super().__init__(config, options, session, carrier)
-        self._video = {track.id for track in config.tracks if track.media != "data"}  # messages need no other
         self._send_at: float | None = None  # when pacing lets waiting bytes go
         self._announcements = Announcements()
 
@@ -313,24 +321,28 @@ class ScheduledSender(QuicSender):
 
         A frame that cannot arrive in time would take the time of the next one, which then is late too, and so on: under
         overload nearly every frame would be sent in part and arrive never. It is dropped, unless it is the last one:
-        something must be sent, or a rate once believed too low would stay.
+        something must be sent, or a rate once believed too low would stay. Before that, frames of higher layers that
+        have begun make way for it.
         """
         assert self._stack is not None
         room = packets * self._stack.datagram_bytes
         while self._queue:
             frame = self._queue.first()
-            if carrier.unsent_bytes(frame.priority) >= room or not carrier.accepts(frame):
+            if self._layers.get(frame.track, 1) > 1 and self._is_hopeless(frame, carrier, flight, now=now):
+                self._drop_overtaken(carrier.overtaken(frame))
+            if carrier.unsent_bytes(frame.track_priority) >= room or not carrier.accepts(frame):
                 return
             frame = self._queue.pop()
-            ahead = carrier.unsent_bytes(frame.priority)
-            if self._queue and self._is_hopeless(frame, flight, ahead, now=now):
+            if self._queue and self._is_hopeless(frame, carrier, flight, now=now):
                 self._give_up_on(frame)
             else:
+                self._drop_overtaken(self._queue.overtaken(frame))
                 carrier.start(frame)
 
-    def _is_hopeless(self, frame: Frame, flight: Flight, bytes_ahead: int, *, now: float) -> bool:
+    def _is_hopeless(self, frame: Frame, carrier: Carrier, flight: Flight, *, now: float) -> bool:
         if frame.expires_at is None or flight.allowance.probe:
             return False
+        bytes_ahead = carrier.unsent_bytes(frame.track_priority)
         arrives_at = flight.arrival_of(bytes_ahead + len(frame.payload), now=now)
         return arrives_at + _ESTIMATE_SLACK > frame.expires_at
 
@@ -342,6 +354,6 @@ class ScheduledSender(QuicSender):
     def _give_up_on(self, frame: Frame) -> None:
         """Drop a frame, and of a video track also what is not worth sending without it."""
         self._drop_expired(frame)
-        if frame.track in self._video:
-            for skipped in self._queue.skip_after(frame):
+        if (layers := self._layers.get(frame.track)) is not None:
+            for skipped in self._queue.skip_after(frame, layers=layers):
                 self._drop_expired(skipped)

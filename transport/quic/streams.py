@@ -9,6 +9,7 @@ from itertools import count
 
 from glassbench.transport.contract import Frame, FrameRepaired, FrameSent, FrameStarted
 from glassbench.transport.framing import record
+from glassbench.transport.layers import overtakes
 from glassbench.transport.quic.carrier import CountUp, Emit
 from glassbench.transport.quic.session import EXPIRED, Session
 from glassbench.transport.quic.stack import Stack
@@ -49,7 +50,8 @@ class _OpenStream:
 
 
 class StreamCarrier:
-    """Writes records to streams. A stream is reset when it has ended and the last of its frames expired unfinished."""
+    """Writes records to streams. A stream is reset when it has ended and the last of its frames expired unfinished, or
+    is of no use after one that went ahead."""
 
     def __init__(self, per: StreamPer, stack: Stack, session: Session, emit: Emit, count_up: CountUp) -> None:
         self._stack = stack
@@ -88,8 +90,18 @@ class StreamCarrier:
         return self._stack.has_stream_data()
 
     def expire(self, *, now: float) -> list[Frame]:
+        return self._give_up([each for each in self._streams.values() if each.ended and each.expires_at <= now])
+
+    def overtaken(self, by: Frame) -> list[Frame]:
+        unfinished = [each for each in self._streams.values() if each.ended and each.frames]
+        return self._give_up(
+            [each for each in unfinished if all(overtakes(by, placed.frame) for placed in each.frames)]
+        )
+
+    def _give_up(self, streams: list[_OpenStream]) -> list[Frame]:
+        """Reset streams; the answer is the frames on them of which not every byte has left."""
         unfinished = []
-        for stream in [stream for stream in self._streams.values() if stream.ended and stream.expires_at <= now]:
+        for stream in streams:
             if self._stack.has_stream(stream.stream_id):
                 self._stack.reset_stream(stream.stream_id, self._session.error_code(EXPIRED))
                 self._count_up("resets")
@@ -158,7 +170,7 @@ class StreamCarrier:
             older.ended = True
         prefix = self._session.stream_prefix_bytes
         stream = _OpenStream(
-            self._session.open_stream(), frame.track, frame.priority, next(self._numbers), written=prefix
+            self._session.open_stream(), frame.track, frame.track_priority, next(self._numbers), written=prefix
         )
         self._unsent[stream.priority] += prefix
         self._current[self._key(frame)] = self._streams[stream.stream_id] = stream

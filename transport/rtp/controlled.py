@@ -205,8 +205,9 @@ class ControlledSender(RtpSender):
         """Drop frames whose deadline has passed, and of a video what is not worth sending without them."""
         for frame in self._frames.expire(now=now):
             self._drop_expired(frame, now=now)
-            if self._by_track[frame.track].types.track.media != "data":
-                for skipped in self._frames.skip_after(frame):
+            track = self._by_track[frame.track].types.track
+            if track.media != "data":
+                for skipped in self._frames.skip_after(frame, layers=track.layers):
                     self._drop_expired(skipped, now=now)
 
 
