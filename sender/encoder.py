@@ -98,11 +98,11 @@ class EncoderSettings:
             raise EncoderError(f"slices leave one by one, which {self.codec} does not have; accepted are {able}")
         if not 1 <= self.layers <= ENCODERS[self.codec].most_layers:
             able = ", ".join(
-                f"{name} with up to {entry.most_layers}" for name, entry in ENCODERS.items() if entry.most_layers > 1
+                f"{name} with {each.most_layers}" for name, each in ENCODERS.items() if each.most_layers > 1
             )
             raise EncoderError(
-                f"temporal_layers must be 1 to {ENCODERS[self.codec].most_layers} for {self.codec}, got {self.layers}; "
-                f"codecs with layers that can be left out are {able}"
+                f"temporal_layers must be at most {ENCODERS[self.codec].most_layers} for {self.codec}, "
+                f"got {self.layers}; codecs with more are {able}"
             )
         if not 10_000 <= self.bitrate_bps <= 1_000_000_000:
             raise EncoderError(f"bitrate must be 10 kbit/s to 1 Gbit/s, got {self.bitrate_bps} bit/s")

@@ -182,6 +182,8 @@ def test_the_only_arm_is_named_if_it_is_wrong_and_not_the_list() -> None:
         ('deadline = "400ms"', 'codec = "h265"', "x.toml:14: video.codec: unknown codec 'h265' (did you mean 'h264'"),
         ('deadline = "400ms"', 'encode_cost = "free"', "x.toml:14: video.encode_cost: unknown encode cost 'free'"),
         ('deadline = "400ms"', 'preset = "best"', "x.toml:14: video.preset: unknown preset 'best' for h264; accepted"),
+        ('deadline = "400ms"', "temporal_layers = 3", "x.toml:14: video.temporal_layers: temporal_layers must be at"),
+        ('deadline = "400ms"', "temporal_layers = 4", "x.toml:14: video.temporal_layers: must be less than or"),
         ('deadline = "400ms"', "fps = 0", "x.toml:14: video.fps: must be greater than or equal to 1, found 0"),
         ('size = "100B"', 'size = "100ms"', "x.toml:17: chat.size: unknown unit 'ms' in '100ms'; a size takes B, kB"),
         ('size = "100B"', 'interval = "1us"', "x.toml:17: chat.interval: the interval of messages must be 1 ms to 1 h"),

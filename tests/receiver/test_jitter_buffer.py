@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 from glassbench.receiver.jitter_buffer import JitterBuffer
 from glassbench.receiver.playout import FixedPlayout, ImmediatePlayout
 from glassbench.transport.contract import Frame, FrameReceived
+from glassbench.transport.layers import layer_of, reference_distance
 
 INTERVAL = 0.04
 
@@ -170,15 +171,129 @@ def test_a_jump_of_billions_of_sequences_costs_nothing():
     assert insert(buffer, 1, 1002.1) is False
 
 
+def layered(**options):
+    """A buffer with three layers that has shown frame 0, and waits for frame 1."""
+    buffer = make(layers=3, **options)
+    insert(buffer, 0, 1002.0)
+    pop_all(buffer, 1002.3)
+    return buffer
+
+
+def test_a_missing_frame_of_a_higher_layer_is_not_waited_for_by_what_does_not_need_it():
+    buffer = layered()
+    insert(buffer, 2, 1002.1)
+    assert pop_all(buffer, 1002.1) == [(2, True)]
+    assert insert(buffer, 1, 1002.1) is False
+    insert(buffer, 4, 1002.2)
+    assert pop_all(buffer, 1002.2) == [(4, True)]
+    assert not buffer.needs_keyframe
+
+
+def test_what_refers_to_a_missing_frame_waits_for_it_until_a_later_frame_can_be_shown():
+    buffer = layered()
+    insert(buffer, 1, 1002.1)
+    insert(buffer, 3, 1002.1)
+    assert pop_all(buffer, 1002.1) == [(1, True)]
+    insert(buffer, 4, 1002.2)
+    assert pop_all(buffer, 1002.2) == [(3, False), (4, True)]
+    assert not buffer.needs_keyframe
+
+
+def test_a_missing_reference_that_comes_in_time_is_shown_with_what_waited_for_it():
+    buffer = layered()
+    insert(buffer, 1, 1002.1)
+    insert(buffer, 3, 1002.1)
+    pop_all(buffer, 1002.1)
+    insert(buffer, 2, 1002.15)
+    assert pop_all(buffer, 1002.15) == [(2, True), (3, True)]
+
+
+def test_a_lost_frame_of_a_higher_layer_takes_with_it_what_refers_to_it_and_nothing_else():
+    buffer = layered()
+    buffer.lost(1)
+    buffer.lost(2)
+    for sequence in (3, 4, 5):
+        insert(buffer, sequence, 1002.2)
+    assert pop_all(buffer, 1002.2) == [(3, False), (4, True), (5, True)]
+    assert not buffer.needs_keyframe
+
+
+def test_a_lost_base_frame_asks_for_a_keyframe_before_anything_later_is_here():
+    buffer = layered()
+    for sequence in (1, 2, 3):
+        insert(buffer, sequence, 1002.2)
+    buffer.lost(4)
+    assert pop_all(buffer, 1002.2) == [(1, True), (2, True), (3, True)]
+    assert buffer.needs_keyframe
+    insert(buffer, 8, 1002.3)
+    assert pop_all(buffer, 1002.4) == []
+    insert(buffer, 9, 1002.4, keyframe=True)
+    assert pop_all(buffer, 1002.4) == [(8, False), (9, True)]
+    assert not buffer.needs_keyframe
+
+
+def test_with_a_playout_target_a_missing_frame_of_a_higher_layer_has_until_the_next_one_is_due():
+    buffer = layered(playout=FixedPlayout(0.2))
+    insert(buffer, 2, 1002.21)
+    assert pop_all(buffer, 1002.21) == []
+    assert abs(buffer.get_timer() - (1002 + 2 * INTERVAL + 0.2)) < 1e-9
+    insert(buffer, 1, 1002.25)
+    assert pop_all(buffer, 1002.25) == [(1, True)]
+    assert pop_all(buffer, 1002.3) == [(2, True)]
+
+
+def test_the_deadline_of_a_missing_frame_of_a_higher_layer_asks_for_nothing():
+    buffer = layered(deadline=0.3)
+    insert(buffer, 1, 1002.1)
+    insert(buffer, 3, 1002.1)
+    pop_all(buffer, 1002.1)
+    assert pop_all(buffer, buffer.get_timer()) == [(3, False)]
+    assert not buffer.needs_keyframe
+    assert buffer.get_timer() is None
+
+
+def test_the_pattern_begins_anew_at_a_keyframe_and_a_keyframe_does_not_wait_for_higher_layers():
+    buffer = layered()
+    insert(buffer, 2, 1002.1, keyframe=True)
+    assert pop_all(buffer, 1002.1) == [(2, True)]
+    insert(buffer, 4, 1002.2)
+    insert(buffer, 6, 1002.2)
+    assert pop_all(buffer, 1002.2) == [(4, True), (6, True)]
+
+
+def test_a_keyframe_waits_for_a_base_frame_that_may_still_come():
+    buffer = layered()
+    insert(buffer, 6, 1002.1, keyframe=True)
+    assert pop_all(buffer, 1002.1) == []
+
+
+def test_a_group_whose_keyframe_is_missing_is_undecodable_and_asks_for_one():
+    buffer = layered()
+    buffer.lost(1)
+    other = Frame(0, 1, 2, 1002.08, False, 1, 1, None, b"")
+    buffer.insert(FrameReceived(other, 1002.1, 1002.1, 1002.1))
+    assert pop_all(buffer, 1002.1) == [(2, False)]
+    assert buffer.needs_keyframe
+
+
+def test_with_layers_a_jump_of_billions_of_sequences_costs_nothing():
+    buffer = layered(deadline=0.1)
+    insert(buffer, 4_000_000_000, 1002.1)
+    assert pop_all(buffer, 1e12) == [(4_000_000_000, False)]
+    assert buffer.needs_keyframe
+
+
 STEPS = st.lists(
     st.tuples(st.sampled_from(["frame", "frame", "keyframe", "lost", "wait"]), st.integers(0, 25)), max_size=80
 )
 
 
-@given(STEPS, st.sampled_from([None, 0.1, 1.0]), st.booleans())
+@given(STEPS, st.sampled_from([None, 0.1, 1.0]), st.booleans(), st.integers(1, 3))
 @settings(max_examples=200)
-def test_whatever_comes_frames_leave_once_in_order_and_decodable_ones_have_their_reference(steps, deadline, fixed):
-    buffer = make(deadline=deadline, playout=FixedPlayout(0.2) if fixed else None)
+def test_whatever_comes_frames_leave_once_in_order_and_decodable_ones_have_their_reference(
+    steps, deadline, fixed, layers
+):
+    buffer = make(deadline=deadline, playout=FixedPlayout(0.2) if fixed else None, layers=layers)
     now, taken, popped = 1002.0, set(), []
     keyframes = {0}
     for kind, number in steps:
@@ -197,5 +312,9 @@ def test_whatever_comes_frames_leave_once_in_order_and_decodable_ones_have_their
     assert sequences == sorted(set(sequences))
     assert set(sequences) <= taken
     shown = [sequence for sequence, decodable in popped if decodable]
+    start = 0
     for sequence in shown:
-        assert sequence in keyframes or sequence - 1 in shown
+        if sequence in keyframes:
+            start = sequence
+        else:
+            assert sequence - reference_distance(layer_of(sequence - start, layers), layers) in shown

@@ -1,6 +1,7 @@
 import hashlib
 import itertools
 import os
+import random
 import subprocess
 import sys
 from fractions import Fraction
@@ -13,6 +14,7 @@ from glassbench.receiver.stamp import read_stamp
 from glassbench.sender.encoder import ENCODERS, EncoderError, EncoderSettings, PictureEncoder, SourceEncoder
 from glassbench.sender.pipeline import capture_instant
 from glassbench.sender.sources import SourceRequest, open_source
+from glassbench.transport.layers import RATE_SHARES, layer_of, reference_distance
 
 SMALL = SourceRequest(width=320, height=180, fps=Fraction(30))
 
@@ -79,6 +81,7 @@ from fractions import Fraction
 from glassbench.sender.encoder import EncoderSettings, SourceEncoder
 from glassbench.sender.pipeline import capture_instant
 from glassbench.sender.sources import SourceRequest, open_source
+from glassbench.transport.layers import RATE_SHARES, layer_of, reference_distance
 source = open_source({source!r}, SourceRequest(width={width}, height={height}, fps=Fraction(30)))
 encoder = SourceEncoder(source, EncoderSettings(codec={codec!r}))
 digest = hashlib.sha256()
@@ -175,3 +178,49 @@ def test_capture_instants_are_whole_microseconds_and_do_not_drift():
     assert instants[9999] == pytest.approx(1002 + 9999 * 1001 / 30000, abs=1e-6)
     gaps = [later - earlier for earlier, later in itertools.pairwise(instants)]
     assert max(gaps) - min(gaps) < 1.5e-6
+
+
+LAYERED = [(codec, layers) for codec, entry in ENCODERS.items() for layers in range(2, entry.most_layers + 1)]
+
+
+@pytest.mark.parametrize("interval", [None, 10])
+@pytest.mark.parametrize(("codec", "layers"), LAYERED)
+def test_whatever_is_left_out_of_higher_layers_the_rest_decodes_to_the_same_bits(codec, layers, interval):
+    settings = EncoderSettings(codec=codec, layers=layers, keyframe_interval=interval, bitrate_bps=500_000)
+    frames = [encoded for _, encoded in encode(settings, 26, forced=(7,))]
+    assert [index for index, encoded in enumerate(frames) if encoded.keyframe] == [0, 7, *([17] if interval else [])]
+    whole = pictures(codec, frames, range(26))
+    for dice in map(random.Random, range(4)):
+        kept, start = set(), 0
+        for sequence, encoded in enumerate(frames):
+            start = sequence if encoded.keyframe else start
+            layer = layer_of(sequence - start, layers)
+            reference = sequence - reference_distance(layer, layers)
+            if encoded.keyframe or layer == 0 or (reference in kept and dice.random() < 0.5):
+                kept.add(sequence)
+        assert len(kept) < len(frames)
+        assert pictures(codec, frames, sorted(kept)) == {sequence: whole[sequence] for sequence in kept}
+
+
+def pictures(codec, frames, kept):
+    """Digests of the pictures of some frames, by their sequence."""
+    decoder = VideoDecoder(codec)
+    decoded = {sequence: decoder.decode(frames[sequence].payload).to_ndarray() for sequence in kept}
+    return {sequence: hashlib.sha256(picture.tobytes()).digest() for sequence, picture in decoded.items()}
+
+
+@pytest.mark.parametrize("codec", ["vp8", "vp9"])
+def test_layers_have_their_shares_of_the_rate(codec):
+    settings = EncoderSettings(codec=codec, layers=3, bitrate_bps=600_000)
+    sizes = [len(encoded.payload) for _, encoded in encode(settings, 90)]
+    by_layer = [sum(size for place, size in enumerate(sizes) if layer_of(place, 3) == layer) for layer in range(3)]
+    assert sum(sizes) * 8 * 30 / len(sizes) == pytest.approx(600_000, rel=0.2)
+    assert [size / sum(sizes) for size in by_layer] == pytest.approx(RATE_SHARES[3], abs=0.12)
+
+
+@pytest.mark.parametrize(("codec", "layers"), [("h264", 2), ("av1", 3), ("vp9", 4)])
+def test_layers_that_cannot_be_left_out_are_refused_with_the_codecs_that_can(codec, layers):
+    with pytest.raises(
+        EncoderError, match=rf"^temporal_layers must be at most \d for {codec}, got {layers}; .* vp8 with 3"
+    ):
+        EncoderSettings(codec=codec, layers=layers)

@@ -1,6 +1,7 @@
 """The sender pipeline against a transport that only writes down what it is told."""
 
 from collections import deque
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -68,12 +69,12 @@ class Counter:
         return Encoded(bytes(100), force_keyframe or len(self.calls) == 1)
 
 
-def make(*, cost=0.0, duration=1.0, messages=None, **options):
+def make(*, cost=0.0, duration=1.0, messages=None, track=VIDEO, **options):
     transport, encoder = Recorder(), Counter()
     pipeline = SenderPipeline(
         transport,
         encoder,
-        track=VIDEO,
+        track=track,
         fps=Fraction(25),
         start_at=1002.0,
         duration=duration,
@@ -115,6 +116,27 @@ def test_frames_carry_what_the_track_says():
         assert frame.keyframe == (index == 0)
         assert sent_at == frame.captured_at + 0.004
     assert pipeline.stats() == {"datagrams": 7}
+
+
+def test_frames_of_layers_are_numbered_by_their_pattern_which_begins_anew_at_a_keyframe():
+    pipeline, transport, _ = make(track=replace(VIDEO, layers=3))
+    connect(pipeline, transport)
+    run(pipeline, until=1002.22)
+    transport.events.append(KeyframeRequested(0, 1002.22))
+    run(pipeline)
+    assert [frame.keyframe for _, frame in transport.frames].index(True, 1) == 6
+    assert [frame.layer for _, frame in transport.frames[:12]] == [0, 2, 1, 2, 0, 2, 0, 2, 1, 2, 0, 2]
+    assert all(frame.priority == 2 + frame.layer for _, frame in transport.frames)
+
+
+@pytest.mark.parametrize(("dropped", "keyframes"), [(4, 2), (5, 1), (6, 1)])
+def test_only_a_dropped_base_frame_calls_for_a_keyframe(dropped, keyframes):
+    pipeline, transport, _ = make(track=replace(VIDEO, layers=3))
+    connect(pipeline, transport)
+    run(pipeline, until=1002.33)
+    transport.events.append(FrameDropped(0, dropped, 1002.33, "dropped"))
+    run(pipeline)
+    assert sum(frame.keyframe for _, frame in transport.frames) == keyframes
 
 
 def test_it_is_finished_when_the_last_frame_was_handed_over():
