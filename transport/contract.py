@@ -97,7 +97,8 @@ class FrameSent:
 
 @dataclass(frozen=True, slots=True)
 class FrameDropped:
-    """Sender: given up. "dropped": no room in the send queue; "expired": it cannot meet its deadline any more."""
+    """Sender: given up. "dropped": no room in the send queue, or a frame of a lower layer went ahead of it; "expired":
+    it cannot meet its deadline any more."""
 
     track: int
     sequence: int

@@ -7,8 +7,8 @@ Fates, in the order in which they are decided (the first that holds):
 - `undecodable`, `late`: it was delivered whole, but a reference was missing, or its deadline had passed, or a later
   frame had been released already; `late` is also a frame that was whole, but not yet shown when the run ended. What is
   past its deadline is decoded (`decoded_at`), since others refer to it, and not displayed.
-- `dropped`, `expired`, `skipped`: the sender gave it up: no room, or it could not meet its deadline any more, or the
-  sender chose not to encode it.
+- `dropped`, `expired`, `skipped`: the sender gave it up: no room, or a frame of a lower layer went ahead of it, or it
+  could not meet its deadline any more, or the sender chose not to encode it.
 - `late`: it was not completely sent when the run ended: it still waited at the sender.
 - `lost`: it was completely sent, but never arrived completely: lost by the network, given up by the receiver, or still
   on its way or being repaired when the run ended.
