@@ -74,6 +74,10 @@ class FrameQueue:
         """Take out the frames that one which leaves now goes ahead of, and that are of no use after it."""
         return self._take_out(lambda frame: overtakes(by, frame))
 
+    def has_rival(self, frame: Frame) -> bool:
+        """Whether another frame waits that is not of a higher layer of the same track."""
+        return any(entry[2].track != frame.track or entry[2].layer <= frame.layer for entry in self._entries)
+
     def expires_at(self) -> float:
         """No frame expires before this instant; infinite when none can."""
         return self._earliest if self._entries else math.inf

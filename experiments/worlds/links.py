@@ -151,6 +151,7 @@ def report(link: Link, now: float, *, media_start: float, **besides: Any) -> Lin
 def check_conservation(link: Link, entered_packets: int, *, now: float) -> None:
     """Check that every packet that came to a link was delivered, dropped, lost, or is still on its way. This has to
     hold for the path, for each of its elements, and for each flow. Raises LedgerError."""
+    table = link.log.table(now)  # it brings the path to `now`
     counts = link.path.counts()
     for name, part in [("path", counts)] + [(spec.kind, e.counts()) for spec, es in link.parts for e in es]:
         if part.pushed + part.duplicated != part.popped + part.dropped + part.lost + part.inside:
@@ -160,7 +161,7 @@ def check_conservation(link: Link, entered_packets: int, *, now: float) -> None:
     columns = ("sent_packets", "delivered_packets", "missing_packets")
     flows = {
         name: [int(getattr(part, column).sum()) for column in columns]
-        for name, part in zip(link.flows, link.log.table(now).flows, strict=True)
+        for name, part in zip(link.flows, table.flows, strict=True)
     }
     sent, delivered, missing = (sum(column) for column in zip(*flows.values(), strict=True))
     if (sent, delivered, missing) != (counts.pushed, counts.popped, counts.dropped + counts.lost):

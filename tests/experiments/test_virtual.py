@@ -231,6 +231,18 @@ def test_packets_that_are_not_conserved_are_a_defect(make_scenario: MakeScenario
         check_conservation(link, 2, now=START_AT)
 
 
+def test_packets_are_counted_as_they_are_when_the_run_ends(make_scenario: MakeScenario) -> None:
+    """One that is lost before the end, and could not have left by then, is looked at when it is counted."""
+    delay = {"element": "delay", "delay": "50ms"}
+    down = [delay, {"element": "random-loss", "probability": "100%"}, delay]
+    scenario = make_scenario(network={"down": down, "up": [delay]})
+    link = open_links(scenario, start_at=START_AT, media_start=MEDIA_START)["network", "down"]
+    packet = Packet(b"", ("a", 1), ("b", 2), 0, 100, 0, START_AT, START_AT)
+    link.path.push(packet)
+    link.log.sent([packet])
+    check_conservation(link, 1, now=START_AT + 0.06)
+
+
 @pytest.mark.parametrize("playout", ["fixed:300ms", "adaptive"])
 def test_playout_is_an_axis_of_its_own(make_scenario: MakeScenario, reuse: Reuse, playout: str) -> None:
     immediate = make_scenario(arms=["udp"], network={"rate": "9Mbit/s", "jitter": "5ms"})

@@ -73,6 +73,14 @@ def test_a_frame_that_leaves_takes_older_ones_of_higher_layers_out_of_the_queue(
     assert left_in(queue) == [1, 5]
 
 
+def test_frames_of_higher_layers_are_no_rivals_of_a_base_frame() -> None:
+    queue = layered(5, 6, 7)
+    assert not queue.has_rival(frame(4))
+    assert queue.has_rival(frame(4, layer=2))
+    queue.push(frame(1, track=1))
+    assert queue.has_rival(frame(4))
+
+
 def test_messages_are_not_overtaken() -> None:
     queue = queue_of(frame(1), frame(2))
     assert queue.overtaken(frame(3)) == []

@@ -111,6 +111,7 @@ class QuicSender(QuicEnd):
         raise NotImplementedError
 
     def _drop_overtaken(self, frames: list[Frame]) -> None:
+        """Drop what is of no use after a frame of a lower layer that goes ahead."""
         for frame in frames:
             self._drop_full(frame, "dropped_overtaken")
 
@@ -321,28 +322,38 @@ class ScheduledSender(QuicSender):
 
         A frame that cannot arrive in time would take the time of the next one, which then is late too, and so on: under
         overload nearly every frame would be sent in part and arrive never. It is dropped, unless it is the last one:
-        something must be sent, or a rate once believed too low would stay. Before that, frames of higher layers that
-        have begun make way for it.
+        something must be sent, or a rate once believed too low would stay. Frames of higher layers, which would be left
+        out next, do not count for that.
         """
         assert self._stack is not None
         room = packets * self._stack.datagram_bytes
         while self._queue:
             frame = self._queue.first()
-            if self._layers.get(frame.track, 1) > 1 and self._is_hopeless(frame, carrier, flight, now=now):
-                self._drop_overtaken(carrier.overtaken(frame))
+            layered = self._layers.get(frame.track, 1) > 1
+            if layered:
+                self._make_way(frame, carrier, flight, now=now)
             if carrier.unsent_bytes(frame.track_priority) >= room or not carrier.accepts(frame):
                 return
             frame = self._queue.pop()
-            if self._queue and self._is_hopeless(frame, carrier, flight, now=now):
+            ahead = carrier.unsent_bytes(frame.track_priority)
+            if self._queue.has_rival(frame) and self._is_hopeless(frame, flight, ahead, now=now):
                 self._give_up_on(frame)
-            else:
+                continue
+            if layered:
                 self._drop_overtaken(self._queue.overtaken(frame))
-                carrier.start(frame)
+            carrier.start(frame)
 
-    def _is_hopeless(self, frame: Frame, carrier: Carrier, flight: Flight, *, now: float) -> bool:
+    def _make_way(self, frame: Frame, carrier: Carrier, flight: Flight, *, now: float) -> None:
+        """Drop what has begun of higher layers, and what needs that, if a frame would be late behind it. Even if it is
+        late without it: others refer to that frame, and the later it leaves, the more of them are late with it."""
+        if self._is_hopeless(frame, flight, carrier.unsent_bytes(frame.track_priority), now=now):
+            for begun in carrier.overtaken(frame):
+                needing = self._queue.skip_after(begun, layers=self._layers[frame.track])
+                self._drop_overtaken([begun, *needing])
+
+    def _is_hopeless(self, frame: Frame, flight: Flight, bytes_ahead: int, *, now: float) -> bool:
         if frame.expires_at is None or flight.allowance.probe:
             return False
-        bytes_ahead = carrier.unsent_bytes(frame.track_priority)
         arrives_at = flight.arrival_of(bytes_ahead + len(frame.payload), now=now)
         return arrives_at + _ESTIMATE_SLACK > frame.expires_at
 
