@@ -167,3 +167,9 @@ def test_the_example_of_the_document_is_the_file_that_ships_and_a_plan_and_its_s
     with pytest.raises(SweepError) as error:
         parse_sweep(example.replace('"50ms"', '"50"', 1), "my-sweep.toml")
     assert f"error: {error.value}\n" in DOCUMENT
+
+
+def test_the_sweep_of_temporal_layers_is_a_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    root = Path(__file__).parents[2]
+    monkeypatch.chdir(root)
+    assert len(load_sweep(root / "docs" / "sweep-layers.toml").cells) == 18
