@@ -19,7 +19,7 @@ from glassbench.experiments.worlds.virtual import run_arm
 from glassbench.netem.traces.generators import GENERATORS
 from glassbench.receiver.quality import QualityMemo
 from glassbench.sender.encode_cache import EncodeCache
-from glassbench.transport.congestion import adaptive, service_rate
+from glassbench.transport.congestion import adaptive, service_rate, slow_restart
 
 SECONDS = 60  # and so late in a recording
 
@@ -29,6 +29,7 @@ WITHOUT: dict[str, dict[tuple[Any, str], Any]] = {
     "their doubling": {(adaptive, "_USED"): math.inf},
     "their thinning out": {(adaptive, "_THINNING"): 0.0, (adaptive, "_THINNING_UP"): 0.0},
     "less depth where the rate varies": {(adaptive, "_CAUTION"): 0.0},
+    "slow start after an outage": {(slow_restart, "_OUTAGE"): math.inf},
     "reports that are overdue": {(adaptive, "_OVERDUE"): math.inf},
     "the newest 30 ms": {(service_rate, "_NEWEST"): service_rate._WINDOW},
     "doubt after a silence": {(service_rate, "_BELIEVABLE"): 0.0},

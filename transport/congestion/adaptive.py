@@ -17,7 +17,8 @@ must be kept short.
 Where the budget is too small for a picture, nothing is sent, except a small frame now and then that finds out whether
 the link is back. While they come soon they double, so that a link that carries pictures again is not taken for a slow
 one because it was asked for so little. They become rarer the longer nothing is heard, more slowly where silence came
-from the way back before. Where no queue is seen, the rate grows, as the link may carry more than it was asked to.
+from the way back before. When the link is back, what is in flight begins small and doubles (`slow_restart.py`). Where
+no queue is seen, the rate grows, as the link may carry more than it was asked to.
 
 The constants were chosen on two recorded drives, and each says what it balances; docs/adaptive.md tells which, and how
 it does on others. The idea of a budget by what the queue will be is Sprout's and Salsify's (NSDI 2013, NSDI 2018).
@@ -29,6 +30,7 @@ from collections import deque
 from glassbench.transport.congestion.controller import Allowance, Feedback, PacketResult, SentPacket
 from glassbench.transport.congestion.one_way import Least, OneWayDelays
 from glassbench.transport.congestion.service_rate import ServiceRate
+from glassbench.transport.congestion.slow_restart import SlowRestart
 
 _INITIAL_RTT = 0.1  # seconds, as all times
 _SLACK = 0.0105  # beyond a frame interval, so that the link is not idle when the next frame is a little late
@@ -66,6 +68,7 @@ class AdaptiveController:
         self._packet = max_datagram_bytes
         self._link = ServiceRate()
         self._delays = OneWayDelays()
+        self._restart = SlowRestart()
         self._rtt = Least()
         self._heard_at = -math.inf
         self._last_sent_at = -math.inf
@@ -99,6 +102,7 @@ class AdaptiveController:
             return 0  # it could not leave
         rate = self._believed_rate(self._link.value, now)
         budget = rate * self._depth(interval) - self._backlog(in_flight_bytes, rate, ready_at - now, now)
+        budget = min(budget, self._restart.room_bytes - in_flight_bytes)
         least = min(_PICTURE_BYTES, max(_SMALL_BYTES, int(_PICTURE_SHARE * rate * interval)))
         small = self._small_bytes
         if budget >= least:
@@ -192,6 +196,13 @@ class AdaptiveController:
         if self._delays.timed and not was_timed:
             self._link.restart_clock()
         empty_at = result.packet.at + self._delays.forward
+        if self._link.value is not None:
+            self._restart.on_arrival(
+                result.packet,
+                waited=arrival - max(empty_at, self._link.last_arrival),
+                enough_bytes=self._link.value * (self._rtt.value(_INITIAL_RTT) + _OVERDUE),
+                now=at,
+            )
         self._link.add(arrival, empty_at, result.packet.size_bytes)
         if arrival - empty_at > _SOON:
             self._small_bytes = _SMALL_BYTES
