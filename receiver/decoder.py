@@ -33,8 +33,8 @@ class VideoDecoder:
     """Decodes the real bytes of one codec with FFmpeg.
 
     The caller keeps the reference chain whole, so that FFmpeg has nothing to conceal; what it still marks as corrupt is
-    an error. With a `size`, width and height, a picture of another size is an error, and a larger one is refused before
-    it takes memory.
+    an error. Pictures may change their size at a keyframe. With a `size`, width and height, a picture with a larger
+    side is an error, and one with more pixels is refused before it takes memory.
     """
 
     def __init__(self, media: str, size: tuple[int, int] | None = None) -> None:
@@ -62,9 +62,9 @@ class VideoDecoder:
             self._context.flush_buffers()
             raise DecodeError(f"a frame of {len(payload)} bytes gave {len(pictures)} pictures, or a corrupt one")
         picture = pictures[0]
-        if self._size not in (None, (picture.width, picture.height)):
+        if self._size is not None and (picture.width > self._size[0] or picture.height > self._size[1]):
             self._context.flush_buffers()
-            raise DecodeError(f"a picture of {picture.width}x{picture.height} is not of the size that was agreed")
+            raise DecodeError(f"a picture of {picture.width}x{picture.height} is larger than was agreed")
         return picture
 
 

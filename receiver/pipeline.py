@@ -36,13 +36,14 @@ class ReceiverPipeline:
     """Drives one transport. `video` goes through jitter buffer and decoder; messages of all other tracks are displayed
     as they are delivered.
 
-    `decode_cost(sequence, keyframe)` is in seconds; the decoder works on one frame at a time. With a `worker` it works
-    there, takes what it takes, and `decode_cost` is what playout expects. `records` has every frame that was delivered;
-    `outcome` stays None for one that waits in the buffer, until `finish`. A frame that is ready after its deadline is
-    late: it is decoded and not displayed. `decoded` has the pictures in order, if `keep_decoded`. `stamp_errors` counts
-    pictures whose stamp names another frame, `stamp_unreadable` those without a readable stamp. `connected_at` and
-    `closed` say when the connection stood, and how it ended. `announced` is how many frames each track has:
-    others, which nobody captured, are dropped and counted in `unannounced`, so that they take no memory.
+    `decode_cost(sequence, keyframe, size)` is in seconds, `size` being that of the picture, or None; the decoder works
+    on one frame at a time. With a `worker` it works there, takes what it takes, and `decode_cost` is what playout
+    expects. `records` has every frame that was delivered; `outcome` stays None for one that waits in the buffer, until
+    `finish`. A frame that is ready after its deadline is late: it is decoded and not displayed. `decoded` has the
+    pictures in order, if `keep_decoded`. `stamp_errors` counts pictures whose stamp names another frame,
+    `stamp_unreadable` those without a readable stamp. `connected_at` and `closed` say when the connection stood, and
+    how it ended. `announced` is how many frames each track has: others, which nobody captured, are dropped and counted
+    in `unannounced`, so that they take no memory.
     """
 
     def __init__(
@@ -52,7 +53,7 @@ class ReceiverPipeline:
         *,
         video: Track,
         playout: Playout,
-        decode_cost: Callable[[int, bool], float],
+        decode_cost: Callable[[int, bool, tuple[int, int] | None], float],
         worker: Worker[av.VideoFrame | None] | None = None,
         keep_decoded: bool = True,
         announced: Mapping[int, int] | None = None,
@@ -72,7 +73,7 @@ class ReceiverPipeline:
         self._cost = decode_cost
         self._buffer = JitterBuffer(
             playout,
-            lambda frame: decode_cost(frame.sequence, frame.keyframe),
+            lambda frame: decode_cost(frame.sequence, frame.keyframe, None),
             deadline=video.deadline,
             layers=video.layers,
         )
@@ -186,14 +187,16 @@ class ReceiverPipeline:
             if len(self._to_decode) == 1:
                 self._start_decode()
             return
+        size = None
         try:
             picture = self._decoder.decode(frame.payload)
+            size = None if picture is None else (picture.width, picture.height)
         except DecodeError:
             self._fail(frame)
             return
         finally:
             start_at = max(now, self._decoder_free_at)
-            self._decoder_free_at = start_at + self._cost(frame.sequence, frame.keyframe)
+            self._decoder_free_at = start_at + self._cost(frame.sequence, frame.keyframe, size)
         self._show(frame, picture, self._decoder_free_at)
 
     def _start_decode(self) -> None:

@@ -10,7 +10,9 @@ time. Before the first picture the screen is black.
 Each picture that was shown, whenever that was, is also compared with its own capture: that is what its encoder left of
 it, without the freezes.
 
-The reference is the source as it was encoded, stamp included. PSNR and SSIM (Wang et al. 2004, in FFmpeg's form: 8x8
+The reference is the source as it was captured, stamp included. A picture that was encoded at a smaller size is scaled
+up to that of the source, as a screen does it. Its stamp was drawn at the smaller size, so there it is no fault of the
+encoder that it has other edges: that corner counts as equal. PSNR and SSIM (Wang et al. 2004, in FFmpeg's form: 8x8
 windows in steps of 4) are of the luma. This is a pass after the run: it decodes the payloads once more, in order, those
 of late pictures too, which gives the same pictures bit by bit, and holds two pictures at a time.
 """
@@ -25,12 +27,18 @@ from typing import NamedTuple
 
 import av
 import numpy as np
+import numpy.typing as npt
 from av.filter.context import FilterContext
+from av.video.reformatter import Interpolation, VideoReformatter
 
 from glassbench.receiver.decoded import Decoded
 from glassbench.receiver.decoder import VideoDecoder
+from glassbench.transport.stamp_code import corner
 
 PSNR_CAP_DB = 100.0  # in the place of infinity, for identical pictures
+
+# The same pixels on every processor: without these flags, SIMD code rounds in its own way.
+_SCALING = Interpolation.BICUBIC | Interpolation.BITEXACT | Interpolation.ACCURATE_RND
 
 
 class PictureQuality(NamedTuple):
@@ -110,7 +118,7 @@ def measure_quality(
         for index, picture in zip(range(last_unknown + 1), reference, strict=False):
             for screen, number, each in zip(screens, (on_screen[index], own[index]), wanted[index], strict=False):
                 if each not in qualities:
-                    qualities[each] = quality = comparison.compare(screen.picture(number), picture)
+                    qualities[each] = quality = comparison.compare(screen.picture(number, picture), picture)
                     memo.put(each, quality)
     return [
         InstantQuality(
@@ -206,24 +214,37 @@ def _content_digests(decoded: Sequence[Decoded], media: str) -> list[bytes]:
 
 
 class _Screen:
-    """The pictures again, decoded in order."""
+    """The pictures again, decoded in order, each at the size of the screen."""
 
     def __init__(self, decoded: Sequence[Decoded], media: str, width: int, height: int) -> None:
+        self._size = width, height
+        self._scaler = VideoReformatter()
         self._pictures = self._decode(decoded, VideoDecoder(media))
         self._number = -1
         self._current = black_picture(width, height)
 
-    def picture(self, number: int | None) -> av.VideoFrame:
-        """Picture `number`, which never goes back; black for None."""
+    def picture(self, number: int | None, reference: av.VideoFrame) -> av.VideoFrame:
+        """Picture `number`, which never goes back; black for None. `reference` has the stamp of a picture that is
+        scaled."""
         while number is not None and self._number < number:
             self._current = next(self._pictures)
             self._number += 1
-        return self._current
+        if (self._current.width, self._current.height) == self._size:
+            return self._current
+        scaled = self._scaler.reformat(self._current, *self._size, interpolation=_SCALING, threads=1)
+        width, height = corner(*self._size)
+        _luma(scaled)[:height, :width] = _luma(reference)[:height, :width]
+        return scaled
 
     @staticmethod
     def _decode(decoded: Sequence[Decoded], decoder: VideoDecoder) -> Iterator[av.VideoFrame]:
         for picture in decoded:
             yield decoder.decode(picture.payload)
+
+
+def _luma(picture: av.VideoFrame) -> npt.NDArray[np.uint8]:
+    plane = picture.planes[0]
+    return np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)  # type: ignore[call-overload, no-any-return]
 
 
 def black_picture(width: int, height: int) -> av.VideoFrame:

@@ -14,8 +14,9 @@ from pathlib import Path
 from glassbench.sender.regular_file import read_regular_text
 from glassbench.transport.codecs import CODECS, LinearCost
 
-Cost = Callable[[int, bool], float]
-"""Seconds of work for a frame: (sequence, keyframe) -> seconds."""
+Cost = Callable[[int, bool, tuple[int, int] | None], float]
+"""Seconds of work for a frame: (sequence, keyframe, width and height) -> seconds. The size is None where it is not
+known: then it is that of the source."""
 
 _MAX_SECONDS = 60.0
 _MAX_FILE_BYTES = 8 * 2**20
@@ -54,13 +55,13 @@ def _cost(spec: str, table: dict[str, LinearCost], what: str, width: int, height
         seconds = float(match[1]) * _UNITS[match[2]]
         if seconds > _MAX_SECONDS:
             raise CostError(f"{what} {spec!r} is over {_MAX_SECONDS:g} s a frame")
-        return lambda sequence, keyframe: seconds
+        return lambda sequence, keyframe, size: seconds
     if kind == "recorded" and argument:
         durations = read_durations(Path(argument), what)
-        return lambda sequence, keyframe: durations[sequence % len(durations)]
+        return lambda sequence, keyframe, size: durations[sequence % len(durations)]
     if spec in table:
-        seconds = table[spec].seconds(width, height)
-        return lambda sequence, keyframe: seconds
+        linear = table[spec]
+        return lambda sequence, keyframe, size: linear.seconds(*(size or (width, height)))
     raise CostError(f"unknown {what} {spec!r}; accepted are {', '.join(table)}, fixed:2ms, recorded:FILE")
 
 

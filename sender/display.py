@@ -13,7 +13,7 @@ from av.video.reformatter import Interpolation
 from glassbench.sender.planes import plane
 
 # The same pixels on every processor: without these flags, SIMD code rounds in its own way.
-_SCALING = Interpolation.BICUBIC | Interpolation.BITEXACT | Interpolation.ACCURATE_RND
+SCALING = Interpolation.BICUBIC | Interpolation.BITEXACT | Interpolation.ACCURATE_RND
 
 
 class Size(NamedTuple):
@@ -69,7 +69,7 @@ class Display:
         """A picture of `size` that is the caller's own."""
         stored = self.orientation.of_size(self.scaled)  # transposing twice is nothing
         if (picture.width, picture.height, picture.format.name) != (*stored, "yuv420p"):
-            picture = picture.reformat(*stored, format="yuv420p", interpolation=_SCALING, threads=1)
+            picture = picture.reformat(*stored, format="yuv420p", interpolation=SCALING, threads=1)
         if self.orientation != Orientation() or self.scaled != self.size:
             return self._turned_and_cropped(picture)
         picture.make_writable()  # the decoder may still refer to it

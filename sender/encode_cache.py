@@ -2,9 +2,10 @@
 
 What an encoder gives for a frame depends on everything it was told before. So a chain of hashes names a frame: one of
 the settings (source, size, rate, codec, library versions), then one per frame (which source instant, when captured,
-forced to a keyframe or not). Two runs share their frames up to the first decision in which they differ, and a look-up
-needs only the end of the chain. On a miss the real encoder catches up: it replays the decisions that it has not seen
-yet, from the start of the stream if need be. So an arm that diverges late pays for one encode of the run so far.
+forced to a keyframe or not; of an encoder that follows, its rung and its budget, too). Two runs share their frames up
+to the first decision in which they differ, and a look-up needs only the end of the chain. On a miss the real encoder
+catches up: it replays the decisions that it has not seen yet, from the start of the stream if need be. So an arm that
+diverges late pays for one encode of the run so far.
 
 The store is one SQLite file, and it is only ever a cache: a damaged file is thrown away, a damaged row is encoded
 again, and where the folder cannot be written the cache lives in memory.
@@ -30,7 +31,7 @@ FORMAT = 1  # of keys, rows and the stamp's layout
 MAX_BYTES = 2 * 2**30
 _FLUSH_FRAMES = 64
 _LINK = struct.Struct("!QQ?")  # capture, captured_at in us, forced
-_BUDGET = struct.Struct("!I")  # bytes, of an encoder that follows
+_RUNG = struct.Struct("!IHH?I")  # of an encoder that follows: bit/s, width, height, a new encoder, bytes
 _SCHEMA = """
 PRAGMA auto_vacuum = INCREMENTAL;
 PRAGMA synchronous = OFF;
@@ -159,6 +160,7 @@ class CachedEncoder:
         self._cache = cache
         self._chain = _settings_key(source, settings)
         self._stream = cache.stream(self._chain)
+        self._ladder = settings.ladder(width=source.width, height=source.height, fps=source.fps)
         self._decisions: list[tuple[int, float, bool, int | None]] = []
         self._encoder: SourceEncoder | None = None
         self._replayed = 0
@@ -170,13 +172,15 @@ class CachedEncoder:
         self._decisions.append((capture, captured_at, force_keyframe, budget_bytes))
         link = _LINK.pack(capture, round(captured_at * 1e6), force_keyframe)
         if budget_bytes is not None:
-            link += _BUDGET.pack(budget_bytes)
+            rung, opens = self._ladder.next(budget_bytes, force_keyframe=force_keyframe)
+            told = budget_bytes if ENCODERS[self._settings.codec].keeps_budgets else 0
+            link += _RUNG.pack(rung.bitrate_bps, rung.width, rung.height, opens, told)
         self._chain = hashlib.sha256(self._chain + link).digest()
         encoded = self._cache.get(self._chain)
         if encoded is None:
             encoded = self._encode()
             self._cache.put(self._stream, self._chain, encoded)
-        return encoded
+        return encoded._replace(size=(self._ladder.rung.width, self._ladder.rung.height))
 
     def _encode(self) -> Encoded:
         if self._encoder is None:
@@ -197,7 +201,7 @@ def _settings_key(source: PixelSource, settings: EncoderSettings) -> bytes:
         "size": [source.width, source.height],
         "fps": str(source.fps),
         "settings": asdict(settings),
-        "told": [entry.library, settings.options()],
+        "told": [entry.library, settings.options(source.fps)],
         "libraries": {"av": av.__version__, **av.library_versions},
     }
     return hashlib.sha256(json.dumps(description, sort_keys=True).encode()).digest()

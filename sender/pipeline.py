@@ -21,6 +21,7 @@ from fractions import Fraction
 from functools import partial
 
 from glassbench.sender.cost import Cost
+from glassbench.sender.display import Size
 from glassbench.sender.encoder import Encoded, FrameEncoder
 from glassbench.sender.end import NO_SEQUENCE, SenderEnd
 from glassbench.sender.messages import Messages
@@ -127,6 +128,7 @@ class SenderPipeline(SenderEnd):
         self._message_at = self._instant_of_next_message()
         self._message_sequence = 0
         self._sequence = 0
+        self._size: tuple[int, int] | None = None  # of the latest picture
         self._group = -1
         self._group_start = 0  # the sequence of its keyframe
         self._keyframe_wanted = False
@@ -217,7 +219,8 @@ class SenderPipeline(SenderEnd):
             else:
                 encoded = work()
                 self._number(record, encoded.keyframe, at)
-                self._spread(encoded.payload, at, self._cost(record.sequence, record.keyframe))
+                self._note_size(record, encoded)
+                self._spread(encoded.payload, at, self._cost(record.sequence, record.keyframe, encoded.size))
         while len(self._waiting) > self._max_waiting:
             self._waiting.popleft()[1].given_up = "dropped" if self._following is None else "skipped"
 
@@ -227,7 +230,7 @@ class SenderPipeline(SenderEnd):
             return None
         while len(self._waiting) > 1:
             self._waiting.popleft()[1].given_up = "skipped"
-        ready_at = at + self._cost(self._sequence, False) / self._slices
+        ready_at = at + self._cost(self._sequence, False, self._size) / self._slices
         budget = self._transport.frame_budget(ready_at=ready_at, interval=self._interval, now=at)
         if budget is None:
             budget = self._bytes_at(self._following.start_bps)
@@ -249,6 +252,8 @@ class SenderPipeline(SenderEnd):
             assert done.value is not None and self._encoding is not None
             if self._encoding.sequence == NO_SEQUENCE:
                 self._number(self._encoding, done.value.keyframe, done.began_at)
+            if done.last:
+                self._note_size(self._encoding, done.value)
             self._spread(done.value.payload, done.ended_at, 0.0, last=done.last)
 
     def _number(self, record: SentRecord, keyframe: bool, at: float) -> None:
@@ -264,6 +269,11 @@ class SenderPipeline(SenderEnd):
         record.encode_start_at = at
         self.records[record.track, record.sequence] = record
         self._sequence += 1
+
+    def _note_size(self, record: SentRecord, encoded: Encoded) -> None:
+        """Where there is a picture, the ledger knows its size, and the next one is expected to cost as much."""
+        self._size = encoded.size
+        record.rendition = "" if encoded.size is None else str(Size(*encoded.size))
 
     def _spread(self, payload: bytes, at: float, cost: float, *, last: bool = True) -> None:
         """Encoding takes `cost` from `at` on: say when each slice is ready. What is not the last is one slice."""

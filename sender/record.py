@@ -9,8 +9,9 @@ class SentRecord:
 
     `given_up` is "dropped" (no room: encoder or send queue), "expired" (it could not meet its deadline any more) or
     "skipped" (the sender chose not to encode it), else None. `target_bps` is the rate that the encoder was told, None
-    where there is none. `repaired` is "rtx" or "fec" if bytes of it left again or with redundancy. A capture that never
-    got to the encoder has `sequence` -1: sequences count encoded frames, without gaps.
+    where there is none. `rendition` is the size of the encoded picture, such as "640x360", and empty where there is no
+    picture. `repaired` is "rtx" or "fec" if bytes of it left again or with redundancy. A capture that never got to the
+    encoder has `sequence` -1: sequences count encoded frames, without gaps.
     """
 
     track: int
@@ -21,6 +22,7 @@ class SentRecord:
     layer: int = 0
     size_bytes: int = 0
     target_bps: float | None = None
+    rendition: str = ""
     encode_start_at: float | None = None
     encode_end_at: float | None = None
     queued_at: float | None = None

@@ -165,7 +165,7 @@ class _Slices:
 
 def _parameters(x264: X264, settings: EncoderSettings, fps: Fraction) -> X264Parameters:
     """What FFmpeg makes of the settings (libavcodec/libx264.c), for one thread."""
-    options = settings.options()
+    options = settings.options(fps)
     parameters = X264Parameters()
     preset, tune = options.pop("preset"), options.pop("tune")
     if x264.default_preset(byref(parameters), preset.encode(), tune.encode()) != 0:

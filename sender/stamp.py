@@ -10,7 +10,6 @@ from glassbench.sender.planes import plane
 from glassbench.transport.stamp_code import (
     BITS,
     BLACK,
-    BORDER_CELLS,
     CELLS_PER_HEIGHT,
     CELLS_PER_WIDTH,
     COLUMNS,
@@ -18,6 +17,7 @@ from glassbench.transport.stamp_code import (
     ROWS,
     WHITE,
     Stamp,
+    corner,
     edges,
     encode_stamp,
 )
@@ -25,7 +25,8 @@ from glassbench.transport.stamp_code import (
 
 def write_stamp(picture: av.VideoFrame, stamp: Stamp) -> None:
     """Draw the stamp into the top left corner of a writable yuv420p picture, in place."""
-    height, width, rows, columns = _geometry(picture.width, picture.height)
+    width, height = corner(picture.width, picture.height)
+    rows, columns = _cells(picture.width, picture.height)
     bits = encode_stamp(stamp)
     cells = np.array([bits >> shift & 1 for shift in range(BITS - 1, -1, -1)], np.uint8).reshape(ROWS, COLUMNS)
     luma = plane(picture, 0)
@@ -36,16 +37,9 @@ def write_stamp(picture: av.VideoFrame, stamp: Stamp) -> None:
 
 
 @lru_cache(maxsize=8)
-def _geometry(width: int, height: int) -> tuple[int, int, npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Height and width of the stamp with its border, and the cell that each pixel row and column belongs to."""
-    rows = _cell_of_pixel(ROWS, CELLS_PER_HEIGHT, height)
-    columns = _cell_of_pixel(COLUMNS, CELLS_PER_WIDTH, width)
-    return (
-        round((ROWS + BORDER_CELLS) * height / CELLS_PER_HEIGHT),
-        round((COLUMNS + BORDER_CELLS) * width / CELLS_PER_WIDTH),
-        rows,
-        columns,
-    )
+def _cells(width: int, height: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """The cell that each pixel row and column belongs to."""
+    return _cell_of_pixel(ROWS, CELLS_PER_HEIGHT, height), _cell_of_pixel(COLUMNS, CELLS_PER_WIDTH, width)
 
 
 def _cell_of_pixel(cells: int, cells_per_side: int, pixels: int) -> npt.NDArray[np.intp]:

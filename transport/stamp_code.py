@@ -64,6 +64,14 @@ def edges(cells: int, cells_per_side: int, pixels: int) -> list[float]:
     return [cell * pixels / cells_per_side for cell in range(cells + 1)]
 
 
+def corner(width: int, height: int) -> tuple[int, int]:
+    """Width and height of the stamp with its border, in the top left corner of a picture."""
+    return (
+        round((COLUMNS + BORDER_CELLS) * width / CELLS_PER_WIDTH),
+        round((ROWS + BORDER_CELLS) * height / CELLS_PER_HEIGHT),
+    )
+
+
 def _crc24(message: int) -> int:
     crc = 0xB704CE
     for byte in message.to_bytes((_SEQUENCE_BITS + _TIME_BITS + 7) // 8, "big"):

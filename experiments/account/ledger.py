@@ -162,7 +162,7 @@ def _row(
         "fate": _fate(sent, received, knows),
         "repaired": sent.repaired,
         "path": "",
-        "rendition": "",
+        "rendition": sent.rendition,
         "stamp_sequence": received.stamp_sequence,
         "stamp_captured_at": math.nan
         if received.stamp_captured_at is None

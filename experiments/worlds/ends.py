@@ -17,7 +17,7 @@ from glassbench.receiver.pipeline import ReceiverPipeline
 from glassbench.receiver.playout import parse_playout
 from glassbench.sender import x264_library
 from glassbench.sender.cost import Cost
-from glassbench.sender.encoder import Encoded, EncoderError, EncoderSettings, FrameEncoder
+from glassbench.sender.encoder import MACROBLOCK, Encoded, EncoderError, EncoderSettings, FrameEncoder
 from glassbench.sender.greedy import GreedySender
 from glassbench.sender.messages import Messages
 from glassbench.sender.pipeline import Following, SenderPipeline, capture_count
@@ -29,7 +29,6 @@ from glassbench.transport.worker import Worker
 
 DRAIN = 3.0
 
-_MACROBLOCK = 16  # lines: an encoder gives no slice less than a row of them
 _SIZE_MODEL_PICTURE = (640, 360)  # what the cost models are asked for if there are no pictures
 
 
@@ -51,7 +50,7 @@ class Ends:
         self.media_end = MEDIA_START + flow.stop
         self._playout = parse_playout(flow.playout, deadline=flow.video.deadline)
         self.encoder_settings = _encoder_settings(flow)
-        if flow.arm.slices > (rows := self.picture_size[1] // _MACROBLOCK):
+        if flow.arm.slices > (rows := self.picture_size[1] // MACROBLOCK):
             raise Unsupported(f"a picture with {rows} rows of macroblocks cannot have {flow.arm.slices} slices")
         self._options = registry.validate_options(flow.arm.transport, dict(flow.arm.options))
 

@@ -49,7 +49,7 @@ def slower(make_cost: Callable[..., Any]) -> Callable[..., Any]:
 
     def make(spec: str, **size: int) -> Any:
         cost = make_cost(spec, **size)
-        return lambda sequence, keyframe: cost(sequence, keyframe) + EXTRA
+        return lambda sequence, keyframe, size: cost(sequence, keyframe, size) + EXTRA
 
     return make
 

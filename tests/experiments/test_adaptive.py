@@ -13,7 +13,6 @@ from glassbench.experiments.worlds.reuse import Reuse
 from glassbench.experiments.worlds.virtual import run_arm
 from glassbench.receiver.quality import QualityMemo
 from glassbench.sender.encode_cache import EncodeCache
-from glassbench.transport.contract import Unsupported
 
 FPS = 60
 
@@ -143,9 +142,26 @@ def test_an_arm_that_cannot_lead_an_encoder_is_refused_with_the_reason(arm: str,
         run(arm, [link(5)], duration=1, rtt=0.04)
 
 
-def test_a_codec_without_budgets_makes_the_arm_unsupported_and_says_which_has_them() -> None:
-    with pytest.raises(Unsupported, match="accepted are h264"):
-        run("quic-adaptive", [link(5)], duration=1, rtt=0.04, source="bikes", codec="vp9", fps=25)
+def test_an_encoder_that_keeps_to_no_budget_follows_by_its_ladder() -> None:
+    result = run("quic-adaptive", [link(1)], duration=4, rtt=0.04, source="bikes", codec="vp8", fps=25)
+    frames = settled(result.ledger, 1)
+    assert (frames["fate"] == "displayed").mean() > 0.98
+    assert 0.5 < frames["size_bytes"].sum() * 8 / 3 / 1e6 < 1.0
+    assert set(frames["rendition"]) <= {"640x272", "480x204", "320x136"}
+    assert result.stats["stamp_errors"] == result.stats["stamp_unreadable"] == 0
+
+
+def test_frames_of_a_picture_that_was_made_smaller_cost_less_to_encode_and_to_decode() -> None:
+    video = {"source": "bikes", "codec": "vp8", "fps": 25, "bitrate": "1Mbit/s", "encode_cost": None}
+    frames = run("quic-adaptive", [link(0.2)], duration=4, rtt=0.04, **video).ledger
+    frames = frames[frames["fate"] == "displayed"]
+    decode = frames["displayed_at"] - frames["released_at"]
+    encode = frames["encode_end_at"] - frames["encode_start_at"]
+    sizes = sorted(set(frames["rendition"]), key=lambda name: int(name.split("x")[0]))
+    assert len(sizes) > 1
+    for costs_of in (encode, decode):
+        medians = [costs_of[frames["rendition"] == name].median() for name in sizes]
+        assert medians == sorted(medians) and medians[0] < medians[-1]
 
 
 def test_an_arm_comes_back_from_its_own_text() -> None:

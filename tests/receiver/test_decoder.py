@@ -75,6 +75,13 @@ def test_a_delta_frame_without_its_keyframe_is_an_error():
         VideoDecoder("h264").decode(H264[3])
 
 
+def test_pictures_may_become_smaller_and_a_larger_one_than_was_agreed_is_an_error():
+    assert VideoDecoder("h264", (640, 272)).decode(H264[0]).width == 320
+    for size in ((318, 272), (640, 178)):
+        with pytest.raises(DecodeError, match="320x180 is larger than was agreed"):
+            VideoDecoder("h264", size).decode(H264[0])
+
+
 def test_an_unknown_codec_is_refused():
     with pytest.raises(ValueError, match="no decoder for 'h266'; accepted are h264"):
         VideoDecoder("h266")

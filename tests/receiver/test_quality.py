@@ -8,10 +8,12 @@ import pytest
 from glassbench.receiver.decoded import Decoded
 from glassbench.receiver.decoder import VideoDecoder
 from glassbench.receiver.quality import PSNR_CAP_DB, PictureComparison, QualityMemo, black_picture, measure_quality
-from glassbench.sender.encoder import EncoderSettings, SourceEncoder, stamped_pictures
+from glassbench.sender.display import SCALING
+from glassbench.sender.encoder import EncoderSettings, PictureEncoder, SourceEncoder, stamped_pictures
 from glassbench.sender.planes import plane
 from glassbench.sender.sources import SourceRequest, open_source
-from glassbench.transport.stamp_code import Stamp
+from glassbench.sender.stamp import write_stamp
+from glassbench.transport.stamp_code import Stamp, corner
 
 INTERVAL = 1 / 25
 COUNT = 30
@@ -193,3 +195,21 @@ def test_a_late_picture_is_decoded_for_those_behind_it_and_never_on_the_screen(s
     assert after[7].shown_sequence == 6
     assert after[7].psnr_db < before[7].psnr_db
     assert after[:7] + after[8:] == before[:7] + before[8:]
+
+
+def test_a_picture_of_half_the_size_is_compared_scaled_up_and_its_stamp_counts_as_equal(source):
+    small = PictureEncoder(EncoderSettings(bitrate_bps=4_000_000), width=160, height=90, fps=Fraction(25))
+    pictures = []
+    for index, picture in zip(range(10), source.pictures(), strict=False):
+        half = picture.reformat(160, 90, interpolation=SCALING, threads=1)
+        write_stamp(half, Stamp(index, INSTANTS[index]))
+        pictures.append(small.encode(half, force_keyframe=False))
+    qualities = measure(source, shown(pictures, range(10)))[:10]
+    # The same pictures, scaled down and up and never encoded, with the stamp of the reference.
+    comparison = PictureComparison(320, 180)
+    for picture, quality in zip(reference(source), qualities, strict=False):
+        bare = picture.reformat(160, 90, interpolation=SCALING, threads=1).reformat(320, 180, interpolation=SCALING)
+        width, height = corner(320, 180)
+        plane(bare, 0)[:height, :width] = plane(picture, 0)[:height, :width]
+        bound = comparison.compare(bare, picture)
+        assert bound.ssim - 0.05 < quality.ssim <= bound.ssim + 0.002

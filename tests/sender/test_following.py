@@ -71,7 +71,7 @@ def run(*budgets, duration=0.2, cost=0.008, news=()):
         fps=Fraction(25),
         start_at=START,
         duration=duration,
-        encode_cost=lambda sequence, keyframe: cost,
+        encode_cost=lambda sequence, keyframe, size: cost,
         following=Following(start_bps=1e6, most_bps=8e6),
     )
     pipeline.connect(now=1000.0)

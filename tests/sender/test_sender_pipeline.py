@@ -78,7 +78,7 @@ def make(*, cost=0.0, duration=1.0, messages=None, track=VIDEO, **options):
         fps=Fraction(25),
         start_at=1002.0,
         duration=duration,
-        encode_cost=lambda sequence, keyframe: cost,
+        encode_cost=lambda sequence, keyframe, size: cost,
         messages=messages,
         **options,
     )

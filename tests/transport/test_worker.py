@@ -94,7 +94,7 @@ def make_sender(**options):
         fps=Fraction(25),
         start_at=1000.0,
         duration=1.0,
-        encode_cost=lambda sequence, keyframe: 0.0,
+        encode_cost=lambda sequence, keyframe, size: 0.0,
         worker=worker,
         **options,
     )
@@ -198,7 +198,7 @@ def make_receiver():
         decoder,
         video=VIDEO,
         playout=parse_playout("immediate"),
-        decode_cost=lambda sequence, keyframe: 0.0,
+        decode_cost=lambda sequence, keyframe, size: 0.0,
         worker=worker,
     )
     pipeline.connect(now=999.0)
@@ -281,7 +281,7 @@ def test_the_thread_does_one_thing_after_the_other_says_so_and_keeps_its_defects
             if done.error is not None:
                 assert isinstance(done.error, ZeroDivisionError)
         assert (done.value, done.error) == (8, None)
-        assert thread.took(0, False) >= 0.02
+        assert thread.took(0, False, None) >= 0.02
         assert prepared.wait(10)
     finally:
         thread.close()
@@ -302,14 +302,14 @@ def test_the_thread_wakes_for_each_part_of_a_result_and_tells_them_in_order():
         assert select.select([thread], [], [], 10)[0]
         first = thread.take()
         assert (first.value, first.last) == (1, False) and first.ended_at >= first.began_at
-        assert thread.take() is None and thread.took(0, False) == 0.0
+        assert thread.take() is None and thread.took(0, False, None) == 0.0
         go_on.set()
         rest = []
         while len(rest) < 2 and select.select([thread], [], [], 10)[0]:
             if (done := thread.take()) is not None:
                 rest.append(done)
         assert [(done.value, done.last) for done in rest] == [(2, False), (3, True)]
-        assert {done.began_at for done in rest} == {first.began_at} and thread.took(0, False) > 0
+        assert {done.began_at for done in rest} == {first.began_at} and thread.took(0, False, None) > 0
     finally:
         thread.close()
 

@@ -56,7 +56,7 @@ class CodecThread(Generic[T]):
         """Take a part of a result ahead of the rest. It is called by the work at hand."""
         self._tell(Done(part, None, self._began_at, self._clock.now(), last=False))
 
-    def took(self, sequence: int, keyframe: bool) -> float:
+    def took(self, sequence: int, keyframe: bool, size: tuple[int, int] | None) -> float:
         """Seconds that the last piece of work took: the best guess for any other."""
         return self._took
 

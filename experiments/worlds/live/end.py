@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import av
@@ -18,11 +19,10 @@ from glassbench.netem.live.driver import Driven, drive
 from glassbench.netem.live.scheduling import stay_off
 from glassbench.netem.live.udp_socket import UdpSocket
 from glassbench.receiver.pipeline import ReceiverPipeline
-from glassbench.sender.encoder import Encoded, EncoderSettings, FrameEncoder, SourceEncoder
+from glassbench.sender.encoder import Encoded, EncoderSettings, FrameEncoder, MakeEncoder, SourceEncoder
 from glassbench.sender.end import SenderEnd
 from glassbench.sender.size_model import SizeEncoder, SizeSource
 from glassbench.sender.sliced_encoder import SlicedEncoder
-from glassbench.sender.source import PixelSource
 from glassbench.transport.contract import Transport
 
 _LOOK = 0.05  # seconds between two looks at whether the arm is over
@@ -71,7 +71,7 @@ class SenderRun:
             if isinstance(source, SizeSource):
                 self._encoder = SizeEncoder(source, settings)
             else:
-                self._encoder = real = SourceEncoder(source, settings, self._sliced(source, settings))
+                self._encoder = real = SourceEncoder(source, settings, self._sliced(settings))
                 self._prepare = real.prepare
         self._prepare()
 
@@ -99,11 +99,9 @@ class SenderRun:
         _say_goodbye(pipeline, endpoint, context, now=driven.ended_at)
         return Ended(report, _process_report(context.udp, driven))
 
-    def _sliced(self, source: PixelSource, settings: EncoderSettings) -> SlicedEncoder | None:
+    def _sliced(self, settings: EncoderSettings) -> MakeEncoder | None:
         """What encodes in place of FFmpeg if slices leave one by one."""
-        if settings.slices == 1:
-            return None
-        return SlicedEncoder(settings, width=source.width, height=source.height, fps=source.fps, give=self._give)
+        return None if settings.slices == 1 else partial(SlicedEncoder, give=self._give)
 
     def _give(self, part: Encoded) -> None:
         assert self._thread is not None
