@@ -161,7 +161,7 @@ class VideoFileSource:
             )
         if fps is not None and fps != native:
             pace = float(fps / native)
-            self._note(f"{self.name} plays at {float(fps):g} fps, {pace:.3g} times as fast as recorded")
+            self._note(f"{self.name} plays at {float(fps):g} fps, {pace:.4g} times as fast as recorded")
         return native if fps is None else fps
 
     def _count_frames(self, container: InputContainer, stream: VideoStream) -> None:

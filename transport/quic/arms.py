@@ -7,7 +7,8 @@ from glassbench.transport.contract import TransportConfig
 from glassbench.transport.quic.datagrams import DatagramCarrier
 from glassbench.transport.quic.options import DatagramOptions, QuicOptions
 from glassbench.transport.quic.receiver import QuicReceiver
-from glassbench.transport.quic.sender import QuicSender, ScheduledSender, StockSender
+from glassbench.transport.quic.scheduled_sender import ScheduledSender
+from glassbench.transport.quic.sender import QuicSender, StockSender
 from glassbench.transport.quic.session import Session
 from glassbench.transport.quic.streams import StreamCarrier, StreamPer
 
