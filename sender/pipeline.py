@@ -40,6 +40,8 @@ from glassbench.transport.contract import (
 from glassbench.transport.layers import layer_of
 from glassbench.transport.worker import Worker
 
+_ONE_PACKET = 1000  # bytes: slices of a smaller picture leave together, as each alone costs the headers of a packet
+
 
 def capture_instant(index: int, *, start_at: float, fps: Fraction) -> float:
     """When source instant `index` is captured: seconds, a whole number of microseconds."""
@@ -282,7 +284,8 @@ class SenderPipeline(SenderEnd):
         missing = self._slices - self._handed_over - len(self._ready)
         parts = cut(payload, missing) if last else [payload]
         for index, part in enumerate(parts, start=1):
-            self._ready.append((at + cost * (index / len(parts)), part))
+            ready_at = at + cost * (index / len(parts) if len(payload) > _ONE_PACKET else 1)
+            self._ready.append((ready_at, part))
 
     def _hand_over(self, now: float) -> None:
         assert self._encoding is not None

@@ -59,6 +59,15 @@ def test_frames_in_slices_are_repaired_or_lost_as_a_whole(arm: str) -> None:
     assert shown["complete_at"].notna().all() and (shown["last_sent_at"] >= shown["first_sent_at"]).all()
 
 
+def test_slices_of_a_picture_that_fits_into_a_packet_leave_together_in_one() -> None:
+    ledger = run("quic-datagram", slices=4, bitrate="150kbit/s").ledger
+    waits = ledger["queued_at"] - ledger["encode_start_at"]
+    small = ledger["size_bytes"] <= 1000
+    assert small.sum() > 10 and (~small).any()
+    assert np.allclose(waits[small], COST) and np.allclose(waits[~small], COST / 4)
+    assert (ledger["first_arrival_at"] == ledger["complete_at"])[small].all()
+
+
 def test_real_pictures_in_slices_are_decoded() -> None:
     ledger = run("quic-datagram", slices=4, source="bikes").ledger
     assert (ledger["fate"] == "displayed").all()
