@@ -299,7 +299,7 @@ def test_a_note_of_all_is_told_once_and_others_with_their_arm_and_runs() -> None
     assert told([("rtp", ["same"]), ("srt", ["same"]), ("udp", [])]) == ["rtp, srt: same"]
 
 
-def test_notes_are_kept_and_shown_wherever_the_numbers_are(tmp_path: Path) -> None:
+def test_notes_are_kept_and_shown_wherever_the_numbers_are(tmp_path: Path, no_pictures: None) -> None:
     plan = scenario("udp", "srt", duration="500ms", network={"delay": "20s"})
     sentence = "never connected: its handshake was not over at the end"
     done = load(run(plan, results=tmp_path, workers=1).path).run()

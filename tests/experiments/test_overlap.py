@@ -60,7 +60,9 @@ def test_a_trace_that_is_long_enough_gives_intervals_and_the_overlap_is_counted(
 
 
 @pytest.mark.parametrize("network", [{}, {"trace_start": "1s"}], ids=["short", "one window"])
-def test_too_short_a_trace_gives_a_sentence_instead_of_intervals(tmp_path: Path, network: dict[str, str]) -> None:
+def test_too_short_a_trace_gives_a_sentence_instead_of_intervals(
+    tmp_path: Path, no_pictures: None, network: dict[str, str]
+) -> None:
     dataset = repeat(scenario(tmp_path, 20 if network else 4, **network), 6, results=tmp_path, workers=1)
     reason = "replay one window of the recorded trace" if network else "is too short for 6 independent windows of 1 s"
     compared = evidence(dataset)

@@ -106,7 +106,7 @@ def dataset(made_once: Callable[..., Path], scenario: Scenario) -> Dataset:
     return load(next(folder.iterdir()))
 
 
-def test_arms_of_many_runs_are_judged_by_signal_delay_and_picture_delay(dataset: Dataset) -> None:
+def test_arms_of_many_runs_are_judged_by_signal_delay_and_picture_delay(dataset: Dataset, no_pictures: None) -> None:
     signals, pictures = evidence(dataset), picture_evidence(dataset)
     assert pictures is not None
     assert (signals.delay, pictures.delay) == ("signal delay", "picture delay (SSIM of at least 0.8)")

@@ -44,7 +44,7 @@ def all_assignments(captures: Sequence[float], marks_ms: Sequence[int], packets:
 
 
 # Up to four captures over eight opportunities, of which the last ones are there for what is left.
-MARKS = st.lists(st.integers(1, 12), min_size=3, max_size=6).map(sorted)
+MARKS = st.lists(st.integers(1, 12), min_size=3, max_size=5).map(sorted)
 CAPTURES = st.lists(st.integers(0, 9), min_size=1, max_size=4, unique=True).map(sorted)
 
 

@@ -13,7 +13,6 @@ VARIANTS = (
     "quic-datagram:control=gcc",
     "rtp:ecn=true",
     "rtp:control=gcc",
-    "rtp:control=gcc,feedback=twcc",
 )
 MORE_VARIANTS = (
     "quic-stream-per-frame:zero_rtt=true",
@@ -23,7 +22,7 @@ MORE_VARIANTS = (
     "quic-datagram:control=reno",
     "quic-datagram:control=gcc,window=cubic",
     *(f"rtp:control={control}" for control in ("adaptive", "bbr", "cubic", "realtime", "reno", "scream")),
-    *(f"rtp:control={control},feedback=twcc" for control in ("adaptive", "cubic", "scream")),
+    *(f"rtp:control={control},feedback=twcc" for control in ("adaptive", "cubic", "gcc", "scream")),
 )
 
 
