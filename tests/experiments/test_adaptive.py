@@ -68,6 +68,14 @@ def test_on_a_constant_link_the_rate_is_that_of_the_link_and_hardly_anything_wai
     assert (frames["fate"] == "displayed").all()
 
 
+@pytest.mark.parametrize("rate", [0.5, 5.0])
+def test_an_encoder_that_begins_below_a_packet_a_frame_finds_the_rate(rate: float) -> None:
+    result = run("quic-adaptive", [link(rate)], duration=3, rtt=0.04, bitrate="200kbit/s")
+    frames = settled(result.ledger, 2.0)
+    assert rate_of(frames) >= 0.85 * rate
+    assert standing_queue(frames, rate, 0.04) < 0.025 + 1 / FPS
+
+
 def test_the_encoder_follows_a_link_that_becomes_slower_and_faster_where_a_fixed_one_makes_a_queue(
     tmp_path: Any,
 ) -> None:

@@ -56,6 +56,8 @@ _SHRINK = 0.8  # of what may wait in queues, for each lossy round
 _REGROWTH = 1.02  # for each other round
 _LEAST_SHARE = 0.1
 _WINDOW_QUEUE = 0.25  # a sender that ignores the budgets makes at most this much of a queue
+_UNCLEAR = 12  # packets that arrived, none of which waited for another: only frames of two packets show a rate
+_UNCLEAR_IN_FLIGHT = 6000  # bytes: four packets, as the link may be slow
 _LEAST_WINDOW = 64  # packets: what leaves at 25 Mbit/s in a frame interval and a short round trip
 _MOST_OUTSTANDING = 4096
 
@@ -69,6 +71,7 @@ class AdaptiveController:
         self._link = ServiceRate()
         self._delays = OneWayDelays()
         self._restart = SlowRestart()
+        self._arrived = 0  # packets
         self._rtt = Least()
         self._heard_at = -math.inf
         self._last_sent_at = -math.inf
@@ -95,6 +98,8 @@ class AdaptiveController:
 
     def frame_budget(self, *, in_flight_bytes: int, ready_at: float, interval: float, now: float) -> int | None:
         if self._link.value is None:
+            if self._arrived > _UNCLEAR and in_flight_bytes < _UNCLEAR_IN_FLIGHT:
+                return 2 * self._packet
             if in_flight_bytes < _LEAST_WINDOW * self._packet:
                 return None
             return _SMALL_BYTES if now - self._last_sent_at > _SMALL_INTERVAL else 0
@@ -191,6 +196,7 @@ class AdaptiveController:
 
     def _take(self, result: PacketResult, at: float) -> None:
         """A packet arrived."""
+        self._arrived += 1
         was_timed = self._delays.timed
         arrival = self._delays.arrival(result.packet.at, result.received_at, now=at)
         if self._delays.timed and not was_timed:
