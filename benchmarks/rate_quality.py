@@ -10,6 +10,7 @@ count, so it says what a viewer gets for the bits, and not what an encoder could
 
 import argparse
 from concurrent.futures import ProcessPoolExecutor
+from itertools import pairwise
 
 import numpy as np
 
@@ -44,7 +45,8 @@ def main() -> None:
     print(f"| arm | {' | '.join(f'{link} Mbit/s' for link in LINKS)} | BD-rate |\n|---|{'---|' * (len(LINKS) + 1)}")
     for arm, curve in curves.items():
         cells = [f"{sent:.2f}, {psnr:.1f}, {delay:.0f}" for sent, psnr, delay in curve]
-        print(f"| {arm} | {' | '.join(cells)} | {100 * bd_rate(curves[ARMS[0]], curve):+.0f} % |")
+        share = bd_rate(curves[ARMS[0]], curve)
+        print(f"| {arm} | {' | '.join(cells)} | {'undefined' if np.isnan(share) else f'{100 * share:+.0f} %'} |")
 
 
 def point(case: tuple[str, int, str, str, int]) -> tuple[float, float, float]:
@@ -65,7 +67,10 @@ def point(case: tuple[str, int, str, str, int]) -> tuple[float, float, float]:
 
 
 def bd_rate(anchor: list[tuple[float, float, float]], curve: list[tuple[float, float, float]]) -> float:
-    """The share by which a curve has a higher rate than the anchor at the same quality; NaN if both reach none."""
+    """The share by which a curve has a higher rate than the anchor at the same quality; NaN if both reach none, or if
+    more rate has brought less quality."""
+    if any(one >= two for each in (anchor, curve) for (_, one, _), (_, two, _) in pairwise(each)):
+        return float("nan")
     low = max(min(psnr for _, psnr, _ in each) for each in (anchor, curve))
     high = min(max(psnr for _, psnr, _ in each) for each in (anchor, curve))
     if low >= high:
