@@ -27,12 +27,12 @@ from typing import NamedTuple
 
 import av
 import numpy as np
-import numpy.typing as npt
 from av.filter.context import FilterContext
 from av.video.reformatter import Interpolation, VideoReformatter
 
 from glassbench.receiver.decoded import Decoded
 from glassbench.receiver.decoder import VideoDecoder
+from glassbench.receiver.planes import luma
 from glassbench.transport.stamp_code import corner
 
 PSNR_CAP_DB = 100.0  # in the place of infinity, for identical pictures
@@ -233,18 +233,13 @@ class _Screen:
             return self._current
         scaled = self._scaler.reformat(self._current, *self._size, interpolation=_SCALING, threads=1)
         width, height = corner(*self._size)
-        _luma(scaled)[:height, :width] = _luma(reference)[:height, :width]
+        luma(scaled)[:height, :width] = luma(reference)[:height, :width]
         return scaled
 
     @staticmethod
     def _decode(decoded: Sequence[Decoded], decoder: VideoDecoder) -> Iterator[av.VideoFrame]:
         for picture in decoded:
             yield decoder.decode(picture.payload)
-
-
-def _luma(picture: av.VideoFrame) -> npt.NDArray[np.uint8]:
-    plane = picture.planes[0]
-    return np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)  # type: ignore[call-overload, no-any-return]
 
 
 def black_picture(width: int, height: int) -> av.VideoFrame:

@@ -7,6 +7,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 
+from glassbench.receiver.planes import luma
 from glassbench.transport.stamp_code import (
     CELLS_PER_HEIGHT,
     CELLS_PER_WIDTH,
@@ -29,11 +30,9 @@ def read_stamp(picture: av.VideoFrame) -> Stamp | None:
     """
     if picture.width < MIN_WIDTH or picture.height < MIN_HEIGHT:
         return None
-    plane = picture.planes[0]
-    luma = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)  # type: ignore[call-overload]
     rows, row_sizes = _inner(ROWS, CELLS_PER_HEIGHT, picture.height)
     columns, column_sizes = _inner(COLUMNS, CELLS_PER_WIDTH, picture.width)
-    corner = luma[: rows[-1] + 1, : columns[-1] + 1].astype(np.float32)
+    corner = luma(picture)[: rows[-1] + 1, : columns[-1] + 1].astype(np.float32)
     sums = np.add.reduceat(np.add.reduceat(corner, rows, axis=0)[::2], columns, axis=1)[:, ::2]
     means = sums / (row_sizes[:, None] * column_sizes)
     darkest, brightest = float(means.min()), float(means.max())

@@ -24,9 +24,11 @@ from glassbench.transport.contract import (
     Transport,
     TransportConfig,
 )
+from glassbench.transport.framing import MAX_FRAME_BYTES
 
 MOST_SLICES = 8
 _MOST_FRAMES = 1024  # of which something is remembered: more than are on their way in two seconds at 240 fps
+_MOST_BYTES = 4 * MAX_FRAME_BYTES  # of slices that wait for others, as in `reassembly.py`
 
 _Key = tuple[int, int]  # track and sequence
 
@@ -136,6 +138,7 @@ class SlicedReceiver(_Sliced):
     def __init__(self, inner: Transport, slices: int, config: TransportConfig) -> None:
         super().__init__(inner, slices, config)
         self._arrived: OrderedDict[_Key, dict[int, FrameReceived]] = OrderedDict()
+        self._held_bytes = 0
         self._ended: OrderedDict[_Key, None] = OrderedDict()  # received or lost
         self._given_up = 0
 
@@ -161,18 +164,21 @@ class SlicedReceiver(_Sliced):
         if key in self._ended:
             return None
         arrived = self._arrived.setdefault(key, {})
+        if index in arrived:
+            return None
         arrived[index] = event
+        self._held_bytes += len(event.frame.payload)
         if len(arrived) == self._slices:
             self._end(key)
             return _whole([arrived[each] for each in range(self._slices)], sequence, event.at)
-        while len(self._arrived) > _MOST_FRAMES:
+        while len(self._arrived) > _MOST_FRAMES or self._held_bytes > _MOST_BYTES:
             self._end(next(iter(self._arrived)))
             self._given_up += 1
         return None
 
     def _end(self, key: _Key) -> bool:
         """Nothing more is expected of a frame. Whether that was so before."""
-        self._arrived.pop(key, None)
+        self._held_bytes -= sum(len(each.frame.payload) for each in self._arrived.pop(key, {}).values())
         before = key in self._ended
         self._ended[key] = None
         while len(self._ended) > _MOST_FRAMES:

@@ -28,8 +28,8 @@ def test_help_imports_nothing_that_takes_long() -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_help_of_glass_says_what_the_help_of_a_command_says_first(name: str) -> None:
-    group = typer.main.get_command(app)
-    _, command, rest = group.resolve_command(group.make_context("glass", [name], resilient_parsing=True), [name])  # type: ignore[attr-defined]
+    group: Any = typer.main.get_command(app)
+    _, command, rest = group.resolve_command(group.make_context("glass", [name], resilient_parsing=True), [name])
     assert (command.name, rest) == (name, [])
     first = command.help.split("\n\n")[0]
     assert " ".join(first.split()) == COMMANDS[name].summary

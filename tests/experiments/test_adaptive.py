@@ -76,6 +76,12 @@ def test_an_encoder_that_begins_below_a_packet_a_frame_finds_the_rate(rate: floa
     assert standing_queue(frames, rate, 0.04) < 0.025 + 1 / FPS
 
 
+@pytest.mark.parametrize("rtt", [0.002, 0.04])
+def test_where_no_link_has_a_limit_the_encoder_stays_at_the_rate_at_which_it_begins(rtt: float) -> None:
+    result = run("quic-adaptive", [], duration=2, rtt=rtt, bitrate="4.5Mbit/s")
+    assert rate_of(result.ledger) == pytest.approx(4.5, rel=0.01)
+
+
 def test_the_encoder_follows_a_link_that_becomes_slower_and_faster_where_a_fixed_one_makes_a_queue(
     tmp_path: Any,
 ) -> None:

@@ -125,3 +125,14 @@ def test_what_waits_for_slices_is_bounded_and_what_is_given_up_is_counted(receiv
     told(receiver, *(replace(first, frame=replace(first.frame, sequence=3 * n)) for n in range(3000)))
     assert len(receiver._arrived) <= 1024
     assert receiver.stats()["sliced_frames_given_up"] == 3000 - 1024
+
+
+def test_large_slices_that_wait_for_others_are_bounded_in_bytes(receiver, monkeypatch):
+    monkeypatch.setattr("glassbench.transport.slices._MOST_BYTES", 1000)
+    for sequence in range(50):
+        told(receiver, FrameReceived(frame(3 * sequence, payload=bytes(100)), 1, 1, 1))
+        told(receiver, FrameReceived(frame(3 * sequence, payload=bytes(100)), 1, 1, 1))  # again: counted once
+        assert receiver._held_bytes == 100 * len(receiver._arrived) <= 1000
+    assert receiver.stats()["sliced_frames_given_up"] == 40
+    assert [each.frame.sequence for each in told(receiver, *arrivals(49)[1:])] == [49]
+    assert receiver._held_bytes == 800  # the next slice had no room before one more frame was given up

@@ -328,7 +328,7 @@ def test_a_result_that_is_taken_before_the_thread_has_said_so_keeps_nobody_awake
         thread.start(lambda: 1)
         end = time.monotonic() + 10
         while thread.take() is None and time.monotonic() < end:
-            pass
+            pass  # as a driver that is awake for something else
         go_on.set()
         assert said.wait(10) and select.select([thread], [], [], 10)[0]
         assert thread.take() is None  # it wakes once for nothing

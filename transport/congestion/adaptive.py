@@ -56,7 +56,7 @@ _SHRINK = 0.8  # of what may wait in queues, for each lossy round
 _REGROWTH = 1.02  # for each other round
 _LEAST_SHARE = 0.1
 _WINDOW_QUEUE = 0.25  # a sender that ignores the budgets makes at most this much of a queue
-_UNCLEAR = 12  # packets that arrived, none of which waited for another: only frames of two packets show a rate
+_UNCLEAR = 12  # packets that arrived, too few of which waited for another: only frames of two packets show a rate
 _UNCLEAR_IN_FLIGHT = 6000  # bytes: four packets, as the link may be slow
 _LEAST_WINDOW = 64  # packets: what leaves at 25 Mbit/s in a frame interval and a short round trip
 _MOST_OUTSTANDING = 4096
@@ -98,7 +98,7 @@ class AdaptiveController:
 
     def frame_budget(self, *, in_flight_bytes: int, ready_at: float, interval: float, now: float) -> int | None:
         if self._link.value is None:
-            if self._arrived > _UNCLEAR and in_flight_bytes < _UNCLEAR_IN_FLIGHT:
+            if self._arrived > _UNCLEAR and not self._link.has_samples and in_flight_bytes < _UNCLEAR_IN_FLIGHT:
                 return 2 * self._packet
             if in_flight_bytes < _LEAST_WINDOW * self._packet:
                 return None

@@ -54,6 +54,11 @@ class ServiceRate:
         self._usual_seconds = 0.0
         self._usual_bytes = 0.0
 
+    @property
+    def has_samples(self) -> bool:
+        """Whether enough packets have waited for another. If `value` is None all the same, the link has no limit."""
+        return len(self._samples) >= _LEAST_SAMPLES
+
     def restart_clock(self) -> None:
         """Arrivals are of another clock from now on."""
         self.last_arrival = self._busy_at = -math.inf

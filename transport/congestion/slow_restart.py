@@ -1,15 +1,16 @@
 """Slow start after an outage. Sans-IO.
 
 When a link comes back, all that waited for it arrives at once. That looks like a fast link, and may be one short burst
-between two outages: on a recorded drive, four pictures that were sent on the strength of it waited for fourteen
-seconds. So little leaves at first, and twice as much each round trip, as after idle (RFC 9002 section 7.8, RFC 7661).
+between two outages: on a recorded drive, pictures that were sent on the strength of it waited for up to fourteen
+seconds. So little leaves at first, and twice as much each round trip, as a window restarts after idle (RFC 5681 section
+4.1).
 """
 
 import math
 
 from glassbench.transport.congestion.controller import SentPacket
 
-_OUTAGE = 0.300  # seconds: nobody serves a packet for so long
+_OUTAGE = 0.300  # seconds: a link that works is sooner done with a packet
 _FIRST_BYTES = 4400  # two small pictures
 
 

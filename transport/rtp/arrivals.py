@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 INTERVAL = 0.05  # seconds
 CONTROL_INTERVAL = 0.01  # seconds
+AGE_UNIT = 1 / 1024  # seconds: reports tell ages to so much at least (RFC 8888 section 3.1)
 CE = 3  # codepoint of RFC 3168
 MOST_PACKETS = 128  # in one report, so that it fits the smallest datagram
 MOST_STREAMS = 8

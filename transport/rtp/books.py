@@ -12,12 +12,11 @@ from typing import NamedTuple
 
 from glassbench.transport.congestion.suspects import Suspects
 from glassbench.transport.framing import Malformed
-from glassbench.transport.rtp.arrivals import CE
+from glassbench.transport.rtp.arrivals import AGE_UNIT, CE
 
 GIVE_UP = 1.0  # seconds after which a packet of which no report tells counts as lost
 _REORDERING = 3  # packets that left later and came; RFC 9002's kPacketThreshold
 _LATENESS = 0.01  # seconds for which a missing packet may be a late one: twice what a receiver waits before it asks
-_AGE_UNIT = 1 / 1024  # seconds: ages are known to so much at least (RFC 8888 section 3.1)
 
 
 class Arrived(NamedTuple):
@@ -88,7 +87,7 @@ class Books:
                 ce_packets += ecn == CE
                 if age is not None:
                     received_at[number] = reported_at - age
-                    rtt = max(now - sent_at - age, _AGE_UNIT)  # not less than the unit of the ages can tell
+                    rtt = max(now - sent_at - age, AGE_UNIT)  # not less than the unit of the ages can tell
         self._newest = max([self._newest, *arrived])
         for number in self._still_open(report.told):
             self._missing.setdefault(number, reported_at)
@@ -127,7 +126,7 @@ class Books:
     def _refuse_impossible(self, arrived: Iterable[Arrived], *, now: float) -> None:
         for number, age, _ in arrived:
             sent_at = self._open.get(number)
-            if sent_at is not None and age is not None and now - age < sent_at - _AGE_UNIT:
+            if sent_at is not None and age is not None and now - age < sent_at - AGE_UNIT:
                 raise Malformed(f"packet {number} came before it left")
 
     def _take_late(self, arrived: Iterable[Arrived], *, now: float) -> tuple[int, float | None]:

@@ -9,9 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from glassbench.transport.framing import Malformed
-from glassbench.transport.rtp.arrivals import MOST_PACKETS, Arrival
-
-AGE_UNIT = 1 / 1024  # seconds
+from glassbench.transport.rtp.arrivals import AGE_UNIT, MOST_PACKETS, Arrival
 
 _STREAM = struct.Struct("!IHH")  # SSRC, the first sequence number, how many follow with it
 _TOO_OLD = 0x1FFE
