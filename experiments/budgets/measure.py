@@ -175,6 +175,6 @@ def _notes(dataset: Dataset, row: Mapping[Any, Any]) -> list[str]:
 
 def _frames(dataset: Dataset, rows: pd.DataFrame, target: Target) -> list[pd.DataFrame]:
     cells = rows["cell"].tolist()
-    ledger = dataset.ledger(cells)
+    ledger = dataset.frames("ledger", cells)
     ledger = ledger[(ledger["flow"] == MEDIA) & (ledger["track"] == TRACKS[target.track])]
     return [ledger[ledger["cell"] == cell] for cell in cells]

@@ -107,7 +107,7 @@ def points(data: Dataset) -> list[ArmAtQueue]:
     """All cells, in the order of the plan."""
     every = []
     for cell, arm, queue in data.summary[["cell", "axis.control", "axis.queue"]].itertuples(index=False):
-        ledger, links = data.ledger([cell]), data.links([cell])
+        ledger, links = data.frames("ledger", [cell]), data.frames("links", [cell])
         sent, arrived = column(ledger, "first_sent_at"), column(ledger, "first_arrival_at")
         met = (arrived - sent - RTT / 2 - PACKET_BYTES * 8 / RATE)[sent >= _WARM_UP]
         down = links[(links["direction"] == "down") & (links["at"] >= 0) & (links["at"] < _SECONDS)]

@@ -96,7 +96,7 @@ def _cells(rate: float) -> list[Cell]:
 def ladders(data: Datasets) -> dict[str, Ladder]:
     """The ladder of each codec."""
     fast, slow = data["fast-link"], data["slow-link"]
-    ledger = fast.ledger()
+    ledger = fast.frames("ledger")
     by_codec = {}
     for codec in LADDERS:
         rows = fast.where(codec=codec)

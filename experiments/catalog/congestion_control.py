@@ -104,7 +104,7 @@ def points(data: Dataset) -> list[ArmUnderLoss]:
     names = ["cell", "axis.control", "axis.model", "axis.loss", "axis.rtt", "captured", "displayed"]
     every = []
     for cell, arm, model, loss, rtt, captured, displayed in data.summary[names].itertuples(index=False):
-        links = data.links([cell])
+        links = data.frames("links", [cell])
         seconds = _SECONDS[arm] - _WARM_UP
         counted = (links["direction"] == "down") & (links["at"] >= _WARM_UP) & (links["at"] < _SECONDS[arm])
         payload = PACKET_BYTES / (PACKET_BYTES + IP_UDP_HEADER_BYTES)

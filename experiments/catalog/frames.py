@@ -20,7 +20,7 @@ _Point = TypeVar("_Point")
 
 def frames(data: Dataset, cell: int, *, track: int = VIDEO_TRACK) -> pd.DataFrame:
     """The ledger of one track of one cell, in the order of capture."""
-    table = data.ledger([cell])
+    table = data.frames("ledger", [cell])
     return table[(table["flow"] == MEDIA) & (table["track"] == track)]
 
 

@@ -116,7 +116,7 @@ def points(data: Dataset) -> list[LinkAtLoad]:
     every = []
     for cell, load, keyframes, sent in numbers.itertuples(index=False):
         capacity = round(BITRATE / load / 1e6, 6) * 1e6
-        ledger = data.ledger([cell])
+        ledger = data.frames("ledger", [cell])
         captured, size = column(ledger, "captured_at"), column(ledger, "size_bytes")
         every.append(
             LinkAtLoad(

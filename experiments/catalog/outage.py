@@ -143,7 +143,7 @@ def first_handover(data: Dataset, seed: int) -> float:
     """When the satellite first changes in the drive of this seed: packets are lost then, and delays jump. The arm `udp`
     shows it: it is the start of the slot in which most of its packets were lost."""
     (cell,) = data.where(control="udp", seed=seed)["cell"]
-    links = data.links([int(cell)])
+    links = data.frames("links", [int(cell)])
     down = links[(links["direction"] == "down") & (links["at"] >= 0)]
     lost = down.groupby((down["at"] % _SLOT).round(1))["lost_packets"].sum()
     return float(lost.index.to_numpy(dtype=np.float64)[int(np.argmax(lost.to_numpy()))])

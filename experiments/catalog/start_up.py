@@ -109,14 +109,14 @@ def keyframe_bytes(data: Dataset) -> dict[str, int]:
     """The size of the keyframe that begins the stream, by bitrate: the same for all setups."""
     by_bitrate = {}
     for cell, bitrate in data.summary[["cell", "axis.bitrate"]].itertuples(index=False):
-        ledger = data.ledger([cell])
+        ledger = data.frames("ledger", [cell])
         by_bitrate[bitrate] = int(ledger.loc[ledger["sequence"] == 0, "size_bytes"].iloc[0])
     return by_bitrate
 
 
 def answered_bytes(data: Dataset, name: str, rtt: float) -> int:
     """What the listener sent, without IP and UDP headers, in the 100 ms in which the first datagram reached it."""
-    links = data.links(data.where(setup=name, rtt=rtt)["cell"].tolist())
+    links = data.frames("links", data.where(setup=name, rtt=rtt)["cell"].tolist())
     row = links[(links["direction"] == "up") & np.isclose(links["at"], math.floor(rtt * 5) / 10)]
     sent = int(row["sent_bytes"].sum())
     return sent - HEADERS_BYTES * math.ceil(sent / (FIRST_DATAGRAM + HEADERS_BYTES))

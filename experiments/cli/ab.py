@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from glassbench.experiments.cli.options import AsJson, Results, Workers, command_line
+from glassbench.experiments.cli import completion
+from glassbench.experiments.cli.options import AsJson, Results, Runs, Workers, command_line, scenario_with, with_changes
 from glassbench.experiments.cli.paired_table import answer, paired_table, row_object
 from glassbench.experiments.cli.progress import progress_bars
 from glassbench.experiments.cli.show_runs import notes_object
@@ -15,16 +16,24 @@ from glassbench.experiments.results.json_form import json_text
 from glassbench.experiments.results.ranking import ranking_of
 
 if TYPE_CHECKING:
+    from glassbench.experiments.engine.changes import Changes
     from glassbench.experiments.scenario import Scenario
 
 
+@with_changes()
 def ab(
-    a: Annotated[str, typer.Argument(metavar="A", help="A scenario file, or a name of glass list scenarios.")],
-    b: Annotated[str, typer.Argument(metavar="B", help="The other one.")],
+    a: Annotated[
+        str,
+        typer.Argument(
+            metavar="A",
+            help="A scenario: one of glass list scenarios, or a file (TOML).",
+            autocompletion=completion.scenarios,
+        ),
+    ],
+    b: Annotated[str, typer.Argument(metavar="B", help="The other one.", autocompletion=completion.scenarios)],
     *,
-    runs: Annotated[
-        int, typer.Option(min=1, max=10_000, metavar="COUNT", help="Runs of each, over the same seeds.")
-    ] = 20,
+    changes: "Changes",
+    runs: Runs = 20,
     results: Results = Path("results"),
     workers: Workers = None,
     as_json: AsJson = False,
@@ -32,15 +41,15 @@ def ab(
     """Compare two settings: the same seeds for both, so that only the setting differs.
 
     Arms of the same label are compared with each other; if A and B have one arm
-    each, those two are. Each run gives one number per metric, and a difference
-    counts if a randomization test over the runs, adjusted for all of them, says
-    so at 5 %. A is also compared with itself, which shows the rate of false
-    alarms.
+    each, those two are. Options that change a scenario change both.
+
+    Each run gives one number per metric, and a difference counts if a
+    randomization test over the runs, adjusted for all of them, says so at 5 %.
+    A is also compared with itself, which shows the rate of false alarms.
     """
     from glassbench.experiments.engine.ab import Settings, false_alarms, paired_metrics, run_settings
-    from glassbench.experiments.scenario import load
 
-    settings = Settings.of(load(a), load(b))
+    settings = Settings.of(*(scenario_with(name, changes, quiet=as_json) for name in (a, b)))
     with progress_bars(quiet=as_json) as progress:
         dataset = run_settings(
             settings, runs, results=results, workers=workers, progress=progress, command=command_line()

@@ -1,13 +1,23 @@
 """`glass agree` and `glass calibrate`: virtual time against real sockets, and what the codecs take here."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.table import Table
 
 from glassbench.experiments.account.metric_table import Metric
-from glassbench.experiments.cli.options import AsJson, Results, WithEmulator, command_line
+from glassbench.experiments.cli.options import (
+    AsJson,
+    Folder,
+    Results,
+    Runs,
+    ScenarioName,
+    WithEmulator,
+    command_line,
+    scenario_with,
+    with_changes,
+)
 from glassbench.experiments.cli.progress import progress_bars
 from glassbench.experiments.cli.whole_table import print_whole, titled_table
 from glassbench.experiments.results.json_form import json_text
@@ -16,15 +26,15 @@ from glassbench.experiments.worlds.table import VIRTUAL, named
 
 if TYPE_CHECKING:
     from glassbench.experiments.engine.agreement import Agreement
+    from glassbench.experiments.engine.changes import Changes
 
 
+@with_changes()
 def agree(
-    scenario: Annotated[str, typer.Argument(help="A scenario file (TOML), or a name of glass list scenarios.")],
+    scenario: ScenarioName,
     *,
-    runs: Annotated[int, typer.Option(min=1, max=1000, metavar="COUNT", help="Seeds, each run both ways.")] = 3,
-    duration: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Length of the media, instead of the scenario's.")
-    ] = None,
+    changes: "Changes",
+    runs: Runs = 3,
     emulator: WithEmulator = None,
     results: Results = Path("results"),
     as_json: AsJson = False,
@@ -37,11 +47,8 @@ def agree(
     """
     from glassbench.experiments.engine.agreement import agree as both
     from glassbench.experiments.results.subject import subject
-    from glassbench.experiments.scenario import build, load
 
-    plan = load(scenario)
-    if duration is not None:
-        plan = build({**plan.dump(), "duration": duration})
+    plan = scenario_with(scenario, changes, quiet=as_json)
     with progress_bars(quiet=as_json) as progress:
         agreement = both(
             plan,
@@ -69,7 +76,7 @@ def agree(
 
 
 def calibrate(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Of a live run, or of several.")],
+    folder: Folder,
 ) -> None:
     """Record what encoding and decoding took in live runs, for virtual time.
 
@@ -83,7 +90,7 @@ def calibrate(
     dataset = load(folder)
     if (world := dataset.manifest.get("world")) == VIRTUAL.words:
         raise ValueError(f"{folder}: found {world}, where codecs take what a model says; accepted is a live run")
-    encode, decode = write_codec_costs(folder, dataset.ledger())
+    encode, decode = write_codec_costs(folder, dataset.frames("ledger"))
     typer.echo(f'[video]\nencode_cost = "recorded:{encode}"\ndecode_cost = "recorded:{decode}"')
 
 

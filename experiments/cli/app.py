@@ -27,7 +27,7 @@ class _Entry:
             alone.command()(app_or_function)
             command = typer.main.get_command(alone)
         command.name = name
-        return command
+        return without_types(command)
 
 
 COMMANDS = {
@@ -35,7 +35,7 @@ COMMANDS = {
         "compare", "compare", "Compare transports on one clip over one network, in virtual time or --live."
     ),
     "run": _Entry(
-        "compare", "run", "Run a scenario file, in virtual time or --live: docs/scenarios.md describes its fields."
+        "compare", "run", "Run a scenario, in virtual time or --live: docs/scenarios.md describes its fields."
     ),
     "ab": _Entry("ab", "ab", "Compare two settings: the same seeds for both, so that only the setting differs."),
     "sweep": _Entry("sweep", "sweep", "Run every combination of a grid x arms x seeds, in virtual time."),
@@ -58,12 +58,33 @@ COMMANDS = {
 }
 
 
+def without_types(command: Any) -> Any:
+    """The command with a help that says what people type: a flag has no value, and what an argument is says its
+    metavar, so neither needs the name of a type of Python."""
+    get_params = command.get_params
+
+    def told(ctx: Any) -> Any:
+        parameters = get_params(ctx)
+        for parameter in parameters:
+            if getattr(parameter, "is_flag", False) and parameter.metavar is None:
+                parameter.metavar = ""
+            elif parameter.param_type_name == "argument" and parameter.metavar is not None:
+                parameter.display_type_rich = lambda ctx: None
+        return parameters
+
+    command.get_params = told
+    for part in getattr(command, "commands", {}).values():
+        without_types(part)
+    return command
+
+
 class _Commands(TyperGroup):
     """A group whose commands are names and summaries, until one is called."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
         self.commands = {name: TyperCommand(name, help=entry.summary) for name, entry in COMMANDS.items()}
+        without_types(self)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         name, _, rest = super().resolve_command(ctx, args)
@@ -71,7 +92,7 @@ class _Commands(TyperGroup):
 
 
 app = typer.Typer(
-    name="glass", cls=_Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+    name="glass", cls=_Commands, no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False
 )
 
 

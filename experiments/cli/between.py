@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from glassbench.experiments.cli.options import Arms, AsJson, Capture, Duration, Results, Source, command_line
+from glassbench.experiments.cli.options import AsJson, Capture, Results, command_line, scenario_with, with_changes
 
 if TYPE_CHECKING:
+    from glassbench.experiments.engine.changes import Changes
     from glassbench.experiments.scenario.units import Quantity
 
 DEFAULT_PORT = 4400
@@ -60,13 +61,12 @@ def receive(
             serve(listener, key, context, limits, draw=secrets.token_bytes, say=lambda line: typer.echo(line, err=True))
 
 
+@with_changes(network=False)
 def send(
     address: Annotated[str, typer.Argument(metavar=_ADDRESS, help="Of the host on which glass receive runs.")],
     *,
     key: Annotated[str, typer.Option(metavar="KEY", help="What glass receive printed.")],
-    source: Source = None,
-    arm: Arms = None,
-    duration: Duration = None,
+    changes: "Changes",
     mtu: Annotated[
         int,
         typer.Option(
@@ -88,7 +88,7 @@ def send(
     have the packets as this host sees them.
     """
     from glassbench.experiments.cli.compare import measure_and_show
-    from glassbench.experiments.engine.runner import default_with, run
+    from glassbench.experiments.engine.runner import DEFAULT, run
     from glassbench.experiments.scenario import build
     from glassbench.experiments.worlds.hosts.key import Key
     from glassbench.experiments.worlds.remote import Remote
@@ -96,7 +96,7 @@ def send(
 
     host, port = _parse(address)
     Key.parse(key)
-    content = default_with(source=source, arms=arm, duration=duration).dump()
+    content = scenario_with(DEFAULT, changes, quiet=as_json).dump()
     scenario = build({**content, "name": f"to-{_file_name(host)}", "mtu": mtu, "network": {}})
     dataset = measure_and_show(
         lambda progress: (

@@ -2,71 +2,45 @@
 
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from glassbench.experiments.cli.errors import FAILED
 from glassbench.experiments.cli.options import (
-    Arms,
     AsJson,
     Capture,
-    Columns,
-    Duration,
     Live,
     Results,
-    Source,
+    Runs,
+    ScenarioName,
     WithEmulator,
     Workers,
     command_line,
+    scenario_with,
+    with_changes,
     world_of,
 )
 from glassbench.experiments.cli.progress import progress_bars
 from glassbench.experiments.cli.show import show
 from glassbench.experiments.results.dataset import Dataset, load
 from glassbench.experiments.results.files import ResultsError
-from glassbench.experiments.scenario.spec import FLOOR
-from glassbench.experiments.worlds.world import World
 
 if TYPE_CHECKING:
+    from glassbench.experiments.engine.changes import Changes
     from glassbench.experiments.engine.progress import Advance
     from glassbench.experiments.scenario import Scenario
-
-Runs = Annotated[
-    int,
-    typer.Option(
-        min=1, max=10_000, metavar="COUNT", help="Runs with one seed after the other: the answer then has intervals."
-    ),
-]
+    from glassbench.experiments.worlds.world import World
 
 
+@with_changes()
 def compare(
     *,
-    trace: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME|FILE",
-            help="The network: see glass list traces, or a trace file; one that records no delay gets 20 ms each way.",
-        ),
-    ] = None,
-    trace_start: Annotated[
-        str | None,
-        typer.Option(
-            "--trace-start",
-            metavar="TIME",
-            help="Where a recorded trace is at the first capture, such as 90s (default: drawn by the seed).",
-        ),
-    ] = None,
-    columns: Columns = None,
-    source: Source = None,
-    arm: Arms = None,
-    duration: Duration = None,
-    seed: Annotated[int | None, typer.Option(metavar="NUMBER", help="Another seed gives another network.")] = None,
+    changes: "Changes",
+    runs: Runs = 1,
     results: Results = Path("results"),
     workers: Workers = None,
-    runs: Runs = 1,
     capture: Capture = False,
     live: Live = False,
     emulator: WithEmulator = None,
@@ -75,54 +49,45 @@ def compare(
     """Compare transports on one clip over one network, in virtual time or --live.
 
     Without options it runs the scenario "adaptive" (glass list scenarios);
-    each option changes one thing of it. For everything else there are scenario
-    files: glass run.
+    each option changes one thing of it. glass run does the same with another
+    scenario.
     """
-    from glassbench.experiments.engine.runner import DELAY, default_with
+    from glassbench.experiments.engine.runner import DEFAULT
 
-    scenario = default_with(
-        trace=trace,
-        trace_start=trace_start,
-        trace_columns=columns,
-        source=source,
-        arms=arm,
-        duration=duration,
-        seed=seed,
-    )
-    if scenario.network.delay is not None and not as_json:
-        typer.echo(f"note: {trace} records no delay: there are {DELAY} each way (in a scenario file: network.delay)")
+    world = world_of(live, emulator, workers=workers)
     _measure(
-        scenario,
+        scenario_with(DEFAULT, changes, quiet=as_json),
         runs=runs,
         results=results,
         workers=workers,
         capture=capture,
-        world=world_of(live, emulator, workers=workers),
+        world=world,
         as_json=as_json,
     )
 
 
+@with_changes()
 def run(
-    scenario: Annotated[str, typer.Argument(help="A scenario file (TOML), or a name of glass list scenarios.")],
+    scenario: ScenarioName,
     *,
+    changes: "Changes",
+    runs: Runs = 1,
     results: Results = Path("results"),
     workers: Workers = None,
-    runs: Runs = 1,
     capture: Capture = False,
     live: Live = False,
     emulator: WithEmulator = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run a scenario file, in virtual time or --live: docs/scenarios.md describes its fields."""
-    from glassbench.experiments.scenario import load
-
+    """Run a scenario, in virtual time or --live: docs/scenarios.md describes its fields."""
+    world = world_of(live, emulator, workers=workers)
     _measure(
-        load(scenario),
+        scenario_with(scenario, changes, quiet=as_json),
         runs=runs,
         results=results,
         workers=workers,
         capture=capture,
-        world=world_of(live, emulator, workers=workers),
+        world=world,
         as_json=as_json,
     )
 
@@ -134,16 +99,16 @@ def _measure(
     results: Path,
     workers: int | None,
     capture: bool,
-    world: World,
+    world: "World",
     as_json: bool,
 ) -> None:
-    from glassbench.experiments.engine.repeat import repeat
     from glassbench.experiments.engine.runner import run
 
-    measured = partial(repeat, scenario, runs) if runs > 1 else partial(run, scenario)
     measure_and_show(
         lambda progress: (
-            measured(
+            run(
+                scenario,
+                runs=runs,
                 results=results,
                 workers=workers,
                 world=world,
@@ -169,7 +134,7 @@ def measure_and_show(measure: "Callable[[Advance], Path]", *, as_json: bool) -> 
             show(load(interrupted.path), as_json=as_json)
         raise
     show(dataset, as_json=as_json)
-    arms = dataset.summary[dataset.summary["arm"] != FLOOR]
+    arms = dataset.summary
     if failed := arms.loc[arms["outcome"] == "failed", "arm"].tolist():
         typer.echo(f"error: {len(failed)} of {len(arms)} arms failed: {', '.join(dict.fromkeys(failed))}", err=True)
         raise typer.Exit(FAILED)

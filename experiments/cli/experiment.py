@@ -8,6 +8,7 @@ import typer
 from rich import box
 from rich.table import Table
 
+from glassbench.experiments.cli import completion
 from glassbench.experiments.cli.check_table import check_object, check_table
 from glassbench.experiments.cli.options import AsJson, Live, Results, WithEmulator, Workers, command_line, world_of
 from glassbench.experiments.cli.pictures import draw_file
@@ -42,7 +43,9 @@ def list_experiments(as_json: AsJson = False) -> None:
 
 @app.command()
 def run(
-    name: Annotated[str, typer.Argument(help="A name of glass experiment list.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="One of glass experiment list.", autocompletion=completion.experiments)
+    ],
     *,
     results: Results = Path("results"),
     workers: Workers = None,

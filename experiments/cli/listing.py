@@ -18,7 +18,9 @@ class Kind(StrEnum):
     SCENARIOS = "scenarios"
 
 
-def list_things(kind: Annotated[Kind, typer.Argument(help="What to list.")]) -> None:
+def list_things(
+    kind: Annotated[Kind, typer.Argument(metavar="KIND", help=f"What to list: {', '.join(Kind)}.")],
+) -> None:
     """List the transports, traces, sources or scenarios by name."""
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("name", no_wrap=True)

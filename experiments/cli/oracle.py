@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from glassbench.experiments.cli.options import AsJson, Columns
+from glassbench.experiments.cli.options import AsJson, TraceColumns, TraceName, seconds_of
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -27,7 +27,7 @@ class BoundRow(NamedTuple):
 
 
 def oracle(
-    trace: Annotated[str, typer.Argument(help="A trace file, or the name of a shipped trace: its downlink.")],
+    trace: TraceName,
     *,
     fps: Annotated[float, typer.Option(min=1, max=240, metavar="NUMBER", help="Captures per second.")] = 60.0,
     packets: Annotated[
@@ -35,16 +35,16 @@ def oracle(
     ] = 1,
     encode: Annotated[str, typer.Option(metavar="TIME", help="Cost of encoding a frame.")] = "8ms",
     decode: Annotated[str, typer.Option(metavar="TIME", help="Cost of decoding a frame.")] = "1ms",
-    latency: Annotated[
-        str, typer.Option(metavar="TIME", help="Propagation one way, besides what the trace records.")
+    delay: Annotated[
+        str, typer.Option(metavar="TIME", help="Propagation one way, on top of what the trace records.")
     ] = "20ms",
     duration: Annotated[
         str | None,
         typer.Option(metavar="TIME", help="Length of the media (default: of a file the whole trace, else 60s)."),
     ] = None,
-    start: Annotated[str, typer.Option(metavar="TIME", help="Where the trace is at the first capture.")] = "0s",
+    trace_start: Annotated[str, typer.Option(metavar="TIME", help="Where the trace is at the first capture.")] = "0s",
     seed: Annotated[int, typer.Option(min=0, metavar="NUMBER", help="Seed of a generated trace.")] = 1,
-    columns: Columns = None,
+    trace_columns: TraceColumns = None,
     plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Where to draw the delay over time.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -69,17 +69,17 @@ def oracle(
     from glassbench.netem.supply import supply_of
     from glassbench.sender.pipeline import capture_count, capture_instant
 
-    begins = _seconds("start", start)
-    link, length = _open(trace, columns, seed=seed, begins=begins, duration=duration)
+    begins = seconds_of("trace-start", trace_start)
+    link, length = _open(trace, trace_columns, seed=seed, begins=begins, duration=duration)
     rate = Fraction(fps).limit_denominator(1001)
     captures = [capture_instant(index, start_at=0.0, fps=rate) for index in range(capture_count(length, rate))]
     supply = supply_of(replayed(link.schedule, Replay(0.0, begins)), origin=0.0)
     recorded = [0.0] if link.delay is None else link.delay.values.tolist()
-    behind = _seconds("latency", latency)
+    behind = seconds_of("delay", delay)
     least, most = (
         Costs(
-            _seconds("encode", encode),
-            _seconds("decode", decode),
+            seconds_of("encode", encode),
+            seconds_of("decode", decode),
             before=0.0,
             after=behind + recorded_delay,
             size_bytes=packets * OPPORTUNITY_BYTES,
@@ -109,7 +109,7 @@ def oracle(
         drawn = draw_file(plot, lambda: draw(link, begins, np.array(captures), alone, reached), write_file)
     if as_json:
         setting = {"fps": float(rate), "packets": packets, "encode_ms": 1e3 * least.encode}
-        setting |= {"decode_ms": 1e3 * least.decode, "latency_ms": 1e3 * behind, "start_s": begins}
+        setting |= {"decode_ms": 1e3 * least.decode, "delay_ms": 1e3 * behind, "trace_start_s": begins}
         record = {"trace": trace, "format": link.format, **setting, "duration_s": length, "captures": len(captures)}
         record |= {"plot": None if plot is None else str(plot), "notes": notes, "exact": exact}
         typer.echo(json_text(record | {row.name: _record(row) for row in rows}))
@@ -137,32 +137,20 @@ def _open(name: str, columns: str | None, *, seed: int, begins: float, duration:
     from glassbench.experiments.scenario.units import UnitError
     from glassbench.netem.traces import GENERATORS, open_trace
 
-    length = None if duration is None else _seconds("duration", duration)
+    length = None if duration is None else seconds_of("duration", duration)
     if length is not None and not 0 < length <= MAX_DURATION:
         raise UnitError(f"--duration: the media last more than 0 s and at most {MAX_DURATION:g} s, found {length:g} s")
     if name in GENERATORS and begins > MAX_DURATION:
-        raise UnitError(f"--start: a generated trace begins at most at {MAX_DURATION:g} s, found {begins:g} s")
+        raise UnitError(f"--trace-start: a generated trace begins at most at {MAX_DURATION:g} s, found {begins:g} s")
     link = open_trace(name, seed=seed, duration=begins + (length or 60.0), columns=columns).down
     if length is None:
         length = 60.0 if name in GENERATORS else min(link.duration, MAX_DURATION)
     if begins >= link.duration:
         raise UnitError(
-            f"--start: must be before the end of the trace, which repeats after {link.duration:g} s; found {begins:g} s"
+            f"--trace-start: must be before the end of the trace, which repeats after {link.duration:g} s; "
+            f"found {begins:g} s"
         )
     return link, length
-
-
-def _seconds(option: str, text: str) -> float:
-    """The time that an option says. Raises UnitError."""
-    from glassbench.experiments.scenario.units import DURATION, UnitError
-
-    try:
-        seconds = DURATION.parse(text)
-    except UnitError as error:
-        raise UnitError(f"--{option}: {error}") from None
-    if seconds > 1e6:
-        raise UnitError(f"--{option}: found {text!r}, which is more than any trace lasts")
-    return seconds
 
 
 def _row(name: str, about: str, delays: "FloatArray") -> BoundRow:

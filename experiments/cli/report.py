@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from glassbench.experiments.cli.options import AsJson, Folder
 from glassbench.experiments.cli.output import write_file
 from glassbench.experiments.cli.pictures import no_window
 from glassbench.experiments.cli.show import show
@@ -12,12 +13,12 @@ from glassbench.experiments.results.dataset import load
 
 
 def report(
-    folder: Annotated[Path, typer.Argument(help="A folder of results, as results/adaptive-seed20.")],
+    folder: Folder,
     *,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="The page (default: report.html in FOLDER).")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on stdout.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Write one HTML page of results: verdict, numbers, pictures, network, provenance.
 

@@ -11,7 +11,8 @@ import typer
 from rich import box
 from rich.table import Table
 
-from glassbench.experiments.cli.options import AsJson
+from glassbench.experiments.cli import completion
+from glassbench.experiments.cli.options import AsJson, Folder
 from glassbench.experiments.cli.whole_table import fits, print_whole, wide_console
 from glassbench.experiments.results import store
 from glassbench.experiments.results.files import ResultsError, read_json
@@ -26,14 +27,14 @@ app = typer.Typer(
     add_completion=False, no_args_is_help=True, help="What has been measured: list, show, compare and prune results."
 )
 
-Folder = Annotated[Path, typer.Option("--results", metavar="FOLDER", help="Where the results are.")]
+Results = Annotated[Path, typer.Option("--results", metavar="FOLDER", help="Where the results are.")]
 
 _AGE = re.compile(r"(\d{1,6})(d|h|min)")
 _SECONDS = {"d": 86400, "h": 3600, "min": 60}
 
 
 @app.command("list")
-def list_results(results: Folder = Path("results"), as_json: AsJson = False) -> None:
+def list_results(results: Results = Path("results"), as_json: AsJson = False) -> None:
     """List all results: what they are, whether they are complete, and with which state of the program."""
     entries = store.runs(results)
     if as_json:
@@ -64,7 +65,7 @@ def list_results(results: Folder = Path("results"), as_json: AsJson = False) -> 
 
 @app.command()
 def show(
-    folder: Annotated[Path, typer.Argument(help="The folder of results, as glass results list names it.")],
+    folder: Folder,
     as_json: AsJson = False,
 ) -> None:
     """Show the numbers of results, without drawing anything (glass report draws)."""
@@ -77,8 +78,15 @@ def show(
 
 @app.command()
 def compare(
-    a: Annotated[Path, typer.Argument(metavar="A", help="A folder of results.")],
-    b: Annotated[Path, typer.Argument(metavar="B", help="Another one, as of before a change.")],
+    a: Annotated[
+        Path, typer.Argument(metavar="A", help="A folder of results.", autocompletion=completion.result_folders)
+    ],
+    b: Annotated[
+        Path,
+        typer.Argument(
+            metavar="B", help="Another one, as of before a change.", autocompletion=completion.result_folders
+        ),
+    ],
     as_json: AsJson = False,
 ) -> None:
     """Compare two results, pair by pair of the same arm, seed and point of a sweep; and say what else differs."""
@@ -108,7 +116,7 @@ def compare(
 
 @app.command()
 def prune(
-    results: Folder = Path("results"),
+    results: Results = Path("results"),
     incomplete: Annotated[bool, typer.Option("--incomplete", help="Those that broke off or are damaged.")] = False,
     older_than: Annotated[
         str | None,

@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from glassbench.experiments.cli.options import Columns
+from glassbench.experiments.cli import completion
+from glassbench.experiments.cli.options import Delay, Jitter, Loss, Queue, Rate, Trace, TraceColumns, TraceStart
 from glassbench.experiments.cli.output import write_file
 
 MOST_LATE_MS = 1.0
@@ -17,24 +18,29 @@ app = typer.Typer(add_completion=False)
 def shell(
     command: Annotated[list[str], typer.Argument(metavar="-- COMMAND...", help="What to run behind the link.")],
     *,
-    trace: Annotated[
-        str | None, typer.Option(metavar="NAME|FILE", help="The bottleneck, down and up: see glass list traces.")
-    ] = None,
-    columns: Columns = None,
+    trace: Trace = None,
+    trace_start: TraceStart = None,
+    trace_columns: TraceColumns = None,
     up: Annotated[
-        str | None, typer.Option(metavar="NAME|FILE", help="Another trace for what the command sends.")
-    ] = None,
-    trace_start: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="Where a recorded trace begins, such as 90s (default: drawn by the seed)."),
+        typer.Option(
+            metavar="NAME|FILE",
+            help="Another trace for what the command sends.",
+            autocompletion=completion.traces,
+        ),
     ] = None,
-    rate: Annotated[str | None, typer.Option(metavar="RATE", help="A fixed bottleneck, such as 12Mbit/s.")] = None,
-    queue: Annotated[str | None, typer.Option(metavar="SIZE", help="Of the bottleneck, such as 150kB.")] = None,
-    delay: Annotated[str | None, typer.Option(metavar="TIME", help="Each way, such as 20ms.")] = None,
-    jitter: Annotated[str | None, typer.Option(metavar="TIME", help="On top of the delay, in the mean.")] = None,
-    loss: Annotated[str | None, typer.Option(metavar="SHARE", help="Of packets, each way, such as 1%.")] = None,
+    rate: Rate = None,
+    queue: Queue = None,
+    delay: Delay = None,
+    jitter: Jitter = None,
+    loss: Loss = None,
     scenario: Annotated[
-        str | None, typer.Option(metavar="NAME|FILE", help="The network of this scenario, instead of all of these.")
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE",
+            help="The network of this scenario, instead of all of these.",
+            autocompletion=completion.scenarios,
+        ),
     ] = None,
     far: Annotated[
         str | None, typer.Option(metavar="COMMAND", help="A server on the far side, for as long as the command runs.")
@@ -56,7 +62,7 @@ def shell(
     from glassbench.experiments.scenario.trace_window import window_of
     from glassbench.experiments.worlds.live.behind_link import run_behind
 
-    short = {"trace": trace, "trace_columns": columns, "trace_start": trace_start, "rate": rate, "queue": queue}
+    short = {"trace": trace, "trace_columns": trace_columns, "trace_start": trace_start, "rate": rate, "queue": queue}
     short |= {"delay": delay, "jitter": jitter, "loss": loss}
     given = {name: value for name, value in short.items() if value is not None}
     if scenario is not None and (given or up):

@@ -24,21 +24,21 @@ def json_object(run: Run) -> dict[str, Any]:
         "scenario": run.dataset.scenario_of_all(),
         "trace_window": windows[0],
         "floor": {name: run.floor.get(name) for name in ("outcome", "g2g_p95_ms")},
-        "arms": [_row(arm) for arm in run.arms],
+        "arms": [_row(arm) for arm in run.records],
     }
 
 
 def print_run(run: Run) -> None:
     """The table, the arms that were not measured and why, the answer, and the notes."""
-    rows = [_row(arm) for arm in run.arms]
+    rows = [_row(arm) for arm in run.records]
     console = wide_console()
-    ranking = ranking_of(arm["stats"] for arm in run.arms)
+    ranking = ranking_of(arm["stats"] for arm in run.records)
     print_whole(summary_table(rows, title=subject(run), ranking=ranking, width=console.width), console=console)
-    print_flows(run.arms, title="flows")
+    print_flows(run.records, title="flows")
     for row in rows:
         if row["outcome"] != "measured":
             typer.echo(f"{row['arm']}: {row['outcome']}: {row['reason']}")
-    typer.echo(answer(run.arms))
+    typer.echo(answer(run.records))
     for note in run.notes:
         typer.echo(f"note: {note}")
     if (captures := run.path / CAPTURES).is_dir():

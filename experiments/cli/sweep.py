@@ -1,22 +1,37 @@
 """`glass sweep`: a grid over fields of a scenario, arms and seeds, here or on a cluster."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from glassbench.experiments.cli.errors import FAILED
-from glassbench.experiments.cli.options import AsJson, Results, Workers, command_line
+from glassbench.experiments.cli.options import AsJson, Results, Workers, command_line, option_of, with_changes
 from glassbench.experiments.cli.progress import progress_bars
 from glassbench.experiments.cli.show_runs import median_rows, notes_object, print_others
 from glassbench.experiments.cli.sweep_table import sweep_table
 from glassbench.experiments.cli.whole_table import print_whole
 from glassbench.experiments.results.json_form import json_text
 
+if TYPE_CHECKING:
+    from glassbench.experiments.engine.changes import Changes
 
+
+@with_changes()
 def sweep(
-    file: Annotated[Path, typer.Argument(metavar="SWEEP.toml", help="A sweep file: docs/sweeps.md.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A sweep (TOML): docs/sweeps.md.")],
     *,
+    changes: "Changes",
+    runs: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=10_000,
+            metavar="COUNT",
+            help="Runs of each combination with one seed after the other.",
+            show_default="the seeds of the file",
+        ),
+    ] = None,
     results: Results = Path("results"),
     workers: Workers = None,
     cluster: Annotated[
@@ -27,16 +42,21 @@ def sweep(
 ) -> None:
     """Run every combination of a grid x arms x seeds, in virtual time.
 
-    Each finished cell is kept at once. After Ctrl-C, a crash or a full disk the
+    Options that change a scenario change that of the sweep, where they are no axis
+    of it. Each finished cell is kept at once. After Ctrl-C, a crash or a full disk the
     same command goes on where it stopped; what is finished never runs again.
     """
+    from glassbench.experiments.engine.changes import WrongChange
     from glassbench.experiments.engine.plan_run import run_plan
     from glassbench.experiments.engine.sweep import load_sweep
     from glassbench.experiments.results.versions import versions
 
     if cluster is not None and workers is not None:
         raise typer.BadParameter("a cluster has its own workers; accepted is --cluster or --workers")
-    plan = load_sweep(file)
+    try:
+        plan = load_sweep(file, changes, runs=runs)
+    except WrongChange as error:
+        raise ValueError(f"{option_of(error.word)}: {error.sentence}") from None
     run_cells = None
     if cluster is not None:
         from glassbench.experiments.engine.cluster import on_cluster

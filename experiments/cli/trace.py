@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from glassbench.experiments.cli.options import Columns
+from glassbench.experiments.cli import completion
+from glassbench.experiments.cli.options import AsJson, TraceColumns, TraceName, seconds_of
 from glassbench.experiments.cli.output import write_file
 from glassbench.netem.traces import FORMATS, GENERATORS, Trace, TraceError, TracePair, generate, load, open_trace
 from glassbench.netem.traces.format import Writer
@@ -16,36 +17,36 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, help="Network trac
 
 Seed = Annotated[int, typer.Option(min=0, metavar="NUMBER", help="Seed of a generated trace.")]
 RunSeed = Annotated[int, typer.Option(min=0, metavar="NUMBER", help="Of a generated trace, or of a run.")]
-Duration = Annotated[float, typer.Option(metavar="SECONDS", help="Length of a generated trace.")]
-RunDuration = Annotated[float, typer.Option(metavar="SECONDS", help="Of a generated trace, or of a run.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on stdout.")]
+Duration = Annotated[str, typer.Option(metavar="TIME", help="Length of a generated trace, such as 20s.")]
+RunDuration = Annotated[str, typer.Option(metavar="TIME", help="Of a generated trace, or of a run, such as 20s.")]
 
 
 @app.command("list")
-def list_traces(seed: Seed = 1, duration: Duration = 60.0, as_json: AsJson = False) -> None:
+def list_traces(seed: Seed = 1, duration: Duration = "60s", as_json: AsJson = False) -> None:
     """List the shipped traces with their statistics, and the file formats."""
-    pairs = {name: generate(name, seed=seed, duration=duration) for name in GENERATORS}
+    length = seconds_of("duration", duration)
+    pairs = {name: generate(name, seed=seed, duration=length) for name in GENERATORS}
     if as_json:
         typer.echo(json.dumps({name: _pair_record(pair) for name, pair in pairs.items()}, indent=2))
         return
     for name, pair in pairs.items():
         typer.echo(f"{name}: {GENERATORS[name].summary}")
         _print_statistics(pair)
-    typer.echo(f"Statistics with seed {seed} over {duration:g} s. A trace can also be a file:")
+    typer.echo(f"Statistics with seed {seed} over {length:g} s. A trace can also be a file:")
     for format in FORMATS.values():
         typer.echo(f"{format.name}: {format.summary}")
 
 
 @app.command()
 def inspect(
-    trace: Annotated[str, typer.Argument(help="A trace file, or the name of a shipped trace.")],
+    trace: TraceName,
     *,
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Where to write the plot (default: trace-NAME.png).")
     ] = None,
-    columns: Columns = None,
+    trace_columns: TraceColumns = None,
     seed: RunSeed = 1,
-    duration: RunDuration = 60.0,
+    duration: RunDuration = "60s",
     as_json: AsJson = False,
 ) -> None:
     """Say what a trace is: format, duration, rates, outages; and draw a plot.
@@ -61,12 +62,13 @@ def inspect(
     from glassbench.experiments.scenario.toml_file import first_sentence
     from glassbench.experiments.scenario.trace_window import window_of
 
-    pair = open_trace(trace, seed=seed, duration=duration, columns=columns)
+    length = seconds_of("duration", duration)
+    pair = open_trace(trace, seed=seed, duration=length, columns=trace_columns)
     try:
-        network = NetworkSpec(trace=trace, trace_columns=columns)
+        network = NetworkSpec(trace=trace, trace_columns=trace_columns)
     except ValidationError as error:
         raise TraceError(f"{trace}: no run can replay it: {first_sentence(error)}") from None
-    window = window_of(network, seed=seed, length=duration)
+    window = window_of(network, seed=seed, length=length)
     plot_path = plot or Path(f"trace-{pair.name}.png")
     if as_json:
         record: dict[str, Any] = {"name": pair.name, "format": pair.down.format, "reason": pair.down.reason}
@@ -83,7 +85,7 @@ def inspect(
     )
     if window is not None:
         where = f"from {window.start:.10g} s on; the trace repeats after {window.period:.10g} s"
-        typer.echo(f"A run of {duration:g} s with seed {seed} takes the window {where}.")
+        typer.echo(f"A run of {length:g} s with seed {seed} takes the window {where}.")
     for note in pair.notes:
         typer.echo(f"note: {note}")
     typer.echo(draw_file(plot_path, lambda: draw(pair), write_file))
@@ -96,14 +98,14 @@ def convert(
     to: Annotated[
         str | None, typer.Option(metavar="FORMAT", help="mahimahi, csv or sabre (default: by the ending of OUT).")
     ] = None,
-    columns: Columns = None,
+    trace_columns: TraceColumns = None,
 ) -> None:
     """Convert a trace file, and say what the other format cannot hold.
 
     Of a log the column of the rate is written: name that of the uplink so for
     the other direction.
     """
-    trace = load(source, columns=columns)
+    trace = load(source, columns=trace_columns)
     format, writer = _writer_named(to) if to else _writer_by_ending(target)
     typer.echo(f"{source}: {_format_of(trace)}")
     typer.echo(f"{write_file(target, writer.write(trace))}, format {format}")
@@ -113,16 +115,18 @@ def convert(
 
 @app.command("generate")
 def generate_files(
-    name: Annotated[str, typer.Argument(help="Name of a shipped trace.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="One of glass list traces.", autocompletion=completion.shipped_traces)
+    ],
     seed: Seed = 1,
-    duration: Duration = 60.0,
+    duration: Duration = "60s",
     out: Annotated[
         Path | None, typer.Option(metavar="OUT", help="Stem of the two files (default: the trace's name).")
     ] = None,
     to: Annotated[str, typer.Option(metavar="FORMAT", help="mahimahi, csv or sabre.")] = "csv",
 ) -> None:
     """Write a shipped trace to files: OUT.down.csv and OUT.up.csv."""
-    pair = generate(name, seed=seed, duration=duration)
+    pair = generate(name, seed=seed, duration=seconds_of("duration", duration))
     _, writer = _writer_named(to)
     stem = out or Path(name)
     ending = "" if ".down" in writer.suffixes else writer.suffixes[0]

@@ -73,7 +73,7 @@ def agree(
     live = repeat(scenario, runs, world=world, results=results, progress=progress, command=command)
     plan = scenario.model_copy(update={"name": f"{scenario.name}-calibrated"})
     if not scenario.media(scenario.arms[0]).greedy:
-        encode, decode = write_codec_costs(live.path, live.ledger())
+        encode, decode = write_codec_costs(live.path, live.frames("ledger"))
         video = {"encode_cost": f"recorded:{encode}", "decode_cost": f"recorded:{decode}"}
         plan = plan.model_copy(update={"video": scenario.video.model_copy(update=video)})
     virtual = repeat(plan, runs, results=results, progress=progress, command=command)

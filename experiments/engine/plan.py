@@ -152,7 +152,7 @@ def _cells(
 
 
 def with_fields(scenario: Scenario, fields: Mapping[str, Any]) -> Scenario:
-    """The scenario with other values at these paths. Raises WrongField."""
+    """The scenario with other values at these paths; None takes a field away. Raises WrongField."""
     if not fields:
         return scenario
     content = scenario.dump()
@@ -167,12 +167,14 @@ def with_fields(scenario: Scenario, fields: Mapping[str, Any]) -> Scenario:
 def _wrong_field(scenario: Scenario, fields: Mapping[str, Any], sentence: str) -> WrongField:
     """The wrong field: the one that the sentence names, or else the one without which the others fit."""
     named = [path for path in fields if sentence.startswith((f"{path}: ", f"{path}.", f"{path}["))]
+    place = "" if named else sentence.partition(": ")[0]
+    named = named or [path for path in fields if path.startswith((f"{place}.", f"{place}["))]
     path = max(named, key=len, default="")
     if not named:
         path = next((one for one in fields if _fits(scenario, fields, without=one)), list(fields)[-1])
     others = ", ".join(f"{other}={value!r}" for other, value in fields.items() if other != path)
     if named:
-        return WrongField(path, fields[path], sentence.removeprefix(f"{path}: "))
+        return WrongField(path, fields[path], sentence.removeprefix(f"{place or path}: "))
     return WrongField(path, fields[path], sentence, beside=f" (with {others})" if others else "")
 
 
@@ -189,7 +191,7 @@ def _fits(scenario: Scenario, fields: Mapping[str, Any], *, without: str) -> boo
 
 
 def _put(content: dict[str, Any], path: str, value: Any) -> None:
-    """Put a value at a path such as network.down[1].mean_loss. Raises WrongField."""
+    """Put a value at a path such as network.down[1].mean_loss, or take away what stands there. Raises WrongField."""
     steps: list[str | int] = []
     for part in path.split("."):
         match = _STEP.fullmatch(part)
@@ -199,14 +201,15 @@ def _put(content: dict[str, Any], path: str, value: Any) -> None:
     place: Any = content
     for step, following in itertools.pairwise([*steps, None]):
         fits = isinstance(place, list) and isinstance(step, int) and step < len(place)
-        if isinstance(place, dict) and isinstance(step, str):
-            place.setdefault(step, {})
-        elif not fits:
+        named = isinstance(place, dict) and isinstance(step, str)
+        if not fits and not named:
             raise WrongField(path, None, "it is no field of this scenario")
-        if following is None:
+        if following is not None:
+            place = place.setdefault(step, {}) if named else place[step]
+        elif value is None and (fits or step in place):
+            place.pop(step)
+        else:  # also None where nothing stands: the scenario refuses a field that it does not know
             place[step] = value
-        else:
-            place = place[step]
 
 
 def _axis_value(value: Any) -> Value:

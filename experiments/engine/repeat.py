@@ -18,14 +18,15 @@ def repeat(
     runs: int,
     *,
     results: str | Path = Path("results"),
+    run_id: str | None = None,
     workers: int | None = None,
     world: World = VIRTUAL,
     capture: bool = False,
     progress: Advance = unwatched,
     command: Sequence[str] = (),
 ) -> Dataset:
-    """Run a scenario with its seed and the `runs` - 1 after it, into `results/NAME-seedsFIRST-LAST`; in another world
-    than virtual time into a folder whose name ends with `-live`.
+    """Run a scenario with its seed and the `runs` - 1 after it, into the folder `run_id` of `results`: without one
+    NAME-seedsFIRST-LAST, and in another world than virtual time a name that ends with `-live`.
 
     All arms meet the same seeds, so they can be compared pair by pair: `experiments.results.evidence`. What an earlier
     call finished is not run again. Raises PlanError, ResultsError, and Interrupted after Ctrl-C.
@@ -33,6 +34,7 @@ def repeat(
     seeds = range(scenario.seed, scenario.seed + runs)
     plan = grid(scenario.name, scenario, seeds=seeds, floor=True, frames=True, quality=scenario.has_pictures)
     plan = replace(plan, world=world)
-    path = Path(results) / f"{scenario.name}-seeds{seeds[0]}-{seeds[-1]}{'' if world.exact else '-live'}"
+    named = f"{scenario.name}-seeds{seeds[0]}-{seeds[-1]}{'' if world.exact else '-live'}"
+    path = Path(results) / (run_id or named)
     about = {"scenario": scenario.dump(), "seeds": [seeds[0], seeds[-1]]}
     return run_plan(plan, path, workers=workers, capture=capture, progress=progress, command=command, about=about)

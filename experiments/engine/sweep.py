@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, PlainValidator
 
+from glassbench.experiments.engine.changes import FIELDS, Changes, WrongChange, changed
 from glassbench.experiments.engine.plan import MAX_CELLS, Plan, PlanError, WrongField, grid, with_fields
 from glassbench.experiments.scenario import Scenario, ScenarioError, load
 from glassbench.experiments.scenario.arm_spec import Arm
@@ -90,12 +91,18 @@ class SweepSpec(Spec):
     quality: bool | None = None
     floor: bool = True
 
-    def plan(self) -> Plan:
-        """The plan of its cells. Raises PlanError."""
+    def plan(self, changes: Changes | None = None, *, runs: int | None = None) -> Plan:
+        """The plan of its cells, with changes of its scenario, and so many `runs` in place of its seeds. Raises
+        PlanError or WrongChange."""
         scenario = self.scenario
         if self.arms is not None:
             scenario = with_fields(scenario, {"arms": [arm.table() for arm in self.arms]})
+        if changes:
+            self._refuse_axes(changes)
+            scenario = changed(scenario, changes)
         seeds = self.seeds if isinstance(self.seeds, tuple) else range(scenario.seed, scenario.seed + self.seeds)
+        if runs is not None or (changes or {}).get("seed") is not None:
+            seeds = range(scenario.seed, scenario.seed + (runs or len(seeds)))
         return grid(
             self.name,
             scenario,
@@ -106,22 +113,29 @@ class SweepSpec(Spec):
             quality=scenario.judged_by_pictures if self.quality is None else self.quality,
         )
 
+    def _refuse_axes(self, changes: Changes) -> None:
+        given = {FIELDS[word]: word for word, value in changes.items() if word in FIELDS and value is not None}
+        given |= {path: path for path in changes.get("fields") or {}}
+        for axis in self.grid:
+            if axis.path in given:
+                raise WrongChange(given[axis.path], f"{axis.path} is an axis of the sweep {self.name}, which varies it")
 
-def load_sweep(path: str | Path) -> Plan:
-    """The plan of a sweep file. Raises SweepError."""
+
+def load_sweep(path: str | Path, changes: Changes | None = None, *, runs: int | None = None) -> Plan:
+    """The plan of a sweep file, with what `SweepSpec.plan` takes. Raises SweepError or WrongChange."""
     path = Path(path)
     try:
         text = read_text(path, what="sweep", error=SweepError)
     except FileNotFoundError:
         raise SweepError(f"there is no file {path}; expected a sweep (TOML), see docs/sweeps.md") from None
-    return parse_sweep(text, str(path))
+    return parse_sweep(text, str(path), changes, runs=runs)
 
 
-def parse_sweep(text: str, file: str) -> Plan:
-    """The plan of a TOML text; `file` is its name in messages. Raises SweepError."""
+def parse_sweep(text: str, file: str, changes: Changes | None = None, *, runs: int | None = None) -> Plan:
+    """The plan of a TOML text; `file` is its name in messages. Raises SweepError or WrongChange."""
     spec = parse_model(SweepSpec, text, file=file, what="sweep", error=SweepError)
     try:
-        return spec.plan()
+        return spec.plan(changes, runs=runs)
     except WrongField as error:
         raise SweepError(placed(text, _place(spec, error), error.sentence, file=file)) from None
     except PlanError as error:

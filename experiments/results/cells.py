@@ -18,7 +18,7 @@ from glassbench.experiments.scenario.spec import FLOOR
 
 @dataclass(frozen=True, eq=False)
 class Cells:
-    """The cells of results. Times in the summary are in ms; a time that never came is infinite."""
+    """The cells of results. Times in the rows are in ms; a time that never came is infinite."""
 
     path: Path
     manifest: dict[str, Any]
@@ -35,7 +35,7 @@ class Cells:
         return bool(self.manifest.get("complete"))
 
     @cached_property
-    def summary(self) -> pd.DataFrame:
+    def rows(self) -> pd.DataFrame:
         """A row per cell: `cell, arm, seed, outcome, reason`, a column `axis.NAME` per axis, the numbers, and
         `floor_ratio`, the p95 over that of the floor if the plan has one. The floor's own rows are in it."""
         return _with_floor_ratio(self.tables.summary())
@@ -56,6 +56,11 @@ class Cells:
             cell: [numbers_of(record) for record in records if isinstance(record, dict)]
             for cell, records in self.records("flow_numbers").items()
         }
+
+    def counters(self) -> list[dict[str, Any]]:
+        """Per cell, in the order of the plan: what both ends counted, in tables `sender` and `receiver`, and what the
+        run noted besides. Empty for a cell that was not measured."""
+        return [stats for _, stats in sorted(self.records("stats").items())]
 
     def scenario_of_all(self) -> dict[str, Any]:
         """The scenario that was repeated over the seeds: the one in the manifest, or that of the first cell."""

@@ -18,9 +18,13 @@ from glassbench.experiments.account.metrics import glass_to_glass
 from glassbench.experiments.results.cells import Cells
 from glassbench.experiments.results.files import ResultsError, read_json
 from glassbench.experiments.results.notes import NO_FLOOR, told
+from glassbench.experiments.results.ranking import ranking_of
+from glassbench.experiments.results.result_tables import ResultTables
 from glassbench.experiments.results.run import Run
 from glassbench.experiments.results.schema import check_schema
+from glassbench.experiments.results.short_form import html_table
 from glassbench.experiments.results.statistics.windows import Overlap
+from glassbench.experiments.results.subject import subject
 from glassbench.experiments.results.summary_table import AXIS, NUMBERS
 from glassbench.experiments.results.tables import Loose, Merged
 from glassbench.experiments.results.trace_windows import overlap_of
@@ -32,14 +36,39 @@ Delay = Callable[[pd.DataFrame], NDArray[np.float64]]
 """A delay of each captured frame of one track in seconds."""
 
 
-@dataclass(frozen=True, eq=False)
-class Dataset(Cells):
-    """Many cells: arms over seeds and axes."""
+@dataclass(frozen=True, eq=False, repr=False)
+class Dataset(Cells, ResultTables):
+    """Many cells: arms over seeds and axes.
+
+    `summary` has a row per arm, seed and point of the axes; `ledger`, `links`, `flows`, `estimates` and `stages` have
+    the frames and intervals of all of them. `run` is a view of one run.
+    """
+
+    @cached_property
+    def summary(self) -> pd.DataFrame:
+        """A row per arm, seed and point of the axes: `cell, arm, seed, outcome, reason`, a column `axis.NAME` per axis,
+        and the numbers. What never came is infinite, and what is undefined is missing."""
+        return self.rows[self.rows["arm"] != FLOOR].reset_index(drop=True)
+
+    def __repr__(self) -> str:
+        seeds = "1 seed" if len(self.seeds) == 1 else f"{len(self.seeds)} seeds"
+        axes = f", varies {', '.join(self.axes)}" if self.axes else ""
+        state = "" if self.complete else ", incomplete"
+        return f"<Dataset {str(self.path)!r}: {self.name}, {len(self.arms)} arms, {seeds}{axes}{state}>"
+
+    def _repr_html_(self) -> str:
+        if self.is_one_run:
+            return self.run()._repr_html_()
+        medians = self.medians()
+        of_arms = medians[medians["arm"].isin(self.arms)]
+        ranking = ranking_of(self.counters())
+        title = f"{ranking.title(subject(self))}, medians over seeds"
+        return html_table(of_arms, self.axes, ranking, title=title, place=str(self.path))
 
     @cached_property
     def seeds(self) -> list[int]:
         """Each seed once, in ascending order."""
-        return sorted({int(seed) for seed in self.summary["seed"]})
+        return sorted({int(seed) for seed in self.rows["seed"]})
 
     @property
     def is_one_run(self) -> bool:
@@ -62,12 +91,12 @@ class Dataset(Cells):
     @cached_property
     def axes(self) -> list[str]:
         """The names of the axes, without `axis.` in front."""
-        return [name.removeprefix(AXIS) for name in map(str, self.summary) if name.startswith(AXIS)]
+        return [name.removeprefix(AXIS) for name in map(str, self.rows) if name.startswith(AXIS)]
 
     @cached_property
     def arms(self) -> list[str]:
         """The labels of the arms, without the floor."""
-        return [arm for arm in dict.fromkeys(self.summary["arm"].tolist()) if arm != FLOOR]
+        return list(dict.fromkeys(self.summary["arm"].tolist()))
 
     @cached_property
     def overlap(self) -> Overlap | None:
@@ -85,11 +114,11 @@ class Dataset(Cells):
         return "" if self.overlap is None else self.overlap.dependent
 
     def where(self, **fields: Any) -> pd.DataFrame:
-        """The rows of the summary in which these columns, or axes by their name, have these values.
+        """The rows in which these columns, or axes by their name, have these values; those of the floor, too.
 
         `where(arm="rtp", **{"network.delay": "10ms"})`. Raises KeyError for an unknown name.
         """
-        table = self.summary
+        table = self.rows
         for name, value in fields.items():
             table = table[(table[f"{AXIS}{name}"] if name in self.axes else table[name]) == value]
         return table
@@ -101,26 +130,18 @@ class Dataset(Cells):
         pandas' own: the mean of the middle two of an even number of runs, infinite if one of them is; runs in which a
         number is undefined are left out.
         """
-        table = self.summary[self.summary["outcome"] == "measured"]
+        table = self.rows[self.rows["outcome"] == "measured"]
         table = table.rename(columns={f"{AXIS}{axis}": axis for axis in self.axes})
         groups = table.groupby([*self.axes, "arm"], sort=False, dropna=False)
         medians = groups[[*NUMBERS, "floor_ratio"]].median()
         medians.insert(0, "runs", groups.size())
         return medians.reset_index()
 
-    def ledger(self, cells: Sequence[int] | None = None) -> pd.DataFrame:
-        """The ledgers of these cells (all by default): `cell, arm` and an instant per column."""
-        return self.frames("ledger", cells)
-
-    def links(self, cells: Sequence[int] | None = None) -> pd.DataFrame:
-        """The link tables of these cells (all by default)."""
-        return self.frames("links", cells)
-
     def flow_numbers(self) -> pd.DataFrame:
         """A row per cell and flow: `cell, arm, seed, flow, transport, source, from, to` and the numbers of the flow."""
         rows = [
             {"cell": row["cell"], "arm": row["arm"], "seed": row["seed"], **record}
-            for row in self.summary.to_dict("records")
+            for row in self.rows.to_dict("records")
             for record in self.flow_records[row["cell"]]
         ]
         return pd.DataFrame(rows)
@@ -150,22 +171,17 @@ class Dataset(Cells):
         """The scenario of a cell with its axes, as JSON."""
         return self.tables.texts("scenario")[cell]
 
-    def counters(self) -> list[dict[str, Any]]:
-        """Per cell, in the order of the plan: what both ends counted, in tables `sender` and `receiver`, and what the
-        run noted besides. Empty for a cell that was not measured."""
-        return [stats for _, stats in sorted(self.records("stats").items())]
-
     def not_measured(self) -> dict[tuple[str, str, str], int]:
         """How many cells of an arm have this outcome for this reason, by `(arm, outcome, reason)` in their order. The
         floor's are not among them."""
-        rows = self.summary[(self.summary["arm"] != FLOOR) & (self.summary["outcome"] != "measured")]
+        rows = self.summary[self.summary["outcome"] != "measured"]
         return dict(sorted(Counter(zip(rows["arm"], rows["outcome"], rows["reason"].map(str), strict=True)).items()))
 
     @cached_property
     def notes(self) -> list[str]:
         """What has to be said beside the numbers: about runs that overlap, and about the arms, over all measured cells.
         The floor has no notes here."""
-        cells = self.summary[(self.summary["arm"] != FLOOR) & (self.summary["outcome"] == "measured")]
+        cells = self.summary[self.summary["outcome"] == "measured"]
         of_arms = told((arm, self.notes_by_cell[cell]) for arm, cell in zip(cells["arm"], cells["cell"], strict=True))
         return [*self.overlap_notes, *of_arms, *self._floor_notes()]
 
@@ -179,8 +195,15 @@ class Dataset(Cells):
         was not measured."""
         return self.records("impairments")
 
+    def _place(self) -> pd.DataFrame:
+        axes = {f"{AXIS}{axis}": axis for axis in self.axes}
+        return self.rows.set_index("cell")[[*axes, "seed"]].rename(columns=axes)
+
+    def _frames(self, name: str) -> pd.DataFrame:
+        return self.frames(name, self.summary["cell"].tolist())
+
     def _floor_notes(self) -> list[str]:
-        floors = self.summary.loc[self.summary["arm"] == FLOOR, "g2g_p95_ms"]
+        floors = self.rows.loc[self.rows["arm"] == FLOOR, "g2g_p95_ms"]
         without = int((floors == np.inf).sum())
         if not without:
             return []

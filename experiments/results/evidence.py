@@ -96,6 +96,6 @@ def _blocks(
     cells = rows["cell"].tolist()
     if len(cells) > 1:
         return dataset.latencies(cells, track=track, delay=delay, pictures=pictures)
-    ledger = dataset.ledger(cells)
+    ledger = dataset.frames("ledger", cells)
     frames = ledger[(ledger["flow"] == MEDIA) & (ledger["track"] == track)]
     return time_blocks(frames["captured_at"].to_numpy(), delay(frames))

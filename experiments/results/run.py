@@ -12,31 +12,44 @@ from glassbench.experiments.account.ledger import stages
 from glassbench.experiments.account.reports import LINK_WINDOW
 from glassbench.experiments.results.cells import Cells
 from glassbench.experiments.results.notes import NO_FLOOR, told
+from glassbench.experiments.results.ranking import ranking_of
+from glassbench.experiments.results.result_tables import ResultTables
+from glassbench.experiments.results.short_form import html_table
+from glassbench.experiments.results.subject import subject
 from glassbench.experiments.results.summary_table import nested_numbers
 from glassbench.experiments.scenario.flow_spec import MEDIA
 from glassbench.experiments.scenario.spec import FLOOR
 from glassbench.experiments.scenario.tracks import VIDEO_TRACK
 
 
-@dataclass(frozen=True, eq=False)
-class Run:
+@dataclass(frozen=True, eq=False, repr=False)
+class Run(ResultTables):
     """One run: the cells of a dataset with one seed. It is a view, and holds nothing of its own.
 
-    `summary` has a row per arm, `ledger` a row per arm and captured frame, `links` a row per arm, link and 100 ms,
-    `flows` a row per arm, flow, link and 100 ms, `estimates` a row per arm, flow and 100 ms. `arms` are the records of
-    the arms: outcome, reason, summary, flow_numbers, notes, stats, impairments. The floor is not among them; it is
-    `floor`.
+    `summary` has a row per arm, `ledger` a row per arm and captured frame, and so on. `records` has of each arm:
+    outcome, reason, summary, flow_numbers, notes, stats, impairments. The floor is not among them; it is `floor`.
     """
 
     dataset: Cells
     cells: tuple[int, ...]
 
+    def __repr__(self) -> str:
+        state = "" if self.complete else ", incomplete"
+        return f"<Run of {str(self.path)!r}: {self.name}, {len(self.arms)} arms{state}>"
+
+    def _repr_html_(self) -> str:
+        ranking = ranking_of(record["stats"] for record in self.records)
+        title = ranking.title(subject(self)) + ("" if self.complete else " (incomplete)")
+        return html_table(self.summary, (), ranking, title=title, place=str(self.path))
+
     @property
     def path(self) -> Path:
+        """The folder of results."""
         return self.dataset.path
 
     @property
     def manifest(self) -> dict[str, Any]:
+        """What was run, by which versions and by which command."""
         return self.dataset.manifest
 
     @property
@@ -55,8 +68,13 @@ class Run:
         rows = self._rows
         return rows[rows["arm"] != FLOOR].reset_index(drop=True)
 
+    @property
+    def arms(self) -> list[str]:
+        """The labels of the arms, in the order of the plan."""
+        return list(self.summary["arm"])
+
     @cached_property
-    def arms(self) -> list[dict[str, Any]]:
+    def records(self) -> list[dict[str, Any]]:
         """A record per arm, in the order of the plan."""
         records = {name: self.dataset.records(name) for name in ("notes", "stats", "impairments")}
         return [
@@ -80,35 +98,10 @@ class Run:
     @property
     def notes(self) -> list[str]:
         """What has to be said of the arms, beside their numbers."""
-        notes = told((arm["arm"], arm["notes"]) for arm in self.arms)
+        notes = told((arm["arm"], arm["notes"]) for arm in self.records)
         if self.floor.get("g2g_p95_ms") == math.inf:
             notes.append(f"{NO_FLOOR}, so p95 / floor is undefined")
         return notes
-
-    @cached_property
-    def ledger(self) -> pd.DataFrame:
-        """A row per arm and captured frame."""
-        return self._frames("ledger")
-
-    @cached_property
-    def links(self) -> pd.DataFrame:
-        """A row per arm, link and 100 ms."""
-        return self._frames("links")
-
-    @cached_property
-    def flows(self) -> pd.DataFrame:
-        """A row per arm, flow, link and 100 ms."""
-        return self._frames("flows")
-
-    @cached_property
-    def estimates(self) -> pd.DataFrame:
-        """What the congestion control of each flow believed: a row per arm, flow and 100 ms in which it sent."""
-        return self._frames("estimates")
-
-    @cached_property
-    def stages(self) -> pd.DataFrame:
-        """`arm, flow, track, sequence` and the time spent in each stage in ms, for all rows of the ledger."""
-        return pd.concat([self.ledger[["arm", "flow", "track", "sequence"]], stages(self.ledger)], axis=1)
 
     def video_by_arm(self) -> dict[str, pd.DataFrame]:
         """The video frames of the flow "media" in each arm that ran: its ledger beside its stages (`wait_ms` ...
@@ -151,17 +144,18 @@ class Run:
 
     def following(self) -> set[str]:
         """The arms whose encoder follows the network."""
-        return {record["arm"] for record in self.arms if record["stats"].get("follows") is True}
+        return {record["arm"] for record in self.records if record["stats"].get("follows") is True}
 
     @cached_property
     def _rows(self) -> pd.DataFrame:
-        summary = self.dataset.summary
-        return summary[summary["cell"].isin(self.cells)]
+        rows = self.dataset.rows
+        return rows[rows["cell"].isin(self.cells)]
+
+    def _place(self) -> pd.DataFrame:
+        return self._rows.set_index("cell")[[]]
 
     def _frames(self, name: str) -> pd.DataFrame:
-        cells = self.summary["cell"].tolist()
-        table = self.dataset.frames(name, cells)
-        return table.drop(columns="cell").reset_index(drop=True)
+        return self.dataset.frames(name, self.summary["cell"].tolist())
 
 
 def _interval(frames: pd.DataFrame) -> float:

@@ -1,14 +1,28 @@
 """What results are about, for the titles of tables, pages and figures: what the scenarios say, seeds and world."""
 
 from collections.abc import Sequence
+from typing import Any, Protocol
 
-from glassbench.experiments.results.dataset import Dataset
-from glassbench.experiments.results.run import Run
+import pandas as pd
+
 from glassbench.experiments.results.trace_windows import words
 from glassbench.experiments.worlds.table import VIRTUAL
 
 
-def subject(results: Dataset | Run) -> str:
+class _Titled(Protocol):
+    """Results, as far as a title needs them."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def manifest(self) -> dict[str, Any]: ...
+
+    @property
+    def summary(self) -> pd.DataFrame: ...
+
+
+def subject(results: _Titled) -> str:
     """What results are about, as far as all their cells share it."""
     seeds = sorted({int(seed) for seed in results.summary["seed"]})
     manifest = results.manifest

@@ -11,7 +11,7 @@ from glassbench.transport.registry import TRANSPORTS, EncoderChoice, get, valida
 from glassbench.transport.slices import MOST_SLICES
 
 Option = bool | int | float | str
-_ENCODERS: tuple[EncoderChoice, ...] = get_args(EncoderChoice)
+ENCODERS: tuple[EncoderChoice, ...] = get_args(EncoderChoice)
 
 
 class ArmSpec(Spec):
@@ -83,8 +83,8 @@ def _encoder(transport: str, options: dict[str, Any], asked: object) -> EncoderC
     """How the encoder of an arm is led. Raises ValueError."""
     entry = get(transport)
     chosen = entry.usual_encoder(options) if asked is None else asked
-    if chosen not in _ENCODERS:
-        raise ValueError(f"transport {transport}: option 'encoder' must be {' or '.join(_ENCODERS)}, got {asked!r}")
+    if chosen not in ENCODERS:
+        raise ValueError(f"transport {transport}: option 'encoder' must be {' or '.join(ENCODERS)}, got {asked!r}")
     if chosen == "follow" and (reason := entry.cannot_lead(options)) is not None:
         raise ValueError(f"transport {transport}: encoder=follow is not possible: {reason}")
     return "follow" if chosen == "follow" else "fixed"

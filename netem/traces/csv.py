@@ -49,7 +49,7 @@ COLUMNS = {
 }
 ACCEPTED = (
     f"a CSV trace has a header with a time and a rate column and at most one of delay and of loss, out of "
-    f"{', '.join(COLUMNS)}; another log is read with --columns"
+    f"{', '.join(COLUMNS)}; another log is read with --trace-columns"
 )
 MAX_LINE = 1000  # characters
 MAX_LINES = 4_000_000

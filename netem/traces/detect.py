@@ -68,4 +68,4 @@ def detect(text: str, name: str) -> Detection:
 
 
 def _accepted() -> str:
-    return f"; accepted are {', '.join(FORMATS)} (glass trace list), and with --columns any CSV that has a header"
+    return f"; accepted are {', '.join(FORMATS)} (glass trace list), and with --trace-columns any CSV that has a header"

@@ -2,13 +2,12 @@
 
     import glassbench
 
-    run = glassbench.compare(trace="lte-driving", arms=["rtp", "quic-datagram"], duration="10s")
-    run.summary                                  # pandas: a row per arm
-    glassbench.figures(run)["latency-cdf"]       # matplotlib
+    data = glassbench.compare(trace="lte-driving", arms=["rtp", "quic-datagram"], duration="10s")
+    data.summary                                 # pandas: a row per arm
+    glassbench.figures(data.run())["latency-cdf"]       # matplotlib
 
-`compare` and `run` give one run; `repeat`, and `run_plan` of a `grid`, a dataset of many. `load` opens either.
-What is named here stays; all else may move. Names are looked up on first use, so that importing a part does not import
-everything.
+`compare`, `run`, and `run_plan` of a `grid` give a dataset, and `load` opens the one in a folder. What is named here
+stays; all else may move. Names are looked up on first use, so that importing a part does not import everything.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from glassbench.experiments.engine.plan import grid
     from glassbench.experiments.engine.plan_run import Interrupted, run_plan
-    from glassbench.experiments.engine.repeat import repeat
     from glassbench.experiments.engine.runner import compare, run
     from glassbench.experiments.results.dataset import Dataset, load
     from glassbench.experiments.results.evidence import evidence
@@ -37,7 +35,6 @@ _HOMES = {
     "figures": "results.plots.figures",
     "grid": "engine.plan",
     "load": "results.dataset",
-    "repeat": "engine.repeat",
     "run": "engine.runner",
     "run_plan": "engine.plan_run",
 }
@@ -54,10 +51,13 @@ __all__ = [
     "figures",
     "grid",
     "load",
-    "repeat",
     "run",
     "run_plan",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
 
 
 def __getattr__(name: str) -> Any:

@@ -42,7 +42,7 @@ def test_arms_are_measured_one_after_the_other_with_a_bound_of_the_clocks(receiv
     run = load(folder).run()
     assert run.manifest["world"] == "real time, between hosts"
     assert receiver.key not in (folder / "manifest.json").read_text()
-    for arm in run.arms:
+    for arm in run.records:
         assert arm["outcome"] == "measured"
         between, connection = arm["stats"]["between"], arm["stats"]["connection"]
         assert all(-2 < connection[end]["connected_at"] < 0 for end in ("sender", "receiver"))
@@ -68,7 +68,7 @@ def test_an_arm_that_shows_nothing_keeps_and_says_why(receiver: Any, send: Any) 
     assert re.search(f"note: {said}", " ".join(done.out.split()))
     (folder,) = Path("results").iterdir()
     run = load(folder).run()
-    (arm,) = run.arms
+    (arm,) = run.records
     assert arm["outcome"] == "measured"
     assert arm["stats"]["connection"]["sender"]["connected_at"] < 0
     assert [note for note in arm["notes"] if re.match(said, note)]
@@ -113,8 +113,8 @@ def test_an_arm_that_is_not_supported_leaves_no_capture(receiver: Any, tmp_path:
     video = {"source": "lognormal", "codec": "av1", "bitrate": "1Mbit/s"}
     plan = build({"name": "far", "duration": "1s", "arms": ["rtp"], "video": video, "network": {}})
     world = OtherHost(Remote("127.0.0.1", receiver.port, receiver.key))
-    done = run(plan, results=tmp_path / "results", world=world, capture=True)
-    assert [arm["outcome"] for arm in done.arms] == ["unsupported"]
+    done = run(plan, results=tmp_path / "results", world=world, capture=True).run()
+    assert [arm["outcome"] for arm in done.records] == ["unsupported"]
     assert not list((done.path / "captures").glob("*"))
 
 
@@ -170,7 +170,7 @@ def test_strangers_and_garbage_on_the_media_port_are_counted_and_change_nothing(
     (folder,) = Path("results").iterdir()
     run = load(folder).run()
     assert (run.ledger["fate"] == "displayed").sum() > 15
-    assert run.arms[0]["stats"]["between"]["receiver"]["foreign"] > 100
+    assert run.records[0]["stats"]["between"]["receiver"]["foreign"] > 100
 
 
 @pytest.mark.long
@@ -216,7 +216,7 @@ def test_an_interrupted_sender_keeps_what_was_measured_and_the_receiver_goes_on(
     assert sender.returncode == 130, err
     assert json.loads(out)["arms"][0]["outcome"] == "incomplete"
     (folder,) = (tmp_path / "results").iterdir()
-    assert (load(folder).ledger()["fate"] == "displayed").sum() > 10
+    assert (load(folder).ledger["fate"] == "displayed").sum() > 10
     done = send(receiver.port, receiver.key, "--arm", "udp", "--duration", "500ms")
     assert done.code == 0, done.err
 
@@ -248,7 +248,7 @@ def test_two_hosts_behind_an_emulated_link_see_its_delay(tmp_path: Path) -> None
     (folder,) = (tmp_path / "results").iterdir()
     run = load(folder).run()
     shown = run.ledger[(run.ledger["fate"] == "displayed") & (run.ledger["track"] == 0)]
-    bound = run.arms[0]["stats"]["between"]["clock_bound_ms"] / 1e3
+    bound = run.records[0]["stats"]["between"]["clock_bound_ms"] / 1e3
     transit = shown["first_arrival_at"] - shown["first_sent_at"]
     assert 0.04 - bound <= transit.min() < 0.06
     assert 0.04 < bound < 0.06  # nobody can know an asymmetry better than half the round trip

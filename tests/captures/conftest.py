@@ -214,7 +214,7 @@ def folder_of(run_of: Callable[[str], Run]) -> Callable[[str], Path]:
 
     def folder_with(arm: str) -> Path:
         of = run_of(arm)
-        names = [entry["arm"] for entry in of.arms]
+        names = [entry["arm"] for entry in of.records]
         return dict(zip(names, sorted((of.path / "captures").iterdir()), strict=True))[arm]
 
     return folder_with

@@ -13,13 +13,14 @@ from typing import Any
 import pytest
 
 import glassbench
+from glassbench.experiments.engine.changes import changed
 from glassbench.experiments.engine.plan_run import Interrupted
 from glassbench.experiments.engine.progress import PlanProgress
-from glassbench.experiments.engine.runner import default_with
 from glassbench.experiments.results.captures import ArmCapture
 from glassbench.experiments.results.dataset import load
 from glassbench.experiments.results.files import ResultsError
 from glassbench.experiments.results.stream_file import StreamFile
+from glassbench.experiments.scenario import shipped
 from glassbench.experiments.scenario.session_time import MEDIA_START
 
 ROOT = Path(__file__).parents[2]
@@ -68,8 +69,10 @@ def test_a_disk_that_fills_up_ends_the_run_with_one_sentence(
     """A limit on the size of a file stands for the disk: the write comes back short, the next one fails."""
     process = start("--arm", "quic-datagram", "--duration", "60s", "--workers", workers, limit=400_001)
     out, err = process.communicate(timeout=PATIENCE)
-    path = Path("results/adaptive-seed20/captures/00-quic-datagram/link.pcapng")
-    sentence = f"error: cannot write {path}: File too large; 0 of 2 cells are kept in results/adaptive-seed20\n"
+    path = Path("results/adaptive-quic-datagram-seed20/captures/00-quic-datagram/link.pcapng")
+    sentence = (
+        f"error: cannot write {path}: File too large; 0 of 2 cells are kept in results/adaptive-quic-datagram-seed20\n"
+    )
     assert (process.returncode, err.replace("\r", "")[-len(sentence) :], out) == (1, sentence, "")
     capture = read_capture((tmp_path / path).read_bytes())
     assert len(capture.packets) > 300
@@ -80,7 +83,7 @@ def test_a_disk_that_fills_up_ends_the_run_with_one_sentence(
 def test_an_interrupt_leaves_whole_captures(
     tmp_path: Path, read_capture: Read, read_qlog: Callable[[Path], Any]
 ) -> None:
-    captures = tmp_path / "adaptive-seed20" / "captures"
+    captures = tmp_path / "adaptive-rtp-quic-stream-seed20" / "captures"
     files = [captures / "00-rtp" / "link.pcapng", captures / "01-quic-stream" / "link.pcapng"]
     pressed: list[float] = []
 
@@ -89,16 +92,16 @@ def test_an_interrupt_leaves_whole_captures(
             pressed.append(done.share)
             os.kill(os.getpid(), signal.SIGINT)
 
-    scenario = default_with(source="lognormal", arms=["rtp", "quic-stream"], duration=1800)
+    scenario = changed(shipped("adaptive"), {"source": "lognormal", "arms": ["rtp", "quic-stream"], "duration": 1800})
     with pytest.raises(Interrupted) as interrupted:
         glassbench.run(scenario, results=tmp_path, workers=2, capture=True, progress=interrupt)
     run = load(interrupted.value.path).run()
-    for file, arm in zip(files, run.arms, strict=True):
+    for file, arm in zip(files, run.records, strict=True):
         capture = read_capture(file.read_bytes())
         sent = run.links[(run.links["arm"] == arm["arm"]) & (run.links["direction"] == "down")]["sent_bytes"].sum()
         assert sum(packet.ip_bytes for packet in capture.at("down, sent")) == sent > 0
     _, events = read_qlog(captures / "01-quic-stream" / "sender.sqlog")
-    assert events[-1]["time"] / 1e3 <= MEDIA_START + run.arms[1]["stats"]["ended_at"] + 1e-6
+    assert events[-1]["time"] / 1e3 <= MEDIA_START + run.records[1]["stats"]["ended_at"] + 1e-6
 
 
 def whole_blocks(content: bytes) -> bytes:
@@ -116,7 +119,7 @@ def test_a_process_that_is_killed_leaves_whole_blocks_but_for_the_last(
     start: Start, tmp_path: Path, read_capture: Read
 ) -> None:
     process = start("--arm", "rtp", "--duration", "1800s", "--workers", "1")
-    file = tmp_path / "results" / "adaptive-seed20" / "captures" / "00-rtp" / "link.pcapng"
+    file = tmp_path / "results" / "adaptive-rtp-seed20" / "captures" / "00-rtp" / "link.pcapng"
     end = time.monotonic() + PATIENCE
     while not (file.exists() and file.stat().st_size > 1_000_000):
         assert time.monotonic() < end and process.poll() is None

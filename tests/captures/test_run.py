@@ -20,7 +20,7 @@ MEDIA_AT = 1002.0
 
 
 def test_results_are_the_same_bytes_with_and_without(captured: Run, scenario: Scenario, tmp_path: Path) -> None:
-    plain = run(scenario, results=tmp_path, workers=1)
+    plain = run(scenario, results=tmp_path, workers=1).run()
     assert not (plain.path / "captures").exists()
     for name in ("ledger.parquet", "links.parquet", "summary.parquet"):
         assert (plain.path / name).read_bytes() == (captured.path / name).read_bytes(), name
@@ -28,7 +28,7 @@ def test_results_are_the_same_bytes_with_and_without(captured: Run, scenario: Sc
 
 def test_a_capture_repeats_byte_by_byte_in_another_process(captured: Run, scenario: Scenario, tmp_path: Path) -> None:
     """It does so with the keys of QUIC."""
-    again = run(scenario, results=tmp_path, workers=1, capture=True)
+    again = run(scenario, results=tmp_path, workers=1, capture=True).run()
     first, second = (
         {path.relative_to(folder): path.read_bytes() for path in sorted((folder / "captures").rglob("*.*"))}
         for folder in (captured.path, again.path)
@@ -57,7 +57,7 @@ def test_the_packets_are_those_that_were_counted(
         for what in ("sent", "delivered"):
             seen = sum(packet.ip_bytes for packet in capture.at(f"{direction}, {what}"))
             assert seen == rows[f"{what}_bytes"].sum()
-    applied = next(entry for entry in captured.arms if entry["arm"] == arm)["impairments"]["down"]["path"]
+    applied = next(entry for entry in captured.records if entry["arm"] == arm)["impairments"]["down"]["path"]
     missing = len(capture.at("down, sent")) - len(capture.at("down, delivered"))
     assert missing == applied["lost"] + applied["dropped"] + applied["inside"] > 0
 
@@ -118,8 +118,8 @@ def test_an_unsupported_arm_leaves_nothing(scenario: Scenario, tmp_path: Path) -
     plan = build(
         {**content, "arms": ["rtp", "udp"], "video": {**content["video"], "source": "lognormal", "codec": "hevc"}}
     )
-    done = run(plan, results=tmp_path, workers=1, capture=True)
-    assert [entry["outcome"] for entry in done.arms] == ["unsupported", "measured"]
+    done = run(plan, results=tmp_path, workers=1, capture=True).run()
+    assert [entry["outcome"] for entry in done.records] == ["unsupported", "measured"]
     assert [path.name for path in (done.path / "captures").iterdir()] == ["01-udp"]
 
 

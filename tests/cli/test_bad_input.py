@@ -54,14 +54,14 @@ def refused(glass: Glass, *arguments: str) -> str:
 )
 def test_a_bad_trace(glass: Glass, name: str, content: str, sentence: str) -> None:
     Path(name).write_text(content)
-    assert refused(glass, *SHORT, "--trace", name).startswith(f"network.trace: {sentence}")
+    assert refused(glass, *SHORT, "--trace", name).startswith(f"--trace: {sentence}")
 
 
 def test_a_trace_of_a_gigabyte_is_refused_without_reading_it(glass: Glass) -> None:
     with Path("huge.down").open("wb") as file:
         file.truncate(2**30)
     sentence = refused(glass, *SHORT, "--trace", "huge.down")
-    assert sentence == "network.trace: huge.down: found 1073741824 bytes, but a trace file has at most 67108864"
+    assert sentence == "--trace: huge.down: found 1073741824 bytes, but a trace file has at most 67108864"
 
 
 def write_video(path: str, *, width: int = 320, height: int = 180, frames: int = 3) -> None:
@@ -109,7 +109,7 @@ def write_sound(path: str) -> None:
 )
 def test_a_bad_source(glass: Glass, name: str, write: Callable[[str], Any], sentence: str) -> None:
     write(name)
-    assert refused(glass, *SHORT, "--source", name).startswith(f"video.source: {sentence}")
+    assert refused(glass, *SHORT, "--source", name).startswith(f"--source: {sentence}")
 
 
 def test_a_truncated_video_and_odd_sizes_are_used_as_far_as_they_go_and_said(glass: Glass) -> None:
@@ -125,23 +125,23 @@ def test_a_truncated_video_and_odd_sizes_are_used_as_far_as_they_go_and_said(gla
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--arm", "upd"], "arms[1]: unknown transport 'upd' (did you mean 'udp'?); accepted: udp, rtp, srt"),
-        (["--arm", ""], "arms[1]: unknown transport ''; accepted: udp"),
-        (["--arm", "udp"], "arms[1]: two arms are labelled 'udp'"),
-        (["--arm", "srt:latency=5"], "arms[1]: transport srt: unknown option 'latency'; accepted are latency_ms"),
-        (["--arm", "srt:latency_ms=long"], "arms[1]: transport srt: option 'latency_ms' must be int, got 'long'"),
-        (["--arm", "srt:latency_ms=-1"], "arms[1]: transport srt: latency_ms must be 0 to 65535, got -1"),
+        (["--arm", "upd"], "--arm: unknown transport 'upd' (did you mean 'udp'?); accepted: udp, rtp, srt"),
+        (["--arm", ""], "--arm: unknown transport ''; accepted: udp"),
+        (["--arm", "udp"], "--arm: two arms are labelled 'udp'"),
+        (["--arm", "srt:latency=5"], "--arm: transport srt: unknown option 'latency'; accepted are latency_ms"),
+        (["--arm", "srt:latency_ms=long"], "--arm: transport srt: option 'latency_ms' must be int, got 'long'"),
+        (["--arm", "srt:latency_ms=-1"], "--arm: transport srt: latency_ms must be 0 to 65535, got -1"),
         (
             ["--arm", "quic-stream:control=vegas"],
-            "arms[1]: transport quic-stream: control must be realtime, reno",
+            "--arm: transport quic-stream: control must be realtime, reno",
         ),
-        (["--duration", "10"], "duration: no unit in '10'; a duration takes us, ms, s, min"),
-        (["--duration", "2h"], "duration: unknown unit 'h' in '2h'; a duration takes us, ms, s, min"),
-        (["--duration", "61min"], "duration: a run has at most 3600 s, found 3660 s"),
-        (["--seed", "-1"], "seed: must be greater than or equal to 0, found -1"),
+        (["--duration", "10"], "--duration: no unit in '10'; a duration takes us, ms, s, min"),
+        (["--duration", "2h"], "--duration: unknown unit 'h' in '2h'; a duration takes us, ms, s, min"),
+        (["--duration", "61min"], "--duration: a run has at most 3600 s, found 3660 s"),
+        (["--seed", "-1"], "Invalid value for '--seed'"),
         (["--seed", "one"], "Invalid value for '--seed'"),
         (["--workers", "0"], "Invalid value for '--workers'"),
-        (["--trace", "nowhere"], "network.trace: nowhere: found neither a file nor a shipped trace of this name"),
+        (["--trace", "nowhere"], "--trace: nowhere: found neither a file nor a shipped trace of this name"),
         (["--nothing"], "No such option: --nothing"),
         (["more"], "Got unexpected extra argument"),
     ],
@@ -175,7 +175,7 @@ def test_a_bad_option_of_compare(glass: Glass, arguments: list[str], sentence: s
 )
 def test_a_controller_or_an_encoder_that_follows_where_there_can_be_none(glass: Glass, arm: str, reason: str) -> None:
     transport = arm.partition(":")[0]
-    assert refused(glass, *SHORT, "--arm", arm).startswith(f"arms[1]: transport {transport}: {reason}")
+    assert refused(glass, *SHORT, "--arm", arm).startswith(f"--arm: transport {transport}: {reason}")
 
 
 @pytest.mark.parametrize(
@@ -209,14 +209,14 @@ def test_a_bad_scenario_file(glass: Glass, old: str, new: str, sentence: str) ->
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["run"], "Missing argument 'scenario'"),
+        (["run"], "Missing argument 'NAME|FILE'"),
         (
             ["run", "nowhere"],
             f"nowhere is neither a scenario file nor a shipped scenario ({', '.join(SCENARIOS)})",
         ),
         (["run", "."], "cannot read scenario .: Is a directory"),
-        (["list"], "Missing argument 'kind'"),
-        (["list", "colours"], "Invalid value for 'kind'"),
+        (["list"], "Missing argument 'KIND'"),
+        (["list", "colours"], "Invalid value for 'KIND'"),
         (["report", "nowhere"], "nowhere is not a folder of results; expected a folder with manifest.json in it"),
         (["report", "."], "manifest.json is missing; is this the folder of a run?"),
         (["compar"], "No such command 'compar'"),

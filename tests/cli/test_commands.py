@@ -65,7 +65,7 @@ def test_json_is_one_object_with_every_promised_field_for_every_arm(glass: Glass
     code, out, err = glass(*SHORT, *(part for arm in arms for part in ("--arm", arm)), "--json")
     assert (code, err) == (0, "")
     content = one_object(out)
-    assert content["results"] == "results/adaptive-seed20"
+    assert content["results"] == "results/adaptive-13-arms-seed20"
     assert content["complete"] is True
     assert content["scenario"]["duration"] == "400ms"
     assert [arm["arm"] for arm in content["arms"]] == arms
@@ -73,7 +73,7 @@ def test_json_is_one_object_with_every_promised_field_for_every_arm(glass: Glass
         assert set(PROMISED) <= set(arm)
         assert arm["captured"] == 12
         assert sum(arm["fates"].values()) == 12
-    assert one_object(glass("report", "results/adaptive-seed20", "--json")[1]) == content
+    assert one_object(glass("report", "results/adaptive-13-arms-seed20", "--json")[1]) == content
 
 
 @pytest.mark.usefixtures("no_pictures")
@@ -87,7 +87,7 @@ def test_infinite_is_a_text_in_json_undefined_is_null_and_both_have_a_sign_in_th
     assert one_object(out)["floor"] == {"outcome": "measured", "g2g_p95_ms": "Infinity"}
     _, out, _ = glass(*SHORT, "--arm", "udp", "--trace", "x.csv")
     assert out.startswith("note: x.csv records no delay: there are 20ms each way")
-    _, out, _ = glass("report", "results/x-seed20")
+    _, out, _ = glass("report", "results/adaptive-x-udp-seed20")
     assert "20 ms each way" in " ".join(out.split())
     assert re.search(r"udp +0/12 +∞ +∞ +∞ +∞ +1 .* - *$", out, re.MULTILINE)
     assert "does not show 95 % of its frames either, so p95 / floor is undefined" in " ".join(out.split())
@@ -135,13 +135,13 @@ def test_the_table_comes_with_answer_notes_pictures_and_folder(glass: Glass) -> 
     )
     assert "note: frame sizes are drawn from a model: nothing is encoded or decoded" in lines
     for picture in PICTURES:
-        assert f"wrote results/adaptive-seed20/{picture}" in lines
-        assert Path("results/adaptive-seed20", picture).read_bytes().startswith(b"\x89PNG")
-    assert lines[-5:-4] == ["results: results/adaptive-seed20 (complete)"]  # numbers first, pictures after
+        assert f"wrote results/adaptive-rtp-udp-seed20/{picture}" in lines
+        assert Path("results/adaptive-rtp-udp-seed20", picture).read_bytes().startswith(b"\x89PNG")
+    assert lines[-5:-4] == ["results: results/adaptive-rtp-udp-seed20 (complete)"]  # numbers first, pictures after
 
 
 def test_pictures_that_cannot_be_written_do_not_hide_the_numbers(glass: Glass, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = Path("results/adaptive-seed20")
+    folder = Path("results/adaptive-udp-seed20")
     for name in figures.PLOTS:
         monkeypatch.setitem(figures.PLOTS, name, lambda run: Figure())
     glass(*SHORT, "--arm", "udp")
@@ -176,9 +176,9 @@ def test_a_cache_that_cannot_be_used_costs_time_only(glass: Glass, tmp_path: Pat
 @pytest.mark.usefixtures("no_pictures")
 def test_arms_that_did_not_end_are_not_ranked(glass: Glass) -> None:
     glass(*SHORT, "--arm", "rtp", "--arm", "udp")
-    path = Path("results/adaptive-seed20/summary.parquet")
+    path = Path("results/adaptive-rtp-udp-seed20/summary.parquet")
     pd.read_parquet(path).assign(outcome="incomplete").to_parquet(path)
-    assert "No arm was measured to its end" in glass("report", "results/adaptive-seed20").out
+    assert "No arm was measured to its end" in glass("report", "results/adaptive-rtp-udp-seed20").out
 
 
 def test_version_and_help(glass: Glass) -> None:

@@ -15,7 +15,8 @@ import typer
 
 import glassbench
 from glassbench.experiments.cli.app import app
-from glassbench.experiments.engine.runner import default_with
+from glassbench.experiments.engine.changes import changed
+from glassbench.experiments.scenario import shipped
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted(
@@ -115,7 +116,10 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the results that these blocks open, of half a second: a run and a sweep."""
     folder = tmp_path_factory.mktemp("measured")
     (folder / "notebooks").mkdir()
-    base = default_with(source="lognormal", arms=["rtp"], duration="500ms")
+    base = changed(
+        shipped("adaptive"),
+        {"source": "lognormal", "arms": ["rtp"], "duration": "500ms", "fields": {"name": "adaptive"}},
+    )
     glassbench.run(base, results=folder / "results", workers=1)
     plan = glassbench.grid("rtt-loss", base, axes={"network.delay": ["5ms", "50ms"]}, frames=True)
     glassbench.run_plan(plan, folder / "results" / "rtt-loss", workers=1)
@@ -130,4 +134,4 @@ def test_the_lines_of_python_in_a_document_run(document: str, measured: Path, mo
     code = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)[0].replace('"10s"', '"1s"')
     names: dict[str, Any] = {}
     exec(code, names)
-    assert len(names["data" if "data" in names else "run"].summary) > 0
+    assert len(names["data"].summary) > 0

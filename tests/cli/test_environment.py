@@ -73,12 +73,12 @@ def test_a_picture_that_cannot_be_drawn_is_a_note(glass: Glass, monkeypatch: pyt
 
     monkeypatch.setitem(figures.PLOTS, "timeline", fail)  # type: ignore[arg-type]
     code, out, err = glass(*SHORT)
-    folder = "results/adaptive-seed20"
+    folder = "results/adaptive-udp-seed20"
     assert (code, err) == (0, "")
     assert f"note: {folder}/timeline.png was not drawn: no such font" in out
     assert f"wrote {folder}/latency-cdf.png" in out and f"wrote {folder}/stage-breakdown.png" in out
     code, out, err = glass(*SHORT, "--seed", "21", "--json")
-    assert (code, err) == (0, "note: results/adaptive-seed21/timeline.png was not drawn: no such font\n")
+    assert (code, err) == (0, "note: results/adaptive-udp-seed21/timeline.png was not drawn: no such font\n")
     assert out.startswith("{")
 
 

@@ -74,7 +74,7 @@ def test_an_arm_that_cannot_do_it_is_named_beside_those_that_can(glass: Glass) -
 def test_a_capture_of_many_runs_has_a_folder_for_each_seed(glass: Glass) -> None:
     code, out, _ = glass(*RUNS, "--runs", "2", "--capture")
     assert code == 0
-    captures = Path("results/adaptive-seeds20-21/captures")
+    captures = Path("results/adaptive-udp-srt-seeds20-21/captures")
     assert f"captures: {captures} (packets for Wireshark, qlogs for qvis)" in " ".join(out.split())
     links = sorted(str(path.relative_to(captures)) for path in captures.rglob("link.pcapng"))
     arms = sorted({path.parent.name for path in captures.rglob("link.pcapng")})
@@ -121,30 +121,32 @@ def test_results_are_listed_shown_compared_and_pruned(glass: Glass) -> None:
     glass(*RUNS, "--runs", "2")
     listed = json.loads(glass("results", "list", "--json").out)
     assert [(entry["seeds"], entry["complete"]) for entry in listed] == [([20], True), ([21], True), ([20, 21], True)]
-    assert "adaptive, seed 21" in glass("results", "list").out
-    assert "p95 /" in glass("results", "show", "results/adaptive-seed20").out
-    assert "2 runs" in glass("results", "show", "results/adaptive-seeds20-21").out
-    code, out, err = glass("results", "compare", "results/adaptive-seed20", "results/adaptive-seeds20-21")
+    assert "adaptive-udp-srt, seed 21" in glass("results", "list").out
+    assert "p95 /" in glass("results", "show", "results/adaptive-udp-srt-seed20").out
+    assert "2 runs" in glass("results", "show", "results/adaptive-udp-srt-seeds20-21").out
+    code, out, err = glass(
+        "results", "compare", "results/adaptive-udp-srt-seed20", "results/adaptive-udp-srt-seeds20-21"
+    )
     assert (code, err) == (0, "")
     assert "A and B are not distinguishable" in out
     assert " ".join(out.split()).count("deadline 1 s, loss 1 %, 20 ms each way, 600 kB") == 2
-    code, _, err = glass("results", "compare", "results/adaptive-seed20", "results/adaptive-seed21")
+    code, _, err = glass("results", "compare", "results/adaptive-udp-srt-seed20", "results/adaptive-udp-srt-seed21")
     assert code == 2
     assert "share no arm with the same seed" in err
 
-    old = Path("results/adaptive-seed20/manifest.json")
+    old = Path("results/adaptive-udp-srt-seed20/manifest.json")
     os.utime(old, (time.time() - 86400 * 40,) * 2)
-    assert "would remove results/adaptive-seed20 " in glass("results", "prune", "--older-than", "30d").out
+    assert "would remove results/adaptive-udp-srt-seed20 " in glass("results", "prune", "--older-than", "30d").out
     assert old.exists()
     done = glass("results", "prune", "--older-than", "30d", "--yes").out
-    assert re.fullmatch(r"to be removed: results/adaptive-seed20 \(0\.\d MB\)\nremoved 1 of 1\n", done)
+    assert re.fullmatch(r"to be removed: results/adaptive-udp-srt-seed20 \(0\.\d MB\)\nremoved 1 of 1\n", done)
     assert not old.parent.exists()
     assert glass("results", "prune", "--incomplete").out == "nothing to prune\n"
 
 
 def test_damaged_results_are_listed_as_such_and_disturb_no_others(glass: Glass) -> None:
     glass(*RUNS)
-    shutil.copytree("results/adaptive-seed20", "results/broken")
+    shutil.copytree("results/adaptive-udp-srt-seed20", "results/broken")
     Path("results/broken/manifest.json").write_text("{")
     Path("results/odd").mkdir()
     Path("results/odd/manifest.json").write_text('{"kind": "dataset", "name": 3}')
@@ -158,7 +160,7 @@ def test_damaged_results_are_listed_as_such_and_disturb_no_others(glass: Glass) 
 
 def test_results_of_another_schema_are_listed_and_kept_and_their_numbers_are_not_read(glass: Glass) -> None:
     glass(*RUNS)
-    folder = Path("results/adaptive-seed20")
+    folder = Path("results/adaptive-udp-srt-seed20")
     manifest = json.loads((folder / "manifest.json").read_text())
     (folder / "manifest.json").write_text(json.dumps({**manifest, "schema": 1}))
     sentence = (
@@ -175,7 +177,7 @@ def test_results_of_another_schema_are_listed_and_kept_and_their_numbers_are_not
 
 def test_prune_removes_only_what_says_that_glassbench_made_it(glass: Glass) -> None:
     glass(*RUNS)
-    results, made = Path("results"), Path("results/adaptive-seed20")
+    results, made = Path("results"), Path("results/adaptive-udp-srt-seed20")
     for name, manifest in (
         ("an app", '{"name": "app", "start_url": "/", "complete": false}'),
         ("a copy", json.dumps(json.loads((made / "manifest.json").read_text()) | {"program": "other"})),
@@ -197,7 +199,7 @@ def test_prune_removes_a_damaged_run_that_says_so_and_all_are_listed_before_the_
 ) -> None:
     for seed in ("20", "21", "22"):
         glass(*RUNS, "--seed", seed)
-        manifest = Path(f"results/adaptive-seed{seed}/manifest.json")
+        manifest = Path(f"results/adaptive-udp-srt-seed{seed}/manifest.json")
         manifest.write_text(json.dumps({"program": "glassbench", "complete": False}))
     gone: list[Path] = []
 
@@ -210,7 +212,7 @@ def test_prune_removes_a_damaged_run_that_says_so_and_all_are_listed_before_the_
     code, out, _ = glass("results", "prune", "--incomplete", "--yes")
     assert code == 130 and len(gone) == 1
     assert [line.split(" (")[0] for line in out.splitlines()] == [
-        f"to be removed: results/adaptive-seed{seed}" for seed in (20, 21, 22)
+        f"to be removed: results/adaptive-udp-srt-seed{seed}" for seed in (20, 21, 22)
     ]
 
 

@@ -99,7 +99,7 @@ def test_a_second_interrupt_ends_at_once_and_the_arms_are_kept_all_the_same(
     _, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, err) == (130, "error: interrupted\n")
     wait_for(lambda: none_left(workers))
-    kept = load(tmp_path / "results" / "adaptive-seed20").run()
+    kept = load(tmp_path / "results" / "adaptive-quic-stream-quic-datagram-seed20").run()
     assert not kept.complete
     assert kept.summary["outcome"].tolist() == ["incomplete", "incomplete"]
 
@@ -154,7 +154,7 @@ def test_workers_end_when_their_parent_is_killed_and_keep_their_arms(
     process.kill()
     process.communicate(timeout=PATIENCE)
     wait_for(lambda: none_left(workers))
-    kept = load(tmp_path / "results" / "adaptive-seed20").run()
+    kept = load(tmp_path / "results" / "adaptive-quic-stream-quic-datagram-seed20").run()
     assert not kept.complete
     assert kept.summary["outcome"].tolist() == ["incomplete", "incomplete"]
 
@@ -165,7 +165,7 @@ def test_two_runs_at_the_same_time_get_a_folder_each(start: Start, tmp_path: Pat
     )
     both = [start(program=program), start(program=program)]
     folders = [process.communicate(timeout=PATIENCE)[0].strip() for process in both]
-    assert {Path(folder).name for folder in folders} == {"adaptive-seed20", "adaptive-seed20-2"}
+    assert {Path(folder).name for folder in folders} == {"adaptive-udp-seed20", "adaptive-udp-seed20-2"}
     first, second = (load(tmp_path / folder).run() for folder in folders)
     assert first.ledger.equals(second.ledger)
 

@@ -208,13 +208,15 @@ def test_the_schema_of_results_has_every_metric(name: str) -> None:
 def test_the_schema_of_results_has_every_stage_fate_and_number(tmp_path: Path) -> None:
     assert [named(row[0])[0] for row in table(section(RESULTS, "Stages"))] == list(STAGE_NAMES)
     assert {named(row[0])[0] for row in table(section(RESULTS, "Fates"))} == set(FATES)
-    measured = run(Scenario.model_validate({**LEAST["Top level"], "chat": {}}), results=tmp_path / "results", workers=1)
+    measured = run(
+        Scenario.model_validate({**LEAST["Top level"], "chat": {}}), results=tmp_path / "results", workers=1
+    ).run()
     documented = {name for row in table(section(RESULTS, "summary.parquet")) for name in named(row[0])}
-    assert documented == set(measured.arms[0]["summary"])
+    assert documented == set(measured.records[0]["summary"])
     assert documented <= set(json_object(measured)["arms"][0])
     files = {path.name for path in measured.path.iterdir()}
     assert files <= {name for row in table(section(RESULTS, "Results")) for name in named(row[0])}
-    assert set(measured.arms[0]) == set(re.findall(r"\{arm, .*?\}", RESULTS)[0].strip("{}").split(", "))
+    assert set(measured.records[0]) == set(re.findall(r"\{arm, .*?\}", RESULTS)[0].strip("{}").split(", "))
     assert load(measured.path).complete
 
 

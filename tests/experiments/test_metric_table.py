@@ -86,7 +86,7 @@ def glass(copy: Path, *commands: list[str]) -> list[tuple[int, str]]:
 
 
 def test_a_metric_is_one_line_and_is_found_in_table_json_report_budget_and_paired_statistics(copy: Path) -> None:
-    folder = "results/adaptive-seed20"
+    folder = "results/adaptive-udp-seed20"
     (copy / "budgets.toml").write_text(BUDGET)
     (_, compared), (_, reported), (broken, checked), (_, paired) = glass(
         copy,

@@ -184,7 +184,7 @@ def test_the_strips_of_many_arms_are_as_many_as_a_reader_compares_and_those_that
     arms = {f"arm {index}": (0.05, FRAMES) for index in range(MOST_STRIPS + 2)}
     run = make_run(arms)
     last = f"arm {MOST_STRIPS + 1}"
-    for record in run.arms:
+    for record in run.records:
         record["stats"]["follows"] = record["arm"] == last
     figure = rate_strips(run)
     titles = [axes.get_title(loc="left") for axes in figure.axes[::2]]

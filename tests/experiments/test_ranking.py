@@ -110,7 +110,7 @@ def test_arms_of_many_runs_are_judged_by_signal_delay_and_picture_delay(dataset:
     signals, pictures = evidence(dataset), picture_evidence(dataset)
     assert pictures is not None
     assert (signals.delay, pictures.delay) == ("signal delay", "picture delay (SSIM of at least 0.8)")
-    ledger = dataset.ledger()
+    ledger = dataset.frames("ledger")
     for arm in dataset.arms:
         cells = dataset.where(arm=arm)["cell"]
         frames = [ledger[(ledger["cell"] == cell) & (ledger["track"] == 0)] for cell in cells]
@@ -132,26 +132,26 @@ def nearest_rank(delays: list[Any]) -> float:
 
 
 def test_a_run_says_which_encoders_follow_and_the_floor_of_its_pictures(dataset: Dataset) -> None:
-    arms = dataset.run(dataset.seeds[0]).arms
+    arms = dataset.run(dataset.seeds[0]).records
     assert [arm["stats"]["follows"] for arm in arms] == [True, False]
     assert {arm["stats"]["picture_floor"] for arm in arms} == {FLOOR}
 
 
 def test_without_pictures_there_is_no_picture_delay_to_judge_by(scenario: Scenario, tmp_path: Path) -> None:
     sizes = scenario.video.model_copy(update={"source": "lognormal"})
-    done = run(scenario.model_copy(update={"video": sizes}), results=tmp_path, workers=1)
-    assert [arm["stats"]["picture_floor"] for arm in done.arms] == [None, None]
-    assert "picture delay" not in answer(done.arms)
+    done = run(scenario.model_copy(update={"video": sizes}), results=tmp_path, workers=1).run()
+    assert [arm["stats"]["picture_floor"] for arm in done.records] == [None, None]
+    assert "picture delay" not in answer(done.records)
     assert picture_evidence(load(done.path)) is None
 
 
 def test_the_floor_of_a_scenario_decides_which_pictures_count(scenario: Scenario, tmp_path: Path) -> None:
     strict = scenario.video.model_copy(update={"picture_floor": 1.0})
-    done = run(scenario.model_copy(update={"video": strict}), results=tmp_path, workers=1)
-    for arm in done.arms:
+    done = run(scenario.model_copy(update={"video": strict}), results=tmp_path, workers=1).run()
+    for arm in done.records:
         assert arm["summary"]["signal_p95_ms"] < math.inf
         assert arm["summary"]["picture_p95_ms"] == math.inf
-    assert "No arm has a p95 picture delay (SSIM of at least 1)" in answer(done.arms)
+    assert "No arm has a p95 picture delay (SSIM of at least 1)" in answer(done.records)
 
 
 def test_two_settings_are_judged_by_signal_delay_and_picture_delay(scenario: Scenario, tmp_path: Path) -> None:

@@ -109,7 +109,7 @@ def test_a_finished_run_is_read_back_as_it_was(finished: Path) -> None:
 
 def test_the_records_of_a_run_have_its_numbers_as_tables_and_the_floor_apart(finished: Path) -> None:
     run = load(finished).run()
-    first, _, last = run.arms
+    first, _, last = run.records
     assert (first["summary"]["captured"], first["summary"]["g2g_p95_ms"]) == (10, math.inf)
     assert first["summary"]["fates"]["displayed"] == 9
     assert first["summary"]["fates"]["late"] is None

@@ -13,13 +13,14 @@ import pandas as pd
 import pytest
 
 import glassbench
+from glassbench.experiments.engine.changes import changed
 from glassbench.experiments.engine.plan_run import Interrupted
 from glassbench.experiments.engine.progress import PlanProgress
-from glassbench.experiments.engine.runner import compare, default_with, run
+from glassbench.experiments.engine.runner import compare, run
 from glassbench.experiments.results import dataset_folder as folder
 from glassbench.experiments.results.dataset import load
 from glassbench.experiments.results.files import ResultsError, read_json
-from glassbench.experiments.scenario import Scenario, ScenarioError
+from glassbench.experiments.scenario import Scenario, ScenarioError, shipped
 from glassbench.experiments.scenario.spec import FLOOR
 from glassbench.experiments.scenario.title import title
 from glassbench.experiments.scenario.toml_text import to_toml
@@ -62,7 +63,7 @@ def test_as_many_workers_share_the_work_as_processors_may_be_used(
     with pytest.raises(KeyboardInterrupt):
         run(scenario, results=tmp_path)
     with pytest.raises(KeyboardInterrupt):
-        glassbench.repeat(scenario, 2, results=tmp_path)
+        glassbench.run(scenario, runs=2, results=tmp_path)
     assert counts == [7, 7]
 
 
@@ -114,7 +115,7 @@ def test_a_run_explains_itself(make_scenario: MakeScenario, tmp_path: Path) -> N
         workers=1,
         progress=lambda done: heard.setdefault(done.cell, []).append(done.share),
         command=["glass", "run"],
-    )
+    ).run()
     manifest = measured.manifest
     assert manifest["complete"] is True
     assert manifest["seeds"] == [3]
@@ -122,9 +123,9 @@ def test_a_run_explains_itself(make_scenario: MakeScenario, tmp_path: Path) -> N
     assert manifest["command"] == ["glass", "run"]
     assert {"python", "numpy", "av", "aioquic", "ffmpeg", "x264"} < set(manifest["versions"])
     assert measured.floor["fates"]["lost"] + measured.floor["displayed"] > 0
-    assert [arm["arm"] for arm in measured.arms] == ["udp", "rtp"]
-    assert measured.arms[0]["impairments"]["down"]["elements"][0]["commanded"]["element"] == "trace"
-    assert measured.arms[0]["stats"]["sender"]
+    assert [arm["arm"] for arm in measured.records] == ["udp", "rtp"]
+    assert measured.records[0]["impairments"]["down"]["elements"][0]["commanded"]["element"] == "trace"
+    assert measured.records[0]["stats"]["sender"]
     assert set(heard) == {"udp", "rtp", FLOOR}
     assert all(shares == sorted(shares) and shares[-1] == 1.0 for shares in heard.values())
     assert measured.path.name == "test-seed3"
@@ -134,7 +135,7 @@ def test_a_run_explains_itself(make_scenario: MakeScenario, tmp_path: Path) -> N
 
 def test_the_ratio_to_the_floor_is_that_of_the_95th_percentiles(make_scenario: MakeScenario, tmp_path: Path) -> None:
     network = {"rate": "8Mbit/s", "queue": "1MB", "delay": "20ms", "loss": "1%", "loss_duration": "2ms"}
-    measured = run(make_scenario(arms=["udp", "srt", "rtp"], network=network), results=tmp_path, workers=1)
+    measured = run(make_scenario(arms=["udp", "srt", "rtp"], network=network), results=tmp_path, workers=1).run()
     floor = measured.floor["g2g_p95_ms"]
     assert floor == pytest.approx(20, abs=25)
     summary = measured.summary.set_index("arm")
@@ -145,9 +146,9 @@ def test_the_ratio_to_the_floor_is_that_of_the_95th_percentiles(make_scenario: M
 
 def test_a_ratio_to_an_infinite_floor_is_not_given(make_scenario: MakeScenario, tmp_path: Path) -> None:
     network = {"rate": "500kbit/s", "queue": "5kB", "delay": "20ms"}
-    measured = run(make_scenario(arms=["udp"], network=network), results=tmp_path, workers=1)
+    measured = run(make_scenario(arms=["udp"], network=network), results=tmp_path, workers=1).run()
     assert measured.floor["g2g_p95_ms"] == math.inf
-    assert measured.arms[0]["summary"]["floor_ratio"] is None
+    assert measured.records[0]["summary"]["floor_ratio"] is None
     assert measured.notes[-1].startswith("the floor, plain udp without loss, does not show 95 % of its frames either")
 
 
@@ -191,10 +192,10 @@ def test_an_arm_that_breaks_is_named_and_the_others_go_on(
     monkeypatch.setitem(
         TRANSPORTS.own, "rtp", TransportEntry("rtp", "explodes", entry.options, explode, explode, entry.media)
     )
-    measured = run(make_scenario(arms=["udp", "rtp", "srt"]), results=tmp_path, workers=1)
+    measured = run(make_scenario(arms=["udp", "rtp", "srt"]), results=tmp_path, workers=1).run()
     assert measured.summary["outcome"].tolist() == ["measured", "failed", "measured"]
     assert measured.summary["reason"][1] == "ZeroDivisionError: a defect"
-    assert any("explode" in line for line in measured.arms[1]["stats"]["traceback"])
+    assert any("explode" in line for line in measured.records[1]["stats"]["traceback"])
     assert set(measured.ledger["arm"]) == {"udp", "srt"}
 
 
@@ -206,7 +207,7 @@ def test_the_arm_of_a_worker_that_dies_is_run_once_more(
     dying.write_text(f'#!/bin/sh\n{once}\nexec "{sys.executable}" "$@"\n')
     dying.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(dying))
-    measured = run(make_scenario(arms=["udp", "rtp", "srt"]), results=tmp_path / "results", workers=2)
+    measured = run(make_scenario(arms=["udp", "rtp", "srt"]), results=tmp_path / "results", workers=2).run()
     assert (tmp_path / "died").exists()
     assert measured.summary["outcome"].tolist() == ["measured", "measured", "measured"]
 
@@ -260,13 +261,13 @@ def test_compare_changes_what_is_asked_for_in_the_default(tmp_path: Path) -> Non
         workers=1,
     )
     scenario = compared.manifest["scenario"]
-    assert scenario["name"] == "wifi-bursts"
+    assert scenario["name"] == "adaptive-wifi-bursts-udp-mine"
     assert scenario["network"]["trace"] == "wifi-bursts"
     assert scenario["video"]["source"] == "lognormal"
     assert scenario["duration"] == "1s"
     assert scenario["seed"] == 9
     assert compared.summary["arm"].tolist() == ["udp", "mine"]
-    assert compared.path.name == "wifi-bursts-seed9"
+    assert compared.path.name == "adaptive-wifi-bursts-udp-mine-seed9"
 
 
 def test_a_trace_without_a_recorded_delay_has_20_ms_each_way_and_one_with_it_keeps_its_own(tmp_path: Path) -> None:
@@ -274,19 +275,19 @@ def test_a_trace_without_a_recorded_delay_has_20_ms_each_way_and_one_with_it_kee
     (tmp_path / "delays.csv").write_text("time_s,rate_mbps,delay_ms\n0,5,40\n10,5,40\n")
     delays = {}
     for name in ("rates", "delays"):
-        scenario = default_with(trace=str(tmp_path / f"{name}.csv"))
+        scenario = changed(shipped("adaptive"), {"trace": str(tmp_path / f"{name}.csv")})
         delays[name] = (scenario.network.delay, title(scenario).split(", ")[-2])
     assert delays == {"rates": (0.02, "20 ms each way"), "delays": (None, "40 ms each way")}
-    assert default_with(trace="steps").network.delay is None
-    assert default_with().network.delay is None
+    assert changed(shipped("adaptive"), {"trace": "steps"}).network.delay is None
+    assert changed(shipped("adaptive"), {}).network.delay is None
 
 
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"trace": "nowhere"}, "network.trace: nowhere: found neither a file nor a shipped trace"),
-        ({"source": "nowhere"}, "video.source: unknown source 'nowhere'"),
-        ({"arms": ["upd"]}, "arms[0]: unknown transport 'upd' (did you mean 'udp'?)"),
+        ({"trace": "nowhere"}, "trace: nowhere: found neither a file nor a shipped trace"),
+        ({"source": "nowhere"}, "source: unknown source 'nowhere'"),
+        ({"arms": ["upd"]}, "arms: unknown transport 'upd' (did you mean 'udp'?)"),
         ({"arms": []}, "arms: list must have at least 1 item, found []"),
         ({"duration": "10"}, "duration: no unit in '10'"),
         ({"duration": -1}, "duration: a duration must look like '20ms', found '-1.0s'"),
@@ -318,4 +319,4 @@ def test_a_manifest_is_there_before_the_first_arm_ends(make_scenario: MakeScenar
     run(make_scenario(arms=["udp", "rtp"]), results=tmp_path, workers=1, progress=look)
     assert seen[0]["complete"] is False
     assert [arm["label"] for arm in seen[0]["scenario"]["arms"]] == ["udp", "rtp"]
-    assert isinstance(load(tmp_path / "test-seed3").ledger(), pd.DataFrame)
+    assert isinstance(load(tmp_path / "test-seed3").ledger, pd.DataFrame)

@@ -46,8 +46,8 @@ def test_a_live_arm_has_its_packets_keys_and_qlogs(
     monkeypatch.setattr("glassbench.experiments.worlds.live.arm.MOST_LATE_MS", 1e6)
     monkeypatch.setattr("glassbench.experiments.worlds.live.arm.LONGEST_PAUSE", 1e6)
     monkeypatch.setattr("glassbench.experiments.worlds.live.arm.MOST_PAUSED", 1e6)
-    measured = run(scenario(name), results=tmp_path, world=emulator, capture=True)
-    (arm,) = measured.arms
+    measured = run(scenario(name), results=tmp_path, world=emulator, capture=True).run()
+    (arm,) = measured.records
     assert arm["outcome"] == "measured"
     folder = measured.path / "captures" / f"00-{name}"
     assert (folder / "link.pcapng").stat().st_size > 50 * 500

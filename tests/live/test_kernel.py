@@ -139,10 +139,10 @@ def test_a_bottleneck_of_the_kernel_limits_the_rate_and_its_counters_are_conserv
     monkeypatch.setattr("glassbench.experiments.worlds.live.arm.LONGEST_PAUSE", 1e6)  # others use this machine
     monkeypatch.setattr("glassbench.experiments.worlds.live.arm.MOST_PAUSED", 1e6)
     plan = scenario({"rate": "600kbit/s", "queue": "20kB"})  # of 1 Mbit/s
-    measured = run(plan, results=tmp_path, world="kernel")
-    assert [(arm["outcome"], arm["reason"]) for arm in measured.arms] == [("measured", None)]
+    measured = run(plan, results=tmp_path, world="kernel").run()
+    assert [(arm["outcome"], arm["reason"]) for arm in measured.records] == [("measured", None)]
     assert measured.manifest["world"] == "real time, between network namespaces, emulated by the kernel"
-    down = measured.arms[0]["impairments"]["down"]
+    down = measured.records[0]["impairments"]["down"]
     assert down["commands"] == kernel_commands(plan)["down"]
     path = down["path"]
     assert path["pushed"] == path["popped"] + path["dropped"] > 0
@@ -150,7 +150,7 @@ def test_a_bottleneck_of_the_kernel_limits_the_rate_and_its_counters_are_conserv
     assert down["unaccounted"] == path["lost"] == path["duplicated"] == path["inside"] == 0
     rows = measured.links[(measured.links["direction"] == "down") & measured.links["at"].between(0.5, 1.4)]
     assert rows["delivered_bytes"].sum() == pytest.approx(rows["capacity_bytes"].sum(), rel=0.1)
-    assert 0 < measured.arms[0]["summary"]["displayed"] < 60
+    assert 0 < measured.records[0]["summary"]["displayed"] < 60
 
 
 @pytest.mark.usefixtures("bucket")

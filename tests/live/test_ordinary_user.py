@@ -173,4 +173,4 @@ def test_ctrl_c_and_kill_of_the_command_leave_no_process(
         assert done.stderr.startswith("error: interrupted")
         assert json.loads(done.stdout)["arms"][0]["outcome"] == "incomplete"
         (folder,) = (user.folder / "results").iterdir()
-        assert len(load(folder).ledger()) > 0
+        assert len(load(folder).ledger) > 0

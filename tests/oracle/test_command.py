@@ -26,7 +26,7 @@ def glass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     return run
 
 
-SLOW = ("--fps", "10", "--encode", "5ms", "--decode", "2ms", "--latency", "30ms")
+SLOW = ("--fps", "10", "--encode", "5ms", "--decode", "2ms", "--delay", "30ms")
 
 
 def test_a_trace_of_a_file_has_the_delay_counted_by_hand(glass: Glass) -> None:
@@ -42,7 +42,7 @@ def test_a_trace_of_a_file_has_the_delay_counted_by_hand(glass: Glass) -> None:
 
 def test_each_packet_of_a_frame_takes_an_opportunity_and_the_start_moves_the_trace(glass: Glass) -> None:
     assert json.loads(glass("x.down", *SLOW, "--packets", "3", "--json")[1])["each_alone"]["p95_ms"] == 62.0
-    assert json.loads(glass("x.down", *SLOW, "--start", "4ms", "--json")[1])["each_alone"]["p95_ms"] == 38.0
+    assert json.loads(glass("x.down", *SLOW, "--trace-start", "4ms", "--json")[1])["each_alone"]["p95_ms"] == 38.0
 
 
 def test_the_table_says_when_the_bound_is_exact_and_when_not(glass: Glass) -> None:
@@ -59,10 +59,10 @@ def test_a_generated_trace_depends_on_its_seed_and_a_recorded_delay_is_told(glas
     first, again, second = (glass("satellite", "--duration", "5s", "--seed", seed)[1] for seed in ("1", "1", "2"))
     assert first == again != second
     Path("x.csv").write_text("time_s,rate_mbps,delay_ms,loss_percent\n0,8,10,0\n1,8,15,1\n2,,,\n")
-    out = glass("x.csv", "--decode", "0ms", "--latency", "0ms", "--fps", "20")[1]
+    out = glass("x.csv", "--decode", "0ms", "--delay", "0ms", "--fps", "20")[1]
     assert "note: the trace records delays of 5 ms difference" in out
     assert "note: the loss that the trace records is left out" in out
-    record = json.loads(glass("x.csv", "--decode", "0ms", "--latency", "0ms", "--fps", "20", "--json")[1])
+    record = json.loads(glass("x.csv", "--decode", "0ms", "--delay", "0ms", "--fps", "20", "--json")[1])
     assert record["each_alone"]["p95_ms"] == pytest.approx(8 + 1.504 + 10, abs=1e-3)
     assert record["newest_first"]["p95_ms"] == pytest.approx(8 + 1.504 + 15, abs=1e-3)
 
@@ -79,12 +79,18 @@ def test_a_plot_is_drawn_where_it_is_wanted(glass: Glass) -> None:
     [
         (("nothing",), "nothing: found neither a file nor a shipped trace of this name"),
         (("x.down", "--encode", "8"), "--encode: no unit in '8'; a duration takes us, ms, s, min"),
-        (("x.down", "--latency", "1e9s"), "--latency: found '1e9s', which is more than any trace lasts"),
-        (("x.down", "--start", "1s"), "--start: must be before the end of the trace, which repeats after 1 s; found 1"),
-        (("steps", "--start", "2h"), "--start: unknown unit 'h' in '2h'"),
-        (("steps", "--start", "4000s"), "--start: a generated trace begins at most at 3600 s, found 4000 s"),
+        (("x.down", "--delay", "1e9s"), "--delay: found '1e9s', which is more than any trace lasts"),
+        (
+            ("x.down", "--trace-start", "1s"),
+            "--trace-start: must be before the end of the trace, which repeats after 1 s; found 1",
+        ),
+        (("steps", "--trace-start", "2h"), "--trace-start: unknown unit 'h' in '2h'"),
+        (
+            ("steps", "--trace-start", "4000s"),
+            "--trace-start: a generated trace begins at most at 3600 s, found 4000 s",
+        ),
         (("x.down", "--duration", "0s"), "--duration: the media last more than 0 s and at most 3600 s, found 0 s"),
-        (("steps", "--columns", "time=a:s,rate=b:kbit/s"), "columns: steps is a shipped trace"),
+        (("steps", "--trace-columns", "time=a:s,rate=b:kbit/s"), "columns: steps is a shipped trace"),
     ],
 )
 def test_bad_input_is_one_sentence(glass: Glass, arguments: tuple[str, ...], sentence: str) -> None:

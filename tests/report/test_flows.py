@@ -47,14 +47,16 @@ def bulk_runs(made_once, scenario):
 def test_the_flows_of_each_arm_have_a_chapter_with_their_numbers(shared_run, take_apart):
     texts = take_apart(page(report_of(shared_run.dataset))).texts
     start = texts.index("arm and flow")
-    for arm in shared_run.arms:
+    for arm in shared_run.records:
         for flow in arm["flow_numbers"]:
             place = texts.index(f"{arm['arm']}: {flow['flow']}", start)
             told = [column.text(flow[column.name]) for column in COLUMNS]
             assert texts[place + 1 : place + 7] == [flow["transport"], *told]
-    lines = list(sharing_lines(shared_run.arms))
+    lines = list(sharing_lines(shared_run.records))
     assert len(lines) == 2 and all(f"{line}." in texts for line in lines)
-    assert lines[0].startswith(f"rtp: Jain's index of its flows is {shared_run.arms[0]['summary']['jain']:.3f}; they")
+    assert lines[0].startswith(
+        f"rtp: Jain's index of its flows is {shared_run.records[0]['summary']['jain']:.3f}; they"
+    )
 
 
 @pytest.mark.usefixtures("no_pictures")
@@ -62,7 +64,7 @@ def test_links_of_all_segments_are_on_the_page(shared_run, take_apart):
     texts = take_apart(page(report_of(shared_run.dataset))).texts
     for link in ("down", "up", "far down", "far up"):
         place = texts.index(f"Packets of the whole path, {link}.")
-        path = shared_run.arms[0]["impairments"][link]["path"]
+        path = shared_run.records[0]["impairments"][link]["path"]
         assert texts[texts.index("rtp", place) + 1] == str(path["pushed"])
     elements = [texts.index(f"{link} 1") for link in ("down", "up", "far down", "far up")]
     assert elements == sorted(elements)
@@ -73,8 +75,8 @@ def test_the_downlink_is_of_a_segment_that_media_pass(shared_run):
 
 
 def test_one_flow_has_no_chapter_of_its_own_unless_it_is_a_bulk_transfer(one_run, run_page, take_apart):
-    assert flow_rows(one_run.arms) == [] and "Flows" not in take_apart(run_page).texts
-    greedy = {**one_run.arms[0], "flow_numbers": [{**one_run.arms[0]["flow_numbers"][0], "source": "greedy"}]}
+    assert flow_rows(one_run.records) == [] and "Flows" not in take_apart(run_page).texts
+    greedy = {**one_run.records[0], "flow_numbers": [{**one_run.records[0]["flow_numbers"][0], "source": "greedy"}]}
     assert len(flow_rows([greedy])) == 1
 
 
@@ -104,9 +106,9 @@ def test_a_terminal_shows_medians_of_bulk_transfers_and_of_their_flows(bulk_runs
 
 def test_a_flow_of_which_nothing_is_shown_has_an_infinite_latency(shared_run, tmp_path):
     copy = _copied(shared_run, tmp_path / "copy", [{"flow": "a", "g2g_p95_ms": "Infinity"}, {"flow": "b"}])
-    (first, second, *_) = flow_rows(copy.arms)
+    (first, second, *_) = flow_rows(copy.records)
     assert first.numbers[-1] == "∞" and second.numbers[-1] == "-"
-    assert copy.arms[0]["flow_numbers"][0]["g2g_p95_ms"] == math.inf
+    assert copy.records[0]["flow_numbers"][0]["g2g_p95_ms"] == math.inf
 
 
 @pytest.mark.parametrize("records", [[5, None, "x"], [[], {}], [{"flow": {}}, {"missing": "1"}, {"transport": []}]])

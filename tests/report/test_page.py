@@ -95,13 +95,13 @@ def test_the_same_run_gives_the_same_bytes_in_another_process_and_from_another_f
 
 def test_a_run_says_its_answer_and_that_one_run_has_no_interval(one_run, run_page, take_apart):
     texts = take_apart(run_page).texts
-    assert answer(one_run.arms) in texts
+    assert answer(one_run.records) in texts
     assert any(text.startswith("This is one run, so no number has an interval") for text in texts)
 
 
 def test_the_numbers_of_a_run_are_those_of_its_summary(one_run, run_page, take_apart):
     texts = take_apart(run_page).texts
-    for arm in one_run.arms:
+    for arm in one_run.records:
         numbers = arm["summary"]
         row = texts[texts.index(arm["arm"]) : texts.index(arm["arm"]) + 8]
         assert row[2] == ms(numbers["g2g_p95_ms"] / 1e3)
@@ -126,7 +126,7 @@ def ms(seconds):
 def test_applied_impairment_is_what_the_counters_say(one_run, run_page, take_apart):
     texts = take_apart(run_page).texts
     start = texts.index("Packets of the whole path, down.")
-    for arm in one_run.arms:
+    for arm in one_run.records:
         path = arm["impairments"]["down"]["path"]
         place = texts.index(arm["arm"], start)
         assert texts[place + 1 : place + 4] == [str(path["pushed"]), str(path["popped"]), str(path["lost"])]

@@ -53,7 +53,7 @@ IMPAIRMENT_LIKE = st.recursive(
 
 def renamed(run: Run, folder: Any, label: str) -> Dataset:
     """The results with their first arm called `label`, and hostile texts wherever a text stands."""
-    first = run.arms[0]["arm"]
+    first = run.records[0]["arm"]
     manifest = json.loads(json.dumps(run.manifest))
     manifest["scenario"] |= {"name": HOSTILE, HOSTILE: HOSTILE}
     manifest["scenario"]["video"]["source"] = HOSTILE
@@ -157,7 +157,7 @@ def test_records_of_another_type_are_left_out(one_run, tmp_path, name):
     table[name] = "5"
     write_table(tmp_path / "summary.parquet", table)
     run = load(tmp_path).run()
-    assert [len(arm[name]) for arm in run.arms] == [0] * len(run.arms)
+    assert [len(arm[name]) for arm in run.records] == [0] * len(run.records)
     assert page(report_of(load(tmp_path)))
 
 

@@ -83,9 +83,10 @@ def begun(plan: Plan, cells: int) -> None:
 def test_a_dataset_has_a_row_per_cell_and_the_frames_of_each(make_plan: MakePlan, complete: Complete) -> None:
     plan = make_plan()
     data = load(complete(3, 4))
-    assert data.summary["cell"].tolist() == list(range(12))
-    assert data.summary["arm"].tolist() == [cell.arm for cell in plan.cells]
-    assert data.summary["seed"].tolist() == [cell.scenario.seed for cell in plan.cells]
+    assert data.rows["cell"].tolist() == list(range(12))
+    assert data.rows["arm"].tolist() == [cell.arm for cell in plan.cells]
+    assert data.rows["seed"].tolist() == [cell.scenario.seed for cell in plan.cells]
+    assert data.summary["cell"].tolist() == [i for i, cell in enumerate(plan.cells) if cell.arm != FLOOR]
     assert (data.axes, data.arms) == (["network.delay"], ["udp", "rtp"])
     rows = data.where(arm="rtp", **{"network.delay": "40ms"})
     assert rows["seed"].tolist() == [3, 4]
@@ -93,10 +94,10 @@ def test_a_dataset_has_a_row_per_cell_and_the_frames_of_each(make_plan: MakePlan
     with pytest.raises(KeyError):
         data.where(colour="red")
     cells = rows["cell"].tolist()
-    ledger = data.ledger(cells)
+    ledger = data.frames("ledger", cells)
     assert set(ledger["cell"]) == set(cells) and set(ledger["arm"]) == {"rtp"}
     for cell, latencies in zip(reversed(cells), data.latencies(cells[::-1]), strict=True):
-        row = data.summary.iloc[cell]
+        row = data.rows.iloc[cell]
         assert len(latencies) == row["captured"]
         assert np.isfinite(latencies).sum() == row["displayed"]
         assert np.median(latencies) * 1e3 == pytest.approx(row["g2g_p50_ms"], rel=0.2)
@@ -129,7 +130,7 @@ def test_without_frames_only_the_numbers_are_kept_and_they_are_the_same(
     without = run_plan(make_plan(seeds=[3], frames=False), Path("other"), workers=1)
     pd.testing.assert_frame_equal(without.summary, with_frames.summary)
     with pytest.raises(ResultsError, match="other keeps no frames of its cells, only their summaries"):
-        without.ledger()
+        _ = without.ledger
 
 
 def test_numbers_of_an_axis_stay_numbers_and_arms_that_cannot_are_in_it(make_plan: MakePlan) -> None:
@@ -260,7 +261,7 @@ def test_a_complete_dataset_of_another_version_is_not_taken_for_a_measurement_of
     (here / "manifest.json").write_text(json.dumps({**manifest, "versions": {**manifest["versions"], "source": "0"}}))
     with pytest.raises(ResultsError, match=r"was made with another version of source, so .* remove that folder"):
         run_plan(make_plan(), here, workers=1)
-    assert len(load(here).summary) == 12
+    assert len(load(here).rows) == 12
 
 
 def test_another_content_of_a_trace_is_refused(make_plan: MakePlan, make_scenario: MakeScenario) -> None:
@@ -352,7 +353,7 @@ def test_a_cell_whose_process_died_is_run_once_more_and_then_failed(make_plan: M
     data = run_plan(make_plan(seeds=[3]), here, run_cells=deadly)
     assert attempts[-2:] == ["3", "5"] and len(attempts) == 8
     assert data.where(outcome="failed")["cell"].tolist() == [3]
-    assert data.summary["reason"][3] == "its worker process ended with code -9"
+    assert data.rows["reason"][3] == "its worker process ended with code -9"
     assert data.latencies([3])[0].size == 0
 
 

@@ -44,12 +44,12 @@ def glass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
 
 
 def test_list_names_every_shipped_trace_and_format_with_statistics(glass: Glass) -> None:
-    code, out, err = glass("list", "--duration", "5")
+    code, out, err = glass("list", "--duration", "5s")
     assert (code, err) == (0, "")
     for name in ("lte-driving", "mmwave-blockage", "wifi-bursts", "satellite", "steps", "mahimahi", "csv", "sabre"):
         assert f"{name}: " in out
     assert "longest outage" in out
-    record = json.loads(glass("list", "--json", "--duration", "10")[1])
+    record = json.loads(glass("list", "--json", "--duration", "10s")[1])
     assert record["steps"]["down"]["max_mbps"] == pytest.approx(10.0)
 
 
@@ -65,7 +65,7 @@ def test_inspect_says_format_and_statistics_and_writes_a_plot(glass: Glass, writ
 
 
 def test_inspect_json_is_one_object_and_nothing_else(glass: Glass) -> None:
-    code, out, _ = glass("inspect", "steps", "--json", "--duration", "20", "--plot", "p.png")
+    code, out, _ = glass("inspect", "steps", "--json", "--duration", "20s", "--plot", "p.png")
     record = json.loads(out)
     assert code == 0
     assert record["plot"] == "p.png" and Path("p.png").exists()
@@ -83,7 +83,7 @@ def test_inspect_says_the_window_that_a_run_takes(glass: Glass, write: WriteFile
     assert drawn == (
         f"A run of 60 s with seed 5 takes the window from {window.start:.10g} s on; the trace repeats after 100 s."
     )
-    record = json.loads(glass("inspect", "x.csv", "--seed", "5", "--duration", "20", "--json")[1])
+    record = json.loads(glass("inspect", "x.csv", "--seed", "5", "--duration", "20s", "--json")[1])
     assert record["run"] == {"seed": 5, "start_s": window.start, "length_s": 20.0, "period_s": 100.0}
     assert json.loads(glass("inspect", "steps", "--json")[1])["run"] is None
 
@@ -92,10 +92,10 @@ def test_a_log_is_inspected_and_converted_by_the_names_of_its_columns(glass: Gla
     rows = ["2024-05-01 10:00:00,8000,500", "2024-05-01 10:00:01,-,400", "2024-05-01 10:00:05,4000,"]
     write("log.csv", "\n".join(["when,down,up", *rows]))
     columns = "time=when,rate=down:kbit/s,up=up:kbit/s"
-    out = glass("inspect", "log.csv", "--columns", columns)[1]
+    out = glass("inspect", "log.csv", "--trace-columns", columns)[1]
     assert "format log, because its rate is the column 'down'" in out
     assert "note: log.csv: rows without a rate, in which the one before holds: 1" in out
-    assert glass("convert", "log.csv", "up.csv", "--columns", "time=when,rate=up:kbit/s")[0] == 0
+    assert glass("convert", "log.csv", "up.csv", "--trace-columns", "time=when,rate=up:kbit/s")[0] == 0
     assert load("up.csv").capacity_bytes(0.0, 1.0) == pytest.approx(62_500)
 
 
@@ -111,18 +111,18 @@ def test_convert_says_what_is_lost_and_reads_back(glass: Glass, write: WriteFile
 
 
 def test_generate_writes_both_directions_which_inspect_finds(glass: Glass) -> None:
-    code, out, _ = glass("generate", "lte-driving", "--seed", "3", "--duration", "4", "--to", "mahimahi")
+    code, out, _ = glass("generate", "lte-driving", "--seed", "3", "--duration", "4s", "--to", "mahimahi")
     assert code == 0 and "wrote lte-driving.down" in out and "wrote lte-driving.up" in out
     assert load_pair("lte-driving.up").down.duration == 4.0
-    assert glass("generate", "satellite", "--duration", "4", "--out", "sat")[0] == 0
+    assert glass("generate", "satellite", "--duration", "4s", "--out", "sat")[0] == 0
     pair = load_pair("sat")
     assert Path(pair.up.name).name == "sat.up.csv"
     assert pair.down.loss is not None
 
 
 def test_a_file_that_is_replaced_is_told(glass: Glass) -> None:
-    assert "replaced" not in glass("generate", "steps", "--duration", "4")[1]
-    assert glass("generate", "steps", "--duration", "4")[1].count("it replaced a file of that name") == 2
+    assert "replaced" not in glass("generate", "steps", "--duration", "4s")[1]
+    assert glass("generate", "steps", "--duration", "4s")[1].count("it replaced a file of that name") == 2
     assert not [path for path in Path.cwd().iterdir() if path.name.endswith(".part")]
 
 
@@ -145,8 +145,11 @@ def test_a_plot_that_cannot_be_written_does_not_hide_the_numbers(glass: Glass, f
         (["inspect", "bad.csv"], "bad.csv, line 3: found 'x'"),
         (["inspect", "apart.down"], "apart.down: no run can replay it: apart.down carries nothing in its first 1 s"),
         (["inspect", "steps", "--seed", "-1"], "Invalid value for '--seed'"),
-        (["inspect", "steps", "--columns", "time=t,rate=r:bps"], "columns: steps is a shipped trace, but columns are"),
-        (["inspect", "good.csv", "--columns", "rate=r"], "columns: found no unit in 'rate=r', but accepted are"),
+        (
+            ["inspect", "steps", "--trace-columns", "time=t,rate=r:bps"],
+            "columns: steps is a shipped trace, but columns are",
+        ),
+        (["inspect", "good.csv", "--trace-columns", "rate=r"], "columns: found no unit in 'rate=r', but accepted are"),
         (
             ["convert", "good.csv", "out.xyz"],
             "out.xyz: found no known ending, but accepted are .down .up .mahi (mahimahi)",
@@ -156,7 +159,7 @@ def test_a_plot_that_cannot_be_written_does_not_hide_the_numbers(glass: Glass, f
             "--to: found 'pcap', but accepted are mahimahi, csv, sabre",
         ),
         (["generate", "lte"], "trace generator: found 'lte'"),
-        (["generate", "steps", "--duration", "1e9"], "duration of trace steps: found 1e+09 s"),
+        (["generate", "steps", "--duration", "100000s"], "duration of trace steps: found 100000 s"),
         (["generate", "steps", "--seed", "one"], "Invalid value for '--seed'"),
         (["list", "--nothing"], "No such option"),
         (["nothing"], "No such command"),

@@ -49,12 +49,12 @@ def report_of(dataset: Dataset) -> Report:
 
 def _of_one_run(dataset: Dataset) -> Report:
     run = dataset.run()
-    ranking = ranking_of(arm["stats"] for arm in run.arms)
-    ordered = sorted(run.arms, key=lambda arm: soonest_first(arm, ranking))
+    ranking = ranking_of(arm["stats"] for arm in run.records)
+    ordered = sorted(run.records, key=lambda arm: soonest_first(arm, ranking))
     order = [arm["arm"] for arm in ordered]
     warnings = [
         f"{arm['arm']}: {arm['outcome']}: {arm.get('reason') or 'no reason is recorded'}"
-        for arm in run.arms
+        for arm in run.records
         if arm["outcome"] != "measured"
     ]
     if not run.complete:
@@ -64,7 +64,7 @@ def _of_one_run(dataset: Dataset) -> Report:
     return Report(
         title=run.name,
         subject=ranking.title(subject(run)),
-        verdict=answer(run.arms),
+        verdict=answer(run.records),
         basis=ONE_RUN,
         warnings=(*warnings, *(f"Note: {note}." for note in run.notes)),
         sections=(
@@ -77,7 +77,7 @@ def _of_one_run(dataset: Dataset) -> Report:
 
 
 def _frames_of_one_run(run: Run, order: Sequence[str]) -> tuple[Section, ...]:
-    fates = {arm["arm"]: arm["summary"].get("fates") for arm in run.arms}
+    fates = {arm["arm"]: arm["summary"].get("fates") for arm in run.records}
     return (
         *picture_sections(run, order, pooled=run, of="this run", pooled_of="all captured frames"),
         fate_section({arm: fates[arm] for arm in order}),
