@@ -80,7 +80,8 @@ def make_session() -> Callable[..., RecordedSession]:
 @pytest.fixture
 def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is drawn: pictures take most of the time of a short run, and other tests are about them."""
-    monkeypatch.setattr("glassbench.experiments.cli.show.draw_run", lambda run: [])
+    for command in ("show", "ab", "sweep"):
+        monkeypatch.setattr(f"glassbench.experiments.cli.{command}.draw_results", lambda dataset, form: [])
     for module in ("pictures", "strips"):
         monkeypatch.setattr(f"glassbench.experiments.results.report.{module}.drawn", lambda make, **_: Markup())
 

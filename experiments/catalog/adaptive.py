@@ -19,8 +19,9 @@ from glassbench.experiments.catalog.experiment import Check, Datasets, Experimen
 from glassbench.experiments.catalog.figures import curve, finish, logarithmic, panels
 from glassbench.experiments.catalog.frames import FloatArray
 from glassbench.experiments.engine.plan import Cell, Plan
+from glassbench.experiments.results.arm_style import arm_style
 from glassbench.experiments.results.dataset import Dataset
-from glassbench.experiments.results.plots.style import FAINT, INK, arm_styles
+from glassbench.experiments.results.plots.style import FAINT, INK
 from glassbench.experiments.results.statistics import Paired, compare_paired
 from glassbench.experiments.results.statistics.holm import holm
 from glassbench.experiments.scenario import dice
@@ -216,8 +217,8 @@ def _figure(data: Datasets) -> Figure:
 def _draw(axes: Axes, table: Sequence[Windows]) -> None:
     delays = 1e3 * np.array([each.signal for each in table])
     axes.plot(range(len(table)), delays, color=FAINT, linewidth=0.8, zorder=1)
-    for place, (each, style) in enumerate(zip(table, arm_styles([one.arm for one in table]).values(), strict=True)):
-        curve(axes, style, [place] * delays.shape[1], delays[place], linestyle="", label=each.arm)
+    for place, each in enumerate(table):
+        curve(axes, arm_style(each.arm), [place] * delays.shape[1], delays[place], linestyle="", label=each.arm)
         axes.plot((place - 0.25, place + 0.25), (np.median(delays[place]),) * 2, color=INK, linewidth=1.5)
     axes.plot((-0.4, len(table) - 0.6), (1e3 * np.median(table[0].bound),) * 2, color=INK, linewidth=0.8, linestyle=":")
     logarithmic(axes, y=[20, 50, 100, 200, 500, 1000, 2000, 5000, 10000])

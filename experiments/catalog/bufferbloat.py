@@ -15,8 +15,9 @@ from glassbench.experiments.catalog.experiment import Check, Datasets, Experimen
 from glassbench.experiments.catalog.figures import curve, finish, logarithmic, panels
 from glassbench.experiments.catalog.frames import FloatArray, column, only
 from glassbench.experiments.engine.plan import Cell, Plan
+from glassbench.experiments.results.arm_style import arm_style
 from glassbench.experiments.results.dataset import Dataset
-from glassbench.experiments.results.plots.style import FAINT, INK, arm_styles
+from glassbench.experiments.results.plots.style import FAINT, INK
 
 RATE, RTT = 4e6, 0.05  # bit/s; seconds, without queue
 BDP = RATE * RTT / 8  # bytes
@@ -275,7 +276,8 @@ def _figure(data: Datasets) -> Figure:
 
 def _draw_queues(axes: Axes, table: Sequence[ArmAtQueue]) -> None:
     queues = [*BUFFERS, CODEL]
-    for place, (arm, style) in enumerate(arm_styles(list(ARMS)).items()):
+    for place, (arm, name) in enumerate(ARMS.items()):
+        style = arm_style(name)
         rows = [only(table, arm=arm, queue=name) for name in queues]
         x = np.arange(len(queues)) + 0.18 * (place - 1)
         low, middle, high = ([1e3 * row.p(share) for row in rows] for share in (0.05, 0.5, 0.95))
@@ -283,7 +285,7 @@ def _draw_queues(axes: Axes, table: Sequence[ArmAtQueue]) -> None:
         curve(axes, style, x, middle, linestyle="", markersize=8, label=f"{arm}, median, p5-p95")
         for at, row, top in zip(x, rows, high, strict=True):
             axes.annotate(
-                f"{row.utilization:.0%}", (at, top), (0, 4), textcoords="offset points", ha="center", fontsize=7
+                f"{row.utilization:.0%}", (at, top), (0, 4), textcoords="offset points", ha="center", fontsize="x-small"
             )
     for index, share in enumerate(BUFFERS.values()):
         full = 1e3 * full_buffer_delay(share * BDP, RATE)

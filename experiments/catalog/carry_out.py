@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from glassbench.experiments.catalog.experiment import Check, Datasets, Experiment
 from glassbench.experiments.engine.plan import Plan
@@ -12,20 +13,18 @@ from glassbench.experiments.results.subject import subject
 from glassbench.experiments.worlds.table import VIRTUAL
 from glassbench.experiments.worlds.world import World
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 
 @dataclass(frozen=True)
 class Outcome:
-    """What an experiment gave: its datasets, its checks, and the folder in which they are. Its picture is at
-    `picture`."""
+    """What an experiment gave: its datasets, its checks, and the folder in which they are."""
 
     experiment: Experiment
     path: Path
     datasets: Datasets
     checks: tuple[Check, ...]
-
-    @property
-    def picture(self) -> Path:
-        return self.path / "figure.png"
 
     @property
     def failed(self) -> int:
@@ -74,15 +73,14 @@ def _plans(experiment: Experiment, replaying: Mapping[str, str]) -> tuple[Plan, 
     return experiment.replays(**replaying)
 
 
-def draw(outcome: Outcome) -> bytes:
-    """The picture of an experiment, a PNG."""
-    from glassbench.experiments.results.plots.style import footline, own_style, png
+def draw(outcome: Outcome) -> "Figure":
+    """The picture of an experiment, with what it is about below it."""
+    from glassbench.experiments.results.plots.style import footline
 
     several = len(outcome.datasets) > 1
-    with own_style({}):
-        figure = outcome.experiment.figure(outcome.datasets)
-        footline(
-            figure,
-            [f"{name + ': ' if several else ''}{subject(data)}" for name, data in outcome.datasets.items()],
-        )
-        return png(figure)
+    figure = outcome.experiment.figure(outcome.datasets)
+    footline(
+        figure,
+        [f"{name + ': ' if several else ''}{subject(data)}" for name, data in outcome.datasets.items()],
+    )
+    return figure

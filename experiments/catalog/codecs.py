@@ -12,8 +12,9 @@ from glassbench.experiments.catalog.experiment import Check, Datasets, Experimen
 from glassbench.experiments.catalog.figures import curve, finish, logarithmic, panels
 from glassbench.experiments.catalog.frames import column
 from glassbench.experiments.engine.plan import Cell, Plan
+from glassbench.experiments.results.arm_style import series_styles
 from glassbench.experiments.results.dataset import Dataset
-from glassbench.experiments.results.plots.style import FAINT, arm_styles
+from glassbench.experiments.results.plots.style import FAINT
 from glassbench.transport.codecs import CODECS
 
 LADDERS = ("h264", "hevc", "vp8", "vp9", "av1")
@@ -224,7 +225,7 @@ def _figure(data: Datasets) -> Figure:
     table = ladders(data)
     figure, (left, right) = panels("Codecs at their real-time presets (bikes, 640x272)", size=(13, 4.8))
     rates = np.geomspace(1e6, 20e6, 50)
-    for codec, style in arm_styles(list(LADDERS)).items():
+    for codec, style in zip(LADDERS, series_styles(LADDERS), strict=True):
         ladder, name = table[codec], CODECS[codec].title
         at = f"{name}: {ladder.bps_at(PSNR_DB) / 1e3:.0f} kbit/s"
         curve(left, style, [bps / 1e6 for bps in ladder.bps], ladder.psnr_db, label=at)
@@ -236,7 +237,7 @@ def _figure(data: Datasets) -> Figure:
     left.axhline(PSNR_DB, color=FAINT, linewidth=1.2, zorder=1)
     logarithmic(left, x=[0.1, 0.2, 0.4, 0.8])
     logarithmic(right, x=[1, 1.5, 3, 5, 10, 20])
-    finish(left, "luma PSNR, dB", "bitrate, Mbit/s (log scale)", title=f"at {PSNR_DB:g} dB", title_fontsize=8)
+    finish(left, "luma PSNR, dB", "bitrate, Mbit/s (log scale)", title=f"at {PSNR_DB:g} dB", title_fontsize="small")
     title = f"median latency at {PSNR_DB:g} dB, ms; lines: closed form"
     finish(right, title, "rate of the link, Mbit/s (log scale)")
     return figure

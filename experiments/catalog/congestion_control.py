@@ -14,8 +14,9 @@ from glassbench.experiments.catalog.experiment import Check, Datasets, Experimen
 from glassbench.experiments.catalog.figures import curve, finish, logarithmic, panels
 from glassbench.experiments.catalog.frames import only
 from glassbench.experiments.engine.plan import Cell, Plan
+from glassbench.experiments.results.arm_style import arm_style
 from glassbench.experiments.results.dataset import Dataset
-from glassbench.experiments.results.plots.style import FAINT, INK, arm_styles
+from glassbench.experiments.results.plots.style import FAINT, INK
 from glassbench.netem.packet import IP_UDP_HEADER_BYTES
 
 LOSSES = (0.005, 0.01, 0.02, 0.04)
@@ -255,8 +256,8 @@ def _draw_response(axes: Axes, table: Sequence[ArmUnderLoss]) -> None:
     }
     for (label, rates), color in zip(formulas.items(), (INK, FAINT), strict=True):
         axes.plot(percent, rates, color=color, linewidth=1.0, label=label)
-    for arm, style in arm_styles(list(ARMS)).items():
-        curve(axes, style, [100 * loss for loss in LOSSES], _sent(table, arm), label=arm)
+    for arm, name in ARMS.items():
+        curve(axes, arm_style(name), [100 * loss for loss in LOSSES], _sent(table, arm), label=arm)
     logarithmic(axes, x=[0.5, 1, 2, 4], y=[0.5, 1, 2, 5])
     finish(axes, "sent, Mbit/s (log scales)", "independent loss, %")
 
@@ -264,10 +265,10 @@ def _draw_response(axes: Axes, table: Sequence[ArmUnderLoss]) -> None:
 def _draw_bursts(axes: Axes, table: Sequence[ArmUnderLoss]) -> None:
     models = {_IID: "independent", "bursts": f"bursts of {BURST:g} packets", "episodes": "episodes of 20 ms"}
     hatches = ("", "///", "...")
-    for place, (arm, style) in enumerate(arm_styles(list(ARMS)).items()):
+    for place, (arm, name) in enumerate(ARMS.items()):
         rates = [only(table, arm=arm, model=model, loss=BURST_LOSS, rtt=RTT).sent_mbps for model in models]
         x = [index + 0.27 * (place - 1) for index in range(len(models))]
-        axes.bar(x, rates, 0.25, color=style.color, edgecolor="white", hatch=hatches[place], label=arm)
+        axes.bar(x, rates, 0.25, color=arm_style(name).color, edgecolor="white", hatch=hatches[place], label=arm)
     axes.set_xticks(range(len(models)), list(models.values()))
     finish(axes, f"sent at {BURST_LOSS:.0%} mean loss, Mbit/s")
 

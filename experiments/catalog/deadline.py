@@ -18,8 +18,8 @@ from glassbench.experiments.catalog.experiment import Check, Datasets, Experimen
 from glassbench.experiments.catalog.figures import curve, finish, logarithmic, panels
 from glassbench.experiments.catalog.frames import FloatArray, column, frames, instants, select
 from glassbench.experiments.engine.plan import Cell, Plan
+from glassbench.experiments.results.arm_style import arm_style
 from glassbench.experiments.results.dataset import Dataset
-from glassbench.experiments.results.plots.style import arm_styles
 
 DEADLINES = (0.15, 0.3, 0.6, 1.2, 0.0)  # seconds; 0 is none
 SEEDS = (1, 2)
@@ -181,7 +181,8 @@ def _figure(data: Datasets) -> Figure:
     title = f"What becomes of a deadline (lte-driving, 2 Mbit/s, {len(SEEDS)} drives)"
     figure, (left, right) = panels(title)
     place = range(len(DEADLINES))
-    for arm, style in arm_styles(list(ARMS)).items():
+    for arm in ARMS:
+        style = arm_style(arm)
         curve(left, style, place, [100 * in_time(table, arm, at, at or np.inf) for at in DEADLINES], label=arm)
         curve(right, style, place, [1e3 * percentile(shown(table, arm, at), 0.95) for at in DEADLINES])
     logarithmic(right, y=[100, 200, 500, 1000, 2000])

@@ -14,8 +14,9 @@ from glassbench.experiments.catalog.experiment import Check, Datasets, Experimen
 from glassbench.experiments.catalog.figures import finish, panels
 from glassbench.experiments.catalog.frames import FloatArray, only, select
 from glassbench.experiments.engine.plan import Cell, Plan
+from glassbench.experiments.results.arm_style import arm_style, series_styles
 from glassbench.experiments.results.dataset import Dataset
-from glassbench.experiments.results.plots.style import arm_styles
+from glassbench.experiments.results.plots.style import mark_look
 from glassbench.experiments.scenario import dice
 from glassbench.experiments.scenario.flow_spec import MEDIA
 
@@ -181,7 +182,8 @@ def _figure(data: Datasets) -> Figure:
 
 
 def _draw_rates(axes: Axes, one: SharedLink) -> None:
-    for flow, style in arm_styles([MEDIA, _LATER]).items():
+    flows = (MEDIA, _LATER)
+    for flow, style in zip(flows, series_styles(flows), strict=True):
         rates = one.rates[flow]
         seconds = rates[: len(rates) // 10 * 10].reshape(-1, 10).mean(axis=1) / 1e6
         name = "first flow" if flow == MEDIA else f"from {one.start:.1f} s on"
@@ -192,17 +194,10 @@ def _draw_rates(axes: Axes, one: SharedLink) -> None:
 
 
 def _draw_jain(axes: Axes, table: Sequence[SharedLink]) -> None:
-    for control, style in arm_styles(list(CONTROLS)).items():
+    for control in CONTROLS:
+        style = arm_style(f"quic-stream:control={control}")
         rows = select(table, control=control)
-        axes.plot(
-            [row.start for row in rows],
-            [row.jain for row in rows],
-            color=style.color,
-            linestyle="",
-            marker=style.marker,
-            markersize=7,
-            label=control,
-        )
+        axes.plot([row.start for row in rows], [row.jain for row in rows], **mark_look(style), label=control)
     axes.axhline(0.95, color="0.6", linewidth=0.8)
     axes.set_ylim(0.8, 1.005)
     finish(axes, "Jain's index over a run, a point a seed", "start of the second flow, seconds", loc="lower left")

@@ -4,29 +4,39 @@ numbers."""
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from glassbench.experiments.results.plots.style import INK, LineStyle, headline, new_figure, tidy
+from glassbench.experiments.results.arm_style import ArmStyle
+from glassbench.experiments.results.plots.page import page
+from glassbench.experiments.results.plots.style import (
+    headline,
+    line_look,
+    new_figure,
+    page_figure,
+    panel_title,
+    panels_of,
+    tidy,
+)
 
 
 def panels(
     title: str, count: int = 2, *, size: tuple[float, float] = (12, 4.6), **layout: Any
 ) -> tuple[Figure, list[Axes]]:
-    """A figure of `size` inches under its title, and its panels from left to right; `layout` as `subplots` takes it."""
-    figure = new_figure(*size)
-    axes = figure.subplots(1, count, **layout)
+    """A figure under its title, of `size` inches on a screen, and its panels from left to right; `layout` as `subplots`
+    takes it."""
+    on_screen = page().height is None and not page().stacked
+    figure = new_figure(*size) if on_screen else page_figure(2.7 * count)
+    axes = panels_of(figure, count, **layout)
     headline(figure, title, "")
-    return figure, list(np.atleast_1d(axes))
+    return figure, axes
 
 
-def curve(axes: Axes, style: LineStyle, x: ArrayLike, y: ArrayLike, **look: Any) -> None:
+def curve(axes: Axes, style: ArmStyle, x: ArrayLike, y: ArrayLike, **look: Any) -> None:
     """A line with markers, drawn as the arm is drawn everywhere; `look` changes that, as arguments of matplotlib's
     `plot`."""
-    usual: dict[str, Any] = {"color": style.color, "linestyle": style.dashes, "marker": style.marker, "markersize": 6}
-    axes.plot(x, y, **(usual | look))
+    axes.plot(x, y, **(line_look(style) | look))
 
 
 def logarithmic(axes: Axes, *, x: Sequence[float] = (), y: Sequence[float] | Mapping[float, str] = ()) -> None:
@@ -40,8 +50,22 @@ def logarithmic(axes: Axes, *, x: Sequence[float] = (), y: Sequence[float] | Map
 
 def finish(axes: Axes, title: str, across: str = "", /, *, legend: bool = True, **placed: Any) -> None:
     """Add the title, the label of the x axis, and the legend, `placed` as matplotlib's `legend` takes it."""
-    axes.set_title(title, loc="left", fontsize=9, color=INK)
+    panel_title(axes, title)
     axes.set_xlabel(across)
     if legend:
-        axes.legend(**({"frameon": False, "fontsize": 8, "handlelength": 3.2} | placed))
+        usual: dict[str, Any] = {"frameon": False, "fontsize": "small", "handlelength": 3.2}
+        if page().stacked or (page().height and "bbox_to_anchor" in placed):
+            _legend_below(axes, usual | placed)
+        else:
+            axes.legend(**(usual | placed))
     tidy(axes)
+
+
+def _legend_below(axes: Axes, look: dict[str, Any]) -> None:
+    """The legend under its panel, an entry a line: on a narrow page, or in large text, nothing fits beside."""
+    place = {"loc": "upper left", "bbox_to_anchor": (0.0, -0.3 if page().stacked else -0.15), "ncols": 1}
+    entries = axes.legend(**(look | place)).get_texts()
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    if page().height is None:
+        figure.set_figheight(figure.get_figheight() + 0.17 * len(entries))

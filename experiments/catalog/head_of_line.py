@@ -14,8 +14,8 @@ from glassbench.experiments.catalog.experiment import Check, Datasets, Experimen
 from glassbench.experiments.catalog.figures import curve, finish, panels
 from glassbench.experiments.catalog.frames import FRAME_INTERVAL, FloatArray, column, frames, instants, only, select
 from glassbench.experiments.engine.plan import Cell, Plan
+from glassbench.experiments.results.arm_style import arm_style
 from glassbench.experiments.results.dataset import Dataset
-from glassbench.experiments.results.plots.style import arm_styles
 
 MAPPINGS = {
     "one stream": "quic-stream",
@@ -248,10 +248,10 @@ def _figure(data: Datasets) -> Figure:
 
 
 def _draw_hold(axes: Axes, table: list[MappingOnPath]) -> None:
-    for mapping, style in arm_styles(list(REPAIRING)).items():
+    for mapping in REPAIRING:
         means = [1e3 * float(np.mean(p.hold)) for p in select(table, mapping=mapping, loss=LOSSES[-1])]
-        fill = "none" if mapping == "datagrams" else "full"
-        curve(axes, style, [1e3 * rtt for rtt in RTTS], means, markersize=7, fillstyle=fill, label=mapping)
+        style = arm_style(MAPPINGS[mapping])
+        curve(axes, style, [1e3 * rtt for rtt in RTTS], means, label=mapping)
     finish(axes, f"mean wait in the transport behind other frames, ms, {LOSSES[-1]:.0%} loss", "round trip, ms")
 
 

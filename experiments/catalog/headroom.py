@@ -16,8 +16,9 @@ from glassbench.experiments.catalog.experiment import Check, Datasets, Experimen
 from glassbench.experiments.catalog.figures import curve, finish, logarithmic, panels
 from glassbench.experiments.catalog.frames import FRAME_INTERVAL, FloatArray, column, only, select
 from glassbench.experiments.engine.plan import Cell, Plan
+from glassbench.experiments.results.arm_style import series_styles
 from glassbench.experiments.results.dataset import Dataset
-from glassbench.experiments.results.plots.style import FAINT, arm_styles
+from glassbench.experiments.results.plots.style import FAINT
 from glassbench.netem.packet import IP_UDP_HEADER_BYTES
 from glassbench.transport.framing import FRAGMENT_HEADER_BYTES
 
@@ -270,7 +271,7 @@ def _figure(data: Datasets) -> Figure:
 
 
 def _draw_below(axes: Axes, every: Sequence[LinkAtLoad]) -> None:
-    for name, style in arm_styles(list(KEYFRAMES)).items():
+    for name, style in zip(KEYFRAMES, series_styles(KEYFRAMES), strict=True):
         row = select(every, keyframes=name)
         for share, width in ((0.5, 0.8), (0.95, 1.8)):
             delays = [p.p(share) * 1e3 for p in row]
@@ -283,7 +284,7 @@ def _draw_below(axes: Axes, every: Sequence[LinkAtLoad]) -> None:
 
 
 def _draw_above(axes: Axes, overloads: Sequence[LinkAtLoad]) -> None:
-    for point, style in zip(overloads, arm_styles([str(p.load) for p in overloads]).values(), strict=True):
+    for point, style in zip(overloads, series_styles(overloads), strict=True):
         label = f"{point.utilization:.2f} of capacity; full queue {QUEUE_BYTES * 8e3 / point.capacity:.0f} ms"
         look = {"markersize": 4, "markevery": 0.12, "label": label}
         curve(axes, style, point.captured[::15], point.ahead[::15] * 1e3, **look)

@@ -15,8 +15,9 @@ from glassbench.experiments.catalog.experiment import Check, Datasets, Experimen
 from glassbench.experiments.catalog.figures import curve, finish, logarithmic, panels
 from glassbench.experiments.catalog.frames import column, frames, instants, select
 from glassbench.experiments.engine.plan import Cell, Plan
+from glassbench.experiments.results.arm_style import arm_style
 from glassbench.experiments.results.dataset import Dataset
-from glassbench.experiments.results.plots.style import FAINT, LineStyle, arm_styles
+from glassbench.experiments.results.plots.style import FAINT
 
 RTT = 0.1  # seconds
 PACKET_BYTES = 1200  # RFC 9000, 14.1; aioquic as it is never sends larger ones
@@ -29,6 +30,7 @@ WINDOWED = {
     "ours": "quic-datagram",
 }
 UNLIMITED = {"rtp": "rtp", "srt": "srt:latency_ms=0", "udp": "udp"}
+ARMS = {**WINDOWED, **UNLIMITED}
 BITRATES = (0.5, 1.0, 2.0, 4.0)  # Mbit/s, of the running video
 KEYFRAME_RATIO = 4.0  # of a keyframe to another frame, sender/size_model.py
 
@@ -239,23 +241,24 @@ def _draw_first(axes: Axes, first: Sequence[First]) -> None:
     most = [rounds(size * _HEADERS) for size in fine.tolist()]
     label = "slow start: within the last of its round trips"
     axes.fill_between(fine / 1e3, least, most, color=FAINT, alpha=0.4, linewidth=0, label=label)
-    for arm, style in arm_styles([*WINDOWED, *UNLIMITED]).items():
-        _draw_times(axes, style, select(first, arm=arm), markersize=5, fillstyle="none" if arm in UNLIMITED else "full")
+    for arm in ARMS:
+        _draw_times(axes, select(first, arm=arm))
     logarithmic(axes, x=[10, 30, 100, 300, 1000])
     finish(axes, "first frame of a connection", "size, kB (log scale)")
 
 
 def _draw_running(axes: Axes, running: Sequence[Running]) -> None:
-    for arm, style in arm_styles(list(dict.fromkeys(row.arm for row in running))).items():
-        _draw_times(axes, style, select(running, arm=arm))
+    for arm in dict.fromkeys(row.arm for row in running):
+        _draw_times(axes, select(running, arm=arm))
     fine = np.linspace(5e3, 65e3, 100)
     axes.plot(fine / 1e3, np.log2(fine / WINDOW_BYTES + 1), color=FAINT, linewidth=1.2, label="slow start anew")
     axes.set_ylim(-0.1, 2.6)
     finish(axes, "keyframes of a running video (median)", "size, kB")
 
 
-def _draw_times(axes: Axes, style: LineStyle, rows: Sequence[First | Running], **look: Any) -> None:
-    curve(axes, style, [row.size_bytes / 1e3 for row in rows], [row.took for row in rows], label=rows[0].arm, **look)
+def _draw_times(axes: Axes, rows: Sequence[First | Running]) -> None:
+    style = arm_style(ARMS[rows[0].arm])
+    curve(axes, style, [row.size_bytes / 1e3 for row in rows], [row.took for row in rows], label=rows[0].arm)
 
 
 EXPERIMENT = Experiment(

@@ -16,8 +16,9 @@ from glassbench.experiments.catalog.experiment import Check, Datasets, Experimen
 from glassbench.experiments.catalog.figures import curve, finish, logarithmic, panels
 from glassbench.experiments.catalog.frames import FRAME_INTERVAL, column, frames, instants, only, select
 from glassbench.experiments.engine.plan import Cell, Plan
+from glassbench.experiments.results.arm_style import SKY, VERMILION, arm_style
 from glassbench.experiments.results.dataset import Dataset
-from glassbench.experiments.results.plots.style import FAINT, arm_styles
+from glassbench.experiments.results.plots.style import FAINT
 
 RTT = 0.06  # seconds
 OUTAGES = (0.25, 0.5, 1.0, 2.0, 4.0)  # seconds
@@ -273,8 +274,8 @@ def _figure(data: Datasets) -> Figure:
 
 def _draw_outages(axes: Axes, table: Sequence[Recovery]) -> None:
     axes.plot(OUTAGES, OUTAGES, color=FAINT, linewidth=1.2, label="as long as the outage")
-    for arm, style in arm_styles(list(ARMS)).items():
-        curve(axes, style, OUTAGES, [row.fresh for row in select(table, arm=arm)], label=arm)
+    for arm, name in ARMS.items():
+        curve(axes, arm_style(name), OUTAGES, [row.fresh for row in select(table, arm=arm)], label=arm)
     logarithmic(axes, x=OUTAGES, y=[0.1, 0.2, 0.5, 1, 2, 4])
     finish(axes, "seconds from its end to a fresh picture (log scales)", "length of the outage, s")
 
@@ -282,9 +283,9 @@ def _draw_outages(axes: Axes, table: Sequence[Recovery]) -> None:
 def _draw_handovers(axes: Axes, rows: Sequence[Handover]) -> None:
     place = np.arange(len(rows))
     near, far = [1e3 * row.near for row in rows], [1e3 * row.far for row in rows]
-    axes.barh(place - 0.2, far, 0.38, color="#56B4E9", label="elsewhere")
+    axes.barh(place - 0.2, far, 0.38, color=SKY, label="elsewhere")
     look: dict[str, Any] = {
-        "color": "#D55E00",
+        "color": VERMILION,
         "hatch": "///",
         "edgecolor": "white",
         "label": "within a second of a handover",

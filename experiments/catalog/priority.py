@@ -13,8 +13,9 @@ from glassbench.experiments.catalog.experiment import Check, Datasets, Experimen
 from glassbench.experiments.catalog.figures import curve, finish, logarithmic, panels
 from glassbench.experiments.catalog.frames import FloatArray, column, frames, instants, only, select
 from glassbench.experiments.engine.plan import Cell, Plan
+from glassbench.experiments.results.arm_style import series_styles
 from glassbench.experiments.results.dataset import Dataset
-from glassbench.experiments.results.plots.style import FAINT, arm_styles
+from glassbench.experiments.results.plots.style import FAINT
 from glassbench.experiments.scenario.tracks import CHAT_TRACK
 
 BITRATE = 2e6
@@ -228,7 +229,7 @@ def _the_last_one_starves(table: Sequence[LaneAtLoad]) -> Check:
 def _figure(data: Datasets) -> Figure:
     table = points(data["priority"])
     figure, (left, right) = panels("A message each 47 ms beside video on one link")
-    for lane, style in arm_styles(list(LANES)).items():
+    for lane, style in zip(LANES, series_styles(LANES), strict=True):
         rows = select(table, lane=lane)
         curve(left, style, LOADS, [1e3 * p.p(0.95) for p in rows], label=lane)
         curve(right, style, LOADS, [1e3 * float(np.median(p.frame)) for p in rows])

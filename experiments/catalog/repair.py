@@ -16,8 +16,9 @@ from glassbench.experiments.catalog.experiment import Check, Datasets, Experimen
 from glassbench.experiments.catalog.figures import curve, finish, logarithmic, panels
 from glassbench.experiments.catalog.frames import FloatArray, column, frames, instants, only, select
 from glassbench.experiments.engine.plan import Cell, Plan
+from glassbench.experiments.results.arm_style import series_styles
 from glassbench.experiments.results.dataset import Dataset
-from glassbench.experiments.results.plots.style import FAINT, arm_styles
+from glassbench.experiments.results.plots.style import FAINT
 
 LOSS = 0.05  # independent, of packets; each frame is one packet
 RTTS = (0.02, 0.06, 0.12)  # seconds
@@ -249,7 +250,7 @@ def _figure(data: Datasets) -> Figure:
 
 def _draw(axes: Axes, arm: str, rows: Sequence[ArmWithRepair]) -> None:
     fine = np.linspace(0.06, 0.42, 500)
-    for rtt, style in zip(RTTS, arm_styles([str(rtt) for rtt in RTTS]).values(), strict=True):
+    for rtt, style in zip(RTTS, series_styles(RTTS), strict=True):
         steps = [100 * max(LOSS ** (most_repairs(arm, rtt, at) + 1), _NONE) for at in fine.tolist()]
         curve(axes, style, 1e3 * fine, steps, marker="", linewidth=1, alpha=0.6)
         mine = select(rows, rtt=rtt)

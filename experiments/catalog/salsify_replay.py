@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -19,8 +20,9 @@ from glassbench.experiments.catalog.checks import MBPS, MS, RATIO, Judgement, bo
 from glassbench.experiments.catalog.experiment import Check, Datasets, Experiment
 from glassbench.experiments.catalog.figures import finish, panels
 from glassbench.experiments.engine.plan import Cell, Plan
+from glassbench.experiments.results.arm_style import arm_style
 from glassbench.experiments.results.dataset import Dataset
-from glassbench.experiments.results.plots.style import FAINT, INK, arm_styles, log_scale
+from glassbench.experiments.results.plots.style import FAINT, INK, log_scale, mark_look
 from glassbench.netem.traces.generators import GENERATORS
 
 OURS = "quic-adaptive"
@@ -194,23 +196,20 @@ def _draw_delays(axes: Axes, table: Sequence[Drive]) -> None:
     """A line per arm and published system, the soonest on top."""
     published = PUBLISHED if table[0].recorded else {}
     names = sorted([each.arm for each in table] + list(published), key=lambda name: -_delay_of(name, table))
-    styles = arm_styles([each.arm for each in table])
     for place, name in enumerate(names):
         if name in published:
             axes.plot(published[name] * 1e3, place, marker="|", color=INK, markersize=12, linestyle="")
             continue
         drive = next(each for each in table if each.arm == name)
         axes.plot([drive.signal * 1e3, drive.picture * 1e3], [place, place], color=FAINT, zorder=1)
-        axes.plot(drive.signal * 1e3, place, marker=styles[name].marker, color=styles[name].color, linestyle="")
-        axes.plot(
-            drive.picture * 1e3, place, marker=styles[name].marker, color=styles[name].color, mfc="white", linestyle=""
-        )
+        look = mark_look(arm_style(name))
+        axes.plot(drive.signal * 1e3, place, **(look | {"markerfacecolor": look["color"]}))
+        axes.plot(drive.picture * 1e3, place, **(look | {"markerfacecolor": "white"}))
     finite = [value for each in table for value in (each.signal, each.picture) if math.isfinite(value)]
     bound = table[0].bound * 1e3
     axes.axvline(bound, color=INK, linewidth=0.8, linestyle=":")
-    axes.annotate(
-        "bound", (bound, len(names) - 0.5), fontsize=8, color=INK, xytext=(3, -2), textcoords="offset points", va="top"
-    )
+    beside: dict[str, Any] = {"fontsize": "small", "color": INK, "textcoords": "offset points", "va": "top"}
+    axes.annotate("bound", (bound, len(names) - 0.5), xytext=(3, -2), **beside)
     axes.set_yticks(range(len(names)), [f"{name} (published)" if name in published else name for name in names])
     log_scale(axes, axes.xaxis, 0.8 * bound, 1.3e3 * max([*finite, *published.values()]), 8)
     finish(axes, "p95 of the delay", "ms (log scale); filled: signal delay, hollow: picture delay", legend=False)
@@ -221,10 +220,9 @@ def _delay_of(name: str, table: Sequence[Drive]) -> float:
 
 
 def _draw_quality(axes: Axes, table: Sequence[Drive]) -> None:
-    for name, style in arm_styles([each.arm for each in table]).items():
-        drive = next(each for each in table if each.arm == name)
-        label = f"{name}, {drive.sent:.2f} Mbit/s"
-        axes.plot(drive.signal * 1e3, drive.ssim, marker=style.marker, color=style.color, linestyle="", label=label)
+    for drive in table:
+        label = f"{drive.arm}, {drive.sent:.2f} Mbit/s"
+        axes.plot(drive.signal * 1e3, drive.ssim, **mark_look(arm_style(drive.arm)), label=label)
     most = max(each.signal for each in table if math.isfinite(each.signal))
     log_scale(axes, axes.xaxis, 800 * table[0].bound, 1.3e3 * most, 8)
     finish(axes, "SSIM as displayed, and the sent rate", "p95 of the signal delay, ms (log scale)")

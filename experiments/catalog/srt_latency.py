@@ -15,8 +15,9 @@ from glassbench.experiments.catalog.experiment import Check, Datasets, Experimen
 from glassbench.experiments.catalog.figures import curve, finish, logarithmic, panels
 from glassbench.experiments.catalog.frames import FRAME_INTERVAL, only, select
 from glassbench.experiments.engine.plan import Cell, Plan
+from glassbench.experiments.results.arm_style import series_styles
 from glassbench.experiments.results.dataset import Dataset
-from glassbench.experiments.results.plots.style import FAINT, INK, arm_styles
+from glassbench.experiments.results.plots.style import FAINT, INK
 
 RTTS = (0.02, 0.1)  # seconds
 MULTIPLIERS = (0.9, 1.5, 2.5, 3.0, 4.0, 5.0, 6.0)
@@ -252,7 +253,7 @@ def _figure(data: Datasets) -> Figure:
 
 
 def _draw_residuals(axes: Axes, table: Points) -> None:
-    for loss, style in zip(LOSSES, arm_styles([str(loss) for loss in LOSSES]).values(), strict=True):
+    for loss, style in zip(LOSSES, series_styles(LOSSES), strict=True):
         rows = select(table, loss=loss)
         residuals = [100 * max(point.residual, _NONE_LOST) for point in rows]
         label = f"{loss:.0%} loss on the path"
@@ -271,7 +272,7 @@ def _draw_overhead(axes: Axes, table: Points) -> None:
     }
     axes.plot(percent, [165 * loss for loss in LOSSES], color=FAINT, linewidth=1.2, label="1.65 x loss, to reserve")
     axes.plot(percent, [100 * loss / (1 - loss) for loss in LOSSES], color=INK, linewidth=0.8, label="p / (1 - p)")
-    for name, style in arm_styles(list(chosen)).items():
+    for name, style in zip(chosen, series_styles(chosen), strict=True):
         lost, resent = [100 * p.loss for p in chosen[name]], [100 * p.resent for p in chosen[name]]
         curve(axes, style, lost, resent, linestyle="", label=f"latency {name}, RTT {RTTS[1] * 1e3:g} ms")
     finish(axes, "retransmissions, % of the packets", "loss on the path, %")

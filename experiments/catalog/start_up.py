@@ -15,8 +15,9 @@ from glassbench.experiments.catalog.experiment import Check, Datasets, Experimen
 from glassbench.experiments.catalog.figures import curve, finish, panels
 from glassbench.experiments.catalog.frames import FRAME_INTERVAL
 from glassbench.experiments.engine.plan import Cell, Plan
+from glassbench.experiments.results.arm_style import ArmStyle, series_styles
 from glassbench.experiments.results.dataset import Dataset
-from glassbench.experiments.results.plots.style import FAINT, INK, LineStyle, arm_styles
+from glassbench.experiments.results.plots.style import FAINT, INK
 
 SRT_LATENCY = 0.12  # seconds, libsrt's default
 CHAIN_BYTES = 8000
@@ -270,7 +271,7 @@ def _figure(data: Datasets) -> Figure:
     begun, lost = times(data["handshake"], "rtt"), times(data["first-flight-lost"], "rtt")
     large, sizes = times(data["keyframe"], "bitrate"), keyframe_bytes(data["keyframe"])
     names = ["RTP", "QUIC 0-RTT", "QUIC 1-RTT", f"QUIC 1-RTT, {CHAIN}", "WebTransport", *list(SETUPS)[-2:]]
-    styles = arm_styles(names)
+    styles = dict(zip(names, series_styles(names), strict=True))
     title = "Time from the first capture to the first frame on the screen, if the connection begins with the capture"
     figure, (left, middle, right) = panels(title, 3, size=(14, 4.8), width_ratios=(1.2, 1, 1))
     for place, name in enumerate(reversed(names)):  # where lines coincide, the marker below is the larger one
@@ -278,21 +279,21 @@ def _figure(data: Datasets) -> Figure:
         look = {"label": f"{name}: {_closed_form(SETUPS[name])}", "markersize": 10 - place}
         curve(left, styles[name], [1e3 * rtt for rtt in RTTS], first, **look)
     left.set_ylim(0, 720)
-    finish(left, "a frame of one packet, nothing lost: ms", "RTT, ms", loc="upper left", fontsize=7.5)
+    finish(left, "a frame of one packet, nothing lost: ms", "RTT, ms", loc="upper left", fontsize="x-small")
     _draw_lost(middle, begun, lost, styles)
     packets = [sizes[bitrate] / FIRST_DATAGRAM for bitrate in BITRATES]
     for place, name in enumerate(KEYFRAME_SETUPS):
         first = [1e3 * large[name, bitrate] for bitrate in BITRATES]
         curve(right, styles[name], packets, first, label=name, markersize=8 - place)
     right.axvline(10, color=INK, linewidth=0.9)
-    right.annotate("initial window", (10, 560), (4, 0), textcoords="offset points", fontsize=7.5, color=INK)
+    right.annotate("initial window", (10, 560), (4, 0), textcoords="offset points", fontsize="x-small", color=INK)
     right.set_ylim(0, 600)
     title = f"larger keyframes, RTT {KEYFRAME_RTT * 1e3:g} ms: ms"
-    finish(right, title, "first keyframe, packets", loc="upper right", fontsize=7.5)
+    finish(right, title, "first keyframe, packets", loc="upper right", fontsize="x-small")
     return figure
 
 
-def _draw_lost(axes: Axes, begun: Times, lost: Times, styles: dict[str, LineStyle]) -> None:
+def _draw_lost(axes: Axes, begun: Times, lost: Times, styles: dict[str, ArmStyle]) -> None:
     rtt = LOST_RTTS[0]
     names = list(reversed(["RTP", *REPEATED]))
     for place, name in enumerate(names):
@@ -300,7 +301,7 @@ def _draw_lost(axes: Axes, begun: Times, lost: Times, styles: dict[str, LineStyl
         axes.plot((a, b), (place, place), color=FAINT, linewidth=2, zorder=1)
         curve(axes, style, a, place, markersize=7, fillstyle="none", linestyle="")
         curve(axes, style, b, place, markersize=7, linestyle="")
-        axes.annotate(f"+{b - a:.0f}", (b, place), (6, 6), textcoords="offset points", fontsize=7.5, color=INK)
+        axes.annotate(f"+{b - a:.0f}", (b, place), (6, 6), textcoords="offset points", fontsize="x-small", color=INK)
     axes.set_yticks(range(len(names)), names)
     axes.set(xlim=(0, 560), ylim=(-0.6, len(names) - 0.4))
     finish(axes, f"first packet lost (filled) or not, RTT {rtt * 1e3:g} ms: ms", legend=False)

@@ -15,8 +15,9 @@ from glassbench.experiments.catalog.experiment import Check, Datasets, Experimen
 from glassbench.experiments.catalog.figures import curve, finish, logarithmic, panels
 from glassbench.experiments.catalog.frames import FRAME_INTERVAL, FloatArray, column, frames, select
 from glassbench.experiments.engine.plan import Cell, Plan
+from glassbench.experiments.results.arm_style import arm_style
 from glassbench.experiments.results.dataset import Dataset
-from glassbench.experiments.results.plots.style import FAINT, INK, arm_styles
+from glassbench.experiments.results.plots.style import FAINT, INK
 from glassbench.experiments.results.statistics import Comparison, compare_arms
 from glassbench.experiments.scenario import dice
 
@@ -188,8 +189,8 @@ def _figure(data: Datasets) -> Figure:
 def _draw(axes: Axes, rows: Sequence[Drives]) -> None:
     p95 = 1e3 * np.array([row.p95 for row in rows])
     axes.plot(range(len(rows)), p95, color=FAINT, linewidth=0.8, zorder=1)
-    for place, (row, style) in enumerate(zip(rows, arm_styles(list(MAPPINGS)).values(), strict=True)):
-        curve(axes, style, [place] * len(DRIVES), p95[place], linestyle="", label=row.mapping)
+    for place, row in enumerate(rows):
+        curve(axes, arm_style(row.mapping), [place] * len(DRIVES), p95[place], linestyle="", label=row.mapping)
         axes.plot((place - 0.2, place + 0.2), (np.median(p95[place]),) * 2, color=INK, linewidth=1.5)
     logarithmic(axes, y=[20, 50, 100, 200, 500, 1000, 2000])
     axes.set_xticks(range(len(rows)), ["stream", "per frame", "datagram"])

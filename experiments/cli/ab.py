@@ -6,16 +6,32 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from glassbench.experiments.cli import completion
-from glassbench.experiments.cli.options import AsJson, Results, Runs, Workers, command_line, scenario_with, with_changes
+from glassbench.experiments.cli.options import (
+    AsJson,
+    Figures,
+    FigureSize,
+    Results,
+    Runs,
+    Workers,
+    command_line,
+    form_of,
+    scenario_with,
+    with_changes,
+)
 from glassbench.experiments.cli.paired_table import answer, paired_table, row_object
+from glassbench.experiments.cli.pictures import draw_results, echo_drawn
 from glassbench.experiments.cli.progress import progress_bars
 from glassbench.experiments.cli.show_runs import notes_object
 from glassbench.experiments.cli.whole_table import print_whole
+from glassbench.experiments.results.dataset import Dataset
 from glassbench.experiments.results.evidence import sizing
+from glassbench.experiments.results.figure_form import PageSize
 from glassbench.experiments.results.json_form import json_text
 from glassbench.experiments.results.ranking import ranking_of
+from glassbench.experiments.results.settings import setting_rows
 
 if TYPE_CHECKING:
+    from glassbench.experiments.engine.ab import Settings
     from glassbench.experiments.engine.changes import Changes
     from glassbench.experiments.scenario import Scenario
 
@@ -36,6 +52,8 @@ def ab(
     runs: Runs = 20,
     results: Results = Path("results"),
     workers: Workers = None,
+    figures: Figures = None,
+    figure_size: FigureSize = PageSize.SCREEN,
     as_json: AsJson = False,
 ) -> None:
     """Compare two settings: the same seeds for both, so that only the setting differs.
@@ -47,15 +65,24 @@ def ab(
     randomization test over the runs, adjusted for all of them, says so at 5 %.
     A is also compared with itself, which shows the rate of false alarms.
     """
-    from glassbench.experiments.engine.ab import Settings, false_alarms, paired_metrics, run_settings
+    from glassbench.experiments.engine.ab import Settings, run_settings
 
     settings = Settings.of(*(scenario_with(name, changes, quiet=as_json) for name in (a, b)))
     with progress_bars(quiet=as_json) as progress:
         dataset = run_settings(
             settings, runs, results=results, workers=workers, progress=progress, command=command_line()
         )
-    rows = paired_metrics(dataset, settings)
+    show_settings(dataset, settings, as_json=as_json)
+    echo_drawn(draw_results(dataset, form_of(figures, figure_size)), as_json=as_json)
+
+
+def show_settings(dataset: Dataset, settings: "Settings", *, as_json: bool) -> None:
+    """Print what two settings differ in, or one JSON object. Raises ResultsError if an arm was not measured."""
+    from glassbench.experiments.engine.ab import false_alarms
+
+    rows = setting_rows(dataset)
     alarms = false_alarms(dataset, settings)
+    runs = len(dataset.seeds)
     if as_json:
         record = {"results": str(dataset.path), "runs": runs, "rows": [row_object(row) for row in rows]}
         record |= notes_object(dataset)

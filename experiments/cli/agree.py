@@ -9,24 +9,32 @@ from rich.table import Table
 from glassbench.experiments.account.metric_table import Metric
 from glassbench.experiments.cli.options import (
     AsJson,
+    Figures,
+    FigureSize,
     Folder,
     Results,
     Runs,
     ScenarioName,
     WithEmulator,
     command_line,
+    form_of,
     scenario_with,
     with_changes,
 )
+from glassbench.experiments.cli.pictures import draw_files, echo_drawn
 from glassbench.experiments.cli.progress import progress_bars
 from glassbench.experiments.cli.whole_table import print_whole, titled_table
+from glassbench.experiments.results.figure_form import PageSize
 from glassbench.experiments.results.json_form import json_text
 from glassbench.experiments.results.ranking import ranking_of
 from glassbench.experiments.worlds.table import VIRTUAL, named
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from glassbench.experiments.engine.agreement import Agreement
     from glassbench.experiments.engine.changes import Changes
+    from glassbench.experiments.results.plots.spreads import Spread
 
 
 @with_changes()
@@ -37,6 +45,8 @@ def agree(
     runs: Runs = 3,
     emulator: WithEmulator = None,
     results: Results = Path("results"),
+    figures: Figures = None,
+    figure_size: FigureSize = PageSize.SCREEN,
     as_json: AsJson = False,
 ) -> None:
     """Run a scenario live and in virtual time, and say how far they agree.
@@ -58,11 +68,19 @@ def agree(
             progress=progress,
             command=command_line(),
         )
+    form = form_of(figures, figure_size)
+    about = ranking_of(agreement.live.counters()).title(subject(agreement.live))
+    title = f"{scenario}, {runs} runs, live less virtual"
+
+    def drawn() -> None:
+        picture = agreement.live.path / "agreement"
+        echo_drawn(draw_files(picture, lambda: _figure(title, about, agreement), form), as_json=as_json)
+
     if as_json:
         typer.echo(json_text(_object(agreement)))
+        drawn()
         return
-    about = ranking_of(agreement.live.counters()).title(subject(agreement.live))
-    print_whole(_table(f"{scenario}, {runs} runs, live less virtual\n{about}", agreement))
+    print_whole(_table(f"{title}\n{about}", agreement))
     beyond = [one for one in agreement.compared if not one.within]
     metrics = {one.metric.name: one.metric for one in agreement.compared}
     stated = ", ".join(f"{name} {_stated(metric)}" for name, metric in metrics.items())
@@ -73,6 +91,7 @@ def agree(
         for note in dataset.notes:
             typer.echo(f"note, {world}: {note}")
     typer.echo(f"results: {agreement.live.path} and {agreement.virtual.path} (complete)")
+    drawn()
 
 
 def calibrate(
@@ -111,6 +130,18 @@ def _table(title: str, agreement: "Agreement") -> Table:
         )
         before = one.arm
     return table
+
+
+def _figure(title: str, about: str, agreement: "Agreement") -> "Figure":
+    """A panel per metric, with the tolerance of each arm behind it."""
+    from glassbench.experiments.results.plots.pairs import difference, paired_figure
+
+    spreads: dict[Metric, list[Spread]] = {}
+    for one in agreement.compared:
+        said, within = "within" if one.within else "NOT within", one.tolerance.of(one.virtual)
+        row = difference(one.arm, one.metric, one.difference, said, within=within)
+        spreads.setdefault(one.metric, []).append(row)
+    return paired_figure(spreads, "live less virtual", f"{title} (grey: the tolerance)", about)
 
 
 def _stated(metric: Metric) -> str:

@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from glassbench.experiments.cli.options import AsJson, Capture, Results, command_line, scenario_with, with_changes
+from glassbench.experiments.cli.options import (
+    AsJson,
+    Capture,
+    Figures,
+    FigureSize,
+    Results,
+    command_line,
+    form_of,
+    scenario_with,
+    with_changes,
+)
+from glassbench.experiments.results.figure_form import PageSize
 
 if TYPE_CHECKING:
     from glassbench.experiments.engine.changes import Changes
@@ -77,6 +88,8 @@ def send(
     ] = 1500,
     results: Results = Path("results"),
     capture: Capture = False,
+    figures: Figures = None,
+    figure_size: FigureSize = PageSize.SCREEN,
     as_json: AsJson = False,
 ) -> None:
     """Compare transports to another host, over the network that is between them.
@@ -109,6 +122,7 @@ def send(
                 command=_without_key(command_line()),
             ).path
         ),
+        form=form_of(figures, figure_size),
         as_json=as_json,
     )
     bounds = [ends["between"]["clock_bound_ms"] for ends in dataset.counters() if "between" in ends]

@@ -6,10 +6,12 @@ from typing import Annotated
 import typer
 
 from glassbench.experiments.cli.errors import FAILED
-from glassbench.experiments.cli.options import AsJson, Results, Workers, command_line
+from glassbench.experiments.cli.options import AsJson, Figures, FigureSize, Results, Workers, command_line, form_of
 from glassbench.experiments.cli.output import write_file
+from glassbench.experiments.cli.pictures import draw_files, echo_drawn
 from glassbench.experiments.cli.progress import progress_bars
 from glassbench.experiments.cli.whole_table import wide_console
+from glassbench.experiments.results.figure_form import PageSize
 from glassbench.experiments.results.files import ResultsError
 from glassbench.experiments.results.json_form import json_text
 
@@ -33,13 +35,16 @@ def check(
     ] = None,
     results: Results = Path("results"),
     workers: Workers = None,
+    figures: Figures = None,
+    figure_size: FigureSize = PageSize.SCREEN,
     as_json: AsJson = False,
 ) -> None:
     """Check budgets in virtual time: 0 if all are kept, 1 if one is broken, 2 if the input is wrong.
 
     A broken one says by how much, and which stage between capture and display
     ate it. What was measured stays in the results folder: the same check of the
-    same code does not run again.
+    same code does not run again. With --figures each budget is drawn over the checks
+    that are there.
     """
     from glassbench.experiments.budgets.baseline import load_baseline
     from glassbench.experiments.budgets.check import check as judge_all
@@ -67,6 +72,14 @@ def check(
         typer.echo(answer(report))
         typer.echo(f"results: {measured.path} (complete)")
     _write((junit, junit_xml(report)), (markdown, markdown_text(report).encode()), quiet=as_json)
+    if figures:
+        from glassbench.experiments.budgets.history import checks_before, history_figure
+
+        earlier = checks_before(report, results)
+        form = form_of(figures, figure_size)
+        echo_drawn(
+            draw_files(measured.path / "budgets", lambda: history_figure(report, earlier), form), as_json=as_json
+        )
     if not report.kept:
         raise typer.Exit(FAILED)
 

@@ -11,6 +11,8 @@ from glassbench.experiments.cli.errors import FAILED
 from glassbench.experiments.cli.options import (
     AsJson,
     Capture,
+    Figures,
+    FigureSize,
     Live,
     Results,
     Runs,
@@ -18,6 +20,7 @@ from glassbench.experiments.cli.options import (
     WithEmulator,
     Workers,
     command_line,
+    form_of,
     scenario_with,
     with_changes,
     world_of,
@@ -25,6 +28,7 @@ from glassbench.experiments.cli.options import (
 from glassbench.experiments.cli.progress import progress_bars
 from glassbench.experiments.cli.show import show
 from glassbench.experiments.results.dataset import Dataset, load
+from glassbench.experiments.results.figure_form import FigureForm, PageSize
 from glassbench.experiments.results.files import ResultsError
 
 if TYPE_CHECKING:
@@ -44,6 +48,8 @@ def compare(
     capture: Capture = False,
     live: Live = False,
     emulator: WithEmulator = None,
+    figures: Figures = None,
+    figure_size: FigureSize = PageSize.SCREEN,
     as_json: AsJson = False,
 ) -> None:
     """Compare transports on one clip over one network, in virtual time or --live.
@@ -62,6 +68,7 @@ def compare(
         workers=workers,
         capture=capture,
         world=world,
+        form=form_of(figures, figure_size),
         as_json=as_json,
     )
 
@@ -77,6 +84,8 @@ def run(
     capture: Capture = False,
     live: Live = False,
     emulator: WithEmulator = None,
+    figures: Figures = None,
+    figure_size: FigureSize = PageSize.SCREEN,
     as_json: AsJson = False,
 ) -> None:
     """Run a scenario, in virtual time or --live: docs/scenarios.md describes its fields."""
@@ -88,6 +97,7 @@ def run(
         workers=workers,
         capture=capture,
         world=world,
+        form=form_of(figures, figure_size),
         as_json=as_json,
     )
 
@@ -100,6 +110,7 @@ def _measure(
     workers: int | None,
     capture: bool,
     world: "World",
+    form: FigureForm,
     as_json: bool,
 ) -> None:
     from glassbench.experiments.engine.runner import run
@@ -117,11 +128,12 @@ def _measure(
                 command=command_line(),
             ).path
         ),
+        form=form,
         as_json=as_json,
     )
 
 
-def measure_and_show(measure: "Callable[[Advance], Path]", *, as_json: bool) -> Dataset:
+def measure_and_show(measure: "Callable[[Advance], Path]", *, form: FigureForm, as_json: bool) -> Dataset:
     """Measure with progress, and show the folder of results, also what an interrupt left of one run. Exit code 1 if an
     arm failed."""
     from glassbench.experiments.engine.plan_run import Interrupted
@@ -131,9 +143,9 @@ def measure_and_show(measure: "Callable[[Advance], Path]", *, as_json: bool) -> 
             dataset = load(measure(progress))
     except Interrupted as interrupted:
         with suppress(ResultsError):  # of many runs nothing is shown before all are there
-            show(load(interrupted.path), as_json=as_json)
+            show(load(interrupted.path), form=form, as_json=as_json)
         raise
-    show(dataset, as_json=as_json)
+    show(dataset, form=form, as_json=as_json)
     arms = dataset.summary
     if failed := arms.loc[arms["outcome"] == "failed", "arm"].tolist():
         typer.echo(f"error: {len(failed)} of {len(arms)} arms failed: {', '.join(dict.fromkeys(failed))}", err=True)

@@ -10,11 +10,23 @@ from rich.table import Table
 
 from glassbench.experiments.cli import completion
 from glassbench.experiments.cli.check_table import check_object, check_table
-from glassbench.experiments.cli.options import AsJson, Live, Results, WithEmulator, Workers, command_line, world_of
-from glassbench.experiments.cli.pictures import draw_file
+from glassbench.experiments.cli.options import (
+    AsJson,
+    Figures,
+    FigureSize,
+    Live,
+    Results,
+    WithEmulator,
+    Workers,
+    command_line,
+    form_of,
+    world_of,
+)
+from glassbench.experiments.cli.pictures import draw_files, echo_drawn
 from glassbench.experiments.cli.progress import progress_bars
 from glassbench.experiments.cli.show_runs import median_rows, medians_table
 from glassbench.experiments.cli.whole_table import print_whole, wide_console
+from glassbench.experiments.results.figure_form import PageSize
 from glassbench.experiments.results.json_form import json_text
 
 app = typer.Typer(
@@ -58,6 +70,8 @@ def run(
     ] = None,
     live: Live = False,
     emulator: WithEmulator = None,
+    figures: Figures = None,
+    figure_size: FigureSize = PageSize.SCREEN,
     as_json: AsJson = False,
 ) -> None:
     """Run one experiment, in virtual time or --live: numbers, picture, and the checks of what came out."""
@@ -76,13 +90,17 @@ def run(
             command=command_line(),
             replaying={key: value for key, value in (("trace", trace), ("source", source)) if value is not None},
         )
+    form, picture = form_of(figures, figure_size), outcome.path / "figure"
+
+    def drawn() -> None:
+        echo_drawn(draw_files(picture, lambda: draw(outcome), form), as_json=as_json)
+
     if as_json:
         points: dict[str, Any] = {plan: median_rows(data) for plan, data in outcome.datasets.items()}
         checks = [check_object(check) for check in outcome.checks]
-        record = {"experiment": experiment.name, "folder": str(outcome.path), "picture": str(outcome.picture)}
+        record = {"experiment": experiment.name, "folder": str(outcome.path), "picture": f"{picture}.{form.formats[0]}"}
         typer.echo(json_text({**record, "checks": checks, "points": points}))
-        if (said := draw_file(outcome.picture, lambda: draw(outcome))).startswith("note"):
-            typer.echo(said, err=True)
+        drawn()
         return
     typer.echo(f"{experiment.question}\nExpected: {experiment.expectation} ({experiment.source})")
     for data in outcome.datasets.values():
@@ -90,4 +108,4 @@ def run(
     wide_console().print(check_table({name: outcome.checks}))
     typer.echo(f"{len(outcome.checks) - outcome.failed} of {len(outcome.checks)} checks hold.")
     typer.echo(f"results: {outcome.path} (complete)")
-    typer.echo(draw_file(outcome.picture, lambda: draw(outcome)))
+    drawn()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from glassbench.experiments.cli import completion
+from glassbench.experiments.results.figure_form import FigureForm, FigureFormat, PageSize
 from glassbench.experiments.worlds.live.emulators import Emulator
 from glassbench.experiments.worlds.table import VIRTUAL, named
 from glassbench.experiments.worlds.world import World
@@ -65,6 +66,18 @@ Capture = Annotated[
     typer.Option("--capture", help="Keep the packets for Wireshark, and qlogs for qvis."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on stdout.")]
+Figures = Annotated[
+    list[FigureFormat] | None,
+    typer.Option("--figures", metavar="png|pdf|svg", help="Format of the figures (default: png). Repeat it for more."),
+]
+FigureSize = Annotated[
+    PageSize,
+    typer.Option(
+        "--figure-size",
+        metavar="screen|column|slide",
+        help="What figures have to fit: a screen, a column of a paper, or a slide.",
+    ),
+]
 Live = Annotated[
     bool, typer.Option("--live", help="On real sockets of this machine, in real time, one arm after the other.")
 ]
@@ -281,6 +294,19 @@ def world_of(live: bool, emulator: Emulator | None, *, workers: int | None) -> W
     if live and workers is not None:
         raise typer.BadParameter("live arms run one after the other; accepted is --live without --workers")
     return named(emulator or "netns") if live else VIRTUAL
+
+
+def form_of(figures: list[FigureFormat] | None, size: PageSize) -> FigureForm:
+    """How figures are written."""
+    return FigureForm(tuple(dict.fromkeys(figures or [FigureFormat.PNG])), size)
+
+
+def drawable(path: Path | None) -> Path | None:
+    """A file that a figure can be written to. Raises BadParameter for an ending of another format."""
+    if path is not None and path.suffix and path.suffix[1:].lower() not in list(FigureFormat):
+        accepted = ", ".join(f".{format}" for format in FigureFormat)
+        raise typer.BadParameter(f"found the ending {path.suffix!a}, but accepted are {accepted}, or none for a PNG")
+    return path
 
 
 def command_line() -> list[str]:

@@ -5,9 +5,19 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from glassbench.experiments.cli.options import AsJson, TraceColumns, TraceName, seconds_of
+from glassbench.experiments.cli.options import (
+    AsJson,
+    Figures,
+    FigureSize,
+    TraceColumns,
+    TraceName,
+    drawable,
+    seconds_of,
+)
+from glassbench.experiments.results.figure_form import PageSize
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from rich.table import Table
 
     from glassbench.experiments.account.oracle import FloatArray
@@ -45,7 +55,12 @@ def oracle(
     trace_start: Annotated[str, typer.Option(metavar="TIME", help="Where the trace is at the first capture.")] = "0s",
     seed: Annotated[int, typer.Option(min=0, metavar="NUMBER", help="Seed of a generated trace.")] = 1,
     trace_columns: TraceColumns = None,
-    plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Where to draw the delay over time.")] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", callback=drawable, help="Where to draw the delay over time: .png, .pdf or .svg."),
+    ] = None,
+    figures: Figures = None,
+    figure_size: FigureSize = PageSize.SCREEN,
     as_json: AsJson = False,
 ) -> None:
     """Say how soon anybody could have been on the screen who knew the future.
@@ -60,8 +75,7 @@ def oracle(
 
     from glassbench.experiments.account.oracle import Costs, each_alone, newest_first
     from glassbench.experiments.account.oracle_schedules import Schedules
-    from glassbench.experiments.cli.output import write_file
-    from glassbench.experiments.cli.pictures import draw_file
+    from glassbench.experiments.cli.pictures import draw_plot, echo_drawn
     from glassbench.experiments.cli.whole_table import print_whole
     from glassbench.experiments.results.json_form import json_text
     from glassbench.netem.replay import Replay, replayed
@@ -102,19 +116,21 @@ def oracle(
     ]
     exact = bool(np.allclose(alone, reached, rtol=0, atol=1e-9))
     notes = _notes(link, least, most, fps)
-    drawn = ""
+    drawn = []
     if plot is not None:
         from glassbench.experiments.cli.oracle_plot import draw
 
-        drawn = draw_file(plot, lambda: draw(link, begins, np.array(captures), alone, reached), write_file)
+        def make() -> "Figure":
+            return draw(link, begins, np.array(captures), alone, reached)
+
+        drawn = draw_plot(plot, figures, figure_size, make)
     if as_json:
         setting = {"fps": float(rate), "packets": packets, "encode_ms": 1e3 * least.encode}
         setting |= {"decode_ms": 1e3 * least.decode, "delay_ms": 1e3 * behind, "trace_start_s": begins}
         record = {"trace": trace, "format": link.format, **setting, "duration_s": length, "captures": len(captures)}
         record |= {"plot": None if plot is None else str(plot), "notes": notes, "exact": exact}
         typer.echo(json_text(record | {row.name: _record(row) for row in rows}))
-        if drawn.startswith("note"):
-            typer.echo(drawn, err=True)
+        echo_drawn(drawn, as_json=True)
         return
     what = "frame of 1 packet" if packets == 1 else f"frame of {packets} packets"
     typer.echo(f"{trace}, {length:g} s from {begins:g} s on: signal delay at {float(rate):g} fps, a {what}")
@@ -127,8 +143,7 @@ def oracle(
     )
     for note in notes:
         typer.echo(f"note: {note}")
-    if drawn:
-        typer.echo(drawn)
+    echo_drawn(drawn, as_json=False)
 
 
 def _open(name: str, columns: str | None, *, seed: int, begins: float, duration: str | None) -> "tuple[Trace, float]":

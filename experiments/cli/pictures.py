@@ -4,28 +4,31 @@ disks of a user can prevent it."""
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import typer
+
+from glassbench.experiments.cli.output import write_file
+from glassbench.experiments.results.dataset import Dataset
+from glassbench.experiments.results.figure_form import FigureForm, FigureFormat, PageSize
 from glassbench.experiments.results.files import ResultsError, write_bytes
-from glassbench.experiments.results.run import Run
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
-def draw_run(run: Run) -> list[str]:
-    """Draw every picture of a run into its folder; none if no arm has frames. A line for each: what was done, or a
-    note why not."""
-    if not run.video_by_arm():
-        return []
+def draw_results(dataset: Dataset, form: FigureForm) -> list[str]:
+    """Draw every figure of results into their folder; none if no arm has frames. A line for each file: what was done,
+    or a note why not."""
+    try:
+        with no_window():
+            from glassbench.experiments.results.plots.figures import plots_of
 
-    def draw(name: str) -> bytes:
-        from glassbench.experiments.results.plots.figures import PLOTS
-        from glassbench.experiments.results.plots.style import own_style, png
-
-        with own_style({"text.parse_math": False}):  # a label is a label, whatever dollars are in it
-            return png(PLOTS[name](run))
-
-    names = ("latency-cdf", "timeline", "stage-breakdown", "rates")
-    return [draw_file(run.path / f"{name}.png", partial(draw, name)) for name in names]
+            plots = plots_of(dataset)
+    except Exception as error:  # of matplotlib: the numbers are out already
+        return [f"note: figures were not drawn: {_reason(error)}"]
+    return [line for name, plot in plots.items() for line in draw_files(dataset.path / name, plot, form)]
 
 
 def into_results(path: Path, picture: bytes) -> str:
@@ -37,14 +40,55 @@ def into_results(path: Path, picture: bytes) -> str:
     return f"wrote {path}"
 
 
-def draw_file(path: Path, draw: Callable[[], bytes], write: Callable[[Path, bytes], str] = into_results) -> str:
-    """Draw a picture and write it, as `write` does; what that says, or a note why it was not drawn."""
+def draw_files(
+    stem: Path, draw: "Callable[[], Figure]", form: FigureForm, write: Callable[[Path, bytes], str] = into_results
+) -> list[str]:
+    """Draw a figure and write a file of each format, as `write` does. A line for each: what that says, or a note why it
+    was not drawn."""
+    return [
+        draw_file(stem.with_name(f"{stem.name}.{format}"), draw, format, form.size, write) for format in form.formats
+    ]
+
+
+def draw_file(
+    path: Path,
+    draw: "Callable[[], Figure]",
+    format: FigureFormat,
+    size: PageSize,
+    write: Callable[[Path, bytes], str] = into_results,
+) -> str:
+    """Draw a figure and write this very file; what `write` says, or a note why it was not drawn."""
     try:
         with no_window():
-            picture = draw()
+            from glassbench.experiments.results.plots.page import drawn_for, rendered
+
+            with drawn_for(size):
+                picture = rendered(draw(), format)
     except Exception as error:  # of matplotlib or the fonts: the numbers are out already
-        return f"note: {path} was not drawn: {' '.join(str(error).split()) or type(error).__name__}"
+        return f"note: {path} was not drawn: {_reason(error)}"
     return write(path, picture)
+
+
+def draw_plot(
+    plot: Path, figures: list[FigureFormat] | None, size: PageSize, draw: "Callable[[], Figure]"
+) -> list[str]:
+    """Draw a figure into the file that a user named, in the format of its ending (else PNG), or with the ending of each
+    of `figures`. Raises ResultsError if a file cannot be written."""
+    files = [(plot.with_suffix(f".{format}"), format) for format in figures or ()]
+    ending = plot.suffix.removeprefix(".").lower()
+    of_ending = FigureFormat(ending) if ending in list(FigureFormat) else FigureFormat.PNG
+    return [draw_file(path, draw, format, size, write_file) for path, format in files or [(plot, of_ending)]]
+
+
+def echo_drawn(lines: list[str], *, as_json: bool) -> None:
+    """Say what was drawn; with `--json` only what was not, on stderr."""
+    for line in lines:
+        if line.startswith("note") or not as_json:
+            typer.echo(line, err=as_json)
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 @contextmanager

@@ -12,9 +12,10 @@ from rich import box
 from rich.table import Table
 
 from glassbench.experiments.cli import completion
-from glassbench.experiments.cli.options import AsJson, Folder
+from glassbench.experiments.cli.options import AsJson, Figures, FigureSize, Folder, form_of
 from glassbench.experiments.cli.whole_table import fits, print_whole, wide_console
 from glassbench.experiments.results import store
+from glassbench.experiments.results.figure_form import PageSize
 from glassbench.experiments.results.files import ResultsError, read_json
 from glassbench.experiments.results.json_form import json_text
 from glassbench.experiments.results.store import Entry
@@ -72,8 +73,27 @@ def show(
     from glassbench.experiments.cli.show import show as show_results
     from glassbench.experiments.results.dataset import load
 
-    one(folder)
-    show_results(load(folder), as_json=as_json, pictures=False)
+    folders = _results_in(folder)
+    if as_json and len(folders) > 1:
+        raise ResultsError(f"{folder} has several results; name one of them: {', '.join(map(str, folders))}")
+    for path in folders:
+        show_results(load(path), as_json=as_json, form=None)
+
+
+@app.command()
+def figures(
+    folder: Annotated[Path, typer.Argument(help="The folder of results, as glass results list names it.")],
+    *,
+    formats: Figures = None,
+    figure_size: FigureSize = PageSize.SCREEN,
+) -> None:
+    """Draw the figures of results again, such as for a paper: --figures pdf --figure-size column."""
+    from glassbench.experiments.cli.pictures import draw_results, echo_drawn
+    from glassbench.experiments.results.dataset import load
+
+    for path in _results_in(folder):
+        lines = draw_results(load(path), form_of(formats, figure_size))
+        echo_drawn(lines or [f"note: {path} keeps nothing that could be drawn"], as_json=False)
 
 
 @app.command()
@@ -161,6 +181,15 @@ def _remove(entries: list[Entry]) -> None:
         except ResultsError as error:
             typer.echo(f"kept {entry.path}: {error}")
     typer.echo(f"removed {removed} of {len(entries)}")
+
+
+def _results_in(folder: Path) -> list[Path]:
+    """This folder of results, or those in it, as of an experiment. Raises ResultsError if there are none, or if one is
+    damaged."""
+    inside = (
+        [] if (folder / "manifest.json").exists() else sorted(path.parent for path in folder.glob("*/manifest.json"))
+    )
+    return [one(path).path for path in inside or [folder]]
 
 
 def one(folder: Path) -> Entry:

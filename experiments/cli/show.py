@@ -2,15 +2,32 @@
 
 import typer
 
-from glassbench.experiments.cli.pictures import draw_run
+from glassbench.experiments.cli.pictures import draw_results, echo_drawn
 from glassbench.experiments.cli.show_run import json_object, print_run
 from glassbench.experiments.cli.show_runs import show_evidence, show_medians
 from glassbench.experiments.results.dataset import Dataset
+from glassbench.experiments.results.figure_form import FigureForm
 from glassbench.experiments.results.json_form import json_text
+from glassbench.experiments.results.settings import AXES
 
 
-def show(dataset: Dataset, *, as_json: bool, pictures: bool = True) -> None:
-    """Print the tables, or one JSON object and nothing else; then draw the pictures of one run into its folder."""
+def show(dataset: Dataset, *, as_json: bool, form: FigureForm | None) -> None:
+    """Print the tables, or one JSON object and nothing else; then draw the figures into the folder, none without a
+    form."""
+    _tables(dataset, as_json=as_json)
+    if form is not None:
+        echo_drawn(draw_results(dataset, form), as_json=as_json)
+
+
+def _tables(dataset: Dataset, *, as_json: bool) -> None:
+    if dataset.axes == AXES and {"a", "b"} <= dataset.manifest.keys():
+        from glassbench.experiments.cli.ab import show_settings
+        from glassbench.experiments.engine.ab import Settings
+        from glassbench.experiments.scenario import build
+
+        settings = Settings.of(build(dataset.manifest["a"]), build(dataset.manifest["b"]))
+        show_settings(dataset, settings, as_json=as_json)
+        return
     if not dataset.manifest.get("frames") or dataset.axes:
         show_medians(dataset, as_json=as_json)
         return
@@ -23,6 +40,3 @@ def show(dataset: Dataset, *, as_json: bool, pictures: bool = True) -> None:
         typer.echo(json_text(json_object(run)))
     else:
         print_run(run)
-    for line in draw_run(run) if pictures else ():
-        if line.startswith("note") or not as_json:
-            typer.echo(line, err=as_json)

@@ -6,11 +6,23 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from glassbench.experiments.cli.errors import FAILED
-from glassbench.experiments.cli.options import AsJson, Results, Workers, command_line, option_of, with_changes
+from glassbench.experiments.cli.options import (
+    AsJson,
+    Figures,
+    FigureSize,
+    Results,
+    Workers,
+    command_line,
+    form_of,
+    option_of,
+    with_changes,
+)
+from glassbench.experiments.cli.pictures import draw_results, echo_drawn
 from glassbench.experiments.cli.progress import progress_bars
 from glassbench.experiments.cli.show_runs import median_rows, notes_object, print_others
 from glassbench.experiments.cli.sweep_table import sweep_table
 from glassbench.experiments.cli.whole_table import print_whole
+from glassbench.experiments.results.figure_form import PageSize
 from glassbench.experiments.results.json_form import json_text
 
 if TYPE_CHECKING:
@@ -38,6 +50,8 @@ def sweep(
         str | None,
         typer.Option(metavar="ADDRESS", help="Run on the workers of this Dask scheduler, such as tcp://host:8786."),
     ] = None,
+    figures: Figures = None,
+    figure_size: FigureSize = PageSize.SCREEN,
     as_json: AsJson = False,
 ) -> None:
     """Run every combination of a grid x arms x seeds, in virtual time.
@@ -76,6 +90,7 @@ def sweep(
             typer.echo("note: made with another version of Glassbench; to measure again, remove the folder")
         typer.echo(f"results: {path} (complete, {len(dataset.summary)} cells)")
         typer.echo(f'a row per cell: glassbench.load("{path}").summary')
+    echo_drawn(draw_results(dataset, form_of(figures, figure_size)), as_json=as_json)
     if failed := outcomes.get("failed", 0):
         typer.echo(f"error: {failed} of {len(dataset.summary)} cells failed", err=True)
         raise typer.Exit(FAILED)

@@ -7,8 +7,17 @@ from typing import Annotated, Any
 import typer
 
 from glassbench.experiments.cli import completion
-from glassbench.experiments.cli.options import AsJson, TraceColumns, TraceName, seconds_of
+from glassbench.experiments.cli.options import (
+    AsJson,
+    Figures,
+    FigureSize,
+    TraceColumns,
+    TraceName,
+    drawable,
+    seconds_of,
+)
 from glassbench.experiments.cli.output import write_file
+from glassbench.experiments.results.figure_form import PageSize
 from glassbench.netem.traces import FORMATS, GENERATORS, Trace, TraceError, TracePair, generate, load, open_trace
 from glassbench.netem.traces.format import Writer
 from glassbench.netem.traces.trace import OUTAGE, WINDOW
@@ -42,8 +51,15 @@ def inspect(
     trace: TraceName,
     *,
     plot: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Where to write the plot (default: trace-NAME.png).")
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            callback=drawable,
+            help="Where to write the plot, a .png, .pdf or .svg (default: trace-NAME.png).",
+        ),
     ] = None,
+    figures: Figures = None,
+    figure_size: FigureSize = PageSize.SCREEN,
     trace_columns: TraceColumns = None,
     seed: RunSeed = 1,
     duration: RunDuration = "60s",
@@ -56,7 +72,7 @@ def inspect(
     """
     from pydantic import ValidationError
 
-    from glassbench.experiments.cli.pictures import draw_file
+    from glassbench.experiments.cli.pictures import draw_plot, echo_drawn
     from glassbench.experiments.cli.trace_plot import draw
     from glassbench.experiments.scenario.network_spec import NetworkSpec
     from glassbench.experiments.scenario.toml_file import first_sentence
@@ -75,8 +91,7 @@ def inspect(
         record["plot"] = str(plot_path)
         record["run"] = None if window is None else {"seed": seed, **window.record()}
         typer.echo(json.dumps(record | _pair_record(pair), indent=2))
-        if (said := draw_file(plot_path, lambda: draw(pair), write_file)).startswith("note"):
-            typer.echo(said, err=True)
+        echo_drawn(draw_plot(plot_path, figures, figure_size, lambda: draw(pair)), as_json=True)
         return
     typer.echo(f"{pair.name}: {_format_of(pair.down)}")
     _print_statistics(pair)
@@ -88,7 +103,7 @@ def inspect(
         typer.echo(f"A run of {length:g} s with seed {seed} takes the window {where}.")
     for note in pair.notes:
         typer.echo(f"note: {note}")
-    typer.echo(draw_file(plot_path, lambda: draw(pair), write_file))
+    echo_drawn(draw_plot(plot_path, figures, figure_size, lambda: draw(pair)), as_json=False)
 
 
 @app.command()

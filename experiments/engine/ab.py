@@ -10,7 +10,7 @@ from glassbench.experiments.engine.plan import Cell, Plan, PlanError, checked
 from glassbench.experiments.engine.plan_run import run_plan
 from glassbench.experiments.engine.progress import Advance, unwatched
 from glassbench.experiments.results.dataset import Dataset
-from glassbench.experiments.results.paired_metrics import PairedRow, paired_rows, values_of
+from glassbench.experiments.results.paired_metrics import values_of
 from glassbench.experiments.results.ranking import ranking_of
 from glassbench.experiments.results.statistics.false_positives import LEAST_RUNS, FalsePositives, split_against_itself
 from glassbench.experiments.scenario import Scenario, dice
@@ -73,16 +73,6 @@ def run_settings(
     plan = checked(Plan(name, tuple(cells), frames=True, quality=quality))
     about = {"a": settings.a.dump(), "b": settings.b.dump()}
     return run_plan(plan, results / name, workers=workers, progress=progress, command=command, about=about)
-
-
-def paired_metrics(dataset: Dataset, settings: Settings) -> list[PairedRow]:
-    """Every metric of every pair of arms. Raises ResultsError if none was measured."""
-    pairs = [
-        (name, dataset.where(arm=a, setting="A"), dataset.where(arm=b, setting="B")) for name, a, b in settings.pairs
-    ]
-    rng = dice.generator(0, "ab", dataset.name)
-    ranking = ranking_of(dataset.counters())
-    return paired_rows(pairs, ranking, rng=rng, independent=not dataset.dependent)
 
 
 def false_alarms(dataset: Dataset, settings: Settings) -> FalsePositives | None:

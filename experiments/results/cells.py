@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from glassbench.experiments.account.metrics import floor_ratio
+from glassbench.experiments.results.axis_numbers import with_numbers
 from glassbench.experiments.results.json_form import numbers_of
 from glassbench.experiments.results.summary_table import AXIS, TEXTS
 from glassbench.experiments.results.tables import Tables
@@ -36,9 +37,12 @@ class Cells:
 
     @cached_property
     def rows(self) -> pd.DataFrame:
-        """A row per cell: `cell, arm, seed, outcome, reason`, a column `axis.NAME` per axis, the numbers, and
+        """A row per cell: `cell, arm, seed, outcome, reason`, a column `axis.NAME` per axis with its numbers
+        in SI units behind it (`axis_numbers.py`), the numbers, and
         `floor_ratio`, the p95 over that of the floor if the plan has one. The floor's own rows are in it."""
-        return _with_floor_ratio(self.tables.summary())
+        table = _with_floor_ratio(self.tables.summary())
+        axes = {name.removeprefix(AXIS): name for name in map(str, table) if name.startswith(AXIS)}
+        return with_numbers(table, axes)
 
     def frames(self, name: str, cells: Sequence[int] | None = None, columns: list[str] | None = None) -> pd.DataFrame:
         """The "ledger", "links", "flows" or "estimates" of these cells (all by default), or some columns of it."""

@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from glassbench.experiments.account.metrics import glass_to_glass
+from glassbench.experiments.results.axis_numbers import with_numbers
 from glassbench.experiments.results.cells import Cells
 from glassbench.experiments.results.files import ResultsError, read_json
 from glassbench.experiments.results.notes import NO_FLOOR, told
@@ -47,7 +48,9 @@ class Dataset(Cells, ResultTables):
     @cached_property
     def summary(self) -> pd.DataFrame:
         """A row per arm, seed and point of the axes: `cell, arm, seed, outcome, reason`, a column `axis.NAME` per axis,
-        and the numbers. What never came is infinite, and what is undefined is missing."""
+        and the numbers. Behind an axis of texts with units there is a column of numbers in SI units: `network.delay_s`,
+        `network.rate_bps`, `network.queue_bytes`, `network.loss_share`. What never came is infinite, and what is
+        undefined is missing."""
         return self.rows[self.rows["arm"] != FLOOR].reset_index(drop=True)
 
     def __repr__(self) -> str:
@@ -123,10 +126,30 @@ class Dataset(Cells, ResultTables):
             table = table[(table[f"{AXIS}{name}"] if name in self.axes else table[name]) == value]
         return table
 
+    def intervals(self) -> pd.DataFrame:
+        """What is known of each metric: a row per point of the axes, arm and metric, for seaborn, plotnine and others
+        that take long form.
+
+        Columns: each axis by its name, and as a number as in `summary`; `arm`, `metric`, `unit`, `runs` in which it is
+        defined, their `median`, `least` and `most`, and `low` and `high`, the 95 % interval of the median by order
+        statistics: infinite on a side that so few runs do not bound, missing if the runs are not independent. Times
+        are in ms.
+        """
+        return self._intervals.copy()
+
+    @cached_property
+    def _intervals(self) -> pd.DataFrame:
+        from glassbench.experiments.results.intervals import intervals_of
+
+        columns = {axis: f"{AXIS}{axis}" for axis in self.axes}
+        table = intervals_of(self.summary, columns, independent=not self.dependent)
+        return with_numbers(table, {axis: axis for axis in self.axes})
+
     def medians(self) -> pd.DataFrame:
         """A row per point of the axes and arm (the floor's too), in the order of the plan.
 
-        Columns: each axis by its name, `arm`, `runs` (measured ones), and the median over seeds of each number. It is
+        Columns: each axis by its name, and as a number as in `summary`; `arm`, `runs` (measured ones), and the median
+        over seeds of each number. It is
         pandas' own: the mean of the middle two of an even number of runs, infinite if one of them is; runs in which a
         number is undefined are left out.
         """
@@ -135,7 +158,7 @@ class Dataset(Cells, ResultTables):
         groups = table.groupby([*self.axes, "arm"], sort=False, dropna=False)
         medians = groups[[*NUMBERS, "floor_ratio"]].median()
         medians.insert(0, "runs", groups.size())
-        return medians.reset_index()
+        return with_numbers(medians.reset_index(), {axis: axis for axis in self.axes})
 
     def flow_numbers(self) -> pd.DataFrame:
         """A row per cell and flow: `cell, arm, seed, flow, transport, source, from, to` and the numbers of the flow."""

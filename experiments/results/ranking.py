@@ -1,7 +1,8 @@
 """By which numbers arms are ordered, soonest first."""
 
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from glassbench.experiments.account.metric_table import METRICS, Metric, View
 from glassbench.experiments.account.number_text import finite
@@ -46,6 +47,14 @@ class Ranking(NamedTuple):
             if (view in metric.views and not (self.by_signal and metric.share is not None and metric.share > _MEDIAN))
             or (self.by_signal and metric.name in self.judged_by)
         ]
+
+    def order(self, arms: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        """The records of a run's arms, soonest first; those that were not measured to their end are last."""
+        return sorted(arms, key=self._place)
+
+    def _place(self, arm: Mapping[str, Any]) -> tuple[bool, list[float], str]:
+        numbers = [finite(arm["summary"].get(name)) for name in self.columns]
+        return arm["outcome"] != "measured", [math.inf if number is None else number for number in numbers], arm["arm"]
 
     def title(self, subject: str) -> str:
         """What is compared, and by what its arms are judged if it is not latency."""

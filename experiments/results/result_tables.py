@@ -2,14 +2,18 @@
 
 from abc import ABC, abstractmethod
 from functools import cached_property
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
 
 from glassbench.experiments.account.ledger import STAGE_NAMES, stages
 from glassbench.experiments.account.metric_table import METRICS
+from glassbench.experiments.results.drawn import drawn
 from glassbench.experiments.results.summary_table import AXIS
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _FRAME = ["arm", "flow", "track", "sequence"]
 
@@ -49,6 +53,11 @@ class ResultTables(ABC):
     @abstractmethod
     def _frames(self, name: str) -> pd.DataFrame:
         """A table of all cells with their number, as `Cells.frames` has it."""
+
+    def figures(self, size: str = "screen") -> "dict[str, Figure]":
+        """The pictures that a command draws of it, by name, as matplotlib figures for a `screen`, a `column` of a paper
+        or a `slide`: `glassbench.figures`. Raises ValueError for another size."""
+        return drawn(self, size)
 
     @cached_property
     def ledger(self) -> pd.DataFrame:

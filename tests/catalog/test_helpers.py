@@ -9,7 +9,7 @@ from glassbench.experiments.catalog.cells import delay, make_cell, make_plan, vi
 from glassbench.experiments.catalog.chance import beyond, deviation
 from glassbench.experiments.catalog.figures import curve, finish, logarithmic, panels
 from glassbench.experiments.catalog.frames import only, select
-from glassbench.experiments.results.plots.style import arm_styles
+from glassbench.experiments.results.arm_style import arm_style
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def test_a_count_is_beyond_its_bounds_on_either_side_and_by_more_than_one() -> N
 def test_panels_share_one_title_and_curves_the_style_of_their_arm() -> None:
     figure, axes = panels("title", 3)
     assert len(axes) == 3 and figure.get_suptitle() == "title"
-    style = arm_styles(["udp"])["udp"]
+    style = arm_style("udp")
     curve(axes[0], style, [1, 2], [10, 20], label="udp", linestyle="")
     (line,) = axes[0].lines
     assert (line.get_color(), line.get_marker(), line.get_linestyle()) == (style.color, style.marker, "None")
@@ -74,7 +74,7 @@ def test_logarithmic_ticks_are_plain_numbers_or_have_names() -> None:
 def test_a_panel_has_its_title_and_a_legend_unless_it_shares_one() -> None:
     _, (left, right) = panels("title")
     for axes, legend in ((left, True), (right, False)):
-        curve(axes, arm_styles(["udp"])["udp"], np.arange(3), np.arange(3), label="udp")
+        curve(axes, arm_style("udp"), np.arange(3), np.arange(3), label="udp")
         finish(axes, "panel", "seconds", legend=legend)
         assert (axes.get_title(loc="left"), axes.get_xlabel()) == ("panel", "seconds")
         assert (axes.get_legend() is not None) == legend

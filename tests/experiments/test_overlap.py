@@ -9,12 +9,13 @@ import pytest
 from typer.testing import CliRunner
 
 from glassbench.experiments.cli.app import app
-from glassbench.experiments.engine.ab import Settings, false_alarms, paired_metrics, run_settings
+from glassbench.experiments.engine.ab import Settings, false_alarms, run_settings
 from glassbench.experiments.engine.repeat import repeat
 from glassbench.experiments.engine.runner import run
 from glassbench.experiments.results.dataset import Dataset
 from glassbench.experiments.results.evidence import evidence
 from glassbench.experiments.results.report.report import report_of
+from glassbench.experiments.results.settings import setting_rows
 from glassbench.experiments.results.subject import subject
 from glassbench.experiments.scenario import Scenario, build
 from glassbench.experiments.scenario.trace_window import trace_window
@@ -81,7 +82,7 @@ def test_settings_over_too_short_a_trace_have_no_verdict(tmp_path: Path) -> None
     slow, fast = (scenario(tmp_path, 4, delay=delay) for delay in ("20ms", "5ms"))
     settings = Settings.of(slow.model_copy(update={"name": "slow"}), fast.model_copy(update={"name": "fast"}))
     dataset = run_settings(settings, 6, results=tmp_path, workers=1)
-    rows = paired_metrics(dataset, settings)
+    rows = setting_rows(dataset)
     assert {(row.verdict, row.p_value) for row in rows} == {("no verdict", None)}
     assert rows[0].paired.difference == pytest.approx(15, abs=1)
     assert false_alarms(dataset, settings) is None

@@ -13,7 +13,7 @@ from glassbench.experiments.account.metrics import picture_delay, signal_delay
 from glassbench.experiments.cli import paired_table, sweep_table
 from glassbench.experiments.cli.show_runs import evidence_object
 from glassbench.experiments.cli.table import summary_table
-from glassbench.experiments.engine.ab import Settings, paired_metrics, run_settings
+from glassbench.experiments.engine.ab import Settings, run_settings
 from glassbench.experiments.engine.agreement import agree
 from glassbench.experiments.engine.repeat import repeat
 from glassbench.experiments.engine.runner import run
@@ -22,7 +22,7 @@ from glassbench.experiments.results.dataset import Dataset, load
 from glassbench.experiments.results.evidence import evidence, picture_evidence
 from glassbench.experiments.results.ranking import BY_LATENCY, Ranking, ranking_of
 from glassbench.experiments.results.report.report import report_of
-from glassbench.experiments.results.report.tables import soonest_first
+from glassbench.experiments.results.settings import setting_rows
 from glassbench.experiments.scenario import Scenario, build
 from glassbench.experiments.worlds.table import VIRTUAL
 
@@ -50,7 +50,7 @@ def orders(arms: list[dict[str, Any]]) -> list[list[object]]:
     numbers = dict.fromkeys(metric.column for metric in METRICS.values())
     rows = [{**numbers, "displayed": 90, **arm, **arm["summary"]} for arm in arms]
     table = summary_table(rows, title="title", ranking=ranking(arms))
-    on_page = sorted(arms, key=lambda arm: soonest_first(arm, ranking(arms)))
+    on_page = ranking(arms).order(arms)
     return [list(table.columns[0].cells), [arm["arm"] for arm in on_page]]
 
 
@@ -158,7 +158,7 @@ def test_two_settings_are_judged_by_signal_delay_and_picture_delay(scenario: Sce
     slower = scenario.network.model_copy(update={"delay": 0.02})
     settings = Settings.of(scenario, scenario.model_copy(update={"name": "slower", "network": slower}))
     dataset = run_settings(settings, 6, results=tmp_path, workers=1)
-    rows = paired_metrics(dataset, settings)
+    rows = setting_rows(dataset)
     tested = [row.metric.name for row in rows if row.arm == "quic-adaptive"]
     assert tested == ["p50", "signal_p95", "picture_p95", "shown", "freezes", "sent"]
     by_metric = {row.metric.name: row for row in rows if row.arm == "udp"}
@@ -175,7 +175,7 @@ def test_a_setting_without_pictures_is_not_compared_by_them(scenario: Scenario, 
     sizes = scenario.video.model_copy(update={"source": "lognormal"})
     settings = Settings.of(scenario, scenario.model_copy(update={"name": "sizes", "video": sizes}))
     dataset = run_settings(settings, 1, results=tmp_path, workers=1)
-    rows = paired_metrics(dataset, settings)
+    rows = setting_rows(dataset)
     assert "picture_p95" not in {row.metric.name for row in rows}
     assert "picture delay" not in paired_table.answer(rows, ranking_of(dataset.counters()))
 

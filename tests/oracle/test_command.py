@@ -97,3 +97,14 @@ def test_bad_input_is_one_sentence(glass: Glass, arguments: tuple[str, ...], sen
     code, out, err = glass(*arguments)
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert err.startswith(f"error: {sentence}")
+
+
+def test_a_plot_of_a_format_that_nobody_writes_is_refused_before_anything_runs(glass: Glass) -> None:
+    code, out, err = glass("x.down", "--plot", "bound.gif")
+    assert (code, out) == (2, "")
+    assert "found the ending '.gif', but accepted are .png, .pdf, .svg, or none for a PNG" in " ".join(err.split())
+
+
+def test_a_plot_has_the_format_of_its_ending_and_the_size_that_is_asked_for(glass: Glass) -> None:
+    assert glass("x.down", *SLOW, "--plot", "bound.svg", "--figure-size", "column")[0] == 0
+    assert 'viewBox="0 0 244.8 ' in Path("bound.svg").read_text()  # 3.4 inches of 72 points

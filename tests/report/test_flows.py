@@ -91,7 +91,7 @@ def test_a_page_about_bulk_transfers_speaks_of_no_frames(bulk_runs, take_apart):
 
 
 def test_a_terminal_shows_medians_of_bulk_transfers_and_of_their_flows(bulk_runs, capsys):
-    show(bulk_runs, as_json=False)
+    show(bulk_runs, as_json=False, form=None)
     out = capsys.readouterr().out
     assert "medians over seeds" in out and "flows: medians over seeds" in out and "nan" not in out
     for arm in typical_arms(bulk_runs):
@@ -100,7 +100,7 @@ def test_a_terminal_shows_medians_of_bulk_transfers_and_of_their_flows(bulk_runs
         record = next(record for record in arm["flow_numbers"] if record["flow"] == "call")
         assert record["goodput_mbps"] == pytest.approx(own.median())
         assert f"{own.median():.2f}" in out
-    show(bulk_runs, as_json=True)
+    show(bulk_runs, as_json=True, form=None)
     assert len(json.loads(capsys.readouterr().out)["points"]) == 2
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from glassbench.experiments.results.plots.style import INK, PALETTE
+from glassbench.experiments.results.arm_style import PALETTE
+from glassbench.experiments.results.plots.style import INK
 from glassbench.experiments.results.report.svg import drawn
 
 

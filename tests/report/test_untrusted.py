@@ -23,6 +23,7 @@ from glassbench.experiments.results.dataset_folder import TABLES
 from glassbench.experiments.results.files import ResultsError
 from glassbench.experiments.results.json_form import json_text
 from glassbench.experiments.results.notes import told
+from glassbench.experiments.results.ranking import BY_LATENCY
 from glassbench.experiments.results.report.content import Report
 from glassbench.experiments.results.report.impairment import impairment_section
 from glassbench.experiments.results.report.page import page
@@ -30,7 +31,7 @@ from glassbench.experiments.results.report.plain import plain
 from glassbench.experiments.results.report.provenance import provenance_section
 from glassbench.experiments.results.report.report import report_of
 from glassbench.experiments.results.report.sections import fate_section
-from glassbench.experiments.results.report.tables import run_table, soonest_first
+from glassbench.experiments.results.report.tables import run_table
 from glassbench.experiments.results.run import Run
 from glassbench.experiments.results.table_files import write_table
 
@@ -110,7 +111,7 @@ def test_a_label_in_a_drawing_is_printable_and_short():
 @given(summary=st.dictionaries(st.sampled_from(["g2g_p95_ms", "displayed", "captured", "ssim", "fates"]), ANY_JSON))
 def test_any_summary_gives_a_table_and_an_answer(summary):
     arms = [{"arm": "a", "outcome": "measured", "summary": summary}, {"arm": "b", "outcome": "x", "summary": {}}]
-    assert len(run_table(sorted(arms, key=soonest_first)).rows) == 2
+    assert len(run_table(BY_LATENCY.order(arms)).rows) == 2
     assert answer(arms).endswith(".")
     assert fate_section({"a": summary.get("fates")}).title
 

@@ -16,14 +16,16 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from glassbench.experiments.account.reports import LINK_WINDOW
-from glassbench.experiments.results.plots.style import INK, PALETTE, headline, log_scale, new_figure, tidy
+from glassbench.experiments.results.arm_style import arm_style
+from glassbench.experiments.results.plots.frames import ranked_video
+from glassbench.experiments.results.plots.page import page
+from glassbench.experiments.results.plots.style import AREAS, INK, headline, log_scale, page_figure, tidy
 from glassbench.experiments.results.plots.timeline import time_limits
 from glassbench.experiments.results.run import Run
 from glassbench.experiments.results.subject import subject
 from glassbench.experiments.scenario.flow_spec import MEDIA
 
-MOST_STRIPS = 12  # with more of them nobody sees two at once
-CAPACITY, SENT, QUEUE = "#D9D9D9", PALETTE[0], PALETTE[1]
+CAPACITY, QUEUE = "#D9D9D9", AREAS[5]
 
 _SENT_WIDTH, _TOLD_WIDTH, _QUEUE_WIDTH = 1.3, 0.9, 1.0
 _TOLD = (0, (4, 1.5))  # dashes
@@ -54,28 +56,35 @@ class Rates:
 
 
 def rate_strips(run: Run) -> Figure:
-    """Per arm the capacity of the downlink, the rate that the encoder was told and the rate that was sent, and below
-    them the queueing delay. All strips share their axes.
+    """Per arm, soonest first: the capacity of the downlink, the rate that the encoder was told and the rate that was
+    sent, and below them the queueing delay. All strips share their axes.
 
-    Of more than MOST_STRIPS arms the first are drawn, those before others whose encoder follows the network.
+    Of more arms than the page has rows for the first are drawn, those before others whose encoder follows the network.
     """
-    video = run.video_by_arm()
+    video = ranked_video(run)
     rates = rates_by_arm(run, _most_telling(run, list(video)))
-    figure = new_figure(11, 1.4 + 1.25 * len(rates))
+    figure = page_figure(1.4 + 1.25 * len(rates) if not page().stacked else 1.8 + 0.8 * len(rates))
     heights = {"height_ratios": [1.8, 1.0] * len(rates)}
     rows = figure.subplots(2 * len(rates), 1, sharex=True, gridspec_kw=heights)
     top, limits = rate_limit(rates), queue_limits(rates)
     for above, below, (arm, one) in zip(rows[::2], rows[1::2], rates.items(), strict=True):
-        draw_rates(above, one, top)
+        draw_rates(above, one, top, arm_style(arm).color)
         draw_queue(below, one, *limits)
-        above.set_title(strip_heading(arm, one, video[arm]), loc="left", fontsize=8, color=INK, pad=4)
-        above.set_ylabel("Mbit/s", fontsize=7, color=INK)
-        below.set_ylabel("ms", fontsize=7, color=INK)
+        above.set_title(
+            strip_heading(arm, one, video[arm]),
+            loc="left",
+            fontsize="x-small" if page().stacked else "small",
+            color=INK,
+            pad=4,
+        )
+        above.set_ylabel("Mbit/s", fontsize="x-small", color=INK)
+        below.set_ylabel("ms", fontsize="x-small", color=INK)
         above.tick_params(bottom=False)
     figure.align_ylabels(rows)
-    rows[-1].set_xlabel("time since the first capture, s", fontsize=9)
+    rows[-1].set_xlabel("time since the first capture, s", fontsize="small")
     rows[-1].set_xlim(time_limits(video))
-    figure.legend(handles=_key(), loc="outside lower center", ncols=5, frameon=False, fontsize=8)
+    columns = 1 if page().stacked else 3 if page().height else 5
+    figure.legend(handles=_key(), loc="outside lower center", ncols=columns, frameon=False, fontsize="small")
     part = "" if len(rates) == len(video) else f", {len(rates)} of {len(video)} arms"
     headline(figure, f"What was told, sent and queued{part}: {run.name}", subject(run))
     return figure
@@ -109,12 +118,12 @@ def queue_limits(rates: Mapping[str, Rates]) -> tuple[float, float]:
     return _LEAST_QUEUE, max(100.0, 1.5 * longest)
 
 
-def draw_rates(axes: Axes, rates: Rates, top: float) -> None:
-    """What the link could carry as an area, what was sent as a line, what the encoder was told as a dashed one, and a
-    tick at the upper edge for each capture that was skipped."""
+def draw_rates(axes: Axes, rates: Rates, top: float, color: str) -> None:
+    """What the link could carry as an area, what was sent as a line of the arm's color, what the encoder was told as a
+    dashed one, and a tick at the upper edge for each capture that was skipped."""
     capacity = _to_last_edge(rates.capacity)
     axes.fill_between(rates.edges, capacity, step="post", color=CAPACITY, linewidth=0)
-    axes.step(rates.edges, _to_last_edge(rates.sent), where="post", color=SENT, linewidth=_SENT_WIDTH)
+    axes.step(rates.edges, _to_last_edge(rates.sent), where="post", color=color, linewidth=_SENT_WIDTH * page().line)
     if len(rates.told):
         told_at = np.append(rates.told_at, rates.edges[-1])
         axes.step(told_at, _to_last_edge(rates.told), where="post", color=INK, linewidth=_TOLD_WIDTH, linestyle=_TOLD)
@@ -127,7 +136,7 @@ def draw_rates(axes: Axes, rates: Rates, top: float) -> None:
 
 def draw_queue(axes: Axes, rates: Rates, bottom: float, top: float) -> None:
     """The queueing delay in ms on a log scale."""
-    log_scale(axes, axes.yaxis, bottom, top, most=4)
+    log_scale(axes, axes.yaxis, bottom, top, most=2 if page().height or page().stacked else 4)
     queue = _to_last_edge(np.maximum(rates.queue, bottom))
     axes.fill_between(rates.edges, queue, bottom, step="post", color=QUEUE, alpha=_VEIL, linewidth=0)
     axes.step(rates.edges, queue, where="post", color=QUEUE, linewidth=_QUEUE_WIDTH)
@@ -138,7 +147,7 @@ def _key() -> list[Artist]:
     """What the marks mean."""
     return [
         Patch(color=CAPACITY, label="capacity of the downlink"),
-        Line2D([], [], color=SENT, linewidth=_SENT_WIDTH, label="sent, with headers and repair"),
+        Line2D([], [], color=INK, linewidth=2 * _SENT_WIDTH, label="sent, with headers and repair (colour of the arm)"),
         Line2D([], [], color=INK, linewidth=_TOLD_WIDTH, linestyle=_TOLD, label="target of the encoder"),
         Line2D([], [], color=INK, linestyle="", marker="|", markersize=6, label="capture that was skipped"),
         Patch(facecolor=(QUEUE, _VEIL), edgecolor=QUEUE, label="queueing delay (log scale)"),
@@ -192,11 +201,12 @@ def _binned(at: pd.Series, values: pd.Series, edges: FloatArray, how: str) -> Fl
 
 
 def _most_telling(run: Run, arms: list[str]) -> list[str]:
-    """At most MOST_STRIPS of these arms, in their order unless some are left out."""
-    if len(arms) <= MOST_STRIPS:
+    """As many of these arms as the page has rows for, in their order unless some are left out."""
+    most = page().rows // 2 if page().height or page().stacked else page().rows  # an arm has two rows
+    if len(arms) <= most:
         return arms
     following = run.following()
-    return sorted(arms, key=lambda arm: arm not in following)[:MOST_STRIPS]
+    return sorted(arms, key=lambda arm: arm not in following)[:most]
 
 
 def _to_last_edge(values: FloatArray) -> FloatArray:

@@ -1,6 +1,7 @@
 """Where the milliseconds went: the stages of the ledger as stacked bars, for usual frames and for slow ones."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -8,7 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from glassbench.experiments.account.ledger import INSIDE, STAGE_NAMES
-from glassbench.experiments.results.plots.style import INK, headline, new_figure, tidy
+from glassbench.experiments.account.number_text import share_text
+from glassbench.experiments.results.plots.frames import ranked_video
+from glassbench.experiments.results.plots.page import page
+from glassbench.experiments.results.plots.style import INK, headline, page_figure, panel_title, panels_of, tidy
 from glassbench.experiments.results.run import Run
 from glassbench.experiments.results.subject import subject
 
@@ -41,23 +45,43 @@ MEANING = {
 
 
 def stage_breakdown(run: Run) -> Figure:
-    """Two panels of stacked bars, an arm a row: mean stages of the middle half of the shown frames (25th to 75th
-    percentile of latency), and of the slowest twentieth. Frames never shown have no stages; the labels count them."""
-    video = run.video_by_arm()
-    figure = new_figure(11, 1.6 + 0.42 * len(video))
-    usual, slow = figure.subplots(1, 2, sharey=True)
+    """Two panels of stacked bars, an arm a row, soonest first: mean stages of the middle half of the shown frames (25th
+    to 75th percentile of latency), and of the slowest twentieth. Frames never shown have no stages; the labels count
+    them."""
+    video = ranked_video(run)
+    figure = page_figure(1.6 + 0.42 * len(video) if not page().stacked else 3.0 + 2 * 0.3 * len(video))
+    usual, slow = panels_of(figure, 2, sharey=True)
     draw_stages(usual, video, USUAL)
     draw_stages(slow, video, SLOW)
-    usual.set_title("usual frames (middle half of those shown)", loc="left", fontsize=9, color=INK)
-    slow.set_title("slowest 5 % of those shown", loc="left", fontsize=9, color=INK)
-    shares = [np.isfinite(frames["g2g_ms"]).mean() for frames in video.values()]
-    usual.set_yticks(
-        range(len(video)), [f"{arm}  ({share:.0%} shown)" for arm, share in zip(video, shares, strict=True)]
-    )
-    handles, labels = usual.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False, fontsize=8)
+    panel_title(usual, "usual: the middle half of those shown")
+    panel_title(slow, "slow: the slowest 5 %")
+    labels = [
+        f"{arm}  ({share_text(int(np.isfinite(frames['g2g_ms']).sum()), len(frames))} shown)"
+        for arm, frames in video.items()
+    ]
+    if page().stacked:
+        for axes in (usual, slow):
+            _name_above(axes, labels)
+    else:
+        usual.set_yticks(range(len(video)), labels, fontsize="x-small" if page().height else "small")
+    handles, texts = usual.get_legend_handles_labels()
+    columns = 1 if page().stacked else 3 if page().height else 4
+    look: dict[str, Any] = {"frameon": False, "fontsize": "x-small" if page().height else "small"}
+    figure.legend(handles, texts, loc="outside lower center", ncols=columns, **look)
     headline(figure, f"Where each millisecond went: {run.name}", subject(run))
     return figure
+
+
+def _name_above(axes: Axes, labels: Sequence[str]) -> None:
+    """Write the name of each row above its bar, where there is no room beside it."""
+    axes.set_yticks([])
+    axes.set_ylim(len(labels) - 0.6, -0.8)
+    for container in axes.containers:
+        for bar in container:
+            bar.set_y(bar.get_y() + 0.2)
+            bar.set_height(0.4)
+    for place, label in enumerate(labels):
+        axes.annotate(label, (0, place - 0.2), (1, 0), textcoords="offset points", fontsize="x-small", va="bottom")
 
 
 def draw_stages(axes: Axes, video: Mapping[str, pd.DataFrame], between: tuple[float, float]) -> None:
@@ -87,7 +111,7 @@ def _draw_panel(axes: Axes, means: dict[str, pd.Series]) -> None:
         widths = np.array([mean[f"{stage}_ms"] for mean in means.values()])
         color, hatch = LOOKS[stage]
         axes.barh(
-            rows, widths, left=left, color=color, hatch=hatch, edgecolor=INK, linewidth=0.4, height=0.72,
+            rows, widths, left=left, color=color, hatch=hatch, edgecolor=INK, linewidth=0.4 * page().line, height=0.72,
             label=MEANING[stage],
         )  # fmt: skip
         left += widths
@@ -99,7 +123,7 @@ def _draw_panel(axes: Axes, means: dict[str, pd.Series]) -> None:
         offset, align = ((3, 0), "left") if total <= end else ((-3, 0), "right")
         axes.annotate(
             text, (min(total, 1.1 * end), row), xytext=offset, textcoords="offset points", ha=align, va="center",
-            fontsize=7, bbox={"boxstyle": "square,pad=0.15", "facecolor": "white", "edgecolor": "none"},
+            fontsize="x-small", bbox={"boxstyle": "square,pad=0.15", "facecolor": "white", "edgecolor": "none"},
         )  # fmt: skip
     axes.set_xlim(0, 1.1 * end)
     axes.set_ylim(len(means) - 0.4, -0.6)

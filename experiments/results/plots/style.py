@@ -1,12 +1,8 @@
-"""One look for all pictures: colours that colour-blind readers can tell apart, and dashes and hatches for print in
-grey."""
+"""One look for all pictures: inks, titles, axes, and lines that are drawn as their arm is drawn everywhere."""
 
-import io
 import math
 import textwrap
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -15,79 +11,80 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-# Okabe and Ito, "Color Universal Design", 2008; black is kept for text and capacity.
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F")
-DASHES: tuple[tuple[int, tuple[float, ...]], ...] = (
-    (0, ()),
-    (0, (5, 1.5)),
-    (0, (1, 1)),
-    (0, (6, 1.5, 1, 1.5)),
-)
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+from glassbench.experiments.results.arm_style import ArmStyle
+from glassbench.experiments.results.plots.page import page
 
 INK = "#222222"
 FAINT = "#B8B8B8"
 
+# Of areas that are no arms. Okabe and Ito, "Color Universal Design", 2008, and a grey.
+AREAS = ("#E69F00", "#0072B2", "#56B4E9", "#009E73", "#CC79A7", "#6B6B6B")
+
 LEAST_MS = 0.1  # what is faster, or takes no time in a simulation, is drawn here: a logarithmic axis has no zero
 
-_LETTERS_PER_INCH = 11  # of a title
-
-
-@dataclass(frozen=True, slots=True)
-class LineStyle:
-    """How one arm is drawn in every picture of a run."""
-
-    color: str
-    dashes: tuple[int, tuple[float, ...]]
-    marker: str
-
-
-@contextmanager
-def own_style(settings: Any) -> Iterator[None]:
-    """Matplotlib with its defaults and these settings. What a user's matplotlibrc says, such as `text.usetex`, would
-    make another picture, or none."""
-    with mpl.rc_context():
-        mpl.rcdefaults()
-        mpl.rcParams.update(settings)
-        yield
-
-
-def png(figure: Figure) -> bytes:
-    """A figure as the content of a file."""
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png", metadata={"Software": None})
-    return picture.getvalue()
-
-
-def arm_styles(arms: list[str]) -> dict[str, LineStyle]:
-    """A colour, dash pattern and marker per arm, no two alike for up to 28 arms, in the order given."""
-    return {
-        arm: LineStyle(
-            color=PALETTE[index % len(PALETTE)],
-            dashes=DASHES[(index + 2 * (index // len(PALETTE))) % len(DASHES)],
-            marker=MARKERS[(index + index // len(PALETTE)) % len(MARKERS)],
-        )
-        for index, arm in enumerate(arms)
-    }
+_LETTER = 0.57  # width of a letter of usual text, in its height
 
 
 def new_figure(width: float, height: float) -> Figure:
     """An empty figure of a size in inches. It is not pyplot's: nothing is global, so notebooks and worker processes do
     not get into each other's way."""
-    return Figure(figsize=(width, height), layout="constrained", dpi=150)
+    return Figure(figsize=(width, height), layout="constrained", dpi=page().dpi)
+
+
+def page_figure(height: float) -> Figure:
+    """An empty figure as wide as the page; as high as it too, or, where the page has no height, of this one."""
+    return new_figure(page().width, page().height or height)
+
+
+def panels_of(figure: Figure, count: int, **layout: Any) -> list[Axes]:
+    """Panels beside each other, or below each other where the page is narrow; `layout` as `subplots` takes it."""
+    if not page().stacked:
+        return list(figure.subplots(1, count, squeeze=False, **layout)[0])
+    layout.pop("width_ratios", None)
+    return list(figure.subplots(count, 1, squeeze=False, **layout)[:, 0])
 
 
 def headline(figure: Figure, text: str, subject: str) -> None:
-    """The title of a figure, and below it what it is about, in lines that fit."""
-    width = int(figure.get_figwidth() * _LETTERS_PER_INCH)
-    figure.suptitle("\n".join([text, *textwrap.wrap(subject, width)]), x=0.01, ha="left", fontsize=11, color=INK)
+    """The title of a figure, and below it what it is about, in lines that fit. In a paper that is for the caption."""
+    title = textwrap.wrap(text, _letters(figure, 1.2))
+    about = [] if page().stacked else textwrap.wrap(subject, _letters(figure, 1.2))
+    figure.suptitle("\n".join([*title, *about]), x=0.01, ha="left", fontsize="medium", color=INK)
 
 
 def footline(figure: Figure, lines: Sequence[str]) -> None:
     """Text at the bottom of a figure that says what its panels are about."""
-    width = int(figure.get_figwidth() * _LETTERS_PER_INCH * 11 / 7)
-    wrapped = [part for line in lines for part in textwrap.wrap(line, width)]
-    figure.supxlabel("\n".join(wrapped), x=0.01, ha="left", fontsize=7, color=INK)
+    wrapped = [part for line in lines for part in textwrap.wrap(line, _letters(figure, 0.84))]
+    figure.supxlabel("\n".join(wrapped), x=0.01, ha="left", fontsize="x-small", color=INK)
+
+
+def _letters(figure: Figure, size: float) -> int:
+    """How many letters stand in a line across the figure, `size` times as large as usual text."""
+    points = size * 0.833 * float(mpl.rcParams["font.size"])
+    return int(0.97 * figure.get_figwidth() * 72 / (_LETTER * points))
+
+
+def line_look(style: ArmStyle) -> dict[str, Any]:
+    """A line as its arm is drawn everywhere, as arguments of matplotlib's `plot`."""
+    scale = page().line
+    return {
+        "color": style.color,
+        "linestyle": style.dashes,
+        "linewidth": 1.5 * scale,
+        "marker": style.marker,
+        "markersize": 4.5 * scale,
+        "markerfacecolor": style.color if style.filled else "white",
+        "markeredgewidth": scale,
+    }
+
+
+def mark_look(style: ArmStyle) -> dict[str, Any]:
+    """The marker of an arm without a line."""
+    return line_look(style) | {"linestyle": ""}
+
+
+def heading_size() -> str:
+    """The size of what stands above a strip as wide as the figure."""
+    return "x-small" if page().stacked else "small"
 
 
 def log_ticks(low: float, high: float, most: int) -> list[float]:
@@ -113,10 +110,36 @@ def log_scale(axes: Axes, axis: Axis, low: float, high: float, most: int) -> Non
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
+def panel_title(axes: Axes, text: str) -> None:
+    """What a panel shows, in lines that fit above it."""
+    lines = textwrap.wrap(text, letters_of(axes, 1.0), break_on_hyphens=False)
+    axes.set_title("\n".join(lines), loc="left", fontsize="small", color=INK)
+
+
+def label_last(axes: Axes) -> None:
+    """Leave the label of the axis across to the last of the panels that stand below each other and share it."""
+    place = axes.get_subplotspec()
+    if place is not None and not place.is_last_row():
+        axes.set_xlabel("")
+
+
+def letters_of(axes: Axes, size: float) -> int:
+    """How many letters stand in a line across a panel, if it is as wide as its share of the figure; they are `size`
+    times as large as usual text."""
+    grid = axes.get_subplotspec()
+    share = 1.0 if grid is None else 1 / grid.get_gridspec().ncols
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    return max(20, int((0.75 if page().stacked else 0.9) * share * _letters(figure, size)))
+
+
 def tidy(axes: Axes) -> None:
     """The axes of this project: no box, a faint grid behind the data."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(FAINT)
-    axes.tick_params(colors=INK, length=3, labelsize=8)
+    axes.tick_params(colors=INK, length=3, labelsize="small")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.label.set_fontsize("small")
+        axis.label.set_color(INK)
     axes.grid(color=FAINT, linewidth=0.4, alpha=0.6)
     axes.set_axisbelow(True)

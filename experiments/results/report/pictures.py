@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from glassbench.experiments.account.number_text import share_text
-from glassbench.experiments.results.plots.latency_cdf import by_p95, draw_cdf, draw_tail
+from glassbench.experiments.results.arm_style import ArmStyle, arm_style
+from glassbench.experiments.results.plots.latency_cdf import draw_cdf, draw_tail
 from glassbench.experiments.results.plots.stage_breakdown import (
     LOOKS,
     MEANING,
@@ -20,7 +21,7 @@ from glassbench.experiments.results.plots.stage_breakdown import (
     mean_between,
     stages_of,
 )
-from glassbench.experiments.results.plots.style import LineStyle, arm_styles, new_figure
+from glassbench.experiments.results.plots.style import new_figure
 from glassbench.experiments.results.report.content import Figure, Picture
 from glassbench.experiments.results.report.plain import plain
 from glassbench.experiments.results.report.svg import colour, drawn, swatch
@@ -31,16 +32,15 @@ Frames = Mapping[str, pd.DataFrame]
 _WIDTH = 4.6  # inches; one inch is 72 units of the drawing
 
 
-def latency_figure(video: Frames, *, of: str) -> Figure:
+def latency_figure(video: Frames, order: Sequence[str], *, of: str) -> Figure:
     """The CDF and its complement; `of` says whose frames these are."""
-    styles = arm_styles(list(video))
+    video = {arm: video[arm] for arm in order}
     shown = {arm: int(np.isfinite(frames["g2g_ms"]).sum()) for arm, frames in video.items()}
-    order = by_p95(video)
     said = ", ".join(f"{plain(arm)} {share_text(shown[arm], len(video[arm]))} shown" for arm in order)
     return Figure(
         caption=f"Glass-to-glass latency of {of}. First the share that was on the screen within x ms; a line that ends "
         "below 100 % has frames that were never shown. Then the share that was not, on a log scale, where the slow "
-        "and the missing frames are. The key is in order of the 95th percentile.",
+        "and the missing frames are.",
         pictures=(
             Picture(
                 _panel("cdf", 3.1, lambda axes: draw_cdf(axes, video), f"Latency CDF: {said}."),
@@ -51,7 +51,7 @@ def latency_figure(video: Frames, *, of: str) -> Figure:
                 "Not yet shown after x ms, %",
             ),
         ),
-        key=tuple((_line(styles[arm]), f"{arm}, {share_text(shown[arm], len(video[arm]))} shown") for arm in order),
+        key=tuple((_line(arm_style(arm)), f"{arm}, {share_text(shown[arm], len(video[arm]))} shown") for arm in order),
     )
 
 
@@ -111,13 +111,14 @@ def _broken(label: str) -> str:
     return f"{label[:cut]}\n{label[cut:]}"
 
 
-def _line(style: LineStyle) -> Markup:
+def _line(style: ArmStyle) -> Markup:
     dashes = " ".join(f"{1.6 * part:g}" for part in style.dashes[1])
     dash = f";stroke-dasharray:{dashes}" if dashes else ""
     ink = colour(style.color)
+    inside = ink if style.filled else "var(--paper)"
     return swatch(
         f'<path d="M0 6H28" style="fill:none;stroke:{ink};stroke-width:2{dash}"/>'
-        f'<path d="{_MARKERS[style.marker]}" style="fill:{ink}"/>'
+        f'<path d="{_MARKERS[style.marker]}" style="fill:{inside};stroke:{ink}"/>'
     )
 
 
@@ -129,6 +130,11 @@ _MARKERS = {
     "D": "M14 1.5l4.5 4.5-4.5 4.5-4.5-4.5z",
     "v": "M14 10l4-7.5h-8z",
     "P": "M12.8 2h2.4v2.8h2.8v2.4h-2.8v2.8h-2.4v-2.8h-2.8v-2.4h2.8z",
+    "<": "M10 6l7.5-4v8z",
+    ">": "M18 6l-7.5-4v8z",
+    "*": "M14 1.5l1.1 3.3h3.4l-2.8 2 1.1 3.3-2.8-2-2.8 2 1.1-3.3-2.8-2h3.4z",
+    "p": "M14 2l3.8 2.8-1.5 4.4h-4.6l-1.5-4.4z",
+    "h": "M14 2l3.5 2v4l-3.5 2-3.5-2v-4z",
     "X": "M11.5 2l2.5 2.5 2.5-2.5 1.5 1.5-2.5 2.5 2.5 2.5-1.5 1.5-2.5-2.5-2.5 2.5-1.5-1.5 2.5-2.5-2.5-2.5z",
 }
 

@@ -19,7 +19,6 @@ from glassbench.experiments.results.report.tables import (
     headings,
     interval_table,
     run_table,
-    soonest_first,
     verdict_table,
 )
 from glassbench.experiments.results.run import Run
@@ -50,7 +49,7 @@ def report_of(dataset: Dataset) -> Report:
 def _of_one_run(dataset: Dataset) -> Report:
     run = dataset.run()
     ranking = ranking_of(arm["stats"] for arm in run.records)
-    ordered = sorted(run.records, key=lambda arm: soonest_first(arm, ranking))
+    ordered = ranking.order(run.records)
     order = [arm["arm"] for arm in ordered]
     warnings = [
         f"{arm['arm']}: {arm['outcome']}: {arm.get('reason') or 'no reason is recorded'}"

@@ -42,7 +42,7 @@ def picture_sections(run: Run, order: Sequence[str], *, pooled: Run, of: str, po
     frames_of_all = pooled.video_by_arm()
     drawn = [arm for arm in order if arm in video]
     return (
-        Section("latency", "Latency", figures=(latency_figure(frames_of_all, of=pooled_of),)),
+        Section("latency", "Latency", figures=(latency_figure(frames_of_all, drawn, of=pooled_of),)),
         Section("timeline", "Every frame against the link", figures=(timeline_figure(run, drawn, of=of),)),
         Section("rates", "What was told, sent and queued", figures=(rate_figure(run, drawn, of=of),)),
         Section("stages", "Where each millisecond went", figures=(stage_figure(frames_of_all, drawn, of=pooled_of),)),

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from glassbench.experiments.account.metrics import freezes
+from glassbench.experiments.results.arm_style import VERMILION, arm_style
 from glassbench.experiments.results.plots.rate_strips import (
     draw_queue,
     draw_rates,
@@ -19,7 +20,7 @@ from glassbench.experiments.results.plots.rate_strips import (
     rates_by_arm,
     strip_heading,
 )
-from glassbench.experiments.results.plots.style import FAINT, INK, PALETTE, arm_styles, tidy
+from glassbench.experiments.results.plots.style import FAINT, INK, tidy
 from glassbench.experiments.results.plots.timeline import draw_arm, draw_capacity, latency_limits, time_limits
 from glassbench.experiments.results.report.content import Figure, Picture
 from glassbench.experiments.results.report.plain import plain
@@ -31,7 +32,7 @@ Frames = Mapping[str, pd.DataFrame]
 _WIDTH = 520  # units: 72 to the inch
 _LEFT, _RIGHT, _BOTTOM, _TOP = 40, 44, 15, 5
 _QUEUE = "#D9D9D9"
-_FREEZE = PALETTE[1]
+_FREEZE = VERMILION
 _VEIL = 0.55  # the line shows through
 _BINS = 300  # means of the picture quality over the length of a strip, at most; not finer than _BIN
 _BIN = 0.2  # seconds
@@ -40,7 +41,6 @@ _BIN = 0.2  # seconds
 def timeline_figure(run: Run, order: Sequence[str], *, of: str) -> Figure:
     """Capacity of the downlink, and below it every frame of each arm before the backlog of its queue."""
     video = run.video_by_arm()
-    styles = arm_styles(list(video))
     ends = time_limits(video)
     limits = latency_limits(video)
     deepest = _deepest(run)
@@ -56,7 +56,7 @@ def timeline_figure(run: Run, order: Sequence[str], *, of: str) -> Figure:
 
         def draw(axes: Axes, arm: str = arm, frames: pd.DataFrame = frames) -> None:
             _backlog(axes, run, arm, deepest)
-            draw_arm(axes, frames, styles[arm].color, *limits)
+            draw_arm(axes, frames, arm_style(arm).color, *limits)
 
         heading = f"{arm}: {never} of {len(frames)} frames never shown"
         strips.append(Picture(_strip(f"arm{number}", 84, ends, draw, plain(heading, 120)), heading))
@@ -66,7 +66,7 @@ def timeline_figure(run: Run, order: Sequence[str], *, of: str) -> Figure:
         pictures=tuple(strips),
         wide=True,
         key=(
-            (swatch('<path d="M6 6h0M14 5h0M22 7h0" style="stroke:var(--c0);stroke-width:4;stroke-linecap:round"/>'),
+            (swatch('<path d="M6 6h0M14 5h0M22 7h0" style="stroke:var(--ink);stroke-width:4;stroke-linecap:round"/>'),
              "a frame that was shown"),
             (swatch('<path d="M9 1v10M14 1v10M19 1v10" style="stroke:var(--ink);stroke-width:1.6"/>'),
              "a frame that was never shown, at the upper edge"),
@@ -85,7 +85,7 @@ def rate_figure(run: Run, order: Sequence[str], *, of: str) -> Figure:
     for number, (arm, one) in enumerate(rates.items()):
         heading = strip_heading(arm, one, video[arm])
         said = plain(heading, 120)
-        above = partial(draw_rates, rates=one, top=top)
+        above = partial(draw_rates, rates=one, top=top, color=arm_style(arm).color)
         below = partial(draw_queue, rates=one, bottom=limits[0], top=limits[1])
         strips.append(Picture(_strip(f"rate{number}", 72, ends, above, f"Rates of {said}"), heading))
         strips.append(Picture(_strip(f"queue{number}", 48, ends, below, f"Queueing delay of {said}")))
@@ -95,12 +95,12 @@ def rate_figure(run: Run, order: Sequence[str], *, of: str) -> Figure:
         wide=True,
         key=(
             (swatch('<path d="M0 2h28v10h-28z" style="fill:var(--mid)"/>'), "capacity of the downlink"),
-            (swatch('<path d="M0 8h9v-5h10v4h9" style="fill:none;stroke:var(--c0);stroke-width:1.8"/>'),
+            (swatch('<path d="M0 8h9v-5h10v4h9" style="fill:none;stroke:var(--ink);stroke-width:1.8"/>'),
              "sent, with headers and repair"),
             (swatch('<path d="M0 6h28" style="stroke:var(--ink);stroke-width:1.4;stroke-dasharray:4 2"/>'),
              "target of the encoder"),
             (swatch('<path d="M9 1v5M14 1v5M19 1v5" style="stroke:var(--ink)"/>'), "captures that were skipped"),
-            (swatch('<path d="M0 9h9v-4h10v2h9v5h-28z" style="fill:var(--c1);opacity:.55"/>'), "queueing delay"),
+            (swatch('<path d="M0 9h9v-4h10v2h9v5h-28z" style="fill:var(--a5);opacity:.55"/>'), "queueing delay"),
         ),
     )  # fmt: skip
 

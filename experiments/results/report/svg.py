@@ -16,7 +16,9 @@ from xml.etree import ElementTree as ET
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from glassbench.experiments.results.plots.style import FAINT, INK, PALETTE, own_style
+from glassbench.experiments.results.arm_style import PALETTE
+from glassbench.experiments.results.plots.page import own_style
+from glassbench.experiments.results.plots.style import AREAS, FAINT, INK
 
 _SVG = "{http://www.w3.org/2000/svg}"
 _HREF = "{http://www.w3.org/1999/xlink}href"
@@ -29,6 +31,7 @@ _COLOURS = {
     "#ffffff": "var(--paper)",
     "#d9d9d9": "var(--mid)",
     **{colour: f"var(--c{index})" for index, colour in enumerate(PALETTE)},
+    **{colour: f"var(--a{index})" for index, colour in enumerate(AREAS)},
 }
 _BY_HEX = {colour.lower(): variable for colour, variable in _COLOURS.items()}
 _HEX = re.compile(r"#[0-9a-f]{6}\b")
@@ -56,14 +59,12 @@ def drawn(make: Callable[[], Figure], *, name: str, label: str) -> Markup:
 @contextmanager
 def _settings(name: str) -> Iterator[None]:
     settings: Any = {
-        "svg.fonttype": "none",  # text stays text
         "svg.hashsalt": name,
-        "text.parse_math": False,  # a label is a label, whatever dollars are in it
         "text.color": INK,
         "axes.labelcolor": INK,
         "xtick.color": INK,
         "ytick.color": INK,
-        "axes.labelsize": 8,
+        "font.size": 9.6,
         "hatch.linewidth": 0.6,
     }
     with own_style(settings), warnings.catch_warnings():

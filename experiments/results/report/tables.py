@@ -1,6 +1,5 @@
 """The tables of a report: numbers per arm of one run, of many runs with intervals, fates, and freezes."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,7 +12,6 @@ from glassbench.experiments.account.metrics import freezes
 from glassbench.experiments.account.number_text import NOTHING, finite, number_text, share_text
 from glassbench.experiments.results.flow_rows import COLUMNS, FlowText
 from glassbench.experiments.results.paired_metrics import values_of
-from glassbench.experiments.results.ranking import BY_LATENCY, Ranking
 from glassbench.experiments.results.report.content import Row, Table, TableCell
 from glassbench.experiments.results.statistics import Comparison, Interval, Paired, quantile_interval
 
@@ -51,12 +49,6 @@ def _cell(metric: Metric, numbers: Mapping[str, Any]) -> TableCell:
 def headings() -> tuple[str, ...]:
     """Of the columns of a page that have metrics."""
     return tuple(metric.heading.replace("\n", " ") for metric in in_view("report"))
-
-
-def soonest_first(arm: Mapping[str, Any], ranking: Ranking = BY_LATENCY) -> tuple[bool, list[float], str]:
-    """The order of the arms of a run: those that were not measured to their end are last."""
-    numbers = [finite(arm["summary"].get(name)) for name in ranking.columns]
-    return arm["outcome"] != "measured", [math.inf if number is None else number for number in numbers], arm["arm"]
 
 
 def interval_table(summary: pd.DataFrame, arms: Sequence[str], *, intervals: bool) -> Table:

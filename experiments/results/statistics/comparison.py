@@ -24,7 +24,8 @@ class ArmEvidence:
 
     `shown` is the share of frames that were; `median` and `pooled` are the 50th and the compared percentile over all
     frames of all blocks; `typical` is the median over blocks of the block's percentile, bounded by `interval` (order
-    statistics). `against_best` compares it with the arm whose typical block is soonest; None for that one. `p_value` is
+    statistics); `by_block` has the percentile of each block, in their order. `against_best` compares it with the arm
+    whose typical block is soonest; None for that one. `p_value` is
     Holm's, over all pairs of arms. If the blocks are not independent, there is no interval, p value or difference, and
     the verdict is NO_VERDICT.
     """
@@ -38,6 +39,7 @@ class ArmEvidence:
     against_best: Paired | None
     p_value: float | None
     verdict: str
+    by_block: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -167,9 +169,9 @@ def compare_arms(
             verdict = NO_VERDICT
         else:
             verdict = "soonest" if paired is None or p_value is None else _verdict(_told(paired, p_value, level))
-        evidence.append(
-            ArmEvidence(arm, share_shown, median, pooled[arm], typical[arm], interval, paired, p_value, verdict)
-        )
+        numbers = (share_shown, median, pooled[arm], typical[arm], interval)
+        by_block = tuple(observed[arm].tolist())
+        evidence.append(ArmEvidence(arm, *numbers, paired, p_value, verdict, by_block))
     needed = blocks_needed(level, len(pairs)) if pairs else 1
     least = min(len(block) for parts in latencies.values() for block in parts)
     return Comparison(share, blocks, unit, level, tuple(evidence), needed, least, dependent, delay)

@@ -8,6 +8,7 @@ Evaluation of Computer and Communication Systems", 2.2). Infinite observations a
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,16 +38,22 @@ def quantile_interval(
     n = len(values)
     if n == 0:
         raise ValueError("an interval needs at least one observation")
+    low_rank, high_rank, reached = _ranks(n, quantile, confidence)
+    low = float(values[low_rank - 1]) if low_rank >= 1 else -math.inf
+    high = float(values[high_rank - 1]) if high_rank <= n else math.inf
+    return Interval(low, high, reached)
+
+
+@lru_cache(maxsize=1024)  # a sweep asks for as many intervals as it has points, nearly all of as many runs
+def _ranks(n: int, quantile: float, confidence: float) -> tuple[int, int, float]:
+    """The ranks of the bounds among n observations, from 1 on, and the confidence that is reached. A rank of 0 or n + 1
+    stands for no bound."""
     risk = (1 - confidence) / 2
     below = binomial_quantile(risk, n, quantile)  # the least k with P(B <= k) >= risk
-    low_rank = below if _cdf(below - 1, n, quantile) <= risk else below - 1  # P(B < low_rank) <= risk
-    above = binomial_quantile(1 - risk, n, quantile) + 1  # P(B >= above) <= risk
-    low = float(values[low_rank - 1]) if low_rank >= 1 else -math.inf
-    high = float(values[above - 1]) if above <= n else math.inf
-    missed = (_cdf(low_rank - 1, n, quantile) if low_rank >= 1 else 0.0) + (
-        1 - _cdf(above - 1, n, quantile) if above <= n else 0.0
-    )
-    return Interval(low, high, 1 - missed)
+    low = below if _cdf(below - 1, n, quantile) <= risk else below - 1  # P(B < low) <= risk
+    high = binomial_quantile(1 - risk, n, quantile) + 1  # P(B >= high) <= risk
+    missed = (_cdf(low - 1, n, quantile) if low >= 1 else 0.0) + (1 - _cdf(high - 1, n, quantile) if high <= n else 0.0)
+    return low, high, 1 - missed
 
 
 def lower_bound(

@@ -21,7 +21,8 @@ RESAMPLES = 2000
 class Paired:
     """`difference` is that of a typical block, first arm less second; `low` to `high` bound it (-inf to inf if the
     blocks are too few for that). `direction` is 1 if the first arm ranks higher over all blocks, and -1 if lower: a
-    difference that most blocks do not have shows only there. `p_value` is two-sided. Differences may be infinite."""
+    difference that most blocks do not have shows only there. `p_value` is two-sided. `by_block` has the difference in
+    each block, in their order. Differences may be infinite."""
 
     blocks: int
     difference: float
@@ -29,6 +30,7 @@ class Paired:
     high: float
     direction: int
     p_value: float
+    by_block: tuple[float, ...] = ()
 
     def turned(self) -> "Paired":
         """The same with the arms in the other order."""
@@ -39,6 +41,7 @@ class Paired:
             0.0 - self.low,
             -self.direction,
             self.p_value,
+            tuple(0.0 - each for each in self.by_block),
         )
 
 
@@ -67,6 +70,7 @@ def compare_paired(
         high=high,
         direction=int(np.sign(signed_rank_sum(between))),
         p_value=sign_flip_p(between),
+        by_block=tuple(between.tolist()),
     )
 
 

@@ -7,7 +7,7 @@ from glassbench.experiments.catalog.checks import MS, check, value
 from glassbench.experiments.catalog.experiment import Check, Datasets, Experiment
 from glassbench.experiments.catalog.figures import curve, finish, panels
 from glassbench.experiments.engine.plan import Plan
-from glassbench.experiments.results.plots.style import arm_styles
+from glassbench.experiments.results.arm_style import arm_style
 
 DELAYS = (0.01, 0.03)  # seconds, each way
 
@@ -45,8 +45,8 @@ def _checks(data: Datasets) -> list[Check]:
 
 def _figure(data: Datasets) -> Figure:
     figure, (axes,) = panels("What a longer path adds", 1, size=(6, 4.6))
-    for arm, style in arm_styles(["udp"]).items():
-        curve(axes, style, [1e3 * seconds for seconds in DELAYS], [1e3 * p50 for p50 in _medians(data)], label=arm)
+    delays, medians = ([1e3 * value for value in values] for values in (DELAYS, _medians(data)))
+    curve(axes, arm_style("udp"), delays, medians, label="udp")
     finish(axes, "median latency, ms", "delay of the path, ms")
     return figure
 
