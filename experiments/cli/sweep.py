@@ -10,7 +10,8 @@ from glassbench.experiments.cli.options import AsJson, Results, Workers, command
 from glassbench.experiments.cli.progress import progress_bars
 from glassbench.experiments.cli.show_runs import median_rows, notes_object, print_others
 from glassbench.experiments.cli.sweep_table import sweep_table
-from glassbench.experiments.cli.whole_table import print_whole
+from glassbench.experiments.cli.table_layout import print_whole
+from glassbench.experiments.cli.terminal import say
 from glassbench.experiments.results.json_form import json_text
 
 if TYPE_CHECKING:
@@ -73,9 +74,9 @@ def sweep(
         print_whole(sweep_table(dataset))
         print_others(dataset)
         if dataset.manifest["versions"] != versions():
-            typer.echo("note: made with another version of Glassbench; to measure again, remove the folder")
-        typer.echo(f"results: {path} (complete, {len(dataset.summary)} cells)")
-        typer.echo(f'a row per cell: glassbench.load("{path}").summary')
+            say("note: made with another version of Glassbench; to measure again, remove the folder")
+        say(f"results: {path} (complete, {len(dataset.summary)} cells)")
+        say(f'a row per cell: glassbench.load("{path}").summary')
     if failed := outcomes.get("failed", 0):
         typer.echo(f"error: {failed} of {len(dataset.summary)} cells failed", err=True)
         raise typer.Exit(FAILED)

@@ -47,6 +47,10 @@ class Ranking(NamedTuple):
             or (self.by_signal and metric.name in self.judged_by)
         ]
 
+    def decides(self, metric: Metric) -> bool:
+        """Whether a metric orders arms, or says at what price."""
+        return metric.headline or metric.column in self.columns
+
     def title(self, subject: str) -> str:
         """What is compared, and by what its arms are judged if it is not latency."""
         return f"{subject}, judged by {' and '.join(self.judged_by.values())}" if self.by_signal else subject
