@@ -71,7 +71,8 @@ class Metric:
     column. `of` gives it over all runs together: infinite where it never came, NaN where it is undefined. `share` is
     the percentile of glass-to-glass latency that it is made of, None without one. `less` and `more` say what a setting
     does in which it is lower or higher. `video_only`: a track of messages has none. `against_floor`: it is known only
-    when the floor is.
+    when the floor is. `headline`: where not all columns fit, it stands beside what decides, since it says whether to
+    read the rest, or what a low latency was paid with.
     """
 
     name: str
@@ -86,6 +87,7 @@ class Metric:
     more: str = ""
     video_only: bool = False
     against_floor: bool = False
+    headline: bool = False
     tolerance: Tolerance | None = None
 
     @property
@@ -273,6 +275,7 @@ METRICS: dict[str, Metric] = {
             lower_is_better=False,
             less="shows less",
             more="shows more",
+            headline=True,
             tolerance=Tolerance(0.02),
         ),
         Metric(
@@ -304,6 +307,7 @@ METRICS: dict[str, Metric] = {
             views=("table", "following", "report"),
             lower_is_better=False,
             video_only=True,
+            headline=True,
         ),
         Metric(
             name="psnr",
@@ -324,6 +328,7 @@ METRICS: dict[str, Metric] = {
             views=("table", "following", "medians", "report", "paired", "agreement"),
             less="sends less",
             more="sends more",
+            headline=True,
             tolerance=Tolerance(0.0, 0.05),
         ),
         Metric(

@@ -16,7 +16,7 @@ def not_shown(frames: pd.DataFrame, connection: Connection, deadline: float | No
     the sender's, `deadline` in seconds from capture."""
     missing = frames[frames["fate"] != "displayed"].to_dict("records")
     reasons = Counter(_reason(frame, connection, deadline) for frame in missing)
-    return ", ".join(f"{number} {reason}" for reason, number in reasons.most_common())
+    return "; ".join(f"{number} {reason}" for reason, number in reasons.most_common())
 
 
 def on_the_way(stats: Mapping[str, Any], impairments: Mapping[str, Any]) -> list[str]:

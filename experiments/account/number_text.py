@@ -4,6 +4,7 @@ What is no number becomes a dash and never raises, since results of strangers ar
 """
 
 import math
+from collections.abc import Callable
 
 INFINITE = "∞"
 NOTHING = "-"
@@ -26,6 +27,11 @@ def number_text(value: object, form: str = ".4g") -> str:
         return INFINITE if value > 0 else f"-{INFINITE}"
     number = finite(value)
     return NOTHING if number is None else format(number, form)
+
+
+def interval_text(low: float, high: float, text: Callable[[float], str]) -> str:
+    """The bounds of a number, behind it; nothing if they hold every number, since too little was measured for any."""
+    return "" if (low, high) == (-math.inf, math.inf) else f" [{text(low)}, {text(high)}]"
 
 
 def share_text(part: float, whole: float) -> str:

@@ -21,8 +21,10 @@ from glassbench.experiments.cli.options import (
 from glassbench.experiments.cli.paired_table import answer, paired_table, row_object
 from glassbench.experiments.cli.pictures import draw_results, echo_drawn
 from glassbench.experiments.cli.progress import progress_bars
+from glassbench.experiments.cli.show_notes import print_notes
 from glassbench.experiments.cli.show_runs import notes_object
-from glassbench.experiments.cli.whole_table import print_whole
+from glassbench.experiments.cli.table_layout import print_whole
+from glassbench.experiments.cli.terminal import say
 from glassbench.experiments.results.dataset import Dataset
 from glassbench.experiments.results.evidence import sizing
 from glassbench.experiments.results.figure_form import PageSize
@@ -94,19 +96,18 @@ def show_settings(dataset: Dataset, settings: "Settings", *, as_json: bool) -> N
     heading = f"{about}\nA: {_named(settings.a)}\nB: {_named(settings.b)}"
     print_whole(paired_table(heading, rows))
     if settings.same:
-        typer.echo("A and B are the same setting: with the same seeds every difference is 0.")
+        say("A and B are the same setting: with the same seeds every difference is 0.")
     else:
-        typer.echo(answer(rows, ranking, dataset.dependent))
+        say(answer(rows, ranking, dataset.dependent))
     if alarms is not None:
-        typer.echo(
+        say(
             f"A against itself: {alarms.called} of {alarms.pairs} random halves called different at "
             f"{alarms.level:.0%}; by chance {alarms.least} to {alarms.most} are."
         )
     if not dataset.dependent:
-        typer.echo(sizing(runs))
-    for note in dataset.notes:
-        typer.echo(f"note: {note}")
-    typer.echo(f"results: {dataset.path} (complete)")
+        say(sizing(runs))
+    print_notes(dataset)
+    say(f"results: {dataset.path} (complete)")
 
 
 def _named(scenario: "Scenario") -> str:

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
-from rich.table import Table
 
 from glassbench.experiments.account.metric_table import Metric
+from glassbench.experiments.account.number_text import interval_text
 from glassbench.experiments.cli.options import (
     AsJson,
     Figures,
@@ -23,7 +23,9 @@ from glassbench.experiments.cli.options import (
 )
 from glassbench.experiments.cli.pictures import draw_files, echo_drawn
 from glassbench.experiments.cli.progress import progress_bars
-from glassbench.experiments.cli.whole_table import print_whole, titled_table
+from glassbench.experiments.cli.table_layout import print_whole
+from glassbench.experiments.cli.terminal import say
+from glassbench.experiments.cli.whole_table import TableColumn, WholeTable
 from glassbench.experiments.results.figure_form import PageSize
 from glassbench.experiments.results.json_form import json_text
 from glassbench.experiments.results.ranking import ranking_of
@@ -80,17 +82,17 @@ def agree(
         typer.echo(json_text(_object(agreement)))
         drawn()
         return
-    print_whole(_table(f"{title}\n{about}", agreement))
+    print_whole(agreement_table(f"{title}\n{about}", agreement))
     beyond = [one for one in agreement.compared if not one.within]
     metrics = {one.metric.name: one.metric for one in agreement.compared}
     stated = ", ".join(f"{name} {_stated(metric)}" for name, metric in metrics.items())
-    typer.echo(f"{len(agreement.compared) - len(beyond)} of {len(agreement.compared)} are within tolerance ({stated}).")
+    say(f"{len(agreement.compared) - len(beyond)} of {len(agreement.compared)} are within tolerance ({stated}).")
     for arm, reason in agreement.not_measured.items():
-        typer.echo(f"{arm}: not compared: {reason}")
+        say(f"{arm}: not compared: {reason}")
     for world, dataset in (("live", agreement.live), ("virtual", agreement.virtual)):
-        for note in dataset.notes:
-            typer.echo(f"note, {world}: {note}")
-    typer.echo(f"results: {agreement.live.path} and {agreement.virtual.path} (complete)")
+        for note in dataset.headlines:
+            say(f"note, {world}: {note}")
+    say(f"results: {agreement.live.path} and {agreement.virtual.path} (complete)")
     drawn()
 
 
@@ -113,22 +115,29 @@ def calibrate(
     typer.echo(f'[video]\nencode_cost = "recorded:{encode}"\ndecode_cost = "recorded:{decode}"')
 
 
-def _table(title: str, agreement: "Agreement") -> Table:
-    numbers = ("virtual", "live", "live less virtual [95 %]", "tolerance", "within")
-    table = titled_table(title, ("arm", "metric"), numbers)
-    before = ""
+def agreement_table(title: str, agreement: "Agreement") -> WholeTable:
+    """A row per arm and metric."""
+    columns = [
+        TableColumn("arm", "name"),
+        TableColumn("metric", "name"),
+        TableColumn("virtual"),
+        TableColumn("live"),
+        TableColumn("live less virtual\n[95 %]", decides=True),
+        TableColumn("tolerance", decides=True),
+        TableColumn("within", "words", decides=True),
+    ]
+    table = WholeTable(title, columns)
     for one in agreement.compared:
         spread = one.difference
         table.add_row(
-            "" if one.arm == before else one.arm,
+            one.arm,
             one.metric.title,
             one.metric.text(one.virtual),
             one.metric.text(one.live),
-            f"{one.metric.text(spread.difference)} [{one.metric.text(spread.low)}, {one.metric.text(spread.high)}]",
+            one.metric.text(spread.difference) + interval_text(spread.low, spread.high, one.metric.text),
             _stated(one.metric),
             "yes" if one.within else "NO",
         )
-        before = one.arm
     return table
 
 

@@ -10,7 +10,8 @@ from glassbench.experiments.cli.options import AsJson, Figures, FigureSize, Resu
 from glassbench.experiments.cli.output import write_file
 from glassbench.experiments.cli.pictures import draw_files, echo_drawn
 from glassbench.experiments.cli.progress import progress_bars
-from glassbench.experiments.cli.whole_table import wide_console
+from glassbench.experiments.cli.table_layout import print_whole
+from glassbench.experiments.cli.terminal import say
 from glassbench.experiments.results.figure_form import PageSize
 from glassbench.experiments.results.files import ResultsError
 from glassbench.experiments.results.json_form import json_text
@@ -66,11 +67,11 @@ def check(
     if as_json:
         typer.echo(json_text(json_report(report)))
     else:
-        wide_console().print(budget_table(report))
+        print_whole(budget_table(report))
         for note in report.notes:
-            typer.echo(f"note: {note}")
-        typer.echo(answer(report))
-        typer.echo(f"results: {measured.path} (complete)")
+            say(f"note: {note}")
+        say(answer(report))
+        say(f"results: {measured.path} (complete)")
     _write((junit, junit_xml(report)), (markdown, markdown_text(report).encode()), quiet=as_json)
     if figures:
         from glassbench.experiments.budgets.history import checks_before, history_figure

@@ -5,9 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from rich import box
-from rich.table import Table
-from rich.text import Text
+from glassbench.experiments.cli.whole_table import TableColumn, WholeTable
 
 if TYPE_CHECKING:  # the catalog imports matplotlib
     from glassbench.experiments.catalog.experiment import Check
@@ -16,18 +14,15 @@ Checks: TypeAlias = "Mapping[str, Sequence[Check]]"
 """Checks by the name of their experiment."""
 
 
-def check_table(checks: Checks) -> Table:
-    """A row per check: claim, source, expected, measured, verdict."""
-    table = Table(box=box.SIMPLE_HEAD, show_lines=False)
-    for heading, ratio in (("claim", 5), ("source", 3), ("expected", 3), ("measured", 3)):
-        table.add_column(heading, ratio=ratio, overflow="fold")
-    table.add_column("verdict", no_wrap=True)
+def check_table(checks: Checks) -> WholeTable:
+    """A row per check: verdict, claim, source, expected, measured."""
+    sentences = (TableColumn(heading, "prose") for heading in ("claim", "source", "expected", "measured"))
+    columns = [TableColumn("experiment", "name"), TableColumn("verdict", "words"), *sentences]
+    table = WholeTable("", columns)
     for name, group in checks.items():
-        table.add_section()
-        table.add_row(Text(name, style="bold"), "", "", "", "")
         for check in group:
             claim = f"{check.claim} ({check.kind})" if not check.note else f"{check.claim} ({check.kind}: {check.note})"
-            table.add_row(claim, check.source, check.expected, check.measured, verdict(check))
+            table.add_row(name, verdict(check), claim, check.source, check.expected, check.measured)
     return table
 
 

@@ -13,6 +13,7 @@ from importlib.util import find_spec
 import typer
 
 from glassbench.experiments.cli.options import AsJson
+from glassbench.experiments.cli.terminal import say
 from glassbench.netem.live.lab import Lab
 from glassbench.netem.live.lab_plan import lan, port_to
 from glassbench.netem.live.pauses import pauses
@@ -58,7 +59,7 @@ def doctor(as_json: AsJson = False) -> None:
         return
     for finding in findings:
         remedy = "" if finding.works else f": {finding.remedy}"
-        typer.echo(f"{'yes' if finding.works else 'no ':3}  {finding.what}{remedy}")
+        say(f"{'yes' if finding.works else 'no ':3}  {finding.what}{remedy}", hanging=5)
 
 
 def _findings() -> Iterator[Finding]:

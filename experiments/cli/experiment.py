@@ -5,8 +5,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich import box
-from rich.table import Table
 
 from glassbench.experiments.cli import completion
 from glassbench.experiments.cli.check_table import check_object, check_table
@@ -25,7 +23,9 @@ from glassbench.experiments.cli.options import (
 from glassbench.experiments.cli.pictures import draw_files, echo_drawn
 from glassbench.experiments.cli.progress import progress_bars
 from glassbench.experiments.cli.show_runs import median_rows, medians_table
-from glassbench.experiments.cli.whole_table import print_whole, wide_console
+from glassbench.experiments.cli.table_layout import print_whole
+from glassbench.experiments.cli.terminal import say
+from glassbench.experiments.cli.whole_table import TableColumn, WholeTable
 from glassbench.experiments.results.figure_form import PageSize
 from glassbench.experiments.results.json_form import json_text
 
@@ -44,13 +44,15 @@ def list_experiments(as_json: AsJson = False) -> None:
         rows = [{name: getattr(experiment, name) for name in names} for experiment in EXPERIMENTS.values()]
         typer.echo(json.dumps(rows))
         return
-    table = Table(box=box.SIMPLE_HEAD)
-    table.add_column("name", no_wrap=True)
-    table.add_column("question, expectation, source")
+    columns = [
+        TableColumn("name", "name"),
+        *(TableColumn(about, "prose") for about in ("question", "expectation", "source")),
+    ]
+    table = WholeTable("", columns)
     for experiment in EXPERIMENTS.values():
-        table.add_row(experiment.name, f"{experiment.question}\n{experiment.expectation}\n{experiment.source}\n")
-    wide_console().print(table)
-    typer.echo("Run one: glass experiment run NAME; run all and check them: glass literature")
+        table.add_row(experiment.name, experiment.question, experiment.expectation, experiment.source)
+    print_whole(table)
+    say("Run one: glass experiment run NAME; run all and check them: glass literature")
 
 
 @app.command()
@@ -102,10 +104,10 @@ def run(
         typer.echo(json_text({**record, "checks": checks, "points": points}))
         drawn()
         return
-    typer.echo(f"{experiment.question}\nExpected: {experiment.expectation} ({experiment.source})")
+    say(f"{experiment.question}\nExpected: {experiment.expectation} ({experiment.source})")
     for data in outcome.datasets.values():
         print_whole(medians_table(data))
-    wide_console().print(check_table({name: outcome.checks}))
-    typer.echo(f"{len(outcome.checks) - outcome.failed} of {len(outcome.checks)} checks hold.")
-    typer.echo(f"results: {outcome.path} (complete)")
+    print_whole(check_table({name: outcome.checks}))
+    say(f"{len(outcome.checks) - outcome.failed} of {len(outcome.checks)} checks hold.")
+    say(f"results: {outcome.path} (complete)")
     drawn()

@@ -4,9 +4,10 @@ from enum import StrEnum
 from typing import Annotated
 
 import typer
-from rich import box
-from rich.console import Console
-from rich.table import Table
+
+from glassbench.experiments.cli.table_layout import print_whole
+from glassbench.experiments.cli.terminal import say
+from glassbench.experiments.cli.whole_table import TableColumn, WholeTable
 
 
 class Kind(StrEnum):
@@ -22,15 +23,17 @@ def list_things(
     kind: Annotated[Kind, typer.Argument(metavar="KIND", help=f"What to list: {', '.join(Kind)}.")],
 ) -> None:
     """List the transports, traces, sources or scenarios by name."""
-    table = Table(box=box.SIMPLE_HEAD)
-    table.add_column("name", no_wrap=True)
-    table.add_column("what it is")
+    print_whole(listing_table(kind))
+    for line in _NOTES[kind]:
+        say(line)
+
+
+def listing_table(kind: Kind) -> WholeTable:
+    """A row per thing of a kind."""
+    table = WholeTable("", [TableColumn("name", "name"), TableColumn("what it is", "prose")])
     for name, summary in _LISTINGS[kind]():
         table.add_row(name, summary)
-    console = Console()
-    console.print(table)
-    for line in _NOTES[kind]:
-        typer.echo(line)
+    return table
 
 
 def _transports() -> list[tuple[str, str]]:

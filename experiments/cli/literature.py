@@ -10,7 +10,8 @@ from glassbench.experiments.cli.check_table import check_object, check_table, ma
 from glassbench.experiments.cli.options import AsJson, Results, Workers, command_line
 from glassbench.experiments.cli.output import write_file
 from glassbench.experiments.cli.progress import progress_bars
-from glassbench.experiments.cli.whole_table import wide_console
+from glassbench.experiments.cli.table_layout import print_whole
+from glassbench.experiments.cli.terminal import say
 
 
 def literature(
@@ -47,7 +48,7 @@ def literature(
     if as_json:
         typer.echo(json.dumps({name: [check_object(check) for check in group] for name, group in checks.items()}))
     else:
-        wide_console().print(check_table(checks))
+        print_whole(check_table(checks))
     total = sum(len(group) for group in checks.values())
     failed = sum(not check.holds for group in checks.values() for check in group)
     written = None
@@ -55,7 +56,7 @@ def literature(
         before = markdown_file.read_text("utf-8", errors="replace") if markdown_file.is_file() else ""
         written = write_file(markdown_file, markdown(checks, before).encode())
     if not as_json:
-        typer.echo(f"{total - failed} of {total} checks hold; docs/literature.md explains the others.")
+        say(f"{total - failed} of {total} checks hold; docs/literature.md explains the others.")
         if written is not None:
-            typer.echo(written)
-        typer.echo(f"results: {results}")
+            say(written)
+        say(f"results: {results}")

@@ -18,9 +18,9 @@ from glassbench.experiments.results.figure_form import PageSize
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-    from rich.table import Table
 
     from glassbench.experiments.account.oracle import FloatArray
+    from glassbench.experiments.cli.whole_table import WholeTable
     from glassbench.netem.traces import Trace
 
 SHARES = (0.5, 0.95, 0.99)
@@ -76,7 +76,8 @@ def oracle(
     from glassbench.experiments.account.oracle import Costs, each_alone, newest_first
     from glassbench.experiments.account.oracle_schedules import Schedules
     from glassbench.experiments.cli.pictures import draw_plot, echo_drawn
-    from glassbench.experiments.cli.whole_table import print_whole
+    from glassbench.experiments.cli.table_layout import print_whole
+    from glassbench.experiments.cli.terminal import say
     from glassbench.experiments.results.json_form import json_text
     from glassbench.netem.replay import Replay, replayed
     from glassbench.netem.schedule import OPPORTUNITY_BYTES
@@ -133,16 +134,16 @@ def oracle(
         echo_drawn(drawn, as_json=True)
         return
     what = "frame of 1 packet" if packets == 1 else f"frame of {packets} packets"
-    typer.echo(f"{trace}, {length:g} s from {begins:g} s on: signal delay at {float(rate):g} fps, a {what}")
-    print_whole(_table(rows))
-    typer.echo(
+    say(f"{trace}, {length:g} s from {begins:g} s on: signal delay at {float(rate):g} fps, a {what}")
+    print_whole(bound_table(rows))
+    say(
         "Newest first reaches the bound at every capture, so the bound is exact."
         if exact
         else "No sender is below the first two rows. Newest first is a sender that takes the newest frame whenever it "
         "is free."
     )
     for note in notes:
-        typer.echo(f"note: {note}")
+        say(f"note: {note}")
     echo_drawn(drawn, as_json=False)
 
 
@@ -181,16 +182,13 @@ def _record(row: BoundRow) -> dict[str, float]:
     return {name: round(value, 3) for name, value in record.items()}
 
 
-def _table(rows: list[BoundRow]) -> "Table":
-    from rich import box
-    from rich.table import Table
-
+def bound_table(rows: list[BoundRow]) -> "WholeTable":
+    """A row per sender, the least of all first."""
     from glassbench.experiments.account.number_text import number_text
+    from glassbench.experiments.cli.whole_table import TableColumn, WholeTable
 
-    table = Table(box=box.SIMPLE_HEAD)
-    table.add_column("")
-    for heading in (*(f"p{100 * share:g}\nms" for share in SHARES), "mean\nms"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    headings = (*(f"p{100 * share:g}\nms" for share in SHARES), "mean\nms")
+    table = WholeTable("", [TableColumn("sender", "name"), *map(TableColumn, headings)])
     for row in rows:
         table.add_row(row.about, *(number_text(value, ".1f") for value in (*row.percentiles, row.mean)))
     return table

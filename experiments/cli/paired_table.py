@@ -3,18 +3,25 @@
 from collections.abc import Sequence
 from typing import Any
 
-from rich.table import Table
-
-from glassbench.experiments.cli.whole_table import titled_table
+from glassbench.experiments.account.number_text import interval_text
+from glassbench.experiments.cli.whole_table import TableColumn, WholeTable
 from glassbench.experiments.results.paired_metrics import PairedRow
 from glassbench.experiments.results.ranking import Ranking
-from glassbench.experiments.results.statistics.comparison import NOT_DISTINGUISHABLE
+from glassbench.experiments.results.statistics.comparison import NOT_DISTINGUISHABLE, TIED, brief, named
 
 
-def paired_table(title: str, rows: Sequence[PairedRow]) -> Table:
+def paired_table(title: str, rows: Sequence[PairedRow]) -> WholeTable:
     """A row per arm and metric."""
-    numbers = ("A", "B", "A less B [95 %]", "p (Holm)", "verdict")
-    table = titled_table(title, ("arm", "metric, in a typical run"), numbers)
+    columns = [
+        TableColumn("arm", "name"),
+        TableColumn("metric, in\na typical run", "name"),
+        TableColumn("A", decides=True),
+        TableColumn("B", decides=True),
+        TableColumn("A less B\n[95 %]", decides=True),
+        TableColumn("p\n(Holm)"),
+        TableColumn("verdict", "words", decides=True),
+    ]
+    table = WholeTable(title, columns)
     for row in rows:
         paired = row.paired
         table.add_row(
@@ -24,15 +31,13 @@ def paired_table(title: str, rows: Sequence[PairedRow]) -> Table:
             row.metric.text(row.b),
             row.metric.text(paired.difference) + _interval(row),
             "" if row.p_value is None else f"{row.p_value:.2g}",
-            row.verdict,
+            brief(row.verdict),
         )
     return table
 
 
 def _interval(row: PairedRow) -> str:
-    if row.p_value is None:
-        return ""
-    return f" [{row.metric.text(row.paired.low)}, {row.metric.text(row.paired.high)}]"
+    return "" if row.p_value is None else interval_text(row.paired.low, row.paired.high, row.metric.text)
 
 
 def answer(rows: Sequence[PairedRow], ranking: Ranking, dependent: str = "") -> str:
@@ -53,7 +58,7 @@ def _verdicts(words: str, rows: Sequence[PairedRow]) -> str:
         size, least, most = (row.metric.text(each) for each in (abs(row.paired.difference), *bounds))
         parts.append(f"{row.arm}: {row.verdict}, by {size} ms [{least}, {most}] in a typical run")
     if alike:
-        parts.append(f"{', '.join(alike)}: A and B are {NOT_DISTINGUISHABLE}")
+        parts.append(f"{named(alike, len(rows))}: A and B are {NOT_DISTINGUISHABLE} ({TIED})")
     return f"At {words}, {'; '.join(parts)}."
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich import box
-from rich.table import Table
 
 from glassbench.experiments.cli import completion
 from glassbench.experiments.cli.options import AsJson, Figures, FigureSize, Folder, form_of
-from glassbench.experiments.cli.whole_table import fits, print_whole, wide_console
+from glassbench.experiments.cli.table_layout import print_whole
+from glassbench.experiments.cli.terminal import say
+from glassbench.experiments.cli.whole_table import TableColumn, WholeTable
 from glassbench.experiments.results import store
 from glassbench.experiments.results.figure_form import PageSize
 from glassbench.experiments.results.files import ResultsError, read_json
@@ -44,24 +44,30 @@ def list_results(results: Results = Path("results"), as_json: AsJson = False) ->
     if not entries:
         typer.echo(f"There is nothing in {results} yet; glass compare makes a first run.")
         return
-    table = Table(box=box.SIMPLE_HEAD)
-    for heading in ("folder", "scenario or plan", "cells", "state", "written", "source"):
-        table.add_column(heading, no_wrap=True)
+    print_whole(folder_table(entries))
+    for entry in entries:
+        if entry.damage:
+            say(f"note: {entry.damage}")
+
+
+def folder_table(entries: list[Entry]) -> WholeTable:
+    """A row per folder of results."""
+    columns = [
+        TableColumn("folder", "name"),
+        TableColumn("scenario or plan", "words"),
+        TableColumn("cells"),
+        TableColumn("state", "words", decides=True),
+        TableColumn("written", decides=True),
+        TableColumn("source", "words"),
+    ]
+    table = WholeTable("", columns)
     for entry in entries:
         written = datetime.fromtimestamp(entry.modified_at).strftime("%Y-%m-%d %H:%M")  # for people: local time
         state = "complete" if entry.complete else "incomplete"
         if entry.damage:
             state = "other schema" if entry.cells or not entry.ours else "damaged"
         table.add_row(str(entry.path), _named(entry), str(entry.cells), state, written, entry.source[:8])
-    console = wide_console()
-    if fits(table, console):
-        console.print(table)
-    else:  # an entry in two lines, however narrow the terminal
-        for folder, name, cells, *about in zip(*(column.cells for column in table.columns), strict=True):
-            typer.echo(f"{folder}\n  {name}, {cells} cells, {', '.join(map(str, about))}")
-    for entry in entries:
-        if entry.damage:
-            typer.echo(f"note: {entry.damage}")
+    return table
 
 
 @app.command()
@@ -128,10 +134,12 @@ def compare(
         return
     count = max(row.paired.blocks for row in rows)
     subjects = [f"{name}: {entry.path}: {_subject(entry)}" for name, entry in zip("AB", entries, strict=True)]
-    print_whole(paired_table("\n".join([ranking.title(f"{count} pairs of runs"), *subjects]), rows))
-    typer.echo(answer(rows, ranking, dependent))
+    print_whole(
+        paired_table("\n".join([ranking.title(f"{count} pair{'' if count == 1 else 's'} of runs"), *subjects]), rows)
+    )
+    say(answer(rows, ranking, dependent))
     for note in (*dict.fromkeys(overlap.sentence for overlap in overlaps if overlap.sentence), *differences(a, b)):
-        typer.echo(f"note: {note}")
+        say(f"note: {note}")
 
 
 @app.command()

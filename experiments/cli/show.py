@@ -12,14 +12,16 @@ from glassbench.experiments.results.settings import AXES
 
 
 def show(dataset: Dataset, *, as_json: bool, form: FigureForm | None) -> None:
-    """Print the tables, or one JSON object and nothing else; then draw the figures into the folder, none without a
-    form."""
-    _tables(dataset, as_json=as_json)
+    """Print the tables, or one JSON object and nothing else; then draw the figures into the folder.
+
+    Without a form none is drawn, and notes are told whole.
+    """
+    _tables(dataset, as_json=as_json, whole=form is None)
     if form is not None:
         echo_drawn(draw_results(dataset, form), as_json=as_json)
 
 
-def _tables(dataset: Dataset, *, as_json: bool) -> None:
+def _tables(dataset: Dataset, *, as_json: bool, whole: bool) -> None:
     if dataset.axes == AXES and {"a", "b"} <= dataset.manifest.keys():
         from glassbench.experiments.cli.ab import show_settings
         from glassbench.experiments.engine.ab import Settings
@@ -29,14 +31,14 @@ def _tables(dataset: Dataset, *, as_json: bool) -> None:
         show_settings(dataset, settings, as_json=as_json)
         return
     if not dataset.manifest.get("frames") or dataset.axes:
-        show_medians(dataset, as_json=as_json)
+        show_medians(dataset, as_json=as_json, whole=whole)
         return
     if not dataset.is_one_run:
-        (show_medians if dataset.is_bulk else show_evidence)(dataset, as_json=as_json)
+        (show_medians if dataset.is_bulk else show_evidence)(dataset, as_json=as_json, whole=whole)
         return
     run = dataset.run()
     _ = run.ledger, run.links  # a damaged table is said before anything is printed
     if as_json:
         typer.echo(json_text(json_object(run)))
     else:
-        print_run(run)
+        print_run(run, whole=whole)

@@ -2,17 +2,17 @@
 
 from typing import Any
 
-import typer
-
 from glassbench.experiments.account.metric_table import METRICS
 from glassbench.experiments.cli.flow_table import print_flows
+from glassbench.experiments.cli.show_notes import print_notes
 from glassbench.experiments.cli.table import summary_table
-from glassbench.experiments.cli.whole_table import print_whole, wide_console
-from glassbench.experiments.results.answer import answer
+from glassbench.experiments.cli.table_layout import print_whole
+from glassbench.experiments.cli.terminal import say
+from glassbench.experiments.results.answer import sentences
 from glassbench.experiments.results.captures import CAPTURES
 from glassbench.experiments.results.ranking import ranking_of
 from glassbench.experiments.results.run import Run
-from glassbench.experiments.results.subject import subject
+from glassbench.experiments.results.subject import network, subject
 
 
 def json_object(run: Run) -> dict[str, Any]:
@@ -28,23 +28,22 @@ def json_object(run: Run) -> dict[str, Any]:
     }
 
 
-def print_run(run: Run) -> None:
-    """The table, the arms that were not measured and why, the answer, and the notes."""
+def print_run(run: Run, *, whole: bool = False) -> None:
+    """The table, the arms that were not measured and why, the answer, and the notes, `whole` or how they begin."""
     rows = [_row(arm) for arm in run.records]
-    console = wide_console()
     ranking = ranking_of(arm["stats"] for arm in run.records)
-    print_whole(summary_table(rows, title=subject(run), ranking=ranking, width=console.width), console=console)
+    print_whole(summary_table(rows, title=subject(run), ranking=ranking))
     print_flows(run.records, title="flows")
     for row in rows:
         if row["outcome"] != "measured":
-            typer.echo(f"{row['arm']}: {row['outcome']}: {row['reason']}")
-    typer.echo(answer(run.records))
-    for note in run.notes:
-        typer.echo(f"note: {note}")
+            say(f"{row['arm']}: {row['outcome']}: {row['reason']}")
+    for sentence in sentences(run.records, network(run)):
+        say(sentence)
+    print_notes(run, whole=whole)
     if (captures := run.path / CAPTURES).is_dir():
-        typer.echo(f"captures: {captures} (packets for Wireshark, qlogs for qvis)")
+        say(f"captures: {captures} (packets for Wireshark, qlogs for qvis)")
     state = "complete" if run.complete else "incomplete: the run broke off"
-    typer.echo(f"results: {run.path} ({state})")
+    say(f"results: {run.path} ({state})")
 
 
 def _row(arm: dict[str, Any]) -> dict[str, Any]:

@@ -4,12 +4,14 @@ from typing import Any
 
 import pandas as pd
 import typer
-from rich import box
-from rich.table import Table
 
-from glassbench.experiments.account.number_text import number_text
+from glassbench.experiments.account.number_text import interval_text, number_text
 from glassbench.experiments.cli.flow_table import print_flows
-from glassbench.experiments.cli.whole_table import print_whole, titled_table
+from glassbench.experiments.cli.show_notes import print_notes
+from glassbench.experiments.cli.table import metric_columns
+from glassbench.experiments.cli.table_layout import print_whole
+from glassbench.experiments.cli.terminal import say
+from glassbench.experiments.cli.whole_table import TableColumn, WholeTable
 from glassbench.experiments.results.captures import CAPTURES
 from glassbench.experiments.results.dataset import Dataset
 from glassbench.experiments.results.evidence import evidence, picture_evidence, sizing
@@ -17,40 +19,42 @@ from glassbench.experiments.results.flow_rows import typical_arms
 from glassbench.experiments.results.json_form import json_text
 from glassbench.experiments.results.ranking import ranking_of
 from glassbench.experiments.results.statistics import ArmEvidence, Comparison, Interval, Paired
-from glassbench.experiments.results.statistics.comparison import LATENCY
+from glassbench.experiments.results.statistics.comparison import LATENCY, brief
 from glassbench.experiments.results.subject import subject
 from glassbench.experiments.scenario.spec import FLOOR
 
 
-def show_evidence(dataset: Dataset, *, as_json: bool) -> None:
-    """The arms of a dataset without axes, compared over its seeds."""
+def show_evidence(dataset: Dataset, *, as_json: bool, whole: bool = False) -> None:
+    """The arms of a dataset without axes, compared over its seeds, and their notes, `whole` or how they begin."""
     compared, pictures = evidence(dataset), picture_evidence(dataset)
     if as_json:
         typer.echo(json_text(evidence_object(dataset, compared, pictures)))
         return
-    print_whole(_table(dataset, compared))
+    about = ranking_of(dataset.counters()).title(subject(dataset))
+    title = f"{dataset.name}: {compared.blocks} {compared.unit}s\n{about}"
+    print_whole(evidence_table(title, compared))
     print_flows(typical_arms(dataset), title="flows: medians over seeds")
-    print_others(dataset)
-    typer.echo(compared.answer)
+    say(compared.answer)
     if pictures is not None:
-        typer.echo(pictures.answer)
+        say(pictures.answer)
     if compared.unit == "run" and not compared.dependent:
-        typer.echo(sizing(compared.blocks))
+        say(sizing(compared.blocks))
+    print_others(dataset, whole=whole)
     if (captures := dataset.path / CAPTURES).is_dir():
-        typer.echo(f"captures: {captures} (packets for Wireshark, qlogs for qvis)")
-    typer.echo(f"results: {dataset.path} (complete)")
+        say(f"captures: {captures} (packets for Wireshark, qlogs for qvis)")
+    say(f"results: {dataset.path} (complete)")
 
 
-def show_medians(dataset: Dataset, *, as_json: bool) -> None:
-    """A row per point of the axes and arm: medians over the seeds."""
+def show_medians(dataset: Dataset, *, as_json: bool, whole: bool = False) -> None:
+    """A row per point of the axes and arm: medians over the seeds; and notes, `whole` or how they begin."""
     if as_json:
         typer.echo(json_text({"results": str(dataset.path), "points": median_rows(dataset), **notes_object(dataset)}))
         return
     print_whole(medians_table(dataset))
     if not dataset.axes:
         print_flows(typical_arms(dataset), title="flows: medians over seeds")
-    print_others(dataset)
-    typer.echo(f"results: {dataset.path} (complete)")
+    print_others(dataset, whole=whole)
+    say(f"results: {dataset.path} (complete)")
 
 
 def median_rows(dataset: Dataset) -> list[dict[str, Any]]:
@@ -61,20 +65,15 @@ def median_rows(dataset: Dataset) -> list[dict[str, Any]]:
     ]
 
 
-def medians_table(dataset: Dataset) -> Table:
+def medians_table(dataset: Dataset) -> WholeTable:
     """A row per point of the axes and arm, the floor's not among them."""
     ranking = ranking_of(dataset.counters())
-    table = Table(
-        box=box.SIMPLE_HEAD,
-        title=f"{dataset.name}: medians over seeds\n{ranking.title(subject(dataset))}",
-        title_justify="left",
-    )
-    for axis in dataset.axes:
-        table.add_column(axis)
-    table.add_column("arm")
     metrics = ranking.metrics("medians")
-    for heading in ("runs", *(metric.heading for metric in metrics)):
-        table.add_column(heading, justify="right")
+    names = [TableColumn(name, "name") for name in (*dataset.axes, "arm")]
+    table = WholeTable(
+        f"{dataset.name}: medians over seeds\n{ranking.title(subject(dataset))}",
+        [*names, TableColumn("runs"), *metric_columns(metrics, ranking)],
+    )
     medians = dataset.medians()
     for row in medians[medians["arm"] != FLOOR].to_dict("records"):
         numbers = [metric.text(row[metric.column]) for metric in metrics]
@@ -104,21 +103,21 @@ def _judged(compared: Comparison) -> dict[str, Any]:
     }
 
 
-def _table(dataset: Dataset, compared: Comparison) -> Table:
+def evidence_table(title: str, compared: Comparison) -> WholeTable:
+    """A row per arm, soonest first."""
     name = f"p{100 * compared.percentile:g}"
-    about = ranking_of(dataset.counters()).title(subject(dataset))
-    title = f"{dataset.name}: {compared.blocks} {compared.unit}s\n{about}"
     delay = "" if compared.delay == LATENCY else f"{compared.delay}\n"
-    numbers = (
-        "shown",
-        f"{delay}p50 ms\nall frames",
-        f"{delay}{name} ms\nall frames",
-        f"{delay}{name} ms\ntypical {compared.unit} [95 %]",
-        "later than soonest\nms [95 %]",
-        "p (Holm)",
-        "verdict",
-    )
-    table = titled_table(title, ("arm",), numbers)
+    columns = [
+        TableColumn("arm", "name"),
+        TableColumn("shown", decides=True),
+        TableColumn(f"{delay}p50 ms\nall frames"),
+        TableColumn(f"{delay}{name} ms\nall frames"),
+        TableColumn(f"{delay}{name} ms\ntypical {compared.unit} [95 %]", decides=True),
+        TableColumn("later than soonest\nms [95 %]", decides=True),
+        TableColumn("p\n(Holm)"),
+        TableColumn("verdict", "words", decides=True),
+    ]
+    table = WholeTable(title, columns)
     for arm in compared.arms:
         paired = arm.against_best
         table.add_row(
@@ -129,13 +128,13 @@ def _table(dataset: Dataset, compared: Comparison) -> Table:
             _with_bounds(arm.typical, arm.interval),
             "" if paired is None else _with_bounds(paired.difference, paired),
             "" if arm.p_value is None else f"{arm.p_value:.2g}",
-            arm.verdict,
+            brief(arm.verdict),
         )
     return table
 
 
 def _with_bounds(seconds: float, bounds: Interval | Paired | None) -> str:
-    return _ms(seconds) + ("" if bounds is None else f" [{_ms(bounds.low)}, {_ms(bounds.high)}]")
+    return _ms(seconds) + ("" if bounds is None else interval_text(bounds.low, bounds.high, _ms))
 
 
 def _ms(seconds: float) -> str:
@@ -171,9 +170,8 @@ def notes_object(dataset: Dataset) -> dict[str, Any]:
     return {"notes": dataset.notes, "overlap": None if dataset.overlap is None else vars(dataset.overlap)}
 
 
-def print_others(dataset: Dataset) -> None:
+def print_others(dataset: Dataset, *, whole: bool = False) -> None:
     """Cells that were not measured, once for each arm and reason, and the notes of the others."""
     for arm, outcome, reason in dataset.not_measured():
-        typer.echo(f"{arm}: {outcome}: {reason}")
-    for note in dataset.notes:
-        typer.echo(f"note: {note}")
+        say(f"{arm}: {outcome}: {reason}")
+    print_notes(dataset, whole=whole)

@@ -21,7 +21,8 @@ from glassbench.experiments.cli.pictures import draw_results, echo_drawn
 from glassbench.experiments.cli.progress import progress_bars
 from glassbench.experiments.cli.show_runs import median_rows, notes_object, print_others
 from glassbench.experiments.cli.sweep_table import sweep_table
-from glassbench.experiments.cli.whole_table import print_whole
+from glassbench.experiments.cli.table_layout import print_whole
+from glassbench.experiments.cli.terminal import say
 from glassbench.experiments.results.figure_form import PageSize
 from glassbench.experiments.results.json_form import json_text
 
@@ -87,9 +88,9 @@ def sweep(
         print_whole(sweep_table(dataset))
         print_others(dataset)
         if dataset.manifest["versions"] != versions():
-            typer.echo("note: made with another version of Glassbench; to measure again, remove the folder")
-        typer.echo(f"results: {path} (complete, {len(dataset.summary)} cells)")
-        typer.echo(f'a row per cell: glassbench.load("{path}").summary')
+            say("note: made with another version of Glassbench; to measure again, remove the folder")
+        say(f"results: {path} (complete, {len(dataset.summary)} cells)")
+        say(f'a row per cell: glassbench.load("{path}").summary')
     echo_drawn(draw_results(dataset, form_of(figures, figure_size)), as_json=as_json)
     if failed := outcomes.get("failed", 0):
         typer.echo(f"error: {failed} of {len(dataset.summary)} cells failed", err=True)

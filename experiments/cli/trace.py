@@ -1,11 +1,13 @@
 """`glass trace`: list the traces that ship, inspect a trace, convert between formats, write a generated one."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from glassbench.experiments.account.number_text import NOTHING
 from glassbench.experiments.cli import completion
 from glassbench.experiments.cli.options import (
     AsJson,
@@ -17,10 +19,17 @@ from glassbench.experiments.cli.options import (
     seconds_of,
 )
 from glassbench.experiments.cli.output import write_file
+from glassbench.experiments.cli.table_layout import print_whole
+from glassbench.experiments.cli.terminal import say
+from glassbench.experiments.cli.whole_table import TableColumn, WholeTable
 from glassbench.experiments.results.figure_form import PageSize
 from glassbench.netem.traces import FORMATS, GENERATORS, Trace, TraceError, TracePair, generate, load, open_trace
 from glassbench.netem.traces.format import Writer
 from glassbench.netem.traces.trace import OUTAGE, WINDOW
+
+_LEGEND = (
+    f"Rates are the mean of all, least and most over {WINDOW:g} s; an outage is {OUTAGE:g} s or more without capacity."
+)
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Network traces: what a link could carry over time.")
 
@@ -38,12 +47,12 @@ def list_traces(seed: Seed = 1, duration: Duration = "60s", as_json: AsJson = Fa
     if as_json:
         typer.echo(json.dumps({name: _pair_record(pair) for name, pair in pairs.items()}, indent=2))
         return
-    for name, pair in pairs.items():
-        typer.echo(f"{name}: {GENERATORS[name].summary}")
-        _print_statistics(pair)
-    typer.echo(f"Statistics with seed {seed} over {length:g} s. A trace can also be a file:")
+    print_whole(statistics_table(pairs, {name: GENERATORS[name].summary for name in pairs}))
+    say(f"{_LEGEND} These are with seed {seed} over {length:g} s. A trace can also be a file:")
+    formats = WholeTable("", [TableColumn("format", "name"), TableColumn("what it is", "prose")])
     for format in FORMATS.values():
-        typer.echo(f"{format.name}: {format.summary}")
+        formats.add_row(format.name, format.summary)
+    print_whole(formats)
 
 
 @app.command()
@@ -93,16 +102,14 @@ def inspect(
         typer.echo(json.dumps(record | _pair_record(pair), indent=2))
         echo_drawn(draw_plot(plot_path, figures, figure_size, lambda: draw(pair)), as_json=True)
         return
-    typer.echo(f"{pair.name}: {_format_of(pair.down)}")
-    _print_statistics(pair)
-    typer.echo(
-        f"Rates: mean of all, least and most over {WINDOW:g} s. An outage is {OUTAGE:g} s or more without capacity."
-    )
+    say(f"{pair.name}: {_format_of(pair.down)}")
+    print_whole(statistics_table({pair.name: pair}, {}))
+    say(_LEGEND)
     if window is not None:
         where = f"from {window.start:.10g} s on; the trace repeats after {window.period:.10g} s"
-        typer.echo(f"A run of {length:g} s with seed {seed} takes the window {where}.")
+        say(f"A run of {length:g} s with seed {seed} takes the window {where}.")
     for note in pair.notes:
-        typer.echo(f"note: {note}")
+        say(f"note: {note}")
     echo_drawn(draw_plot(plot_path, figures, figure_size, lambda: draw(pair)), as_json=False)
 
 
@@ -200,16 +207,35 @@ def _record(trace: Trace) -> dict[str, float | None]:
     }
 
 
-def _print_statistics(pair: TracePair) -> None:
-    for direction, trace in _directions(pair):
-        statistics = trace.statistics()
-        delay = "" if statistics.mean_delay is None else f", delay {statistics.mean_delay * 1e3:.1f} ms"
-        loss = "" if not statistics.mean_loss else f", loss {statistics.mean_loss * 1e2:.2f} %"
-        typer.echo(
-            f"  {direction:5}{statistics.duration:7.1f} s  "
-            f"min/mean/max {_mbps(statistics.min_bps)}/{_mbps(statistics.mean_bps)}/{_mbps(statistics.max_bps)} Mbit/s"
-            f", longest outage {statistics.longest_outage:.3f} s, outages: {statistics.outages}{delay}{loss}"
-        )
+def statistics_table(pairs: Mapping[str, TracePair], about: Mapping[str, str]) -> WholeTable:
+    """A row per trace and direction; a sentence `about` a trace follows its first."""
+    numbers = (
+        "length\ns",
+        "mean\nMbit/s",
+        "least\nMbit/s",
+        "most\nMbit/s",
+        "outages",
+        "longest\ns",
+        "delay\nms",
+        "loss\n%",
+    )
+    names = [TableColumn("trace", "name"), TableColumn("way", "name")]
+    table = WholeTable("", [*names, *map(TableColumn, numbers), TableColumn("what it is", "prose")])
+    for name, pair in pairs.items():
+        for index, (direction, trace) in enumerate(_directions(pair)):
+            statistics = trace.statistics()
+            table.add_row(
+                name,
+                direction,
+                f"{statistics.duration:.1f}",
+                *map(_mbps, (statistics.mean_bps, statistics.min_bps, statistics.max_bps)),
+                str(statistics.outages),
+                f"{statistics.longest_outage:.3f}",
+                NOTHING if statistics.mean_delay is None else f"{statistics.mean_delay * 1e3:.1f}",
+                f"{statistics.mean_loss * 1e2:.2f}" if statistics.mean_loss else NOTHING,
+                "" if index else about.get(name, ""),
+            )
+    return table
 
 
 def _mbps(rate_bps: float) -> str:

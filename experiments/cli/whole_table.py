@@ -1,72 +1,37 @@
-"""Tables in a terminal, whole: columns that do not fit beside the names stand below them, beside the names again."""
+"""A table of a terminal, as a command says it: columns by what they hold, and rows. `table_layout.py` places them."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
 
-from rich import box
-from rich.console import Console
-from rich.table import Column, Table
-from rich.text import TextType
+from rich.text import Text
 
-_UNBOUNDED = 100_000  # characters
-
-
-def wide_console() -> Console:
-    """A console for tables. In a log file it is as wide as the table needs, since a table that is cut is worth
-    nothing."""
-    console = Console(markup=False, emoji=False)  # labels come from files: brackets in them are brackets
-    return console if console.is_terminal else Console(width=200, markup=False, emoji=False)
+Kind = Literal["name", "number", "words", "prose"]
+"""What a column holds: a name says what the row is about; neither it nor a number is broken. A few words, such as a
+verdict, may wrap. Prose are whole sentences, which go below their row where they do not fit beside it."""
 
 
-def titled_table(title: str, names: Sequence[str], numbers: Iterable[str], *, padding: int = 1) -> Table:
-    """An empty table under its title: columns of names, which may fold, and columns of numbers, which never break."""
-    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, padding=(0, padding))
-    for heading in names:
-        table.add_column(heading, overflow="fold")
-    for heading in numbers:
-        table.add_column(heading, justify="right", no_wrap=True)
-    return table
+@dataclass(frozen=True)
+class TableColumn:
+    """A column. Those that `decide` come first where not all fit in one line."""
+
+    heading: str
+    kind: Kind = "number"
+    decides: bool = False
 
 
-def print_whole(table: Table, *, names: int | None = None, console: Console | None = None) -> None:
-    """Print a table so that neither a name nor a number is broken, but a name that is too wide by itself.
+@dataclass
+class WholeTable:
+    """A table that is printed whole in a terminal of any width.
 
-    The first `names` columns say what a row is about: by default those before the first that is justified to the right.
+    A row has a text per column. A row with fewer has its last one in place of all numbers, as for an arm that has none.
+    A column that says nothing in any row is not shown.
     """
-    console = console or wide_console()
-    if names is None:
-        names = next((i for i, column in enumerate(table.columns) if column.justify == "right"), 1)
-    for part in _parts(table, names, console):
-        console.print(part)
 
+    title: str
+    columns: Sequence[TableColumn]
+    rows: list[Sequence[str | Text]] = field(default_factory=list)
 
-def fits(table: Table, console: Console) -> bool:
-    """Whether a table is no wider than the terminal with nothing in it broken."""
-    return console.measure(table, options=console.options.update(width=_UNBOUNDED)).maximum <= console.width
-
-
-def _parts(table: Table, names: int, console: Console) -> Iterator[Table]:
-    heads, rest = table.columns[:names], table.columns[names:]
-    chosen: list[Column] = []
-    title = table.title
-    for column in rest:
-        if chosen and not fits(_of(table, [*heads, *chosen, column]), console):
-            yield _of(table, [*heads, *chosen], title)
-            chosen, title = [], None
-        chosen.append(column)
-    yield _of(table, [*heads, *chosen], title)
-
-
-def _of(table: Table, columns: Sequence[Column], title: TextType | None = None) -> Table:
-    """The table with only these columns."""
-    part = Table(
-        title=title,
-        title_justify=table.title_justify,
-        title_style=table.title_style,
-        box=table.box,
-        padding=table.padding,
-    )
-    for column in columns:
-        part.add_column(column.header, justify=column.justify, overflow="fold", no_wrap=column.no_wrap)
-    for row in zip(*(column.cells for column in columns), strict=True):
-        part.add_row(*row)
-    return part
+    def add_row(self, *cells: str | Text) -> None:
+        """Append a row."""
+        self.rows.append(cells)

@@ -23,7 +23,7 @@ from glassbench.experiments.results.files import OutputError, ResultsError
 from glassbench.experiments.results.versions import versions
 from glassbench.experiments.scenario.named_files import digests
 from glassbench.experiments.scenario.spec import FLOOR
-from glassbench.experiments.scenario.title import title
+from glassbench.experiments.scenario.title import network_words, title
 from glassbench.experiments.scenario.trace_window import trace_windows
 from glassbench.netem.live.processors import usable_processors
 
@@ -63,9 +63,11 @@ def run_plan(
     the manifest. Raises ResultsError, OSError without the world of the plan, and Interrupted after
     Ctrl-C.
     """
+    scenarios = [cell.scenario for cell in plan.cells if cell.arm != FLOOR]
     manifest = {
         "name": plan.name,
-        "title": title(*(cell.scenario for cell in plan.cells if cell.arm != FLOOR), network=plan.world.has_floor),
+        "title": title(*scenarios, network=plan.world.has_floor),
+        "network": network_words(*scenarios) if plan.world.has_floor else "",
         "fingerprint": plan.fingerprint,
         "cells": len(plan.cells),
         "frames": plan.frames,

@@ -18,7 +18,7 @@ from glassbench.experiments.account.metrics import glass_to_glass
 from glassbench.experiments.results.axis_numbers import with_numbers
 from glassbench.experiments.results.cells import Cells
 from glassbench.experiments.results.files import ResultsError, read_json
-from glassbench.experiments.results.notes import NO_FLOOR, told
+from glassbench.experiments.results.notes import NO_FLOOR, Tell, headlines, told
 from glassbench.experiments.results.ranking import ranking_of
 from glassbench.experiments.results.result_tables import ResultTables
 from glassbench.experiments.results.run import Run
@@ -204,8 +204,16 @@ class Dataset(Cells, ResultTables):
     def notes(self) -> list[str]:
         """What has to be said beside the numbers: about runs that overlap, and about the arms, over all measured cells.
         The floor has no notes here."""
+        return self._notes(told)
+
+    @property
+    def headlines(self) -> list[str]:
+        """The first clause of each of the notes."""
+        return self._notes(headlines)
+
+    def _notes(self, tell: Tell) -> list[str]:
         cells = self.summary[self.summary["outcome"] == "measured"]
-        of_arms = told((arm, self.notes_by_cell[cell]) for arm, cell in zip(cells["arm"], cells["cell"], strict=True))
+        of_arms = tell((arm, self.notes_by_cell[cell]) for arm, cell in zip(cells["arm"], cells["cell"], strict=True))
         return [*self.overlap_notes, *of_arms, *self._floor_notes()]
 
     @cached_property

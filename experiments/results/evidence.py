@@ -12,6 +12,7 @@ from glassbench.experiments.results.ranking import ranking_of
 from glassbench.experiments.results.statistics import Comparison, compare_arms
 from glassbench.experiments.results.statistics.blocks import time_blocks
 from glassbench.experiments.results.statistics.comparison import LATENCY
+from glassbench.experiments.results.subject import network as network_of
 from glassbench.experiments.scenario import dice
 from glassbench.experiments.scenario.flow_spec import MEDIA
 from glassbench.experiments.scenario.tracks import VIDEO_TRACK
@@ -28,9 +29,11 @@ def evidence(dataset: Dataset, *, share: float = 0.95, track: int = VIDEO_TRACK)
     """
     latencies = _of_all_arms(dataset, track, glass_to_glass)
     if not ranking_of(dataset.counters()).by_signal:
-        return _compared(dataset, latencies, share)
+        return _compared(dataset, latencies, share, network=network_of(dataset))
     signals = _of_all_arms(dataset, track, signal_delay)
-    return _compared(dataset, signals, share, delay="signal delay", shown=_shown(latencies))
+    return _compared(
+        dataset, signals, share, delay="signal delay", shown=_shown(latencies), network=network_of(dataset)
+    )
 
 
 def picture_evidence(dataset: Dataset, *, share: float = 0.95) -> Comparison | None:
@@ -60,11 +63,26 @@ _Delays = Mapping[str, Sequence[NDArray[np.float64]]]
 
 
 def _compared(
-    dataset: Dataset, delays: _Delays, share: float, *, delay: str = LATENCY, shown: Mapping[str, float] | None = None
+    dataset: Dataset,
+    delays: _Delays,
+    share: float,
+    *,
+    delay: str = LATENCY,
+    shown: Mapping[str, float] | None = None,
+    network: str = "",
 ) -> Comparison:
     unit = "run" if len(dataset.seeds) > 1 else "block"
     rng = dice.generator(0, "evidence", dataset.name)
-    return compare_arms(delays, rng=rng, share=share, unit=unit, dependent=dataset.dependent, delay=delay, shown=shown)
+    return compare_arms(
+        delays,
+        rng=rng,
+        share=share,
+        unit=unit,
+        dependent=dataset.dependent,
+        delay=delay,
+        shown=shown,
+        network=network,
+    )
 
 
 def _shown(latencies: _Delays) -> Mapping[str, float]:

@@ -56,6 +56,10 @@ class Ranking(NamedTuple):
         numbers = [finite(arm["summary"].get(name)) for name in self.columns]
         return arm["outcome"] != "measured", [math.inf if number is None else number for number in numbers], arm["arm"]
 
+    def decides(self, metric: Metric) -> bool:
+        """Whether a metric orders arms, or says at what price."""
+        return metric.headline or metric.column in self.columns
+
     def title(self, subject: str) -> str:
         """What is compared, and by what its arms are judged if it is not latency."""
         return f"{subject}, judged by {' and '.join(self.judged_by.values())}" if self.by_signal else subject

@@ -11,7 +11,7 @@ import pandas as pd
 from glassbench.experiments.account.ledger import stages
 from glassbench.experiments.account.reports import LINK_WINDOW
 from glassbench.experiments.results.cells import Cells
-from glassbench.experiments.results.notes import NO_FLOOR, told
+from glassbench.experiments.results.notes import NO_FLOOR, Tell, headlines, told
 from glassbench.experiments.results.ranking import ranking_of
 from glassbench.experiments.results.result_tables import ResultTables
 from glassbench.experiments.results.short_form import html_table
@@ -98,7 +98,15 @@ class Run(ResultTables):
     @property
     def notes(self) -> list[str]:
         """What has to be said of the arms, beside their numbers."""
-        notes = told((arm["arm"], arm["notes"]) for arm in self.records)
+        return self._notes(told)
+
+    @property
+    def headlines(self) -> list[str]:
+        """The first clause of each of the notes."""
+        return self._notes(headlines)
+
+    def _notes(self, tell: Tell) -> list[str]:
+        notes = tell((arm["arm"], arm["notes"]) for arm in self.records)
         if self.floor.get("g2g_p95_ms") == math.inf:
             notes.append(f"{NO_FLOOR}, so p95 / floor is undefined")
         return notes

@@ -32,6 +32,11 @@ def subject(results: _Titled) -> str:
     return ", ".join(str(part) for part in parts if part)
 
 
+def network(results: _Titled) -> str:
+    """What the arms were compared over, for sentences; empty where no scenario says it, or not all say the same."""
+    return str(results.manifest.get("network") or "")
+
+
 def _range(seeds: Sequence[int]) -> str:
     whole = len(seeds) > 2 and seeds[-1] - seeds[0] == len(seeds) - 1
     return f"{seeds[0]} to {seeds[-1]}" if whole else ", ".join(map(str, seeds))

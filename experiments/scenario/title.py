@@ -4,6 +4,7 @@ bikes, 30 s, 2 Mbit/s over lte-driving, deadline 1 s, loss 1 %, 20 ms each way, 
 """
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from glassbench.experiments.scenario.bottleneck_specs import RateSpec, TraceSpec
@@ -35,10 +36,27 @@ def title(*scenarios: Scenario, network: bool = True) -> str:
 
     Without `network` nothing is said of the network: no scenario describes it then.
     """
+    return _printable(", ".join(_shared(scenarios, network=network).values()).replace(", over ", " over "))
+
+
+def network_words(*scenarios: Scenario) -> str:
+    """What carries the media, and how far it is, as far as all of these scenarios share it, for sentences: over
+    lte-driving, 20 ms each way. Empty if they share no bottleneck."""
+    said = _shared(scenarios, network=True)
+    if "bottleneck" not in said:
+        return ""
+    words = ", ".join(said[subject] for subject in ("bottleneck", "delay") if subject in said)
+    return _printable(words if words.startswith("over ") else f"with {words}")
+
+
+def _shared(scenarios: Iterable[Scenario], *, network: bool) -> dict[str, str]:
+    """What is said of all of these scenarios alike."""
     distinct = {(one.video, one.duration, one.playout, one.network, one.flow): one for one in scenarios}
     first, *others = [_said(one, network=network) for one in distinct.values()]
-    shared = [text for subject, text in first.items() if all(other.get(subject) == text for other in others)]
-    line = ", ".join(shared).replace(", over ", " over ")
+    return {subject: text for subject, text in first.items() if all(other.get(subject) == text for other in others)}
+
+
+def _printable(line: str) -> str:
     return "".join(letter if letter.isprintable() else "?" for letter in line)
 
 

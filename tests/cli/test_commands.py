@@ -1,8 +1,6 @@
 """What the commands print and write when all goes well, and when an arm does not."""
 
-import io
 import json
-import math
 import re
 import subprocess
 import sys
@@ -13,15 +11,9 @@ from typing import Any
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
-from rich.console import Console
 
-from glassbench.experiments.cli.table import summary_table
-from glassbench.experiments.cli.whole_table import print_whole
 from glassbench.experiments.results.plots import figures
-from glassbench.experiments.results.ranking import BY_LATENCY, Ranking, ranking_of
-from glassbench.experiments.scenario.shipped import SCENARIOS
 from glassbench.experiments.worlds import virtual
-from glassbench.sender.sources import SOURCES
 from glassbench.transport.registry import TRANSPORTS
 
 Glass = Callable[..., Any]
@@ -89,7 +81,7 @@ def test_infinite_is_a_text_in_json_undefined_is_null_and_both_have_a_sign_in_th
     assert out.startswith("note: x.csv records no delay: there are 20ms each way")
     _, out, _ = glass("report", "results/adaptive-x-udp-seed20")
     assert "20 ms each way" in " ".join(out.split())
-    assert re.search(r"udp +0/12 +∞ +∞ +∞ +∞ +1 .* - *$", out, re.MULTILINE)
+    assert re.search(r"udp +0/12 +∞ +∞ +∞ +∞ +1 ", out, re.MULTILINE)
     assert "does not show 95 % of its frames either, so p95 / floor is undefined" in " ".join(out.split())
     assert "No arm showed 95 % of its frames" in out
 
@@ -129,7 +121,7 @@ def test_the_table_comes_with_answer_notes_pictures_and_folder(glass: Glass) -> 
     code, out, err = glass(*SHORT, "--arm", "rtp", "--arm", "udp")
     assert (code, err) == (0, "")
     lines = out.splitlines()
-    assert " ".join(lines[:2]).split("  ")[0] == (
+    assert lines[0] == (
         "lognormal, 400 ms, 2 Mbit/s over lte-driving, deadline 1 s, loss 1 %, 20 ms each way, 600 kB, seed 20, "
         "in virtual time"
     )
@@ -188,49 +180,6 @@ def test_version_and_help(glass: Glass) -> None:
     assert "glass compare" in out
     nothing = glass()
     assert (nothing.code, nothing.out.strip(), nothing.err) == (2, out.strip(), "")
-
-
-@pytest.mark.parametrize("columns", [80, 200])
-@pytest.mark.parametrize(
-    ("kind", "names"),
-    [
-        ("transports", TRANSPORTS),
-        ("traces", ["lte-driving", "satellite"]),
-        ("sources", SOURCES),
-        ("scenarios", SCENARIOS),
-    ],
-)
-def test_lists_are_readable_in_narrow_and_wide_terminals(
-    glass: Glass, monkeypatch: pytest.MonkeyPatch, columns: int, kind: str, names: Any
-) -> None:
-    monkeypatch.setenv("COLUMNS", str(columns))
-    code, out, err = glass("list", kind)
-    assert (code, err) == (0, "")
-    for name in names:
-        assert re.search(rf"^ +{name} ", out, re.MULTILINE), name
-    assert "…" not in out
-    assert max(map(len, out.splitlines())) <= columns
-
-
-@pytest.mark.parametrize("ranking", [BY_LATENCY, ranking_of([{"follows": True}])], ids=["fixed", "following"])
-@pytest.mark.parametrize("width", [80, 100, 200])
-def test_no_name_and_no_number_of_the_table_is_cut(width: int, ranking: Ranking) -> None:
-    row = {
-        **{"outcome": "measured", "reason": None, "displayed": 743, "captured": 750, "freezes": 12, "ssim": 0.974},
-        **{"g2g_p50_ms": 1234.5, "g2g_p95_ms": 2345.6, "g2g_p99_ms": math.inf, "signal_p95_ms": 2345.6},
-        **{"picture_p95_ms": 3456.7, "sent_mbps": 12.34, "floor_ratio": 10.01},
-    }
-    rows = [{**row, "arm": name} for name in ("webtransport-stream-per-frame", "udp")]
-    rows.append({**dict.fromkeys(row), "arm": "rtp", "outcome": "unsupported", "reason": "a long sentence " * 10})
-    console = Console(width=width, record=True, file=io.StringIO())
-    print_whole(summary_table(rows, title="title", ranking=ranking, width=width), console=console)
-    text = console.export_text()
-    assert max(map(len, text.splitlines())) <= width
-    assert "…" not in text
-    for number in ("743/750", "1234.5", "2345.6", "∞", "0.974", "12.34", "unsupported"):
-        assert number in text
-    assert ("10.01" in text, "3456.7" in text) == (ranking == BY_LATENCY, ranking != BY_LATENCY)
-    assert text.count("webtransport-stream-per-frame") == (1 if width >= 100 else 2)  # in each part of the table
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from glassbench.experiments.engine.runner import run
 from glassbench.experiments.results.answer import answer
 from glassbench.experiments.results.dataset import load
 from glassbench.experiments.results.evidence import evidence
-from glassbench.experiments.results.notes import told
+from glassbench.experiments.results.notes import headlines, told
 from glassbench.experiments.results.report.page import page
 from glassbench.experiments.results.report.report import report_of
 from glassbench.experiments.results.statistics import compare_arms
@@ -157,7 +157,7 @@ def test_the_end_of_a_connection_by_silence_is_told_with_who_when_and_why(notes:
     closed, little = notes(scenario("srt", duration="7s", network=both_ways(outage)))
     said = r"closed by the sender at 6\.\d s and by the receiver at 6\.\d s: nothing heard from the peer for 5[.\d]* s"
     assert re.fullmatch(said, closed)
-    assert re.match(r"only \d+ of 210 frames were shown: 1\d\d never arrived whole, \d+ came after the conn", little)
+    assert re.match(r"only \d+ of 210 frames were shown: 1\d\d never arrived whole; \d+ came after the conn", little)
 
 
 def test_an_arm_that_holds_frames_until_their_deadline_has_passed_says_so(notes: Callable[..., list[str]]) -> None:
@@ -167,7 +167,7 @@ def test_an_arm_that_holds_frames_until_their_deadline_has_passed_says_so(notes:
 
 def test_a_busy_encoder_is_named(notes: Callable[..., list[str]]) -> None:
     (note,) = notes(scenario("rtp", encode_cost="fixed:30s"))
-    assert note == "none of 30 frames was shown: 29 found the encoder busy, 1 still waited at the sender at the end"
+    assert note == "none of 30 frames was shown: 29 found the encoder busy; 1 still waited at the sender at the end"
 
 
 def test_frames_that_expire_at_the_sender_are_named_with_the_deadline(notes: Callable[..., list[str]]) -> None:
@@ -232,7 +232,7 @@ def test_frames_that_arrive_after_their_deadline_say_so() -> None:
     received = [arrived(0, 0.7, "late"), arrived(1, 0.6, "late"), arrived(2, 0.1, "late")]
     note, _ = result({"connection": CONNECTED}, received, deadline="500ms").notes
     assert note == (
-        "none of 3 frames was shown: 2 arrived after the deadline of 0.5 s, 1 arrived too late to be shown in order"
+        "none of 3 frames was shown: 2 arrived after the deadline of 0.5 s; 1 arrived too late to be shown in order"
     )
 
 
@@ -320,6 +320,18 @@ def test_percentiles_of_few_frames_are_named_with_what_they_take() -> None:
     assert too_few(30, PERCENTILES).startswith("p95, p99 of 30 frames say little: it takes 59, 299 until ")
     assert too_few(1, [0.95], "message").startswith("p95 of 1 message says little: it takes 59 until ")
     assert too_few(299, PERCENTILES) == ""
+
+
+def test_the_headline_of_a_note_is_its_commonest_reason_and_runs_share_it() -> None:
+    notes = [
+        f"only {shown} of 90 frames were shown: {late} arrived after the deadline; 7 {rest}; {rest}"
+        for shown, late, rest in ((24, 34, "lacked a reference"), (20, 37, "never arrived whole"))
+    ]
+    cells = [("udp", notes[:1]), ("udp", notes[1:]), ("rtp", None)]
+    assert headlines(cells) == [
+        "udp: only 24 of 90 frames were shown: 34 arrived after the deadline (in 2 of 2 runs, with other numbers)"
+    ]
+    assert [note[:60] for note in told(cells)] == [f"udp: {note}"[:60] for note in notes]
 
 
 def test_a_verdict_of_few_frames_says_so() -> None:

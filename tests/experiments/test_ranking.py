@@ -26,7 +26,7 @@ from glassbench.experiments.results.settings import setting_rows
 from glassbench.experiments.scenario import Scenario, build
 from glassbench.experiments.worlds.table import VIRTUAL
 
-SIGNAL = "Soonest by the p95 signal delay, since an encoder follows the network, in this one run: adaptive (40 ms)."
+SIGNAL = "Soonest by p95 signal delay, in this one run: adaptive (40 ms)."
 FLOOR = 0.8
 
 
@@ -51,7 +51,7 @@ def orders(arms: list[dict[str, Any]]) -> list[list[object]]:
     rows = [{**numbers, "displayed": 90, **arm, **arm["summary"]} for arm in arms]
     table = summary_table(rows, title="title", ranking=ranking(arms))
     on_page = ranking(arms).order(arms)
-    return [list(table.columns[0].cells), [arm["arm"] for arm in on_page]]
+    return [[row[0] for row in table.rows], [arm["arm"] for arm in on_page]]
 
 
 def test_where_an_encoder_follows_the_soonest_arm_is_that_of_the_least_signal_delay() -> None:
@@ -70,11 +70,19 @@ def test_where_an_encoder_follows_the_soonest_arm_is_that_of_the_least_signal_de
 def test_empty_pictures_win_the_signal_delay_and_not_the_picture_delay() -> None:
     arms = arms_of(picture_floor=FLOOR, picture_p95_ms=math.inf)
     name = "p95 picture delay (SSIM of at least 0.8)"
-    assert answer(arms) == f"{SIGNAL} Soonest by the {name}, in this one run: rtp (80 ms)."
+    assert answer(arms) == f"{SIGNAL} Soonest by {name}, in this one run: rtp (80 ms)."
     assert ranking(arms).title("about") == f"about, judged by p95 signal delay and {name}"
     empty = [{**arm, "summary": {**arm["summary"], "picture_p95_ms": math.inf}} for arm in arms]
     assert answer(empty) == f"{SIGNAL} No arm has a {name}, since too few pictures were good enough."
     assert orders(arms_of(picture_floor=FLOOR, signal_p95_ms=80.0, picture_p95_ms=81.0)) == [["rtp", "adaptive"]] * 2
+
+
+def test_an_answer_says_how_many_arms_it_compared_over_what_and_counts_a_tie_of_many() -> None:
+    arms = [{**arm, "arm": f"rtp:{name}"} for name in "abcde" for arm in arms_of(follows=False)[:1]]
+    assert answer(arms, "over lte-driving, 20 ms each way") == (
+        "Soonest of 5 arms over lte-driving, 20 ms each way, for 95 % of all captured frames, too close for one run to "
+        "tell apart: rtp:a (90 ms), rtp:b (90 ms), rtp:c (90 ms) and 2 more, up to 90 ms."
+    )
 
 
 @pytest.mark.parametrize("stats", [None, {}, [], {"follows": "yes"}, {"follows": 1}])
@@ -194,7 +202,7 @@ def test_the_table_of_a_sweep_has_signal_delay_and_picture_delay(
 ) -> None:
     monkeypatch.setattr(sweep_table, "MAX_ROWS", most)
     table = sweep_table.sweep_table(dataset)
-    headings = [str(column.header).replace("\n", " ") for column in table.columns]
+    headings = [column.heading.replace("\n", " ") for column in table.columns]
     assert {"signal p95 ms", "picture p95 ms"} <= set(headings)
     assert not {"p95 ms", "p95 / floor"} & set(headings)
     assert str(table.title).endswith("judged by p95 signal delay and p95 picture delay (SSIM of at least 0.8)")

@@ -8,7 +8,7 @@ import pytest
 from glassbench.experiments.catalog import EXPERIMENTS
 from glassbench.experiments.scenario import Scenario, build, shipped
 from glassbench.experiments.scenario.elements import ELEMENTS
-from glassbench.experiments.scenario.title import title
+from glassbench.experiments.scenario.title import network_words, title
 
 
 def scenario(network: dict[str, Any], **changes: Any) -> Scenario:
@@ -28,6 +28,14 @@ def test_the_default_names_clip_length_rate_network_deadline_loss_delay_and_queu
     assert title(shipped("default")) == (
         "bikes, 30 s, 2 Mbit/s over lte-driving, deadline 1 s, loss 1 %, 20 ms each way, 600 kB"
     )
+
+
+def test_sentences_name_what_carries_the_media_and_how_far_it_is() -> None:
+    near, far = (scenario({"trace": "lte-driving", "delay": delay}) for delay in ("5ms", "50ms"))
+    assert network_words(near) == "over lte-driving, 25 ms each way"
+    assert network_words(near, far) == "over lte-driving"
+    assert network_words(scenario({})) == "with no bottleneck, no delay"
+    assert network_words(near, scenario({"rate": "4Mbit/s"})) == ""
 
 
 @pytest.mark.parametrize(

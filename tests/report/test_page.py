@@ -17,6 +17,7 @@ from glassbench.experiments.results.dataset import load
 from glassbench.experiments.results.evidence import evidence
 from glassbench.experiments.results.report.page import page
 from glassbench.experiments.results.report.report import report_of
+from glassbench.experiments.results.subject import network
 from glassbench.experiments.results.table_files import write_table
 
 CHAPTERS = [
@@ -95,7 +96,7 @@ def test_the_same_run_gives_the_same_bytes_in_another_process_and_from_another_f
 
 def test_a_run_says_its_answer_and_that_one_run_has_no_interval(one_run, run_page, take_apart):
     texts = take_apart(run_page).texts
-    assert answer(one_run.records) in texts
+    assert answer(one_run.records, network(one_run)) in texts
     assert any(text.startswith("This is one run, so no number has an interval") for text in texts)
 
 

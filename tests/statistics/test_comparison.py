@@ -36,7 +36,7 @@ def test_arms_that_are_alike_share_the_first_place_and_the_other_is_later() -> N
         rng=rng(),
     )
     assert {arm.arm: arm.verdict for arm in comparison.arms}["late"] == "later"
-    assert "; not distinguishable from it: " in comparison.answer
+    assert "; not distinguishable from it (tied): b; " in comparison.answer
     assert "late is" in comparison.answer
     assert comparison.arms[0].against_best is None
     assert comparison.arms[-1].p_value is not None and comparison.arms[-1].p_value < 0.05
@@ -45,9 +45,16 @@ def test_arms_that_are_alike_share_the_first_place_and_the_other_is_later() -> N
 def test_one_run_decides_nothing_and_says_how_many_would() -> None:
     comparison = compare_arms({"a": runs(0, count=1, seed=1), "b": runs(1.0, count=1, seed=2)}, rng=rng())
     assert comparison.answer.startswith("Soonest at p95: a, ")
-    assert "not distinguishable from it: b" in comparison.answer
+    assert "not distinguishable from it (tied): b" in comparison.answer
     assert comparison.answer.endswith("One run cannot tell so many arms apart: at least 6 can.")
     assert comparison.arms[0].interval.high == math.inf
+
+
+def test_a_tie_of_many_arms_is_counted_with_what_they_were_compared_over() -> None:
+    arms = {name: runs(0, count=2, seed=seed) for seed, name in enumerate("abcde")}
+    answer = compare_arms(arms, rng=rng(), network="over 4 Mbit/s, 20 ms each way").answer
+    assert answer.startswith("Soonest of 5 arms over 4 Mbit/s, 20 ms each way, at p95: ")
+    assert "; not distinguishable from it (tied): all 4 others" in answer
 
 
 def test_a_single_arm_is_described_not_ranked() -> None:

@@ -47,8 +47,8 @@ def test_list_names_every_shipped_trace_and_format_with_statistics(glass: Glass)
     code, out, err = glass("list", "--duration", "5s")
     assert (code, err) == (0, "")
     for name in ("lte-driving", "mmwave-blockage", "wifi-bursts", "satellite", "steps", "mahimahi", "csv", "sabre"):
-        assert f"{name}: " in out
-    assert "longest outage" in out
+        assert f" {name} " in out
+    assert "longest" in out
     record = json.loads(glass("list", "--json", "--duration", "10s")[1])
     assert record["steps"]["down"]["max_mbps"] == pytest.approx(10.0)
 
@@ -59,8 +59,8 @@ def test_inspect_says_format_and_statistics_and_writes_a_plot(glass: Glass, writ
     code, out, err = glass("inspect", "x.down")
     assert (code, err) == (0, "")
     assert "format mahimahi, because its first line is one number" in out
-    assert "12.03/12.03/12.03 Mbit/s" in out
-    assert "longest outage 1.004 s" in out
+    assert " ".join(out.split()).count("3.0 12.03 12.03 12.03 0 0.00") == 1
+    assert "1.004" in out
     assert Path("trace-x.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -133,7 +133,7 @@ def test_a_plot_that_cannot_be_written_does_not_hide_the_numbers(glass: Glass, f
     Path("folder").mkdir()
     code, out, err = glass("inspect", "steps", "--plot", file)
     assert (code, err) == (2, f"error: cannot write {file}: {reason}\n")
-    assert "min/mean/max" in out
+    assert "longest" in out
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from glassbench.experiments.results.report.tables import (
 )
 from glassbench.experiments.results.run import Run
 from glassbench.experiments.results.statistics import Comparison
-from glassbench.experiments.results.subject import subject
+from glassbench.experiments.results.subject import network, subject
 from glassbench.experiments.scenario.spec import FLOOR
 
 _POOLED_RUNS = (
@@ -63,7 +63,7 @@ def _of_one_run(dataset: Dataset) -> Report:
     return Report(
         title=run.name,
         subject=ranking.title(subject(run)),
-        verdict=answer(run.records),
+        verdict=answer(run.records, network(run)),
         basis=ONE_RUN,
         warnings=(*warnings, *(f"Note: {note}." for note in run.notes)),
         sections=(

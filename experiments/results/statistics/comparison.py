@@ -15,6 +15,8 @@ from glassbench.experiments.results.statistics.signed_rank import FloatArray, bl
 
 NOT_DISTINGUISHABLE = "not distinguishable"
 NO_VERDICT = "no verdict"
+_NAMED = 3  # arms of one verdict are named, more are counted: the table has their names
+TIED = "tied"  # what a column says of what is not distinguishable
 LATENCY = "latency"  # glass to glass
 
 
@@ -46,7 +48,8 @@ class ArmEvidence:
 class Comparison:
     """All arms, soonest first. `percentile` is a share, `level` the chance of any false verdict, `unit` what a block is
     called, `delay` what is compared. `blocks_needed` is how many could tell so many arms apart at all, `frames` how
-    many the smallest block has. `dependent` says why the blocks are not independent of each other, if they are not."""
+    many the smallest block has. `dependent` says why the blocks are not independent of each other, if they are not;
+    `network` what the arms were compared over, in words."""
 
     percentile: float
     blocks: int
@@ -57,6 +60,7 @@ class Comparison:
     frames: int
     dependent: str = ""
     delay: str = LATENCY
+    network: str = ""
 
     @property
     def name(self) -> str:
@@ -75,6 +79,10 @@ class Comparison:
         return f"{self._verdict} In each {self.unit}, {few}." if few else self._verdict
 
     @property
+    def _compared(self) -> str:
+        return f" of {len(self.arms)} arms {self.network}," if self.network else ""
+
+    @property
     def _verdict(self) -> str:
         name = self.name
         blocks = f"one {self.unit}" if self.blocks == 1 else f"{self.blocks} {self.unit}s"
@@ -87,10 +95,9 @@ class Comparison:
             return f"{self.best.arm} has a {name} of {size}."
         if self.dependent:
             return f"{self.best.arm} has the least {name}, {size}, but there is no verdict: {self.dependent}."
-        parts = [f"Soonest at {name}: {self.best.arm}, {size}"]
-        alike = [arm.arm for arm in self.arms[1:] if arm.verdict == NOT_DISTINGUISHABLE]
-        if alike:
-            parts.append(f"{NOT_DISTINGUISHABLE} from it: {', '.join(alike)}")
+        parts = [f"Soonest{self._compared} at {name}: {self.best.arm}, {size}"]
+        if alike := [arm.arm for arm in self.arms[1:] if arm.verdict == NOT_DISTINGUISHABLE]:
+            parts.append(f"{NOT_DISTINGUISHABLE} from it ({TIED}): {named(alike, len(self.arms) - 1, 'others')}")
         later = next((arm for arm in self.arms[1:] if arm.verdict != NOT_DISTINGUISHABLE), None)
         if later is not None and (paired := later.against_best) is not None:
             parts.append(
@@ -120,14 +127,16 @@ def compare_arms(
     dependent: str = "",
     delay: str = LATENCY,
     shown: Mapping[str, float] | None = None,
+    network: str = "",
 ) -> Comparison:
     """Compare arms that were measured over the same blocks.
 
     `latencies` has, per arm, an array per block: the latency of each captured frame in seconds, infinite if it was
     never shown; or another `delay`, and then `shown` has the share of its frames that were. Every pair of arms is
     tested and Holm's adjustment is over all of them, so that the best one may be chosen from the same data. `unit`
-    names a block in sentences. With `dependent`, the reason why the blocks are not independent of each other, nothing
-    is tested. Raises ValueError without arms or blocks, or if arms have different numbers of blocks.
+    names a block in sentences, `network` what carried the arms. With `dependent`, the reason why the blocks are not
+    independent of each other, nothing is tested. Raises ValueError without arms or blocks, or if arms have different
+    numbers of blocks.
     """
     counts = {arm: len(blocks) for arm, blocks in latencies.items()}
     if len(set(counts.values())) != 1 or 0 in counts.values():
@@ -174,7 +183,7 @@ def compare_arms(
         evidence.append(ArmEvidence(arm, *numbers, paired, p_value, verdict, by_block))
     needed = blocks_needed(level, len(pairs)) if pairs else 1
     least = min(len(block) for parts in latencies.values() for block in parts)
-    return Comparison(share, blocks, unit, level, tuple(evidence), needed, least, dependent, delay)
+    return Comparison(share, blocks, unit, level, tuple(evidence), needed, least, dependent, delay, network)
 
 
 def _told(paired: Paired, p_value: float, level: float) -> int:
@@ -184,6 +193,18 @@ def _told(paired: Paired, p_value: float, level: float) -> int:
 
 def _verdict(told: int) -> str:
     return {1: "later", -1: "sooner", 0: NOT_DISTINGUISHABLE}[told]
+
+
+def named(arms: Sequence[str], total: int, what: str = "arms") -> str:
+    """Some of so many arms in a sentence: by their names, or, if those are many, how many."""
+    if len(arms) <= _NAMED:
+        return ", ".join(arms)
+    return f"all {total} {what}" if len(arms) == total else f"{len(arms)} of {total} {what}"
+
+
+def brief(verdict: str) -> str:
+    """A verdict as a column has it, whose legend is the answer."""
+    return TIED if verdict == NOT_DISTINGUISHABLE else verdict
 
 
 def _ms(seconds: float) -> str:
