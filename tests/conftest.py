@@ -82,7 +82,7 @@ def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is drawn: pictures take most of the time of a short run, and other tests are about them."""
     for command in ("show", "ab", "sweep"):
         monkeypatch.setattr(f"glassbench.experiments.cli.{command}.draw_results", lambda dataset, form: [])
-    for module in ("pictures", "strips"):
+    for module in ("pictures", "strips", "why", "sweep_pictures"):
         monkeypatch.setattr(f"glassbench.experiments.results.report.{module}.drawn", lambda make, **_: Markup())
 
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from glassbench.experiments.engine.plan import grid
+from glassbench.experiments.engine.plan_run import run_plan
 from glassbench.experiments.engine.repeat import repeat
 from glassbench.experiments.engine.runner import run
 from glassbench.experiments.results.dataset import Dataset, load
@@ -25,7 +27,7 @@ SCENARIO: dict[str, Any] = {
     "network": {"trace": "lte-driving", "queue": "60kB", "loss": "4%", "loss_duration": "10ms"},
 }
 
-_VOID = {"meta", "link", "img", "br", "hr", "input"}
+_VOID = {"meta", "link", "img", "br", "hr", "input", "wbr"}
 
 
 @pytest.fixture(scope="session")
@@ -63,6 +65,30 @@ def many_runs(made_once: Callable[..., Path], scenario: Scenario) -> Dataset:
     return load(folder / "test-seeds3-10")
 
 
+def swept(made_once: Callable[..., Path], scenario: Scenario, name: str, axes: dict[str, list[str]]) -> Dataset:
+    base = scenario.model_copy(update={"arms": scenario.arms[:2], "duration": 1.0})
+    plan = grid(name, base, axes=axes, seeds=[1, 2], floor=True)
+    return load(made_once(name, lambda folder: run_plan(plan, folder, workers=1)))
+
+
+@pytest.fixture(scope="session")
+def sweep(made_once: Callable[..., Path], scenario: Scenario) -> Dataset:
+    """Two arms along one axis, two seeds of a second each."""
+    return swept(made_once, scenario, "sweep of one axis", {"network.loss": ["0%", "2%"]})
+
+
+@pytest.fixture(scope="session")
+def sweep_of_two_axes(made_once: Callable[..., Path], scenario: Scenario) -> Dataset:
+    """The same along two axes."""
+    axes = {"network.delay": ["5ms", "50ms"], "network.loss": ["0%", "2%"]}
+    return swept(made_once, scenario, "sweep of two axes", axes)
+
+
+@pytest.fixture(scope="session")
+def sweep_page(sweep_of_two_axes: Dataset) -> str:
+    return page(report_of(sweep_of_two_axes))
+
+
 @pytest.fixture(scope="session")
 def run_page(one_run: Run) -> str:
     return page(report_of(one_run.dataset))
@@ -81,11 +107,15 @@ class Page(HTMLParser):
         self.elements: list[tuple[str, dict[str, str]]] = []
         self.texts: list[str] = []
         self.open: list[str] = []
+        self.goes_on = False  # after a place where a line may break
         self.feed(html)
         self.close()
         assert self.open == [], "an element is not closed"
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "wbr":
+            self.goes_on = True
+            return
         self.elements.append((tag, {name: value or "" for name, value in attrs}))
         if tag not in _VOID:
             self.open.append(tag)
@@ -97,8 +127,13 @@ class Page(HTMLParser):
         assert self.open.pop() == tag, f"</{tag}> closes another element"
 
     def handle_data(self, data: str) -> None:
-        if "style" not in self.open and data.strip():
+        if {"style", "script"} & set(self.open) or not data.strip():
+            return
+        if self.goes_on:
+            self.texts[-1] += " ".join(data.split())
+        else:
             self.texts.append(" ".join(data.split()))
+        self.goes_on = False
 
     @property
     def ids(self) -> list[str]:

@@ -1,8 +1,10 @@
 """The page in a real browser: Chromium, headless, with a new profile and without a network."""
 
+import re
 import shutil
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -21,7 +23,7 @@ FLAGS = [
     "--no-first-run",
     "--host-resolver-rules=MAP * ~NOTFOUND",
 ]
-PHONE, DESKTOP = 390, 1280
+PHONE, DESKTOP = 360, 1280
 
 # The relative luminance of a colour, and the contrast of two: WCAG 2.2.
 CONTRAST = """
@@ -73,19 +75,33 @@ def browser() -> Iterator[object]:
         chromium.close()
 
 
-@pytest.fixture(scope="module", params=["run_page", pytest.param("dataset_page", marks=pytest.mark.long)])
-def address(request, tmp_path_factory) -> str:
-    file = tmp_path_factory.mktemp("page") / "report.html"
-    file.write_text(request.getfixturevalue(request.param), encoding="utf-8")
-    return file.as_uri()
+PAGES = ["run_page", "dataset_page", "sweep_page"]
+
+
+@pytest.fixture(scope="module")
+def address_of(request, tmp_path_factory):
+    """Where a page is, with its script or without."""
+
+    def written(which, *, script=True):
+        html = request.getfixturevalue(which)
+        file = tmp_path_factory.mktemp("page") / "report.html"
+        file.write_text(html if script else re.sub(r"<script>.*?</script>", "", html, flags=re.DOTALL), "utf-8")
+        return file.as_uri()
+
+    return written
+
+
+@pytest.fixture(scope="module", params=[PAGES[0], *(pytest.param(page, marks=pytest.mark.long) for page in PAGES[1:])])
+def address(request, address_of) -> str:
+    return address_of(request.param)
 
 
 @pytest.fixture
-def look(browser, address):
-    """Open the page at a width and in a colour scheme; it must ask for nothing else and complain of nothing."""
+def visit(browser):
+    """Open a page at a width and in a colour scheme; it must ask for nothing else and complain of nothing."""
     contexts = []
 
-    def opened(width, scheme):
+    def opened(address, width, scheme="light"):
         context = browser.new_context(viewport={"width": width, "height": 844}, color_scheme=scheme)
         contexts.append(context)
         seen = context.new_page()
@@ -101,6 +117,17 @@ def look(browser, address):
     yield opened
     for context in contexts:
         context.close()
+
+
+@pytest.fixture
+def look(visit, address):
+    return lambda width, scheme: visit(address, width, scheme)
+
+
+@pytest.fixture
+def seen(visit, address_of):
+    """The page of a run on a desktop."""
+    return visit(address_of("run_page"), DESKTOP)
 
 
 @pytest.mark.parametrize("width", [PHONE, DESKTOP])
@@ -138,3 +165,76 @@ def test_print_is_light_and_nothing_is_cut_at_the_side(look):
     wide = "[...document.querySelectorAll('table, svg, pre')].filter(box => box.getBoundingClientRect().right > 695.5)"
     assert seen.evaluate(f"{wide}.length") == 0
     assert seen.pdf(prefer_css_page_size=True).startswith(b"%PDF")
+
+
+@pytest.mark.sampled(4)
+@pytest.mark.parametrize("script", [True, False])
+@pytest.mark.parametrize("width", [PHONE, DESKTOP])
+@pytest.mark.parametrize("which", PAGES)
+def test_axe_finds_no_violation(visit, address_of, which, width, script):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is missing; it is in the extra: dev")
+    seen = visit(address_of(which, script=script), width)
+    if script:
+        seen.click(".controls summary")
+    results = axe.Axe().run(seen)
+    assert len(results.response["passes"]) > 20
+    assert [violation["id"] for violation in results.response["violations"]] == []
+
+
+def test_without_script_everything_is_there_but_what_needs_it(visit, address_of):
+    seen = visit(address_of("run_page", script=False), DESKTOP)
+    assert not seen.is_visible(".controls")
+    assert seen.evaluate("[...document.querySelectorAll('main section, figure, table')].every(box => box.offsetHeight)")
+
+
+def test_the_values_at_the_pointer_are_those_of_the_ledger(seen, one_run):
+    drawing = seen.locator("#latency ~ figure .picture svg").first
+    drawing.scroll_into_view_if_needed()
+    box = drawing.bounding_box()
+    seen.mouse.move(box["x"] + 0.6 * box["width"], box["y"] + 0.4 * box["height"])
+    at, *rows = seen.locator(".reading > *").all_inner_texts()
+    milliseconds = float(at.removesuffix(" ms"))
+    shares = {arm: float(share) for share, arm in (row.split(" %\u2002") for row in rows)}
+    assert set(shares) == set(one_run.video_by_arm())
+    for arm, frames in one_run.video_by_arm().items():
+        around = [100 * np.mean(frames["g2g_ms"] <= milliseconds * (1 + off)) for off in (-0.01, 0.01)]
+        assert around[0] - 0.5 <= shares[arm] <= around[1] + 0.5
+
+
+def test_an_arm_can_be_left_out_of_all_pictures_and_come_back(seen, one_run):
+    drawings = seen.locator("svg [data-series='rtp'][data-arm], .picture[data-arm] h3:has-text('rtp')")
+    whole = drawings.count()
+    assert whole >= 5 and sum(drawing.is_visible() for drawing in drawings.all()) == whole
+    seen.click(".controls summary")
+    seen.locator(".controls label", has_text="rtp").click()
+    assert not any(drawing.is_visible() for drawing in drawings.all())
+    assert seen.locator(".picture h3:has-text('udp')").first.is_visible()
+    seen.click("[data-choose=all]")
+    assert sum(drawing.is_visible() for drawing in drawings.all()) == whole
+
+
+def test_the_pictures_over_time_show_the_deepest_fade_or_the_seconds_that_are_dragged_over(seen, one_run):
+    ends = "[...document.querySelectorAll('[data-end]')].map(input => Number(input.value))"
+    assert seen.evaluate(ends) == pytest.approx([0, 1.98], abs=0.05)
+    seen.click(".controls summary")
+    seen.click("text=The deepest fade")
+    start, end = seen.evaluate(ends)
+    capacity = one_run.capacity().query("0 <= at < 2")
+    deepest = capacity["at"][capacity["mbps"].rolling(5).mean().idxmin()] - 0.2  # the middle of half a second
+    assert 0 < end - start < 2 and start < deepest < end
+    marks = (
+        "[...document.querySelectorAll('.wide [data-panel]')].map(panel => panel.querySelectorAll('text.tick').length)"
+    )
+    assert min(seen.evaluate(marks)) >= 2
+    seen.click("text=The whole run")
+    assert max(seen.evaluate(marks)) == 0
+    seen.click(".controls summary")
+    drawing = seen.locator(".wide svg").nth(1)
+    drawing.scroll_into_view_if_needed()
+    box = drawing.bounding_box()
+    seen.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 20)
+    seen.mouse.down()
+    seen.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 20)
+    seen.mouse.up()
+    start, end = seen.evaluate(ends)
+    assert 0.3 < start < 0.6 and 0.7 < end < 1.1

@@ -49,6 +49,16 @@ def test_the_page_may_go_elsewhere(glass, folder):
     assert Path("page.html").exists() and not (folder / "report.html").exists()
 
 
+@pytest.mark.parametrize("shown", [True, False])
+def test_the_page_is_opened_in_a_browser_or_a_sentence_says_where_it_is(glass, folder, monkeypatch, shown):
+    asked = []
+    monkeypatch.setattr("webbrowser.open", lambda address: asked.append(address) or shown)
+    code, _, err = glass("report", "run", "--open")
+    assert code == 0 and asked == [(folder / "report.html").resolve().as_uri()]
+    sentence = "note: there is no browser here that could open it: open run/report.html in one elsewhere\n"
+    assert err == ("" if shown else sentence)
+
+
 def test_json_is_one_object_and_the_page_is_written_all_the_same(glass, folder):
     code, out, err = glass("report", "run", "--json")
     assert (code, err) == (0, "") and json.loads(out)["results"] == "run"

@@ -1,6 +1,7 @@
 """The pictures of many runs: how much later than the soonest arm each is, run by run; and what is typical of each."""
 
 import math
+from collections.abc import Sequence
 from functools import partial
 
 from matplotlib.axes import Axes
@@ -49,8 +50,7 @@ def typical(dataset: Dataset) -> Figure:
     figure = page_figure(1.9 + row_height() * len(order) * (len(judged) + 1 if page().stacked else 1))
     panels = panels_of(figure, len(judged) + 1, sharey=not page().stacked)
     for axes, compared in zip(panels, judged, strict=False):
-        by_arm = {arm.arm: arm for arm in compared.arms}
-        draw_spreads(axes, [_typical(by_arm[arm]) for arm in order], log=True)
+        draw_typical(axes, compared, order)
         panel_title(axes, f"{compared.name} in each {compared.unit}")
         axes.set_xlabel("ms (log scale)")
     draw_spreads(panels[-1], [_shown(dataset, arm) for arm in order])
@@ -58,6 +58,12 @@ def typical(dataset: Dataset) -> Figure:
     panels[-1].set_xlabel("%")
     headline(figure, f"What is typical, {judged[0].blocks} {judged[0].unit}s: {dataset.name}", subject(dataset))
     return figure
+
+
+def draw_typical(axes: Axes, compared: Comparison, order: Sequence[str] = ()) -> None:
+    """A row per arm, in this order or that of the table."""
+    by_arm = {arm.arm: arm for arm in compared.arms}
+    draw_spreads(axes, [_typical(by_arm[arm]) for arm in order or by_arm], log=True)
 
 
 PLOTS = {"differences": differences, "intervals": typical}

@@ -74,7 +74,7 @@ def along(dataset: Dataset, axis: str) -> Figure:
             draw_along(axes, rows[rows["metric"] == metric.name], axis, metric)
             where = ", ".join(f"{other} {value}" for other, value in zip(others, place, strict=True))
             panel_title(axes, where if metric is decides else "")
-        _scale(row, table[table["metric"] == metric.name], metric)
+        scale_along(row, table[table["metric"] == metric.name], metric)
         for axes, (_, rows) in zip(row, drawn, strict=True):
             _say_coinciding(axes, rows[rows["metric"] == metric.name], axis, metric)
     bounded = table["low"].notna().all() and np.isfinite(table["low"]).all()
@@ -91,19 +91,27 @@ def along(dataset: Dataset, axis: str) -> Figure:
 def draw_along(axes: Axes, rows: pd.DataFrame, axis: str, metric: Metric) -> None:
     """A line per arm; `rows` as of `Dataset.intervals`, of one metric and one point of the other axes. Where a median
     is infinite, the sign of it stands at the upper edge."""
-    column = number_column(rows, axis)
-    assert column is not None
+    places = places_along(rows, axis)
     for place, (arm, of_arm) in enumerate(rows.groupby("arm", sort=False)):
-        style, ordered = arm_style(str(arm)), of_arm.sort_values(column)
-        x = ordered[column].to_numpy(dtype=np.float64)
+        style, ordered = arm_style(str(arm)), of_arm.sort_values(axis, key=lambda values: values.map(places))
+        x = ordered[axis].map(places).to_numpy(dtype=np.float64)
         middle, low, high = _band(ordered, metric)
         axes.fill_between(x, low, np.minimum(high, _FAR), color=style.color, alpha=_VEIL, linewidth=0)
         axes.plot(x, np.where(np.isfinite(middle), middle, np.nan), **line_look(style), label=str(arm))
         for at in x[np.isposinf(middle)]:
             look: Any = {"color": style.color, "fontsize": "small", "ha": "center", "va": "top"}
             axes.text(at, 0.99 - 0.07 * place, "\N{INFINITY}", transform=axes.get_xaxis_transform(), **look)
-    _ticks(axes, rows, axis, column)
+    _ticks(axes, rows, axis, places)
     tidy(axes)
+
+
+def places_along(rows: pd.DataFrame, axis: str) -> dict[Any, float]:
+    """Where the values of an axis lie on it, in their order: at their numbers, or, of texts, one after the other."""
+    column = number_column(rows, axis)
+    if column is None:
+        return {value: float(place) for place, value in enumerate(dict.fromkeys(rows[axis]))}
+    points = rows[[axis]].assign(number=rows[column]).drop_duplicates().sort_values("number")
+    return {value: float(number) for value, number in points.itertuples(index=False, name=None)}
 
 
 def _band(rows: pd.DataFrame, metric: Metric) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -116,20 +124,19 @@ def _band(rows: pd.DataFrame, metric: Metric) -> tuple[FloatArray, FloatArray, F
     return middle, np.where(bounded, low, least), np.where(bounded, high, most)
 
 
-def _ticks(axes: Axes, rows: pd.DataFrame, axis: str, column: str) -> None:
-    """The values of the axis as they were typed, if they are few, at the places of their numbers."""
-    points = rows[list(dict.fromkeys([axis, column]))].drop_duplicates().sort_values(column)
-    x = points[column].to_numpy(dtype=np.float64)
+def _ticks(axes: Axes, rows: pd.DataFrame, axis: str, places: dict[Any, float]) -> None:
+    """The values of the axis as they were typed, if they are few, at their places."""
+    x, column = list(places.values()), number_column(rows, axis)
     if len(x) > 1 and x[0] > 0 and x[-1] >= _LOG_FROM * x[0]:
         axes.set_xscale("log")
-    few = len(x) <= _MOST_TICKS
+    few = len(x) <= _MOST_TICKS or column is None
     if few:
-        axes.set_xticks(x, [str(text) for text in points[axis]])
+        axes.set_xticks(x, [str(text) for text in places])
         axes.minorticks_off()
     axes.set_xlabel(axis if few else axis_label(axis, column))
 
 
-def _scale(row: Sequence[Axes], table: pd.DataFrame, metric: Metric) -> None:
+def scale_along(row: Sequence[Axes], table: pd.DataFrame, metric: Metric) -> None:
     """The same upright axis for all panels of a metric."""
     if metric.unit == "share":
         for axes in row:

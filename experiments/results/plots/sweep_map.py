@@ -5,9 +5,11 @@ from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
+from matplotlib.typing import RGBAColorType
 
 from glassbench.experiments.account.metric_table import Metric
 from glassbench.experiments.results.arm_style import arm_style
@@ -75,10 +77,6 @@ def _values(rows: pd.DataFrame, axis: str) -> list[Any]:
     return list((points if column is None else points.sort_values(column))[axis])
 
 
-def _cell_colour(arm: str, value: float) -> tuple[float, float, float] | str:
-    """A tint of the arm's colour, on which text can be read."""
-    if not math.isfinite(value):
-        return "#FFFFFF"
-    color = arm_style(arm).color
-    red, green, blue = (1 - _TINT * (1 - int(color[place : place + 2], 16) / 255) for place in (1, 3, 5))
-    return red, green, blue
+def _cell_colour(arm: str, value: float) -> RGBAColorType | str:
+    """A tint of the arm's colour, on which text can be read on light paper and on dark."""
+    return to_rgba(arm_style(arm).color, _TINT) if math.isfinite(value) else "#FFFFFF"

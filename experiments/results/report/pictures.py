@@ -22,14 +22,13 @@ from glassbench.experiments.results.plots.stage_breakdown import (
     stages_of,
 )
 from glassbench.experiments.results.plots.style import new_figure
-from glassbench.experiments.results.report.content import Figure, Picture
+from glassbench.experiments.results.report.content import Figure, Mark, Picture
 from glassbench.experiments.results.report.plain import plain
-from glassbench.experiments.results.report.svg import colour, drawn, swatch
+from glassbench.experiments.results.report.rows import WIDTH, row_labels
+from glassbench.experiments.results.report.svg import colour, drawn, series, swatch
 
 Frames = Mapping[str, pd.DataFrame]
 """Video frames by arm, as from `Run.video_by_arm`; not empty."""
-
-_WIDTH = 4.6  # inches; one inch is 72 units of the drawing
 
 
 def latency_figure(video: Frames, order: Sequence[str], *, of: str) -> Figure:
@@ -43,15 +42,18 @@ def latency_figure(video: Frames, order: Sequence[str], *, of: str) -> Figure:
         "and the missing frames are.",
         pictures=(
             Picture(
-                _panel("cdf", 3.1, lambda axes: draw_cdf(axes, video), f"Latency CDF: {said}."),
+                _lines("cdf", lambda axes: draw_cdf(axes, video), order, f"Latency CDF: {said}."),
                 "Shown within x ms, % of captured frames",
             ),
             Picture(
-                _panel("tail", 3.1, lambda axes: draw_tail(axes, video), "The complement of the latency CDF."),
+                _lines("tail", lambda axes: draw_tail(axes, video), order, "The complement of the latency CDF."),
                 "Not yet shown after x ms, %",
             ),
         ),
-        key=tuple((_line(arm_style(arm)), f"{arm}, {share_text(shown[arm], len(video[arm]))} shown") for arm in order),
+        key=tuple(
+            Mark(line_swatch(arm_style(arm)), f"{arm}, {share_text(shown[arm], len(video[arm]))} shown", arm)
+            for arm in order
+        ),
     )
 
 
@@ -73,23 +75,37 @@ def stage_figure(video: Frames, order: Sequence[str], *, of: str) -> Figure:
             )
         ),
         key=tuple(
-            (_area(stage), MEANING[stage]) for stage in stages_of(mean_between(each, *SLOW) for each in video.values())
+            Mark(_area(stage), MEANING[stage])
+            for stage in stages_of(mean_between(each, *SLOW) for each in video.values())
         ),
     )
 
 
-def _panel(name: str, height: float, draw: Callable[[Axes], None], label: str) -> Markup:
+def _lines(name: str, draw: Callable[[Axes], None], arms: Sequence[str], label: str) -> Markup:
+    """A panel with a line per arm, in this order."""
+
+    def known(axes: Axes) -> None:
+        draw(axes)
+        for line, arm in zip(axes.lines, arms, strict=True):
+            series(line, arm, arm=arm)
+
+    return _panel(name, 3.1, known, label, ("ms", "%"))
+
+
+def _panel(
+    name: str, height: float, draw: Callable[[Axes], None], label: str, units: tuple[str, str] = ("", "")
+) -> Markup:
     def make() -> Canvas:
-        figure = new_figure(_WIDTH, height)
+        figure = new_figure(WIDTH, height)
         draw(figure.subplots())
         return figure
 
-    return drawn(make, name=name, label=label)
+    return drawn(make, name=name, label=label, units=units)
 
 
 def _stages(axes: Axes, video: Frames, part: tuple[float, float]) -> None:
     draw_stages(axes, video, part)
-    axes.set_yticks(range(len(video)), _labels(list(video)))
+    axes.set_yticks(range(len(video)), row_labels(list(video)))
     axes.set_xlabel("")
 
 
@@ -98,20 +114,8 @@ def _said(title: str, video: Frames, part: tuple[float, float]) -> str:
     return f"Stages. {title}: together {', '.join(sums)}."
 
 
-def _labels(arms: Sequence[str]) -> list[str]:
-    """Long names on two lines: the bars need the room."""
-    return [_broken(plain(arm, 44)) for arm in arms]
-
-
-def _broken(label: str) -> str:
-    if len(label) <= 20:
-        return label
-    cuts = [index + 1 for index, letter in enumerate(label) if letter in "-:," and 8 <= index < len(label) - 3]
-    cut = min(cuts, key=lambda index: abs(index - len(label) / 2), default=len(label) // 2)
-    return f"{label[:cut]}\n{label[cut:]}"
-
-
-def _line(style: ArmStyle) -> Markup:
+def line_swatch(style: ArmStyle) -> Markup:
+    """How the line of an arm looks, for keys."""
     dashes = " ".join(f"{1.6 * part:g}" for part in style.dashes[1])
     dash = f";stroke-dasharray:{dashes}" if dashes else ""
     ink = colour(style.color)
@@ -124,6 +128,7 @@ def _line(style: ArmStyle) -> Markup:
 
 # The markers of matplotlib, 7 units across, in the middle of a swatch.
 _MARKERS = {
+    "": "",
     "o": "M14 2.5a3.5 3.5 0 1 0 .01 0z",
     "s": "M10.5 2.5h7v7h-7z",
     "^": "M14 2l4 7.5h-8z",

@@ -1,17 +1,29 @@
-"""Chapters of a report that one run and many runs share: the fates of frames, and the pictures."""
+"""What the reports of one run, of many and of a sweep share: the question, pictures, fates, network, and the end."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from glassbench.experiments.results.dataset import Dataset
 from glassbench.experiments.results.files import ResultsError
 from glassbench.experiments.results.flow_rows import flow_rows, sharing_lines
 from glassbench.experiments.results.report.content import Section
+from glassbench.experiments.results.report.impairment import Impairments, impairment_section
 from glassbench.experiments.results.report.pictures import latency_figure, stage_figure
+from glassbench.experiments.results.report.reproduce import reproduce_section
 from glassbench.experiments.results.report.strips import rate_figure, screen_figure, timeline_figure
 from glassbench.experiments.results.report.tables import fate_table, flow_table, freeze_table
 from glassbench.experiments.results.run import Run
+
+
+def question(arms: Sequence[str], *, bulk: bool = False) -> str:
+    """What the page answers."""
+    if bulk:
+        return "What does each flow get of this network?"
+    if len(arms) == 1:
+        return f"How soon does {arms[0]} put a video frame on the screen, over this network?"
+    return f"Which of these {len(arms)} arms puts a video frame on the screen soonest, over this network?"
 
 
 def flow_section(arms: Sequence[Mapping[str, Any]], *, of: str) -> tuple[Section, ...]:
@@ -53,3 +65,30 @@ def picture_sections(run: Run, order: Sequence[str], *, pooled: Run, of: str, po
             tables=(freeze_table(video, drawn, of=of),),
         ),
     )
+
+
+def tail(dataset: Dataset, impairments: Mapping[str, Sequence[Impairments]]) -> tuple[Section, ...]:
+    """The chapters at the end: what the network did, and how to reproduce it."""
+    reproduce = reproduce_section(
+        dataset.manifest,
+        seeds=dataset.seeds,
+        scenario=dataset.scenario_of_all(),
+        one_scenario=isinstance(dataset.manifest.get("scenario"), dict),
+    )
+    return (*filter(None, [impairment_section(impairments)] if impairments else []), reproduce)
+
+
+def not_measured(dataset: Dataset) -> tuple[str, ...]:
+    """The arms that were not measured in some cell, with their reasons."""
+    cells = dataset.not_measured().items()
+    return tuple(f"{arm}: {outcome}: {reason} ({count_text(count, 'cell')})" for (arm, outcome, reason), count in cells)
+
+
+def note_section(notes: Sequence[str]) -> tuple[Section, ...]:
+    """What has to be said beside the numbers; none if there is nothing."""
+    return (Section("notes", "Notes", points=tuple(f"{note}." for note in notes)),) if notes else ()
+
+
+def count_text(count: int, what: str) -> str:
+    """A number of things, as `1 run` or `2 runs`."""
+    return f"{count} {what}{'' if count == 1 else 's'}"

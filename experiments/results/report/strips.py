@@ -13,6 +13,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from glassbench.experiments.account.metrics import freezes
 from glassbench.experiments.results.arm_style import VERMILION, arm_style
 from glassbench.experiments.results.plots.rate_strips import (
+    Rates,
     draw_queue,
     draw_rates,
     queue_limits,
@@ -22,9 +23,9 @@ from glassbench.experiments.results.plots.rate_strips import (
 )
 from glassbench.experiments.results.plots.style import FAINT, INK, tidy
 from glassbench.experiments.results.plots.timeline import draw_arm, draw_capacity, latency_limits, time_limits
-from glassbench.experiments.results.report.content import Figure, Picture
+from glassbench.experiments.results.report.content import Figure, Mark, Picture
 from glassbench.experiments.results.report.plain import plain
-from glassbench.experiments.results.report.svg import drawn, swatch
+from glassbench.experiments.results.report.svg import drawn, series, swatch
 from glassbench.experiments.results.run import Run
 
 Frames = Mapping[str, pd.DataFrame]
@@ -46,7 +47,14 @@ def timeline_figure(run: Run, order: Sequence[str], *, of: str) -> Figure:
     deepest = _deepest(run)
     strips = [
         Picture(
-            _strip("capacity", 84, ends, lambda axes: _capacity(axes, run), "Capacity of the downlink over time."),
+            _strip(
+                "capacity",
+                84,
+                ends,
+                lambda axes: _capacity(axes, run),
+                "Capacity of the downlink over time.",
+                unit="Mbit/s",
+            ),
             "Downlink capacity and the mean rate of the encoded video, Mbit/s",
         )
     ]
@@ -57,20 +65,21 @@ def timeline_figure(run: Run, order: Sequence[str], *, of: str) -> Figure:
         def draw(axes: Axes, arm: str = arm, frames: pd.DataFrame = frames) -> None:
             _backlog(axes, run, arm, deepest)
             draw_arm(axes, frames, arm_style(arm).color, *limits)
+            series(axes.lines[0], arm)
 
         heading = f"{arm}: {never} of {len(frames)} frames never shown"
-        strips.append(Picture(_strip(f"arm{number}", 84, ends, draw, plain(heading, 120)), heading))
+        strips.append(Picture(_strip(f"arm{number}", 84, ends, draw, plain(heading, 120), unit="ms"), heading, arm))
     return Figure(
         caption=f"Every frame of {of} by its capture time in seconds. Left scale: glass-to-glass latency in ms (log "
         "scale). Right scale: the largest backlog of the downlink's queues in each 100 ms, in kB.",
         pictures=tuple(strips),
         wide=True,
         key=(
-            (swatch('<path d="M6 6h0M14 5h0M22 7h0" style="stroke:var(--ink);stroke-width:4;stroke-linecap:round"/>'),
-             "a frame that was shown"),
-            (swatch('<path d="M9 1v10M14 1v10M19 1v10" style="stroke:var(--ink);stroke-width:1.6"/>'),
+            Mark(swatch('<path d="M6 6h0M14 5h0M22 7h0" style="stroke:var(--ink);stroke-width:4;stroke-linecap:round"/>'
+                        ), "a frame that was shown"),
+            Mark(swatch('<path d="M9 1v10M14 1v10M19 1v10" style="stroke:var(--ink);stroke-width:1.6"/>'),
              "a frame that was never shown, at the upper edge"),
-            (swatch('<path d="M0 11l7-7 7 3 7-5 7 9z" style="fill:var(--mid)"/>'), "backlog of the queue"),
+            Mark(swatch('<path d="M0 11l7-7 7 3 7-5 7 9z" style="fill:var(--mid)"/>'), "backlog of the queue"),
         ),
     )  # fmt: skip
 
@@ -85,22 +94,26 @@ def rate_figure(run: Run, order: Sequence[str], *, of: str) -> Figure:
     for number, (arm, one) in enumerate(rates.items()):
         heading = strip_heading(arm, one, video[arm])
         said = plain(heading, 120)
-        above = partial(draw_rates, rates=one, top=top, color=arm_style(arm).color)
-        below = partial(draw_queue, rates=one, bottom=limits[0], top=limits[1])
-        strips.append(Picture(_strip(f"rate{number}", 72, ends, above, f"Rates of {said}"), heading))
-        strips.append(Picture(_strip(f"queue{number}", 48, ends, below, f"Queueing delay of {said}")))
+        above = partial(_rates, arm=arm, rates=one, top=top)
+        below = partial(_queue, arm=arm, rates=one, limits=limits)
+        strips.append(
+            Picture(_strip(f"rate{number}", 72, ends, above, f"Rates of {said}", unit="Mbit/s"), heading, arm)
+        )
+        strips.append(
+            Picture(_strip(f"queue{number}", 48, ends, below, f"Queueing delay of {said}", unit="ms"), "", arm)
+        )
     return Figure(
         caption=f"Rates in {of}, in Mbit/s over its seconds, and below them the queueing delay in ms (log scale).",
         pictures=tuple(strips),
         wide=True,
         key=(
-            (swatch('<path d="M0 2h28v10h-28z" style="fill:var(--mid)"/>'), "capacity of the downlink"),
-            (swatch('<path d="M0 8h9v-5h10v4h9" style="fill:none;stroke:var(--ink);stroke-width:1.8"/>'),
+            Mark(swatch('<path d="M0 2h28v10h-28z" style="fill:var(--mid)"/>'), "capacity of the downlink"),
+            Mark(swatch('<path d="M0 8h9v-5h10v4h9" style="fill:none;stroke:var(--ink);stroke-width:1.8"/>'),
              "sent, with headers and repair"),
-            (swatch('<path d="M0 6h28" style="stroke:var(--ink);stroke-width:1.4;stroke-dasharray:4 2"/>'),
+            Mark(swatch('<path d="M0 6h28" style="stroke:var(--ink);stroke-width:1.4;stroke-dasharray:4 2"/>'),
              "target of the encoder"),
-            (swatch('<path d="M9 1v5M14 1v5M19 1v5" style="stroke:var(--ink)"/>'), "captures that were skipped"),
-            (swatch('<path d="M0 9h9v-4h10v2h9v5h-28z" style="fill:var(--a5);opacity:.55"/>'), "queueing delay"),
+            Mark(swatch('<path d="M9 1v5M14 1v5M19 1v5" style="stroke:var(--ink)"/>'), "captures that were skipped"),
+            Mark(swatch('<path d="M0 9h9v-4h10v2h9v5h-28z" style="fill:var(--a5);opacity:.55"/>'), "queueing delay"),
         ),
     )  # fmt: skip
 
@@ -121,16 +134,21 @@ def screen_figure(run: Run, order: Sequence[str], *, of: str) -> Figure:
         arm_freezes = freezes_by_arm[arm]
 
         def draw(
-            axes: Axes, frames: pd.DataFrame = frames, arm_freezes: Sequence[tuple[float, float]] = arm_freezes
+            axes: Axes,
+            arm: str = arm,
+            frames: pd.DataFrame = frames,
+            arm_freezes: Sequence[tuple[float, float]] = arm_freezes,
         ) -> None:
             _screen(axes, frames, arm_freezes, least if quality else None)
+            for line in axes.lines:
+                series(line, arm)
 
         together = sum(length for _, length in arm_freezes)
         heading = f"{arm}: {len(arm_freezes)} freeze{'' if len(arm_freezes) == 1 else 's'}, {together:.2f} s"
-        strip = _strip(f"screen{number}", 64 if quality else 44, (start, end), draw, plain(heading, 120))
-        strips.append(Picture(strip, heading))
+        strip = _strip(f"screen{number}", 64 if quality else 44, (start, end), draw, plain(heading, 120), unit="SSIM")
+        strips.append(Picture(strip, heading, arm))
     line = swatch('<path d="M0 8l7-5 7 2 7-3 7 4" style="fill:none;stroke:var(--ink);stroke-width:1.6"/>')
-    block = swatch('<path d="M8 0h12v12h-12z" style="fill:var(--c1);opacity:.55"/>')
+    block = swatch('<path d="M8 0h12v12h-12z" style="fill:var(--a5);opacity:.55"/>')
     return Figure(
         caption=f"What was on the screen in {of}, over its seconds."
         + (
@@ -141,11 +159,16 @@ def screen_figure(run: Run, order: Sequence[str], *, of: str) -> Figure:
         ),
         pictures=tuple(strips),
         wide=True,
-        key=(*(((line, "SSIM, 1 is the same picture"),) if quality else ()), (block, "the picture stood still")),
+        key=(
+            *((Mark(line, "SSIM, 1 is the same picture"),) if quality else ()),
+            Mark(block, "the picture stood still"),
+        ),
     )
 
 
-def _strip(name: str, height: int, ends: tuple[float, float], draw: Callable[[Axes], None], label: str) -> Markup:
+def _strip(
+    name: str, height: int, ends: tuple[float, float], draw: Callable[[Axes], None], label: str, *, unit: str
+) -> Markup:
     def make() -> Canvas:
         canvas = Canvas(figsize=(_WIDTH / 72, height / 72))
         axes = canvas.add_axes(
@@ -160,13 +183,26 @@ def _strip(name: str, height: int, ends: tuple[float, float], draw: Callable[[Ax
         axes.set_xlim(ends)
         return canvas
 
-    return drawn(make, name=name, label=label)
+    return drawn(make, name=name, label=label, units=("s", unit))
 
 
 def _capacity(axes: Axes, run: Run) -> None:
     draw_capacity(axes, run)
+    for line, name in zip(axes.lines, ("capacity", "video"), strict=False):
+        series(line, name)
     axes.set_title("", loc="left")
     axes.yaxis.set_major_locator(MaxNLocator(4))
+
+
+def _rates(axes: Axes, *, arm: str, rates: Rates, top: float) -> None:
+    draw_rates(axes, rates, top, arm_style(arm).color)
+    for line, what in zip(axes.lines, ("sent", "told"), strict=False):
+        series(line, f"{what}: {arm}")
+
+
+def _queue(axes: Axes, *, arm: str, rates: Rates, limits: tuple[float, float]) -> None:
+    draw_queue(axes, rates, *limits)
+    series(axes.lines[0], f"queue: {arm}")
 
 
 def _backlog(axes: Axes, run: Run, arm: str, deepest: float) -> None:

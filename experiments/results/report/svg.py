@@ -2,23 +2,29 @@
 
 Colours become CSS variables, so that one drawing serves light, dark and paper. Matplotlib's own SVG is taken apart for
 it: identifiers that nobody refers to, fonts, metadata and decimals that nobody sees go, and a cloud of equal dots
-becomes one path.
+becomes one path. What the page's script needs stands in `data-` attributes: where the axes lie, what they count, and
+which lines belong to which arm.
 """
 
+import hashlib
 import io
 import re
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import quote, unquote
 from xml.etree import ElementTree as ET
 
 from markupsafe import Markup
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from glassbench.experiments.results.arm_style import PALETTE
 from glassbench.experiments.results.plots.page import own_style
 from glassbench.experiments.results.plots.style import AREAS, FAINT, INK
+from glassbench.experiments.results.report.plain import plain
 
 _SVG = "{http://www.w3.org/2000/svg}"
 _HREF = "{http://www.w3.org/1999/xlink}href"
@@ -39,18 +45,21 @@ _FONT = re.compile(r"font: (?:[a-z]+ )*([\d.]+)px [^;]*|font-family: ?[^;]*;?")
 _REFERENCE = re.compile(r"url\(#([^)]+)\)")
 _DECIMAL = re.compile(r"-?\d+\.\d+")
 
+# Identifiers of artists that the script has to know, until they become attributes.
+_SERIES, _PANEL, _ACROSS = "series-", "panel-", "across-"
+
 _MANY = 40  # equal marks from which on they are drawn as one path
 _START = re.compile(r"M ?(-?[\d.]+) (-?[\d.]+)")
 _GRID = 0.5  # units of the drawing within which two dots are one
 _LONG = 400  # characters of a path from which on a tenth of a unit is enough
 
 
-def drawn(make: Callable[[], Figure], *, name: str, label: str) -> Markup:
+def drawn(make: Callable[[], Figure], *, name: str, label: str, units: tuple[str, str] = ("", "")) -> Markup:
     """The figure that `make` makes, as an <svg> element, or a note that it could not be drawn. `name` is unique in its
-    page; `label` says what is seen to whoever does not see it."""
+    page; `label` says what is seen to whoever does not see it; `units` are those of its axes, across and up."""
     try:
         with _settings(name):
-            return _to_svg(make(), name=name, label=label)
+            return _to_svg(make(), name=name, label=label, units=units)
     except Exception as error:  # of the fonts or the library here; the numbers beside it are right
         reason = " ".join(str(error).split()) or type(error).__name__
         return Markup("<p>Note: this picture could not be drawn ({}).</p>").format(reason)
@@ -72,10 +81,23 @@ def _settings(name: str) -> Iterator[None]:
         yield
 
 
-def _to_svg(figure: Figure, *, name: str, label: str) -> Markup:
+def series(artist: Artist, name: str = "", *, arm: str = "") -> None:
+    """Let the script of the page know an artist: a line with a `name` can be read off, and what belongs to an arm can
+    be hidden."""
+    artist.set_gid(f"{_SERIES}{arm_id(arm) if arm else ''}/{quote(plain(name, 120), safe='')}")
+
+
+def arm_id(arm: str) -> str:
+    """A short text that stands for the name of an arm in attributes."""
+    return hashlib.sha256(arm.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+
+
+def _to_svg(figure: Figure, *, name: str, label: str, units: tuple[str, str]) -> Markup:
     figure.patch.set_visible(False)
-    for axes in figure.axes:
+    for number, axes in enumerate(figure.axes):
         axes.patch.set_visible(False)
+        axes.set_gid(f"{_PANEL}{number}")
+        axes.xaxis.set_gid(f"{_ACROSS}{number}")
     buffer = io.BytesIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     root = ET.fromstring(buffer.getvalue())
@@ -84,6 +106,8 @@ def _to_svg(figure: Figure, *, name: str, label: str) -> Markup:
         for child in list(parent):
             if child.tag.rpartition("}")[2] in ("metadata", "style"):
                 parent.remove(child)
+    for element in root.iter():
+        _describe(element, figure, units)
     _rename(root, name)
     for element in list(root.iter()):
         _simplify(element)
@@ -92,6 +116,37 @@ def _to_svg(figure: Figure, *, name: str, label: str) -> Markup:
     root.attrib.clear()
     root.attrib.update({"viewBox": box, "role": "img", "aria-label": label})
     return Markup(ET.tostring(root, encoding="unicode"))
+
+
+def _describe(element: ET.Element, figure: Figure, units: tuple[str, str]) -> None:
+    """Put what the script needs of an axes, of its x axis, or of a line in the place of the identifier."""
+    identifier = element.get("id", "")
+    if identifier.startswith(_SERIES):
+        arm, _, line = identifier.removeprefix(_SERIES).partition("/")
+        element.attrib |= {"data-arm": arm} if arm else {}
+        element.attrib |= {"data-series": unquote(line)} if line else {}
+    elif identifier.startswith(_ACROSS):
+        element.set("data-across", "")
+    elif identifier.startswith(_PANEL):
+        axes = figure.axes[int(identifier.removeprefix(_PANEL))]
+        if any(str(child.get("id", "")).startswith(_SERIES) for child in element.iter()):
+            element.attrib |= _scales(figure, axes, units)
+
+
+def _scales(figure: Figure, axes: Axes, units: tuple[str, str]) -> dict[str, str]:
+    """Where the axes lie in units of the drawing (left, upper edge, width, height), and per axis its ends, its scale
+    and its unit."""
+    width, height = (72 * inches for inches in figure.get_size_inches())
+    box = axes.get_position()
+    place = (box.x0 * width, (1 - box.y1) * height, box.width * width, box.height * height)
+    across, up = (
+        f"{low:.6g} {high:.6g} {scale} {unit}".strip()
+        for (low, high), scale, unit in (
+            (axes.get_xlim(), axes.get_xscale(), units[0]),
+            (axes.get_ylim(), axes.get_yscale(), units[1]),
+        )
+    )
+    return {"data-panel": " ".join(f"{part:.2f}" for part in place), "data-x": across, "data-y": up}
 
 
 def swatch(content: str) -> Markup:
