@@ -229,7 +229,7 @@ def test_the_pictures_over_time_show_the_deepest_fade_or_the_seconds_that_are_dr
     seen.click("text=The whole run")
     assert max(seen.evaluate(marks)) == 0
     seen.click(".controls summary")
-    drawing = seen.locator(".wide svg").nth(1)
+    drawing = seen.locator(".wide .picture svg").nth(1)
     drawing.scroll_into_view_if_needed()
     box = drawing.bounding_box()
     seen.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 20)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from glassbench.experiments.account.metric_table import METRICS
 from glassbench.experiments.results.intervals import intervals_of
 from glassbench.experiments.results.report.page import page
 from glassbench.experiments.results.report.report import report_of
@@ -21,7 +22,8 @@ def made(medians: dict[tuple[str, str], dict[str, float]], seeds: int = 8) -> Sw
          "g2g_p95_ms": value + seed / 10}
         for (delay, loss), arms in medians.items() for arm, value in arms.items() for seed in range(seeds)
     ]  # fmt: skip
-    summary = pd.DataFrame(rows).assign(g2g_p95_ms=lambda table: table["g2g_p95_ms"].astype("Float64"))
+    columns = dict.fromkeys(metric.column for metric in METRICS.values())
+    summary = pd.DataFrame([{**columns, **row} for row in rows]).astype(dict.fromkeys(columns, "Float64"))
     axes = ["network.delay", "network.loss"]
     table = intervals_of(summary, {axis: f"axis.{axis}" for axis in axes}, independent=True)
     dataset = SimpleNamespace(
