@@ -55,6 +55,11 @@ def test_a_label_is_escaped_and_dollars_are_dollars():
     assert 'aria-label="a &lt;label&gt; &quot;quoted&quot;"' in svg
 
 
+def test_control_characters_in_a_label_do_not_cost_the_picture():
+    svg = draw(text=(5, 5, {"s": "a\x00b\x1bc", "color": INK}))
+    assert "a\N{REPLACEMENT CHARACTER}b\N{REPLACEMENT CHARACTER}c" in svg
+
+
 def test_letters_that_matplotlib_cannot_draw_are_left_to_the_browser():
     def make():
         figure = Figure(figsize=(4, 2), layout="constrained")

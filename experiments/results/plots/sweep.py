@@ -76,7 +76,7 @@ def along(dataset: Dataset, axis: str) -> Figure:
             panel_title(axes, where if metric is decides else "")
         scale_along(row, table[table["metric"] == metric.name], metric)
         for axes, (_, rows) in zip(row, drawn, strict=True):
-            _say_coinciding(axes, rows[rows["metric"] == metric.name], axis, metric)
+            say_coinciding(axes, rows[rows["metric"] == metric.name], axis, metric)
     bounded = table["low"].notna().all() and np.isfinite(table["low"]).all()
     band = "its 95 % interval" if bounded else "least to most"
     part = f", {len(drawn)} of {len(places)} points of the other axes" if len(drawn) < len(places) else ""
@@ -168,7 +168,7 @@ def _outer(row: Sequence[Axes]) -> None:
             axes.tick_params(labelsize="x-small" if page().height else "small")
 
 
-def _say_coinciding(axes: Axes, rows: pd.DataFrame, axis: str, metric: Metric) -> None:
+def say_coinciding(axes: Axes, rows: pd.DataFrame, axis: str, metric: Metric) -> None:
     """Name the arms whose lines lie on each other at every point."""
     bottom, top = axes.get_ylim()
     groups: list[tuple[FloatArray, list[str]]] = []

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure as Canvas
 
 from glassbench.experiments.account.number_text import share_text
 from glassbench.experiments.results.arm_style import ArmStyle, arm_style
-from glassbench.experiments.results.plots.latency_cdf import draw_cdf, draw_tail
+from glassbench.experiments.results.plots.latency_cdf import coinciding, draw_cdf, draw_tail
 from glassbench.experiments.results.plots.stage_breakdown import (
     LOOKS,
     MEANING,
@@ -35,11 +35,12 @@ def latency_figure(video: Frames, order: Sequence[str], *, of: str) -> Figure:
     """The CDF and its complement; `of` says whose frames these are."""
     video = {arm: video[arm] for arm in order}
     shown = {arm: int(np.isfinite(frames["g2g_ms"]).sum()) for arm, frames in video.items()}
+    same = "".join(f" {' and '.join(group)} coincide." for group in coinciding(video) if len(group) > 1)
     said = ", ".join(f"{plain(arm)} {share_text(shown[arm], len(video[arm]))} shown" for arm in order)
     return Figure(
         caption=f"Glass-to-glass latency of {of}. First the share that was on the screen within x ms; a line that ends "
         "below 100 % has frames that were never shown. Then the share that was not, on a log scale, where the slow "
-        "and the missing frames are.",
+        f"and the missing frames are.{same}",
         pictures=(
             Picture(
                 _lines("cdf", lambda axes: draw_cdf(axes, video), order, f"Latency CDF: {said}."),

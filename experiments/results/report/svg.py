@@ -48,6 +48,8 @@ _DECIMAL = re.compile(r"-?\d+\.\d+")
 # Identifiers of artists that the script has to know, until they become attributes.
 _SERIES, _PANEL, _ACROSS = "series-", "panel-", "across-"
 
+_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # names from files may hold these
+
 _MANY = 40  # equal marks from which on they are drawn as one path
 _START = re.compile(r"M ?(-?[\d.]+) (-?[\d.]+)")
 _GRID = 0.5  # units of the drawing within which two dots are one
@@ -100,7 +102,7 @@ def _to_svg(figure: Figure, *, name: str, label: str, units: tuple[str, str]) ->
         axes.xaxis.set_gid(f"{_ACROSS}{number}")
     buffer = io.BytesIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    root = ET.fromstring(buffer.getvalue())
+    root = ET.fromstring(_NO_XML.sub("\N{REPLACEMENT CHARACTER}", buffer.getvalue().decode()))
     box = root.get("viewBox", "0 0 1 1")
     for parent in list(root.iter()):
         for child in list(parent):

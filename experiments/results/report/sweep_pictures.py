@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 
 from glassbench.experiments.results.arm_style import arm_style
 from glassbench.experiments.results.plots.style import INK, LEAST_MS, new_figure, tidy
-from glassbench.experiments.results.plots.sweep import draw_along, places_along, scale_along
+from glassbench.experiments.results.plots.sweep import draw_along, places_along, say_coinciding, scale_along
 from glassbench.experiments.results.plots.sweep_map import draw_map
 from glassbench.experiments.results.report.content import Figure, Mark, Picture
 from glassbench.experiments.results.report.pictures import line_swatch
@@ -79,6 +79,7 @@ def _lines(name: str, points: SweepPoints, rows: pd.DataFrame, axis: str, where:
     def draw(axes: Axes) -> None:
         draw_along(axes, rows, axis, points.metric)
         scale_along([axes], points.rows, points.metric)
+        say_coinciding(axes, rows, axis, points.metric)
         for line, band in zip(list(axes.lines), list(axes.collections), strict=False):
             arm = str(line.get_label())
             series(line, arm, arm=arm)

@@ -93,8 +93,10 @@ def _picture(name: str, heading: str, said: Sequence[str], draw: Callable[[Axes]
 
     def make() -> Canvas:
         with drawn_for(PageSize.COLUMN):  # names above their rows: a phone has no room beside them
-            figure = new_figure(WIDTH, height_of(len(said)))
-            draw(figure.subplots())
+            figure = new_figure(WIDTH, 1.2 * height_of(len(said)))
+            draw(axes := figure.subplots())
+        for text in axes.texts:  # long names must not narrow the axes
+            text.set(fontsize=8, in_layout=False)
         return figure
 
     label = f"{plain(heading, 120)}: {', '.join(said)}."
