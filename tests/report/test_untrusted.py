@@ -85,6 +85,16 @@ def test_hostile_texts_add_no_element_and_no_attribute(one_run, tmp_path, take_a
     assert " ".join(HOSTILE.replace("\x00", "�").split()) in parts.texts or HOSTILE in "".join(parts.texts)
 
 
+def test_names_of_strangers_cost_no_picture_of_a_sweep(sweep, tmp_path, take_apart):
+    for file in sweep.path.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    table = pd.read_parquet(tmp_path / "summary.parquet")
+    table["arm"] = table["arm"].replace({"udp": HOSTILE, "rtp": "x:y," * 75})
+    write_table(tmp_path / "summary.parquet", table)
+    html = page(report_of(load(tmp_path)))
+    assert "could not be drawn" not in html and take_apart(html).skeleton.count("script") == 1
+
+
 def test_half_characters_become_a_sign_for_them(one_run):
     html = page(Report(title="\ud800", question="", subject="", verdict="", basis=""))
     assert html.encode() and "<h1>?</h1>" in html
