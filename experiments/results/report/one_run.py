@@ -18,7 +18,7 @@ from glassbench.experiments.results.report.sections import (
 from glassbench.experiments.results.report.tables import run_table
 from glassbench.experiments.results.report.why import marks_of, percentile_figure
 from glassbench.experiments.results.run import Run
-from glassbench.experiments.results.subject import subject
+from glassbench.experiments.results.subject import network, subject
 
 ONE_RUN = (
     "This is one run, so no number has an interval: another seed may put another arm first. Intervals need several "
@@ -29,12 +29,12 @@ ONE_RUN = (
 def of_one_run(dataset: Dataset) -> Report:
     """What one run says, as far as it got. Raises ResultsError if its frames cannot be drawn."""
     run = dataset.run()
-    ranking = ranking_of(arm["stats"] for arm in run.arms)
-    ordered = ranking.order(run.arms)
+    ranking = ranking_of(arm["stats"] for arm in run.records)
+    ordered = ranking.order(run.records)
     order = [arm["arm"] for arm in ordered]
     warnings = [
         f"{arm['arm']}: {arm['outcome']}: {arm.get('reason') or 'no reason is recorded'}"
-        for arm in run.arms
+        for arm in run.records
         if arm["outcome"] != "measured"
     ]
     if not run.complete:
@@ -45,7 +45,7 @@ def of_one_run(dataset: Dataset) -> Report:
         title=run.name,
         question=question(order, bulk=dataset.is_bulk),
         subject=ranking.title(subject(run)),
-        verdict=answer(run.arms),
+        verdict=answer(run.records, network(run)),
         basis=ONE_RUN,
         warnings=tuple(warnings),
         sections=(
@@ -67,7 +67,7 @@ def _why(run: Run, order: Sequence[str], ranking: Ranking) -> tuple[Section, ...
 
 
 def _frames_of_one_run(run: Run, order: Sequence[str]) -> tuple[Section, ...]:
-    fates = {arm["arm"]: arm["summary"].get("fates") for arm in run.arms}
+    fates = {arm["arm"]: arm["summary"].get("fates") for arm in run.records}
     return (
         *picture_sections(run, order, pooled=run, of="this run", pooled_of="all captured frames"),
         fate_section({arm: fates[arm] for arm in order}),

@@ -27,7 +27,7 @@ def question(arms: Sequence[str], *, bulk: bool = False) -> str:
 
 
 def flow_section(arms: Sequence[Mapping[str, Any]], *, of: str) -> tuple[Section, ...]:
-    """The chapter about the flows of arms, of records as in `Run.arms`; none if `flow_rows` has none."""
+    """The chapter about the flows of arms, of records as in `Run.records`; none if `flow_rows` has none."""
     rows = flow_rows(arms)
     if not rows:
         return ()
