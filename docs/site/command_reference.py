@@ -1,13 +1,15 @@
 """In the place of `<!-- every command -->`: each command of `glass` with all its options, as the program has them."""
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
-from sphinx.application import Sphinx
 from typer.cli import get_docs_for_click
 
 from glassbench.experiments.cli.app import COMMANDS
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
 
 MARK = "<!-- every command -->"
 
@@ -27,8 +29,8 @@ def _section(name: str) -> str:
     return _CUT_LIST.sub("", text).replace("```console\n$ ", "```\n")
 
 
-def setup(app: Sphinx) -> dict[str, Any]:
-    def fill(_: Sphinx, page: str, source: list[str]) -> None:
+def setup(app: "Sphinx") -> dict[str, Any]:
+    def fill(_: "Sphinx", page: str, source: list[str]) -> None:
         if MARK in source[0]:
             source[0] = source[0].replace(MARK, reference())
 

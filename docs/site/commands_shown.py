@@ -23,12 +23,12 @@ import termios
 from collections.abc import Iterator
 from fcntl import ioctl
 from pathlib import Path
-from typing import Any
-
-from sphinx.application import Sphinx
-from sphinx.errors import ExtensionError
+from typing import TYPE_CHECKING, Any
 
 import glassbench
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
 
 RUN = re.compile(r"docs/(tour|gallery|how-to/.*)")
 SHOWN = Path("build/shown")
@@ -46,51 +46,69 @@ _FILE = re.compile(r"# file: (\S+)\n")
 _ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
+class BlockError(Exception):
+    """A block that did not run as it stands, or a mark for which there is nothing: the block, and what came of it."""
+
+
 def shown(root: Path, page: str, text: str) -> str:
-    """The text of a page with what its blocks print and draw. Raises ExtensionError if one of them fails."""
-    folder = root / SHOWN / page.replace("/", "-")
+    """The text of a page with what its blocks print and draw. Raises BlockError for the first that fails."""
+    folder = _folder(root, page)
     wanted = _digest(text)
     done = folder / "done.json"
     if not done.exists() or json.loads(done.read_text())["digest"] != wanted:
         shutil.rmtree(folder, ignore_errors=True)
         (folder / "here").mkdir(parents=True)
-        done.write_text(json.dumps({"digest": wanted, "parts": list(_parts(page, folder / "here", text))}))
+        (folder / "site").mkdir()
+        done.write_text(json.dumps({"digest": wanted, "parts": list(_parts(root, page, text))}))
     parts = iter(json.loads(done.read_text())["parts"])
     return _PART.sub(lambda match: next(parts), text)
 
 
+def _folder(root: Path, page: str) -> Path:
+    """Where the blocks of a page run (`here`), and what is put into the site as it is (`site`)."""
+    return root / SHOWN / page.replace("/", "-")
+
+
 def _digest(text: str) -> str:
     """What decides the outputs of a page: its blocks and marks, and the whole program."""
-    code = sorted(path for path in Path(glassbench.__file__).parent.rglob("*.py"))
     digest = hashlib.sha256(Path(__file__).read_bytes())
-    for path in [*code, *(path for path in Path(glassbench.__file__).parent.rglob("*.toml"))]:
-        digest.update(path.read_bytes())
+    for room in sorted(Path(glassbench.__file__).parent.iterdir()):  # links, which `rglob` would not follow from above
+        for path in sorted(room.rglob("*")) if room.is_dir() else [room]:
+            if path.is_file() and path.suffix != ".pyc":
+                digest.update(path.read_bytes())
     digest.update("".join(match[0] for match in _PART.finditer(text)).encode())
     return digest.hexdigest()
 
 
-def _parts(page: str, here: Path, text: str) -> Iterator[str]:
+def _parts(root: Path, page: str, text: str) -> Iterator[str]:
     """What stands in the place of each block and each mark, one after the other."""
-    printed, names = "", {}
+    folder = _folder(root, page)
+    here = folder / "here"
+    printed = ""
+    names: dict[str, Any] = {}
     for match in _PART.finditer(text):
         code = match["code"] or ""
         try:
             if match["picture"]:
-                yield f"![{match['alt']}](/{_newest(here, match['picture'])})"
+                yield f"![{match['alt']}](/{_newest(here, match['picture']).relative_to(root)})"
             elif match["page"]:
-                yield f'<p><a href="{_newest(here, match["page"])}">{match["title"]}</a></p>'
+                whole = Path("shown", folder.name, match["page"])
+                (folder / "site" / whole.parent).mkdir(parents=True, exist_ok=True)
+                shutil.copy(_newest(here, match["page"]), folder / "site" / whole)
+                yield f'<p><a href="{"../" * page.count("/")}{whole}">{match["title"]}</a></p>'
             elif match["printed"]:
                 yield f"```{{code-block}} text\n:class: screen\n\n{printed.rstrip()}\n```"
             else:
                 if file := _FILE.match(code):
+                    (here / file[1]).parent.mkdir(exist_ok=True)
                     (here / file[1]).write_text(code[file.end() :])
                 elif not match["kept"] and match["language"] == "sh":
                     printed = "".join(_type(line, here) for line in _lines(code))
                 elif not match["kept"] and match["language"] == "python":
                     printed = _run_python(code, names, here)
                 yield match[0]
-        except (OSError, ValueError, LookupError, subprocess.SubprocessError) as error:
-            raise ExtensionError(f"{page}: {match[0]}\n{error}") from error
+        except Exception as error:  # a block of Python may raise anything
+            raise BlockError(f"{match[0]}\n{error}") from error
 
 
 def _lines(code: str) -> list[str]:
@@ -101,18 +119,10 @@ def _type(line: str, here: Path) -> str:
     """What a line prints on a terminal. It has to end with 0, or with N if its comment is "ends with N"."""
     ours, theirs = pty.openpty()
     ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, COLUMNS, 0, 0))
-    environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "FORCE_COLOR")}
-    environment |= {
-        "NO_COLOR": "1",
-        "TERM": "xterm",
-        "PYTHONIOENCODING": "utf-8",
-        "XDG_CACHE_HOME": str(here / ".cache"),
-    }
-    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
     with subprocess.Popen(
         ["/bin/sh", "-c", line],
         cwd=here,
-        env=environment,
+        env=_environment(here),
         stdin=subprocess.DEVNULL,
         stdout=theirs,
         stderr=subprocess.PIPE,
@@ -138,6 +148,21 @@ def _until_closed(terminal: int) -> str:
     return "".join(f"{line.rstrip()}\n" for line in text.splitlines())
 
 
+def _environment(here: Path) -> dict[str, str]:
+    """That of a reader in the folder of the page, for whom `pip install` fetches nothing and installs there."""
+    kept = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "FORCE_COLOR")}
+    installed = here / ".installed"
+    paths = {
+        "PATH": [Path(sys.executable).parent, installed / "bin"],
+        "PYTHONPATH": [installed],
+    }
+    searched = {name: os.pathsep.join([*map(str, first), kept.get(name, "")]) for name, first in paths.items()}
+    pip = {"PIP_TARGET": str(installed), "PIP_NO_DEPS": "1", "PIP_NO_INDEX": "1", "PIP_NO_BUILD_ISOLATION": "0"}
+    pip |= {"PIP_QUIET": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    screen = {"NO_COLOR": "1", "TERM": "xterm", "PYTHONIOENCODING": "utf-8"}
+    return {**kept, **searched, **pip, **screen, "XDG_CACHE_HOME": str(here / ".cache")}
+
+
 def _run_python(code: str, names: dict[str, Any], here: Path) -> str:
     """What a block prints, and the value of its last line if that is an expression, as in a notebook."""
     tree = ast.parse(code)
@@ -153,17 +178,24 @@ def _run_python(code: str, names: dict[str, Any], here: Path) -> str:
 
 
 def _newest(here: Path, name: str) -> Path:
-    """The newest file of this name below the folder, from the root of the project."""
+    """The newest file of this name below the folder."""
     paths = sorted(here.rglob(name), key=lambda path: path.stat().st_mtime_ns)
     if not paths:
         raise LookupError(f"no command made a file {name}; there are {sorted(path.name for path in here.rglob('*'))}")
-    return paths[-1].relative_to(here.parents[3])
+    return paths[-1]
 
 
-def setup(app: Sphinx) -> dict[str, Any]:
-    def fill(_: Sphinx, page: str, source: list[str]) -> None:
-        if RUN.fullmatch(page):
+def setup(app: "Sphinx") -> dict[str, Any]:
+    from sphinx.util.logging import getLogger
+
+    def fill(_: "Sphinx", page: str, source: list[str]) -> None:
+        if not RUN.fullmatch(page):
+            return
+        try:
             source[0] = shown(Path(app.srcdir), page, source[0])
+        except BlockError as error:
+            getLogger(__name__).warning("%s", error, location=page)
+        app.config.html_extra_path.append(str(_folder(Path(app.srcdir), page) / "site"))
 
     app.connect("source-read", fill)
     return {"parallel_read_safe": True}

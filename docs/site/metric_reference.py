@@ -2,13 +2,14 @@
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from metric_pictures import save
-from sphinx.application import Sphinx
-from sphinx.errors import ExtensionError
 
 from glassbench.experiments.account.metric_table import METRICS, Metric
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
 
 PAGE = "docs/metrics"
 PICTURES = Path("build/metrics")
@@ -26,13 +27,13 @@ _VIEWS = {
 
 
 def filled(text: str, root: Path) -> str:
-    """The page with its pictures, which are written below the root. Raises ExtensionError if it lacks a metric."""
+    """The page with its pictures, which are written below the root. Raises LookupError if it lacks a metric."""
     folder = root / PICTURES
     folder.mkdir(parents=True, exist_ok=True)
     for metric in METRICS.values():
         heading = f"### `{metric.name}`\n"
         if heading not in text:
-            raise ExtensionError(f"{PAGE}.md explains no metric {metric.name}: add a section {heading.strip()}")
+            raise LookupError(f"{PAGE}.md explains no metric {metric.name}: add a section {heading.strip()}")
         save(metric, str(folder / f"{metric.name}.svg"))
         figure = f"```{{figure}} /{PICTURES}/{metric.name}.svg\n:alt: {_alt(text, heading)}\n\n{_facts(metric)}\n```\n"
         text = text.replace(heading, f"{heading}\n{figure}")
@@ -53,8 +54,8 @@ def _facts(metric: Metric) -> str:
     return "; ".join(parts) + (f". Shown by {where}." if where else ". In `summary` and `--json`.")
 
 
-def setup(app: Sphinx) -> dict[str, Any]:
-    def fill(_: Sphinx, page: str, source: list[str]) -> None:
+def setup(app: "Sphinx") -> dict[str, Any]:
+    def fill(_: "Sphinx", page: str, source: list[str]) -> None:
         if page == PAGE:
             source[0] = filled(source[0], Path(app.srcdir))
 

@@ -3,10 +3,12 @@
 import re
 from importlib import import_module
 from inspect import isclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
-from sphinx.application import Sphinx
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
 
 _MARK = re.compile(r"<!-- every name of (\S+) -->")
 
@@ -31,18 +33,18 @@ def _section(module: str, name: str, value: object) -> str:
     return "\n".join(["```{eval-rst}", *lines, "```\n"])
 
 
-def _as_rst(_: Sphinx, what: str, name: str, value: object, options: object, lines: list[str]) -> None:
+def _as_rst(_: "Sphinx", what: str, name: str, value: object, options: object, lines: list[str]) -> None:
     """Our docstrings are Markdown of the simplest kind: a block that is indented is code."""
     text = "\n".join(lines)
     lines[:] = re.sub(r"(?<=\n\n)(?=    \S)", "::\n\n", f"{text}\n").split("\n")
 
 
-def _without_fields(_: Sphinx, what: str, name: str, value: object, *rest: object) -> tuple[str, str] | None:
+def _without_fields(_: "Sphinx", what: str, name: str, value: object, *rest: object) -> tuple[str, str] | None:
     return ("(**fields)", "") if isclass(value) and issubclass(value, BaseModel) else None
 
 
-def setup(app: Sphinx) -> dict[str, Any]:
-    def fill(_: Sphinx, page: str, source: list[str]) -> None:
+def setup(app: "Sphinx") -> dict[str, Any]:
+    def fill(_: "Sphinx", page: str, source: list[str]) -> None:
         source[0] = _MARK.sub(lambda mark: reference(mark[1]), source[0])
 
     app.connect("source-read", fill)
