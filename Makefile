@@ -6,13 +6,14 @@ BIN := $(VENV)/bin
 # The tests start hundreds of processes; each would compile all our source again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help compare quick test test-long setup tools checks format-check format lint types imports warm tests quick-tests computing patient quiet clean
+.PHONY: help compare quick test test-long setup tools checks format-check format lint types imports warm tests quick-tests computing patient quiet docs clean
 
 help:
 	@echo "make compare   set up and compare all transports (ARGS='--duration 10s' passes options to glass compare)"
 	@echo "make quick     the inner loop, about a minute: lint, types, and the tests that prove most in the least time"
 	@echo "make test      set up and run all checks: format, lint, types, import rules, tests"
 	@echo "make test-long run the tests that make test leaves out because they take long"
+	@echo "make docs      set up and make the documentation site, build/site/index.html, by running what it shows"
 	@echo "make format    rewrite the code in the project's format"
 	@echo "make clean     remove the virtual environment and all caches; results/ is kept"
 
@@ -83,6 +84,12 @@ test-long: setup
 	$(PYTEST) -m long -n 3 $(REAL_TIME:%=--ignore=%) $(ARGS)
 	$(PYTEST) -m long -n 2 $(REAL_TIME) $(ARGS)
 
+# Every warning is an error: a link or an anchor that leads nowhere, a block that does not run, a metric without a picture.
+SPHINX := $(BIN)/sphinx-build --quiet --fresh-env --write-all --fail-on-warning
+docs: $(VENV)/.ready-docs
+	$(SPHINX) --conf-dir docs/site --doctree-dir build/doctrees . build/site $(ARGS)
+	@echo "the site is in build/site/index.html"
+
 # Python compiles what is imported when it is: much less than all that is installed.
 INSTALL := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --constraint constraints.txt
 
@@ -92,6 +99,10 @@ $(VENV)/.ready: pyproject.toml constraints.txt | $(BIN)/python
 
 $(VENV)/.ready-dev: pyproject.toml constraints.txt | $(BIN)/python
 	$(INSTALL) --editable '.[dev]'
+	@touch $(VENV)/.ready $@
+
+$(VENV)/.ready-docs: pyproject.toml constraints.txt | $(BIN)/python
+	$(INSTALL) --editable '.[docs]'
 	@touch $(VENV)/.ready $@
 
 # Programs of others that tests use if they are there: Wireshark reads our captures, Chromium our report; libsrt, FFmpeg
@@ -120,4 +131,4 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

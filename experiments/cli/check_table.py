@@ -32,7 +32,8 @@ def markdown(checks: Checks, written: str = "") -> str:
 
     parts = re.split(r"^### (\S+)\n", written, flags=re.MULTILINE)[1:]
     tables = dict(zip(parts[::2], parts[1::2], strict=True)) | {name: _table(group) for name, group in checks.items()}
-    return "\n".join(f"### {name}\n\n{tables[name].strip()}\n" for name in EXPERIMENTS if name in tables)
+    sections = (f"### {name}\n\n{tables[name].strip()}\n" for name in EXPERIMENTS if name in tables)
+    return "\n".join(["# All checks of the catalog\n", *sections])
 
 
 def _table(group: "Sequence[Check]") -> str:

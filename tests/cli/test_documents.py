@@ -21,7 +21,7 @@ from glassbench.experiments.scenario import shipped
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted(
     str(path.relative_to(ROOT))
-    for pattern in ("*.md", "docs/*.md", "results/README.md", "notebooks/README.md", "benchmarks/README.md")
+    for pattern in ("*.md", "docs/**/*.md", "results/README.md", "notebooks/README.md", "benchmarks/README.md")
     for path in ROOT.glob(pattern)
     if path.name != "CHANGELOG.md"
 )

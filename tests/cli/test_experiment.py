@@ -70,7 +70,7 @@ def test_the_tables_of_other_experiments_stay_and_those_of_none_go(
     Path("table.md").write_text("### gone-v1\n\nof old\n\n### other-v1\n\nkept\n\n### tiny-v1\n\nof yesterday\n")
     assert glass("literature", "tiny-v1", "--workers", "1", "--markdown", "table.md").code == 0
     written = Path("table.md").read_text()
-    assert written.startswith("### other-v1\n\nkept\n\n### tiny-v1\n\n| claim |")
+    assert written.startswith("# All checks of the catalog\n\n### other-v1\n\nkept\n\n### tiny-v1\n\n| claim |")
     assert "of old" not in written and "of yesterday" not in written
     assert glass("literature", "--workers", "1", "--markdown", "table.md").code == 0
     assert "kept" not in Path("table.md").read_text()

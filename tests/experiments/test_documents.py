@@ -34,6 +34,7 @@ ROOT = Path(__file__).parents[2]
 SCENARIOS = (ROOT / "docs" / "scenarios.md").read_text(encoding="utf-8")
 TRACES = (ROOT / "docs" / "traces.md").read_text(encoding="utf-8")
 RESULTS = (ROOT / "results" / "README.md").read_text(encoding="utf-8")
+EXPLAINED = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
 
 ADAPTIVE = (ROOT / "docs" / "adaptive.md").read_text(encoding="utf-8")
 
@@ -203,6 +204,11 @@ def test_the_schema_of_results_has_every_metric(name: str) -> None:
     assert METRICS[name].column in [
         column for row in table(section(RESULTS, "summary.parquet")) for column in named(row[0])
     ]
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_every_metric_is_explained(name: str) -> None:
+    assert len(section(EXPLAINED, f"`{name}`").split()) > 10
 
 
 def test_the_schema_of_results_has_every_stage_fate_and_number(tmp_path: Path) -> None:
