@@ -7,13 +7,12 @@ from glassbench.experiments.budgets.text import sentence, word
 
 
 def json_report(report: BudgetReport) -> dict[str, Any]:
-    """What `glass budget check --json` prints. Values and limits are in the unit of the metric; a share is 0 to 1."""
+    """What `glass budget check --json` prints besides the folder and the notes. Values and limits are in the unit of
+    the metric; a share is 0 to 1."""
     return {
         "kept": report.kept,
         "budgets": report.budgets.file,
-        "results": str(report.measured.path),
         "exact": report.measured.exact,
-        "notes": list(report.notes),
         "verdicts": [_verdict_object(verdict) for verdict in report.verdicts],
     }
 

@@ -18,17 +18,17 @@ from glassbench.experiments.cli.options import (
     scenario_with,
     with_changes,
 )
+from glassbench.experiments.cli.output import print_json
 from glassbench.experiments.cli.paired_table import answer, paired_table, row_object
 from glassbench.experiments.cli.pictures import draw_results, echo_drawn
 from glassbench.experiments.cli.progress import progress_bars
 from glassbench.experiments.cli.show_notes import print_notes
-from glassbench.experiments.cli.show_runs import notes_object
+from glassbench.experiments.cli.show_runs import overlap_object
 from glassbench.experiments.cli.table_layout import print_whole
 from glassbench.experiments.cli.terminal import say
 from glassbench.experiments.results.dataset import Dataset
 from glassbench.experiments.results.evidence import sizing
 from glassbench.experiments.results.figure_form import PageSize
-from glassbench.experiments.results.json_form import json_text
 from glassbench.experiments.results.ranking import ranking_of
 from glassbench.experiments.results.settings import setting_rows
 
@@ -86,10 +86,9 @@ def show_settings(dataset: Dataset, settings: "Settings", *, as_json: bool) -> N
     alarms = false_alarms(dataset, settings)
     runs = len(dataset.seeds)
     if as_json:
-        record = {"results": str(dataset.path), "runs": runs, "rows": [row_object(row) for row in rows]}
-        record |= notes_object(dataset)
         aa = None if alarms is None else {**vars(alarms), "too_often": alarms.too_often}
-        typer.echo(json_text({**record, "a_against_itself": aa}))
+        record = {"runs": runs, "rows": [row_object(row) for row in rows], "a_against_itself": aa}
+        print_json({**record, **overlap_object(dataset)}, results=dataset.path, notes=dataset.notes)
         return
     ranking = ranking_of(dataset.counters())
     about = ranking.title(f"{runs} runs each, in {dataset.manifest['world']}")

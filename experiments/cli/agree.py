@@ -21,13 +21,13 @@ from glassbench.experiments.cli.options import (
     scenario_with,
     with_changes,
 )
+from glassbench.experiments.cli.output import print_json
 from glassbench.experiments.cli.pictures import draw_files, echo_drawn
 from glassbench.experiments.cli.progress import progress_bars
 from glassbench.experiments.cli.table_layout import print_whole
 from glassbench.experiments.cli.terminal import say
 from glassbench.experiments.cli.whole_table import TableColumn, WholeTable
 from glassbench.experiments.results.figure_form import PageSize
-from glassbench.experiments.results.json_form import json_text
 from glassbench.experiments.results.ranking import ranking_of
 from glassbench.experiments.worlds.table import VIRTUAL, named
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from glassbench.experiments.engine.agreement import Agreement
     from glassbench.experiments.engine.changes import Changes
+    from glassbench.experiments.results.dataset import Dataset
     from glassbench.experiments.results.plots.spreads import Spread
 
 
@@ -79,7 +80,8 @@ def agree(
         echo_drawn(draw_files(picture, lambda: _figure(title, about, agreement), form), as_json=as_json)
 
     if as_json:
-        typer.echo(json_text(_object(agreement)))
+        notes = [f"{world}: {note}" for world, of in _worlds(agreement).items() for note in of.notes]
+        print_json(_object(agreement), results=agreement.live.path, notes=notes)
         drawn()
         return
     print_whole(agreement_table(f"{title}\n{about}", agreement))
@@ -89,16 +91,14 @@ def agree(
     say(f"{len(agreement.compared) - len(beyond)} of {len(agreement.compared)} are within tolerance ({stated}).")
     for arm, reason in agreement.not_measured.items():
         say(f"{arm}: not compared: {reason}")
-    for world, dataset in (("live", agreement.live), ("virtual", agreement.virtual)):
+    for world, dataset in _worlds(agreement).items():
         for note in dataset.headlines:
             say(f"note, {world}: {note}")
     say(f"results: {agreement.live.path} and {agreement.virtual.path} (complete)")
     drawn()
 
 
-def calibrate(
-    folder: Folder,
-) -> None:
+def calibrate(folder: Folder, *, as_json: AsJson = False) -> None:
     """Record what encoding and decoding took in live runs, for virtual time.
 
     Writes a line per frame into two files in that folder, and prints what to put
@@ -112,7 +112,11 @@ def calibrate(
     if (world := dataset.manifest.get("world")) == VIRTUAL.words:
         raise ValueError(f"{folder}: found {world}, where codecs take what a model says; accepted is a live run")
     encode, decode = write_codec_costs(folder, dataset.frames("ledger"))
-    typer.echo(f'[video]\nencode_cost = "recorded:{encode}"\ndecode_cost = "recorded:{decode}"')
+    costs = {"encode_cost": f"recorded:{encode}", "decode_cost": f"recorded:{decode}"}
+    if as_json:
+        print_json({"video": costs}, results=folder)
+        return
+    typer.echo("\n".join(["[video]", *(f'{field} = "{cost}"' for field, cost in costs.items())]))
 
 
 def agreement_table(title: str, agreement: "Agreement") -> WholeTable:
@@ -175,6 +179,9 @@ def _object(agreement: "Agreement") -> dict[str, Any]:
         }
         for one in agreement.compared
     ]
-    folders = {"live": str(agreement.live.path), "virtual": str(agreement.virtual.path)}
-    notes = {"live": agreement.live.notes, "virtual": agreement.virtual.notes}
-    return {**folders, "rows": rows, "not_measured": agreement.not_measured, "notes": notes}
+    folders = {world: str(dataset.path) for world, dataset in _worlds(agreement).items()}
+    return {**folders, "rows": rows, "not_measured": agreement.not_measured}
+
+
+def _worlds(agreement: "Agreement") -> "dict[str, Dataset]":
+    return {"live": agreement.live, "virtual": agreement.virtual}

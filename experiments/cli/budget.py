@@ -7,14 +7,13 @@ import typer
 
 from glassbench.experiments.cli.errors import FAILED
 from glassbench.experiments.cli.options import AsJson, Figures, FigureSize, Results, Workers, command_line, form_of
-from glassbench.experiments.cli.output import write_file
+from glassbench.experiments.cli.output import print_json, write_file
 from glassbench.experiments.cli.pictures import draw_files, echo_drawn
 from glassbench.experiments.cli.progress import progress_bars
 from glassbench.experiments.cli.table_layout import print_whole
 from glassbench.experiments.cli.terminal import say
 from glassbench.experiments.results.figure_form import PageSize
 from glassbench.experiments.results.files import ResultsError
-from glassbench.experiments.results.json_form import json_text
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, help="Latency budgets for CI: checked, and recorded as a baseline."
@@ -65,7 +64,7 @@ def check(
         measured = measure(wanted, results, workers=workers, progress=progress, command=command_line())
     report = judge_all(wanted, measured, before)
     if as_json:
-        typer.echo(json_text(json_report(report)))
+        print_json(json_report(report), results=report.measured.path, notes=report.notes)
     else:
         print_whole(budget_table(report))
         for note in report.notes:
@@ -95,6 +94,7 @@ def record(
     ] = None,
     results: Results = Path("results"),
     workers: Workers = None,
+    as_json: AsJson = False,
 ) -> None:
     """Measure what the budgets are about and write it as a baseline, to be committed beside them."""
     from glassbench.experiments.budgets.baseline import baseline_text
@@ -102,11 +102,15 @@ def record(
     from glassbench.experiments.budgets.spec import load_budgets
 
     wanted = load_budgets(budgets)
-    with progress_bars() as progress:
+    with progress_bars(quiet=as_json) as progress:
         measured = measure(wanted, results, workers=workers, progress=progress, command=command_line())
     text = baseline_text(measured, command=command_line())
     path = output or budgets.with_suffix(".baseline.json")
-    typer.echo(write_file(path, text.encode()))
+    said = write_file(path, text.encode())
+    if as_json:
+        print_json({"baseline": str(path)}, results=measured.path)
+        return
+    typer.echo(said)
     typer.echo(f"results: {measured.path} (complete)")
 
 

@@ -1,6 +1,5 @@
 """`glass doctor`: what this machine can do, and what to install or allow for the rest."""
 
-import json
 import shutil
 import socket
 import subprocess
@@ -10,9 +9,8 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 
-import typer
-
 from glassbench.experiments.cli.options import AsJson
+from glassbench.experiments.cli.output import print_json
 from glassbench.experiments.cli.terminal import say
 from glassbench.netem.live.lab import Lab
 from glassbench.netem.live.lab_plan import lan, port_to
@@ -55,7 +53,7 @@ def doctor(as_json: AsJson = False) -> None:
     """
     findings = list(_findings())
     if as_json:
-        typer.echo(json.dumps([asdict(finding) for finding in findings]))
+        print_json({"rows": [asdict(finding) for finding in findings]})
         return
     for finding in findings:
         remedy = "" if finding.works else f": {finding.remedy}"

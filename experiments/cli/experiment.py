@@ -1,6 +1,5 @@
 """`glass experiment`: the catalog, listed and run."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,6 +19,7 @@ from glassbench.experiments.cli.options import (
     form_of,
     world_of,
 )
+from glassbench.experiments.cli.output import print_json
 from glassbench.experiments.cli.pictures import draw_files, echo_drawn
 from glassbench.experiments.cli.progress import progress_bars
 from glassbench.experiments.cli.show_runs import median_rows, medians_table
@@ -27,7 +27,6 @@ from glassbench.experiments.cli.table_layout import print_whole
 from glassbench.experiments.cli.terminal import say
 from glassbench.experiments.cli.whole_table import TableColumn, WholeTable
 from glassbench.experiments.results.figure_form import PageSize
-from glassbench.experiments.results.json_form import json_text
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, help="The catalog of experiments: questions, and what was found."
@@ -42,7 +41,7 @@ def list_experiments(as_json: AsJson = False) -> None:
     if as_json:
         names = ("name", "question", "expectation", "source")
         rows = [{name: getattr(experiment, name) for name in names} for experiment in EXPERIMENTS.values()]
-        typer.echo(json.dumps(rows))
+        print_json({"rows": rows})
         return
     columns = [
         TableColumn("name", "name"),
@@ -100,8 +99,8 @@ def run(
     if as_json:
         points: dict[str, Any] = {plan: median_rows(data) for plan, data in outcome.datasets.items()}
         checks = [check_object(check) for check in outcome.checks]
-        record = {"experiment": experiment.name, "folder": str(outcome.path), "picture": f"{picture}.{form.formats[0]}"}
-        typer.echo(json_text({**record, "checks": checks, "points": points}))
+        record = {"experiment": experiment.name, "picture": f"{picture}.{form.formats[0]}"}
+        print_json({**record, "checks": checks, "points": points}, results=outcome.path)
         drawn()
         return
     say(f"{experiment.question}\nExpected: {experiment.expectation} ({experiment.source})")

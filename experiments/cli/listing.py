@@ -1,10 +1,13 @@
 """`glass list`: what there is to choose from."""
 
+from dataclasses import asdict
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from glassbench.experiments.cli.options import AsJson
+from glassbench.experiments.cli.output import print_json
 from glassbench.experiments.cli.table_layout import print_whole
 from glassbench.experiments.cli.terminal import say
 from glassbench.experiments.cli.whole_table import TableColumn, WholeTable
@@ -21,8 +24,15 @@ class Kind(StrEnum):
 
 def list_things(
     kind: Annotated[Kind, typer.Argument(metavar="KIND", help=f"What to list: {', '.join(Kind)}.")],
+    *,
+    as_json: AsJson = False,
 ) -> None:
     """List the transports, traces, sources or scenarios by name."""
+    if as_json:
+        options = {name: _options(name) for name, _ in _LISTINGS[kind]()} if kind is Kind.TRANSPORTS else {}
+        rows = [{"name": name, "about": about.splitlines()[0]} for name, about in _LISTINGS[kind]()]
+        print_json({"rows": [{**row, **options.get(row["name"], {})} for row in rows]})
+        return
     print_whole(listing_table(kind))
     for line in _NOTES[kind]:
         say(line)
@@ -37,21 +47,23 @@ def listing_table(kind: Kind) -> WholeTable:
 
 
 def _transports() -> list[tuple[str, str]]:
-    from dataclasses import fields
-
-    from glassbench.experiments.scenario.arm_spec import option_text
+    from glassbench.experiments.scenario.arm_options import arm_options
     from glassbench.transport.registry import TRANSPORTS
 
     rows = []
     for entry in TRANSPORTS.values():
-        defaults = {field.name: field.default for field in fields(entry.options)}
-        if entry.cannot_lead(defaults) is None:
-            defaults["encoder"] = entry.usual_encoder(defaults)
-        defaults["slices"] = 1
-        options = ", ".join(f"{name}={option_text(default)}" for name, default in defaults.items())
+        options = ", ".join(option.text for option in arm_options(entry))
         codecs = ", ".join(sorted(entry.media - {"data"}))
-        rows.append((entry.name, f"{entry.summary}\noptions: {options or 'none'}\ncodecs: {codecs}"))
+        rows.append((entry.name, f"{entry.summary}\noptions: {options}\ncodecs: {codecs}"))
     return rows
+
+
+def _options(transport: str) -> dict[str, Any]:
+    from glassbench.experiments.scenario.arm_options import arm_options
+    from glassbench.transport.registry import TRANSPORTS
+
+    entry = TRANSPORTS[transport]
+    return {"options": [asdict(option) for option in arm_options(entry)], "codecs": sorted(entry.media - {"data"})}
 
 
 def _traces() -> list[tuple[str, str]]:
@@ -80,7 +92,7 @@ _LISTINGS = {
 }
 _NOTES = {
     Kind.TRANSPORTS: (
-        "An arm is NAME or NAME:option=value,option=value; shown are the defaults.",
+        "An arm is NAME or NAME:option=value,option=value; shown are all values of an option, the default first.",
         "For example: glass compare --arm rtp --arm srt:latency_ms=200",
     ),
     Kind.TRACES: (

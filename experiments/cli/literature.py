@@ -1,6 +1,5 @@
 """`glass literature`: every check of the catalog against closed forms and published figures."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -8,7 +7,7 @@ import typer
 
 from glassbench.experiments.cli.check_table import check_object, check_table, markdown
 from glassbench.experiments.cli.options import AsJson, Results, Workers, command_line
-from glassbench.experiments.cli.output import write_file
+from glassbench.experiments.cli.output import print_json, write_file
 from glassbench.experiments.cli.progress import progress_bars
 from glassbench.experiments.cli.table_layout import print_whole
 from glassbench.experiments.cli.terminal import say
@@ -46,7 +45,7 @@ def literature(
             outcome = carry_out(experiment, results, workers=workers, progress=progress, command=command_line())
         checks[experiment.name] = outcome.checks
     if as_json:
-        typer.echo(json.dumps({name: [check_object(check) for check in group] for name, group in checks.items()}))
+        print_json({"checks": {name: [check_object(check) for check in group] for name, group in checks.items()}})
     else:
         print_whole(check_table(checks))
     total = sum(len(group) for group in checks.values())

@@ -14,6 +14,7 @@ from glassbench.experiments.cli.options import (
     drawable,
     seconds_of,
 )
+from glassbench.experiments.cli.output import print_json
 from glassbench.experiments.results.figure_form import PageSize
 
 if TYPE_CHECKING:
@@ -78,7 +79,6 @@ def oracle(
     from glassbench.experiments.cli.pictures import draw_plot, echo_drawn
     from glassbench.experiments.cli.table_layout import print_whole
     from glassbench.experiments.cli.terminal import say
-    from glassbench.experiments.results.json_form import json_text
     from glassbench.netem.replay import Replay, replayed
     from glassbench.netem.schedule import OPPORTUNITY_BYTES
     from glassbench.netem.supply import supply_of
@@ -129,8 +129,8 @@ def oracle(
         setting = {"fps": float(rate), "packets": packets, "encode_ms": 1e3 * least.encode}
         setting |= {"decode_ms": 1e3 * least.decode, "delay_ms": 1e3 * behind, "trace_start_s": begins}
         record = {"trace": trace, "format": link.format, **setting, "duration_s": length, "captures": len(captures)}
-        record |= {"plot": None if plot is None else str(plot), "notes": notes, "exact": exact}
-        typer.echo(json_text(record | {row.name: _record(row) for row in rows}))
+        record |= {"plot": None if plot is None else str(plot), "exact": exact}
+        print_json(record | {row.name: _record(row) for row in rows}, notes=notes)
         echo_drawn(drawn, as_json=True)
         return
     what = "frame of 1 packet" if packets == 1 else f"frame of {packets} packets"

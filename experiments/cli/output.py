@@ -1,11 +1,22 @@
-"""Writing files that the user names: whole or not at all, and never over another file in silence."""
+"""What a command gives away: one JSON object, and files that the user names, whole or not at all and never over another
+in silence."""
 
 import os
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
+
+import typer
 
 from glassbench.experiments.results.files import unwritable, whole_file
+from glassbench.experiments.results.json_form import json_text
+
+
+def print_json(content: Mapping[str, Any], *, results: Path | None = None, notes: Sequence[str] = ()) -> None:
+    """What every command prints with `--json`: one object (docs/json.md), which begins with the folder of `results`,
+    null without one, and the notes."""
+    typer.echo(json_text({"results": None if results is None else str(results), "notes": list(notes), **content}))
 
 
 def write_file(path: Path, data: bytes, *, follow: bool = True) -> str:

@@ -1,6 +1,5 @@
 """`glass results`: what has been measured, in one place: list, show, compare, prune."""
 
-import json
 import re
 import time
 from datetime import datetime
@@ -11,13 +10,13 @@ import typer
 
 from glassbench.experiments.cli import completion
 from glassbench.experiments.cli.options import AsJson, Figures, FigureSize, Folder, form_of
+from glassbench.experiments.cli.output import print_json
 from glassbench.experiments.cli.table_layout import print_whole
 from glassbench.experiments.cli.terminal import say
 from glassbench.experiments.cli.whole_table import TableColumn, WholeTable
 from glassbench.experiments.results import store
 from glassbench.experiments.results.figure_form import PageSize
 from glassbench.experiments.results.files import ResultsError, read_json
-from glassbench.experiments.results.json_form import json_text
 from glassbench.experiments.results.store import Entry
 from glassbench.experiments.results.summary_table import AXIS
 
@@ -39,7 +38,7 @@ def list_results(results: Results = Path("results"), as_json: AsJson = False) ->
     """List all results: what they are, whether they are complete, and with which state of the program."""
     entries = store.runs(results)
     if as_json:
-        typer.echo(json.dumps([_record(entry) for entry in entries]))
+        print_json({"rows": [_record(entry) for entry in entries]}, results=results)
         return
     if not entries:
         typer.echo(f"There is nothing in {results} yet; glass compare makes a first run.")
@@ -130,7 +129,7 @@ def compare(
     ranking = ranking_of(stats for folder in (a, b) for stats in load(folder).counters())
     rows = paired_rows(pairs, ranking, rng=dice.generator(0, "compare"), independent=not dependent)
     if as_json:
-        typer.echo(json_text({"a": str(a), "b": str(b), "rows": [row_object(row) for row in rows]}))
+        print_json({"a": str(a), "b": str(b), "rows": [row_object(row) for row in rows]})
         return
     count = max(row.paired.blocks for row in rows)
     subjects = [f"{name}: {entry.path}: {_subject(entry)}" for name, entry in zip("AB", entries, strict=True)]
@@ -151,6 +150,7 @@ def prune(
         typer.Option("--older-than", metavar="AGE", help="Those last written longer ago, such as 30d or 12h."),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Remove them; without it they are only named.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Remove results: incomplete ones, old ones, or, with both options, those that are both.
 
@@ -168,6 +168,13 @@ def prune(
     kept = {entry.path: reason for entry in chosen if (reason := store.why_kept(entry)) is not None}
     going = [entry for entry in chosen if entry.path not in kept]
     sizes = [entry.size_bytes() for entry in going]
+    if as_json:
+        if yes:
+            kept |= _remove(going)
+        rows = [{"folder": str(entry.path), "bytes": size} for entry, size in zip(going, sizes, strict=True)]
+        left = [{"folder": str(path), "reason": reason} for path, reason in kept.items()]
+        print_json({"rows": rows, "kept": left, "removed": yes}, results=results)
+        return
     for entry, size in zip(going, sizes, strict=True):
         typer.echo(f"{'to be removed:' if yes else 'would remove'} {entry.path} ({size / 1e6:.1f} MB)")
     for path, reason in kept.items():
@@ -177,18 +184,21 @@ def prune(
     elif not yes:
         typer.echo(f"{len(going)} of them, {sum(sizes) / 1e6:.1f} MB; give --yes to remove them")
     else:
-        _remove(going)
+        failed = _remove(going)
+        for path, reason in failed.items():
+            typer.echo(f"kept {path}: {reason}")
+        typer.echo(f"removed {len(going) - len(failed)} of {len(going)}")
 
 
-def _remove(entries: list[Entry]) -> None:
-    removed = 0
+def _remove(entries: list[Entry]) -> dict[Path, str]:
+    """Remove results; by folder, why some could not be."""
+    kept = {}
     for entry in entries:
         try:
             store.remove(entry)
-            removed += 1
         except ResultsError as error:
-            typer.echo(f"kept {entry.path}: {error}")
-    typer.echo(f"removed {removed} of {len(entries)}")
+            kept[entry.path] = str(error)
+    return kept
 
 
 def _results_in(folder: Path) -> list[Path]:

@@ -1,13 +1,11 @@
 """What the commands show of results: the numbers of one run, the evidence of several seeds, the points of a sweep."""
 
-import typer
-
+from glassbench.experiments.cli.output import print_json
 from glassbench.experiments.cli.pictures import draw_results, echo_drawn
 from glassbench.experiments.cli.show_run import json_object, print_run
 from glassbench.experiments.cli.show_runs import show_evidence, show_medians
 from glassbench.experiments.results.dataset import Dataset
 from glassbench.experiments.results.figure_form import FigureForm
-from glassbench.experiments.results.json_form import json_text
 from glassbench.experiments.results.settings import AXES
 
 
@@ -39,6 +37,6 @@ def _tables(dataset: Dataset, *, as_json: bool, whole: bool) -> None:
     run = dataset.run()
     _ = run.ledger, run.links  # a damaged table is said before anything is printed
     if as_json:
-        typer.echo(json_text(json_object(run)))
+        print_json(json_object(run), results=run.path, notes=run.notes)
     else:
         print_run(run, whole=whole)

@@ -16,10 +16,9 @@ from glassbench.experiments.results.subject import network, subject
 
 
 def json_object(run: Run) -> dict[str, Any]:
-    """What `--json` prints; `trace_window` is null without a recorded trace."""
+    """What `--json` prints of a run besides its folder and notes; `trace_window` is null without a recorded trace."""
     windows = run.manifest.get("trace_windows") or [None]
     return {
-        "results": str(run.path),
         "complete": run.complete,
         "scenario": run.dataset.scenario_of_all(),
         "trace_window": windows[0],

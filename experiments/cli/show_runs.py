@@ -3,10 +3,10 @@
 from typing import Any
 
 import pandas as pd
-import typer
 
 from glassbench.experiments.account.number_text import interval_text, number_text
 from glassbench.experiments.cli.flow_table import print_flows
+from glassbench.experiments.cli.output import print_json
 from glassbench.experiments.cli.show_notes import print_notes
 from glassbench.experiments.cli.table import metric_columns
 from glassbench.experiments.cli.table_layout import print_whole
@@ -16,7 +16,6 @@ from glassbench.experiments.results.captures import CAPTURES
 from glassbench.experiments.results.dataset import Dataset
 from glassbench.experiments.results.evidence import evidence, picture_evidence, sizing
 from glassbench.experiments.results.flow_rows import typical_arms
-from glassbench.experiments.results.json_form import json_text
 from glassbench.experiments.results.ranking import ranking_of
 from glassbench.experiments.results.statistics import ArmEvidence, Comparison, Interval, Paired
 from glassbench.experiments.results.statistics.comparison import LATENCY, brief
@@ -28,7 +27,7 @@ def show_evidence(dataset: Dataset, *, as_json: bool, whole: bool = False) -> No
     """The arms of a dataset without axes, compared over its seeds, and their notes, `whole` or how they begin."""
     compared, pictures = evidence(dataset), picture_evidence(dataset)
     if as_json:
-        typer.echo(json_text(evidence_object(dataset, compared, pictures)))
+        print_json(evidence_object(dataset, compared, pictures), results=dataset.path, notes=dataset.notes)
         return
     about = ranking_of(dataset.counters()).title(subject(dataset))
     title = f"{dataset.name}: {compared.blocks} {compared.unit}s\n{about}"
@@ -48,7 +47,8 @@ def show_evidence(dataset: Dataset, *, as_json: bool, whole: bool = False) -> No
 def show_medians(dataset: Dataset, *, as_json: bool, whole: bool = False) -> None:
     """A row per point of the axes and arm: medians over the seeds; and notes, `whole` or how they begin."""
     if as_json:
-        typer.echo(json_text({"results": str(dataset.path), "points": median_rows(dataset), **notes_object(dataset)}))
+        content = {"points": median_rows(dataset), **overlap_object(dataset)}
+        print_json(content, results=dataset.path, notes=dataset.notes)
         return
     print_whole(medians_table(dataset))
     if not dataset.axes:
@@ -84,14 +84,13 @@ def medians_table(dataset: Dataset) -> WholeTable:
 def evidence_object(dataset: Dataset, compared: Comparison, pictures: Comparison | None = None) -> dict[str, Any]:
     """What `--json` prints. `pictures` compares the picture delays, where they decide too."""
     return {
-        "results": str(dataset.path),
         "blocks": compared.blocks,
         "unit": compared.unit,
         "percentile": compared.percentile,
         "level": compared.level,
         **_judged(compared),
         "pictures": None if pictures is None else _judged(pictures),
-        **notes_object(dataset),
+        **overlap_object(dataset),
     }
 
 
@@ -165,9 +164,9 @@ def _arm_object(arm: ArmEvidence) -> dict[str, Any]:
     }
 
 
-def notes_object(dataset: Dataset) -> dict[str, Any]:
-    """What `--json` prints of notes, and of how far runs share parts of a recorded trace: null without one."""
-    return {"notes": dataset.notes, "overlap": None if dataset.overlap is None else vars(dataset.overlap)}
+def overlap_object(dataset: Dataset) -> dict[str, Any]:
+    """What `--json` prints of how far runs share parts of a recorded trace: null without one."""
+    return {"overlap": None if dataset.overlap is None else vars(dataset.overlap)}
 
 
 def print_others(dataset: Dataset, *, whole: bool = False) -> None:

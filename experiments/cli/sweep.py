@@ -17,14 +17,14 @@ from glassbench.experiments.cli.options import (
     option_of,
     with_changes,
 )
+from glassbench.experiments.cli.output import print_json
 from glassbench.experiments.cli.pictures import draw_results, echo_drawn
 from glassbench.experiments.cli.progress import progress_bars
-from glassbench.experiments.cli.show_runs import median_rows, notes_object, print_others
+from glassbench.experiments.cli.show_runs import median_rows, overlap_object, print_others
 from glassbench.experiments.cli.sweep_table import sweep_table
 from glassbench.experiments.cli.table_layout import print_whole
 from glassbench.experiments.cli.terminal import say
 from glassbench.experiments.results.figure_form import PageSize
-from glassbench.experiments.results.json_form import json_text
 
 if TYPE_CHECKING:
     from glassbench.experiments.engine.changes import Changes
@@ -82,8 +82,8 @@ def sweep(
         dataset = run_plan(plan, path, workers=workers, run_cells=run_cells, progress=progress, command=command_line())
     outcomes = dataset.summary["outcome"].value_counts().to_dict()
     if as_json:
-        record = {"results": str(path), "cells": outcomes, "points": median_rows(dataset), **notes_object(dataset)}
-        typer.echo(json_text(record))
+        record = {"cells": outcomes, "points": median_rows(dataset), **overlap_object(dataset)}
+        print_json(record, results=path, notes=dataset.notes)
     else:
         print_whole(sweep_table(dataset))
         print_others(dataset)

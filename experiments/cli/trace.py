@@ -1,6 +1,5 @@
 """`glass trace`: list the traces that ship, inspect a trace, convert between formats, write a generated one."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,7 +17,7 @@ from glassbench.experiments.cli.options import (
     drawable,
     seconds_of,
 )
-from glassbench.experiments.cli.output import write_file
+from glassbench.experiments.cli.output import print_json, write_file
 from glassbench.experiments.cli.table_layout import print_whole
 from glassbench.experiments.cli.terminal import say
 from glassbench.experiments.cli.whole_table import TableColumn, WholeTable
@@ -45,7 +44,7 @@ def list_traces(seed: Seed = 1, duration: Duration = "60s", as_json: AsJson = Fa
     length = seconds_of("duration", duration)
     pairs = {name: generate(name, seed=seed, duration=length) for name in GENERATORS}
     if as_json:
-        typer.echo(json.dumps({name: _pair_record(pair) for name, pair in pairs.items()}, indent=2))
+        print_json({"rows": [{"name": name, **_pair_record(pair)} for name, pair in pairs.items()]})
         return
     print_whole(statistics_table(pairs, {name: GENERATORS[name].summary for name in pairs}))
     say(f"{_LEGEND} These are with seed {seed} over {length:g} s. A trace can also be a file:")
@@ -99,7 +98,7 @@ def inspect(
         record: dict[str, Any] = {"name": pair.name, "format": pair.down.format, "reason": pair.down.reason}
         record["plot"] = str(plot_path)
         record["run"] = None if window is None else {"seed": seed, **window.record()}
-        typer.echo(json.dumps(record | _pair_record(pair), indent=2))
+        print_json(record | _pair_record(pair), notes=pair.notes)
         echo_drawn(draw_plot(plot_path, figures, figure_size, lambda: draw(pair)), as_json=True)
         return
     say(f"{pair.name}: {_format_of(pair.down)}")
@@ -121,6 +120,7 @@ def convert(
         str | None, typer.Option(metavar="FORMAT", help="mahimahi, csv or sabre (default: by the ending of OUT).")
     ] = None,
     trace_columns: TraceColumns = None,
+    as_json: AsJson = False,
 ) -> None:
     """Convert a trace file, and say what the other format cannot hold.
 
@@ -129,9 +129,13 @@ def convert(
     """
     trace = load(source, columns=trace_columns)
     format, writer = _writer_named(to) if to else _writer_by_ending(target)
+    said, losses = write_file(target, writer.write(trace)), writer.losses(trace)
+    if as_json:
+        print_json({"rows": [{"file": str(target), "format": format}]}, notes=losses)
+        return
     typer.echo(f"{source}: {_format_of(trace)}")
-    typer.echo(f"{write_file(target, writer.write(trace))}, format {format}")
-    for loss in writer.losses(trace):
+    typer.echo(f"{said}, format {format}")
+    for loss in losses:
         typer.echo(f"note: {loss}")
 
 
@@ -140,26 +144,32 @@ def generate_files(
     name: Annotated[
         str, typer.Argument(metavar="NAME", help="One of glass list traces.", autocompletion=completion.shipped_traces)
     ],
+    *,
     seed: Seed = 1,
     duration: Duration = "60s",
     out: Annotated[
         Path | None, typer.Option(metavar="OUT", help="Stem of the two files (default: the trace's name).")
     ] = None,
     to: Annotated[str, typer.Option(metavar="FORMAT", help="mahimahi, csv or sabre.")] = "csv",
+    as_json: AsJson = False,
 ) -> None:
     """Write a shipped trace to files: OUT.down.csv and OUT.up.csv."""
     pair = generate(name, seed=seed, duration=seconds_of("duration", duration))
-    _, writer = _writer_named(to)
+    format, writer = _writer_named(to)
     stem = out or Path(name)
     ending = "" if ".down" in writer.suffixes else writer.suffixes[0]
     files = [
         (stem.with_name(f"{stem.name}.{end}{ending}"), trace) for end, trace in (("down", pair.down), ("up", pair.up))
     ]
     contents = [writer.write(trace) for _, trace in files]
-    for (path, trace), content in zip(files, contents, strict=True):
-        typer.echo(write_file(path, content))
-        for loss in writer.losses(trace):
-            typer.echo(f"note: {loss}")
+    said = [write_file(path, content) for (path, _), content in zip(files, contents, strict=True)]
+    losses = [list(writer.losses(trace)) for _, trace in files]
+    if as_json:
+        rows = [{"file": str(path), "format": format} for path, _ in files]
+        print_json({"rows": rows}, notes=[loss for of_file in losses for loss in of_file])
+        return
+    for line, of_file in zip(said, losses, strict=True):
+        typer.echo("\n".join([line, *(f"note: {loss}" for loss in of_file)]))
 
 
 _WRITERS = {format.name: format.writer for format in FORMATS.values() if format.writer is not None}
@@ -186,7 +196,6 @@ def _directions(pair: TracePair) -> list[tuple[str, Trace]]:
 def _pair_record(pair: TracePair) -> dict[str, Any]:
     return {
         "source": pair.down.source,
-        "notes": list(pair.notes),
         "window_s": WINDOW,
         **{direction: _record(trace) for direction, trace in _directions(pair)},
     }

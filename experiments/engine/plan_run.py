@@ -7,6 +7,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,7 @@ def run_plan(
     scenarios = [cell.scenario for cell in plan.cells if cell.arm != FLOOR]
     manifest = {
         "name": plan.name,
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),  # noqa: TID251  of the calendar
         "title": title(*scenarios, network=plan.world.has_floor),
         "network": network_words(*scenarios) if plan.world.has_floor else "",
         "fingerprint": plan.fingerprint,

@@ -1,6 +1,8 @@
 """Options that change a scenario: one set of them for all commands."""
 
+import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,8 +10,11 @@ import typer
 
 from glassbench.experiments.cli import completion
 from glassbench.experiments.cli.app import COMMANDS, app
+from glassbench.experiments.cli.errors import run_app
 from glassbench.experiments.cli.options import settings_of
 from glassbench.experiments.engine.changes import FIELDS
+from glassbench.experiments.scenario.arm_spec import parse_arm
+from glassbench.transport.registry import TRANSPORTS
 
 CHANGING = ("compare", "run", "ab", "agree", "sweep", "send")
 
@@ -47,6 +52,60 @@ def test_help_names_no_type_of_python_and_says_what_happens_without_an_option(na
         shown = parameter.display_type_rich(context)
         assert not shown or not re.search(r"<(bool|str|int|float|path|list)", shown.lower()), parameter.name
         assert parameter.help, parameter.name
+
+
+NO_TABLE = {"receive", "shell"}  # they serve, and run what somebody else says
+
+
+@pytest.mark.parametrize("name", sorted(set(EVERY) - NO_TABLE))
+def test_each_command_can_print_json(name: str) -> None:
+    assert "--json" in {option for one in EVERY[name].params for option in one.opts}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("list", "transports"),
+        ("list", "scenarios"),
+        ("experiment", "list"),
+        ("results", "list"),
+        ("results", "prune", "--incomplete"),
+        ("trace", "list", "--duration", "2s"),
+        ("trace", "inspect", "steps", "--duration", "2s"),
+        ("trace", "generate", "steps", "--duration", "2s"),
+        ("trace", "convert", "one.csv", "two.down"),
+        ("oracle", "steps", "--duration", "1s"),
+        ("compare", "--source", "lognormal", "--arm", "udp", "--duration", "200ms", "--workers", "1"),
+    ],
+)
+def test_json_is_one_object_that_begins_with_the_folder_of_results_and_the_notes(
+    arguments: tuple[str, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    no_pictures: None,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("one.csv").write_text("time_s,rate_mbps\n0,5\n60,4\n")
+    assert run_app(app, [*arguments, "--json"]) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert list(content)[:2] == ["results", "notes"]
+    assert content["results"] is None or content["results"].startswith("results")
+    assert all(isinstance(note, str) for note in content["notes"]) and len(content) > 2
+
+
+def test_the_list_of_transports_has_every_value_that_an_option_takes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_app(app, ["list", "transports", "--json"]) == 0
+    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)["rows"]}
+    assert list(rows) == list(TRANSPORTS)
+    options = {option["name"]: option["accepted"] for option in rows["rtp"]["options"]}
+    assert set(options["control"]) == {"none", "realtime", "reno", "cubic", "gcc", "scream", "bbr", "adaptive"}
+    assert (options["feedback"], options["ecn"]) == (["rfc8888", "twcc"], ["true", "false"])
+    for row in rows.values():
+        for option in row["options"]:
+            for value in option["accepted"]:
+                if value not in ("follow", "true") and option["name"] != "stack":
+                    parse_arm(f"{row['name']}:{option['name']}={value}")
 
 
 @pytest.mark.parametrize(

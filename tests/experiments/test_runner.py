@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -300,6 +301,36 @@ def test_compare_refuses_bad_input_with_one_sentence(tmp_path: Path, options: di
         compare(**options, results=tmp_path)
     assert str(error.value).startswith(sentence)
     assert list(tmp_path.iterdir()) == [] or [path.name for path in tmp_path.iterdir()] == ["cache"]
+
+
+def test_from_python_nothing_is_printed(
+    make_scenario: MakeScenario, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    data = run(make_scenario(duration="200ms"), runs=2, rate="5Mbit/s", results=tmp_path, workers=1)
+    assert len(data.tidy()) > 0 and repr(data) and data._repr_html_() and repr(load(data.path).run(3))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_notebook_completes_what_the_package_offers() -> None:
+    assert set(glassbench.__all__) <= set(dir(glassbench))
+
+
+def test_a_run_and_a_dataset_have_the_same_tables(make_scenario: MakeScenario, tmp_path: Path) -> None:
+    data = run(make_scenario(arms=["udp", "rtp"]), results=tmp_path, workers=1)
+    one = data.run()
+    assert data.arms == one.arms == ["udp", "rtp"]
+    for name in ("ledger", "links", "flows", "stages"):
+        whole, view = getattr(data, name), getattr(one, name)
+        assert next(iter(whole)) == "seed" and set(whole["seed"]) == {3}
+        pd.testing.assert_frame_equal(whole.drop(columns="seed"), view)
+    tidy = one.tidy()
+    assert list(tidy) == ["arm", "metric", "unit", "value"]
+    p95 = tidy[(tidy["arm"] == "rtp") & (tidy["metric"] == "g2g_p95_ms")]["value"].tolist()
+    assert p95 == one.summary.set_index("arm").loc[["rtp"], "g2g_p95_ms"].tolist()
+    spent = data.tidy("stages").groupby(["arm", "sequence"])["ms"].sum()
+    assert np.allclose(spent["udp"], one.stages[one.stages["arm"] == "udp"]["g2g_ms"][np.isfinite])
+    assert "<table" in data._repr_html_() and "rtp" in one._repr_html_()
+    assert repr(one).startswith("<Run of ") and repr(data).startswith("<Dataset ")
 
 
 def test_the_package_offers_its_verbs_whatever_was_imported_before() -> None:
