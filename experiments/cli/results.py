@@ -87,7 +87,7 @@ def show(
 
 @app.command()
 def figures(
-    folder: Annotated[Path, typer.Argument(help="The folder of results, as glass results list names it.")],
+    folder: Folder,
     *,
     formats: Figures = None,
     figure_size: FigureSize = PageSize.SCREEN,
