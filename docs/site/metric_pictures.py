@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 
 from glassbench.experiments.account import metrics
 from glassbench.experiments.account.metric_table import Metric
-from glassbench.experiments.results.plots.style import INK, new_figure, own_style, tidy
+from glassbench.experiments.results.plots.page import own_style
+from glassbench.experiments.results.plots.style import INK, new_figure, tidy
 from glassbench.experiments.scenario.media_spec import PICTURE_FLOOR
 
 _MARK, _OTHER = "#0072B2", "#D55E00"

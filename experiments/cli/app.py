@@ -43,7 +43,7 @@ COMMANDS = {
     "literature": _Entry("literature", "literature", "Check the catalog against closed forms and published figures."),
     "oracle": _Entry("oracle", "oracle", "Say how soon anybody could have been on the screen who knew the future."),
     "report": _Entry(
-        "report", "report", "Write one HTML page of results: verdict, numbers, pictures, network, provenance."
+        "report", "report", "Write one HTML page of results: question, verdict, why, numbers, how to reproduce it."
     ),
     "agree": _Entry("agree", "agree", "Run a scenario live and in virtual time, and say how far they agree."),
     "calibrate": _Entry("agree", "calibrate", "Record what encoding and decoding took in live runs, for virtual time."),

@@ -92,7 +92,7 @@ _LISTINGS = {
 }
 _NOTES = {
     Kind.TRANSPORTS: (
-        "An arm is NAME or NAME:option=value,option=value; shown are all values of an option, the default first.",
+        "An arm is NAME or NAME:option=value,option=value; shown are the defaults, and what else an option takes.",
         "For example: glass compare --arm rtp --arm srt:latency_ms=200",
     ),
     Kind.TRACES: (

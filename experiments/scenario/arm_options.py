@@ -22,7 +22,7 @@ class ArmOption:
     def text(self) -> str:
         """What a list of options says of it, the default first."""
         others = [value for value in self.accepted if value != self.default]
-        return f"{self.name}={'|'.join([self.default, *others])}"
+        return f"{self.name}={self.default}" + (f" (or {', '.join(others)})" if others else "")
 
 
 def arm_options(entry: TransportEntry) -> list[ArmOption]:

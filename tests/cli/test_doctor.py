@@ -35,7 +35,7 @@ def test_a_processor_that_is_taken_away_is_said(glass: Glass, monkeypatch: pytes
 
 
 def test_json_is_the_same_and_nothing_else(glass: Glass) -> None:
-    findings = json.loads(glass("doctor", "--json").out)
+    findings = json.loads(glass("doctor", "--json").out)["rows"]
     assert [set(finding) for finding in findings] == [{"what", "works", "remedy"}] * len(findings)
     (tshark,) = (finding for finding in findings if finding["what"].startswith("tshark"))
     assert tshark["works"] == (shutil.which("tshark") is not None)

@@ -119,7 +119,7 @@ def test_results_are_listed_shown_compared_and_pruned(glass: Glass) -> None:
     glass(*RUNS)
     glass(*RUNS, "--seed", "21")
     glass(*RUNS, "--runs", "2")
-    listed = json.loads(glass("results", "list", "--json").out)
+    listed = json.loads(glass("results", "list", "--json").out)["rows"]
     assert [(entry["seeds"], entry["complete"]) for entry in listed] == [([20], True), ([21], True), ([20, 21], True)]
     assert "adaptive-udp-srt, seed 21" in glass("results", "list").out
     assert "p95 /" in glass("results", "show", "results/adaptive-udp-srt-seed20").out

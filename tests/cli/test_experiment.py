@@ -40,7 +40,7 @@ def tiny_catalog(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_experiment_is_listed_run_drawn_and_checked(glass: Glass) -> None:
     assert "How long?" in glass("experiment", "list").out
-    assert json.loads(glass("experiment", "list", "--json").out)[0]["name"] == "tiny-v1"
+    assert json.loads(glass("experiment", "list", "--json").out)["rows"][0]["name"] == "tiny-v1"
     code, out, err = glass("experiment", "run", "tiny-v1", "--workers", "1")
     assert (code, err) == (0, "")
     assert "20.0 ms" in out and "DOES NOT HOLD" in out and "1 of 2 checks hold." in out
@@ -59,7 +59,7 @@ def test_the_literature_table_counts_what_holds_and_is_written_as_markdown(glass
     written = Path("table.md").read_text()
     assert "### tiny-v1" in written
     assert "| a&#124;claim (it is made up) | sign | nobody, 1900 | below 0 | above 0 | DOES NOT HOLD |" in written
-    assert len(json.loads(glass("literature", "--json").out)["tiny-v1"]) == 2
+    assert len(json.loads(glass("literature", "--json").out)["checks"]["tiny-v1"]) == 2
 
 
 def test_the_tables_of_other_experiments_stay_and_those_of_none_go(
@@ -92,5 +92,5 @@ def test_an_experiment_is_named_without_its_version_and_only_a_replay_takes_a_tr
 def test_what_is_long_is_left_out_unless_it_is_named(glass: Glass, monkeypatch: pytest.MonkeyPatch) -> None:
     long = replace(TINY, name="long-v1", long=True)
     monkeypatch.setattr(catalog, "EXPERIMENTS", {"long-v1": long, "tiny-v1": TINY})
-    assert list(json.loads(glass("literature", "--workers", "1", "--json").out)) == ["tiny-v1"]
-    assert list(json.loads(glass("literature", "long", "--workers", "1", "--json").out)) == ["long-v1"]
+    assert list(json.loads(glass("literature", "--workers", "1", "--json").out)["checks"]) == ["tiny-v1"]
+    assert list(json.loads(glass("literature", "long", "--workers", "1", "--json").out)["checks"]) == ["long-v1"]

@@ -16,12 +16,10 @@ from glassbench.experiments.account.ledger import join
 from glassbench.experiments.account.metrics import PERCENTILES, too_few
 from glassbench.experiments.account.notes import with_notes
 from glassbench.experiments.cli.show_run import json_object
-from glassbench.experiments.cli.show_runs import evidence_object
 from glassbench.experiments.engine.repeat import repeat
 from glassbench.experiments.engine.runner import run
 from glassbench.experiments.results.answer import answer
 from glassbench.experiments.results.dataset import load
-from glassbench.experiments.results.evidence import evidence
 from glassbench.experiments.results.notes import headlines, told
 from glassbench.experiments.results.report.page import page
 from glassbench.experiments.results.report.report import report_of
@@ -304,11 +302,11 @@ def test_notes_are_kept_and_shown_wherever_the_numbers_are(tmp_path: Path, no_pi
     sentence = "never connected: its handshake was not over at the end"
     done = load(run(plan, results=tmp_path, workers=1).path).run()
     assert any(note.startswith(sentence) for note in json_object(done)["arms"][1]["notes"])
-    assert f"Note: srt: {sentence}" in page(report_of(done.dataset))
+    assert f"srt: {sentence}" in page(report_of(done.dataset))
     data = repeat(plan, 2, results=tmp_path, workers=1)
-    (note,) = (note for note in evidence_object(data, evidence(data))["notes"] if sentence in note)
+    (note,) = (note for note in data.notes if sentence in note)
     assert note.startswith(f"srt: {sentence}")
-    assert f"Note: srt: {sentence}" in page(report_of(data))
+    assert f"srt: {sentence}" in page(report_of(data))
     assert isinstance(data.summary, pd.DataFrame) and "notes" not in data.summary
     assert json.loads(json.dumps(data.notes_by_cell)) and len(data.notes_by_cell) == 6
 

@@ -75,7 +75,7 @@ def test_too_short_a_trace_gives_a_sentence_instead_of_intervals(
     assert {arm["interval_ms"] for arm in record["arms"]} == {None}
     report = report_of(dataset)
     assert reason in report.verdict and reason in report.basis
-    assert any("share a part of the recorded trace" in warning for warning in report.warnings)
+    assert any("share a part of the recorded trace" in point for each in report.sections for point in each.points)
 
 
 def test_settings_over_too_short_a_trace_have_no_verdict(tmp_path: Path) -> None:

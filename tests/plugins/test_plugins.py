@@ -197,7 +197,7 @@ def test_two_packages_with_one_name_are_refused(install: Install, glass: Glass) 
     done = glass("compare", "--arm", "mine", "--duration", "1s")
     assert done.code == 2
     assert done.err == (
-        "error: arms[0]: package yours 1.2, entry point glassbench.transports: mine = yours:MINE: "
+        "error: --arm: package yours 1.2, entry point glassbench.transports: mine = yours:MINE: "
         "package mine 1.2 has that name too; one of them needs another one\n"
     )
 

@@ -1,5 +1,6 @@
 """What the tests of plans, datasets and sweeps share: a small plan, an empty folder, and folders as bytes."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -57,12 +58,17 @@ def make_plan(make_scenario: MakeScenario) -> MakePlan:
     return make
 
 
+def without_date(path: Path) -> bytes:
+    """A file of results without the day on which it was made."""
+    return re.sub(rb'"date": "[^"]*"', b'"date": ""', path.read_bytes())
+
+
 @pytest.fixture
 def read_folder() -> ReadFolder:
-    """All files below a folder, by their path in it."""
+    """All files below a folder without the day on which they were made, by their path in it."""
 
     def read(folder: Path) -> dict[str, bytes]:
         files = (path for path in folder.rglob("*") if path.is_file())
-        return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+        return {str(path.relative_to(folder)): without_date(path) for path in files}
 
     return read

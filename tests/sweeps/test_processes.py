@@ -113,9 +113,9 @@ def undisturbed(root: Path) -> None:
 
 
 def tables(files: dict[str, bytes]) -> dict[str, bytes]:
-    """All files of a dataset, the manifest without the command line."""
+    """All files of a dataset, the manifest without the command line and the date."""
     manifest = json.loads(files["manifest.json"])
-    return {**files, "manifest.json": json.dumps({**manifest, "command": None}).encode()}
+    return {**files, "manifest.json": json.dumps({**manifest, "command": None, "date": None}).encode()}
 
 
 @pytest.mark.long

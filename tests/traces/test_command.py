@@ -49,7 +49,8 @@ def test_list_names_every_shipped_trace_and_format_with_statistics(glass: Glass)
     for name in ("lte-driving", "mmwave-blockage", "wifi-bursts", "satellite", "steps", "mahimahi", "csv", "sabre"):
         assert f" {name} " in out
     assert "longest" in out
-    record = json.loads(glass("list", "--json", "--duration", "10s")[1])
+    rows = json.loads(glass("list", "--json", "--duration", "10s")[1])["rows"]
+    record = {row["name"]: row for row in rows}
     assert record["steps"]["down"]["max_mbps"] == pytest.approx(10.0)
 
 
