@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from glassbench.experiments.account.metric_table import METRICS
+from glassbench.experiments.account.number_text import number_text
 from glassbench.experiments.results.arm_style import arm_style
 from glassbench.experiments.results.dataset import Dataset
 from glassbench.experiments.results.evidence import evidence, picture_evidence
@@ -88,7 +89,7 @@ def _difference(arm: ArmEvidence) -> Spread:
     ms = [1e3 * value for value in paired.by_block]
     middle, low, high = (1e3 * value for value in (paired.difference, paired.low, paired.high))
     bounds = f" [{low:+.0f}, {high:+.0f}]" if math.isfinite(low) and math.isfinite(high) else ""
-    label = f"{arm.arm}\n{middle:+.0f} ms{bounds}, {arm.verdict}"
+    label = f"{arm.arm}\n{number_text(middle, '+.0f')} ms{bounds}, {arm.verdict}"
     return Spread(label, arm_style(arm.arm), ms, middle, low, high)
 
 
