@@ -225,7 +225,13 @@ def _draw_quality(axes: Axes, table: Sequence[Drive]) -> None:
         axes.plot(drive.signal * 1e3, drive.ssim, **mark_look(arm_style(drive.arm)), label=label)
     most = max(each.signal for each in table if math.isfinite(each.signal))
     log_scale(axes, axes.xaxis, 800 * table[0].bound, 1.3e3 * most, 8)
-    finish(axes, "SSIM as displayed, and the sent rate", "p95 of the signal delay, ms (log scale)", loc="lower right")
+    finish(
+        axes,
+        "SSIM as displayed, and the sent rate",
+        "p95 of the signal delay, ms (log scale)",
+        loc="upper left",
+        bbox_to_anchor=(1.0, 1.0),
+    )
 
 
 EXPERIMENT = Experiment(
