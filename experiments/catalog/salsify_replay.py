@@ -211,7 +211,7 @@ def _draw_delays(axes: Axes, table: Sequence[Drive]) -> None:
     beside: dict[str, Any] = {"fontsize": "small", "color": INK, "textcoords": "offset points", "va": "top"}
     axes.annotate("bound", (bound, len(names) - 0.5), xytext=(3, -2), **beside)
     axes.set_yticks(range(len(names)), [f"{name} (published)" if name in published else name for name in names])
-    log_scale(axes, axes.xaxis, 0.8 * bound, 1.3e3 * max([*finite, *published.values()]), 8)
+    log_scale(axes, axes.xaxis, 0.8 * bound, 1.3e3 * max([*finite, *published.values()]), 5)
     finish(axes, "p95 of the delay", "ms (log scale); filled: signal delay, hollow: picture delay", legend=False)
 
 
@@ -224,7 +224,7 @@ def _draw_quality(axes: Axes, table: Sequence[Drive]) -> None:
         label = f"{drive.arm}, {drive.sent:.2f} Mbit/s"
         axes.plot(drive.signal * 1e3, drive.ssim, **mark_look(arm_style(drive.arm)), label=label)
     most = max(each.signal for each in table if math.isfinite(each.signal))
-    log_scale(axes, axes.xaxis, 800 * table[0].bound, 1.3e3 * most, 8)
+    log_scale(axes, axes.xaxis, 800 * table[0].bound, 1.3e3 * most, 5)
     finish(
         axes,
         "SSIM as displayed, and the sent rate",
