@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from glassbench.experiments.cli import completion
+from glassbench.experiments.cli.change_options import scenario_with, with_changes
 from glassbench.experiments.cli.options import (
     AsJson,
     Figures,
@@ -15,8 +16,6 @@ from glassbench.experiments.cli.options import (
     Workers,
     command_line,
     form_of,
-    scenario_with,
-    with_changes,
 )
 from glassbench.experiments.cli.output import print_json
 from glassbench.experiments.cli.paired_table import answer, paired_table, row_object

@@ -7,6 +7,7 @@ import typer
 
 from glassbench.experiments.account.metric_table import Metric
 from glassbench.experiments.account.number_text import interval_text
+from glassbench.experiments.cli.change_options import scenario_with, with_changes
 from glassbench.experiments.cli.options import (
     AsJson,
     Figures,
@@ -18,8 +19,6 @@ from glassbench.experiments.cli.options import (
     WithEmulator,
     command_line,
     form_of,
-    scenario_with,
-    with_changes,
 )
 from glassbench.experiments.cli.output import print_json
 from glassbench.experiments.cli.pictures import draw_files, echo_drawn

@@ -7,17 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from glassbench.experiments.cli.options import (
-    AsJson,
-    Capture,
-    Figures,
-    FigureSize,
-    Results,
-    command_line,
-    form_of,
-    scenario_with,
-    with_changes,
-)
+from glassbench.experiments.cli.change_options import scenario_with, with_changes
+from glassbench.experiments.cli.options import AsJson, Capture, Figures, FigureSize, Results, command_line, form_of
 from glassbench.experiments.results.figure_form import PageSize
 
 if TYPE_CHECKING:

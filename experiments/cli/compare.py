@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from glassbench.experiments.cli.change_options import scenario_with, with_changes
 from glassbench.experiments.cli.errors import FAILED
 from glassbench.experiments.cli.options import (
     AsJson,
@@ -21,8 +22,6 @@ from glassbench.experiments.cli.options import (
     Workers,
     command_line,
     form_of,
-    scenario_with,
-    with_changes,
     world_of,
 )
 from glassbench.experiments.cli.progress import progress_bars

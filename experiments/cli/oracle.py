@@ -5,15 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from glassbench.experiments.cli.options import (
-    AsJson,
-    Figures,
-    FigureSize,
-    TraceColumns,
-    TraceName,
-    drawable,
-    seconds_of,
-)
+from glassbench.experiments.cli.change_options import TraceColumns
+from glassbench.experiments.cli.options import AsJson, Figures, FigureSize, TraceName, drawable, seconds_of
 from glassbench.experiments.cli.output import print_json
 from glassbench.experiments.results.figure_form import PageSize
 

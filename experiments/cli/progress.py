@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from glassbench.experiments.engine.progress import Advance, PlanProgress
 
 MOST_BARS = 20
+ROOM_FOR_TIMES = 80  # characters: with less, long names would leave only parts of them
 
 
 @contextmanager
@@ -32,8 +33,7 @@ def progress_bars(*, quiet: bool = False) -> "Iterator[Advance]":
         TextColumn("{task.description}"),
         BarColumn(),
         TaskProgressColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
+        *((TimeElapsedColumn(), TimeRemainingColumn()) if console.width >= ROOM_FOR_TIMES else ()),
         console=console,
         disable=disable,
     )

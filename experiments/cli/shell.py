@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from glassbench.experiments.cli import completion
-from glassbench.experiments.cli.options import Delay, Jitter, Loss, Queue, Rate, Trace, TraceColumns, TraceStart
+from glassbench.experiments.cli.change_options import Delay, Jitter, Loss, Queue, Rate, Trace, TraceColumns, TraceStart
 from glassbench.experiments.cli.output import write_file
 
 MOST_LATE_MS = 1.0

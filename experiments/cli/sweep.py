@@ -5,18 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from glassbench.experiments.cli.change_options import option_of, with_changes
 from glassbench.experiments.cli.errors import FAILED
-from glassbench.experiments.cli.options import (
-    AsJson,
-    Figures,
-    FigureSize,
-    Results,
-    Workers,
-    command_line,
-    form_of,
-    option_of,
-    with_changes,
-)
+from glassbench.experiments.cli.options import AsJson, Figures, FigureSize, Results, Workers, command_line, form_of
 from glassbench.experiments.cli.output import print_json
 from glassbench.experiments.cli.pictures import draw_results, echo_drawn
 from glassbench.experiments.cli.progress import progress_bars

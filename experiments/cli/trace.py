@@ -8,15 +8,8 @@ import typer
 
 from glassbench.experiments.account.number_text import NOTHING
 from glassbench.experiments.cli import completion
-from glassbench.experiments.cli.options import (
-    AsJson,
-    Figures,
-    FigureSize,
-    TraceColumns,
-    TraceName,
-    drawable,
-    seconds_of,
-)
+from glassbench.experiments.cli.change_options import TraceColumns
+from glassbench.experiments.cli.options import AsJson, Figures, FigureSize, TraceName, drawable, seconds_of
 from glassbench.experiments.cli.output import print_json, write_file
 from glassbench.experiments.cli.table_layout import print_whole
 from glassbench.experiments.cli.terminal import say

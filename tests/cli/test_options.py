@@ -10,8 +10,8 @@ import typer
 
 from glassbench.experiments.cli import completion
 from glassbench.experiments.cli.app import COMMANDS, app
+from glassbench.experiments.cli.change_options import settings_of
 from glassbench.experiments.cli.errors import run_app
-from glassbench.experiments.cli.options import settings_of
 from glassbench.experiments.engine.changes import FIELDS
 from glassbench.experiments.scenario.arm_spec import parse_arm
 from glassbench.transport.registry import TRANSPORTS
