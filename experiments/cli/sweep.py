@@ -71,7 +71,7 @@ def sweep(
     path = results / plan.name
     with progress_bars(quiet=as_json) as progress:
         dataset = run_plan(plan, path, workers=workers, run_cells=run_cells, progress=progress, command=command_line())
-    outcomes = dataset.summary["outcome"].value_counts().to_dict()
+    outcomes = dataset.rows["outcome"].value_counts().to_dict()
     if as_json:
         record = {"cells": outcomes, "points": median_rows(dataset), **overlap_object(dataset)}
         print_json(record, results=path, notes=dataset.notes)
@@ -80,9 +80,9 @@ def sweep(
         print_others(dataset)
         if dataset.manifest["versions"] != versions():
             say("note: made with another version of Glassbench; to measure again, remove the folder")
-        say(f"results: {path} (complete, {len(dataset.summary)} cells)")
+        say(f"results: {path} (complete, {len(dataset.rows)} cells)")
         say(f'a row per cell: glassbench.load("{path}").summary')
     echo_drawn(draw_results(dataset, form_of(figures, figure_size)), as_json=as_json)
     if failed := outcomes.get("failed", 0):
-        typer.echo(f"error: {failed} of {len(dataset.summary)} cells failed", err=True)
+        typer.echo(f"error: {failed} of {len(dataset.rows)} cells failed", err=True)
         raise typer.Exit(FAILED)

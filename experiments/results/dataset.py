@@ -238,6 +238,8 @@ class Dataset(Cells, ResultTables):
         without = int((floors == np.inf).sum())
         if not without:
             return []
+        if self.is_one_run:
+            return [f"{NO_FLOOR}, so p95 / floor is undefined"]
         return [f"in {without} of {len(floors)} runs {NO_FLOOR}; p95 / floor is the median over the others"]
 
 

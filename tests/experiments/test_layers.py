@@ -60,6 +60,7 @@ def test_over_half_the_rate_layers_show_more_frames_with_shorter_gaps_and_withou
     assert by_layer[1] / (layered["layer"] == 1).sum() > by_layer.get(2, 0) / (layered["layer"] == 2).sum()
 
 
+@pytest.mark.long
 def test_of_real_pictures_over_half_the_rate_layers_show_half_as_many_again() -> None:
     media = {"source": "bikes", "width": 320, "height": 136, "bitrate": "500kbit/s", "deadline": "300ms"}
     flat, layered = (

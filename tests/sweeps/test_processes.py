@@ -274,6 +274,7 @@ def test_a_scheduler_that_dies_ends_the_sweep_with_one_sentence(
     worker.kill()
 
 
+@pytest.mark.long
 def test_a_cluster_that_is_none_is_one_sentence_within_bounded_time(start: Start, scheduler: Scheduler) -> None:
     with socket.create_server(("127.0.0.1", 0)) as mute:  # takes connections and says nothing
         port = mute.getsockname()[1]
