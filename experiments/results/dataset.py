@@ -149,9 +149,8 @@ class Dataset(Cells, ResultTables):
         """A row per point of the axes and arm (the floor's too), in the order of the plan.
 
         Columns: each axis by its name, and as a number as in `summary`; `arm`, `runs` (measured ones), and the median
-        over seeds of each number. It is
-        pandas' own: the mean of the middle two of an even number of runs, infinite if one of them is; runs in which a
-        number is undefined are left out.
+        over seeds of each number. It is pandas' own: the mean of the middle two of an even number of runs, infinite if
+        one of them is; runs in which a number is undefined are left out.
         """
         table = self.rows[self.rows["outcome"] == "measured"]
         table = table.rename(columns={f"{AXIS}{axis}": axis for axis in self.axes})

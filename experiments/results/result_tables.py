@@ -56,7 +56,7 @@ class ResultTables(ABC):
 
     def figures(self, size: str = "screen") -> "dict[str, Figure]":
         """The pictures that a command draws of it, by name, as matplotlib figures for a `screen`, a `column` of a paper
-        or a `slide`: `glassbench.figures`. Raises ValueError for another size."""
+        or a `slide`. Raises ValueError for another size."""
         return drawn(self, size)
 
     @cached_property

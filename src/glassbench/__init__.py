@@ -4,7 +4,7 @@
 
     data = glassbench.compare(trace="lte-driving", arms=["rtp", "quic-datagram"], duration="10s")
     data.summary                                 # pandas: a row per arm
-    glassbench.figures(data.run())["latency-cdf"]       # matplotlib
+    data.figures()["latency-cdf"]                # matplotlib
 
 `compare`, `run`, and `run_plan` of a `grid` give a dataset, and `load` opens the one in a folder. What is named here
 stays; all else may move. Names are looked up on first use, so that importing a part does not import everything.
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from glassbench.experiments.results.dataset import Dataset, load
     from glassbench.experiments.results.evidence import evidence
     from glassbench.experiments.results.files import ResultsError
-    from glassbench.experiments.results.plots.figures import figures
     from glassbench.experiments.results.run import Run
     from glassbench.experiments.scenario import Scenario, ScenarioError
 
@@ -32,7 +31,6 @@ _HOMES = {
     "ScenarioError": "scenario",
     "compare": "engine.runner",
     "evidence": "results.evidence",
-    "figures": "results.plots.figures",
     "grid": "engine.plan",
     "load": "results.dataset",
     "run": "engine.runner",
@@ -48,7 +46,6 @@ __all__ = [
     "ScenarioError",
     "compare",
     "evidence",
-    "figures",
     "grid",
     "load",
     "run",

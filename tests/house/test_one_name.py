@@ -137,7 +137,7 @@ def test_a_notebook_finds_one_name_beside_folders_of_our_names(installed: Instal
     script.write_text(
         "import experiments\nimport glassbench\n\nassert experiments.MINE\n"
         "run = glassbench.compare(source='lognormal', arms=['udp', 'srt'], duration='1s', workers=2)\n"
-        "print(list(run.summary['outcome']), list(glassbench.figures(run)))\n"
+        "print(list(run.summary['outcome']), list(run.figures()))\n"
     )
     expected = "['measured', 'measured'] ['latency-cdf', 'timeline', 'stage-breakdown', 'rates']\n"
     notebook = (

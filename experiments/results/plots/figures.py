@@ -1,4 +1,4 @@
-"""The pictures of results by name: `glassbench.figures(data)["timeline"]`."""
+"""The pictures of results by name: `data.figures()["timeline"]`."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
