@@ -51,7 +51,12 @@ def assemble(
     if memo is not None and not isinstance(source, SizeSource):
         picture_floor = scenario.video.picture_floor
         frames = with_quality(
-            frames, media["receiver"].decoded, source, media=scenario.video.codec, media_start=MEDIA_START, memo=memo
+            frames,
+            media["receiver"].decoded,
+            source,
+            media=media["receiver"].decoded_media or scenario.video.codec,
+            media_start=MEDIA_START,
+            memo=memo,
         )
     table, shares = link_table(links), flow_table(links)
     now = max(end.ended_at for end in ends if end.role == "receiver")

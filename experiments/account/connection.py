@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from glassbench.experiments.scenario.session_time import MEDIA_START
-from glassbench.receiver.pipeline import ReceiverPipeline
+from glassbench.receiver.end import ReceiverEnd
 from glassbench.sender.end import SenderEnd
 
 
@@ -17,7 +17,7 @@ class Connection:
     error: str | None = None
 
     @classmethod
-    def of(cls, end: SenderEnd | ReceiverPipeline) -> "Connection":
+    def of(cls, end: SenderEnd | ReceiverEnd) -> "Connection":
         """What an end knows of its connection."""
         closed = end.closed
         return cls(

@@ -29,7 +29,8 @@ class EndReport:
     `knows` are the instants that the end can know, of those at its own side of the network. A black box, such as a
     browser, knows only those at which a picture was captured and displayed. `sent` are the frames that a sender
     captured, `estimates` what its congestion control believed, `received` the frames that a receiver knows of,
-    `decoded` what it decoded, kept where the quality of pictures is measured. `counters` are those of the transport.
+    `decoded` what it decoded, kept where the quality of pictures is measured, and `decoded_media` its codec if that is
+    not the video's. `counters` are those of the transport.
     `pipeline` has what the receiver counted besides: `keyframe_requests`, `stamp_errors`, `stamp_unreadable`,
     `unannounced`.
     """
@@ -44,6 +45,7 @@ class EndReport:
     estimates: Sequence[Estimated] = ()
     received: Sequence[ReceivedRecord] = ()
     decoded: Sequence[Decoded] = ()
+    decoded_media: str = ""
     pipeline: Mapping[str, int] = field(default_factory=dict)
 
 

@@ -17,11 +17,11 @@ from typing import Literal
 
 from glassbench.experiments.results.files import ResultsError, make_folder
 from glassbench.experiments.results.stream_file import StreamFile
+from glassbench.experiments.scenario.arm_table import ARMS
 from glassbench.experiments.scenario.flow_spec import MEDIA
 from glassbench.netem.capture import LinkCapture
 from glassbench.netem.packet import IP_UDP_HEADER_BYTES, Packet
 from glassbench.netem.pcapng import Pcapng, secrets_block
-from glassbench.transport import registry
 from glassbench.transport.contract import TransportConfig
 
 CAPTURES = "captures"  # in the folder of a run, with a folder for each arm
@@ -90,7 +90,7 @@ class ArmCapture:
 
     def describe(self, transport: str, sender: TransportConfig, *, now: float) -> None:
         """Tell Wireshark what it cannot see by itself, in a packet that was not sent."""
-        make_hint = registry.get(transport).hint
+        make_hint = ARMS[transport].hint
         if make_hint is None:
             return
         data, source, destination, comment = make_hint(sender)

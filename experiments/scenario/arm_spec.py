@@ -5,9 +5,10 @@ from typing import Annotated, Any, get_args
 
 from pydantic import PlainSerializer, PlainValidator
 
+from glassbench.experiments.scenario.arm_table import ARMS, options_of
 from glassbench.experiments.scenario.schema import Spec, invalid, unknown
 from glassbench.transport.plugins import PluginError
-from glassbench.transport.registry import TRANSPORTS, EncoderChoice, get, validate_options
+from glassbench.transport.registry import EncoderChoice
 from glassbench.transport.slices import MOST_SLICES
 
 Option = bool | int | float | str
@@ -15,7 +16,7 @@ ENCODERS: tuple[EncoderChoice, ...] = get_args(EncoderChoice)
 
 
 class ArmSpec(Spec):
-    """A transport by its name in the registry, the options that were given, and a label, unique in its scenario.
+    """A transport or a peer by its name, the options that were given, and a label, unique in its scenario.
 
     `encoder` says whether the encoder has a constant rate, or follows the network as the transport sees it; without it
     the transport decides. A picture leaves in `slices`, the first while the others are encoded. Both stand among the
@@ -30,7 +31,7 @@ class ArmSpec(Spec):
 
     def table(self) -> dict[str, Any]:
         """The table that stands for it in a scenario."""
-        usual = get(self.transport).usual_encoder(validate_options(self.transport, dict(self.options)))
+        usual = ARMS[self.transport].usual_encoder(options_of(self.transport, dict(self.options)))
         chosen: dict[str, Any] = {} if self.encoder == usual else {"encoder": self.encoder}
         if self.slices > 1:
             chosen["slices"] = self.slices
@@ -63,13 +64,13 @@ Arm = Annotated[ArmSpec, PlainValidator(parse_arm), PlainSerializer(ArmSpec.tabl
 
 def _arm(transport: object, options: dict[str, Any], *, label: str, path: tuple[str, ...] = ()) -> ArmSpec:
     try:
-        if not isinstance(transport, str) or transport not in TRANSPORTS:
-            raise invalid(unknown("transport", transport, TRANSPORTS), *path)
+        if not isinstance(transport, str) or transport not in ARMS:
+            raise invalid(unknown("transport", transport, ARMS), *path)
     except PluginError as error:
         raise invalid(str(error), *path) from None
     own = {name: value for name, value in options.items() if name not in ("encoder", "slices")}
     try:
-        encoder = _encoder(transport, validate_options(transport, own), options.get("encoder"))
+        encoder = _encoder(transport, options_of(transport, own), options.get("encoder"))
         slices = _slices(transport, options.get("slices", 1))
     except ValueError as error:
         about = [name for name in options if name in str(error)]
@@ -81,7 +82,7 @@ def _arm(transport: object, options: dict[str, Any], *, label: str, path: tuple[
 
 def _encoder(transport: str, options: dict[str, Any], asked: object) -> EncoderChoice:
     """How the encoder of an arm is led. Raises ValueError."""
-    entry = get(transport)
+    entry = ARMS[transport]
     chosen = entry.usual_encoder(options) if asked is None else asked
     if chosen not in ENCODERS:
         raise ValueError(f"transport {transport}: option 'encoder' must be {' or '.join(ENCODERS)}, got {asked!r}")

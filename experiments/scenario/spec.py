@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from glassbench.experiments.scenario.arm_spec import Arm, ArmSpec
+from glassbench.experiments.scenario.arm_table import ARMS
 from glassbench.experiments.scenario.elements import ELEMENTS
 from glassbench.experiments.scenario.flow import Flow, FlowRoute, routes_of
 from glassbench.experiments.scenario.flow_spec import MEDIA, FlowSpec
@@ -22,7 +23,6 @@ from glassbench.experiments.scenario.session_spec import SessionSpec, check_memo
 from glassbench.experiments.scenario.shipped import SCENARIOS
 from glassbench.experiments.scenario.toml_file import first_mistake, first_sentence, parse_model, read_text
 from glassbench.experiments.scenario.tracks import GREEDY
-from glassbench.transport import registry
 
 FLOOR = "floor (udp, no loss)"
 
@@ -179,8 +179,8 @@ def _checked_video(video: VideoSpec, spec: FlowSpec, index: int) -> VideoSpec:
 
 def _refuse_without_control(arms: Sequence[ArmSpec | None], index: int) -> None:
     for arm in arms:
-        if arm is not None and not registry.get(arm.transport).controlled:
-            able = ", ".join(name for name, entry in registry.TRANSPORTS.items() if entry.controlled)
+        if arm is not None and not ARMS[arm.transport].controlled:
+            able = ", ".join(name for name, entry in ARMS.items() if entry.controlled)
             raise invalid(
                 f"a greedy source needs a transport whose congestion control holds it back ({able}), found "
                 f"{arm.transport!r}",

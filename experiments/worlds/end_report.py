@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from glassbench.experiments.account.connection import Connection
 from glassbench.experiments.account.reports import EndReport
 from glassbench.experiments.scenario.flow_spec import MEDIA
-from glassbench.receiver.pipeline import ReceiverPipeline
+from glassbench.receiver.end import ReceiverEnd
 from glassbench.sender.end import SenderEnd
 
 
@@ -25,7 +25,7 @@ def sender_report(
 
 
 def receiver_report(
-    pipeline: ReceiverPipeline, *, ended_at: float, flow: str = MEDIA, counted: Mapping[str, int] | None = None
+    pipeline: ReceiverEnd, *, ended_at: float, flow: str = MEDIA, counted: Mapping[str, int] | None = None
 ) -> EndReport:
     """The report of a receiver that knows that the run is over."""
     return EndReport(

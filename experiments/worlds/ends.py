@@ -7,6 +7,7 @@ import av
 from glassbench.experiments.account.reports import Role
 from glassbench.experiments.scenario import dice
 from glassbench.experiments.scenario.arm_spec import ArmSpec
+from glassbench.experiments.scenario.arm_table import ARMS, options_of
 from glassbench.experiments.scenario.flow import Flow
 from glassbench.experiments.scenario.flow_spec import MEDIA
 from glassbench.experiments.scenario.session_time import MEDIA_START
@@ -22,7 +23,6 @@ from glassbench.sender.greedy import GreedySender
 from glassbench.sender.messages import Messages
 from glassbench.sender.pipeline import Following, SenderPipeline, capture_count
 from glassbench.sender.size_model import SizeSource
-from glassbench.transport import registry
 from glassbench.transport.contract import Address, Observer, Transport, TransportConfig, Unsupported
 from glassbench.transport.slices import SlicedReceiver, SlicedSender
 from glassbench.transport.worker import Worker
@@ -52,7 +52,7 @@ class Ends:
         self.encoder_settings = _encoder_settings(flow)
         if flow.arm.slices > (rows := self.picture_size[1] // MACROBLOCK):
             raise Unsupported(f"a picture with {rows} rows of macroblocks cannot have {flow.arm.slices} slices")
-        self._options = registry.validate_options(flow.arm.transport, dict(flow.arm.options))
+        self.options = options_of(flow.arm.transport, dict(flow.arm.options))
 
     @property
     def arm(self) -> ArmSpec:
@@ -70,7 +70,7 @@ class Ends:
     @property
     def last(self) -> float:
         """The instant at which the flow ends at the latest. It leaves time for frames that are held on purpose."""
-        held = registry.get(self.arm.transport).holds(self._options)
+        held = ARMS[self.arm.transport].holds(self.options)
         return self.media_end + DRAIN + self._playout.target + held
 
     def config(self, role: Role, place: Place, observer: Observer | None = None) -> TransportConfig:
@@ -81,13 +81,13 @@ class Ends:
             seed=dice.integer(self.flow.seed, *self._purpose("transport", self.arm.label, role)),
             tracks=self.flow.tracks(),
             max_datagram_bytes=self.flow.max_datagram_bytes,
-            options=self._options,
+            options=self.options,
             observer=observer,
         )
 
     def transport(self, role: Role, config: TransportConfig) -> Transport:
         """One end of the arm's transport. Raises Unsupported."""
-        entry, slices = registry.get(self.arm.transport), self.arm.slices
+        entry, slices = ARMS[self.arm.transport], self.arm.slices
         if role == "sender":
             sender = entry.make_sender(config)
             return sender if slices == 1 else SlicedSender(sender, slices, config)

@@ -1,6 +1,7 @@
 """Hosts in network namespaces of their own, with the emulator between them, which end with their sockets."""
 
 import json
+import os
 import socket
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -9,7 +10,7 @@ from contextlib import ExitStack
 from glassbench.netem.live.device_port import OpenPort
 from glassbench.netem.live.isolated_python import python_command
 from glassbench.netem.live.lab_plan import HostPlan, as_json
-from glassbench.netem.live.namespaces import NamespacesRefused
+from glassbench.netem.live.namespaces import Namespaces, NamespacesRefused
 
 _PATIENCE = 30.0  # seconds for the namespaces to be made
 
@@ -17,6 +18,8 @@ _PATIENCE = 30.0  # seconds for the namespaces to be made
 class Lab:
     """Hosts and the emulator's ports to them. `sockets` has the UDP sockets of each host, `ports` the emulator's port
     to it, by the host's name.
+
+    `namespaces` has those of each host, for programs that enter them.
 
     With `kernel`, commands of tc(8), the ports are on a bridge and the commands are run there; `netlink` is a socket
     from which their counters are read. `cleanup` ends everything. Raises NamespacesRefused, also for a command that
@@ -33,11 +36,18 @@ class Lab:
                 pass_fds=[theirs.fileno()],
             )
         cleanup.callback(self._end)
-        count = sum(len(host.sockets) for host in hosts) + (1 if kernel else len(hosts))
+        places = len(hosts) + 1
+        count = sum(len(host.sockets) for host in hosts) + (1 if kernel else len(hosts)) + places
         answer, numbers, _, _ = socket.recv_fds(self._channel, 4096, count)
-        opened = iter([cleanup.enter_context(socket.socket(fileno=number)) for number in numbers])
         if len(numbers) != count:
+            for number in numbers:
+                os.close(number)
             raise NamespacesRefused(answer.decode() or "the network namespaces could not be made")
+        users, *networks = numbers[-places:]
+        for number in (users, *networks):
+            cleanup.callback(os.close, number)
+        self.namespaces = {host.name: Namespaces(users, each) for host, each in zip(hosts, networks, strict=True)}
+        opened = iter([cleanup.enter_context(socket.socket(fileno=number)) for number in numbers[:-places]])
         self.sockets = {host.name: [next(opened) for _ in host.sockets] for host in hosts}
         self.ports: dict[str, OpenPort] = {}
         self.netlink: socket.socket | None = None

@@ -24,6 +24,7 @@ from glassbench.netem.live.namespaces import (
     new_network,
     run_enclosed,
     this_network,
+    this_users,
 )
 
 _AT_ONCE = 2**16  # bytes
@@ -35,12 +36,14 @@ def main() -> None:
     end_with_parent(signal.SIGKILL)
     channel = socket.socket(fileno=int(sys.argv[1]))
     try:
-        namespaces, sockets = _build(from_json(sys.argv[2]), sys.argv[3:])
+        hosts = from_json(sys.argv[2])
+        namespaces, sockets = _build(hosts, sys.argv[3:])
     except OSError as error:
         channel.send(str(error).encode())
         return
     with channel:
-        socket.send_fds(channel, [b"ready"], [each.fileno() for each in sockets])
+        places = [this_users(), *(namespaces[host.name] for host in hosts)]
+        socket.send_fds(channel, [b"ready"], [*(each.fileno() for each in sockets), *places])
         said = b""
         with suppress(ConnectionError):
             while part := channel.recv(_AT_ONCE):

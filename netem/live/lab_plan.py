@@ -42,7 +42,7 @@ class HostPlan:
     here: bool = False
 
 
-def lan(hosts: Mapping[str, Sequence[int]], family: Family = "ipv4") -> list[HostPlan]:
+def lan(hosts: Mapping[str, Sequence[int]], family: Family = "ipv4", *, mtu: int = _MTU) -> list[HostPlan]:
     """Hosts that reach each other through the emulator, each with UDP sockets on these ports. Their addresses are those
     of `host_address`, in the order given."""
     numbers = {name: number for number, name in enumerate(hosts, start=1)}
@@ -54,7 +54,7 @@ def lan(hosts: Mapping[str, Sequence[int]], family: Family = "ipv4") -> list[Hos
             _hardware(numbers[name]),
             tuple(f"{host_address(numbers[name], kind)}/{length}" for kind, (_, length) in _NETWORKS.items()),
             tuple((host_address(other, kind), _hardware(other)) for kind in _NETWORKS for other in others),
-            mtu=_MTU,
+            mtu=mtu,
         )
         sockets = tuple((host_address(numbers[name], family), port) for port in ports)
         plans.append(HostPlan(name, port_to(name, numbers[name]), wire, sockets))

@@ -9,6 +9,7 @@ import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 _CLONE_NEWNS, _CLONE_NEWUSER, _CLONE_NEWPID, _CLONE_NEWNET = 0x20000, 0x10000000, 0x20000000, 0x40000000
 _MS_REC, _MS_PRIVATE = 0x4000, 0x40000
@@ -17,6 +18,9 @@ _PR_SET_PDEATHSIG = 1
 # CAP_NET_BIND_SERVICE, CAP_NET_ADMIN, CAP_NET_RAW, CAP_SYS_ADMIN: for servers, captures, and links inside of links
 _NEEDED = (10, 12, 13, 21)
 _CAP_VERSION = 0x20080522
+
+_COVERED = ("/run/lock", "/mnt", "/srv")
+"""Folders of every Linux system, of which one is covered by `own_folder`: no program looks for its files there."""
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -52,6 +56,24 @@ def run_enclosed(first: Callable[[], int]) -> int:
     os._exit(first())
 
 
+class Namespaces(NamedTuple):
+    """Where a host is, as file descriptors: the user namespace that owns its network, and that."""
+
+    users: int
+    network: int
+
+    def enter(self) -> None:
+        """Be there. It takes a process with one thread. Raises NamespacesRefused."""
+        if os.fstat(self.users).st_ino != Path("/proc/self/ns/user").stat().st_ino:
+            _call("setns", self.users, _CLONE_NEWUSER)
+        enter_network(self.network)
+
+
+def this_users() -> int:
+    """A file descriptor of the user namespace that this process is in."""
+    return os.open("/proc/self/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+
+
 def this_network() -> int:
     """A file descriptor of the network namespace that this thread is in."""
     return os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
@@ -76,6 +98,16 @@ def keep_rights() -> None:
     _call("capset", header, sets)
     for number in _NEEDED:
         _libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, number, 0, 0)
+
+
+def own_folder() -> str:
+    """A folder in memory that nobody else sees, and that is gone with the last process of this enclosure. Raises
+    NamespacesRefused; it is called inside of `run_enclosed`."""
+    for folder in _COVERED:
+        if Path(folder).is_dir():
+            _call("mount", b"tmpfs", folder.encode(), b"tmpfs", 0, b"size=256m,mode=700")
+            return folder
+    raise NamespacesRefused(f"none of the folders {', '.join(_COVERED)} is there")
 
 
 def end_with_parent(signal_number: int) -> None:

@@ -14,7 +14,7 @@ from glassbench.experiments.scenario import Scenario, build
 from glassbench.experiments.scenario.session_time import MEDIA_START
 from glassbench.experiments.worlds.ends import Ends, Place
 from glassbench.experiments.worlds.live.arm import run_arm as run_arm_live
-from glassbench.experiments.worlds.live.end import EndContext, ReceiverRun, SenderRun
+from glassbench.experiments.worlds.live.end import EndContext, ReceiverRun, SenderRun, our_receiver
 from glassbench.experiments.worlds.live.task import RelayPlug
 from glassbench.experiments.worlds.live.wiring import Wiring, wire
 from glassbench.netem.live.clock import LiveClock, monotonic_ns
@@ -179,9 +179,8 @@ def test_a_sender_whose_address_changes_in_the_middle_is_still_received(arm: str
     }
     try:
         sender = SenderRun(ends, ends.transport("sender", ends.config("sender", places["sender"])))
-        receiver = ReceiverRun(
-            ends, ends.transport("receiver", ends.config("receiver", places["receiver"])), keep_decoded=False
-        )
+        transport = ends.transport("receiver", ends.config("receiver", places["receiver"]))
+        receiver = ReceiverRun(ends, our_receiver(ends, transport, keep_decoded=False))
         known: dict[str, Any] = {}
 
         def receive() -> None:

@@ -26,7 +26,7 @@ from glassbench.experiments.worlds.hosts.messages import (
 )
 from glassbench.experiments.worlds.hosts.printable import printable
 from glassbench.experiments.worlds.hosts.shared_socket import SharedSocket
-from glassbench.experiments.worlds.live.end import EndContext, Ended, ReceiverRun
+from glassbench.experiments.worlds.live.end import EndContext, Ended, ReceiverRun, our_receiver
 from glassbench.experiments.worlds.live.undisturbed import undisturbed
 from glassbench.netem.endpoint import Endpoint
 from glassbench.netem.live.alignment_messages import TOKEN_BYTES, Answerer
@@ -96,7 +96,7 @@ def _receive(guest: Guest, ends: Ends, secret: bytes) -> None:
         start, peer, origin = _align_first(control, plain, secret)
         clock = LiveClock(origin + round(start * 1e9))
         transport = ends.transport("receiver", ends.config("receiver", Place(from_kernel(plain.getsockname()), peer)))
-        end, answerer = ReceiverRun(ends, transport, keep_decoded=False), Answerer(secret)
+        end, answerer = ReceiverRun(ends, our_receiver(ends, transport, keep_decoded=False)), Answerer(secret)
         shared: list[SharedSocket] = []
         sender = _Sender(control)
 

@@ -17,6 +17,8 @@ from glassbench.experiments.account.assemble import assemble
 from glassbench.experiments.account.reports import ROLES
 from glassbench.experiments.scenario import Scenario
 from glassbench.experiments.scenario.arm_spec import ArmSpec
+from glassbench.experiments.scenario.arm_table import ARMS
+from glassbench.experiments.scenario.peers import PeerEntry
 from glassbench.experiments.worlds.capture import Capture
 from glassbench.experiments.worlds.ends import Ends, Place, check_real_time
 from glassbench.experiments.worlds.live.emulators import Emulator
@@ -24,8 +26,8 @@ from glassbench.experiments.worlds.live.environment import Environment
 from glassbench.experiments.worlds.live.kernel_commands import NotInKernel
 from glassbench.experiments.worlds.live.part import PartReport
 from glassbench.experiments.worlds.live.replay import replay
-from glassbench.experiments.worlds.live.task import EMULATOR, Task, part_name
-from glassbench.experiments.worlds.live.wiring import End, kernel_commands, wire
+from glassbench.experiments.worlds.live.task import EMULATOR, HostPlug, Task, part_name
+from glassbench.experiments.worlds.live.wiring import End, kernel_commands, wire, wire_peers
 from glassbench.experiments.worlds.world import Watch
 from glassbench.netem.live.clock import LiveClock, monotonic_ns
 from glassbench.netem.live.isolated_python import python_command
@@ -41,6 +43,9 @@ MOST_LATE_MS = 1.0  # of 99 % of the packets: with more, the emulator was not th
 # in the 99th or in the 95th percentile.
 LONGEST_PAUSE, MOST_PAUSED = 0.01, 0.05
 ATTEMPTS = 3
+
+
+_PEER_PART = "glassbench.experiments.worlds.peers.part"
 
 
 class PartError(RuntimeError):
@@ -66,6 +71,16 @@ class _Attempt:
         """The "longest" or the "total" pause of a part, as a share of the media."""
         pauses = [part.process.pauses.get(f"{which}_ms", 0.0) for part in self.parts.values()]
         return max(pauses) / 1e3 / self.duration
+
+    @property
+    def failure(self) -> str | None:
+        """In which sentence a peer failed, if it did."""
+        return next((part.failed for part in self.parts.values() if part.failed is not None), None)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no other attempt would be better."""
+        return self.is_quiet or self.failure is not None
 
     @property
     def is_a_measurement(self) -> bool:
@@ -96,7 +111,7 @@ def run_arm(
     _check_supported(scenario, arm, emulator)
     attempts: list[_Attempt] = []
     interrupted = False
-    while not interrupted and len(attempts) < ATTEMPTS and not any(attempt.is_quiet for attempt in attempts):
+    while not interrupted and len(attempts) < ATTEMPTS and not any(attempt.is_over for attempt in attempts):
         attempts.append(
             _run_parts(
                 scenario,
@@ -111,8 +126,11 @@ def run_arm(
         interrupted = watch.stop()
     measured = [attempt for attempt in attempts if attempt.is_a_measurement]
     outcome: Outcome
+    reason: str | None
     if interrupted:
         kept, outcome, reason = attempts[-1], "incomplete", "interrupted"
+    elif attempts[-1].failure is not None:
+        kept, outcome, reason = attempts[-1], "failed", attempts[-1].failure
     elif measured:
         kept, outcome, reason = min(measured, key=lambda attempt: attempt.paused("total")), "measured", None
     else:
@@ -131,13 +149,19 @@ def run_arm(
         outcome=outcome,
         reason=reason,
         memo=memo if outcome == "measured" else None,
-        about={"live": {"attempt": kept.number, "machine": kept.machine, **_processes(kept)}},
+        about={"live": {"attempt": kept.number, "machine": kept.machine, **_processes(kept)}, **_peers(kept)},
         notes=missing,
     )
 
 
 def _processes(attempt: _Attempt) -> dict[str, Any]:
     return {name: asdict(part.process) for name, part in attempt.parts.items()}
+
+
+def _peers(attempt: _Attempt) -> dict[str, Any]:
+    """What is to be known of both ends of a peer."""
+    told = {name: dict(part.peer) for name, part in attempt.parts.items() if part.peer}
+    return {"peer": told} if told else {}
 
 
 def _write_capture(capture: Capture, scenario: Scenario, arm: ArmSpec, attempt: _Attempt) -> list[str]:
@@ -161,12 +185,31 @@ def _check_supported(scenario: Scenario, arm: ArmSpec, emulator: Emulator) -> No
             kernel_commands(scenario)
         except NotInKernel as error:
             raise Unsupported(str(error)) from None
+    if _is_peer(arm):
+        _check_peer(scenario, arm, emulator)
+        return
     nowhere: Address = ("127.0.0.1", 9)
     for flow in scenario.flows(arm):
         check_real_time(flow)
         ends = Ends(flow)
         for role in ROLES:
             ends.transport(role, ends.config(role, Place(nowhere, nowhere)))
+
+
+def _check_peer(scenario: Scenario, arm: ArmSpec, emulator: Emulator) -> None:
+    """Raises Unsupported."""
+    if emulator != "netns":
+        raise Unsupported(f"{arm.transport} runs between network namespaces only, not through the emulator {emulator}")
+    if len(scenario.routes()) > 1:
+        raise Unsupported(f"{arm.transport} runs alone: a peer shares its network with no other flow")
+    (flow,) = scenario.flows(arm)
+    entry = ARMS[arm.transport]
+    assert isinstance(entry, PeerEntry)
+    entry.load().check_ends(Ends(flow))
+
+
+def _is_peer(arm: ArmSpec) -> bool:
+    return isinstance(ARMS[arm.transport], PeerEntry)
 
 
 def _run_parts(
@@ -186,7 +229,7 @@ def _run_parts(
         # Files without a name: they are gone with their last process, however that ends.
         names = {part_name(flow.name, role): (n, role) for n, flow in enumerate(flows) for role in reversed(ROLES)}
         results = {name: cleanup.enter_context(tempfile.TemporaryFile()) for name in (EMULATOR, *names)}
-        wiring = wire(emulator, scenario, cleanup)
+        wiring = wire_peers(scenario, cleanup) if _is_peer(arm) else wire(emulator, scenario, cleanup)
         parts: dict[str, subprocess.Popen[bytes]] = {}
         cleanup.callback(_end_all, parts)
         for name, result in results.items():
@@ -219,8 +262,12 @@ def _run_parts(
 
 
 def _start(name: str, task: Task) -> "subprocess.Popen[bytes]":
+    if isinstance(task.plug, HostPlug):
+        command = python_command(_PEER_PART, str(task.plug.users), str(task.plug.network))
+    else:
+        command = python_command("glassbench.experiments.worlds.live.part")
     part = subprocess.Popen(
-        python_command("glassbench.experiments.worlds.live.part"),
+        command,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         bufsize=0,  # what `select` does not see is not there

@@ -1,6 +1,6 @@
 """One end of an arm, driven by the clock of the machine: its pipeline, its socket, and a thread for its codec."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -16,9 +16,10 @@ from glassbench.experiments.worlds.live.process_report import ProcessReport
 from glassbench.netem.endpoint import Endpoint
 from glassbench.netem.live.clock import LiveClock
 from glassbench.netem.live.driver import Driven, drive
+from glassbench.netem.live.pauses import HasFileno
 from glassbench.netem.live.scheduling import stay_off
 from glassbench.netem.live.udp_socket import UdpSocket
-from glassbench.receiver.pipeline import ReceiverPipeline
+from glassbench.receiver.end import ReceiverEnd
 from glassbench.sender.encoder import Encoded, EncoderSettings, FrameEncoder, MakeEncoder, SourceEncoder
 from glassbench.sender.end import SenderEnd
 from glassbench.sender.size_model import SizeEncoder, SizeSource
@@ -26,6 +27,9 @@ from glassbench.sender.sliced_encoder import SlicedEncoder
 from glassbench.transport.contract import Transport
 
 _LOOK = 0.05  # seconds between two looks at whether the arm is over
+
+DecoderThread = CodecThread[av.VideoFrame | None]
+MakeReceiver = Callable[[DecoderThread], ReceiverEnd]
 
 Around = Callable[[Endpoint], Endpoint]
 """Puts another endpoint on the same socket."""
@@ -36,6 +40,7 @@ class EndContext:
     """What an end runs with, until the end of the arm or until `done(now)`. The thread that has the network stays off
     the processor `off`; the codec may use it.
 
+    When one of `wakes` is readable, there is something to do, as when the codec is done.
     `claim` takes what the sender claims, again when that has changed; `claimed` is what the receiver has heard of it
     last, and `decided` is called once, when the receiver knows the fate of all that is claimed.
     """
@@ -45,6 +50,7 @@ class EndContext:
     done: Callable[[float], bool]
     around: Around = lambda end: end
     off: int | None = None
+    wakes: Sequence[HasFileno] = ()
     claim: Callable[[Claim], None] = lambda claim: None
     claimed: Callable[[], Claim | None] = lambda: None
     decided: Callable[[], None] = lambda: None
@@ -58,9 +64,12 @@ class Ended(NamedTuple):
 
 
 class SenderRun:
-    """The sender end. The first picture is made here, before time runs: it takes many times what the others take."""
+    """The sender end; `make` is what encodes in place of FFmpeg.
 
-    def __init__(self, ends: Ends, transport: Transport) -> None:
+    The first picture is made here, before time runs: it takes many times what the others take.
+    """
+
+    def __init__(self, ends: Ends, transport: Transport, make: MakeEncoder | None = None) -> None:
         self._ends = ends
         self._transport = transport
         source, settings = ends.source, ends.encoder_settings
@@ -71,7 +80,7 @@ class SenderRun:
             if isinstance(source, SizeSource):
                 self._encoder = SizeEncoder(source, settings)
             else:
-                self._encoder = real = SourceEncoder(source, settings, self._sliced(settings))
+                self._encoder = real = SourceEncoder(source, settings, make or self._sliced(settings))
                 self._prepare = real.prepare
         self._prepare()
 
@@ -108,20 +117,23 @@ class SenderRun:
         self._thread.give(part)
 
 
-class ReceiverRun:
-    """The receiver end. With `keep_decoded` it keeps what was decoded, for whoever measures its quality."""
+def our_receiver(ends: Ends, transport: Transport, *, keep_decoded: bool) -> MakeReceiver:
+    """A receiver of ours over a transport. With `keep_decoded` it keeps what was decoded, for whoever measures its
+    quality."""
+    return lambda thread: ends.receiver(transport, ends.decoder(), thread.took, thread, keep_decoded=keep_decoded)
 
-    def __init__(self, ends: Ends, transport: Transport, *, keep_decoded: bool) -> None:
-        self._keep_decoded = keep_decoded
+
+class ReceiverRun:
+    """The receiver end: what `make` makes around the thread of the decoder."""
+
+    def __init__(self, ends: Ends, make: MakeReceiver) -> None:
         self._ends = ends
-        self._transport = transport
+        self._make = make
 
     def run(self, context: EndContext) -> Ended:
         """Receive until the arm is over."""
-        thread: CodecThread[av.VideoFrame | None] = CodecThread(context.clock)
-        pipeline = self._ends.receiver(
-            self._transport, self._ends.decoder(), thread.took, thread, keep_decoded=self._keep_decoded
-        )
+        thread: DecoderThread = CodecThread(context.clock)
+        pipeline = self._make(thread)
         has_decided = False
 
         def look(now: float) -> None:
@@ -141,7 +153,7 @@ class ReceiverRun:
 
 
 def _drive(
-    pipeline: SenderEnd | ReceiverPipeline,
+    pipeline: SenderEnd | ReceiverEnd,
     endpoint: Endpoint,
     context: EndContext,
     thread: CodecThread[Any],
@@ -164,16 +176,14 @@ def _drive(
     begun_at = context.clock.now()
     try:
         pipeline.connect(now=begun_at)
-        driven = drive(endpoint, context.udp, context.clock, until=ends.last, wakes=[thread], done=done)
+        driven = drive(endpoint, context.udp, context.clock, until=ends.last, wakes=[thread, *context.wakes], done=done)
     finally:
         thread.close()
     driven.pauses.add(begun_at - ends.start_at)
     return driven
 
 
-def _say_goodbye(
-    pipeline: SenderEnd | ReceiverPipeline, endpoint: Endpoint, context: EndContext, *, now: float
-) -> None:
+def _say_goodbye(pipeline: SenderEnd | ReceiverEnd, endpoint: Endpoint, context: EndContext, *, now: float) -> None:
     """End the connection in its protocol's own way. This is no part of what was measured."""
     pipeline.close(now=now)
     context.udp.send(endpoint.datagrams_to_send(now=now))

@@ -13,7 +13,8 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from glassbench.experiments.account.reports import EndReport, LinkReport
 from glassbench.experiments.scenario import build
@@ -24,11 +25,11 @@ from glassbench.experiments.scenario.session_time import MEDIA_START
 from glassbench.experiments.worlds.consensus import Claim
 from glassbench.experiments.worlds.ends import Ends, Place
 from glassbench.experiments.worlds.links import check_conservation, links_of, open_links, report
-from glassbench.experiments.worlds.live.end import EndContext, ReceiverRun, SenderRun
+from glassbench.experiments.worlds.live.end import EndContext, ReceiverRun, SenderRun, our_receiver
 from glassbench.experiments.worlds.live.environment import waited
 from glassbench.experiments.worlds.live.process_report import ProcessReport
 from glassbench.experiments.worlds.live.replay import Told
-from glassbench.experiments.worlds.live.task import DevicePlug, KernelPlug, RelayPlug, Task
+from glassbench.experiments.worlds.live.task import DevicePlug, EndPlug, KernelPlug, RelayPlug, Task
 from glassbench.experiments.worlds.live.undisturbed import undisturbed
 from glassbench.netem.live.clock import LiveClock
 from glassbench.netem.live.device_port import DevicePort, OpenPort
@@ -47,12 +48,15 @@ _END_NICENESS = 10  # an end that waits is measured as such; an emulator that wa
 
 @dataclass(frozen=True)
 class PartReport:
-    """What a part wrote down: how it ran; an end its report and what its transport told besides; the emulator its links
-    and, for a capture, what passed."""
+    """What a part wrote down: how it ran; an end its report and what its transport told besides; an end of a `peer`
+    what is to be known of the stack, and in which sentence it `failed`; the emulator its links and, for a capture, what
+    passed."""
 
     process: ProcessReport
     end: EndReport | None = None
     told: Told | None = None
+    peer: Mapping[str, Any] = field(default_factory=dict)
+    failed: str | None = None
     links: tuple[LinkReport, ...] = ()
     recording: Recording | None = None
 
@@ -80,13 +84,18 @@ class Orders:
 
 
 def main() -> None:
-    """Be one part of an arm."""
+    """Be one part of an arm: the emulator, or an end of ours."""
+    be_part(lambda task: (_emulator if task.role is None else _sender if task.role == "sender" else _receiver)(task))
+
+
+def be_part(make: Callable[[Task], Part]) -> None:
+    """Be one part of an arm, which `make` makes ready."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started us tells us to stop
     task = Task.model_validate_json(sys.stdin.readline())
     if task.role is not None:
         os.nice(_END_NICENESS)
         run_patiently()  # threads of an encoder begin as their maker is
-    part = (_emulator if task.role is None else _sender if task.role == "sender" else _receiver)(task)
+    part = make(task)
     with undisturbed():  # whatever takes long comes before the word that we are ready
         print("ready", flush=True)
         origin = sys.stdin.readline()
@@ -128,7 +137,7 @@ def _receiver(task: Task) -> Part:
     ends, plain, place = _end(task)
     told = Told() if task.capture else None
     transport = ends.transport("receiver", ends.config("receiver", place, told))
-    end = ReceiverRun(ends, transport, keep_decoded=task.quality and ends.flow.name == MEDIA)
+    end = ReceiverRun(ends, our_receiver(ends, transport, keep_decoded=task.quality and ends.flow.name == MEDIA))
 
     def run(clock: LiveClock, orders: Orders) -> PartReport:
         udp = UdpSocket(plain, clock, peer=place.peer)
@@ -234,7 +243,7 @@ def _port(plug: RelayPlug | DevicePlug | KernelPlug, plain: socket.socket, clock
 
 
 def _end(task: Task) -> tuple[Ends, socket.socket, Place]:
-    assert task.plug is not None
+    assert isinstance(task.plug, EndPlug)
     scenario = build(task.scenario)
     plain = socket.socket(fileno=task.plug.number)
     host, port = plain.getsockname()[:2]

@@ -23,6 +23,17 @@ class EndPlug(BaseModel):
     peer: Address
 
 
+class HostPlug(BaseModel):
+    """Where an end of a peer is: the namespaces of its host, a socket to the other end that does not cross the network,
+    and the addresses of both. These are inherited file descriptors."""
+
+    users: int
+    network: int
+    side: int
+    local: Address
+    peer: Address
+
+
 class RelayPlug(BaseModel):
     """A port of the emulator that is a UDP socket, for the end at `end`, whose peer is the end at `other`. `serves` has
     that end, as the number of its flow and its role."""
@@ -69,10 +80,12 @@ class Task(BaseModel):
     quality: bool
     capture: bool
     processor: int | None
-    plug: EndPlug | None = None
+    plug: EndPlug | HostPlug | None = None
     ports: tuple[RelayPlug | DevicePlug | KernelPlug, ...] = ()
 
     def numbers(self) -> list[int]:
         """All file descriptors that the part inherits."""
+        if isinstance(self.plug, HostPlug):
+            return [self.plug.users, self.plug.network, self.plug.side, self.result]
         plugs = [self.plug] if self.plug else list(self.ports)
         return [*(plug.number for plug in plugs), self.result]

@@ -5,14 +5,14 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from glassbench.experiments.account.reports import Role
+from glassbench.experiments.account.reports import ROLES, Role
 from glassbench.experiments.scenario import Scenario
 from glassbench.experiments.scenario.flow import FlowRoute
 from glassbench.experiments.worlds.live.emulators import Emulator
 from glassbench.experiments.worlds.live.kernel_commands import NotInKernel, commands
-from glassbench.experiments.worlds.live.task import DevicePlug, EndPlug, KernelPlug, RelayPlug
+from glassbench.experiments.worlds.live.task import DevicePlug, EndPlug, HostPlug, KernelPlug, RelayPlug
 from glassbench.netem.live.lab import Lab
-from glassbench.netem.live.lab_plan import lan, port_to
+from glassbench.netem.live.lab_plan import host_address, lan, port_to
 from glassbench.netem.live.namespaces import NamespacesRefused
 from glassbench.netem.live.udp_socket import open_socket
 from glassbench.netem.packet import MEDIA_PORT, Address
@@ -25,7 +25,7 @@ End = tuple[int, Role]
 class Wiring:
     """What each end of an arm is plugged into, the ports of what is between them, and the addresses of all ends."""
 
-    ends: Mapping[End, EndPlug]
+    ends: Mapping[End, EndPlug | HostPlug]
     ports: tuple[RelayPlug | DevicePlug | KernelPlug, ...]
     addresses: Mapping[End, Address]
 
@@ -36,6 +36,31 @@ def wire(emulator: Emulator, scenario: Scenario, cleanup: ExitStack) -> Wiring:
         return _by_kernel(kernel_commands(scenario), scenario.routes()[0], cleanup)
     routes = scenario.routes()
     return _between_namespaces(routes, cleanup) if emulator == "netns" else _on_loopback(len(routes), cleanup)
+
+
+def wire_peers(scenario: Scenario, cleanup: ExitStack) -> Wiring:
+    """The same for the two ends of a peer, which open their sockets by themselves, on hosts with the MTU of the
+    scenario. Raises NamespacesRefused."""
+    route = scenario.routes()[0]
+    hosts = lan({route.source_host: [], route.destination_host: []}, mtu=scenario.mtu)
+    lab = Lab(hosts, cleanup)
+    sides = [cleanup.enter_context(side) for side in socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)]
+    addresses: dict[End, Address] = {
+        (0, role): (host_address(number), MEDIA_PORT) for number, role in enumerate(ROLES, start=1)
+    }
+    ends: dict[End, EndPlug | HostPlug] = {}
+    ports = []
+    for role, other, side, host in zip(ROLES, reversed(ROLES), sides, hosts, strict=True):
+        users, network = lab.namespaces[host.name]
+        ends[0, role] = HostPlug(
+            users=users, network=network, side=side.fileno(), local=addresses[0, role], peer=addresses[0, other]
+        )
+        port = lab.ports[host.name]
+        number = port.plain.fileno()
+        ports.append(
+            DevicePlug(number=number, device=port.device, hardware=port.hardware, serves=((0, role),), flows=None)
+        )
+    return Wiring(ends, tuple(ports), addresses)
 
 
 def check_emulator(emulator: Emulator, scenario: Scenario) -> None:
@@ -99,7 +124,7 @@ def _by_kernel(lines: dict[str, list[str]], route: FlowRoute, cleanup: ExitStack
 
 def _on_loopback(flows: int, cleanup: ExitStack) -> Wiring:
     plain: dict[End, socket.socket] = {}
-    plugs: dict[End, EndPlug] = {}
+    plugs: dict[End, EndPlug | HostPlug] = {}
     ports: list[RelayPlug] = []
     for flow in range(flows):
         sender, to_sender, to_receiver, receiver = (cleanup.enter_context(open_socket()) for _ in range(4))
@@ -114,7 +139,7 @@ def _on_loopback(flows: int, cleanup: ExitStack) -> Wiring:
     return Wiring(plugs, tuple(ports), {end: _address(each) for end, each in plain.items()})
 
 
-def _plugs(plain: Mapping[End, socket.socket]) -> dict[End, EndPlug]:
+def _plugs(plain: Mapping[End, socket.socket]) -> dict[End, EndPlug | HostPlug]:
     """The plugs of both ends of a flow: each sends to the other."""
     return {
         (flow, role): EndPlug(

@@ -1,0 +1,31 @@
+"""What an arm can be: a transport of ours, or a peer."""
+
+from collections.abc import Iterator, Mapping
+
+from glassbench.experiments.scenario.peers import PEERS
+from glassbench.transport.registry import TRANSPORTS, TransportEntry, complete_options
+
+
+class _Arms(Mapping[str, TransportEntry]):
+    """Both tables as one, the transports first. It raises PluginError as they do."""
+
+    def __getitem__(self, name: str) -> TransportEntry:
+        return TRANSPORTS[name] if name in TRANSPORTS else PEERS[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in TRANSPORTS or name in PEERS
+
+    def __iter__(self) -> Iterator[str]:
+        yield from TRANSPORTS
+        yield from (name for name in PEERS if name not in TRANSPORTS)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+ARMS: Mapping[str, TransportEntry] = _Arms()
+
+
+def options_of(name: str, options: Mapping[str, object]) -> dict[str, object]:
+    """The options of an arm, completed with their defaults. Raises ValueError as `complete_options` does."""
+    return complete_options(ARMS[name], options)

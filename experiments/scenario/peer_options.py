@@ -1,0 +1,64 @@
+"""The options of stacks of others, by the stack. A name that the stack itself has keeps its unit and its meaning."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+_MOST_LATENCY_MS = 60_000
+_LEAST_PASSPHRASE, _MOST_PASSPHRASE = 10, 79  # characters, of libsrt
+_MOST_STREAM_ID = 512  # characters, of libsrt
+
+External = Literal["units", "pictures", "messages"]
+"""What a program of the user takes and gives: access units, pictures, or messages that it need not understand."""
+
+
+@dataclass(frozen=True, slots=True)
+class LibsrtOptions:
+    """Socket options of libsrt (SRTO_LATENCY, SRTO_TLPKTDROP, SRTO_PASSPHRASE, SRTO_STREAMID, SRTO_PACKETFILTER).
+
+    `reader`: "poll" asks for messages every 0.2 ms; "block" waits in srt_recvmsg, which wakes up on a timer of 10 ms.
+    `fec`: rows and columns of the packet filter, as in "10x5"; empty for none.
+    """
+
+    latency_ms: int = 120
+    tlpktdrop: bool = True
+    reader: Literal["poll", "block"] = "poll"
+    fec: str = ""
+    passphrase: str = ""
+    streamid: str = ""
+
+    def __post_init__(self) -> None:
+        _check_latency(self.latency_ms)
+        if self.passphrase and not _LEAST_PASSPHRASE <= len(self.passphrase) <= _MOST_PASSPHRASE:
+            raise ValueError(
+                f"passphrase has {_LEAST_PASSPHRASE} to {_MOST_PASSPHRASE} characters, got {len(self.passphrase)}"
+            )
+        if len(self.streamid) > _MOST_STREAM_ID:
+            raise ValueError(f"streamid has at most {_MOST_STREAM_ID} characters, got {len(self.streamid)}")
+        if self.fec and not _is_matrix(self.fec):
+            raise ValueError(f"fec is columns and rows of 1 to 100 such as '10x5', got {self.fec!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class ExternalOptions:
+    """Programs of the user: `send` and `receive` are their commands, as a shell reads words. What they take and give is
+    `media`; docs/peers.md has the protocol. `name` stands in tables."""
+
+    send: str = ""
+    receive: str = ""
+    media: External = "units"
+
+    def __post_init__(self) -> None:
+        for name in ("send", "receive"):
+            if not getattr(self, name).strip():
+                raise ValueError(f"{name} is the command of that end, such as './{name}.pl', and is not given")
+
+
+def _check_latency(latency_ms: int) -> None:
+    """Raises ValueError."""
+    if not 0 <= latency_ms <= _MOST_LATENCY_MS:
+        raise ValueError(f"latency_ms must be 0 to {_MOST_LATENCY_MS}, got {latency_ms}")
+
+
+def _is_matrix(text: str) -> bool:
+    sides = text.split("x")
+    return len(sides) == 2 and all(side.isdecimal() and 1 <= int(side) <= 100 for side in sides)

@@ -1,0 +1,86 @@
+"""The table of peers: stacks of others that are arms of live runs. It is light to import: a stack is loaded when it is
+used, by `PeerEntry.load`.
+
+To add one, write a file in `experiments/worlds/peers/` with a subclass of `Peer`, its options in `peer_options.py`, and
+a line here. A package of your own offers its PeerEntry as an entry point of the group `glassbench.peers`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, is_dataclass
+from importlib import import_module
+from typing import Any
+
+from glassbench.experiments.scenario.peer_options import ExternalOptions, LibsrtOptions
+from glassbench.transport.codecs import CODECS
+from glassbench.transport.contract import Transport, TransportConfig, Unsupported
+from glassbench.transport.plugins import PluginTable
+from glassbench.transport.registry import ANY_MEDIA, Options, TransportEntry
+
+ANY_CODEC = frozenset(CODECS)
+
+
+@dataclass(frozen=True, slots=True)
+class PeerEntry(TransportEntry):
+    """A stack as arms name it. `stack` is its class as "module:Class". In virtual time it is unsupported."""
+
+    stack: str = ""
+
+    def load(self) -> Any:
+        """The class, a subclass of `experiments.worlds.peers.peer.Peer`."""
+        module, _, name = self.stack.partition(":")
+        return getattr(import_module(module), name)
+
+
+def peer_entry(
+    name: str,
+    summary: str,
+    options: type,
+    stack: str,
+    media: frozenset[str],
+    *,
+    holds: Callable[[Options], float] = lambda options: 0.0,
+) -> PeerEntry:
+    """An entry; `holds` is as in a TransportEntry."""
+
+    def make(config: TransportConfig) -> Transport:
+        raise Unsupported(f"{name} is a program of others, which runs in real time only: --live")
+
+    return PeerEntry(
+        name,
+        summary,
+        options,
+        make,
+        make,
+        media,
+        holds=holds,
+        cannot_lead=lambda options: f"how {name} leads an encoder is its own affair",
+        stack=stack,
+    )
+
+
+def _own(name: str, summary: str, options: type, stack: str, media: frozenset[str], **more: Any) -> PeerEntry:
+    return peer_entry(name, summary, options, f"glassbench.experiments.worlds.peers.{stack}", media, **more)
+
+
+def _latency(options: Options) -> float:
+    return float(str(options["latency_ms"])) / 1e3
+
+
+_OWN = (
+    _own("libsrt", "libsrt of this machine, in live mode", LibsrtOptions, "libsrt:Libsrt", ANY_MEDIA, holds=_latency),
+    _own("external", "two programs of yours", ExternalOptions, "external:External", ANY_MEDIA),
+)
+
+
+def _plugin(name: str, loaded: object) -> PeerEntry:
+    """What a package offers as a peer. Raises ValueError."""
+    if not isinstance(loaded, PeerEntry):
+        raise ValueError(f"found {loaded!r}, accepted is what glassbench.experiments.scenario.peers.peer_entry gives")
+    if loaded.name != name:
+        raise ValueError(f"the entry is named {loaded.name!r}; both names must be the same")
+    if not is_dataclass(loaded.options):
+        raise ValueError(f"its options are {loaded.options!r}, accepted is a frozen dataclass with defaults")
+    return loaded
+
+
+PEERS: PluginTable[PeerEntry] = PluginTable("glassbench.peers", {entry.name: entry for entry in _OWN}, _plugin)

@@ -1,0 +1,65 @@
+"""What the receiving end of a stack gives: a bounded queue from its threads to ours, which `select` can wait for."""
+
+import os
+import threading
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from typing import NamedTuple
+
+_MOST_BYTES = 64 * 2**20  # that wait; a stack that gives more than we take is not measured any more
+
+
+class Given(NamedTuple):
+    """What a stack gave, and the session time at which it did."""
+
+    data: bytes
+    at: float
+
+
+class Outlet:
+    """Any thread may `give`; ours takes. `dropped` counts what there was no room for.
+
+    `failed` is the sentence of the first failure. `now` is the clock of the session, once that runs.
+    """
+
+    def __init__(self) -> None:
+        self.dropped = 0
+        self.failed: str | None = None
+        self.now: Callable[[], float] = lambda: 0.0
+        self._lock = threading.Lock()
+        self._given: deque[Given] = deque()
+        self._bytes = 0
+        self._ready = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+
+    def fileno(self) -> int:
+        return self._ready
+
+    def give(self, data: bytes) -> None:
+        """Take what the stack gives now."""
+        at = self.now()
+        with self._lock:
+            if self._bytes + len(data) > _MOST_BYTES:
+                self.dropped += 1
+                return
+            self._bytes += len(data)
+            self._given.append(Given(data, at))
+        self.wake()
+
+    def fail(self, sentence: str) -> None:
+        """The stack failed."""
+        if self.failed is None:
+            self.failed = sentence
+        self.wake()
+
+    def wake(self) -> None:
+        """Let our thread look."""
+        os.eventfd_write(self._ready, 1)
+
+    def take(self) -> list[Given]:
+        """All that was given, in order."""
+        with suppress(BlockingIOError):
+            os.eventfd_read(self._ready)
+        with self._lock:
+            given, self._given, self._bytes = list(self._given), deque(), 0
+        return given

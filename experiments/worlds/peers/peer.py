@@ -1,0 +1,181 @@
+"""The contract of a peer: a stack of others, whose two ends are arms of a live run.
+
+Each end lives in a process of its own, inside the network namespace of its host, with everything that it starts. Ours
+captures, stamps and, where the stack takes access units, encodes; what the receiving end of the stack gives back is
+accounted for by the stamp in its pixels, or, where the stack carries messages whole, by our own header in them.
+"""
+
+import shutil
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from socket import socket
+from typing import ClassVar, Literal
+
+from glassbench.experiments.account.reports import Role
+from glassbench.experiments.scenario.arm_table import ARMS
+from glassbench.experiments.worlds.ends import Ends
+from glassbench.experiments.worlds.peers.outlet import Outlet
+from glassbench.transport.contract import Address, Frame, Unsupported
+
+Carries = Literal["messages", "units", "pictures"]
+"""What a stack takes and gives: messages that it does not understand, whole access units, or pictures (yuv420p)."""
+
+LOG = "log"
+"""The name of the file that takes what a stack writes."""
+
+
+class PeerError(RuntimeError):
+    """The stack failed; its text says what it said."""
+
+
+@dataclass(frozen=True)
+class PeerVideo:
+    """What is filmed. `bitrate_bps` is the most that an encoder may give; `keyframe_interval` is in frames."""
+
+    width: int
+    height: int
+    fps: Fraction
+    codec: str
+    bitrate_bps: int
+    keyframe_interval: int | None
+
+
+@dataclass(frozen=True)
+class PeerContext:
+    """Where an end is, and what it has to do. `folder` is its own, in memory. `side` is a socket to the other end, with
+    datagrams that do not cross the network (a signalling channel). `outlet` takes what the stack gives."""
+
+    role: Role
+    local: Address
+    peer: Address
+    options: Mapping[str, object]
+    video: PeerVideo
+    seed: int
+    duration: float
+    folder: Path
+    side: socket
+    outlet: Outlet = field(default_factory=Outlet)
+
+    @property
+    def log(self) -> Path:
+        """Where what the stack writes goes. Its end is kept with the results."""
+        return self.folder / LOG
+
+
+class PeerEnd:
+    """One end of a stack. A method that raises PeerError ends the arm as "failed", with that sentence.
+
+    `message_bytes` is how large a message may be where the stack carries messages.
+    """
+
+    message_bytes: int = 1456
+
+    def __init__(self, context: PeerContext) -> None:
+        self.context = context
+
+    def start(self) -> None:
+        """Get ready, before session time runs: what has to listen listens when it returns."""
+
+    def connect(self) -> None:
+        """Connect, and return when media can pass. It is called in a thread of its own, may block, and has to return
+        soon after `close`."""
+
+    def send(self, data: bytes, frame: Frame) -> bool:
+        """Take a message, an access unit or a picture of that frame. False: there is no room, so it is dropped."""
+        raise NotImplementedError
+
+    def send_back(self, data: bytes) -> None:
+        """Take a message to the sender, on the receiving end of a stack that carries messages both ways."""
+
+    def close(self) -> None:
+        """End the connection in the stack's own way, and everything that was started. It may be called twice."""
+        raise NotImplementedError
+
+    def counters(self) -> Mapping[str, int]:
+        """What the stack counted, by its own names."""
+        return {}
+
+    def settings(self) -> Mapping[str, object]:
+        """Its settings as they are, read back from the stack where it tells them."""
+        return {}
+
+
+class Peer(ABC):
+    """A stack. `carries` is what it takes and gives; `install` is the command that brings it."""
+
+    carries: ClassVar[Carries]
+    install: ClassVar[str] = ""
+
+    @classmethod
+    @abstractmethod
+    def version(cls) -> str:
+        """Its version. Raises Unsupported, with the reason and the command that helps, if it is not there."""
+
+    @classmethod
+    def check(cls, options: Mapping[str, object], video: PeerVideo) -> None:
+        """Raises Unsupported if it cannot do what an arm asks for."""
+        cls.version()
+
+    @classmethod
+    def check_ends(cls, ends: Ends) -> None:
+        """The same for what a flow asks for, whichever the stack. Raises Unsupported."""
+        flow, name = ends.flow, ends.arm.transport
+        if refused := sorted({track.media for track in flow.tracks()} - ARMS[name].media):
+            raise Unsupported(f"{name} does not carry {refused[0]}")
+        if flow.arm.slices > 1:
+            raise Unsupported(f"{name} takes pictures whole, not in slices")
+        if cls.carries != "messages" and not flow.has_pictures:
+            raise Unsupported(f"{name} is measured by what is seen in pictures, and there are none")
+        if cls.carries != "messages" and flow.playout != "immediate":
+            raise Unsupported(f"{name} has a playout of its own; accepted with it is playout 'immediate'")
+        cls.check(ends.options, video_of(ends))
+
+    @classmethod
+    @abstractmethod
+    def end(cls, context: PeerContext) -> PeerEnd:
+        """One of its ends."""
+
+    @classmethod
+    def missing(cls, what: str) -> Unsupported:
+        """The answer of a stack that is not there."""
+        return Unsupported(f"there is no {what} here: {cls.install}")
+
+    @classmethod
+    def program(cls, name: str) -> str:
+        """The path of a program. Raises Unsupported."""
+        path = shutil.which(name)
+        if path is None:
+            raise cls.missing(name)
+        return path
+
+
+def video_of(ends: Ends) -> PeerVideo:
+    """What the ends of a flow film."""
+    width, height = ends.picture_size
+    settings = ends.encoder_settings
+    return PeerVideo(width, height, ends.source.fps, settings.codec, settings.bitrate_bps, settings.keyframe_interval)
+
+
+class Connecting:
+    """The thread in which an end connects."""
+
+    def __init__(self, end: PeerEnd) -> None:
+        self._end = end
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self.connected = False
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._end.connect()
+        except PeerError as error:
+            self._end.context.outlet.fail(str(error))
+            return
+        self.connected = True
+        self._end.context.outlet.wake()

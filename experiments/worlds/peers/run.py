@@ -1,0 +1,188 @@
+"""One end of a peer, driven like ours: the pipelines of ours around the stack."""
+
+import os
+import socket
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from glassbench.experiments.account.instants import INSTANTS
+from glassbench.experiments.account.reports import EndReport
+from glassbench.experiments.scenario import build
+from glassbench.experiments.scenario.arm_table import ARMS
+from glassbench.experiments.scenario.flow_spec import MEDIA
+from glassbench.experiments.scenario.peers import PeerEntry
+from glassbench.experiments.scenario.tracks import VIDEO_TRACK
+from glassbench.experiments.worlds.ends import Ends
+from glassbench.experiments.worlds.live.end import (
+    EndContext,
+    MakeReceiver,
+    ReceiverRun,
+    SenderRun,
+    our_receiver,
+)
+from glassbench.experiments.worlds.live.part import Orders, Part, PartReport, be_part
+from glassbench.experiments.worlds.live.task import HostPlug, Task
+from glassbench.experiments.worlds.peers.peer import LOG, Carries, Peer, PeerContext, PeerError, video_of
+from glassbench.experiments.worlds.peers.peer_transport import PeerTransport
+from glassbench.experiments.worlds.peers.raw_pictures import Lossless, RawPictures
+from glassbench.experiments.worlds.peers.stamped_receiver import StampedReceiver
+from glassbench.netem.live.clock import LiveClock
+from glassbench.netem.live.scheduling import run_as_others, stay_off
+from glassbench.netem.live.udp_socket import UdpSocket, open_socket
+
+_LOG_BYTES = 4000  # of the end of a log
+
+KNOWS: Mapping[Carries, frozenset[str]] = {
+    "messages": INSTANTS - {"first_sent_at", "last_sent_at", "first_arrival_at", "complete_at"},
+    "units": INSTANTS - {"first_sent_at", "last_sent_at", "first_arrival_at", "complete_at"},
+    "pictures": frozenset({"captured_at", "displayed_at"}),
+}
+"""The instants that can be known around a stack: what it does between is inside of it."""
+
+
+def be_peer(folder: str) -> None:
+    """Be an end of a peer; `folder` is its own."""
+    log = Path(folder, LOG)
+    with _written_to(log):
+        be_part(lambda task: _part(task, Path(folder)))
+
+
+def _part(task: Task, folder: Path) -> Part:
+    assert isinstance(task.plug, HostPlug) and task.role is not None
+    role, plug = task.role, task.plug
+    scenario = build(task.scenario)
+    ends = Ends(scenario.flows(scenario.arm(task.arm))[task.flow])
+    stack = _stack(ends)
+    context = PeerContext(
+        role=role,
+        local=plug.local,
+        peer=plug.peer,
+        options=ends.options,
+        video=video_of(ends),
+        seed=ends.flow.seed,
+        duration=ends.flow.stop - ends.flow.start,
+        folder=folder,
+        side=socket.socket(fileno=plug.side),
+    )
+    end = stack.end(context)
+    framed = stack.carries == "messages"
+    transport = PeerTransport(end, role, ends.flow.tracks(), framed=framed)
+    with _as_a_stack(task.processor):
+        try:
+            end.start()
+        except PeerError as error:
+            context.outlet.fail(str(error))
+    run: SenderRun | ReceiverRun
+    if role == "sender":
+        run = SenderRun(ends, transport, _raw if stack.carries == "pictures" else None)
+    else:
+        keeps = task.quality and ends.flow.name == MEDIA
+        run = ReceiverRun(
+            ends,
+            our_receiver(ends, transport, keep_decoded=keeps)
+            if framed
+            else _stamped(ends, stack, transport, keep_decoded=keeps),
+        )
+
+    def drive(clock: LiveClock, orders: Orders) -> PartReport:
+        context.outlet.now = clock.now
+        outlet = context.outlet
+        try:
+            ended = run.run(
+                EndContext(
+                    UdpSocket(open_socket(), clock),  # nobody sends to it: the stack has sockets of its own
+                    clock,
+                    lambda now: orders.stopped() or outlet.failed is not None,
+                    off=task.processor,
+                    wakes=[outlet],
+                    claim=lambda claim: print(claim.line(), flush=True),
+                    claimed=orders.claimed,
+                    decided=lambda: print("decided", flush=True),
+                )
+            )
+        finally:
+            with suppress(PeerError, OSError):
+                end.close()
+        about = {"version": stack.version(), "settings": dict(end.settings()), "log": _end_of(context.log)}
+        return PartReport(
+            ended.process, _reported(ended.report, stack), peer=about, failed=_sentence(outlet.failed, ends, task)
+        )
+
+    return drive
+
+
+@contextmanager
+def _written_to(log: Path) -> Iterator[None]:
+    """What the stack writes goes to its log. Our own lines go on to whoever started us, and so does what a defect of
+    ours says."""
+    ours, errors = os.dup(1), os.dup(2)
+    with log.open("ab") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    sys.stdout = os.fdopen(ours, "w")
+    try:
+        yield
+    finally:
+        os.dup2(errors, 2)
+
+
+def _stack(ends: Ends) -> type[Peer]:
+    entry = ARMS[ends.arm.transport]
+    assert isinstance(entry, PeerEntry)
+    stack: type[Peer] = entry.load()
+    return stack
+
+
+def _raw(*args: Any, **kwargs: Any) -> RawPictures:
+    return RawPictures()
+
+
+def _stamped(ends: Ends, stack: type[Peer], transport: PeerTransport, *, keep_decoded: bool) -> MakeReceiver:
+    announced = ends.announced()
+    assert announced is not None
+    return lambda thread: StampedReceiver(
+        transport,
+        track=ends.flow.main_track,
+        frames=announced[VIDEO_TRACK],
+        size=ends.picture_size,
+        codec=None if stack.carries == "pictures" else ends.flow.video.codec,
+        worker=thread,
+        keep_decoded=keep_decoded,
+    )
+
+
+def _reported(report: EndReport, stack: type[Peer]) -> EndReport:
+    """The report, with what a stack lets us know. How large a picture became inside of it is not among that."""
+    if stack.carries == "pictures":
+        for record in report.sent:
+            record.size_bytes = 0
+    media = "" if stack.carries == "messages" else Lossless.MEDIA
+    return replace(report, knows=KNOWS[stack.carries], decoded_media=media)
+
+
+def _sentence(failed: str | None, ends: Ends, task: Task) -> str | None:
+    return None if failed is None else f"the {task.role} of {ends.arm.transport} failed: {failed}"
+
+
+def _end_of(log: Path) -> str:
+    with suppress(OSError), log.open("rb") as file:
+        file.seek(max(0, os.fstat(file.fileno()).st_size - _LOG_BYTES))
+        return file.read(_LOG_BYTES).decode(errors="replace")
+    return ""
+
+
+@contextmanager
+def _as_a_stack(processor: int | None) -> Iterator[None]:
+    """What is started here runs as other programs do, and leaves the emulator its processor: a packet wakes it up, and
+    it would take that in the middle of the emulator's work."""
+    before = os.sched_getaffinity(0)
+    run_as_others()
+    stay_off(processor)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
