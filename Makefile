@@ -6,13 +6,14 @@ BIN := $(VENV)/bin
 # The tests start hundreds of processes; each would compile all our source again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help compare quick test test-long setup tools checks format-check format lint types imports warm tests quick-tests computing patient quiet docs clean
+.PHONY: help compare quick test test-long setup tools peers checks format-check format lint types imports warm tests quick-tests computing patient quiet docs clean
 
 help:
 	@echo "make compare   set up and compare all transports (ARGS='--duration 10s' passes options to glass compare)"
 	@echo "make quick     the inner loop, about a minute: lint, types, and the tests that prove most in the least time"
 	@echo "make test      set up and run all checks: format, lint, types, import rules, tests"
 	@echo "make test-long run the tests that make test leaves out because they take long"
+	@echo "make peers     set up and install the stacks of others that can be arms of live runs (glass peers lists them)"
 	@echo "make docs      set up and make the documentation site, build/site/index.html, by running what it shows"
 	@echo "make format    rewrite the code in the project's format"
 	@echo "make clean     remove the virtual environment and all caches; results/ is kept"
@@ -66,7 +67,7 @@ warm: $(VENV)/.ready-dev
 # Tests that compute, and beside them those in real time that only wait: `nice` lets these go first. Those that measure
 # how soon something comes (`quiet`) follow when nothing else runs; they are few and long, so each worker takes one at
 # a time.
-REAL_TIME := tests/live tests/between tests/peers
+REAL_TIME := tests/live tests/between tests/peers tests/stacks
 tests: $(VENV)/.ready-dev
 	@$(SIDE_BY_SIDE) computing patient
 	@$(MAKE) --no-print-directory quiet
@@ -120,6 +121,23 @@ tools:
 	  apt-get update -qq && apt-get install -y -qq --no-install-recommends $$missing >/dev/null && exit 0; \
 	fi; \
 	echo "note: tests with$$missing are skipped; to run them: sudo apt install$$missing"
+
+# What apt and pip can bring of the stacks of others. Installing starts no service: a policy forbids that meanwhile, where
+# there is none yet.
+STACKS := libsrt1.5-gnutls
+POLICY := /usr/sbin/policy-rc.d
+peers: $(VENV)/.ready
+	$(INSTALL) --editable '.[peers]'
+	@missing="$$(for stack in $(STACKS); do \
+	  dpkg-query -W -f '$${Status}' $$stack 2>/dev/null | grep -q 'ok installed' || echo $$stack; \
+	done)"; \
+	test -z "$$missing" && exit 0; \
+	if test "$$(id -u)" = 0 && command -v apt-get >/dev/null; then \
+	  test -e $(POLICY) || { printf '#!/bin/sh\nexit 101\n' > $(POLICY) && chmod +x $(POLICY) && trap 'rm $(POLICY)' EXIT; }; \
+	  export DEBIAN_FRONTEND=noninteractive; \
+	  apt-get update -qq && apt-get install -y -qq --no-install-recommends $$missing >/dev/null && exit 0; \
+	fi; \
+	echo "note: stacks of others are not here; to have them: sudo apt install" $$missing
 
 # Debian ships venv as a package of its own; install it where that is allowed, else say what is missing.
 $(BIN)/python:

@@ -69,7 +69,7 @@ def assemble(
         links=table,
         flows=shares,
         estimates=estimate_table(ends),
-        summary=summarize_arm(scenario, frames, table, shares, now=now),
+        summary=summarize_arm(scenario, arm, frames, table, shares, now=now),
         flow_numbers=flow_numbers(scenario, arm, frames, shares, now=now),
         stats={
             **_counters(media),

@@ -12,16 +12,23 @@ from glassbench.experiments.account.metrics import PERCENTILES, glass_to_glass, 
 from glassbench.experiments.account.oracle import FloatArray
 from glassbench.experiments.account.sharing import Sharing, sharing
 from glassbench.experiments.scenario import Scenario
+from glassbench.experiments.scenario.arm_spec import ArmSpec
 from glassbench.experiments.scenario.flow_spec import MEDIA
 from glassbench.experiments.scenario.media_spec import PICTURE_FLOOR
 from glassbench.experiments.scenario.tracks import CHAT_TRACK, VIDEO_TRACK
 
 
 def summarize_arm(
-    scenario: Scenario, frames: pd.DataFrame, links: pd.DataFrame, shares: pd.DataFrame, *, now: float
+    scenario: Scenario,
+    arm: ArmSpec,
+    frames: pd.DataFrame,
+    links: pd.DataFrame,
+    shares: pd.DataFrame,
+    *,
+    now: float,
 ) -> dict[str, Any]:
     """The numbers of the flow "media" until `now`, from the ledger, the link table and the flow table."""
-    flow, route = scenario.media(scenario.arms[0]), scenario.routes()[0]
+    flow, route = scenario.media(arm), scenario.routes()[0]
     own = frames[frames["flow"] == MEDIA]
     passed = on_first_link(shares, flow, route)
     shared = sharing(scenario, links, shares, now=now)
@@ -29,7 +36,7 @@ def summarize_arm(
     bound = bound_of(scenario, route, video)
     floor, duration = flow.video.picture_floor, media_seconds(flow, now=now)
     summary = summarize(video, passed, shared, bound, duration=duration, picture_floor=floor)
-    if scenario.chat is not None:
+    if flow.chat is not None:
         summary["chat"] = summarize_messages(own[own["track"] == CHAT_TRACK])
     return summary
 

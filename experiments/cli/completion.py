@@ -14,17 +14,17 @@ _MOST_FILES = 500
 def arms(incomplete: str) -> list[str]:
     """Transports, and behind a colon their options and the values of these."""
     from glassbench.experiments.scenario.arm_options import arm_options
-    from glassbench.transport.registry import TRANSPORTS
+    from glassbench.experiments.scenario.arm_table import ARMS
 
     name, colon, typed = incomplete.partition(":")
     if not colon:
-        return _beginning(incomplete, TRANSPORTS)
-    if name not in TRANSPORTS:
+        return _beginning(incomplete, ARMS)
+    if name not in ARMS:
         return []
     before, comma, last = typed.rpartition(",")
     given = {item.partition("=")[0] for item in before.split(",")}
     offered: list[str] = []
-    for option in arm_options(TRANSPORTS[name]):
+    for option in arm_options(ARMS[name]):
         if option.name not in given:
             offered += [f"{option.name}={value}" for value in option.accepted or (option.default,)]
     ahead = f"{name}:{before}{comma}"

@@ -48,10 +48,10 @@ def listing_table(kind: Kind) -> WholeTable:
 
 def _transports() -> list[tuple[str, str]]:
     from glassbench.experiments.scenario.arm_options import arm_options
-    from glassbench.transport.registry import TRANSPORTS
+    from glassbench.experiments.scenario.arm_table import ARMS
 
     rows = []
-    for entry in TRANSPORTS.values():
+    for entry in ARMS.values():
         options = ", ".join(option.text for option in arm_options(entry))
         codecs = ", ".join(sorted(entry.media - {"data"}))
         rows.append((entry.name, f"{entry.summary}\noptions: {options}\ncodecs: {codecs}"))
@@ -60,9 +60,9 @@ def _transports() -> list[tuple[str, str]]:
 
 def _options(transport: str) -> dict[str, Any]:
     from glassbench.experiments.scenario.arm_options import arm_options
-    from glassbench.transport.registry import TRANSPORTS
+    from glassbench.experiments.scenario.arm_table import ARMS
 
-    entry = TRANSPORTS[transport]
+    entry = ARMS[transport]
     return {"options": [asdict(option) for option in arm_options(entry)], "codecs": sorted(entry.media - {"data"})}
 
 

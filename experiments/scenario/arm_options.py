@@ -4,6 +4,7 @@ from dataclasses import dataclass, fields
 from typing import Any, get_args, get_type_hints
 
 from glassbench.experiments.scenario.arm_spec import ENCODERS, option_text
+from glassbench.experiments.scenario.peers import PeerEntry
 from glassbench.transport.congestion import CONTROLLERS
 from glassbench.transport.quic.options import STOCK_CONTROLS
 from glassbench.transport.registry import TransportEntry, complete_options
@@ -26,13 +27,15 @@ class ArmOption:
 
 
 def arm_options(entry: TransportEntry) -> list[ArmOption]:
-    """The options of a transport, and those that every arm takes."""
+    """The options of a peer; or of a transport, and those that all transports take."""
     kinds = get_type_hints(entry.options)
     defaults: dict[str, Any] = {field.name: field.default for field in fields(entry.options)}
     options = [
         ArmOption(name, option_text(default), _accepted(entry, name, default, kinds[name]))
         for name, default in defaults.items()
     ]
+    if isinstance(entry, PeerEntry):
+        return options
     if entry.cannot_lead(defaults) is None or _leads_with_control(entry, defaults):
         options.append(ArmOption("encoder", entry.usual_encoder(defaults), ENCODERS))
     return [*options, ArmOption("slices", "1")]
@@ -43,7 +46,7 @@ def _accepted(entry: TransportEntry, name: str, default: object, kind: Any) -> t
         return ("true", "false")
     if literals := get_args(kind):
         return tuple(option_text(value) for value in literals)
-    if not isinstance(default, str):
+    if not isinstance(default, str) or isinstance(entry, PeerEntry):
         return ()
     return tuple(value for value in _NAMES if _takes(entry, {name: value}))
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any, get_args
 from pydantic import PlainSerializer, PlainValidator
 
 from glassbench.experiments.scenario.arm_table import ARMS, options_of
+from glassbench.experiments.scenario.peers import PeerEntry
 from glassbench.experiments.scenario.schema import Spec, invalid, unknown
 from glassbench.transport.plugins import PluginError
 from glassbench.transport.registry import EncoderChoice
@@ -60,6 +61,12 @@ def parse_arm(value: Any) -> ArmSpec:
 
 
 Arm = Annotated[ArmSpec, PlainValidator(parse_arm), PlainSerializer(ArmSpec.table, return_type=dict[str, Any])]
+
+
+def carries_messages(arm: ArmSpec) -> bool:
+    """Whether messages can go beside its video. All transports of ours carry them, or are unsupported with them."""
+    entry = ARMS[arm.transport]
+    return not isinstance(entry, PeerEntry) or "data" in entry.media
 
 
 def _arm(transport: object, options: dict[str, Any], *, label: str, path: tuple[str, ...] = ()) -> ArmSpec:

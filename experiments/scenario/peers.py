@@ -68,7 +68,7 @@ def _latency(options: Options) -> float:
 
 _OWN = (
     _own("libsrt", "libsrt of this machine, in live mode", LibsrtOptions, "libsrt:Libsrt", ANY_MEDIA, holds=_latency),
-    _own("external", "two programs of yours", ExternalOptions, "external:External", ANY_MEDIA),
+    _own("external", "two programs of yours", ExternalOptions, "external:External", ANY_CODEC),
 )
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from glassbench.experiments.scenario.arm_spec import Arm, ArmSpec
+from glassbench.experiments.scenario.arm_spec import Arm, ArmSpec, carries_messages
 from glassbench.experiments.scenario.arm_table import ARMS
 from glassbench.experiments.scenario.elements import ELEMENTS
 from glassbench.experiments.scenario.flow import Flow, FlowRoute, routes_of
@@ -93,7 +93,8 @@ class Scenario(SessionSpec):
         return {arm.label: arm for arm in self.arms}[label]
 
     def flows(self, arm: ArmSpec) -> tuple[Flow, ...]:
-        """The flows of an arm: "media" first, the others in the order of the scenario."""
+        """The flows of an arm: "media" first, the others in the order of the scenario. Peers that carry nothing but
+        video have no messages beside it."""
         shared = {name: getattr(self, name) for name in SessionSpec.model_fields}
         flows = []
         for _, spec in self._all_flows():
@@ -101,7 +102,7 @@ class Scenario(SessionSpec):
                 "name": spec.name,
                 "arm": arm if spec.transport is None else spec.transport,
                 "video": _video_of(self.video, spec),
-                "chat": self.chat if spec.name == MEDIA else None,
+                "chat": self.chat if spec.name == MEDIA and carries_messages(arm) else None,
                 "greedy": spec.source == GREEDY,
                 "start": spec.start,
                 "stop": self.duration if spec.stop is None else spec.stop,

@@ -16,7 +16,7 @@ from glassbench.experiments.account.arm_result import ArmResult, Outcome
 from glassbench.experiments.account.assemble import assemble
 from glassbench.experiments.account.reports import ROLES
 from glassbench.experiments.scenario import Scenario
-from glassbench.experiments.scenario.arm_spec import ArmSpec
+from glassbench.experiments.scenario.arm_spec import ArmSpec, carries_messages
 from glassbench.experiments.scenario.arm_table import ARMS
 from glassbench.experiments.scenario.peers import PeerEntry
 from glassbench.experiments.worlds.capture import Capture
@@ -124,6 +124,9 @@ def run_arm(
             )
         )
         interrupted = watch.stop()
+        for part in attempts[-1].parts.values():
+            if part.unsupported is not None:
+                raise Unsupported(part.unsupported)
     measured = [attempt for attempt in attempts if attempt.is_a_measurement]
     outcome: Outcome
     reason: str | None
@@ -150,8 +153,14 @@ def run_arm(
         reason=reason,
         memo=memo if outcome == "measured" else None,
         about={"live": {"attempt": kept.number, "machine": kept.machine, **_processes(kept)}, **_peers(kept)},
-        notes=missing,
+        notes=[*_left_out(scenario, arm), *missing],
     )
+
+
+def _left_out(scenario: Scenario, arm: ArmSpec) -> list[str]:
+    if scenario.chat is None or carries_messages(arm):
+        return []
+    return [f"{arm.transport} carries nothing but video: the messages of the scenario were left out"]
 
 
 def _processes(attempt: _Attempt) -> dict[str, Any]:
@@ -321,6 +330,9 @@ def _await_end(
                 raise PartError(f"the {name} of the arm ended with code {part.returncode} in the middle")
         if watch.stop():
             end(*ends)
+        for name, flow in ends.items():
+            if parts[name].poll() is not None:  # a stack that failed: then nothing more comes to the other end
+                end(*(other for other in ends if ends[other] == flow))
         if all(parts[name].poll() is not None for name in ends):
             end(EMULATOR)
         now = clock.now()

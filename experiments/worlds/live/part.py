@@ -49,13 +49,14 @@ _END_NICENESS = 10  # an end that waits is measured as such; an emulator that wa
 @dataclass(frozen=True)
 class PartReport:
     """What a part wrote down: how it ran; an end its report and what its transport told besides; an end of a `peer`
-    what is to be known of the stack, and in which sentence it `failed`; the emulator its links and, for a capture, what
-    passed."""
+    what is to be known of the stack, and why it is `unsupported` or `failed`; the emulator its links and, for a
+    capture, what passed."""
 
     process: ProcessReport
     end: EndReport | None = None
     told: Told | None = None
     peer: Mapping[str, Any] = field(default_factory=dict)
+    unsupported: str | None = None
     failed: str | None = None
     links: tuple[LinkReport, ...] = ()
     recording: Recording | None = None

@@ -20,12 +20,14 @@ class Given(NamedTuple):
 class Outlet:
     """Any thread may `give`; ours takes. `dropped` counts what there was no room for.
 
-    `failed` is the sentence of the first failure. `now` is the clock of the session, once that runs.
+    `failed` is the sentence of the first failure, `unsupported` why the stack is not there. `now` is the clock of the
+    session, once that runs.
     """
 
     def __init__(self) -> None:
         self.dropped = 0
         self.failed: str | None = None
+        self.unsupported: str | None = None
         self.now: Callable[[], float] = lambda: 0.0
         self._lock = threading.Lock()
         self._given: deque[Given] = deque()
@@ -51,6 +53,11 @@ class Outlet:
         if self.failed is None:
             self.failed = sentence
         self.wake()
+
+    def refuse(self, reason: str) -> None:
+        """The stack is not there, which only shows when it starts."""
+        self.unsupported = reason
+        self.fail(reason)
 
     def wake(self) -> None:
         """Let our thread look."""

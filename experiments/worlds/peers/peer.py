@@ -105,10 +105,16 @@ class PeerEnd:
 
 
 class Peer(ABC):
-    """A stack. `carries` is what it takes and gives; `install` is the command that brings it."""
+    """A stack. `carries` is what it takes and gives, if its options leave no choice; `install` is the command that
+    brings it."""
 
     carries: ClassVar[Carries]
     install: ClassVar[str] = ""
+
+    @classmethod
+    def carried(cls, options: Mapping[str, object]) -> Carries:
+        """What it takes and gives with these options."""
+        return cls.carries
 
     @classmethod
     @abstractmethod
@@ -123,14 +129,15 @@ class Peer(ABC):
     @classmethod
     def check_ends(cls, ends: Ends) -> None:
         """The same for what a flow asks for, whichever the stack. Raises Unsupported."""
-        flow, name = ends.flow, ends.arm.transport
-        if refused := sorted({track.media for track in flow.tracks()} - ARMS[name].media):
-            raise Unsupported(f"{name} does not carry {refused[0]}")
+        flow, name, carries = ends.flow, ends.arm.transport, cls.carried(ends.options)
+        for media in {track.media for track in flow.tracks()} - ARMS[name].media:
+            if media == "data" or carries != "pictures":  # what takes pictures has an encoder of its own
+                raise Unsupported(f"{name} does not carry {media}")
         if flow.arm.slices > 1:
             raise Unsupported(f"{name} takes pictures whole, not in slices")
-        if cls.carries != "messages" and not flow.has_pictures:
+        if carries != "messages" and not flow.has_pictures:
             raise Unsupported(f"{name} is measured by what is seen in pictures, and there are none")
-        if cls.carries != "messages" and flow.playout != "immediate":
+        if carries != "messages" and flow.playout != "immediate":
             raise Unsupported(f"{name} has a playout of its own; accepted with it is playout 'immediate'")
         cls.check(ends.options, video_of(ends))
 
@@ -174,6 +181,9 @@ class Connecting:
     def _run(self) -> None:
         try:
             self._end.connect()
+        except Unsupported as error:
+            self._end.context.outlet.refuse(str(error))
+            return
         except PeerError as error:
             self._end.context.outlet.fail(str(error))
             return

@@ -41,7 +41,7 @@ class PeerTransport:
         self._stats: Counter[str] = Counter(malformed=0, dropped_full=0, dropped_expired=0, keyframe_requests=0)
         self._assembler = FrameAssembler(tracks, self._events, self._stats)
         self._connecting = Connecting(end)
-        self._connected = False
+        self.connected = False
         self._closed = False
 
     def connect(self, *, now: float) -> None:
@@ -84,8 +84,8 @@ class PeerTransport:
         if self._framed:
             for given in self.take():
                 self._take_message(given)
-        if self._connecting.connected and not self._connected:
-            self._connected = True
+        if self._connecting.connected and not self.connected:
+            self.connected = True
             self._events.append(Connected(now))
         if self._outlet.failed is not None and not self._closed:
             self._closed = True

@@ -33,6 +33,7 @@ from glassbench.experiments.worlds.peers.stamped_receiver import StampedReceiver
 from glassbench.netem.live.clock import LiveClock
 from glassbench.netem.live.scheduling import run_as_others, stay_off
 from glassbench.netem.live.udp_socket import UdpSocket, open_socket
+from glassbench.transport.contract import Unsupported
 
 _LOG_BYTES = 4000  # of the end of a log
 
@@ -69,23 +70,26 @@ def _part(task: Task, folder: Path) -> Part:
         side=socket.socket(fileno=plug.side),
     )
     end = stack.end(context)
-    framed = stack.carries == "messages"
+    carries = stack.carried(ends.options)
+    framed = carries == "messages"
     transport = PeerTransport(end, role, ends.flow.tracks(), framed=framed)
     with _as_a_stack(task.processor):
         try:
             end.start()
+        except Unsupported as error:
+            context.outlet.refuse(str(error))
         except PeerError as error:
             context.outlet.fail(str(error))
     run: SenderRun | ReceiverRun
     if role == "sender":
-        run = SenderRun(ends, transport, _raw if stack.carries == "pictures" else None)
+        run = SenderRun(ends, transport, _raw if carries == "pictures" else None)
     else:
         keeps = task.quality and ends.flow.name == MEDIA
         run = ReceiverRun(
             ends,
             our_receiver(ends, transport, keep_decoded=keeps)
             if framed
-            else _stamped(ends, stack, transport, keep_decoded=keeps),
+            else _stamped(ends, carries, transport, keep_decoded=keeps),
         )
 
     def drive(clock: LiveClock, orders: Orders) -> PartReport:
@@ -107,9 +111,15 @@ def _part(task: Task, folder: Path) -> Part:
         finally:
             with suppress(PeerError, OSError):
                 end.close()
+        if not transport.connected:
+            outlet.fail("it did not connect")
         about = {"version": stack.version(), "settings": dict(end.settings()), "log": _end_of(context.log)}
         return PartReport(
-            ended.process, _reported(ended.report, stack), peer=about, failed=_sentence(outlet.failed, ends, task)
+            ended.process,
+            _reported(ended.report, carries),
+            peer=about,
+            unsupported=outlet.unsupported,
+            failed=_sentence(outlet.failed, ends, task),
         )
 
     return drive
@@ -141,7 +151,7 @@ def _raw(*args: Any, **kwargs: Any) -> RawPictures:
     return RawPictures()
 
 
-def _stamped(ends: Ends, stack: type[Peer], transport: PeerTransport, *, keep_decoded: bool) -> MakeReceiver:
+def _stamped(ends: Ends, carries: Carries, transport: PeerTransport, *, keep_decoded: bool) -> MakeReceiver:
     announced = ends.announced()
     assert announced is not None
     return lambda thread: StampedReceiver(
@@ -149,19 +159,19 @@ def _stamped(ends: Ends, stack: type[Peer], transport: PeerTransport, *, keep_de
         track=ends.flow.main_track,
         frames=announced[VIDEO_TRACK],
         size=ends.picture_size,
-        codec=None if stack.carries == "pictures" else ends.flow.video.codec,
+        codec=None if carries == "pictures" else ends.flow.video.codec,
         worker=thread,
         keep_decoded=keep_decoded,
     )
 
 
-def _reported(report: EndReport, stack: type[Peer]) -> EndReport:
+def _reported(report: EndReport, carries: Carries) -> EndReport:
     """The report, with what a stack lets us know. How large a picture became inside of it is not among that."""
-    if stack.carries == "pictures":
+    if carries == "pictures":
         for record in report.sent:
             record.size_bytes = 0
-    media = "" if stack.carries == "messages" else Lossless.MEDIA
-    return replace(report, knows=KNOWS[stack.carries], decoded_media=media)
+    media = "" if carries == "messages" else Lossless.MEDIA
+    return replace(report, knows=KNOWS[carries], decoded_media=media)
 
 
 def _sentence(failed: str | None, ends: Ends, task: Task) -> str | None:
