@@ -83,7 +83,7 @@ class PeerTransport:
         """See what the stack has given, and how it is. It is called when the outlet is readable."""
         if self._framed:
             for given in self.take():
-                self._take_message(given)
+                self._take_message(given.data, at=min(given.at, now))  # a message may come after our driver looked
         if self._connecting.connected and not self.connected:
             self.connected = True
             self._events.append(Connected(now))
@@ -113,13 +113,13 @@ class PeerTransport:
             self._outlet.fail(str(error))
             return False
 
-    def _take_message(self, given: Given) -> None:
+    def _take_message(self, data: bytes, *, at: float) -> None:
         try:
             if self._role == "receiver":
-                self._assembler.add(given.data, arrived_at=given.at, skipped=False, now=given.at)
-            elif (track := parse_keyframe_request(given.data)) in self._tracks:
+                self._assembler.add(data, arrived_at=at, skipped=False, now=at)
+            elif (track := parse_keyframe_request(data)) in self._tracks:
                 self._stats["keyframe_requests"] += 1
-                self._events.append(KeyframeRequested(track, given.at))
+                self._events.append(KeyframeRequested(track, at))
             else:
                 self._stats["malformed"] += 1
         except Malformed:
