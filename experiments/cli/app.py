@@ -50,7 +50,7 @@ COMMANDS = {
     "send": _Entry("between", "send", "Compare transports to another host, over the network that is between them."),
     "receive": _Entry("between", "receive", "Receive what another host sends, until Ctrl-C."),
     "shell": _Entry("shell", "app", "Run a command behind an emulated link, without root."),
-    "peers": _Entry("peers", "peers", "List the stacks of others that live runs can have as arms, and their state."),
+    "peers": _Entry("peers", "peers", "List the stacks of others that live runs can have as arms, and which are here."),
     "doctor": _Entry("doctor", "doctor", "Say what this machine can do, a line each, and what helps where it cannot."),
     "budget": _Entry("budget", "app", "Latency budgets for CI: checked, and recorded as a baseline."),
     "experiment": _Entry("experiment", "app", "The catalog of experiments: questions, and what was found."),

@@ -23,7 +23,7 @@ def _option(help_text: str, metavar: str, **settings: Any) -> Any:
 Arms = Annotated[
     list[str] | None,
     _option(
-        "A transport: see glass list transports. Repeat it for more.",
+        "A transport or a peer: see glass list transports; all of them: all. Repeat it for more.",
         "NAME[:OPTION=VALUE,...]",
         autocompletion=completion.arms,
     ),

@@ -24,7 +24,7 @@ class PeerState:
 
 
 def peers(*, as_json: AsJson = False) -> None:
-    """List the stacks of others that live runs can have as arms, with their state, version and what they carry."""
+    """List the stacks of others that live runs can have as arms, and which are here."""
     states = peer_states()
     if as_json:
         print_json({"rows": [asdict(state) for state in states]})

@@ -10,6 +10,7 @@ from typing import Any, TypedDict
 
 from glassbench.experiments.engine.plan import WrongField, with_fields
 from glassbench.experiments.scenario import Scenario, ScenarioError
+from glassbench.experiments.scenario.arm_table import EVERY, every_arm
 from glassbench.experiments.scenario.bottleneck_specs import TraceSpec
 from glassbench.experiments.scenario.element_spec import DIRECTIONS
 from glassbench.experiments.scenario.network_spec import MAIN
@@ -46,7 +47,8 @@ _LONGEST_NAME = 64
 class Changes(TypedDict, total=False):
     """What to change: fields of `[video]` and of the scenario, and of the short form of `[network]`, by their words.
 
-    `arms` replaces the list of transports. `trace` and `rate` each take the place of the bottleneck: a trace by its
+    `arms` replaces the list of transports; "all" stands for all of ours with their defaults, and every peer that is
+    here. `trace` and `rate` each take the place of the bottleneck: a trace by its
     name or file, with `trace_start` ("90s") at the first capture and the `trace_columns` of a log; or a constant rate.
     `bitrate` is the encoder's. Quantities are texts with a unit, as in a file; a `duration` may be seconds. `fields`
     has any other field by its path, such as {"video.codec": "vp9"}; None takes it away.
@@ -119,7 +121,8 @@ def _fields(given: Mapping[str, Any]) -> dict[str, Any]:
         fields |= {FIELDS[word]: None for word in ("rate", *_OF_A_TRACE)}
     fields |= {FIELDS[word]: value for word, value in given.items()}
     if "arms" in given:
-        fields["arms"] = [given["arms"]] if isinstance(given["arms"], str) else list(given["arms"])
+        arms = [given["arms"]] if isinstance(given["arms"], str) else list(given["arms"])
+        fields["arms"] = [each for arm in arms for each in (every_arm() if arm == EVERY else [arm])]
     if isinstance(duration := given.get("duration"), int | float):
         fields["duration"] = f"{float(duration)!r}s"
     return fields

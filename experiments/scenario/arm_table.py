@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
-from glassbench.experiments.scenario.peers import PEERS
+from glassbench.experiments.scenario.peers import PEERS, PeerEntry
+from glassbench.transport.contract import Unsupported
 from glassbench.transport.registry import TRANSPORTS, TransportEntry, complete_options
 
 
@@ -24,6 +25,24 @@ class _Arms(Mapping[str, TransportEntry]):
 
 
 ARMS: Mapping[str, TransportEntry] = _Arms()
+
+
+EVERY = "all"
+"""What stands for `every_arm` in a list of arms."""
+
+
+def every_arm() -> list[str]:
+    """All transports, and the peers that are here and run with their defaults."""
+    return [*TRANSPORTS, *(name for name, entry in PEERS.items() if name not in TRANSPORTS and _runs(entry))]
+
+
+def _runs(entry: PeerEntry) -> bool:
+    try:
+        complete_options(entry, {})
+        entry.load().version()
+    except (ValueError, Unsupported):
+        return False
+    return True
 
 
 def options_of(name: str, options: Mapping[str, object]) -> dict[str, object]:

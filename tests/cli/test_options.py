@@ -14,7 +14,7 @@ from glassbench.experiments.cli.change_options import settings_of
 from glassbench.experiments.cli.errors import run_app
 from glassbench.experiments.engine.changes import FIELDS
 from glassbench.experiments.scenario.arm_spec import parse_arm
-from glassbench.transport.registry import TRANSPORTS
+from glassbench.experiments.scenario.arm_table import ARMS
 
 CHANGING = ("compare", "run", "ab", "agree", "sweep", "send")
 
@@ -98,7 +98,7 @@ def test_json_is_one_object_that_begins_with_the_folder_of_results_and_the_notes
 def test_the_list_of_transports_has_every_value_that_an_option_takes(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_app(app, ["list", "transports", "--json"]) == 0
     rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)["rows"]}
-    assert list(rows) == list(TRANSPORTS)
+    assert list(rows) == list(ARMS)
     options = {option["name"]: option["accepted"] for option in rows["rtp"]["options"]}
     assert set(options["control"]) == {"none", "realtime", "reno", "cubic", "gcc", "scream", "bbr", "adaptive"}
     assert (options["feedback"], options["ecn"]) == (["rfc8888", "twcc"], ["true", "false"])
