@@ -1,10 +1,13 @@
 """Session time: the clock of live runs, which all processes of a host share, and which reads like virtual time."""
 
 import time
+from collections.abc import Callable
 
 from glassbench.netem.simulator import START_AT
 
 _MAX_AGE = 5.0  # seconds; an older stamp is from before a step of the wall clock
+_LONGEST_BATCH = 1.0  # seconds; what arrives while a batch is taken is newer than its reading of the clocks
+_READINGS = 3
 
 
 def monotonic_ns() -> int:
@@ -30,7 +33,19 @@ class LiveClock:
         while (left := at - self.now()) > 0:
             time.sleep(left)
 
-    def arrival(self, stamp_ns: int) -> float:
-        """When a packet arrived that the kernel stamped (SO_TIMESTAMPNS, CLOCK_REALTIME): now, less its age."""
-        age = (time.time_ns() - stamp_ns) * 1e-9
-        return self.now() - (age if 0 <= age <= _MAX_AGE else 0.0)
+    def arrivals(self) -> Callable[[int], float]:
+        """What gives the arrival of each packet of a batch by the kernel's stamp of it (SO_TIMESTAMPNS,
+        CLOCK_REALTIME).
+
+        Both clocks are read once for the batch. If an interrupt comes between the two readings, they are of two
+        instants, so the closest pair of several is taken.
+        """
+        readings = [(time.monotonic_ns(), time.time_ns(), time.monotonic_ns()) for _ in range(_READINGS)]
+        before, wall_ns, after = min(readings, key=lambda reading: reading[2] - reading[0])
+        now = START_AT + ((before + after) // 2 - self._origin_ns) * 1e-9
+
+        def arrival(stamp_ns: int) -> float:
+            age = (wall_ns - stamp_ns) * 1e-9
+            return now - age if -_LONGEST_BATCH <= age <= _MAX_AGE else now
+
+        return arrival

@@ -58,6 +58,7 @@ class DevicePort:
 
     def receive(self) -> list[Packet]:
         packets: list[Packet] = []
+        arrival = self._clock.arrivals()
         for _ in range(_AT_ONCE):
             try:
                 frame, ancillary, _, (_, protocol, kind, _, _) = self._socket.recvmsg(_MAX_FRAME, 256)
@@ -66,7 +67,7 @@ class DevicePort:
             at = None
             for level, option, value in ancillary:
                 if level == socket.SOL_SOCKET and option == SO_TIMESTAMPNS:
-                    at = read_stamp(value, self._clock)
+                    at = arrival(read_stamp(value))
                 elif level == socket.SOL_SOCKET and option == SO_RXQ_OVFL:
                     self.overflows = _UNSIGNED.unpack_from(value)[0]
             data = frame[_ETHERNET_BYTES:]

@@ -7,6 +7,7 @@ alone. How late they were really sent, or put into the next path, is counted.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from math import inf
 from typing import NamedTuple, Protocol
 
 from glassbench.netem.link_log import LinkLog
@@ -130,9 +131,11 @@ def emulate(
         arrivals: dict[int, list[Packet]] = {}  # by the link that they enter
         for place, entry in enumerate(entries):
             packets = entry.port.receive()
+            latest = -inf  # stamps of several processors may go back: the order of a port is that of its packets
             if packets:
                 pauses.arrived(packets[0].at)
             for packet in packets:
+                latest = packet.at = max(packet.at, latest)
                 if packet.flow not in entry.first:
                     continue  # its sender is on another host
                 packet.number = numbers.get((place, packet.flow), 0)

@@ -3,7 +3,7 @@
 import select
 import socket
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from errno import EMSGSIZE
 from typing import NamedTuple
 
@@ -63,6 +63,7 @@ class UdpSocket:
     def receive(self) -> list[ReceivedDatagram]:
         """All that has arrived, in order."""
         datagrams: list[ReceivedDatagram] = []
+        arrival = self._clock.arrivals()
         for _ in range(_AT_ONCE):
             try:
                 data, ancillary, _, name = self._socket.recvmsg(_MAX_DATAGRAM, 256)
@@ -70,7 +71,7 @@ class UdpSocket:
                 break
             except OSError:  # an ICMP message about an earlier datagram of ours
                 continue
-            ecn, at = self._read(ancillary)
+            ecn, at = self._read(ancillary, arrival)
             peer = from_kernel(name)
             if self.peer in (None, peer):
                 datagrams.append(ReceivedDatagram(data, peer, ecn, at))
@@ -103,13 +104,13 @@ class UdpSocket:
     def close(self) -> None:
         self._socket.close()
 
-    def _read(self, ancillary: list[tuple[int, int, bytes]]) -> tuple[int, float]:
+    def _read(self, ancillary: list[tuple[int, int, bytes]], arrival: Callable[[int], float]) -> tuple[int, float]:
         ecn, at = 0, None
         for level, kind, data in ancillary:
             if level == self._level and kind == self._traffic_class:
                 ecn = data[0] & _ECN
             elif level == socket.SOL_SOCKET and kind == SO_TIMESTAMPNS:
-                at = read_stamp(data, self._clock)
+                at = arrival(read_stamp(data))
             elif level == socket.SOL_SOCKET and kind == SO_RXQ_OVFL:
                 self.overflows = _UNSIGNED.unpack_from(data)[0]
         return ecn, self._clock.now() if at is None else at
@@ -162,10 +163,10 @@ def trains(datagrams: Iterable[tuple[bytes, Address, int]]) -> Iterator[tuple[li
         yield train, *to
 
 
-def read_stamp(data: bytes, clock: LiveClock) -> float:
-    """The session time in a control message SO_TIMESTAMPNS."""
+def read_stamp(data: bytes) -> int:
+    """The nanoseconds of CLOCK_REALTIME in a control message SO_TIMESTAMPNS."""
     seconds, nanoseconds = _TIMESPEC.unpack_from(data)
-    return clock.arrival(seconds * 1_000_000_000 + nanoseconds)
+    return int(seconds * 1_000_000_000 + nanoseconds)
 
 
 def _ecn_option(plain: socket.socket) -> tuple[int, int]:
