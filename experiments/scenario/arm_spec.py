@@ -1,4 +1,5 @@
-"""An arm of a comparison: a transport with options, "srt:latency_ms=200" or { transport = "srt", latency_ms = 200 }."""
+"""An arm of a comparison: a transport with options, "srt:latency_ms=200" or { transport = "srt", latency_ms = 200 }; a
+`label` among them is its name in tables."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, get_args
@@ -13,6 +14,8 @@ from glassbench.transport.registry import EncoderChoice
 from glassbench.transport.slices import MOST_SLICES
 
 Option = bool | int | float | str
+_LONGEST_LABEL = 200
+
 ENCODERS: tuple[EncoderChoice, ...] = get_args(EncoderChoice)
 
 
@@ -44,7 +47,8 @@ def parse_arm(value: Any) -> ArmSpec:
     if isinstance(value, ArmSpec):
         return value
     if isinstance(value, str):
-        return _arm(*_split(value), label=value)
+        name, typed = _split(value)
+        return _arm(name, typed, label=_checked_label(typed.pop("label", value)))
     if not isinstance(value, Mapping):
         raise invalid(f"an arm is a text such as 'srt:latency_ms=200' or a table with 'transport', found {value!r}")
     options = {str(key): item for key, item in value.items() if key not in ("transport", "label")}
@@ -55,12 +59,20 @@ def parse_arm(value: Any) -> ArmSpec:
         label = str(transport) + "".join(
             f"{',' if index else ':'}{key}={option_text(item)}" for index, (key, item) in enumerate(options.items())
         )
-    if not isinstance(label, str) or not label.strip() or len(label) > 200 or not label.isprintable():
-        raise invalid(f"a label is a printable text of up to 200 characters, found {label!r}", "label")
-    return _arm(transport, options, label=label, path=("transport",))
+    return _arm(transport, options, label=_checked_label(label), path=("transport",))
 
 
 Arm = Annotated[ArmSpec, PlainValidator(parse_arm), PlainSerializer(ArmSpec.table, return_type=dict[str, Any])]
+
+
+def _checked_label(label: object) -> str:
+    if not isinstance(label, str) or not label.strip() or len(label) > _LONGEST_LABEL or not label.isprintable():
+        raise invalid(
+            f"a label is a printable text of up to {_LONGEST_LABEL} characters (an arm has its own with label=NAME), "
+            f"found {label!r}",
+            "label",
+        )
+    return label
 
 
 def carries_messages(arm: ArmSpec) -> bool:

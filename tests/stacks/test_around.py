@@ -122,7 +122,7 @@ def test_a_stack_of_a_package_is_listed_measured_and_captured(
 def test_nothing_is_left_of_a_stack_when_glass_is_killed(tmp_path: Path) -> None:
     program = tmp_path / f"endpoint-{os.getpid()}.pl"
     shutil.copy(EXAMPLE, program)
-    arm = f"external:send={program},receive={program}"
+    arm = f"external:label=mine,send={program},receive={program}"
     command = [
         *python_command("glassbench.experiments.cli.main"),
         "compare",
