@@ -12,6 +12,7 @@ from glassbench.transport.contract import Frame
 
 _NAMES = ("libsrt-openssl.so.1.5", "libsrt-gnutls.so.1.5", "libsrt.so.1.5", "libsrt.so.1")
 _POLL = 0.0002  # seconds between two looks of the polling reader
+_COUNT_INTERVAL = 0.1  # seconds
 _PATIENCE = 0.1  # seconds of one wait of the blocking reader, and for a caller
 _MOST_BYTES = 1456  # of a live message in 1500 bytes of IP: SRT_LIVE_MAX_PLSIZE
 _STATISTICS_BYTES = 4096  # more than an SRT_TRACEBSTATS has
@@ -97,6 +98,7 @@ class _LibsrtEnd(PeerEnd):
         self._frame: tuple[int, int] | None = None
         self._source_time = 0
         self._settings: dict[str, object] = {}
+        self._counted: dict[str, int] = {}
         self._reader = threading.Thread(target=self._read, daemon=True)
 
     def start(self) -> None:
@@ -146,11 +148,8 @@ class _LibsrtEnd(PeerEnd):
             self._reader.join(10 * _PATIENCE)
 
     def counters(self) -> Mapping[str, int]:
-        buffer = ctypes.create_string_buffer(_STATISTICS_BYTES)
-        if self._socket == _FAILED or self._library.srt_bstats(self._socket, buffer, 0) == _FAILED:
-            return {}
-        values = _STATISTICS.unpack_from(buffer)
-        return {name: values[place] for name, place in _COUNTED.items()}
+        self._count()
+        return self._counted
 
     def settings(self) -> Mapping[str, object]:
         return self._settings
@@ -174,10 +173,21 @@ class _LibsrtEnd(PeerEnd):
             return False
         raise self._error("send")
 
+    def _count(self) -> None:
+        """Read its statistics; once a connection has ended they are gone, and the last ones stand."""
+        buffer = ctypes.create_string_buffer(_STATISTICS_BYTES)
+        if self._socket != _FAILED and self._library.srt_bstats(self._socket, buffer, 0) != _FAILED:
+            values = _STATISTICS.unpack_from(buffer)
+            self._counted = {name: values[place] for name, place in _COUNTED.items()}
+
     def _read(self) -> None:
         buffer = ctypes.create_string_buffer(_MOST_BYTES)
         blocks = self.context.options["reader"] == "block"
+        count_at = 0.0
         while not self._over.is_set():
+            if (now := self.context.outlet.now()) >= count_at:
+                count_at = now + _COUNT_INTERVAL
+                self._count()
             size = self._library.srt_recvmsg2(self._socket, buffer, _MOST_BYTES, None)
             if size > 0:
                 self.context.outlet.give(buffer.raw[:size])

@@ -1,0 +1,69 @@
+"""libsrt as an arm: what it repairs, what its statistics say, and its options."""
+
+from typing import Any
+
+import pytest
+
+from glassbench.experiments.account.arm_result import ArmResult
+from glassbench.experiments.scenario import ScenarioError, build
+from glassbench.experiments.worlds.live.arm import run_arm
+from glassbench.experiments.worlds.live.wiring import check_emulator
+from glassbench.transport.contract import Unsupported
+
+LOSSY = {
+    "down": [{"element": "random-loss", "probability": "5 %"}, {"element": "delay", "delay": "10ms"}],
+    "up": [{"element": "delay", "delay": "10ms"}],
+}
+
+
+def measured(arm: str, monkeypatch: pytest.MonkeyPatch) -> ArmResult:
+    for name in ("MOST_LATE_MS", "LONGEST_PAUSE", "MOST_PAUSED"):
+        monkeypatch.setattr(f"glassbench.experiments.worlds.live.arm.{name}", 1e6)
+    plan = build({**scenario(arm), "network": LOSSY})
+    try:
+        check_emulator("netns", plan)
+        return run_arm(plan, plan.arms[0], None)
+    except (Unsupported, OSError) as error:
+        pytest.skip(str(error))
+
+
+def scenario(arm: str) -> dict[str, Any]:
+    return {
+        "name": "libsrt",
+        "seed": 20,
+        "duration": "2s",
+        "network": {"rate": "10Mbit/s"},
+        "video": {"source": "lognormal", "fps": 30, "bitrate": "2Mbit/s"},
+        "arms": [arm],
+    }
+
+
+def test_it_repairs_losses_within_its_latency_and_both_ends_have_statistics(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = measured("libsrt:latency_ms=200,streamid=glass,passphrase=a_long_secret", monkeypatch)
+    assert result.outcome == "measured", result.reason
+    assert result.ledger is not None
+    assert (result.ledger["fate"] == "displayed").mean() > 0.95, "5 % of loss, four round trips of latency"
+    sent, received = result.stats["sender"], result.stats["receiver"]
+    assert sent["retransmissions"] > 0 and sent["packets_sent"] > 300
+    assert received["packets_received"] > 300 and received["naks_sent"] > 0, "it was read before the peer closed"
+    settings = result.stats["peer"]["receiver"]["settings"]
+    assert (settings["rcvlatency"], settings["tlpktdrop"]) == (200, True)
+    assert result.stats["peer"]["sender"]["settings"]["streamid"] == "glass"
+
+
+@pytest.mark.parametrize(
+    ("option", "sentence"),
+    [
+        ("latency_ms=-1", "latency_ms must be 0 to 60000, got -1"),
+        ("reader=epoll", "option 'reader' must be 'poll' or 'block', got 'epoll'"),
+        ("passphrase=short", "passphrase has 10 to 79 characters, got 5"),
+        ("fec=5", "option 'fec' must be str, got 5"),
+        ("fec=0x5", "fec is columns and rows of 1 to 100 such as '10x5', got '0x5'"),
+        ("control=gcc", "unknown option 'control'; accepted are latency_ms, tlpktdrop, reader, fec"),
+        ("encoder=follow", "how libsrt leads an encoder is its own affair"),
+    ],
+)
+def test_a_bad_option_is_one_sentence(option: str, sentence: str) -> None:
+    with pytest.raises(ScenarioError) as raised:
+        build(scenario(f"libsrt:{option}"))
+    assert sentence in str(raised.value)
