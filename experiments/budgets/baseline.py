@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
-from glassbench.experiments.account.ledger import FATES, STAGES
+from glassbench.experiments.account.ledger import FATES, STAGE_NAMES
 from glassbench.experiments.budgets.measure import Measured, TargetNumbers
 from glassbench.experiments.budgets.profile import Profile
 from glassbench.experiments.budgets.spec import BudgetError, Target
@@ -20,7 +20,7 @@ from glassbench.experiments.budgets.value import HELD, Value
 from glassbench.experiments.results.json_form import json_text, no_number, number_of
 from glassbench.experiments.scenario.schema import Spec, invalid, unknown
 from glassbench.experiments.scenario.toml_file import MAX_FILE_BYTES, first_sentence, read_text
-from glassbench.experiments.worlds.table import VIRTUAL
+from glassbench.experiments.worlds.table import WORLDS, OtherHost, named
 
 SCHEMA = 3
 KIND = "budget baseline"
@@ -28,9 +28,10 @@ KIND = "budget baseline"
 
 @dataclass(frozen=True)
 class Baseline:
-    """A baseline that was read: its numbers by scenario, arm and track, and the versions it was made with."""
+    """A baseline that was read: its numbers by scenario, arm and track, and the world and versions it was made with."""
 
     file: str
+    world: str
     versions: Mapping[str, str]
     numbers: Mapping[tuple[str, str, str], TargetNumbers]
 
@@ -64,7 +65,7 @@ def baseline_text(measured: Measured, *, command: Sequence[str]) -> str:
     content = {
         "schema": SCHEMA,
         "kind": KIND,
-        "world": VIRTUAL.words,
+        "world": measured.world,
         "command": list(command),
         "versions": measured.versions,
         "entries": entries,
@@ -114,7 +115,7 @@ def parse_baseline(text: str, file: str) -> Baseline:
         if key in numbers:
             raise BudgetError(f"{file} has two entries of {', '.join(key)}")
         numbers[key] = entry.numbers()
-    return Baseline(file, spec.versions, numbers)
+    return Baseline(file, spec.world, spec.versions, numbers)
 
 
 def _known(what: str, names: Iterable[str]) -> AfterValidator:
@@ -129,8 +130,15 @@ def _known(what: str, names: Iterable[str]) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _known_world(words: str) -> str:
+    accepted = [named(name).words for name in WORLDS if name != OtherHost.name]
+    if words not in accepted:
+        raise invalid(f"must be one of {'; '.join(accepted)}, found {words!r}")
+    return words
+
+
 _Number = Annotated[float, Field(ge=0, allow_inf_nan=True), BeforeValidator(number_of)]
-_Stages = Annotated[dict[str, Annotated[float, Field(ge=0)]], _known("stage", STAGES)]
+_Stages = Annotated[dict[str, Annotated[float, Field(ge=0)]], _known("stage", STAGE_NAMES)]
 _Count = Annotated[int, Field(ge=0, lt=2**53)]
 
 
@@ -172,7 +180,7 @@ class _EntrySpec(Spec):
 class _BaselineSpec(Spec):
     """The fields of a baseline besides `schema` and `kind`."""
 
-    world: Literal["virtual time"]
+    world: Annotated[str, AfterValidator(_known_world)]
     command: Annotated[tuple[str, ...], Field(strict=False)]
     versions: dict[str, str]
     entries: Annotated[tuple[_EntrySpec, ...], Field(strict=False)]

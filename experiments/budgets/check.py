@@ -10,6 +10,7 @@ from glassbench.experiments.budgets.fingerprint import fingerprint
 from glassbench.experiments.budgets.judge import Margin, judge
 from glassbench.experiments.budgets.measure import Measured, TargetNumbers
 from glassbench.experiments.budgets.spec import Budget, BudgetError, Budgets
+from glassbench.experiments.worlds.table import VIRTUAL
 
 
 @dataclass(frozen=True)
@@ -45,9 +46,14 @@ class BudgetReport:
         return [verdict for verdict in self.verdicts if not verdict.kept]
 
 
-def require(budgets: Budgets, baseline: Baseline | None) -> None:
-    """Refuse what cannot be judged, before anything runs. Raises BudgetError."""
+def require(budgets: Budgets, baseline: Baseline | None, world: str = VIRTUAL.words) -> None:
+    """Refuse what cannot be judged, before anything runs; `world` is that of the check. Raises BudgetError."""
     if baseline is not None:
+        if baseline.world != world:
+            raise BudgetError(
+                f"{baseline.file} was recorded {_where(baseline.world)}, and this check is {_where(world)}; record it "
+                "again: glass budget record"
+            )
         for target in budgets.targets:
             baseline.of(target, fingerprint(target))
     for budget in budgets.budgets:
@@ -66,9 +72,13 @@ def require(budgets: Budgets, baseline: Baseline | None) -> None:
 
 def check(budgets: Budgets, measured: Measured, baseline: Baseline | None = None) -> BudgetReport:
     """Judge all budgets. Raises BudgetError if the baseline is of something else, or has not what a budget needs."""
-    require(budgets, baseline)
+    require(budgets, baseline, measured.world)
     verdicts = tuple(_verdict(budget, measured, baseline) for budget in budgets.budgets)
     return BudgetReport(budgets, measured, verdicts, tuple(_notes(measured, baseline)))
+
+
+def _where(world: str) -> str:
+    return world if world.startswith("in ") else f"in {world}"
 
 
 def _verdict(budget: Budget, measured: Measured, baseline: Baseline | None) -> Verdict:

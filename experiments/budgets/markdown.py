@@ -21,8 +21,12 @@ def markdown(report: BudgetReport) -> str:
     rows = [*report.broken, *(verdict for verdict in report.verdicts if verdict.kept)]
     lines += [f"| {' | '.join(_cells(verdict))} |" for verdict in rows]
     lines += ["", *(f"Note: {_escaped(note)}  " for note in report.notes)]
-    world = "in virtual time: the same code gives the same numbers" if report.measured.exact else "on a real network"
-    lines.append(f"Measured {world}.")
+    told = (
+        "the same code gives the same numbers"
+        if report.measured.exact
+        else "a limit is broken where chance is no excuse"
+    )
+    lines.append(f"Measured in {report.measured.world}: {told}.")
     return "\n".join(lines) + "\n"
 
 

@@ -8,7 +8,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from glassbench.experiments.results.versions import versions
 from glassbench.experiments.scenario.flow_spec import MEDIA
 from glassbench.experiments.scenario.spec import FLOOR
 from glassbench.experiments.worlds.table import VIRTUAL
+from glassbench.experiments.worlds.world import World
 
 SCENARIO_AXIS = "scenario"
 
@@ -58,33 +59,39 @@ class TargetNumbers:
 
 @dataclass(frozen=True)
 class Measured:
-    """What was measured of all targets. `missing` has one sentence for each target that was not measured, `notes` what
-    has to be said of the others beside their numbers. In an `exact` world the same code gives the same numbers."""
+    """What was measured of all targets, in which `world`. `missing` has one sentence for each target that was not
+    measured, `notes` what has to be said of the others beside their numbers."""
 
     path: Path
-    exact: bool
+    world: str
     versions: dict[str, str]
     numbers: dict[Target, TargetNumbers]
     missing: dict[Target, str]
     notes: tuple[str, ...] = ()
+
+    @property
+    def exact(self) -> bool:
+        """Whether the same code gives the same numbers."""
+        return self.world == VIRTUAL.words
 
 
 def measure(
     budgets: Budgets,
     results: Path,
     *,
+    world: World = VIRTUAL,
     workers: int | None = None,
     progress: Advance = unwatched,
     command: Sequence[str] = (),
 ) -> Measured:
-    """Run what is not there yet, and read the numbers. Raises BudgetError, ResultsError, and Interrupted after
-    Ctrl-C."""
-    plan = plan_of(budgets)
+    """Run what is not there yet, and read the numbers. In a `world` that is not exact everything runs again. Raises
+    BudgetError, ResultsError, OSError without the world, and Interrupted after Ctrl-C."""
+    plan = replace(plan_of(budgets), world=world)
     made_with = versions()
     decides = [plan.fingerprint, [fingerprint(target) for target in budgets.targets], made_with]
     digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:12]
     path = results / f"{plan.name}-{digest}"
-    dataset = run_plan(plan, path, workers=workers, progress=progress, command=command)
+    dataset = run_plan(plan, path, workers=workers, fresh=not world.exact, progress=progress, command=command)
     return read(dataset, budgets)
 
 
@@ -116,9 +123,9 @@ def read(dataset: Dataset, budgets: Budgets) -> Measured:
         notes += [(str(target), _notes(dataset, row)) for row in rows[target.arm].to_dict("records")]
         runs, *floor = (_frames(dataset, table, target) for table in rows.values())
         numbers[target] = count(target, runs, floor[0] if floor else None)
-    exact = dataset.manifest.get("world") == VIRTUAL.words
+    world = str(dataset.manifest.get("world"))
     said = (*dataset.overlap_notes, *told(notes))
-    return Measured(dataset.path, exact, dict(dataset.manifest["versions"]), numbers, missing, said)
+    return Measured(dataset.path, world, dict(dataset.manifest["versions"]), numbers, missing, said)
 
 
 def count(target: Target, runs: Frames, floor: Frames | None) -> TargetNumbers:

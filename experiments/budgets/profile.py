@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from glassbench.experiments.account.ledger import STAGES, stages
+from glassbench.experiments.account.ledger import INSIDE, STAGE_NAMES, stages
 from glassbench.experiments.account.metrics import glass_to_glass, percentile, rank
 
 
@@ -18,7 +18,8 @@ from glassbench.experiments.account.metrics import glass_to_glass, percentile, r
 class Profile:
     """Where some shown frames spent their time, in ms by stage.
 
-    `mean` adds up to their mean latency; it is empty without frames. `error` is the standard error of each mean, from
+    `mean` adds up to their mean latency; it is empty without frames. Of a black box it has the stages that are known,
+    and what is inside of it. `error` is the standard error of each mean, from
     how much the frames differ among themselves; a stage that is missing in it has none.
     """
 
@@ -47,10 +48,11 @@ def shown_profile(frames: pd.DataFrame) -> Profile:
     if shown.empty:
         return Profile({})
     table = stages(shown)
-    mean = {name: _ms(table[f"{name}_ms"].mean()) for name in STAGES}
+    spent = {name: float(table[f"{name}_ms"].mean()) for name in STAGE_NAMES}
+    mean = {name: _ms(ms) for name, ms in spent.items() if not math.isnan(ms) and (ms or name != INSIDE)}
     if len(shown) == 1:
         return Profile(mean)
-    errors = {name: _ms(table[f"{name}_ms"].std() / math.sqrt(len(shown))) for name in STAGES}
+    errors = {name: _ms(table[f"{name}_ms"].std() / math.sqrt(len(shown))) for name in mean}
     return Profile(mean, {name: error for name, error in errors.items() if error})
 
 

@@ -6,7 +6,18 @@ from typing import Annotated
 import typer
 
 from glassbench.experiments.cli.errors import FAILED
-from glassbench.experiments.cli.options import AsJson, Figures, FigureSize, Results, Workers, command_line, form_of
+from glassbench.experiments.cli.options import (
+    AsJson,
+    Figures,
+    FigureSize,
+    Live,
+    Results,
+    WithEmulator,
+    Workers,
+    command_line,
+    form_of,
+    world_of,
+)
 from glassbench.experiments.cli.output import print_json, write_file
 from glassbench.experiments.cli.pictures import draw_files, echo_drawn
 from glassbench.experiments.cli.progress import progress_bars
@@ -35,15 +46,18 @@ def check(
     ] = None,
     results: Results = Path("results"),
     workers: Workers = None,
+    live: Live = False,
+    emulator: WithEmulator = None,
     figures: Figures = None,
     figure_size: FigureSize = PageSize.SCREEN,
     as_json: AsJson = False,
 ) -> None:
-    """Check budgets in virtual time: 0 if all are kept, 1 if one is broken, 2 if the input is wrong.
+    """Check budgets, in virtual time or --live: 0 if all are kept, 1 if one is broken, 2 if the input is wrong.
 
     A broken one says by how much, and which stage between capture and display
     ate it. What was measured stays in the results folder: the same check of the
-    same code does not run again. With --figures each budget is drawn over the checks
+    same code does not run again, unless it is --live: then it breaks a limit only
+    where chance is no excuse. With --figures each budget is drawn over the checks
     that are there.
     """
     from glassbench.experiments.budgets.baseline import load_baseline
@@ -59,9 +73,10 @@ def check(
 
     wanted = load_budgets(budgets)
     before = None if baseline is None else load_baseline(baseline)
-    require(wanted, before)
+    world = world_of(live, emulator, workers=workers)
+    require(wanted, before, world.words)
     with progress_bars(quiet=as_json) as progress:
-        measured = measure(wanted, results, workers=workers, progress=progress, command=command_line())
+        measured = measure(wanted, results, world=world, workers=workers, progress=progress, command=command_line())
     report = judge_all(wanted, measured, before)
     if as_json:
         print_json(json_report(report), results=report.measured.path, notes=report.notes)
@@ -94,6 +109,8 @@ def record(
     ] = None,
     results: Results = Path("results"),
     workers: Workers = None,
+    live: Live = False,
+    emulator: WithEmulator = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure what the budgets are about and write it as a baseline, to be committed beside them."""
@@ -102,8 +119,9 @@ def record(
     from glassbench.experiments.budgets.spec import load_budgets
 
     wanted = load_budgets(budgets)
+    world = world_of(live, emulator, workers=workers)
     with progress_bars(quiet=as_json) as progress:
-        measured = measure(wanted, results, workers=workers, progress=progress, command=command_line())
+        measured = measure(wanted, results, world=world, workers=workers, progress=progress, command=command_line())
     text = baseline_text(measured, command=command_line())
     path = output or budgets.with_suffix(".baseline.json")
     said = write_file(path, text.encode())

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from glassbench.experiments.budgets.spec import load_budgets
 from glassbench.experiments.budgets.value import HELD
 from glassbench.experiments.cli.app import app
 from glassbench.experiments.cli.errors import run_app
@@ -25,7 +26,7 @@ def blocks(language: str) -> list[str]:
 def test_the_files_the_commands_and_the_test_of_the_document_work(pytester, monkeypatch):
     """With five seconds of media in place of ten."""
     monkeypatch.chdir(pytester.path)
-    scenario, budgets = blocks("toml")
+    scenario, budgets, product, product_budgets = blocks("toml")
     assert scenario.count('"10s"') == 1
     scenario = scenario.replace('"10s"', '"5s"')
     Path("call.toml").write_text(scenario)
@@ -37,6 +38,12 @@ def test_the_files_the_commands_and_the_test_of_the_document_work(pytester, monk
     for command in commands:
         assert run_app(app, shlex.split(command)[1:]) == 0
     assert Path("budgets.xml").exists() and Path("summary.md").exists()
+    Path("product.toml").write_text(product)
+    Path("product-budgets.toml").write_text(product_budgets)
+    assert [str(budget) for budget in load_budgets("product-budgets.toml").budgets] == [
+        "product.toml, ours, video: p95 max 250ms",
+        "product.toml, ours, video: shown min 98%",
+    ]
     pytester.makepyfile(blocks("python")[0])
     pytester.runpytest_subprocess().assert_outcomes(passed=1)
 

@@ -231,7 +231,7 @@ def test_a_baseline_damaged_anywhere_is_one_sentence(recorded):
         ("[]", "x.json is not a baseline of budgets; make one with glass budget record"),
         ("{}", "x.json is not a baseline of budgets"),
         (put(recorded, "schema", value=7), "x.json has schema 7; this version of Glassbench reads 3"),
-        (put(recorded, "world", value="live"), "x.json: world: must be 'virtual time', found 'live'"),
+        (put(recorded, "world", value="live"), "x.json: world: must be one of virtual time; real time, "),
         (put(recorded, "entries", value=3), "x.json: entries: "),
         (put(recorded, "entries", 0, "fates", value={"gone": 1}), "x.json: entries[0].fates.gone: unknown fate 'gone'"),
         (put(recorded, "entries", 0, "fates", "lost", value=-1), "x.json: entries[0].fates.lost: "),

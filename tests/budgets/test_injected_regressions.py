@@ -11,8 +11,8 @@ from glassbench.experiments.budgets.text import sentence
 from glassbench.experiments.worlds import virtual
 from glassbench.netem.elements.delay import Delay
 from glassbench.receiver.playout import FixedPlayout
-from glassbench.transport import registry
 from glassbench.transport.contract import Frame, Transport
+from glassbench.transport.registry import TRANSPORTS, TransportEntry
 from glassbench.transport.rtp.receiver import RtpReceiver
 from glassbench.transport.srt.receiving import ReceiveBuffer
 
@@ -68,13 +68,11 @@ def long_path(patch: Patch) -> None:
 
 
 def waiting_sender(patch: Patch) -> None:
-    get = registry.get
-
-    def late(name: str) -> Any:
-        entry = get(name)
+    def late(entry: TransportEntry) -> TransportEntry:
         return replace(entry, make_sender=lambda config: LateSender(entry.make_sender(config)))
 
-    patch.setattr(registry, "get", late)
+    for name in ALL:
+        patch.setitem(TRANSPORTS.own, name, late(TRANSPORTS[name]))
 
 
 def doubled_srt_latency(patch: Patch) -> None:
