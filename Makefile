@@ -99,7 +99,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@
 
 $(VENV)/.ready-dev: pyproject.toml constraints.txt | $(BIN)/python
-	$(INSTALL) --editable '.[dev]'
+	$(INSTALL) --editable '.[dev,peers]'
 	@touch $(VENV)/.ready $@
 
 $(VENV)/.ready-docs: pyproject.toml constraints.txt | $(BIN)/python

@@ -159,13 +159,14 @@ class RateChanged:
 @dataclass(frozen=True, slots=True)
 class Estimated:
     """Sender: what congestion control believes and allows. It comes after feedback, once media have left, at most every
-    0.1 s. `rtt` and `queue`, the time that what is in flight waits in queues of the path, are in seconds."""
+    0.1 s. `rtt` and `queue`, the time that what is in flight waits in queues of the path, are in seconds. What a stack
+    of others does not tell is None or NaN."""
 
     at: float
     target_bps: float
     pacing_bps: float
-    window_bytes: int
-    in_flight_bytes: int
+    window_bytes: int | None
+    in_flight_bytes: int | None
     rtt: float
     queue: float
 

@@ -29,8 +29,8 @@ ESTIMATE_TYPES = {
     "at": "float64",
     "target_bps": "float64",
     "pacing_bps": "float64",
-    "window_bytes": "int64",
-    "in_flight_bytes": "int64",
+    "window_bytes": "Int64",
+    "in_flight_bytes": "Int64",
     "rtt_ms": "float64",
     "queue_ms": "float64",
 }

@@ -39,6 +39,15 @@ class LibsrtOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class LibwebrtcOptions:
+    """`playout`: "zero" asks for a playout delay of 0 (field trial WebRTC-ForceSendPlayoutDelay, and jitterBufferTarget
+    0 at the receiver); "stock" leaves libwebrtc as it is. The ceiling of its encoder is the bitrate of the video."""
+
+    codec: Literal["vp8", "vp9", "av1"] = "vp8"
+    playout: Literal["zero", "stock"] = "zero"
+
+
+@dataclass(frozen=True, slots=True)
 class ExternalOptions:
     """Programs of the user: `send` and `receive` are their commands, as a shell reads words. What they take and give is
     `media`; docs/peers.md has the protocol. `name` stands in tables."""

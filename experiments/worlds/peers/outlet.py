@@ -37,9 +37,9 @@ class Outlet:
     def fileno(self) -> int:
         return self._ready
 
-    def give(self, data: bytes) -> None:
-        """Take what the stack gives now."""
-        at = self.now()
+    def give(self, data: bytes, *, at: float | None = None) -> None:
+        """Take what the stack gives now, or gave `at`."""
+        at = self.now() if at is None else at
         with self._lock:
             if self._bytes + len(data) > _MOST_BYTES:
                 self.dropped += 1

@@ -8,7 +8,7 @@ accounted for by the stamp in its pixels, or, where the stack carries messages w
 import shutil
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -19,7 +19,7 @@ from glassbench.experiments.account.reports import Role
 from glassbench.experiments.scenario.arm_table import ARMS
 from glassbench.experiments.worlds.ends import Ends
 from glassbench.experiments.worlds.peers.outlet import Outlet
-from glassbench.transport.contract import Address, Frame, Unsupported
+from glassbench.transport.contract import Address, Estimated, Frame, Unsupported
 
 Carries = Literal["messages", "units", "pictures"]
 """What a stack takes and gives: messages that it does not understand, whole access units, or pictures (yuv420p)."""
@@ -98,6 +98,11 @@ class PeerEnd:
     def counters(self) -> Mapping[str, int]:
         """What the stack counted, by its own names."""
         return {}
+
+    def estimates(self) -> Sequence[Estimated]:
+        """What the congestion control of a sender believed, as far as the stack tells; what it does not tell is NaN or
+        None."""
+        return ()
 
     def settings(self) -> Mapping[str, object]:
         """Its settings as they are, read back from the stack where it tells them."""

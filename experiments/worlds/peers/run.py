@@ -116,7 +116,7 @@ def _part(task: Task, folder: Path) -> Part:
         about = {"version": stack.version(), "settings": dict(end.settings()), "log": _end_of(context.log)}
         return PartReport(
             ended.process,
-            _reported(ended.report, carries),
+            replace(_reported(ended.report, carries), estimates=end.estimates()),
             peer=about,
             unsupported=outlet.unsupported,
             failed=_sentence(outlet.failed, ends, task),

@@ -1,0 +1,272 @@
+"""libwebrtc, the engine of Chrome, by the bindings of the package `wrtc` (BSD). It encodes and decodes by itself.
+
+Offer and answer go over the side channel, whole, with all candidates (no trickle). The sender offers.
+"""
+
+import asyncio
+import json
+import math
+import re
+import threading
+from collections.abc import Coroutine, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as version_of
+from typing import Any, ClassVar
+
+from glassbench.experiments.worlds.peers.peer import Carries, Peer, PeerContext, PeerEnd, PeerError
+from glassbench.transport.contract import Estimated, Frame
+
+_SIGNAL_BYTES = 2**17  # more than an offer has
+_PATIENCE = 5.0  # seconds for the other end's description
+_STATS_INTERVAL = 0.1  # seconds
+_START_SHARE = 0.5  # of the ceiling, where the rate starts: Chrome would start at 300 kbit/s, whatever is asked for
+_ZERO_PLAYOUT = "WebRTC-ForceSendPlayoutDelay", "min_ms:0,max_ms:0"
+_KEPT = ("outbound-rtp", "inbound-rtp", "remote-inbound-rtp", "candidate-pair", "transport", "codec")
+_COUNTED = {
+    "outbound-rtp": ("frames_encoded", "frames_sent", "packets_sent", "retransmitted_packets_sent", "nack_count",
+                     "pli_count", "key_frames_encoded", "quality_limitation_resolution_changes"),
+    "inbound-rtp": ("frames_received", "frames_decoded", "frames_dropped", "packets_received", "packets_lost",
+                    "packets_discarded", "nack_count", "pli_count", "freeze_count", "retransmitted_packets_received"),
+}  # fmt: skip
+
+
+class Libwebrtc(Peer):
+    """Two peer connections: the sender has a track of our pictures, and the receiver gives what it would render."""
+
+    carries: ClassVar[Carries] = "pictures"
+    install = "pip install 'glassbench[peers]'"
+
+    @classmethod
+    def version(cls) -> str:
+        try:
+            return f"M152 (wrtc {version_of('wrtc')})"
+        except PackageNotFoundError:
+            raise cls.missing("wrtc") from None
+
+    @classmethod
+    def end(cls, context: PeerContext) -> PeerEnd:
+        return _Sender(context) if context.role == "sender" else _Receiver(context)
+
+
+class _LibwebrtcEnd(PeerEnd):
+    """What both ends share: a loop in a thread, a connection, the exchange of descriptions, and statistics."""
+
+    def __init__(self, context: PeerContext) -> None:
+        super().__init__(context)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._connected = threading.Event()
+        self._over = threading.Event()
+        self._stats: dict[str, dict[str, Any]] = {}
+        self._estimates: list[Estimated] = []
+        self._connection: Any = None
+
+    def start(self) -> None:
+        import webrtc
+
+        if self.context.options["playout"] == "zero":
+            webrtc.field_trials.update(dict([_ZERO_PLAYOUT]))
+        self._webrtc = webrtc
+        self._thread.start()
+        self._await(self._open())
+
+    def connect(self) -> None:
+        self._await(self._negotiate())
+        while not self._connected.wait(0.1):
+            if self._over.is_set():
+                raise PeerError("no connection stood")
+
+    def close(self) -> None:
+        if self._over.is_set():
+            return
+        self._over.set()
+        if self._connection is not None:
+            self._loop.call_soon_threadsafe(self._connection.close)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(1.0)
+
+    def counters(self) -> Mapping[str, int]:
+        return {
+            name: int(each[name])
+            for kind, names in _COUNTED.items()
+            if (each := self._stats.get(kind))
+            for name in names
+            if each.get(name) is not None
+        }
+
+    def estimates(self) -> Sequence[Estimated]:
+        return self._estimates
+
+    def settings(self) -> Mapping[str, object]:
+        codec, pair = self._stats.get("codec", {}), self._stats.get("candidate-pair", {})
+        described = self._connection.local_description
+        return {
+            "codec": codec.get("mime_type"),
+            "feedback": sorted(set(re.findall(r"a=rtcp-fb:\d+ (.+?)\r", described.sdp if described else ""))),
+            "extensions": sorted(set(re.findall(r"a=extmap:\d+ (\S+)", described.sdp if described else ""))),
+            "field_trials": str(self._webrtc.field_trials),
+            "round_trip_s": pair.get("current_round_trip_time"),
+            "stats": self._stats,
+        }
+
+    async def _open(self) -> None:
+        """Make the connection, and what is at its end."""
+        raise NotImplementedError
+
+    async def _negotiate(self) -> None:
+        raise NotImplementedError
+
+    def _make_connection(self) -> None:
+        self._connection = self._webrtc.RTCPeerConnection()
+        self._connection.on("connectionstatechange", self._changed)
+
+    def _changed(self, event: object) -> None:
+        state = str(self._connection.connection_state)
+        if state == "connected":
+            self._connected.set()
+        elif state == "failed" and not self._over.is_set():
+            self.context.outlet.fail("the connection failed")
+
+    async def _described(self) -> str:
+        """The local description with all candidates, as it goes to the other end."""
+        while str(self._connection.ice_gathering_state) != "complete":
+            await asyncio.sleep(0.005)
+        described = self._connection.local_description
+        return json.dumps({"type": str(described.type), "sdp": described.sdp})
+
+    async def _heard(self) -> Any:
+        """The description of the other end."""
+        self.context.side.settimeout(_PATIENCE)
+        try:
+            said = await asyncio.to_thread(self.context.side.recv, _SIGNAL_BYTES)
+        except OSError as error:
+            raise PeerError(f"nothing came over the side channel: {error}") from None
+        return self._webrtc.RTCSessionDescriptionInit(**json.loads(said))
+
+    async def _watch(self) -> None:
+        """Keep the last statistics of each kind, and what the congestion control of the sender believes."""
+        while not self._over.is_set():
+            report = await self._connection.get_stats()
+            for entry in report.values():
+                kind = str(entry.type)
+                if kind in _KEPT and (kind != "candidate-pair" or getattr(entry, "nominated", False)):
+                    self._stats[kind] = {
+                        name: _plain(value) for name, value in vars(entry).items() if value is not None
+                    }
+            self._note_estimate()
+            await asyncio.sleep(_STATS_INTERVAL)
+
+    def _note_estimate(self) -> None:
+        """Nothing, at the receiver."""
+
+    def _await(self, work: Coroutine[Any, Any, None]) -> None:
+        asyncio.run_coroutine_threadsafe(_with_sentence(work), self._loop).result()
+
+
+class _Sender(_LibwebrtcEnd):
+    async def _open(self) -> None:
+        self._make_connection()
+        self._generator = self._webrtc.MediaStreamTrackGenerator("video")
+        self._writer = self._generator.writable.get_writer()
+        options, video = self.context.options, self.context.video
+        transceiver = self._connection.add_transceiver(
+            self._generator, self._webrtc.RTCRtpTransceiverInit(direction="sendonly")
+        )
+        able = self._webrtc.RTCRtpSender.get_capabilities("video").codecs
+        wanted = f"video/{options['codec']}".lower()
+        transceiver.set_codec_preferences(
+            [codec for codec in able if codec.mime_type.lower() in (wanted, "video/rtx", "video/red", "video/ulpfec")]
+        )
+        parameters = transceiver.sender.get_parameters()
+        parameters.degradation_preference = "maintain-resolution"  # a smaller picture would be another stamp
+        for encoding in parameters.encodings:
+            encoding.max_bitrate = video.bitrate_bps
+            encoding.max_framerate = float(video.fps)
+        await transceiver.sender.set_parameters(parameters)
+
+    async def _negotiate(self) -> None:
+        await self._connection.set_local_description()
+        offer = await self._described()
+        await asyncio.to_thread(self.context.side.send, offer.encode())
+        answer = await self._heard()
+        answer.sdp = _starting_at(answer.sdp, self.context.video.bitrate_bps * _START_SHARE / 1e3)
+        await self._connection.set_remote_description(answer)
+        self._watching = asyncio.ensure_future(self._watch())
+
+    def send(self, data: bytes, frame: Frame) -> bool:
+        video = self.context.video
+        init = self._webrtc.VideoFrameBufferInit(
+            format="I420",
+            coded_width=video.width,
+            coded_height=video.height,
+            timestamp=round(frame.captured_at * 1e6),
+        )
+        picture = self._webrtc.VideoFrame(data, init)
+        self._loop.call_soon_threadsafe(self._writer.write, picture)
+        return True
+
+    def _note_estimate(self) -> None:
+        pair = self._stats.get("candidate-pair", {})
+        if (available := pair.get("available_outgoing_bitrate")) is not None:
+            self._estimates.append(
+                Estimated(
+                    at=self.context.outlet.now(),
+                    target_bps=float(available),
+                    pacing_bps=math.nan,
+                    window_bytes=None,
+                    in_flight_bytes=None,
+                    rtt=float(pair.get("current_round_trip_time", math.nan)),
+                    queue=math.nan,
+                )
+            )
+
+
+class _Receiver(_LibwebrtcEnd):
+    async def _open(self) -> None:
+        self._make_connection()
+        self._connection.on("track", self._read)
+
+    async def _negotiate(self) -> None:
+        await self._connection.set_remote_description(await self._heard())
+        await self._connection.set_local_description()
+        answer = await self._described()
+        await asyncio.to_thread(self.context.side.send, answer.encode())
+        self._watching = asyncio.ensure_future(self._watch())
+
+    def _read(self, event: Any) -> None:
+        if self.context.options["playout"] == "zero":
+            event.receiver.jitter_buffer_target = 0
+        init = self._webrtc.MediaStreamTrackProcessorInit(event.track, max_buffer_size=30)
+        self._reading = asyncio.ensure_future(self._give_all(self._webrtc.MediaStreamTrackProcessor(init)))
+
+    async def _give_all(self, processor: Any) -> None:
+        async for picture in processor.readable:
+            at = self.context.outlet.now()
+            buffer = bytearray(picture.allocation_size())
+            await picture.copy_to(buffer)
+            picture.close()
+            self.context.outlet.give(bytes(buffer), at=at)
+
+
+async def _with_sentence(work: Coroutine[Any, Any, None]) -> None:
+    """Do the work; what libwebrtc raises becomes a PeerError."""
+    try:
+        await work
+    except PeerError:
+        raise
+    except Exception as error:
+        raise PeerError(f"{type(error).__name__}: {error}") from error
+
+
+def _starting_at(sdp: str, kbps: float) -> str:
+    """The description, in which every codec starts at that rate (x-google-start-bitrate)."""
+    lines = []
+    for line in sdp.split("\r\n"):
+        lines.append(line)
+        if parts := re.match(r"a=rtpmap:(\d+) (VP8|VP9|AV1)/", line):
+            lines.append(f"a=fmtp:{parts[1]} x-google-start-bitrate={kbps:.0f}")
+    return "\r\n".join(lines)
+
+
+def _plain(value: object) -> object:
+    return value if isinstance(value, bool | int | float) else str(value)
