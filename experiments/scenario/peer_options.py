@@ -7,7 +7,7 @@ _MOST_LATENCY_MS = 60_000
 _LEAST_PASSPHRASE, _MOST_PASSPHRASE = 10, 79  # characters, of libsrt
 _MOST_STREAM_ID = 512  # characters, of libsrt
 
-External = Literal["units", "pictures", "messages"]
+ExternalMedia = Literal["units", "pictures", "messages"]
 """What a program of the user takes and gives: access units, pictures, or messages that it need not understand."""
 
 
@@ -54,7 +54,7 @@ class ExternalOptions:
 
     send: str = ""
     receive: str = ""
-    media: External = "units"
+    media: ExternalMedia = "units"
 
     def __post_init__(self) -> None:
         for name in ("send", "receive"):

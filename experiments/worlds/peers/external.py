@@ -10,7 +10,7 @@ import threading
 from collections.abc import Mapping
 from typing import ClassVar
 
-from glassbench.experiments.scenario.peer_options import External as Media
+from glassbench.experiments.scenario.peer_options import ExternalMedia
 from glassbench.experiments.worlds.peers.peer import Carries, Peer, PeerContext, PeerEnd, PeerError, PeerVideo
 from glassbench.experiments.worlds.peers.program import Program
 from glassbench.transport.contract import Frame, Unsupported
@@ -32,7 +32,7 @@ class External(Peer):
 
     @classmethod
     def carried(cls, options: Mapping[str, object]) -> Carries:
-        media: Media = options["media"]  # type: ignore[assignment]
+        media: ExternalMedia = options["media"]  # type: ignore[assignment]
         return media
 
     @classmethod

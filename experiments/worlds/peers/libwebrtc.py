@@ -45,7 +45,7 @@ class Libwebrtc(Peer):
 
     @classmethod
     def end(cls, context: PeerContext) -> PeerEnd:
-        return _Sender(context) if context.role == "sender" else _Receiver(context)
+        return _WebrtcSender(context) if context.role == "sender" else _WebrtcReceiver(context)
 
 
 class _LibwebrtcEnd(PeerEnd):
@@ -163,7 +163,7 @@ class _LibwebrtcEnd(PeerEnd):
         asyncio.run_coroutine_threadsafe(_with_sentence(work), self._loop).result()
 
 
-class _Sender(_LibwebrtcEnd):
+class _WebrtcSender(_LibwebrtcEnd):
     async def _open(self) -> None:
         self._make_connection()
         self._generator = self._webrtc.MediaStreamTrackGenerator("video")
@@ -221,7 +221,7 @@ class _Sender(_LibwebrtcEnd):
             )
 
 
-class _Receiver(_LibwebrtcEnd):
+class _WebrtcReceiver(_LibwebrtcEnd):
     async def _open(self) -> None:
         self._make_connection()
         self._connection.on("track", self._read)
