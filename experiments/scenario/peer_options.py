@@ -48,6 +48,15 @@ class LibwebrtcOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class AiortcOptions:
+    """`release`: "marker" lets its jitter buffer give a frame with the packet that has the marker bit; "stock" leaves
+    it as it is, waiting for the frame after it. The ceiling of its encoder is the bitrate of the video."""
+
+    codec: Literal["vp8", "h264"] = "vp8"
+    release: Literal["marker", "stock"] = "marker"
+
+
+@dataclass(frozen=True, slots=True)
 class ExternalOptions:
     """Programs of the user: `send` and `receive` are their commands, as a shell reads words. What they take and give is
     `media`; docs/peers.md has the protocol. `name` stands in tables."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, is_dataclass
 from importlib import import_module
 from typing import Any
 
-from glassbench.experiments.scenario.peer_options import ExternalOptions, LibsrtOptions, LibwebrtcOptions
+from glassbench.experiments.scenario.peer_options import AiortcOptions, ExternalOptions, LibsrtOptions, LibwebrtcOptions
 from glassbench.transport.codecs import CODECS
 from glassbench.transport.contract import Transport, TransportConfig, Unsupported
 from glassbench.transport.plugins import PluginTable
@@ -69,6 +69,7 @@ def _latency(options: Options) -> float:
 _OWN = (
     _own("libsrt", "libsrt of this machine, in live mode", LibsrtOptions, "libsrt:Libsrt", ANY_MEDIA, holds=_latency),
     _own("libwebrtc", "the engine of Chrome: GCC, TWCC, NACK", LibwebrtcOptions, "libwebrtc:Libwebrtc", ANY_CODEC),
+    _own("aiortc", "WebRTC in Python, without pacer and TWCC", AiortcOptions, "aiortc:Aiortc", ANY_CODEC),
     _own("external", "two programs of yours", ExternalOptions, "external:External", ANY_CODEC),
 )
 

@@ -1,23 +1,20 @@
-"""libwebrtc, the engine of Chrome, by the bindings of the package `wrtc` (BSD). It encodes and decodes by itself.
-
-Offer and answer go over the side channel, whole, with all candidates (no trickle). The sender offers.
+"""libwebrtc, the engine of Chrome, by the bindings of the package `wrtc` (BSD). It encodes and decodes by itself. The
+sender offers.
 """
 
 import asyncio
-import json
 import math
 import re
-import threading
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as version_of
 from typing import Any, ClassVar
 
-from glassbench.experiments.worlds.peers.peer import Carries, Peer, PeerContext, PeerEnd, PeerError
+from glassbench.experiments.worlds.peers.peer import Carries, Peer, PeerContext, PeerEnd
+from glassbench.experiments.worlds.peers.webrtc_end import WebrtcEnd
 from glassbench.transport.contract import Estimated, Frame
 
-_SIGNAL_BYTES = 2**17  # more than an offer has
-_PATIENCE = 5.0  # seconds for the other end's description
+_GATHERING_LOOK = 0.005  # seconds between two looks at whether all candidates are known
 _STATS_INTERVAL = 0.1  # seconds
 _START_SHARE = 0.5  # of the ceiling, where the rate starts: Chrome would start at 300 kbit/s, whatever is asked for
 _ZERO_PLAYOUT = "WebRTC-ForceSendPlayoutDelay", "min_ms:0,max_ms:0"
@@ -45,18 +42,14 @@ class Libwebrtc(Peer):
 
     @classmethod
     def end(cls, context: PeerContext) -> PeerEnd:
-        return _WebrtcSender(context) if context.role == "sender" else _WebrtcReceiver(context)
+        return _LibwebrtcSender(context) if context.role == "sender" else _LibwebrtcReceiver(context)
 
 
-class _LibwebrtcEnd(PeerEnd):
-    """What both ends share: a loop in a thread, a connection, the exchange of descriptions, and statistics."""
+class _LibwebrtcEnd(WebrtcEnd):
+    """What both ends share: the engine, and its statistics."""
 
     def __init__(self, context: PeerContext) -> None:
         super().__init__(context)
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._connected = threading.Event()
-        self._over = threading.Event()
         self._stats: dict[str, dict[str, Any]] = {}
         self._estimates: list[Estimated] = []
         self._connection: Any = None
@@ -67,23 +60,7 @@ class _LibwebrtcEnd(PeerEnd):
         if self.context.options["playout"] == "zero":
             webrtc.field_trials.update(dict([_ZERO_PLAYOUT]))
         self._webrtc = webrtc
-        self._thread.start()
-        self._await(self._open())
-
-    def connect(self) -> None:
-        self._await(self._negotiate())
-        while not self._connected.wait(0.1):
-            if self._over.is_set():
-                raise PeerError("no connection stood")
-
-    def close(self) -> None:
-        if self._over.is_set():
-            return
-        self._over.set()
-        if self._connection is not None:
-            self._loop.call_soon_threadsafe(self._connection.close)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(1.0)
+        super().start()
 
     def counters(self) -> Mapping[str, int]:
         return {
@@ -109,43 +86,23 @@ class _LibwebrtcEnd(PeerEnd):
             "stats": self._stats,
         }
 
-    async def _open(self) -> None:
-        """Make the connection, and what is at its end."""
-        raise NotImplementedError
-
-    async def _negotiate(self) -> None:
-        raise NotImplementedError
+    async def shut(self) -> None:
+        self._connection.close()
 
     def _make_connection(self) -> None:
         self._connection = self._webrtc.RTCPeerConnection()
-        self._connection.on("connectionstatechange", self._changed)
+        self._connection.on("connectionstatechange", lambda event: self.changed(str(self._connection.connection_state)))
 
-    def _changed(self, event: object) -> None:
-        state = str(self._connection.connection_state)
-        if state == "connected":
-            self._connected.set()
-        elif state == "failed" and not self._over.is_set():
-            self.context.outlet.fail("the connection failed")
-
-    async def _described(self) -> str:
-        """The local description with all candidates, as it goes to the other end."""
+    async def _say_ours(self) -> None:
+        """Tell the other end the local description, once it has all candidates."""
         while str(self._connection.ice_gathering_state) != "complete":
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(_GATHERING_LOOK)
         described = self._connection.local_description
-        return json.dumps({"type": str(described.type), "sdp": described.sdp})
-
-    async def _heard(self) -> Any:
-        """The description of the other end."""
-        self.context.side.settimeout(_PATIENCE)
-        try:
-            said = await asyncio.to_thread(self.context.side.recv, _SIGNAL_BYTES)
-        except OSError as error:
-            raise PeerError(f"nothing came over the side channel: {error}") from None
-        return self._webrtc.RTCSessionDescriptionInit(**json.loads(said))
+        await self.say(str(described.type), described.sdp)
 
     async def _watch(self) -> None:
         """Keep the last statistics of each kind, and what the congestion control of the sender believes."""
-        while not self._over.is_set():
+        while not self.over.is_set():
             report = await self._connection.get_stats()
             for entry in report.values():
                 kind = str(entry.type)
@@ -159,12 +116,9 @@ class _LibwebrtcEnd(PeerEnd):
     def _note_estimate(self) -> None:
         """Nothing, at the receiver."""
 
-    def _await(self, work: Coroutine[Any, Any, None]) -> None:
-        asyncio.run_coroutine_threadsafe(_with_sentence(work), self._loop).result()
 
-
-class _WebrtcSender(_LibwebrtcEnd):
-    async def _open(self) -> None:
+class _LibwebrtcSender(_LibwebrtcEnd):
+    async def open(self) -> None:
         self._make_connection()
         self._generator = self._webrtc.MediaStreamTrackGenerator("video")
         self._writer = self._generator.writable.get_writer()
@@ -184,13 +138,14 @@ class _WebrtcSender(_LibwebrtcEnd):
             encoding.max_framerate = float(video.fps)
         await transceiver.sender.set_parameters(parameters)
 
-    async def _negotiate(self) -> None:
+    async def negotiate(self) -> None:
         await self._connection.set_local_description()
-        offer = await self._described()
-        await asyncio.to_thread(self.context.side.send, offer.encode())
-        answer = await self._heard()
-        answer.sdp = _starting_at(answer.sdp, self.context.video.bitrate_bps * _START_SHARE / 1e3)
-        await self._connection.set_remote_description(answer)
+        await self._say_ours()
+        answer = await self.heard()
+        sdp = _starting_at(answer["sdp"], self.context.video.bitrate_bps * _START_SHARE / 1e3)
+        await self._connection.set_remote_description(
+            self._webrtc.RTCSessionDescriptionInit(type=answer["type"], sdp=sdp)
+        )
         self._watching = asyncio.ensure_future(self._watch())
 
     def send(self, data: bytes, frame: Frame) -> bool:
@@ -202,7 +157,7 @@ class _WebrtcSender(_LibwebrtcEnd):
             timestamp=round(frame.captured_at * 1e6),
         )
         picture = self._webrtc.VideoFrame(data, init)
-        self._loop.call_soon_threadsafe(self._writer.write, picture)
+        self.loop.call_soon_threadsafe(self._writer.write, picture)
         return True
 
     def _note_estimate(self) -> None:
@@ -221,16 +176,16 @@ class _WebrtcSender(_LibwebrtcEnd):
             )
 
 
-class _WebrtcReceiver(_LibwebrtcEnd):
-    async def _open(self) -> None:
+class _LibwebrtcReceiver(_LibwebrtcEnd):
+    async def open(self) -> None:
         self._make_connection()
         self._connection.on("track", self._read)
 
-    async def _negotiate(self) -> None:
-        await self._connection.set_remote_description(await self._heard())
+    async def negotiate(self) -> None:
+        offer = await self.heard()
+        await self._connection.set_remote_description(self._webrtc.RTCSessionDescriptionInit(**offer))
         await self._connection.set_local_description()
-        answer = await self._described()
-        await asyncio.to_thread(self.context.side.send, answer.encode())
+        await self._say_ours()
         self._watching = asyncio.ensure_future(self._watch())
 
     def _read(self, event: Any) -> None:
@@ -246,16 +201,6 @@ class _WebrtcReceiver(_LibwebrtcEnd):
             await picture.copy_to(buffer)
             picture.close()
             self.context.outlet.give(bytes(buffer), at=at)
-
-
-async def _with_sentence(work: Coroutine[Any, Any, None]) -> None:
-    """Do the work; what libwebrtc raises becomes a PeerError."""
-    try:
-        await work
-    except PeerError:
-        raise
-    except Exception as error:
-        raise PeerError(f"{type(error).__name__}: {error}") from error
 
 
 def _starting_at(sdp: str, kbps: float) -> str:
