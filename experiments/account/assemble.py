@@ -14,6 +14,7 @@ from glassbench.experiments.account.notes import with_notes
 from glassbench.experiments.account.picture_quality import with_quality
 from glassbench.experiments.account.reports import ROLES, EndReport, LinkReport, Role
 from glassbench.experiments.account.summary import summarize_arm
+from glassbench.experiments.account.typed_table import typed_table
 from glassbench.experiments.scenario import Scenario
 from glassbench.experiments.scenario.arm_spec import ArmSpec
 from glassbench.experiments.scenario.flow_spec import MEDIA
@@ -90,7 +91,7 @@ def link_table(links: Sequence[LinkReport]) -> pd.DataFrame:
     rows = [
         {"segment": link.segment, "direction": link.direction, **row._asdict()} for link in links for row in link.rows
     ]
-    return _table(rows, LINK_TYPES)
+    return typed_table(rows, _without_arm(LINK_TYPES))
 
 
 def flow_table(links: Sequence[LinkReport]) -> pd.DataFrame:
@@ -101,7 +102,7 @@ def flow_table(links: Sequence[LinkReport]) -> pd.DataFrame:
         for name, parts in link.flows.items()
         for window, part in zip(link.rows, parts, strict=True)
     ]
-    return _table(rows, FLOW_TYPES)
+    return typed_table(rows, _without_arm(FLOW_TYPES))
 
 
 def estimate_table(ends: Sequence[EndReport]) -> pd.DataFrame:
@@ -120,7 +121,7 @@ def estimate_table(ends: Sequence[EndReport]) -> pd.DataFrame:
         for end in ends
         for estimate in end.estimates
     ]
-    return _table(rows, ESTIMATE_TYPES)
+    return typed_table(rows, _without_arm(ESTIMATE_TYPES))
 
 
 def _ledger(flow: str, ends: Mapping[Role, EndReport]) -> pd.DataFrame:
@@ -137,6 +138,5 @@ def _counters(ends: Mapping[Role, EndReport]) -> dict[str, Any]:
     }
 
 
-def _table(rows: Sequence[Mapping[str, Any]], types: Mapping[str, str]) -> pd.DataFrame:
-    types = {name: kind for name, kind in types.items() if name != "arm"}
-    return pd.DataFrame(rows, columns=list(types)).astype(types)
+def _without_arm(types: Mapping[str, str]) -> dict[str, str]:
+    return {name: kind for name, kind in types.items() if name != "arm"}

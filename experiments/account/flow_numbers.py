@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from glassbench.experiments.account.metrics import glass_to_glass, in_ms, percentile, sent_mbps
@@ -28,7 +30,7 @@ def flow_numbers(
     records = []
     for flow, route in zip(scenario.flows(arm), scenario.routes(), strict=True):
         own = frames[frames["flow"] == flow.name]
-        rows = shares[(shares["flow"] == flow.name) & (shares["direction"] == route.direction)]
+        rows = shares[_where(shares, flow=flow.name, direction=route.direction)]
         seconds = media_seconds(flow, now=now)
         track = own[own["track"] != CHAT_TRACK]
         latency = glass_to_glass(track)
@@ -55,13 +57,21 @@ def flow_numbers(
 
 def on_first_link(shares: pd.DataFrame, flow: Flow, route: FlowRoute) -> pd.DataFrame:
     """The rows of the flow table with what a flow put on its first link, from its first capture on."""
-    there = (shares["flow"] == flow.name) & (shares["segment"] == route.over[0])
-    return _since(shares[there & (shares["direction"] == route.direction)], flow.start)
+    there = _where(shares, flow=flow.name, segment=route.over[0], direction=route.direction)
+    return _since(shares[there], flow.start)
 
 
 def media_seconds(flow: Flow, *, now: float) -> float:
     """How long the media of a flow lasted until `now`, of which rates are taken."""
     return max(_LEAST, min(flow.stop, now - MEDIA_START) - flow.start)
+
+
+def _where(rows: pd.DataFrame, **values: str) -> npt.NDArray[np.bool_]:
+    """Which rows have these values. Of few rows, arrays are much sooner than columns of pandas."""
+    have: npt.NDArray[np.bool_] = np.logical_and.reduce(
+        [rows[name].to_numpy() == value for name, value in values.items()]
+    )
+    return have
 
 
 def _since(rows: pd.DataFrame, start: float) -> pd.DataFrame:

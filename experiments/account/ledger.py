@@ -29,6 +29,7 @@ from glassbench.experiments.account.instants import (
     SENT_INSTANTS,
 )
 from glassbench.experiments.account.ledger_error import LedgerError
+from glassbench.experiments.account.typed_table import typed_table
 from glassbench.experiments.scenario.flow_spec import MEDIA
 from glassbench.receiver.record import ReceivedRecord
 from glassbench.sender.record import SentRecord
@@ -78,7 +79,7 @@ def join(
     if halves:
         track, sequence = next(iter(halves))
         raise LedgerError(f"frame {sequence} of track {track} was received but never captured")
-    ledger = pd.DataFrame(rows, columns=list(TYPES)).astype(TYPES)
+    ledger = typed_table(rows, TYPES)
     check(ledger, knows=knows)
     return ledger
 
@@ -147,7 +148,7 @@ def _check_order(ledger: pd.DataFrame, chain: Sequence[str]) -> None:
 
 def _row(
     flow: str, sent: SentRecord, received: ReceivedRecord, media_start: float, knows: frozenset[str]
-) -> list[object]:
+) -> dict[str, object]:
     row: dict[str, object] = {
         "flow": flow,
         "track": sent.track,
@@ -176,7 +177,7 @@ def _row(
         for name in names:
             at = getattr(record, name)
             row[name] = math.nan if at is None or name not in knows else at - media_start
-    return [row[name] for name in TYPES]
+    return row
 
 
 def _fate(sent: SentRecord, received: ReceivedRecord, knows: frozenset[str]) -> str:

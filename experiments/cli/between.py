@@ -9,6 +9,7 @@ import typer
 
 from glassbench.experiments.cli.change_options import scenario_with, with_changes
 from glassbench.experiments.cli.options import AsJson, Capture, Figures, FigureSize, Results, command_line, form_of
+from glassbench.experiments.cli.output import print_json
 from glassbench.experiments.results.figure_form import PageSize
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def receive(
     max_side: Annotated[int, typer.Option(min=1, metavar="PIXELS", help="Width and height of pictures.")] = 4096,
     max_rate: Annotated[str, typer.Option(metavar="RATE", help="Of the media of an arm.")] = "100Mbit/s",
     max_memory: Annotated[str, typer.Option(metavar="SIZE", help="For what an arm receives.")] = "256MB",
+    as_json: AsJson = False,
 ) -> None:
     """Receive what another host sends, until Ctrl-C.
 
@@ -55,10 +57,15 @@ def receive(
     key, context = make_identity(secrets.token_bytes(TOKEN_BYTES))
     with listen(host, port) as listener:
         port = listener.getsockname()[1]
-        typer.echo(f"listening on {host} port {port}, TCP and UDP; on the sending host:")
-        typer.echo(f"glass send {written(('THIS-HOST' if host in ('0.0.0.0', '::') else host, port))} --key {key}")
-        if zone := host.partition("%")[2]:
-            typer.echo(f"({zone} is the interface of this host; there, name the one that leads here)")
+        command = f"glass send {written(('THIS-HOST' if host in ('0.0.0.0', '::') else host, port))} --key {key}"
+        zone = host.partition("%")[2]
+        notes = [f"{zone} is the interface of this host; there, name the one that leads here"] if zone else []
+        if as_json:
+            print_json({"host": host, "port": port, "key": str(key), "send": command}, notes=notes)
+        else:
+            typer.echo(f"listening on {host} port {port}, TCP and UDP; on the sending host:\n{command}")
+            for note in notes:
+                typer.echo(f"({note})")
         with suppress(KeyboardInterrupt):
             serve(listener, key, context, limits, draw=secrets.token_bytes, say=lambda line: typer.echo(line, err=True))
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import typer
 
+from glassbench.experiments.cli.bash_words import whole_words
 from glassbench.experiments.cli.terminal import speak_plainly
 from glassbench.experiments.results.files import NOT_TAKEN, OutputError
 
@@ -37,9 +38,10 @@ def run_app(app: typer.Typer, arguments: Sequence[str] | None = None, *, name: s
 
     command.invoke = listen  # type: ignore[method-assign, assignment]
     try:
-        result = command.main(
-            args=None if arguments is None else list(arguments), prog_name=name, standalone_mode=False
-        )
+        with whole_words():
+            result = command.main(
+                args=None if arguments is None else list(arguments), prog_name=name, standalone_mode=False
+            )
         _flush()
         if result == INTERRUPTED:  # newer versions of typer turn an interrupt into this, and forget what it said
             return _fail(kept, INTERRUPTED)

@@ -3,7 +3,8 @@ in silence."""
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -17,6 +18,19 @@ def print_json(content: Mapping[str, Any], *, results: Path | None = None, notes
     """What every command prints with `--json`: one object (docs/json.md), which begins with the folder of `results`,
     null without one, and the notes."""
     typer.echo(json_text({"results": None if results is None else str(results), "notes": list(notes), **content}))
+
+
+@contextmanager
+def stdout_to_stderr() -> Iterator[None]:
+    """What processes that are started meanwhile print on stdout goes to stderr, so that stdout has our object alone."""
+    sys.stdout.flush()
+    ours = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        os.dup2(ours, 1)
+        os.close(ours)
 
 
 def write_file(path: Path, data: bytes, *, follow: bool = True) -> str:

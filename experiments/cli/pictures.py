@@ -17,6 +17,8 @@ from glassbench.experiments.results.files import ResultsError, write_bytes
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_WROTE = "wrote "
+
 
 def draw_results(dataset: Dataset, form: FigureForm) -> list[str]:
     """Draw every figure of results into their folder; none if no arm has frames. A line for each file: what was done,
@@ -37,7 +39,7 @@ def into_results(path: Path, picture: bytes) -> str:
         write_bytes(path, picture)
     except ResultsError as error:
         return f"note: {error}"
-    return f"wrote {path}"
+    return f"{_WROTE}{path}"
 
 
 def draw_files(
@@ -78,6 +80,11 @@ def draw_plot(
     ending = plot.suffix.removeprefix(".").lower()
     of_ending = FigureFormat(ending) if ending in list(FigureFormat) else FigureFormat.PNG
     return [draw_file(path, draw, format, size, write_file) for path, format in files or [(plot, of_ending)]]
+
+
+def files_of(lines: list[str]) -> list[str]:
+    """The files of which these lines of `draw_results` say that they were written."""
+    return [line.removeprefix(_WROTE) for line in lines if line.startswith(_WROTE)]
 
 
 def echo_drawn(lines: list[str], *, as_json: bool) -> None:

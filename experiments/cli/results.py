@@ -91,14 +91,19 @@ def figures(
     *,
     formats: Figures = None,
     figure_size: FigureSize = PageSize.SCREEN,
+    as_json: AsJson = False,
 ) -> None:
     """Draw the figures of results again, such as for a paper: --figures pdf --figure-size column."""
-    from glassbench.experiments.cli.pictures import draw_results, echo_drawn
+    from glassbench.experiments.cli.pictures import draw_results, echo_drawn, files_of
     from glassbench.experiments.results.dataset import load
 
+    rows: list[dict[str, str]] = []
     for path in _results_in(folder):
         lines = draw_results(load(path), form_of(formats, figure_size))
-        echo_drawn(lines or [f"note: {path} keeps nothing that could be drawn"], as_json=False)
+        echo_drawn(lines or [f"note: {path} keeps nothing that could be drawn"], as_json=as_json)
+        rows += [{"folder": str(path), "file": file} for file in files_of(lines)]
+    if as_json:
+        print_json({"rows": rows}, results=folder)
 
 
 @app.command()

@@ -1,13 +1,18 @@
 """`glass shell`: any command behind an emulated link, without root."""
 
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from glassbench.experiments.cli import completion
 from glassbench.experiments.cli.change_options import Delay, Jitter, Loss, Queue, Rate, Trace, TraceColumns, TraceStart
-from glassbench.experiments.cli.output import write_file
+from glassbench.experiments.cli.output import print_json, stdout_to_stderr, write_file
+
+if TYPE_CHECKING:
+    from glassbench.experiments.scenario.trace_window import TraceWindow
+    from glassbench.experiments.worlds.live.behind_link import Passed
 
 MOST_LATE_MS = 1.0
 
@@ -49,6 +54,10 @@ def shell(
     log: Annotated[
         Path | None, typer.Option(metavar="FILE.csv", help="Write what passed, each 100 ms, when the command ends.")
     ] = None,
+    as_json: Annotated[
+        bool,
+        typer.Option("--json", help="Print one JSON object on stdout when the command ends; the command has stderr."),
+    ] = False,
 ) -> None:
     """Run a command behind an emulated link, without root.
 
@@ -68,8 +77,24 @@ def shell(
     if scenario is not None and (given or up):
         raise typer.BadParameter("the scenario has a network; accepted is --scenario, or the options of a link")
     behind = _behind(scenario, given, up, seed)
-    passed = run_behind(command=command, far_command=far or "", **behind)
+    with stdout_to_stderr() if as_json else nullcontext():
+        passed = run_behind(command=command, far_command=far or "", **behind)
     window = window_of(behind["network"], seed=seed, length=behind["trace_length"])
+    notes = [] if (busy := _busy(passed)) is None else [busy]
+    if not as_json:
+        _say(passed, window, notes)
+    if log is not None:
+        typer.echo(write_file(log, passed.links.to_csv(index=False).encode()), err=True)
+    if as_json:
+        ways = {"to_command": passed.down, "from_command": passed.up}
+        names = {"pushed": "packets", "popped": "passed", "lost": "lost", "dropped": "dropped"}
+        counts = {way: {name: getattr(count, field) for field, name in names.items()} for way, count in ways.items()}
+        record = {"code": passed.code, **counts, "trace_start_s": None if window is None else window.start}
+        print_json({**record, "log": None if log is None else str(log)}, notes=notes)
+    raise typer.Exit(passed.code)
+
+
+def _say(passed: "Passed", window: "TraceWindow | None", notes: list[str]) -> None:
     if window is not None:
         typer.echo(f"the trace was replayed from {window.start:g} s on", err=True)
     for way, counts in (("to the command", passed.down), ("from the command", passed.up)):
@@ -77,16 +102,18 @@ def shell(
             f"{way}: {counts.popped} of {counts.pushed} packets passed, {counts.lost} lost, {counts.dropped} dropped",
             err=True,
         )
-    if passed.late_ms > MOST_LATE_MS or passed.overflows or passed.pause_ms:
-        typer.echo(
-            f"warning: the machine was busy, so this was another link: 1 % of the packets left more than "
-            f"{passed.late_ms:.1f} ms late, {passed.overflows} were dropped by the kernel, and its longest pause took "
-            f"{passed.pause_ms:.0f} ms",
-            err=True,
-        )
-    if log is not None:
-        typer.echo(write_file(log, passed.links.to_csv(index=False).encode()), err=True)
-    raise typer.Exit(passed.code)
+    for note in notes:
+        typer.echo(f"warning: {note}", err=True)
+
+
+def _busy(passed: "Passed") -> str | None:
+    """A sentence if the machine was too busy to be this link."""
+    if passed.late_ms <= MOST_LATE_MS and not passed.overflows and not passed.pause_ms:
+        return None
+    return (
+        f"the machine was busy, so this was another link: 1 % of the packets left more than {passed.late_ms:.1f} ms "
+        f"late, {passed.overflows} were dropped by the kernel, and its longest pause took {passed.pause_ms:.0f} ms"
+    )
 
 
 def _behind(scenario: str | None, given: dict[str, str], up: str | None, seed: int) -> dict[str, Any]:

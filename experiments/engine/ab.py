@@ -12,6 +12,7 @@ from glassbench.experiments.engine.progress import Advance, unwatched
 from glassbench.experiments.results.dataset import Dataset
 from glassbench.experiments.results.paired_metrics import values_of
 from glassbench.experiments.results.ranking import ranking_of
+from glassbench.experiments.results.settings import arm_pairs
 from glassbench.experiments.results.statistics.false_positives import LEAST_RUNS, FalsePositives, split_against_itself
 from glassbench.experiments.scenario import Scenario, dice
 
@@ -28,9 +29,7 @@ class Settings:
     def of(cls, a: Scenario, b: Scenario) -> Self:
         """Pair the arms. Raises PlanError if no arm of A has a counterpart in B."""
         labels_a, labels_b = ([arm.label for arm in scenario.arms] for scenario in (a, b))
-        pairs = tuple((label, label, label) for label in labels_a if label in labels_b)
-        if not pairs and len(labels_a) == len(labels_b) == 1:
-            pairs = ((f"{labels_a[0]} / {labels_b[0]}", labels_a[0], labels_b[0]),)
+        pairs = arm_pairs(labels_a, labels_b)
         if not pairs:
             raise PlanError(
                 f"A and B share no arm: A has {', '.join(labels_a)}, B has {', '.join(labels_b)}; "

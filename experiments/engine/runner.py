@@ -25,29 +25,22 @@ DEFAULT = "adaptive"
 """The scenario of a comparison that names none."""
 
 
-def compare(
-    *,
-    runs: int = 1,
-    results: str | Path = RESULTS,
-    run_id: str | None = None,
-    workers: int | None = None,
-    capture: bool = False,
-    world: World | str = VIRTUAL,
-    progress: Advance = unwatched,
-    **changes: Unpack[Changes],
-) -> Dataset:
-    """Run the shipped scenario "adaptive" with `changes`: the same as `run("adaptive", ...)`."""
-    return run(
-        DEFAULT,
-        runs=runs,
-        results=results,
-        run_id=run_id,
-        workers=workers,
-        capture=capture,
-        world=world,
-        progress=progress,
-        **changes,
-    )
+class RunOptions(Changes, total=False):
+    """How a scenario is run, beside what is changed of it: what `run` takes by these names."""
+
+    runs: int
+    results: str | Path
+    run_id: str | None
+    workers: int | None
+    capture: bool
+    world: World | str
+    progress: Advance
+    command: Sequence[str]
+
+
+def compare(**options: Unpack[RunOptions]) -> Dataset:
+    """Run the shipped scenario "adaptive" with these options of `run`: the same as `run("adaptive", ...)`."""
+    return run(DEFAULT, **options)
 
 
 def run(

@@ -54,10 +54,7 @@ def test_help_names_no_type_of_python_and_says_what_happens_without_an_option(na
         assert parameter.help, parameter.name
 
 
-NO_TABLE = {"receive", "shell", "results figures"}  # they serve, run what somebody else says, and draw
-
-
-@pytest.mark.parametrize("name", sorted(set(EVERY) - NO_TABLE))
+@pytest.mark.parametrize("name", sorted(EVERY))
 def test_each_command_can_print_json(name: str) -> None:
     assert "--json" in {option for one in EVERY[name].params for option in one.opts}
 

@@ -41,11 +41,11 @@ SHORT = ["--source", "lognormal", "--duration", "500ms", "--workers", "1"]
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The source of this checkout, with one line more in the table."""
+    """The source of this checkout, and what Python compiled of it, with one line more in the table."""
     folder = tmp_path_factory.mktemp("copy")
     for room in ROOMS:
-        shutil.copytree(ROOT / room, folder / room, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(ROOT / "src", folder / "src", symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / room, folder / room, ignore=shutil.ignore_patterns("*-pytest-*"))
+    shutil.copytree(ROOT / "src", folder / "src", symlinks=True, ignore=shutil.ignore_patterns("*-pytest-*"))
     table = folder / "experiments" / "account" / "metric_table.py"
     text = table.read_text()
     start = "    for metric in ("

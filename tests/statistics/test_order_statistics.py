@@ -1,12 +1,12 @@
 """Intervals from order statistics: published values, coverage by simulation, honesty about few runs."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binom
 
 from glassbench.experiments.account.metrics import values_needed
 from glassbench.experiments.results.statistics.order_statistics import binomial_quantile, lower_bound, quantile_interval
@@ -24,8 +24,17 @@ def test_so_many_runs_bound_a_quantile(quantile: float, confidence: float, runs:
     assert values_needed(quantile, confidence=confidence) == runs
 
 
+@pytest.fixture(scope="session")
+def binom() -> Any:
+    from scipy.stats import binom  # takes a second, which only who needs it waits for
+
+    return binom
+
+
 @given(st.floats(0.001, 0.999), st.integers(1, 500), st.floats(0.001, 0.999))
-def test_quantiles_of_a_binomial_number_are_the_least_that_reach_the_share(share: float, n: int, p: float) -> None:
+def test_quantiles_of_a_binomial_number_are_the_least_that_reach_the_share(
+    binom: Any, share: float, n: int, p: float
+) -> None:
     quantile = binomial_quantile(share, n, p)
     assert binom.cdf(quantile, n, p) >= share - 1e-9
     assert binom.cdf(quantile - 1, n, p) < share + 1e-9

@@ -5,9 +5,9 @@ import math
 
 import numpy as np
 import pytest
+import scipy  # it imports scipy.stats when that is used, which takes a second
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binom, rankdata, wilcoxon
 
 from glassbench.experiments.results.statistics.false_positives import false_positives, split_against_itself
 from glassbench.experiments.results.statistics.paired import compare_paired
@@ -33,7 +33,8 @@ def test_like_and_like_are_called_different_as_often_as_the_level_says(blocks: i
         b[dice.random(blocks) < 0.05] = math.inf
         p_values.append(compare_paired(a, b, rng=dice).p_value)
     called = false_positives(p_values).called
-    assert binom.ppf(0.0005, 1000, 0.05) <= called <= binom.ppf(0.9995, 1000, 0.05)  # one seed in a thousand is outside
+    by_chance = scipy.stats.binom(1000, 0.05)
+    assert by_chance.ppf(0.0005) <= called <= by_chance.ppf(0.9995)  # one seed in a thousand is outside
 
 
 def test_a_shift_is_found_although_runs_differ_by_far_more() -> None:
@@ -76,7 +77,7 @@ def test_ties_and_infinities_are_counted_as_by_trying_all_signs() -> None:
     signs = np.array(list(itertools.product((-1.0, 1.0), repeat=9)))
     for _ in range(40):
         values = dice.choice([0.0, 0.1, 0.1, 0.2, -0.1, -0.3, math.inf, -math.inf], size=9)
-        signed = rankdata(np.abs(values)) * np.sign(values)
+        signed = scipy.stats.rankdata(np.abs(values)) * np.sign(values)
         exact = np.mean(np.abs(signs @ signed) >= abs(signed.sum()) - 1e-9)
         assert sign_flip_p(values) == pytest.approx(exact)
 
@@ -88,7 +89,7 @@ def test_so_many_blocks_can_tell_arms_apart() -> None:
 
 def test_small_samples_agree_with_the_exact_signed_rank_test() -> None:
     differences = np.array([0.3, -0.1, 0.55, 0.21, 0.81, -0.43, 0.62, 0.94, 0.15])
-    exact = wilcoxon(differences, method="exact").pvalue
+    exact = scipy.stats.wilcoxon(differences, method="exact").pvalue
     assert compare_paired(differences, np.zeros(9), rng=rng()).p_value == pytest.approx(exact)
 
 

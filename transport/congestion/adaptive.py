@@ -86,11 +86,12 @@ class AdaptiveController:
     def allowance(self) -> Allowance:
         rtt = self._rtt.value(_INITIAL_RTT)
         rate = self._link.value or _LEAST_WINDOW * self._packet / rtt
+        window = self._window
         return Allowance(
-            window_bytes=self._window,
-            unpaced_bytes=self._window,
+            window_bytes=window,
+            unpaced_bytes=window,
             pacing_bps=rate * 8,
-            burst_bytes=self._window,
+            burst_bytes=window,
             target_bps=rate * 8,
             base_rtt=rtt,
             probe=self._link.value is None,

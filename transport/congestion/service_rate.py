@@ -78,22 +78,30 @@ class ServiceRate:
         samples = self._samples
         while len(samples) > _LEAST_SAMPLES and self.last_arrival - samples[0].at > _MOST_AGE:
             samples.popleft()
-        whole, newest, chunk = _Sum(), _Sum(), _Sum()
+        seconds, size_bytes, count = 0.0, 0, 0
+        newest: tuple[float, int] | None = None  # the sums over the newest service
+        chunk_seconds, chunk_bytes = 0.0, 0
         rates: list[float] = []
-        for sample in reversed(samples):
-            if whole.seconds >= _WINDOW and whole.samples >= _LEAST_SAMPLES:
-                break
-            whole.add(sample)
-            if newest.seconds < _NEWEST or newest.samples < _LEAST_SAMPLES:
-                newest.add(sample)
-            chunk.add(sample)
-            if chunk.seconds >= _CHUNK:
-                rates.append(chunk.bytes / chunk.seconds)
-                chunk = _Sum()
-        while len(samples) > whole.samples:
+        for sample in reversed(samples):  # plain sums: this runs for each acknowledgement, over hundreds of packets
+            if count >= _LEAST_SAMPLES:
+                if newest is None and seconds >= _NEWEST:
+                    newest = seconds, size_bytes
+                if seconds >= _WINDOW:
+                    break
+            count += 1
+            _, served, size = sample
+            seconds += served
+            size_bytes += size
+            chunk_seconds += served
+            chunk_bytes += size
+            if chunk_seconds >= _CHUNK:
+                rates.append(chunk_bytes / chunk_seconds)
+                chunk_seconds, chunk_bytes = 0.0, 0
+        while len(samples) > count:
             samples.popleft()
-        if whole.samples >= _LEAST_SAMPLES and whole.seconds > 0:
-            self.measured = 1 / max(self._of_a_byte(whole), self._of_a_byte(newest))
+        if count >= _LEAST_SAMPLES and seconds > 0:
+            whole = seconds, size_bytes
+            self.measured = 1 / max(self._of_a_byte(*whole), self._of_a_byte(*(newest or whole)))
             self.value = self._growth * self.measured
             self.variation = _variation(rates)
 
@@ -105,28 +113,14 @@ class ServiceRate:
         self._usual_seconds = self._usual_seconds * keep + service.seconds
         self._usual_bytes = self._usual_bytes * keep + service.size_bytes
 
-    def _of_a_byte(self, total: "_Sum") -> float:
+    def _of_a_byte(self, seconds: float, size_bytes: int) -> float:
         """Seconds that a byte takes. What little service there was since a silence says little: a part of the usual
         rate fills it up to a time that can be believed."""
-        missing = max(0.0, _BELIEVABLE - total.seconds)
+        missing = max(0.0, _BELIEVABLE - seconds)
         if not missing or not self._usual_seconds:
-            return total.seconds / total.bytes
+            return seconds / size_bytes
         usual = _DOUBT * self._usual_bytes / self._usual_seconds
-        return _BELIEVABLE / (total.bytes + missing * usual)
-
-
-class _Sum:
-    """Samples of service, added up."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-        self.bytes = 0
-        self.samples = 0
-
-    def add(self, sample: _Service) -> None:
-        self.seconds += sample.seconds
-        self.bytes += sample.size_bytes
-        self.samples += 1
+        return _BELIEVABLE / (size_bytes + missing * usual)
 
 
 def _variation(rates: list[float]) -> float:
