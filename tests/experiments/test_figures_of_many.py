@@ -22,6 +22,7 @@ from glassbench.experiments.results.arm_style import arm_style
 from glassbench.experiments.results.axis_numbers import with_numbers
 from glassbench.experiments.results.dataset import Dataset, load
 from glassbench.experiments.results.evidence import evidence
+from glassbench.experiments.results.plots.page import drawn_for
 from glassbench.experiments.results.plots.pairs import difference, paired_figure
 from glassbench.experiments.results.settings import setting_rows
 from glassbench.experiments.results.statistics import compare_paired, quantile_interval
@@ -187,7 +188,7 @@ def test_two_settings_have_a_panel_per_metric_with_the_difference_of_each_pair(s
     p95 = figure.axes[titles.index("p95, ms")]
     expected = next(row.paired.by_block for row in rows if row.metric.name == "p95")
     drawn = [x for line in p95.lines if line.get_marker() in "o><" for x in line.get_xdata()]
-    assert p95.get_xlabel() == "A less B, ms"
+    assert p95.get_xlabel() == "A less B, ms (left of 0: A sooner)"
     assert len(drawn) == 6 + 1 and set(np.round(expected, 6)) & set(np.round(drawn, 6))
 
 
@@ -197,15 +198,36 @@ def test_worlds_that_are_compared_have_their_tolerance_behind_each_difference():
     (axes,) = [axes for axes in _figure("title", "about", agreement).axes if axes.patches]
     (tolerance,) = axes.patches
     assert (tolerance.get_x(), tolerance.get_width()) == (-3.0, 6.0)
-    assert axes.get_xlabel() == "live less virtual, ms"
+    assert axes.get_xlabel() == "live less virtual, ms (left of 0: live sooner)"
 
 
 def test_what_never_came_is_drawn_at_the_edge_and_breaks_nothing():
     never = compare_paired([np.inf] * 8, [1.0] * 8, rng=np.random.default_rng(1))
     rows = [difference("udp", METRICS["p95"], never, "later")]
-    (axes,) = [axes for axes in paired_figure({METRICS["p95"]: rows}, "A less B", "", "").axes if axes.lines]
+    (axes,) = [axes for axes in paired_figure({METRICS["p95"]: rows}, ("A", "B"), "", "").axes if axes.lines]
     right = axes.get_xlim()[1]
     assert [line.get_xdata().tolist() for line in axes.lines if line.get_marker() == ">"] == [[right] * 8]
+
+
+def test_what_the_marks_of_rows_mean_stands_below_them(of_runs, settings):
+    for figure in (*of_runs.values(), *settings.figures().values()):
+        (key,) = figure.legends
+        said = ["one run", "the typical run (median), and its 95 % interval", "beyond the axis"]
+        assert [text.get_text() for text in key.get_texts()] == said
+
+
+def test_the_name_of_a_row_fits_a_column_and_leaves_the_panel_its_width():
+    arm = "quic-datagram:control=gcc,encoder=follow,window=cubic,chain_bytes=8000"
+    paired = compare_paired([12.0] * 8, [10.0] * 8, rng=np.random.default_rng(1))
+    with drawn_for("column"):
+        rows = {METRICS["p95"]: [difference(arm, METRICS["p95"], paired, "not distinguishable")]}
+        figure = paired_figure(rows, ("A", "B"), "", "")
+        figure.draw_without_rendering()
+        (axes,) = figure.axes
+        right = axes.get_window_extent().x1
+        assert all(text.get_window_extent().x1 <= right for text in axes.texts)
+        assert "".join(axes.texts[0].get_text().split("\n")).startswith(arm)
+        assert axes.get_position().width > 0.75
 
 
 def test_figures_are_drawn_again_for_a_paper(runs, glass, tmp_path):
