@@ -91,9 +91,14 @@ def _alike(a: FloatArray, b: FloatArray) -> bool:
 
 def _legend_below(axes: Axes, look: dict[str, Any]) -> None:
     """The legend under its panel, an entry a line: on a narrow page, or in large text, nothing fits beside."""
-    place = {"loc": "upper left", "bbox_to_anchor": (0.0, -0.3 if page().stacked else -0.15), "ncols": 1}
+    place = {
+        "loc": "upper left",
+        "bbox_to_anchor": (0.0, -0.24 if page().stacked else -0.12),
+        "ncols": 1,
+        "borderpad": 0.9,
+    }
     entries = axes.legend(**(look | place)).get_texts()
     figure = axes.get_figure(root=True)
     assert figure is not None
     if page().height is None:
-        figure.set_figheight(figure.get_figheight() + 0.17 * len(entries))
+        figure.set_figheight(figure.get_figheight() + 0.17 * len(entries) + 0.1)
