@@ -207,6 +207,14 @@ def test_worlds_that_are_compared_have_their_tolerance_behind_each_difference():
     assert axes.get_xlabel() == "live less virtual, ms (left of 0: live sooner)"
 
 
+def test_so_few_runs_that_the_difference_may_be_anything_have_no_interval():
+    few = compare_paired([12.0, 13.0, 12.0], [10.0] * 3, rng=np.random.default_rng(1))
+    row = difference("rtp", METRICS["p95"], few, "within", within=5.0)
+    (axes,) = [axes for axes in paired_figure({METRICS["p95"]: [row]}, ("A", "B"), "", "").axes if axes.lines]
+    assert row.label == "rtp\n2.0, within"
+    assert all(len(line.get_xdata()) != 2 or line.get_xdata()[0] == line.get_xdata()[1] for line in axes.lines)
+
+
 def test_what_never_came_is_drawn_at_the_edge_and_breaks_nothing():
     never = compare_paired([np.inf] * 8, [1.0] * 8, rng=np.random.default_rng(1))
     rows = [difference("udp", METRICS["p95"], never, "later")]

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from matplotlib.figure import Figure
 
 from glassbench.experiments.account.metric_table import Metric
+from glassbench.experiments.account.number_text import interval_text
 from glassbench.experiments.results.arm_style import arm_style
 from glassbench.experiments.results.paired_metrics import PairedRow
 from glassbench.experiments.results.plots.page import page
@@ -29,7 +30,7 @@ def difference(arm: str, metric: Metric, paired: Paired, said: str, *, within: f
     """A row of such a panel, in the unit in which the metric is shown; `said` stands behind the number."""
     scale = 100.0 if metric.unit == "share" else 1.0
     middle, low, high = (scale * value for value in (paired.difference, paired.low, paired.high))
-    label = f"{arm}\n{metric.text(paired.difference)} [{metric.text(paired.low)}, {metric.text(paired.high)}], {said}"
+    label = f"{arm}\n{metric.text(paired.difference)}{interval_text(paired.low, paired.high, metric.text)}, {said}"
     bounds = (low, high) if within is None else (low, high, scale * within)
     return Spread(label, arm_style(arm), [scale * value for value in paired.by_block], middle, *bounds)
 

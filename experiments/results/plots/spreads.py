@@ -99,7 +99,7 @@ def _draw_row(axes: Axes, row: Spread, y: float, left: float, right: float) -> l
             ends = np.full(int(beyond.sum()), end)
             size = _END * page().line
             artists += axes.plot(ends, at[beyond], marker=marker, markersize=size, clip_on=False, **look)
-    if not math.isnan(row.low):
+    if not math.isnan(row.low) and (row.low, row.high) != (-math.inf, math.inf):  # bounds of everything say nothing
         bounds = (max(row.low, left), min(row.high, right))
         width = _BOUNDS * page().line
         artists += axes.plot(bounds, (y, y), color=row.style.color, linewidth=width, solid_capstyle="butt")
