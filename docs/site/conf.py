@@ -36,6 +36,7 @@ extensions = [
     "command_reference",
     "metric_reference",
     "commands_shown",
+    "accessible",
 ]
 myst_heading_anchors = 4
 myst_enable_extensions = ["dollarmath"]

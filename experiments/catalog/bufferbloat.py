@@ -17,6 +17,7 @@ from glassbench.experiments.catalog.frames import FloatArray, column, only
 from glassbench.experiments.engine.plan import Cell, Plan
 from glassbench.experiments.results.arm_style import arm_style
 from glassbench.experiments.results.dataset import Dataset
+from glassbench.experiments.results.plots.page import page
 from glassbench.experiments.results.plots.style import FAINT, INK
 
 RATE, RTT = 4e6, 0.05  # bit/s; seconds, without queue
@@ -283,16 +284,16 @@ def _draw_queues(axes: Axes, table: Sequence[ArmAtQueue]) -> None:
         low, middle, high = ([1e3 * row.p(share) for row in rows] for share in (0.05, 0.5, 0.95))
         axes.vlines(x, np.maximum(low, 0.3), high, color=style.color, linewidth=2.5, alpha=0.6)
         curve(axes, style, x, middle, linestyle="", markersize=8, label=f"{arm}, median, p5-p95")
+        look: Any = {"textcoords": "offset points", "ha": "center", "fontsize": "x-small"}
+        look["rotation"] = 90 if page().stacked else 0  # beside each other they would not fit
         for at, row, top in zip(x, rows, high, strict=True):
-            axes.annotate(
-                f"{row.utilization:.0%}", (at, top), (0, 4), textcoords="offset points", ha="center", fontsize="x-small"
-            )
+            axes.annotate(f"{row.utilization:.0%}", (at, top), (0, 4), **look)
     for index, share in enumerate(BUFFERS.values()):
         full = 1e3 * full_buffer_delay(share * BDP, RATE)
         axes.plot((index - 0.35, index + 0.35), (full, full), color=INK, linewidth=0.9)
     axes.plot((2.65, 3.35), (1e3 * CODEL_TARGET,) * 2, color=INK, linewidth=0.9, label="full buffer; CoDel's target")
     logarithmic(axes, y=[1, 2, 5, 10, 20, 50, 100, 200])
-    axes.set_ylim(0.3, 400)
+    axes.set_ylim(0.3, 600)
     axes.set_xticks(range(len(queues)), queues)
     finish(axes, "queue that frames met, ms (log scale); used share of the rate", loc="upper left")
 

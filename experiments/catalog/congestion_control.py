@@ -263,7 +263,7 @@ def _draw_response(axes: Axes, table: Sequence[ArmUnderLoss]) -> None:
 
 
 def _draw_bursts(axes: Axes, table: Sequence[ArmUnderLoss]) -> None:
-    models = {_IID: "independent", "bursts": f"bursts of {BURST:g} packets", "episodes": "episodes of 20 ms"}
+    models = {_IID: "independent", "bursts": f"bursts of\n{BURST:g} packets", "episodes": "episodes\nof 20 ms"}
     hatches = ("", "///", "...")
     for place, (arm, name) in enumerate(ARMS.items()):
         rates = [only(table, arm=arm, model=model, loss=BURST_LOSS, rtt=RTT).sent_mbps for model in models]

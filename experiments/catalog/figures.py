@@ -4,9 +4,10 @@ numbers."""
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from glassbench.experiments.results.arm_style import ArmStyle
 from glassbench.experiments.results.plots.page import page
@@ -19,6 +20,10 @@ from glassbench.experiments.results.plots.style import (
     panels_of,
     tidy,
 )
+
+FloatArray = NDArray[np.float64]
+
+_COINCIDE = 0.01  # of the panel: two widths of a line
 
 
 def panels(
@@ -49,8 +54,10 @@ def logarithmic(axes: Axes, *, x: Sequence[float] = (), y: Sequence[float] | Map
 
 
 def finish(axes: Axes, title: str, across: str = "", /, *, legend: bool = True, **placed: Any) -> None:
-    """Add the title, the label of the x axis, and the legend, `placed` as matplotlib's `legend` takes it."""
-    panel_title(axes, title)
+    """Add the title, which says what coincides, the label of the x axis, and the legend, `placed` as matplotlib's
+    `legend` takes it."""
+    said = "; ".join(f"{' and '.join(group)} coincide" for group in _coinciding(axes))
+    panel_title(axes, f"{title}; {said}" if said else title)
     axes.set_xlabel(across)
     if legend:
         usual: dict[str, Any] = {"frameon": False, "fontsize": "small", "handlelength": 3.2}
@@ -61,11 +68,37 @@ def finish(axes: Axes, title: str, across: str = "", /, *, legend: bool = True, 
     tidy(axes)
 
 
+def _coinciding(axes: Axes) -> list[list[str]]:
+    """The labels of lines that lie on each other all the way."""
+    groups: list[tuple[FloatArray, list[str]]] = []
+    to_panel = axes.transData - axes.transAxes
+    for line in axes.lines:
+        label, points = str(line.get_label()), np.asarray(line.get_xydata(), dtype=np.float64)
+        if label.startswith("_") or line.get_linestyle() == "None" or len(points) < 2:
+            continue
+        at = to_panel.transform(points)
+        names = next((names for other, names in groups if _alike(other, at)), None)
+        if names is None:
+            groups.append((at, [label]))
+        else:
+            names.append(label)
+    return [names for _, names in groups if len(names) > 1]
+
+
+def _alike(a: FloatArray, b: FloatArray) -> bool:
+    return a.shape == b.shape and bool(np.isclose(a, b, rtol=0, atol=_COINCIDE, equal_nan=True).all())
+
+
 def _legend_below(axes: Axes, look: dict[str, Any]) -> None:
     """The legend under its panel, an entry a line: on a narrow page, or in large text, nothing fits beside."""
-    place = {"loc": "upper left", "bbox_to_anchor": (0.0, -0.3 if page().stacked else -0.15), "ncols": 1}
+    place = {
+        "loc": "upper left",
+        "bbox_to_anchor": (0.0, -0.24 if page().stacked else -0.12),
+        "ncols": 1,
+        "borderpad": 0.9,
+    }
     entries = axes.legend(**(look | place)).get_texts()
     figure = axes.get_figure(root=True)
     assert figure is not None
     if page().height is None:
-        figure.set_figheight(figure.get_figheight() + 0.17 * len(entries))
+        figure.set_figheight(figure.get_figheight() + 0.17 * len(entries) + 0.1)

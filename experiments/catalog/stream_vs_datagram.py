@@ -177,7 +177,7 @@ def _verdicts(comparison: Comparison) -> str:
 def _figure(data: Datasets) -> Figure:
     table = drives(data["drives"])
     places = [(trace, deadline) for trace in TRACES for deadline in DEADLINES]
-    title = "p95 of the signal delay of each drive, ms (log scale): a line is one drive over the three mappings"
+    title = "p95 of the signal delay of each drive, ms (log scale): a line is one drive, black is the median"
     figure, axes = panels(title, len(places), sharey=True)
     for panel, (trace, deadline) in zip(axes, places, strict=True):
         _draw(panel, select(table, trace=trace, deadline=deadline))

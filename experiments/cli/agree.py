@@ -153,7 +153,7 @@ def _figure(title: str, about: str, agreement: "Agreement") -> "Figure":
         said, within = "within" if one.within else "NOT within", one.tolerance.of(one.virtual)
         row = difference(one.arm, one.metric, one.difference, said, within=within)
         spreads.setdefault(one.metric, []).append(row)
-    return paired_figure(spreads, "live less virtual", f"{title} (grey: the tolerance)", about)
+    return paired_figure(spreads, ("live", "virtual"), title, about)
 
 
 def _stated(metric: Metric) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from glassbench.experiments.cli import completion
-from glassbench.experiments.cli.options import AsJson, Figures, FigureSize, Folder, form_of
+from glassbench.experiments.cli.options import AsJson, Figures, FigureSize, Folder, drawable, form_of
 from glassbench.experiments.cli.output import print_json
 from glassbench.experiments.cli.table_layout import print_whole
 from glassbench.experiments.cli.terminal import say
@@ -22,6 +22,7 @@ from glassbench.experiments.results.summary_table import AXIS
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, help="What has been measured: list, show, compare and prune results."
@@ -117,10 +118,18 @@ def compare(
             metavar="B", help="Another one, as of before a change.", autocompletion=completion.result_folders
         ),
     ],
+    *,
+    plot: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", callback=drawable, help="Where to draw the differences: .png, .pdf or .svg."),
+    ] = None,
+    formats: Figures = None,
+    figure_size: FigureSize = PageSize.SCREEN,
     as_json: AsJson = False,
 ) -> None:
     """Compare two results, pair by pair of the same arm, seed and point of a sweep; and say what else differs."""
     from glassbench.experiments.cli.paired_table import answer, paired_table, row_object
+    from glassbench.experiments.cli.pictures import draw_plot, echo_drawn
     from glassbench.experiments.results.dataset import load
     from glassbench.experiments.results.paired_metrics import paired_rows
     from glassbench.experiments.results.ranking import ranking_of
@@ -133,17 +142,28 @@ def compare(
     dependent = next((overlap.dependent for overlap in overlaps if overlap.dependent), "")
     ranking = ranking_of(stats for folder in (a, b) for stats in load(folder).counters())
     rows = paired_rows(pairs, ranking, rng=dice.generator(0, "compare"), independent=not dependent)
-    if as_json:
-        print_json({"a": str(a), "b": str(b), "rows": [row_object(row) for row in rows]})
-        return
     count = max(row.paired.blocks for row in rows)
     subjects = [f"{name}: {entry.path}: {_subject(entry)}" for name, entry in zip("AB", entries, strict=True)]
+
+    def draw() -> "Figure":
+        from glassbench.experiments.results.plots.pairs import ab_figure
+
+        return ab_figure(rows, "A less B in the same run", "; ".join(subjects))
+
+    if as_json:
+        where = None if plot is None else str(plot)
+        print_json({"a": str(a), "b": str(b), "plot": where, "rows": [row_object(row) for row in rows]})
+        if plot is not None:
+            echo_drawn(draw_plot(plot, formats, figure_size, draw), as_json=True)
+        return
     print_whole(
         paired_table("\n".join([ranking.title(f"{count} pair{'' if count == 1 else 's'} of runs"), *subjects]), rows)
     )
     say(answer(rows, ranking, dependent))
     for note in (*dict.fromkeys(overlap.sentence for overlap in overlaps if overlap.sentence), *differences(a, b)):
         say(f"note: {note}")
+    if plot is not None:
+        echo_drawn(draw_plot(plot, formats, figure_size, draw), as_json=False)
 
 
 @app.command()

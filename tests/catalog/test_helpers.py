@@ -78,3 +78,13 @@ def test_a_panel_has_its_title_and_a_legend_unless_it_shares_one() -> None:
         finish(axes, "panel", "seconds", legend=legend)
         assert (axes.get_title(loc="left"), axes.get_xlabel()) == ("panel", "seconds")
         assert (axes.get_legend() is not None) == legend
+
+
+def test_a_panel_says_which_of_its_lines_lie_on_each_other() -> None:
+    _, (left, right) = panels("title")
+    for axes, lift in ((left, 0.0), (right, 5.0)):
+        for arm, up in (("udp", 0.0), ("rtp", lift), ("srt", 2.0)):
+            curve(axes, arm_style(arm), [1, 2], [1 + up, 10 + up], label=arm)
+        finish(axes, "panel")
+    assert left.get_title(loc="left") == "panel; udp and rtp coincide"
+    assert right.get_title(loc="left") == "panel"

@@ -124,10 +124,13 @@ def test_results_are_listed_shown_compared_and_pruned(glass: Glass) -> None:
     assert "adaptive-udp-srt, seed 21" in glass("results", "list").out
     assert "p95 /" in glass("results", "show", "results/adaptive-udp-srt-seed20").out
     assert "2 runs" in glass("results", "show", "results/adaptive-udp-srt-seeds20-21").out
-    code, out, err = glass(
-        "results", "compare", "results/adaptive-udp-srt-seed20", "results/adaptive-udp-srt-seeds20-21"
-    )
+    both = ("results/adaptive-udp-srt-seed20", "results/adaptive-udp-srt-seeds20-21")
+    code, out, err = glass("results", "compare", *both, "--plot", "differences.svg", "--figure-size", "column")
     assert (code, err) == (0, "")
+    assert (
+        out.endswith("wrote differences.svg\n")
+        and "A less B, ms (left of 0: A sooner)" in Path("differences.svg").read_text()
+    )
     assert "A and B are not distinguishable" in out
     assert " ".join(out.split()).count("deadline 1 s, loss 1 %, 20 ms each way, 600 kB") == 2
     code, _, err = glass("results", "compare", "results/adaptive-udp-srt-seed20", "results/adaptive-udp-srt-seed21")

@@ -269,9 +269,12 @@ def test_bars_are_the_stages_of_the_ledger(drawn, eleven):
         assert bar.get_width() == pytest.approx(1e3 * (0.03 + 0.02 * LABELS.index(arm)))
 
 
-def test_what_was_sent_has_the_colour_of_its_arm(drawn):
+def test_what_was_sent_is_that_of_the_flows_in_the_colour_of_its_arm(drawn, eleven):
+    rates = rates_by_arm(eleven, LABELS)
     for axes in drawn["rates"].axes[::2]:
-        assert axes.lines[0].get_color() == arm_style(axes.get_title(loc="left").split(": ")[0]).color
+        arm = axes.get_title(loc="left").split(": ")[0]
+        assert axes.lines[0].get_color() == arm_style(arm).color
+        assert axes.lines[0].get_ydata()[:-1] == pytest.approx(rates[arm].sent)
 
 
 def test_each_axis_says_what_it_is_and_in_which_unit(drawn):

@@ -19,6 +19,7 @@ from glassbench.experiments.results.dataset import load
 from glassbench.experiments.results.evidence import evidence
 from glassbench.experiments.results.report.page import page
 from glassbench.experiments.results.report.report import report_of
+from glassbench.experiments.results.report.svg import arm_id
 from glassbench.experiments.results.subject import network
 from glassbench.experiments.results.table_files import write_table
 
@@ -134,6 +135,13 @@ def test_a_dataset_says_the_answer_of_its_evidence_with_intervals(many_runs, dat
 
 def ms(seconds):
     return f"{1e3 * seconds:.1f}" if np.isfinite(seconds) else "∞"
+
+
+def test_what_is_drawn_of_an_arm_in_why_can_be_hidden_with_its_name(many_runs, dataset_page):
+    why = dataset_page.split('id="why"')[-1].split('id="numbers"')[0]
+    for arm in many_runs.arms:
+        rows = re.findall(f'<g data-arm="{arm_id(arm)}".*?</g>', why, flags=re.DOTALL)
+        assert len(rows) >= 4 and any(f">{arm}" in row for row in rows)
 
 
 def test_applied_impairment_is_what_the_counters_say(one_run, run_page, take_apart):

@@ -57,7 +57,7 @@ def cdf_figure(video: Mapping[str, pd.DataFrame], title: str, about: str) -> Fig
     draw_tail(tail, video)
     _number(cdf, video, groups, lambda within: within)
     _number(tail, video, groups, lambda within: 100 - within)
-    panel_title(cdf, "shown within x ms, % of captured frames")
+    panel_title(cdf, "shown within x ms, %: farther left is sooner")
     panel_title(tail, "not yet shown after x ms, % (log scale): the slow and the missing")
     _legend(figure, video, groups)
     headline(figure, title, about)

@@ -4,18 +4,19 @@ import math
 from collections.abc import Sequence
 from functools import partial
 
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from glassbench.experiments.account.metric_table import METRICS
-from glassbench.experiments.account.number_text import number_text
+from glassbench.experiments.account.number_text import interval_text, number_text
 from glassbench.experiments.results.arm_style import arm_style
 from glassbench.experiments.results.dataset import Dataset
 from glassbench.experiments.results.evidence import evidence, picture_evidence
 from glassbench.experiments.results.intervals import intervals_of
 from glassbench.experiments.results.paired_metrics import values_of
 from glassbench.experiments.results.plots.page import page
-from glassbench.experiments.results.plots.spreads import Spread, draw_spreads, row_height
+from glassbench.experiments.results.plots.spreads import Spread, draw_spreads, row_height, spread_key
 from glassbench.experiments.results.plots.style import headline, page_figure, panel_title, panels_of
 from glassbench.experiments.results.statistics import ArmEvidence, Comparison
 from glassbench.experiments.results.subject import subject
@@ -28,19 +29,20 @@ def differences(dataset: Dataset) -> Figure:
     each delay that decides. Raises ResultsError as `evidence` does.
     """
     judged = _judged(dataset)
-    figure = page_figure(1.7 + row_height() * sum(len(one.arms) for one in judged))
+    figure = page_figure(2.0 + row_height(2) * sum(len(one.arms) for one in judged))
     panels = figure.subplots(len(judged), 1, squeeze=False)[:, 0]
     for axes, compared in zip(panels, judged, strict=True):
         draw_differences(axes, compared)
         panel_title(axes, f"{compared.name}: later than {compared.best.arm}, in the same {compared.unit}")
-        axes.set_xlabel("difference, ms")
+        axes.set_xlabel("difference, ms (left of 0: sooner)")
+    spread_key(figure, judged[0].unit)
     headline(figure, f"Which arm is later, {judged[0].blocks} {judged[0].unit}s: {dataset.name}", subject(dataset))
     return figure
 
 
-def draw_differences(axes: Axes, compared: Comparison) -> None:
-    """A row per arm behind the soonest, in the order of the table."""
-    draw_spreads(axes, [_difference(arm) for arm in compared.arms if arm.against_best is not None], zero=True)
+def draw_differences(axes: Axes, compared: Comparison) -> dict[str, list[Artist]]:
+    """A row per arm behind the soonest, in the order of the table. Returns what was drawn of each arm."""
+    return draw_spreads(axes, [_difference(arm) for arm in compared.arms if arm.against_best is not None], zero=True)
 
 
 def typical(dataset: Dataset) -> Figure:
@@ -48,7 +50,7 @@ def typical(dataset: Dataset) -> Figure:
     and its 95 % interval. Raises ResultsError as `evidence` does."""
     judged = _judged(dataset)
     order = [arm.arm for arm in judged[0].arms]
-    figure = page_figure(1.9 + row_height() * len(order) * (len(judged) + 1 if page().stacked else 1))
+    figure = page_figure(2.2 + row_height() * len(order) * (len(judged) + 1 if page().stacked else 1))
     panels = panels_of(figure, len(judged) + 1, sharey=not page().stacked)
     for axes, compared in zip(panels, judged, strict=False):
         draw_typical(axes, compared, order)
@@ -57,14 +59,15 @@ def typical(dataset: Dataset) -> Figure:
     draw_spreads(panels[-1], [_shown(dataset, arm) for arm in order])
     panel_title(panels[-1], "frames shown in each run")
     panels[-1].set_xlabel("%")
+    spread_key(figure, judged[0].unit)
     headline(figure, f"What is typical, {judged[0].blocks} {judged[0].unit}s: {dataset.name}", subject(dataset))
     return figure
 
 
-def draw_typical(axes: Axes, compared: Comparison, order: Sequence[str] = ()) -> None:
-    """A row per arm, in this order or that of the table."""
+def draw_typical(axes: Axes, compared: Comparison, order: Sequence[str] = ()) -> dict[str, list[Artist]]:
+    """A row per arm, in this order or that of the table. Returns what was drawn of each arm."""
     by_arm = {arm.arm: arm for arm in compared.arms}
-    draw_spreads(axes, [_typical(by_arm[arm]) for arm in order or by_arm], log=True)
+    return draw_spreads(axes, [_typical(by_arm[arm]) for arm in order or by_arm], log=True)
 
 
 PLOTS = {"differences": differences, "intervals": typical}
@@ -88,7 +91,7 @@ def _difference(arm: ArmEvidence) -> Spread:
     assert paired is not None
     ms = [1e3 * value for value in paired.by_block]
     middle, low, high = (1e3 * value for value in (paired.difference, paired.low, paired.high))
-    bounds = f" [{low:+.0f}, {high:+.0f}]" if math.isfinite(low) and math.isfinite(high) else ""
+    bounds = interval_text(low, high, lambda bound: number_text(bound, "+.0f"))
     label = f"{arm.arm}\n{number_text(middle, '+.0f')} ms{bounds}, {arm.verdict}"
     return Spread(label, arm_style(arm.arm), ms, middle, low, high)
 

@@ -19,7 +19,7 @@ from glassbench.experiments.account.reports import LINK_WINDOW
 from glassbench.experiments.results.arm_style import arm_style
 from glassbench.experiments.results.plots.frames import ranked_video
 from glassbench.experiments.results.plots.page import page
-from glassbench.experiments.results.plots.style import AREAS, INK, headline, log_scale, page_figure, tidy
+from glassbench.experiments.results.plots.style import AREAS, INK, headline, log_scale, page_figure, strip_title, tidy
 from glassbench.experiments.results.plots.timeline import time_limits
 from glassbench.experiments.results.run import Run
 from glassbench.experiments.results.subject import subject
@@ -70,13 +70,7 @@ def rate_strips(run: Run) -> Figure:
     for above, below, (arm, one) in zip(rows[::2], rows[1::2], rates.items(), strict=True):
         draw_rates(above, one, top, arm_style(arm).color)
         draw_queue(below, one, *limits)
-        above.set_title(
-            strip_heading(arm, one, video[arm]),
-            loc="left",
-            fontsize="x-small" if page().stacked else "small",
-            color=INK,
-            pad=4,
-        )
+        strip_title(above, strip_heading(arm, one, video[arm]))
         above.set_ylabel("Mbit/s", fontsize="x-small", color=INK)
         below.set_ylabel("ms", fontsize="x-small", color=INK)
         above.tick_params(bottom=False)

@@ -24,7 +24,7 @@ LOOKS = {
     "transit": ("#D9D9D9", ""),
     "spread": ("#56B4E9", "////"),
     "hold": ("#D55E00", "\\\\\\\\"),
-    "buffer": ("#F0E442", ""),
+    "buffer": ("#F0E442", "----"),
     "decode": ("#009E73", "xxxx"),
     INSIDE: ("#CC79A7", "++"),
 }

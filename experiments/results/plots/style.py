@@ -1,7 +1,7 @@
 """One look for all pictures: inks, titles, axes, and lines that are drawn as their arm is drawn everywhere."""
 
 import math
-import textwrap
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -46,15 +46,15 @@ def panels_of(figure: Figure, count: int, **layout: Any) -> list[Axes]:
 
 def headline(figure: Figure, text: str, subject: str) -> None:
     """The title of a figure, and below it what it is about, in lines that fit. In a paper that is for the caption."""
-    title = textwrap.wrap(text, _letters(figure, 1.2))
-    about = [] if page().stacked else textwrap.wrap(subject, _letters(figure, 1.2))
+    title = wrapped(text, _letters(figure, 1.2))
+    about = [] if page().stacked else wrapped(subject, _letters(figure, 1.2))
     figure.suptitle("\n".join([*title, *about]), x=0.01, ha="left", fontsize="medium", color=INK)
 
 
 def footline(figure: Figure, lines: Sequence[str]) -> None:
     """Text at the bottom of a figure that says what its panels are about."""
-    wrapped = [part for line in lines for part in textwrap.wrap(line, _letters(figure, 0.84))]
-    figure.supxlabel("\n".join(wrapped), x=0.01, ha="left", fontsize="x-small", color=INK)
+    parts = [part for line in lines for part in wrapped(line, _letters(figure, 0.84))]
+    figure.supxlabel("\n".join(parts), x=0.01, ha="left", fontsize="x-small", color=INK)
 
 
 def _letters(figure: Figure, size: float) -> int:
@@ -82,11 +82,6 @@ def mark_look(style: ArmStyle) -> dict[str, Any]:
     return line_look(style) | {"linestyle": ""}
 
 
-def heading_size() -> str:
-    """The size of what stands above a strip as wide as the figure."""
-    return "x-small" if page().stacked else "small"
-
-
 def log_ticks(low: float, high: float, most: int) -> list[float]:
     """At most `most` round numbers between the ends of a logarithmic axis: 1, 2 and 5 of each decade, or fewer. Where
     the ends are too close for two of those, they are numbers at equal distances."""
@@ -112,8 +107,38 @@ def log_scale(axes: Axes, axis: Axis, low: float, high: float, most: int) -> Non
 
 def panel_title(axes: Axes, text: str) -> None:
     """What a panel shows, in lines that fit above it."""
-    lines = textwrap.wrap(text, letters_of(axes, 1.0), break_on_hyphens=False)
-    axes.set_title("\n".join(lines), loc="left", fontsize="small", color=INK)
+    axes.set_title("\n".join(wrapped(text, letters_of(axes, 1.0))), loc="left", fontsize="small", color=INK)
+
+
+def strip_title(axes: Axes, text: str) -> None:
+    """What a strip as wide as the figure shows, in lines that fit close above it."""
+    size, letters = ("x-small", 0.84) if page().stacked else ("small", 1.0)
+    lines = wrapped(text, letters_of(axes, letters))
+    axes.set_title("\n".join(lines), loc="left", fontsize=size, color=INK, pad=2)
+
+
+def wrapped(text: str, letters: int) -> list[str]:
+    """A text in lines of at most so many letters. A word that is longer, as the name of an arm with many options, goes
+    on in the next line after a colon or a comma, or else after a hyphen."""
+    lines = [""]
+    for word in text.split():
+        gap = " "
+        for part in _parts(word, letters):
+            if lines[-1] and len(lines[-1] + gap + part) > letters:
+                lines.append(part)
+            else:
+                lines[-1] += (gap if lines[-1] else "") + part
+            gap = ""
+    return lines if lines[-1] else []
+
+
+def _parts(word: str, letters: int, after: Sequence[str] = (":,", "-")) -> list[str]:
+    if len(word) <= letters:
+        return [word]
+    if not after:
+        return [word[start : start + letters] for start in range(0, len(word), letters)]
+    pieces = re.findall(f"[^{after[0]}]*[{after[0]}]|[^{after[0]}]+", word)
+    return [part for piece in pieces for part in _parts(piece, letters, after[1:])]
 
 
 def label_last(axes: Axes) -> None:

@@ -1,6 +1,5 @@
 """The pictures of a sweep: what decides along each axis, and over two axes which arm is soonest where."""
 
-import textwrap
 from collections.abc import Sequence
 from functools import partial
 from itertools import islice
@@ -29,6 +28,7 @@ from glassbench.experiments.results.plots.style import (
     page_figure,
     panel_title,
     tidy,
+    wrapped,
 )
 from glassbench.experiments.results.plots.sweep_map import sweep_map
 from glassbench.experiments.results.ranking import ranking_of
@@ -186,7 +186,7 @@ def say_coinciding(axes: Axes, rows: pd.DataFrame, axis: str, metric: Metric) ->
         for _, names in groups
         if len(names) > 1
     ]
-    lines = [part for line in said for part in textwrap.wrap(line, letters_of(axes, 0.84), break_on_hyphens=False)]
+    lines = [part for line in said for part in wrapped(line, letters_of(axes, 0.84))]
     look: Any = {"fontsize": "x-small", "color": INK, "ha": "right", "va": "bottom"}
     axes.text(0.98, 0.03, "\n".join(lines), transform=axes.transAxes, **look).set_in_layout(False)
 

@@ -18,6 +18,7 @@ from glassbench.experiments.results.plots.style import (
     headline,
     log_scale,
     page_figure,
+    strip_title,
     tidy,
 )
 from glassbench.experiments.results.run import Run
@@ -41,13 +42,7 @@ def timeline(run: Run) -> Figure:
     for axes, (arm, frames) in zip(rows[1:], video.items(), strict=True):
         draw_arm(axes, frames, arm_style(arm).color, bottom, top)
         never = int(np.isinf(frames["g2g_ms"]).sum())
-        axes.set_title(
-            f"{arm}: {never} of {len(frames)} frames never shown",
-            loc="left",
-            fontsize="x-small" if page().stacked else "small",
-            color=INK,
-            pad=2,
-        )
+        strip_title(axes, f"{arm}: {never} of {len(frames)} frames never shown{' (black)' if never else ''}")
     rows[-1].set_xlabel("capture time, s")
     rows[-1].set_xlim(time_limits(video))
     figure.supylabel("glass-to-glass latency, ms (log scale)", fontsize="small", color=INK)
@@ -81,7 +76,7 @@ def draw_capacity(axes: Axes, run: Run) -> None:
         if offered := run.offered_mbps():
             _draw_offered(axes, offered)
     axes.set_ylim(bottom=0)
-    axes.set_title("downlink capacity, Mbit/s", loc="left", fontsize="small", color=INK, pad=2)
+    strip_title(axes, "downlink capacity, Mbit/s")
     tidy(axes)
 
 

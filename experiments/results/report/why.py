@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ from glassbench.experiments.results.report.content import Figure, Mark, Picture
 from glassbench.experiments.results.report.pictures import line_swatch
 from glassbench.experiments.results.report.plain import plain
 from glassbench.experiments.results.report.rows import WIDTH, RowOfArm, draw_delays, height_of
-from glassbench.experiments.results.report.svg import drawn
+from glassbench.experiments.results.report.svg import drawn, series
 from glassbench.experiments.results.statistics import Comparison
 
 
@@ -79,7 +80,7 @@ def _pair(compared: Comparison) -> list[Picture]:
     ]
     if later:
         heading = f"{name}: later than {compared.best.arm}, in the same {unit}, ms"
-        pictures.insert(0, _picture(f"later-{key}", heading, later, lambda axes: draw_differences(axes, compared)))
+        pictures.insert(0, _picture(f"later-{key}", heading, later, lambda axes: draw_differences(axes, compared), 2))
     return pictures
 
 
@@ -88,15 +89,20 @@ def _percentiles(arm: str, delays: NDArray[np.float64]) -> RowOfArm:
     return RowOfArm(arm, middle, low, high, number_text(middle, ".0f"))
 
 
-def _picture(name: str, heading: str, said: Sequence[str], draw: Callable[[Axes], None]) -> Picture:
-    """A panel with a row for each of the arms of which `said` says something."""
+def _picture(
+    name: str, heading: str, said: Sequence[str], draw: Callable[[Axes], Mapping[str, Sequence[Artist]]], lines: int = 1
+) -> Picture:
+    """A panel with a row for each of the arms of which `said` says something, each named in so many lines."""
 
     def make() -> Canvas:
         with drawn_for(PageSize.COLUMN):  # names above their rows: a phone has no room beside them
-            figure = new_figure(WIDTH, 1.2 * height_of(len(said)))
-            draw(axes := figure.subplots())
-        for text in axes.texts:  # long names must not narrow the axes
-            text.set(fontsize=8, in_layout=False)
+            figure = new_figure(WIDTH, 0.6 + (0.28 + 0.14 * lines) * len(said))
+            artists = draw(axes := figure.subplots())
+        for text in axes.texts:
+            text.set(fontsize=8)
+        for arm, of_arm in artists.items():
+            for artist in of_arm:
+                series(artist, arm=arm)
         return figure
 
     label = f"{plain(heading, 120)}: {', '.join(said)}."
