@@ -52,7 +52,7 @@ class AiortcOptions:
     """`release`: "marker" lets its jitter buffer give a frame with the packet that has the marker bit; "stock" leaves
     it as it is, waiting for the frame after it. The ceiling of its encoder is the bitrate of the video."""
 
-    codec: Literal["vp8", "h264"] = "vp8"
+    codec: Literal["vp8", "h264"] = "h264"
     release: Literal["marker", "stock"] = "marker"
 
 

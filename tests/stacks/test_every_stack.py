@@ -19,7 +19,7 @@ EXAMPLE = Path(__file__).parents[2] / "docs" / "peers" / "udp.pl"
 ARMS = {
     **{name: name for name in PEERS.own if name != "external"},
     "libsrt, blocking": "libsrt:reader=block",
-    "aiortc, as it is": "aiortc:codec=h264,release=stock",
+    "aiortc, as it is": "aiortc:release=stock",
     "libwebrtc, as it is": "libwebrtc:codec=vp9,playout=stock",
     "external": f"external:send={EXAMPLE},receive={EXAMPLE}",
 }
