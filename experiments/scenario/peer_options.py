@@ -39,6 +39,20 @@ class LibsrtOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class MoqOptions:
+    """`delivery`: "groups" gives each group of pictures a stream of QUIC; "datagrams" cuts frames into messages that
+    nothing repairs. `max_age_ms`: for how long a group that is not the newest is still of use (the "max age" of
+    publisher and subscriber)."""
+
+    delivery: Literal["groups", "datagrams"] = "groups"
+    max_age_ms: int = 1000
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.max_age_ms <= _MOST_LATENCY_MS:
+            raise ValueError(f"max_age_ms must be 0 to {_MOST_LATENCY_MS}, got {self.max_age_ms}")
+
+
+@dataclass(frozen=True, slots=True)
 class ExternalOptions:
     """Programs of the user: `send` and `receive` are their commands, as a shell reads words. What they take and give is
     `media`; docs/peers.md has the protocol. `name` stands in tables."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, is_dataclass
 from importlib import import_module
 from typing import Any
 
-from glassbench.experiments.scenario.peer_options import ExternalOptions, LibsrtOptions
+from glassbench.experiments.scenario.peer_options import ExternalOptions, LibsrtOptions, MoqOptions
 from glassbench.transport.codecs import CODECS
 from glassbench.transport.contract import Transport, TransportConfig, Unsupported
 from glassbench.transport.plugins import PluginTable
@@ -68,6 +68,7 @@ def _latency(options: Options) -> float:
 
 _OWN = (
     _own("libsrt", "libsrt of this machine, in live mode", LibsrtOptions, "libsrt:Libsrt", ANY_MEDIA, holds=_latency),
+    _own("moq", "MoQ by moq-rs, through a relay of its own at the sender", MoqOptions, "moq:Moq", ANY_MEDIA),
     _own("external", "two programs of yours", ExternalOptions, "external:External", ANY_CODEC),
 )
 

@@ -19,6 +19,7 @@ EXAMPLE = Path(__file__).parents[2] / "docs" / "peers" / "udp.pl"
 ARMS = {
     **{name: name for name in PEERS.own if name != "external"},
     "libsrt, blocking": "libsrt:reader=block",
+    "moq, datagrams": "moq:delivery=datagrams",
     "external": f"external:send={EXAMPLE},receive={EXAMPLE}",
 }
 """Arms by the name of the test; each stack has one, and those with a second way to run it another one."""
