@@ -20,6 +20,7 @@ ARMS = {
     **{name: name for name in PEERS.own if name != "external"},
     "libsrt, blocking": "libsrt:reader=block",
     "moq, datagrams": "moq:delivery=datagrams",
+    "ll-dash, chunks of four": "ll-dash:chunk_frames=4",
     "external": f"external:send={EXAMPLE},receive={EXAMPLE}",
 }
 """Arms by the name of the test; each stack has one, and those with a second way to run it another one."""
