@@ -5,6 +5,8 @@ from typing import Literal
 
 _MOST_LATENCY_MS = 60_000
 _LEAST_PASSPHRASE, _MOST_PASSPHRASE = 10, 79  # characters, of libsrt
+_LEAST_SEGMENT_MS, _MOST_SEGMENT_MS = 200, 10_000
+_MOST_CHUNK_FRAMES = 1000
 _MOST_STREAM_ID = 512  # characters, of libsrt
 
 ExternalMedia = Literal["units", "pictures", "messages"]
@@ -54,6 +56,38 @@ class AiortcOptions:
 
     codec: Literal["vp8", "h264"] = "h264"
     release: Literal["marker", "stock"] = "marker"
+
+
+@dataclass(frozen=True, slots=True)
+class MoqOptions:
+    """`delivery`: "groups" gives each group of pictures a stream of QUIC; "datagrams" cuts frames into messages that
+    nothing repairs. `max_age_ms`: for how long a group that is not the newest is still of use (the "max age" of
+    publisher and subscriber)."""
+
+    delivery: Literal["groups", "datagrams"] = "groups"
+    max_age_ms: int = 1000
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.max_age_ms <= _MOST_LATENCY_MS:
+            raise ValueError(f"max_age_ms must be 0 to {_MOST_LATENCY_MS}, got {self.max_age_ms}")
+
+
+@dataclass(frozen=True, slots=True)
+class HttpOptions:
+    """A chunked origin. `segment_ms`: from keyframe to keyframe, which our encoder is asked for. `chunk_frames`: how
+    many frames a chunk has, 0 for a whole segment. `tcp`: the congestion controller of the origin's sockets."""
+
+    segment_ms: int = 1000
+    chunk_frames: int = 1
+    tcp: str = "cubic"
+
+    def __post_init__(self) -> None:
+        if not _LEAST_SEGMENT_MS <= self.segment_ms <= _MOST_SEGMENT_MS:
+            raise ValueError(f"segment_ms must be {_LEAST_SEGMENT_MS} to {_MOST_SEGMENT_MS}, got {self.segment_ms}")
+        if not 0 <= self.chunk_frames <= _MOST_CHUNK_FRAMES:
+            raise ValueError(f"chunk_frames must be 0 to {_MOST_CHUNK_FRAMES}, got {self.chunk_frames}")
+        if not self.tcp.isidentifier():
+            raise ValueError(f"tcp is the name of a congestion controller such as 'cubic', got {self.tcp!r}")
 
 
 @dataclass(frozen=True, slots=True)

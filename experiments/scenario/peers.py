@@ -10,13 +10,21 @@ from dataclasses import dataclass, is_dataclass
 from importlib import import_module
 from typing import Any
 
-from glassbench.experiments.scenario.peer_options import AiortcOptions, ExternalOptions, LibsrtOptions, LibwebrtcOptions
+from glassbench.experiments.scenario.peer_options import (
+    AiortcOptions,
+    ExternalOptions,
+    HttpOptions,
+    LibsrtOptions,
+    LibwebrtcOptions,
+    MoqOptions,
+)
 from glassbench.transport.codecs import CODECS
 from glassbench.transport.contract import Transport, TransportConfig, Unsupported
 from glassbench.transport.plugins import PluginTable
 from glassbench.transport.registry import ANY_MEDIA, Options, TransportEntry
 
 ANY_CODEC = frozenset(CODECS)
+_H264 = frozenset({"h264"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +78,9 @@ _OWN = (
     _own("libsrt", "libsrt of this machine, in live mode", LibsrtOptions, "libsrt:Libsrt", ANY_MEDIA, holds=_latency),
     _own("libwebrtc", "the engine of Chrome: GCC, TWCC, NACK", LibwebrtcOptions, "libwebrtc:Libwebrtc", ANY_CODEC),
     _own("aiortc", "WebRTC in Python, without pacer and TWCC", AiortcOptions, "aiortc:Aiortc", ANY_CODEC),
+    _own("moq", "MoQ by moq-rs, through a relay of its own at the sender", MoqOptions, "moq:Moq", ANY_MEDIA),
+    _own("ll-hls", "LL-HLS, origin and plain client of ours", HttpOptions, "ll_hls:LlHls", _H264),
+    _own("ll-dash", "LL-DASH, origin and plain client of ours", HttpOptions, "ll_dash:LlDash", _H264),
     _own("external", "two programs of yours", ExternalOptions, "external:External", ANY_CODEC),
 )
 

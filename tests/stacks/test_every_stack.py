@@ -21,6 +21,8 @@ ARMS = {
     "libsrt, blocking": "libsrt:reader=block",
     "aiortc, as it is": "aiortc:release=stock",
     "libwebrtc, as it is": "libwebrtc:codec=vp9,playout=stock",
+    "moq, datagrams": "moq:delivery=datagrams",
+    "ll-dash, chunks of four": "ll-dash:chunk_frames=4",
     "external": f"external:send={EXAMPLE},receive={EXAMPLE}",
 }
 """Arms by the name of the test; each stack has one, and those with a second way to run it another one."""

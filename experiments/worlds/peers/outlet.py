@@ -20,12 +20,14 @@ class Given(NamedTuple):
 class Outlet:
     """Any thread may `give`; ours takes. `dropped` counts what there was no room for.
 
+    `keyframe_wanted`: the stack asks for one, since a segment or a viewer begins; whoever asks for it resets it.
     `failed` is the sentence of the first failure, `unsupported` why the stack is not there. `now` is the clock of the
     session, once that runs.
     """
 
     def __init__(self) -> None:
         self.dropped = 0
+        self.keyframe_wanted = False
         self.failed: str | None = None
         self.unsupported: str | None = None
         self.now: Callable[[], float] = lambda: 0.0
@@ -46,6 +48,11 @@ class Outlet:
                 return
             self._bytes += len(data)
             self._given.append(Given(data, at))
+        self.wake()
+
+    def want_keyframe(self) -> None:
+        """Ask the encoder of ours for a keyframe, on the sending end."""
+        self.keyframe_wanted = True
         self.wake()
 
     def fail(self, sentence: str) -> None:

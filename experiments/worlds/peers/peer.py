@@ -47,7 +47,8 @@ class PeerVideo:
 @dataclass(frozen=True)
 class PeerContext:
     """Where an end is, and what it has to do. `folder` is its own, in memory. `side` is a socket to the other end, with
-    datagrams that do not cross the network (a signalling channel). `outlet` takes what the stack gives."""
+    datagrams that do not cross the network (a signalling channel). `media_start` is the session time of the first
+    capture. `outlet` takes what the stack gives."""
 
     role: Role
     local: Address
@@ -58,6 +59,7 @@ class PeerContext:
     duration: float
     folder: Path
     side: socket
+    media_start: float = 0.0
     outlet: Outlet = field(default_factory=Outlet)
 
     @property

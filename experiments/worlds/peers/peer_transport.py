@@ -5,6 +5,7 @@ from collections import Counter, deque
 from collections.abc import Mapping
 
 from glassbench.experiments.account.reports import Role
+from glassbench.experiments.scenario.tracks import VIDEO_TRACK
 from glassbench.experiments.worlds.peers.outlet import Given
 from glassbench.experiments.worlds.peers.peer import Connecting, PeerEnd, PeerError
 from glassbench.transport.contract import (
@@ -87,6 +88,9 @@ class PeerTransport:
         if self._connecting.connected and not self.connected:
             self.connected = True
             self._events.append(Connected(now))
+        if self._outlet.keyframe_wanted:
+            self._outlet.keyframe_wanted = False
+            self._events.append(KeyframeRequested(VIDEO_TRACK, now))
         if self._outlet.failed is not None and not self._closed:
             self._closed = True
             self._events.append(Closed(now, self._outlet.failed))

@@ -15,6 +15,7 @@ from glassbench.experiments.scenario import build
 from glassbench.experiments.scenario.arm_table import ARMS
 from glassbench.experiments.scenario.flow_spec import MEDIA
 from glassbench.experiments.scenario.peers import PeerEntry
+from glassbench.experiments.scenario.session_time import MEDIA_START
 from glassbench.experiments.scenario.tracks import VIDEO_TRACK
 from glassbench.experiments.worlds.ends import Ends
 from glassbench.experiments.worlds.live.end import (
@@ -68,6 +69,7 @@ def _part(task: Task, folder: Path) -> Part:
         duration=ends.flow.stop - ends.flow.start,
         folder=folder,
         side=socket.socket(fileno=plug.side),
+        media_start=MEDIA_START + ends.flow.start,
     )
     end = stack.end(context)
     carries = stack.carried(ends.options)

@@ -1,0 +1,53 @@
+"""A channel that is on the air before the first capture: grey pictures, so that players can join it."""
+
+import threading
+from collections.abc import Callable
+
+import av
+import numpy as np
+
+from glassbench.experiments.worlds.peers.peer import PeerContext
+from glassbench.sender.encoder import EncoderSettings, PictureEncoder
+
+_GREY = 128
+
+
+class WarmUp:
+    """From `start` to `stop` it gives a unit per frame interval: its bytes, its session time, and whether it is a
+    keyframe. `wants_keyframe` is asked before each."""
+
+    def __init__(
+        self,
+        context: PeerContext,
+        give: Callable[[bytes, float, bool], None],
+        wants_keyframe: Callable[[float], bool],
+    ) -> None:
+        video = context.video
+        self._context = context
+        self._interval = float(1 / video.fps)
+        settings = EncoderSettings(video.codec, video.bitrate_bps)
+        self._encoder = PictureEncoder(settings, width=video.width, height=video.height, fps=video.fps)
+        planes = np.full((video.height * 3 // 2, video.width), _GREY, np.uint8)
+        self._picture = av.VideoFrame.from_ndarray(planes, format="yuv420p")
+        self._give = give
+        self._wants_keyframe = wants_keyframe
+        self._lock = threading.Lock()
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Nothing is given after it has returned."""
+        self._over.set()
+        with self._lock:
+            pass
+
+    def _run(self) -> None:
+        while not self._over.wait(self._interval):
+            at = self._context.outlet.now()
+            encoded = self._encoder.encode(self._picture, force_keyframe=self._wants_keyframe(at))
+            with self._lock:
+                if not self._over.is_set():
+                    self._give(encoded.payload, at, encoded.keyframe)

@@ -1,0 +1,105 @@
+"""LL-HLS and LL-DASH: fragments that others read, a channel on its grid of segments, and what chunks cost."""
+
+import asyncio
+import io
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from glassbench.experiments.worlds.peers.cmaf import (
+    ChunkReader,
+    CmafError,
+    Sample,
+    chunk,
+    codec_string,
+    init_segment,
+    parameter_sets,
+)
+from glassbench.experiments.worlds.peers.http_origin import Channel
+from glassbench.experiments.worlds.peers.ll_hls import answer
+from glassbench.sender.encoder import EncoderSettings, PictureEncoder
+from glassbench.transport.rtp import h264
+
+WIDTH, HEIGHT, FRAMES = 320, 180, 24
+INTERVAL_US = 40_000
+
+
+@pytest.fixture(scope="module")
+def samples() -> list[Sample]:
+    """A keyframe every eight frames, from 10 s of media time on."""
+    encoder = PictureEncoder(EncoderSettings("h264", 500_000), width=WIDTH, height=HEIGHT, fps=Fraction(25))
+    made = []
+    for index in range(FRAMES):
+        planes = np.full((HEIGHT * 3 // 2, WIDTH), index * 8, np.uint8)
+        picture = av.VideoFrame.from_ndarray(planes, format="yuv420p")
+        encoded = encoder.encode(picture, force_keyframe=index % 8 == 0)
+        made.append(Sample(encoded.payload, 10_000_000 + index * INTERVAL_US, encoded.keyframe))
+    return made
+
+
+def channel(samples: list[Sample], **more: int) -> Channel:
+    one = Channel(width=WIDTH, height=HEIGHT, interval=0.04, segment=0.32, **{"chunk_frames": 1, **more})
+    for sample in samples:
+        one.add(sample)
+    return one
+
+
+def test_fragments_are_read_by_ffmpeg_and_by_our_client(samples: list[Sample]) -> None:
+    sets = parameter_sets(samples[0].data)
+    assert sets is not None
+    assert codec_string(sets[0]).startswith("avc3.")
+    made = [chunk(at, samples[at : at + 4], duration_us=INTERVAL_US) for at in range(0, FRAMES, 4)]
+    file = init_segment(*sets, width=WIDTH, height=HEIGHT) + b"".join(made)
+    with av.open(io.BytesIO(file)) as container:
+        (stream,) = container.streams.video
+        times = [round(packet.pts * packet.time_base * 10**6) for packet in container.demux(stream) if packet.size]
+        assert (stream.codec_context.width, stream.codec_context.height) == (WIDTH, HEIGHT)
+    assert times == [sample.time_us for sample in samples]
+    reader = ChunkReader()
+    read = [sample for at in range(0, len(file), 777) for sample in reader.feed(file[at : at + 777])]
+    assert read == [Sample(h264.normalise(one.data), one.time_us, one.keyframe) for one in samples]
+
+
+@given(data=st.binary(max_size=200), cut=st.integers(0, 400), change=st.integers(0, 255))
+def test_no_bytes_of_an_origin_crash_the_client(data: bytes, cut: int, change: int) -> None:
+    made = bytearray(chunk(1, [Sample(b"\0\0\0\1\x65" + bytes(100), 5, keyframe=True)], duration_us=9))
+    made[cut % len(made)] = change
+    for content in (data, bytes(made) + data):
+        try:
+            list(ChunkReader().feed(content))
+        except CmafError as error:
+            assert str(error)
+
+
+def test_segments_begin_with_keyframes_on_a_grid_and_old_ones_go(samples: list[Sample]) -> None:
+    one = channel(samples)
+    assert sorted(one.segments) == [31, 32, 33]  # 10 s is in the middle of segment 31
+    assert [len(one.segments[number].chunks) for number in (31, 32, 33)] == [8, 8, 8]
+    assert all(segment.chunks[0].independent for segment in one.segments.values())
+    assert one.wants_keyframe(samples[-1].time_us + INTERVAL_US)
+    late = Sample(samples[0].data, samples[-1].time_us + 60 * INTERVAL_US, keyframe=True)
+    one.add(late)
+    assert len(one.segments) <= 6
+    assert one.segments[one.newest - 1].complete  # no keyframe came in its time: it is empty
+    one.add(samples[3])  # older than what is there
+    assert one.newest == one.number_at(late.time_us)
+
+
+def test_a_playlist_is_held_until_it_has_the_part_that_is_asked_for(samples: list[Sample]) -> None:
+    async def ask() -> tuple[bool, str]:
+        one = channel(samples[:10])
+        held = asyncio.ensure_future(answer(one, {"_HLS_msn": "32", "_HLS_part": "2"}))
+        await asyncio.sleep(0)
+        was_held = not held.done()
+        one.add(samples[10])
+        return was_held, (await held)[0]
+
+    was_held, text = asyncio.run(ask())
+    assert was_held
+    assert 'PRELOAD-HINT:TYPE=PART,URI="32.3.m4s"' in text
+    assert text.count("INDEPENDENT=YES") == 2
+    assert "#EXTINF:0.320000,\n31.m4s" in text
