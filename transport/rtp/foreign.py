@@ -12,8 +12,8 @@ second one, and its markers are not believed any more.
 """
 
 from glassbench.transport.framing import MAX_FRAME_BYTES
-from glassbench.transport.rtp import h264
 from glassbench.transport.rtp.packet import CLOCK_RATE, RtpPacket
+from glassbench.transport.rtp.payload_format import PayloadFormat, Position
 
 MAX_HELD_BYTES = 4 * MAX_FRAME_BYTES
 PACKET_OVERHEAD_BYTES = 128  # a packet and its place in a dict: empty packets are not free
@@ -59,8 +59,8 @@ class AccessUnit:
 class AccessUnits:
     """Cuts the packets of one source into access units. `add` takes them in any order, `settle` reads in theirs."""
 
-    def __init__(self, *, is_h264: bool) -> None:
-        self._is_h264 = is_h264
+    def __init__(self, payload_format: PayloadFormat) -> None:
+        self._format = payload_format
         self._held: dict[int, tuple[RtpPacket, float]] = {}  # by extended sequence number, with the arrival
         self.held_bytes = 0
         self._cursor: int | None = None  # all before it was read
@@ -131,36 +131,30 @@ class AccessUnits:
             self._unit.whole = False
 
     def _read(self, packet: RtpPacket, arrived_at: float, whole_units: list[AccessUnit]) -> None:
-        payload = packet.payload
-        has_picture = not self._is_h264 or h264.holds_slice(payload)
-        if self._is_rest(packet):
+        position = self._format.position(packet.payload)
+        if self._is_rest(packet, position):
             return
-        if self._unit is not None and self._begins_next(self._unit, packet):
+        if self._unit is not None and _begins_next(self._unit, packet, position):
             self._end(self._unit, whole_units)
         unit = self._unit
         if unit is None:
-            whole = not self._is_after_gap or (self._is_h264 and h264.begins_access_unit(payload))
+            whole = not self._is_after_gap or position.begins_frame
             unit = self._unit = AccessUnit(packet, arrived_at, whole=whole)
-        unit.add(packet, arrived_at, has_picture=has_picture)
+        unit.add(packet, arrived_at, has_picture=position.holds_picture)
         if packet.marker and unit.has_picture and self._trusts_marker:
             self._ended = unit.timestamp
             self._end(unit, whole_units)
 
-    def _is_rest(self, packet: RtpPacket) -> bool:
+    def _is_rest(self, packet: RtpPacket, position: Position) -> bool:
         """Whether the packet goes on with a picture that a marker has ended already."""
         is_next = packet.timestamp == self._ended and not self._is_after_gap
-        if is_next and self._is_h264 and h264.continues_picture(packet.payload):
+        if is_next and position.continues_picture:
             self._trusts_marker = False
             self._over = self._ended
         self._ended = None
         if self._over is not None and packet.timestamp != self._over:
             self._over = None
         return self._over is not None
-
-    def _begins_next(self, unit: AccessUnit, packet: RtpPacket) -> bool:
-        if packet.timestamp != unit.timestamp:
-            return unit.has_picture or (not unit.whole and self._is_h264 and h264.begins_access_unit(packet.payload))
-        return self._is_h264 and unit.has_picture and h264.precedes_picture(packet.payload)
 
     def _end(self, unit: AccessUnit, whole_units: list[AccessUnit]) -> None:
         self._unit = None
@@ -171,6 +165,13 @@ class AccessUnits:
         self._has_lost = False
         self._delivers = True
         whole_units.append(unit)
+
+
+def _begins_next(unit: AccessUnit, packet: RtpPacket, position: Position) -> bool:
+    """Whether the packet is the first of another unit."""
+    if packet.timestamp != unit.timestamp:
+        return unit.has_picture or (not unit.whole and position.begins_frame)
+    return unit.has_picture and position.precedes_picture
 
 
 class MediaClock:

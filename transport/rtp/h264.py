@@ -1,16 +1,17 @@
 """H.264 in RTP (RFC 6184, packetization mode 1): Annex B access units to payloads and back.
 
 Sent are single NAL unit packets and FU-A; STAP-A is understood too, as other senders aggregate parameter sets.
-Start codes do not travel. Access units come out with 4-byte start codes and no trailing zero bytes: bytes change where
-the encoder wrote 3-byte start codes (x264 does), NAL units never do.
 """
 
 from collections.abc import Sequence
 
 from glassbench.transport.framing import Malformed
+from glassbench.transport.rtp.annex_b import START_CODE, aggregated, split
+from glassbench.transport.rtp.payload_format import CodedFrame, Position, even_cuts
 
-START_CODE = b"\x00\x00\x00\x01"
-_SHORT_START_CODE = b"\x00\x00\x01"
+ENCODING = "H264"
+# Constrained baseline 3.1, which every receiver accepts as an offer; the stream says its own.
+PARAMETERS = "packetization-mode=1;profile-level-id=42e01f"
 
 _STAP_A = 24
 _FU_A = 28
@@ -22,36 +23,11 @@ _SPS = 7
 _DELIMITER = 9
 
 
-def split(access_unit: bytes) -> list[bytes]:
-    """The NAL units of an Annex B access unit, without start codes and zero padding. Raises Malformed if none."""
-    at = access_unit.find(_SHORT_START_CODE)
-    if at < 0 or access_unit[:at].strip(b"\x00"):
-        raise Malformed("not an Annex B access unit: it does not begin with a start code")
-    units = []
-    while at >= 0:
-        start = at + 3
-        at = access_unit.find(_SHORT_START_CODE, start)
-        unit = (access_unit[start:at] if at >= 0 else access_unit[start:]).rstrip(b"\x00")
-        if unit:
-            units.append(unit)
-    if not units:
-        raise Malformed("an Annex B access unit without a NAL unit")
-    return units
-
-
-def normalise(access_unit: bytes) -> bytes:
-    """The same NAL units with 4-byte start codes: what the receiver of an access unit gets. Raises Malformed."""
-    return b"".join([START_CODE + unit for unit in split(access_unit)])
-
-
-def packetize(access_unit: bytes, room: int, reserved: int) -> list[bytes]:
-    """RTP payloads of at most `room` bytes; the first leaves `reserved` bytes free for its header extension.
-
-    The fragments of a large NAL unit are as equal in size as they can be: a short last one would cost a packet's
-    overhead and, on a packet-counting link, a full slot. Raises Malformed.
-    """
+def packetize(frame: CodedFrame, room: int, reserved: int) -> list[bytes]:
+    """RTP payloads of at most `room` bytes; the first leaves `reserved` bytes free for its header extension. Raises
+    Malformed for what is not an Annex B access unit."""
     payloads: list[bytes] = []
-    for unit in split(access_unit):
+    for unit in split(frame.data):
         if len(unit) + reserved <= room:
             payloads.append(unit)
         else:
@@ -81,7 +57,8 @@ def depacketize(payloads: Sequence[bytes]) -> bytes:
         elif inside:
             raise Malformed("a fragmented NAL unit without its end")
         elif kind == _STAP_A:
-            out += _aggregated(payload)
+            for unit in aggregated(payload[1:]):
+                out += (START_CODE, unit)
         elif 1 <= kind <= 23:
             out += (START_CODE, payload)
         else:
@@ -108,10 +85,21 @@ def begins_access_unit(payload: bytes) -> bool:
     return kind in (_DELIMITER, _SPS)
 
 
-def is_payload(payload: bytes) -> bool:
-    """Whether a packet of a stream of which nothing is known may be one of H.264 in packetization mode 1."""
+def may_begin(payload: bytes) -> bool:
+    """Whether a stream of which nothing is known may have such a packet: it is one of packetization mode 1."""
     kind = payload[0] if payload else 0xFF
     return kind < 0x80 and (1 <= kind & 0x1F <= _STAP_A or kind & 0x1F == _FU_A)
+
+
+def position(payload: bytes) -> Position:
+    """Where in its stream a payload stands, as far as it says so itself."""
+    return Position(
+        begins_access_unit(payload),
+        precedes_picture(payload),
+        holds_slice(payload),
+        continues_picture(payload),
+        is_idr(payload),
+    )
 
 
 def precedes_picture(payload: bytes) -> bool:
@@ -162,30 +150,9 @@ def _fragments(unit: bytes, room: int, reserved: int) -> list[bytes]:
     """FU-A payloads of one NAL unit (RFC 6184 section 5.8); its own header byte travels in the FU bytes."""
     indicator = unit[0] & 0xE0 | _FU_A
     kind = unit[0] & 0x1F
-    size = len(unit) - 1
-    count = max(2, -(-(size + reserved) // (room - 2)))  # the same NAL unit is never start and end of an FU
-    base, longer = divmod(size + reserved, count)
+    cuts = even_cuts(len(unit) - 1, reserved, room - 2, least=2)  # the same NAL unit is never start and end of an FU
     payloads = []
-    start = 1
-    for index in range(count):
-        end = start + base + (index < longer) - (reserved if index == 0 else 0)
-        flags = (_FU_START if index == 0 else 0) | (_FU_END if index == count - 1 else 0)
-        payloads.append(bytes((indicator, flags | kind)) + unit[start:end])
-        start = end
+    for index, (start, end) in enumerate(cuts):
+        flags = (_FU_START if index == 0 else 0) | (_FU_END if index == len(cuts) - 1 else 0)
+        payloads.append(bytes((indicator, flags | kind)) + unit[1 + start : 1 + end])
     return payloads
-
-
-def _aggregated(payload: bytes) -> list[bytes]:
-    """The NAL units of a STAP-A (RFC 6184 section 5.7.1), each after a start code."""
-    out: list[bytes] = []
-    at = 1
-    while at < len(payload):
-        size = int.from_bytes(payload[at : at + 2], "big")
-        unit = payload[at + 2 : at + 2 + size]
-        if size == 0 or len(unit) < size:
-            raise Malformed("STAP-A with a NAL unit cut off")
-        out += (START_CODE, unit)
-        at += 2 + size
-    if not out:
-        raise Malformed("empty STAP-A")
-    return out
