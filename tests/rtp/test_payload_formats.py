@@ -2,15 +2,11 @@
 refused; and streams of other senders, without our extensions, come out as the same frames."""
 
 import contextlib
-from fractions import Fraction
-from functools import cache
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glassbench.sender.encoder import EncoderSettings, SourceEncoder
-from glassbench.sender.sources import SourceRequest, open_source
 from glassbench.transport.contract import Frame, FrameLost, FrameReceived, Track, TransportConfig
 from glassbench.transport.framing import Malformed
 from glassbench.transport.rtp import RtpReceiver, RtpSender, annex_b
@@ -20,18 +16,8 @@ from glassbench.transport.rtp.session import PAYLOAD_FORMATS
 
 SENDER, RECEIVER = ("10.0.0.1", 5000), ("10.0.0.2", 5000)
 ROOM = 900
-COUNT, KEYFRAMES = 12, (0, 6)
+COUNT, KEYFRAMES = 12, (0, 6)  # of `access_units`
 VIDEO = [media for media in PAYLOAD_FORMATS if media != "data"]
-
-
-@cache
-def encoded(media, layers=1):
-    """Access units of moving pictures with two keyframes, and a few packets each."""
-    source = open_source("bikes", SourceRequest(width=320, height=180, fps=Fraction(30)))
-    encoder = SourceEncoder(source, EncoderSettings(codec=media, bitrate_bps=1_000_000, layers=layers))
-    units = [encoder.encode(i, 1002 + i / 32, force_keyframe=i in KEYFRAMES) for i in range(COUNT)]
-    assert [unit.keyframe for unit in units] == [i in KEYFRAMES for i in range(COUNT)]
-    return [unit.payload for unit in units]
 
 
 def arrives_as(media, access_unit):
@@ -40,9 +26,9 @@ def arrives_as(media, access_unit):
 
 
 @pytest.mark.parametrize("media", VIDEO)
-def test_frames_of_an_encoder_survive_fit_and_are_cut_evenly(media):
+def test_frames_of_an_encoder_survive_fit_and_are_cut_evenly(access_units, media):
     payload_format = PAYLOAD_FORMATS[media]
-    for index, access_unit in enumerate(encoded(media)):
+    for index, access_unit in enumerate(access_units(media)):
         frame = CodedFrame(access_unit, number=index, keyframe=index in KEYFRAMES)
         payloads = payload_format.packetize(frame, ROOM, FRAME_EXTENSION_BYTES)
         sizes = [len(payloads[0]) + FRAME_EXTENSION_BYTES, *map(len, payloads[1:])]
@@ -62,9 +48,9 @@ def test_frames_of_an_encoder_survive_fit_and_are_cut_evenly(media):
 @pytest.mark.parametrize("media", VIDEO)
 @given(data=st.data())
 @settings(max_examples=40, deadline=None)
-def test_payloads_that_are_lost_swapped_or_damaged_are_refused_or_give_no_more_than_came(media, data):
+def test_payloads_that_are_lost_swapped_or_damaged_are_refused_or_give_no_more_than_came(access_units, media, data):
     payload_format = PAYLOAD_FORMATS[media]
-    frame = CodedFrame(encoded(media)[data.draw(st.sampled_from(range(COUNT)))], keyframe=True, layers=3)
+    frame = CodedFrame(access_units(media)[data.draw(st.sampled_from(range(COUNT)))], keyframe=True, layers=3)
     payloads = payload_format.packetize(frame, 300, FRAME_EXTENSION_BYTES)
     some = data.draw(st.lists(st.sampled_from(payloads), max_size=8))
     at = data.draw(st.integers(0, 30))
@@ -97,13 +83,13 @@ def check_any_bytes(payload_format, payloads):
 class Stream:
     """The packets of our sender as another one would send them: without what our extensions say."""
 
-    def __init__(self, media, *, payload_type=96):
+    def __init__(self, media, units, *, payload_type=96):
         self.track = Track(1, "video", media, 1)
         sender = RtpSender(TransportConfig(SENDER, RECEIVER, 1, (self.track,), max_datagram_bytes=ROOM))
         sender.connect(now=1000.0)
         sender.datagrams_to_send(now=1000.0)
         self.packets = []  # (frame, datagram)
-        for index, access_unit in enumerate(encoded(media)):
+        for index, access_unit in enumerate(units):
             captured_at = 1002 + index / 32
             frame = Frame(1, 0, index, captured_at, index in KEYFRAMES, 0, 1, None, access_unit)
             sender.send_frame(frame, now=captured_at)
@@ -132,34 +118,34 @@ class Stream:
 
 @pytest.mark.parametrize("payload_type", [96, 102])
 @pytest.mark.parametrize("media", VIDEO)
-def test_a_stream_of_another_sender_comes_out_as_the_same_frames(media, payload_type):
-    stream = Stream(media, payload_type=payload_type)
+def test_a_stream_of_another_sender_comes_out_as_the_same_frames(access_units, media, payload_type):
+    stream = Stream(media, access_units(media), payload_type=payload_type)
     frames, lost, stats = stream.watch(stream.packets)
-    assert [frame.payload for frame in frames] == [arrives_as(media, unit) for unit in encoded(media)]
+    assert [frame.payload for frame in frames] == [arrives_as(media, unit) for unit in access_units(media)]
     assert [frame.keyframe for frame in frames] == [index in KEYFRAMES for index in range(COUNT)]
     assert (lost, stats["malformed"]) == (0, 0)
 
 
 @pytest.mark.parametrize("media", VIDEO)
-def test_without_marker_bits_a_frame_ends_where_the_next_one_begins(media):
-    stream = Stream(media)
+def test_without_marker_bits_a_frame_ends_where_the_next_one_begins(access_units, media):
+    stream = Stream(media, access_units(media))
     unmarked = [(frame, data[:1] + bytes((data[1] & 0x7F,)) + data[2:]) for frame, data in stream.packets]
     frames, lost, _ = stream.watch(unmarked)
-    assert [frame.payload for frame in frames] == [arrives_as(media, unit) for unit in encoded(media)[:-1]]
+    assert [frame.payload for frame in frames] == [arrives_as(media, unit) for unit in access_units(media)[:-1]]
     assert lost == 0
 
 
 @pytest.mark.parametrize("media", VIDEO)
 @pytest.mark.parametrize("place", ["first", "last"])
-def test_a_hole_costs_its_frame_and_no_frame_is_put_together_wrongly(media, place):
+def test_a_hole_costs_its_frame_and_no_frame_is_put_together_wrongly(access_units, media, place):
     """After a hole at the end of a frame, AV1 does not say whether the next packet begins one: that costs another."""
-    stream = Stream(media)
+    stream = Stream(media, access_units(media))
     of_four = [i for i, (frame, _) in enumerate(stream.packets) if frame == 4]
     hole = of_four[0 if place == "first" else -1]
     frames, lost, stats = stream.watch([packet for i, packet in enumerate(stream.packets) if i != hole])
     missing = {4, 5} if media == "av1" and hole == of_four[-1] else {4}
     assert [frame.payload for frame in frames] == [
-        arrives_as(media, unit) for index, unit in enumerate(encoded(media)) if index not in missing
+        arrives_as(media, unit) for index, unit in enumerate(access_units(media)) if index not in missing
     ]
     assert (lost, stats["malformed"]) == (1, 0)
 
@@ -167,8 +153,8 @@ def test_a_hole_costs_its_frame_and_no_frame_is_put_together_wrongly(media, plac
 @pytest.mark.parametrize("media", VIDEO)
 @given(data=st.data())
 @settings(max_examples=15, deadline=None)
-def test_a_receiver_counts_damaged_packets_and_delivers_what_it_can(media, data):
-    stream = Stream(media)
+def test_a_receiver_counts_damaged_packets_and_delivers_what_it_can(access_units, media, data):
+    stream = Stream(media, access_units(media))
     chosen = data.draw(st.lists(st.integers(0, len(stream.packets) - 1), max_size=6, unique=True))
     packets = list(stream.packets)
     for index in chosen:

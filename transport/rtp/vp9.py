@@ -1,23 +1,24 @@
 """VP9 in RTP (RFC 9628): frames to payloads, each behind a payload descriptor (section 4.2), and back.
 
-Sent is the non-flexible mode (F=0) with the 15-bit Picture ID: our streams keep to a fixed pattern of temporal layers
-(`layers.py`), which the scalability structure of each keyframe names, and TID, U and TL0PICIDX say where in it a frame
-stands. A superframe goes as it is, between one B and one E. Understood are both modes. Of the frames of spatial layers,
-which come one by one, a superframe is made (VP9 bitstream specification, Annex B), as decoders expect it.
+Sent is the 15-bit Picture ID. A stream with temporal layers is in flexible mode (F=1): TID and U say where a frame
+stands, P_DIFF names the one frame that it refers to (`layers.py`), which holds whatever was left out before it. Without
+layers F is 0, and a frame may refer to any before it. A superframe goes as it is, between one B and one E. Understood
+are both modes, with scalability structures. Of the frames of spatial layers, which come one by one, a superframe is
+made (VP9 bitstream specification, Annex B), as decoders expect it.
 """
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from glassbench.transport.framing import Malformed
-from glassbench.transport.layers import layer_of, period, reference_distance
+from glassbench.transport.layers import reference_distance
 from glassbench.transport.rtp.payload_format import CodedFrame, Position, even_cuts
 
 ENCODING = "VP9"
 PARAMETERS = "profile-id=0"
 
 _PICTURE_ID = 0x80  # I
-_INTER = 0x40  # P
+_INTER = 0x40  # P: not a keyframe
 _LAYER = 0x20  # L
 _FLEXIBLE = 0x10  # F
 _BEGINS = 0x08  # B
@@ -29,7 +30,10 @@ _SPATIAL = 0x0E  # SID
 _SIZES = 0x10  # Y of a scalability structure
 _PATTERN = 0x08  # G
 _MOST_REFERENCES = 3
-_MARKER = 0x80  # the two bits with which a frame begins, 10
+_MARKER = 0x80  # the two bits with which a frame's own header begins, 10
+_PROFILE_3 = 0x30  # its two next bits; in this profile a bit more follows
+_SHOWS_EXISTING = 0x08
+_NON_KEY = 0x04  # frame_type
 _MOST_IN_SUPERFRAME = 8
 
 
@@ -38,7 +42,6 @@ class _Descriptor(NamedTuple):
 
     begins: bool
     ends: bool
-    inter: bool
     spatial: int
     data: bytes
 
@@ -47,20 +50,16 @@ def packetize(frame: CodedFrame, room: int, reserved: int) -> list[bytes]:
     """Payloads of at most `room` bytes, as equal in size as they can be. Raises Malformed for a frame without bytes."""
     if not frame.data:
         raise Malformed("a VP9 frame without bytes")
-    first = _PICTURE_ID | (0 if frame.keyframe else _INTER) | (_LAYER if frame.layers > 1 else 0)
+    first = _PICTURE_ID | (0 if frame.keyframe else _INTER) | (_LAYER | _FLEXIBLE if frame.layers > 1 else 0)
     fields = bytes((_LONG | frame.number >> 8 & 0x7F, frame.number & 0xFF))
-    structure = b""
     if frame.layers > 1:
-        fields += bytes((frame.layer << 5 | _SWITCHES, frame.base & 0xFF))
-        structure = _structure(frame.layers) if frame.keyframe else b""
+        fields += bytes((frame.layer << 5 | _SWITCHES,))
+        if not frame.keyframe:
+            fields += bytes((reference_distance(frame.layer, frame.layers) << 1,))
     payloads = []
-    for start, end in even_cuts(len(frame.data), reserved + len(structure), room - 1 - len(fields)):
+    for start, end in even_cuts(len(frame.data), reserved, room - 1 - len(fields)):
         flags = (_BEGINS if start == 0 else 0) | (_ENDS if end == len(frame.data) else 0)
-        if start == 0 and structure:
-            head = bytes((first | flags | _STRUCTURE,)) + fields + structure
-        else:
-            head = bytes((first | flags,)) + fields
-        payloads.append(head + frame.data[start:end])
+        payloads.append(bytes((first | flags,)) + fields + frame.data[start:end])
     return payloads
 
 
@@ -93,21 +92,22 @@ def may_begin(payload: bytes) -> bool:
 
 
 def position(payload: bytes) -> Position:
-    """What the descriptor says. The frame of the lowest spatial layer begins a picture."""
+    """What the descriptor says, and of a first payload the frame's own header: FFmpeg sets P nowhere. The frame of the
+    lowest spatial layer begins a picture."""
     try:
         descriptor = _parse(payload)
     except Malformed:
         return Position()
     begins = descriptor.begins and descriptor.spatial == 0
-    return Position(begins, begins, continues_picture=not begins, is_keyframe=begins and not descriptor.inter)
+    return Position(
+        begins, begins, continues_picture=not begins, is_keyframe=begins and _is_keyframe(descriptor.data[0])
+    )
 
 
-def _structure(layers: int) -> bytes:
-    """A scalability structure: one spatial layer, and the pattern of temporal layers from a keyframe on."""
-    count = period(layers)
-    pictures = [layer_of(place, layers) for place in range(count)]
-    entries = [bytes((layer << 5 | _SWITCHES | 1 << 2, reference_distance(layer, layers))) for layer in pictures]
-    return bytes((_PATTERN, count)) + b"".join(entries)
+def _is_keyframe(first: int) -> bool:
+    """By the first byte of a frame (VP9 bitstream specification, section 6.2)."""
+    bits = first << 1 if first & _PROFILE_3 == _PROFILE_3 else first
+    return not bits & (_SHOWS_EXISTING | _NON_KEY)
 
 
 def _parse(payload: bytes) -> _Descriptor:
@@ -119,7 +119,7 @@ def _parse(payload: bytes) -> _Descriptor:
     if at >= len(payload):
         raise Malformed("VP9 payload without bytes of a frame")
     first = payload[0]
-    return _Descriptor(bool(first & _BEGINS), bool(first & _ENDS), bool(first & _INTER), spatial, payload[at:])
+    return _Descriptor(bool(first & _BEGINS), bool(first & _ENDS), spatial, payload[at:])
 
 
 def _lengths(payload: bytes) -> tuple[int, int]:
