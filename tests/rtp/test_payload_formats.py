@@ -76,7 +76,9 @@ def check_any_bytes(payload_format, payloads):
     for payload in payloads:
         position = payload_format.position(payload)
         assert not (position.begins_frame and position.continues_picture)
+        assert not (position.precedes_picture and position.continues_picture)
         assert not (position.continues_picture and not position.holds_picture)
+        assert not (position.is_keyframe and not position.holds_picture)
         payload_format.may_begin(payload)
 
 

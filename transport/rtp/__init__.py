@@ -6,8 +6,8 @@ feedback), RFC 4588 (RTX on its own SSRC), RFC 5761 (one port), RFC 8285 (header
 RFC 8888 (ECN, congestion control), draft-holmer-rmcat-transport-wide-cc-extensions-01 (congestion control).
 
     packet.py      one RTP packet and our header extensions
-    payload_format.py  what a payload format does: frames to payloads and back
-    h264.py, hevc.py, vp8.py, vp9.py, av1.py, messages.py  one each
+    payload_format.py   what a payload format does: frames to payloads and back
+    h264.py, hevc.py, vp8.py, vp9.py, av1.py, messages.py   one each
     annex_b.py     what the first two of them share
     rtcp.py        control packets
     session.py     options, payload types and their formats, chances, round-trip time

@@ -1,11 +1,11 @@
 """Frames in the RTP streams of other senders: boundaries from the packets themselves, time from the media clock.
 
 Some cameras set the marker bit where no picture ends, and give parameter sets a timestamp of their own or that of the
-picture before. So the packets are read in order of sequence, and a new H.264 access unit begins where the old one has
-its picture already and
+picture before. So the packets are read in order of sequence, and a new access unit begins where the old one has its
+picture already and
 
 - the timestamp changes, or
-- a NAL unit comes that can only stand before a picture (H.264 section 7.4.1.2.3).
+- a payload says that it can only stand before a picture, such as a parameter set of H.264.
 
 A marker bit ends a unit at once if the unit has its picture. A sender that marks every slice is recognized at the
 second one, and its markers are not believed any more.
@@ -28,6 +28,7 @@ class AccessUnit:
         "first_arrival_at",
         "follows_loss",
         "has_picture",
+        "is_keyframe",
         "payloads",
         "timestamp",
         "whole",
@@ -38,14 +39,15 @@ class AccessUnit:
         self.whole = whole
         self.payloads: list[bytes] = []
         self.bytes = 0
-        self.has_picture = False
+        self.has_picture = self.is_keyframe = False
         self.first_arrival_at = self.arrived_at = arrived_at
         self.follows_loss = False
 
-    def add(self, packet: RtpPacket, arrived_at: float, *, has_picture: bool) -> None:
+    def add(self, packet: RtpPacket, position: Position, arrived_at: float) -> None:
         """Take the next packet."""
         self.timestamp = packet.timestamp  # the picture's is the last one
-        self.has_picture = self.has_picture or has_picture
+        self.has_picture = self.has_picture or position.holds_picture
+        self.is_keyframe = self.is_keyframe or position.is_keyframe
         self.first_arrival_at = min(self.first_arrival_at, arrived_at)
         self.arrived_at = max(self.arrived_at, arrived_at)
         self.bytes += len(packet.payload) + PACKET_OVERHEAD_BYTES
@@ -140,7 +142,7 @@ class AccessUnits:
         if unit is None:
             whole = not self._is_after_gap or position.begins_frame
             unit = self._unit = AccessUnit(packet, arrived_at, whole=whole)
-        unit.add(packet, arrived_at, has_picture=position.holds_picture)
+        unit.add(packet, position, arrived_at)
         if packet.marker and unit.has_picture and self._trusts_marker:
             self._ended = unit.timestamp
             self._end(unit, whole_units)

@@ -250,10 +250,9 @@ class Frames:
             self._deliver(self._numbered(unit), unit.payloads, unit.first_arrival_at, unit.arrived_at, now=now)
 
     def _numbered(self, unit: AccessUnit) -> FrameInfo:
-        keyframe = any(self._format.position(payload).is_keyframe for payload in unit.payloads)
-        self._group += keyframe or self._group < 0
+        self._group += unit.is_keyframe or self._group < 0
         captured_at = self._clock.instant(unit.timestamp, unit.first_arrival_at)
-        return FrameInfo(self._next, self._group, keyframe, 0, captured_at)
+        return FrameInfo(self._next, self._group, unit.is_keyframe, 0, captured_at)
 
 
 def _is_whole(building: Building) -> bool:

@@ -17,10 +17,13 @@ _STAP_A = 24
 _FU_A = 28
 _FU_START = 0x80
 _FU_END = 0x40
+_KIND = 0x1F  # the type of a NAL unit, in its header
 _SLICE = 1  # of a picture that is not IDR
 _IDR = 5
+_SLICES = range(_SLICE, _IDR + 1)
 _SPS = 7
 _DELIMITER = 9
+_BEFORE_PICTURE = (*range(6, _DELIMITER + 1), *range(14, 19))  # a delimiter, parameter sets, SEI, and what is reserved
 
 
 def packetize(frame: CodedFrame, room: int, reserved: int) -> list[bytes]:
@@ -43,7 +46,7 @@ def depacketize(payloads: Sequence[bytes]) -> bytes:
     for payload in payloads:
         if not payload:
             raise Malformed("empty H.264 payload")
-        kind = payload[0] & 0x1F
+        kind = payload[0] & _KIND
         if kind == _FU_A:
             if len(payload) < 3:
                 raise Malformed("FU-A without a fragment")
@@ -51,7 +54,7 @@ def depacketize(payloads: Sequence[bytes]) -> bytes:
             if bool(flags & _FU_START) == inside:
                 raise Malformed("FU-A fragments out of order")
             if flags & _FU_START:
-                out += (START_CODE, bytes((payload[0] & 0xE0 | flags & 0x1F,)))
+                out += (START_CODE, bytes((payload[0] & 0xE0 | flags & _KIND,)))
             out.append(payload[2:])
             inside = not flags & _FU_END
         elif inside:
@@ -68,88 +71,50 @@ def depacketize(payloads: Sequence[bytes]) -> bytes:
     return b"".join(out)
 
 
-def begins_access_unit(payload: bytes) -> bool:
-    """Whether no packet that a decoder needs can come before this one in its access unit (H.264 section 7.4.1.2.3).
-
-    True for a delimiter, for a parameter set, and for the first slice of a picture that is not IDR: `first_mb_in_slice`
-    is zero, which is a one bit after the NAL unit header. Before an IDR picture, parameter sets may be missing.
-    """
-    kind = payload[0] & 0x1F if payload else 0
-    if kind == _STAP_A:  # the first unit in it
-        payload = payload[3:]
-        kind = payload[0] & 0x1F if payload else 0
-    if kind == _FU_A and len(payload) > 2 and payload[1] & 0xBF == _FU_START | _SLICE:
-        return payload[2] >= 0x80
-    if kind == _SLICE and len(payload) > 1:
-        return payload[1] >= 0x80
-    return kind in (_DELIMITER, _SPS)
-
-
 def may_begin(payload: bytes) -> bool:
     """Whether a stream of which nothing is known may have such a packet: it is one of packetization mode 1."""
     kind = payload[0] if payload else 0xFF
-    return kind < 0x80 and (1 <= kind & 0x1F <= _STAP_A or kind & 0x1F == _FU_A)
+    return kind < 0x80 and (1 <= kind & _KIND <= _STAP_A or kind & _KIND == _FU_A)
 
 
 def position(payload: bytes) -> Position:
-    """Where in its stream a payload stands, as far as it says so itself."""
+    """What the NAL units in a payload say, or the fragment of one (H.264 section 7.4.1.2.3). A slice is the first of
+    its picture if `first_mb_in_slice` is zero, which is a one bit after its header. Before an IDR picture, parameter
+    sets may be missing."""
+    heads = _heads(payload)
+    if not heads:
+        return Position(holds_picture=False)
+    kinds = [head[0] & _KIND for head in heads]
+    is_middle = payload[0] & _KIND == _FU_A and not payload[1] & _FU_START
+    is_first_slice = kinds[0] in _SLICES and not is_middle and heads[0][1] >= 0x80
+    begins = kinds[0] in (_DELIMITER, _SPS) or (kinds[0] == _SLICE and is_first_slice)
     return Position(
-        begins_access_unit(payload),
-        precedes_picture(payload),
-        holds_slice(payload),
-        continues_picture(payload),
-        is_idr(payload),
+        begins_frame=begins and not is_middle,
+        precedes_picture=kinds[0] in _BEFORE_PICTURE and not is_middle,
+        holds_picture=any(kind in _SLICES for kind in kinds),
+        continues_picture=kinds[0] in _SLICES and not is_first_slice,
+        is_keyframe=_IDR in kinds,
     )
 
 
-def precedes_picture(payload: bytes) -> bool:
-    """Whether it begins with a NAL unit that can only stand before the first slice of a picture: a delimiter, parameter
-    sets, SEI, types 14 to 18 (H.264 section 7.4.1.2.3)."""
-    kinds = _kinds(payload)
-    is_middle = payload[:1] and payload[0] & 0x1F == _FU_A and len(payload) > 1 and not payload[1] & _FU_START
-    return bool(kinds) and not is_middle and (6 <= kinds[0] <= _DELIMITER or 14 <= kinds[0] <= 18)
-
-
-def holds_slice(payload: bytes) -> bool:
-    """Whether it holds a slice of a picture (a VCL NAL unit), or a part of one."""
-    return any(_SLICE <= kind <= _IDR for kind in _kinds(payload))
-
-
-def continues_picture(payload: bytes) -> bool:
-    """Whether it holds a slice and cannot be the beginning of a picture: `first_mb_in_slice` is not zero, or it is
-    the rest of a slice."""
-    kind = payload[0] & 0x1F if payload else 0
-    if kind == _FU_A and len(payload) > 2:
-        return _SLICE <= payload[1] & 0x1F <= _IDR and not (payload[1] & _FU_START and payload[2] >= 0x80)
-    return _SLICE <= kind <= _IDR and len(payload) > 1 and payload[1] < 0x80
-
-
-def is_idr(payload: bytes) -> bool:
-    """Whether it holds a slice of an IDR picture, or a part of one."""
-    return _IDR in _kinds(payload)
-
-
-def _kinds(payload: bytes) -> list[int]:
-    """The types of the NAL units in a payload; of a fragment that of its unit. Cut off where it makes no sense."""
-    if len(payload) < 2:
-        return [payload[0] & 0x1F] if payload else []
-    kind = payload[0] & 0x1F
-    if kind == _FU_A:
-        return [payload[1] & 0x1F]
-    if kind != _STAP_A:
-        return [kind]
-    kinds = []
-    at = 1
-    while at + 2 < len(payload):
-        kinds.append(payload[at + 2] & 0x1F)
-        at += 2 + int.from_bytes(payload[at : at + 2], "big")
-    return kinds
+def _heads(payload: bytes) -> list[bytes]:
+    """The NAL units in a payload, of a fragment its header and the next byte; none where it makes no sense."""
+    kind = payload[0] & _KIND if payload else 0
+    units = [payload]
+    if kind == _STAP_A:
+        try:
+            units = aggregated(payload[1:])
+        except Malformed:
+            return []
+    elif kind == _FU_A and len(payload) > 1:
+        units = [bytes((payload[0] & 0xE0 | payload[1] & _KIND,)) + payload[2:3]]
+    return [unit for unit in units if len(unit) > 1]
 
 
 def _fragments(unit: bytes, room: int, reserved: int) -> list[bytes]:
     """FU-A payloads of one NAL unit (RFC 6184 section 5.8); its own header byte travels in the FU bytes."""
     indicator = unit[0] & 0xE0 | _FU_A
-    kind = unit[0] & 0x1F
+    kind = unit[0] & _KIND
     cuts = even_cuts(len(unit) - 1, reserved, room - 2, least=2)  # the same NAL unit is never start and end of an FU
     payloads = []
     for index, (start, end) in enumerate(cuts):
