@@ -8,6 +8,8 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
+from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -75,6 +77,24 @@ def make_session() -> Callable[..., RecordedSession]:
         return RecordedSession(registry.get(arm.transport), complete, **more)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def access_units() -> Callable[..., list[bytes]]:
+    """access_units(codec, layers=1): what its encoder gives for 12 moving pictures of 320x180, of which number 0 and 6
+    are keyframes. Number n is stamped with n and the instant 1002 + n / 32."""
+    from glassbench.sender.encoder import EncoderSettings, SourceEncoder
+    from glassbench.sender.sources import SourceRequest, open_source
+
+    @cache
+    def encode(codec: str, layers: int = 1) -> list[bytes]:
+        source = open_source("bikes", SourceRequest(width=320, height=180, fps=Fraction(30)))
+        encoder = SourceEncoder(source, EncoderSettings(codec=codec, bitrate_bps=1_000_000, layers=layers))
+        encoded = [encoder.encode(n, 1002 + n / 32, force_keyframe=n in (0, 6)) for n in range(12)]
+        assert [n for n, unit in enumerate(encoded) if unit.keyframe] == [0, 6]
+        return [unit.payload for unit in encoded]
+
+    return encode
 
 
 @pytest.fixture

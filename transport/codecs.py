@@ -63,10 +63,9 @@ class LinearCost:
 @dataclass(frozen=True, slots=True)
 class Codec:
     """One codec. `title` is for people. `decoder` is FFmpeg's, with its options. `encode_costs` are models by name, of
-    which the first is that of the default preset. `payload_format` is what carries it over RTP."""
+    which the first is that of the default preset."""
 
     title: str
-    payload_format: str
     encoder: EncoderEntry
     decoder: tuple[str, Mapping[str, str]]
     encode_costs: Mapping[str, LinearCost]
@@ -156,7 +155,6 @@ _X26X_PRESETS = (
 CODECS: dict[str, Codec] = {
     "h264": Codec(
         title="H.264",
-        payload_format="RFC 6184",
         encoder=EncoderEntry(
             "libx264",
             "ultrafast",
@@ -172,7 +170,6 @@ CODECS: dict[str, Codec] = {
     ),
     "hevc": Codec(
         title="HEVC",
-        payload_format="RFC 7798",
         encoder=EncoderEntry(
             "libx265", "ultrafast", _X26X_PRESETS, _x265, scales=((1.0, 0.007), (0.75, 0.003), (0.5, 0.0))
         ),
@@ -182,7 +179,6 @@ CODECS: dict[str, Codec] = {
     ),
     "vp8": Codec(
         title="VP8",
-        payload_format="RFC 7741",
         encoder=EncoderEntry(
             "libvpx",
             "8",
@@ -198,7 +194,6 @@ CODECS: dict[str, Codec] = {
     ),
     "vp9": Codec(
         title="VP9",
-        payload_format="RFC 9628",
         encoder=EncoderEntry(
             "libvpx-vp9",
             "8",
@@ -215,7 +210,6 @@ CODECS: dict[str, Codec] = {
     ),
     "av1": Codec(
         title="AV1",
-        payload_format="the AOMedia AV1 RTP payload",
         # From preset 8 on, SVT-AV1 4.1 leaves whole 16x16 blocks stale that have changed from black to white.
         # Its low-delay structure has three layers whatever it is told. Frames of the middle one refer to each other,
         # so that they are of the base here.

@@ -41,6 +41,11 @@ WIDTH, HEIGHT = 320, 180
 LOSS = 0.02
 SEED = 20
 LOCAL = "127.0.0.1"
+_GSTREAMER = "apt-get install -y gstreamer1.0-tools gstreamer1.0-libav " + " ".join(
+    f"gstreamer1.0-plugins-{kind}" for kind in ("base", "good", "bad")
+)
+_RUST_PLUGINS = "it comes with GStreamer's plugins in Rust (gst-plugins-rs), which few distributions have"
+_WITH = {"rtpav1pay": _RUST_PLUGINS, "rtpav1depay": _RUST_PLUGINS}
 _PATIENCE = 20.0  # seconds for whatever others do; much more than they need, because tests share their machine
 
 
@@ -193,9 +198,10 @@ class Bench:
         self._threads: dict[SenderPipeline | ReceiverPipeline, CodecThread[Any]] = {}
         self._dice = np.random.SeedSequence(SEED)
 
-    def ends(self, arm: str) -> Ends:
+    def ends(self, arm: str, codec: str = "h264") -> Ends:
         """The two ends of an arm, as a scenario with small pictures makes them."""
         video = {
+            "codec": codec,
             "source": "synthetic",
             "bitrate": "1Mbit/s",
             "fps": float(FPS),
@@ -267,6 +273,20 @@ class Bench:
         print(f"a link that loses {LOSS:.0%}, drawn with seed {SEED}")
         self._running.callback(link.close)
         return link
+
+
+@pytest.fixture(scope="session")
+def gstreamer() -> Callable[..., None]:
+    """gstreamer("vp8dec", ...): skip the test unless GStreamer has these elements."""
+
+    def need(*elements: str) -> None:
+        for element in elements:
+            try:
+                subprocess.run(["gst-inspect-1.0", "--exists", element], check=True, timeout=60)
+            except (FileNotFoundError, subprocess.CalledProcessError):
+                pytest.skip(f"needs gst-launch-1.0 with {element}: {_WITH.get(element, _GSTREAMER)}")
+
+    return need
 
 
 @pytest.fixture

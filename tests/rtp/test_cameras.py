@@ -6,7 +6,7 @@ import pytest
 
 from glassbench.transport.contract import FrameLost, FrameReceived, Track, TransportConfig
 from glassbench.transport.rtp import RtpReceiver
-from glassbench.transport.rtp.h264 import START_CODE
+from glassbench.transport.rtp.annex_b import START_CODE
 from glassbench.transport.rtp.packet import HEADER
 
 CAMERA, RECEIVER = ("10.0.0.1", 5000), ("10.0.0.2", 5000)

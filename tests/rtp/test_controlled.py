@@ -1,7 +1,7 @@
 """The sending end of RTP under congestion control: what leaves when, and what feedback does to it."""
 
 import struct
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Any
 
 import pytest
@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from glassbench.transport.contract import Frame, FrameDropped, Track, TransportConfig
+from glassbench.transport.layers import layer_of
 from glassbench.transport.rtp import ccfb, rtcp, twcc
 from glassbench.transport.rtp.arrivals import CONTROL_INTERVAL, Arrival, Arrivals
 from glassbench.transport.rtp.controlled import ControlledSender, rtp_sender
@@ -29,6 +30,12 @@ def make_sender(**options: object) -> ControlledSender:
 def make_frame(sequence: int, size: int, expires_at: float | None = None) -> Frame:
     payload = b"\x00\x00\x00\x01\x41" + b"\x55" * size
     return Frame(1, 0, sequence, 1000 + sequence / 30, sequence == 0, 0, 1, expires_at, payload)
+
+
+def layered(sequence: int, size: int = 4_000) -> Frame:
+    """A frame of VP8 in three layers."""
+    layer = layer_of(sequence, 3)
+    return Frame(1, 0, sequence, 1000 + sequence / 30, sequence == 0, layer, 1 + layer, None, b"\x11" * size)
 
 
 def media_of(sender: ControlledSender, *, now: float) -> list[Any]:
@@ -97,6 +104,34 @@ def test_a_frame_that_expires_before_its_turn_is_dropped_and_leaves_no_gap() -> 
     steps = {(two.sequence - one.sequence) & 0xFFFF for one, two in pairwise(packets)}
     assert steps == {1}
     assert sum(packet.marker for packet in packets) == 2
+
+
+def test_a_base_frame_goes_ahead_of_higher_layers_and_what_it_overtakes_is_dropped_and_told() -> None:
+    """So Picture IDs go up, and the gap of TL0PICIDX is none: the frames that are gone are nobody's reference."""
+    video = Track(1, "video", "vp8", 1, layers=3)
+    sender = rtp_sender(TransportConfig(SENDER, RECEIVER, 1, (video,), options={"control": "reno"}))
+    sender.connect(now=1000.0)
+    arrivals = Arrivals(CONTROL_INTERVAL, twice=True)
+    for sequence in range(12):
+        sender.send_frame(layered(sequence), now=1000.0)
+    packets: list[Any] = []
+    for step in range(30):
+        now = 1000.0 + step / 20
+        newest = media_of(sender, now=now)
+        packets += newest
+        for packet in newest:
+            arrivals.add(packet.ssrc, Arrival(packet.sequence, now, 0))
+        if newest:
+            sender.receive_datagram(report_on(arrivals, now=now), RECEIVER, now=now + 0.02)
+    numbers = [(packet.payload[2] << 8 | packet.payload[3]) & 0x7FFF for packet in packets]
+    sent = [(number - numbers[0]) & 0x7FFF for number, _ in groupby(numbers)]
+    assert sent == sorted(set(sent))
+    dropped = [event.sequence for event in iter(sender.next_event, None) if isinstance(event, FrameDropped)]
+    assert dropped and sorted([*sent, *dropped]) == list(range(12))
+    assert sender.stats()["dropped_overtaken"] == len(dropped)
+    assert {0, 4, 8} <= set(sent)
+    bases = {packet.payload[4] for packet in packets if packet.payload[5] >> 6 == 0}
+    assert len(bases) == 3 and (max(bases) - min(bases)) & 0xFF == 2
 
 
 def test_where_nothing_is_heard_of_a_full_window_two_packets_leave_after_a_probe_timeout_that_doubles() -> None:

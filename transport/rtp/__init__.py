@@ -1,13 +1,16 @@
-"""rtp: H.264 and data over RTP, as ffmpeg, GStreamer and WebRTC stacks speak it.
+"""rtp: video of every codec, and data, over RTP, as ffmpeg, GStreamer and WebRTC stacks speak it.
 
-RFC 3550 (RTP, RTCP), RFC 6184 (H.264: single NAL unit, FU-A; STAP-A received), RFC 4585 (generic NACK, PLI, immediate
+RFC 3550 (RTP, RTCP), RFC 6184 (H.264), RFC 7798 (HEVC), RFC 7741 (VP8), RFC 9628 (VP9), AOMedia's RTP Payload Format
+For AV1 v1.0, RFC 4585 (generic NACK, PLI, immediate
 feedback), RFC 4588 (RTX on its own SSRC), RFC 5761 (one port), RFC 8285 (header extensions), RFC 3611 (receiver RTT),
 RFC 8888 (ECN, congestion control), draft-holmer-rmcat-transport-wide-cc-extensions-01 (congestion control).
 
     packet.py      one RTP packet and our header extensions
-    h264.py        access units to payloads and back
+    payload_format.py   what a payload format does: frames to payloads and back
+    h264.py, hevc.py, vp8.py, vp9.py, av1.py, messages.py   one each
+    annex_b.py     what the first two of them share
     rtcp.py        control packets
-    session.py     options, payload types, chances, round-trip time
+    session.py     options, payload types and their formats, chances, round-trip time
     sender.py      frames to the network at once, retransmission on request, sender reports
     source.py      one track of a sender: its packets, and their history
     controlled.py  the same under congestion control: what may leave now

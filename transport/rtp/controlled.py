@@ -24,9 +24,10 @@ class ControlledSender(RtpSender):
     """What may leave now is decided by the congestion controller: retransmissions first, then frames by priority.
 
     A frame gets its sequence numbers when its first packet leaves, so that one which expires before costs nothing and
-    leaves no gap; what has begun leaves to its end. RTCP is neither held back nor in the books, as no report tells of
-    it. Where all that is in flight was lost, no report comes and the window stays full; so after a probe timeout two
-    packets leave that it has no room for (RFC 9002 section 6.2).
+    leaves no gap; what has begun leaves to its end. A frame that one of a lower layer goes ahead of is dropped. RTCP is
+    neither held back nor in the books, as no report tells of it. Where all that is in flight was lost, no report comes
+    and the window stays full; so after a probe timeout two packets leave that it has no room for (RFC 9002 section
+    6.2).
     """
 
     def __init__(self, config: TransportConfig) -> None:
@@ -45,7 +46,7 @@ class ControlledSender(RtpSender):
         self._left_at = 0.0  # when the last packet left
         self._timeouts = 0  # since something was heard
         self._probes = 0  # packets that may leave beyond the window now
-        self._stats.update(lost_packets=0, spurious_losses=0, padding_packets=0)
+        self._stats.update(lost_packets=0, spurious_losses=0, padding_packets=0, dropped_overtaken=0)
 
     def frame_budget(self, *, ready_at: float, interval: float, now: float) -> int | None:
         waiting_bytes = self._frames.bytes + self._media_bytes + self._repair_bytes
@@ -190,6 +191,8 @@ class ControlledSender(RtpSender):
     def _next_media(self, *, now: float) -> bytes:
         if self._begun is None:
             self._begun = self._frames.pop()
+            for overtaken in self._frames.overtaken(self._begun):
+                self._drop_full(overtaken, "dropped_overtaken", now=now)
             self._media += self._by_track[self._begun.track].packetize(self._begun, self._room, now=now)
             self._media_bytes = sum(map(len, self._media))
             self._stats["media_bytes"] += self._media_bytes

@@ -1,19 +1,19 @@
 """Frames in the RTP streams of other senders: boundaries from the packets themselves, time from the media clock.
 
 Some cameras set the marker bit where no picture ends, and give parameter sets a timestamp of their own or that of the
-picture before. So the packets are read in order of sequence, and a new H.264 access unit begins where the old one has
-its picture already and
+picture before. So the packets are read in order of sequence, and a new access unit begins where the old one has its
+picture already and
 
 - the timestamp changes, or
-- a NAL unit comes that can only stand before a picture (H.264 section 7.4.1.2.3).
+- a payload says that it can only stand before a picture, such as a parameter set of H.264.
 
 A marker bit ends a unit at once if the unit has its picture. A sender that marks every slice is recognized at the
 second one, and its markers are not believed any more.
 """
 
 from glassbench.transport.framing import MAX_FRAME_BYTES
-from glassbench.transport.rtp import h264
 from glassbench.transport.rtp.packet import CLOCK_RATE, RtpPacket
+from glassbench.transport.rtp.payload_format import PayloadFormat, Position
 
 MAX_HELD_BYTES = 4 * MAX_FRAME_BYTES
 PACKET_OVERHEAD_BYTES = 128  # a packet and its place in a dict: empty packets are not free
@@ -28,6 +28,7 @@ class AccessUnit:
         "first_arrival_at",
         "follows_loss",
         "has_picture",
+        "is_keyframe",
         "payloads",
         "timestamp",
         "whole",
@@ -38,14 +39,15 @@ class AccessUnit:
         self.whole = whole
         self.payloads: list[bytes] = []
         self.bytes = 0
-        self.has_picture = False
+        self.has_picture = self.is_keyframe = False
         self.first_arrival_at = self.arrived_at = arrived_at
         self.follows_loss = False
 
-    def add(self, packet: RtpPacket, arrived_at: float, *, has_picture: bool) -> None:
+    def add(self, packet: RtpPacket, position: Position, arrived_at: float) -> None:
         """Take the next packet."""
         self.timestamp = packet.timestamp  # the picture's is the last one
-        self.has_picture = self.has_picture or has_picture
+        self.has_picture = self.has_picture or position.holds_picture
+        self.is_keyframe = self.is_keyframe or position.is_keyframe
         self.first_arrival_at = min(self.first_arrival_at, arrived_at)
         self.arrived_at = max(self.arrived_at, arrived_at)
         self.bytes += len(packet.payload) + PACKET_OVERHEAD_BYTES
@@ -59,8 +61,8 @@ class AccessUnit:
 class AccessUnits:
     """Cuts the packets of one source into access units. `add` takes them in any order, `settle` reads in theirs."""
 
-    def __init__(self, *, is_h264: bool) -> None:
-        self._is_h264 = is_h264
+    def __init__(self, payload_format: PayloadFormat) -> None:
+        self._format = payload_format
         self._held: dict[int, tuple[RtpPacket, float]] = {}  # by extended sequence number, with the arrival
         self.held_bytes = 0
         self._cursor: int | None = None  # all before it was read
@@ -131,36 +133,30 @@ class AccessUnits:
             self._unit.whole = False
 
     def _read(self, packet: RtpPacket, arrived_at: float, whole_units: list[AccessUnit]) -> None:
-        payload = packet.payload
-        has_picture = not self._is_h264 or h264.holds_slice(payload)
-        if self._is_rest(packet):
+        position = self._format.position(packet.payload)
+        if self._is_rest(packet, position):
             return
-        if self._unit is not None and self._begins_next(self._unit, packet):
+        if self._unit is not None and _begins_next(self._unit, packet, position):
             self._end(self._unit, whole_units)
         unit = self._unit
         if unit is None:
-            whole = not self._is_after_gap or (self._is_h264 and h264.begins_access_unit(payload))
+            whole = not self._is_after_gap or position.begins_frame
             unit = self._unit = AccessUnit(packet, arrived_at, whole=whole)
-        unit.add(packet, arrived_at, has_picture=has_picture)
+        unit.add(packet, position, arrived_at)
         if packet.marker and unit.has_picture and self._trusts_marker:
             self._ended = unit.timestamp
             self._end(unit, whole_units)
 
-    def _is_rest(self, packet: RtpPacket) -> bool:
+    def _is_rest(self, packet: RtpPacket, position: Position) -> bool:
         """Whether the packet goes on with a picture that a marker has ended already."""
         is_next = packet.timestamp == self._ended and not self._is_after_gap
-        if is_next and self._is_h264 and h264.continues_picture(packet.payload):
+        if is_next and position.continues_picture:
             self._trusts_marker = False
             self._over = self._ended
         self._ended = None
         if self._over is not None and packet.timestamp != self._over:
             self._over = None
         return self._over is not None
-
-    def _begins_next(self, unit: AccessUnit, packet: RtpPacket) -> bool:
-        if packet.timestamp != unit.timestamp:
-            return unit.has_picture or (not unit.whole and self._is_h264 and h264.begins_access_unit(packet.payload))
-        return self._is_h264 and unit.has_picture and h264.precedes_picture(packet.payload)
 
     def _end(self, unit: AccessUnit, whole_units: list[AccessUnit]) -> None:
         self._unit = None
@@ -171,6 +167,13 @@ class AccessUnits:
         self._has_lost = False
         self._delivers = True
         whole_units.append(unit)
+
+
+def _begins_next(unit: AccessUnit, packet: RtpPacket, position: Position) -> bool:
+    """Whether the packet is the first of another unit."""
+    if packet.timestamp != unit.timestamp:
+        return unit.has_picture or (not unit.whole and position.begins_frame)
+    return unit.has_picture and position.precedes_picture
 
 
 class MediaClock:

@@ -8,11 +8,11 @@ have no identity: `transport/rtp/foreign.py` finds their boundaries, and they ar
 from bisect import insort
 from collections import Counter, deque
 
-from glassbench.transport.contract import Event, Frame, FrameLost, FrameReceived, Track
+from glassbench.transport.contract import Event, Frame, FrameLost, FrameReceived
 from glassbench.transport.framing import Malformed
-from glassbench.transport.rtp import h264
 from glassbench.transport.rtp.foreign import MAX_HELD_BYTES, PACKET_OVERHEAD_BYTES, AccessUnit, AccessUnits, MediaClock
 from glassbench.transport.rtp.packet import FrameInfo, RtpPacket
+from glassbench.transport.rtp.session import TrackTypes
 
 _MAX_BUILDING = 256  # frames begun and not whole
 _MAX_GAP = 3000  # frames ahead that are believed at once, and reported lost at once
@@ -50,8 +50,9 @@ class Frames:
     a later frame are settled and it is not whole. Every frame is delivered or lost once.
     """
 
-    def __init__(self, track: Track, events: deque[Event], stats: Counter[str]) -> None:
-        self._track = track
+    def __init__(self, types: TrackTypes, events: deque[Event], stats: Counter[str]) -> None:
+        self._track = types.track
+        self._format = types.payload_format
         self._events = events
         self._stats = stats
         self._next = 0  # all frames before this one are delivered or lost
@@ -69,7 +70,7 @@ class Frames:
         self._unidentified: dict[int, Building] = {}  # those whose first packet is not here
         self._held_bytes = 0
         self._starts: list[tuple[int, int]] = []  # first packet and sequence of frames with unsettled packets before
-        self._units = AccessUnits(is_h264=self._track.media == "h264")  # of a stream that is not ours, or may be
+        self._units = AccessUnits(self._format)  # of a stream that is not ours, or may be
         self._clock = MediaClock()
 
     def add(self, sequence: int, packet: RtpPacket, info: FrameInfo | None, frontier: int, *, now: float) -> None:
@@ -168,7 +169,7 @@ class Frames:
             return False
         if self._is_identified is None:
             self._is_identified = True
-            self._units = AccessUnits(is_h264=False)
+            self._units = AccessUnits(self._format)
         building.first = sequence
         building.info = info
         del self._unidentified[building.timestamp]
@@ -183,7 +184,7 @@ class Frames:
         self, info: FrameInfo, parts: list[bytes], first_arrival_at: float, complete_at: float, *, now: float
     ) -> None:
         try:
-            payload = h264.depacketize(parts) if self._track.media == "h264" else b"".join(parts)
+            payload = self._format.depacketize(parts)
         except Malformed:
             self._stats["malformed"] += 1
             self._lose(info.sequence, now=now)
@@ -249,10 +250,9 @@ class Frames:
             self._deliver(self._numbered(unit), unit.payloads, unit.first_arrival_at, unit.arrived_at, now=now)
 
     def _numbered(self, unit: AccessUnit) -> FrameInfo:
-        keyframe = self._track.media != "h264" or any(map(h264.is_idr, unit.payloads))
-        self._group += keyframe or self._group < 0
+        self._group += unit.is_keyframe or self._group < 0
         captured_at = self._clock.instant(unit.timestamp, unit.first_arrival_at)
-        return FrameInfo(self._next, self._group, keyframe, 0, captured_at)
+        return FrameInfo(self._next, self._group, unit.is_keyframe, 0, captured_at)
 
 
 def _is_whole(building: Building) -> bool:

@@ -1,57 +1,36 @@
 """H.264 in RTP (RFC 6184, packetization mode 1): Annex B access units to payloads and back.
 
 Sent are single NAL unit packets and FU-A; STAP-A is understood too, as other senders aggregate parameter sets.
-Start codes do not travel. Access units come out with 4-byte start codes and no trailing zero bytes: bytes change where
-the encoder wrote 3-byte start codes (x264 does), NAL units never do.
 """
 
 from collections.abc import Sequence
 
 from glassbench.transport.framing import Malformed
+from glassbench.transport.rtp.annex_b import START_CODE, aggregated, split
+from glassbench.transport.rtp.payload_format import CodedFrame, Position, even_cuts
 
-START_CODE = b"\x00\x00\x00\x01"
-_SHORT_START_CODE = b"\x00\x00\x01"
+ENCODING = "H264"
+# Constrained baseline 3.1, which every receiver accepts as an offer; the stream says its own.
+PARAMETERS = "packetization-mode=1;profile-level-id=42e01f"
 
 _STAP_A = 24
 _FU_A = 28
 _FU_START = 0x80
 _FU_END = 0x40
+_KIND = 0x1F  # the type of a NAL unit, in its header
 _SLICE = 1  # of a picture that is not IDR
 _IDR = 5
+_SLICES = range(_SLICE, _IDR + 1)
 _SPS = 7
 _DELIMITER = 9
+_BEFORE_PICTURE = (*range(6, _DELIMITER + 1), *range(14, 19))  # a delimiter, parameter sets, SEI, and what is reserved
 
 
-def split(access_unit: bytes) -> list[bytes]:
-    """The NAL units of an Annex B access unit, without start codes and zero padding. Raises Malformed if none."""
-    at = access_unit.find(_SHORT_START_CODE)
-    if at < 0 or access_unit[:at].strip(b"\x00"):
-        raise Malformed("not an Annex B access unit: it does not begin with a start code")
-    units = []
-    while at >= 0:
-        start = at + 3
-        at = access_unit.find(_SHORT_START_CODE, start)
-        unit = (access_unit[start:at] if at >= 0 else access_unit[start:]).rstrip(b"\x00")
-        if unit:
-            units.append(unit)
-    if not units:
-        raise Malformed("an Annex B access unit without a NAL unit")
-    return units
-
-
-def normalise(access_unit: bytes) -> bytes:
-    """The same NAL units with 4-byte start codes: what the receiver of an access unit gets. Raises Malformed."""
-    return b"".join([START_CODE + unit for unit in split(access_unit)])
-
-
-def packetize(access_unit: bytes, room: int, reserved: int) -> list[bytes]:
-    """RTP payloads of at most `room` bytes; the first leaves `reserved` bytes free for its header extension.
-
-    The fragments of a large NAL unit are as equal in size as they can be: a short last one would cost a packet's
-    overhead and, on a packet-counting link, a full slot. Raises Malformed.
-    """
+def packetize(frame: CodedFrame, room: int, reserved: int) -> list[bytes]:
+    """RTP payloads of at most `room` bytes; the first leaves `reserved` bytes free for its header extension. Raises
+    Malformed for what is not an Annex B access unit."""
     payloads: list[bytes] = []
-    for unit in split(access_unit):
+    for unit in split(frame.data):
         if len(unit) + reserved <= room:
             payloads.append(unit)
         else:
@@ -67,7 +46,7 @@ def depacketize(payloads: Sequence[bytes]) -> bytes:
     for payload in payloads:
         if not payload:
             raise Malformed("empty H.264 payload")
-        kind = payload[0] & 0x1F
+        kind = payload[0] & _KIND
         if kind == _FU_A:
             if len(payload) < 3:
                 raise Malformed("FU-A without a fragment")
@@ -75,13 +54,14 @@ def depacketize(payloads: Sequence[bytes]) -> bytes:
             if bool(flags & _FU_START) == inside:
                 raise Malformed("FU-A fragments out of order")
             if flags & _FU_START:
-                out += (START_CODE, bytes((payload[0] & 0xE0 | flags & 0x1F,)))
+                out += (START_CODE, bytes((payload[0] & 0xE0 | flags & _KIND,)))
             out.append(payload[2:])
             inside = not flags & _FU_END
         elif inside:
             raise Malformed("a fragmented NAL unit without its end")
         elif kind == _STAP_A:
-            out += _aggregated(payload)
+            for unit in aggregated(payload[1:]):
+                out += (START_CODE, unit)
         elif 1 <= kind <= 23:
             out += (START_CODE, payload)
         else:
@@ -91,101 +71,53 @@ def depacketize(payloads: Sequence[bytes]) -> bytes:
     return b"".join(out)
 
 
-def begins_access_unit(payload: bytes) -> bool:
-    """Whether no packet that a decoder needs can come before this one in its access unit (H.264 section 7.4.1.2.3).
-
-    True for a delimiter, for a parameter set, and for the first slice of a picture that is not IDR: `first_mb_in_slice`
-    is zero, which is a one bit after the NAL unit header. Before an IDR picture, parameter sets may be missing.
-    """
-    kind = payload[0] & 0x1F if payload else 0
-    if kind == _STAP_A:  # the first unit in it
-        payload = payload[3:]
-        kind = payload[0] & 0x1F if payload else 0
-    if kind == _FU_A and len(payload) > 2 and payload[1] & 0xBF == _FU_START | _SLICE:
-        return payload[2] >= 0x80
-    if kind == _SLICE and len(payload) > 1:
-        return payload[1] >= 0x80
-    return kind in (_DELIMITER, _SPS)
-
-
-def is_payload(payload: bytes) -> bool:
-    """Whether a packet of a stream of which nothing is known may be one of H.264 in packetization mode 1."""
+def may_begin(payload: bytes) -> bool:
+    """Whether a stream of which nothing is known may have such a packet: it is one of packetization mode 1."""
     kind = payload[0] if payload else 0xFF
-    return kind < 0x80 and (1 <= kind & 0x1F <= _STAP_A or kind & 0x1F == _FU_A)
+    return kind < 0x80 and (1 <= kind & _KIND <= _STAP_A or kind & _KIND == _FU_A)
 
 
-def precedes_picture(payload: bytes) -> bool:
-    """Whether it begins with a NAL unit that can only stand before the first slice of a picture: a delimiter, parameter
-    sets, SEI, types 14 to 18 (H.264 section 7.4.1.2.3)."""
-    kinds = _kinds(payload)
-    is_middle = payload[:1] and payload[0] & 0x1F == _FU_A and len(payload) > 1 and not payload[1] & _FU_START
-    return bool(kinds) and not is_middle and (6 <= kinds[0] <= _DELIMITER or 14 <= kinds[0] <= 18)
+def position(payload: bytes) -> Position:
+    """What the NAL units in a payload say, or the fragment of one (H.264 section 7.4.1.2.3). A slice is the first of
+    its picture if `first_mb_in_slice` is zero, which is a one bit after its header. Before an IDR picture, parameter
+    sets may be missing."""
+    heads = _heads(payload)
+    if not heads:
+        return Position(holds_picture=False)
+    kinds = [head[0] & _KIND for head in heads]
+    is_middle = payload[0] & _KIND == _FU_A and not payload[1] & _FU_START
+    is_first_slice = kinds[0] in _SLICES and not is_middle and heads[0][1] >= 0x80
+    begins = kinds[0] in (_DELIMITER, _SPS) or (kinds[0] == _SLICE and is_first_slice)
+    return Position(
+        begins_frame=begins and not is_middle,
+        precedes_picture=kinds[0] in _BEFORE_PICTURE and not is_middle,
+        holds_picture=any(kind in _SLICES for kind in kinds),
+        continues_picture=kinds[0] in _SLICES and not is_first_slice,
+        is_keyframe=_IDR in kinds,
+    )
 
 
-def holds_slice(payload: bytes) -> bool:
-    """Whether it holds a slice of a picture (a VCL NAL unit), or a part of one."""
-    return any(_SLICE <= kind <= _IDR for kind in _kinds(payload))
-
-
-def continues_picture(payload: bytes) -> bool:
-    """Whether it holds a slice and cannot be the beginning of a picture: `first_mb_in_slice` is not zero, or it is
-    the rest of a slice."""
-    kind = payload[0] & 0x1F if payload else 0
-    if kind == _FU_A and len(payload) > 2:
-        return _SLICE <= payload[1] & 0x1F <= _IDR and not (payload[1] & _FU_START and payload[2] >= 0x80)
-    return _SLICE <= kind <= _IDR and len(payload) > 1 and payload[1] < 0x80
-
-
-def is_idr(payload: bytes) -> bool:
-    """Whether it holds a slice of an IDR picture, or a part of one."""
-    return _IDR in _kinds(payload)
-
-
-def _kinds(payload: bytes) -> list[int]:
-    """The types of the NAL units in a payload; of a fragment that of its unit. Cut off where it makes no sense."""
-    if len(payload) < 2:
-        return [payload[0] & 0x1F] if payload else []
-    kind = payload[0] & 0x1F
-    if kind == _FU_A:
-        return [payload[1] & 0x1F]
-    if kind != _STAP_A:
-        return [kind]
-    kinds = []
-    at = 1
-    while at + 2 < len(payload):
-        kinds.append(payload[at + 2] & 0x1F)
-        at += 2 + int.from_bytes(payload[at : at + 2], "big")
-    return kinds
+def _heads(payload: bytes) -> list[bytes]:
+    """The NAL units in a payload, of a fragment its header and the next byte; none where it makes no sense."""
+    kind = payload[0] & _KIND if payload else 0
+    units = [payload]
+    if kind == _STAP_A:
+        try:
+            units = aggregated(payload[1:])
+        except Malformed:
+            return []
+    elif kind == _FU_A and len(payload) > 1:
+        units = [bytes((payload[0] & 0xE0 | payload[1] & _KIND,)) + payload[2:3]]
+    return [unit for unit in units if len(unit) > 1]
 
 
 def _fragments(unit: bytes, room: int, reserved: int) -> list[bytes]:
     """FU-A payloads of one NAL unit (RFC 6184 section 5.8); its own header byte travels in the FU bytes."""
     indicator = unit[0] & 0xE0 | _FU_A
-    kind = unit[0] & 0x1F
-    size = len(unit) - 1
-    count = max(2, -(-(size + reserved) // (room - 2)))  # the same NAL unit is never start and end of an FU
-    base, longer = divmod(size + reserved, count)
+    kind = unit[0] & _KIND
+    cuts = even_cuts(len(unit) - 1, reserved, room - 2, least=2)  # the same NAL unit is never start and end of an FU
     payloads = []
-    start = 1
-    for index in range(count):
-        end = start + base + (index < longer) - (reserved if index == 0 else 0)
-        flags = (_FU_START if index == 0 else 0) | (_FU_END if index == count - 1 else 0)
-        payloads.append(bytes((indicator, flags | kind)) + unit[start:end])
-        start = end
+    for index, (start, end) in enumerate(cuts):
+        flags = (_FU_START if index == 0 else 0) | (_FU_END if index == len(cuts) - 1 else 0)
+        payloads.append(bytes((indicator, flags | kind)) + unit[1 + start : 1 + end])
     return payloads
-
-
-def _aggregated(payload: bytes) -> list[bytes]:
-    """The NAL units of a STAP-A (RFC 6184 section 5.7.1), each after a start code."""
-    out: list[bytes] = []
-    at = 1
-    while at < len(payload):
-        size = int.from_bytes(payload[at : at + 2], "big")
-        unit = payload[at + 2 : at + 2 + size]
-        if size == 0 or len(unit) < size:
-            raise Malformed("STAP-A with a NAL unit cut off")
-        out += (START_CODE, unit)
-        at += 2 + size
-    if not out:
-        raise Malformed("empty STAP-A")
-    return out

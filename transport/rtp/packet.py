@@ -15,7 +15,7 @@ from typing import NamedTuple
 from glassbench.transport.contract import Frame
 from glassbench.transport.framing import Malformed
 
-CLOCK_RATE = 90_000  # Hz, RFC 6184 section 8.2.1
+CLOCK_RATE = 90_000  # Hz, of every video (RFC 3551 section 5), and of messages here
 HEADER_BYTES = 12
 FRAME_EXTENSION_BYTES = 24
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from glassbench.transport.contract import Address, Closed, Connected, Datagram, Event, Frame, TransportConfig
 from glassbench.transport.framing import Malformed
 from glassbench.transport.round_trip import RoundTrip
-from glassbench.transport.rtp import h264, rtcp, session
+from glassbench.transport.rtp import rtcp, session
 from glassbench.transport.rtp.frames import Frames
 from glassbench.transport.rtp.packet import FrameInfo, RtpPacket, ntp, parse, parse_frame_info
 from glassbench.transport.rtp.reception import Reception
@@ -63,12 +63,12 @@ class RtpReceiver:
             ssrc_collisions=0,
         )
         self._states = [
-            _IncomingTrack(types, self._new_reception(), Frames(types.track, self._events, self._stats))
+            _IncomingTrack(types, self._new_reception(), Frames(types, self._events, self._stats))
             for types in session.payload_types(config.tracks)
         ]
         self._by_media = {state.types.media: state for state in self._states}
         self._by_rtx = {state.types.rtx: state for state in self._states}
-        self._video = next((state for state in self._states if state.types.track.media == "h264"), None)
+        self._video = next((state for state in self._states if state.types.is_video), None)
         self._reports = session.reports(self._options)
         self._report_at: float | None = None
         self._queue: list[Datagram] = []
@@ -182,8 +182,13 @@ class RtpReceiver:
         repaired = self._by_rtx.get(kind)
         if repaired is not None and repaired.ssrc is not None and packet.ssrc != repaired.ssrc:
             return None
-        is_known = packet.ssrc == state.ssrc or kind == state.payload_type
-        return state if is_known or (state.ssrc is None and h264.is_payload(packet.payload)) else None
+        if packet.ssrc == state.ssrc or kind == state.payload_type:
+            return state
+        if state.ssrc is not None:
+            return None
+        before = state.held
+        goes_on = before is not None and (before.ssrc, before.payload_type) == (packet.ssrc, kind)
+        return state if goes_on or state.types.payload_format.may_begin(packet.payload) else None
 
     def _take_media(self, state: _IncomingTrack, packet: RtpPacket, *, now: float) -> None:
         info = parse_frame_info(packet.extension) if packet.extension else None

@@ -4,8 +4,6 @@ from glassbench.transport.contract import TransportConfig
 from glassbench.transport.rtp import session
 from glassbench.transport.rtp.packet import CAPTURE_TIME_ID, CAPTURE_TIME_URI, CLOCK_RATE, FRAME_ID, FRAME_URI
 
-_H264_PROFILE = "42e01f"  # constrained baseline 3.1, which every receiver accepts as an offer; the stream says its own
-
 
 def sdp(config: TransportConfig) -> str:
     """The SDP of the sending end that `config` makes, to be read by the receiving peer. Raises Unsupported."""
@@ -25,21 +23,20 @@ def sdp(config: TransportConfig) -> str:
 
 
 def _media(types: session.TrackTypes, options: session.RtpOptions, port: int) -> list[str]:
-    is_video = types.track.media == "h264"
+    payload_format = types.payload_format
     media, rtx = types.media, types.rtx
     formats = f"{media} {rtx}" if options.nack else f"{media}"
     lines = [
-        f"m={'video' if is_video else 'application'} {port} RTP/AVPF {formats}",
+        f"m={'video' if types.is_video else 'application'} {port} RTP/AVPF {formats}",
         "a=sendonly",
         "a=rtcp-mux",
         f"a=mid:{types.track.id}",
-        f"a=rtpmap:{media} {'H264' if is_video else 'X-GLASSBENCH-DATA'}/{CLOCK_RATE}",
+        f"a=rtpmap:{media} {payload_format.ENCODING}/{CLOCK_RATE}",
     ]
-    if is_video:
-        lines += [
-            f"a=fmtp:{media} packetization-mode=1;profile-level-id={_H264_PROFILE}",
-            f"a=rtcp-fb:{media} nack pli",
-        ]
+    if payload_format.PARAMETERS:
+        lines.append(f"a=fmtp:{media} {payload_format.PARAMETERS}")
+    if types.is_video:
+        lines.append(f"a=rtcp-fb:{media} nack pli")
     lines += [
         f"a=rtcp-fb:{media} trr-int {round(session.REPORT_INTERVAL * 1000)}",
         "a=rtcp-xr:rcvr-rtt=all",

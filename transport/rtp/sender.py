@@ -166,8 +166,8 @@ class RtpSender:
     def _datagram(self, packet: bytes) -> Datagram:
         return Datagram(packet, self._config.peer, self._codepoint)
 
-    def _drop_full(self, frame: Frame, *, now: float) -> None:
-        self._stats["dropped_full"] += 1
+    def _drop_full(self, frame: Frame, count: str = "dropped_full", *, now: float) -> None:
+        self._stats[count] += 1
         self._events.append(FrameDropped(frame.track, frame.sequence, now, "dropped"))
 
     def _drop_expired(self, frame: Frame, *, now: float) -> None:

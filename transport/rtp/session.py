@@ -5,13 +5,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from glassbench.transport.codecs import CODECS
 from glassbench.transport.congestion import CONTROLLERS
 from glassbench.transport.contract import Track, TransportConfig, Unsupported
+from glassbench.transport.rtp import av1, h264, hevc, messages, vp8, vp9
 from glassbench.transport.rtp.arrivals import CONTROL_INTERVAL, Arrivals
 from glassbench.transport.rtp.feedback import DEFAULT_FORMAT, FORMATS, FeedbackFormat, FormatName, ReportMaker
+from glassbench.transport.rtp.payload_format import PayloadFormat
 
-MEDIA = frozenset({"h264", "data"})
+PAYLOAD_FORMATS: Mapping[str, PayloadFormat] = {
+    "h264": h264,
+    "hevc": hevc,
+    "vp8": vp8,
+    "vp9": vp9,
+    "av1": av1,
+    "data": messages,
+}
+"""What carries each media."""
+MEDIA = frozenset(PAYLOAD_FORMATS)
 FIRST_PAYLOAD_TYPE = 96  # the dynamic range of RFC 3551 ends at 127
 MAX_TRACKS = 4
 MIN_DATAGRAM_BYTES = 576  # the reports of MAX_TRACKS tracks fit; and a host must take IPv4 packets of this size
@@ -76,6 +86,16 @@ class TrackTypes:
     media: int
     rtx: int
 
+    @property
+    def payload_format(self) -> PayloadFormat:
+        """What carries its frames."""
+        return PAYLOAD_FORMATS[self.track.media]
+
+    @property
+    def is_video(self) -> bool:
+        """Whether it has pictures, of which a recovery point can be asked for."""
+        return self.track.media != "data"
+
 
 def payload_types(tracks: tuple[Track, ...]) -> list[TrackTypes]:
     """Pairs of payload types from 96 up, video first: 96 and 97 for the video, 98 and 99 for a data track.
@@ -84,11 +104,10 @@ def payload_types(tracks: tuple[Track, ...]) -> list[TrackTypes]:
     """
     for track in tracks:
         if track.media not in MEDIA:
-            format_ = CODECS[track.media].payload_format if track.media in CODECS else "its payload format"
-            raise Unsupported(f"rtp carries h264 (RFC 6184) and data; {track.media} needs {format_}, not implemented")
+            raise Unsupported(f"rtp has no payload format for {track.media}; it carries {', '.join(PAYLOAD_FORMATS)}")
     if len(tracks) > MAX_TRACKS:
         raise Unsupported(f"rtp carries at most {MAX_TRACKS} tracks in a session, {len(tracks)} were asked for")
-    ordered = sorted(tracks, key=lambda track: track.media != "h264")  # stable
+    ordered = sorted(tracks, key=lambda track: track.media == "data")  # stable
     return [
         TrackTypes(track, FIRST_PAYLOAD_TYPE + 2 * i, FIRST_PAYLOAD_TYPE + 2 * i + 1) for i, track in enumerate(ordered)
     ]

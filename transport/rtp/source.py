@@ -3,11 +3,11 @@
 from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 from glassbench.transport.contract import Frame
 from glassbench.transport.framing import Malformed
-from glassbench.transport.rtp import h264, rtcp, session
+from glassbench.transport.layers import period
+from glassbench.transport.rtp import rtcp, session
 from glassbench.transport.rtp.budget import RetransmissionBudget
 from glassbench.transport.rtp.packet import (
     FRAME_EXTENSION_BYTES,
@@ -16,6 +16,7 @@ from glassbench.transport.rtp.packet import (
     frame_extension,
     rtp_time,
 )
+from glassbench.transport.rtp.payload_format import CodedFrame
 
 RTX_OVERHEAD_BYTES = 2  # the original sequence number
 _MOST_PADDING = 255  # bytes, which the last of them says
@@ -44,6 +45,8 @@ class Source:
         self._sequence = dice.sequence()  # of the next packet; grows past 16 bits
         self._rtx_sequence = dice.sequence()
         self._offset = dice.word()
+        self._bases = 0  # frames of the base layer
+        self._base_sequence = 0  # of the last of them
         self._ticks = -1  # RTP time of the last frame, before offset and wrap
         self._sent = [0, 0, 0]  # packets, octets, packets at the last report
         self._resent = [0, 0, 0]
@@ -57,6 +60,8 @@ class Source:
         """The packets of a frame: extension on the first, marker bit on the last, one timestamp. Those of a slice are
         the next ones of its frame."""
         payloads = self.cut(frame, room)
+        if frame.layer == 0:
+            self._bases, self._base_sequence = self._coded(frame).base - self.ssrc, frame.sequence
         # Two messages of one instant still need two timestamps: it is the timestamp that tells frames apart.
         if frame.slice == 0:
             self._ticks = max(rtp_time(frame.captured_at), self._ticks + 1)
@@ -81,15 +86,30 @@ class Source:
         return packets
 
     def cut(self, frame: Frame, room: int) -> list[bytes]:
-        """The payloads of a frame's packets. Raises ValueError for H.264 that is not Annex B."""
-        payload = frame.payload
-        if self.types.track.media == "h264":
-            try:
-                return h264.packetize(payload, room, FRAME_EXTENSION_BYTES)
-            except Malformed as error:
-                raise ValueError(f"track {frame.track} frame {frame.sequence}: {error}") from None
-        cuts = [0, *range(room - FRAME_EXTENSION_BYTES, len(payload), room), len(payload)]
-        return [payload[start:end] for start, end in pairwise(cuts)]
+        """The payloads of a frame's packets. Raises ValueError for one that is not of the track's media."""
+        try:
+            return self.types.payload_format.packetize(self._coded(frame), room, FRAME_EXTENSION_BYTES)
+        except Malformed as error:
+            raise ValueError(f"track {frame.track} frame {frame.sequence}: {error}") from None
+
+    def _coded(self, frame: Frame) -> CodedFrame:
+        """The frame with its place among those that were sent. Numbers begin where chance put the SSRC."""
+        layers = self.types.track.layers
+        since_base = frame.sequence - self._base_sequence
+        bases = self._bases
+        if frame.layer == 0:
+            # A base frame that was not sent is counted too, so that the gap shows that a reference is missing.
+            bases += 1 if frame.keyframe else since_base // period(layers)
+            since_base = 0
+        return CodedFrame(
+            frame.payload,
+            self.ssrc + frame.sequence,
+            frame.keyframe,
+            frame.layer,
+            layers,
+            self.ssrc + bases,
+            since_base,
+        )
 
     def retransmissions(self, sequences: Iterable[int], not_since: float, *, now: float) -> Iterable[tuple[int, bytes]]:
         """RTX packets (RFC 4588 section 4), each with the sequence of its frame, for the sequence numbers that are
