@@ -7,7 +7,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from glassbench.transport.rtp import h264
+from glassbench.transport.rtp import annex_b
 
 TIMESCALE = 1_000_000
 _TRACK = 1
@@ -36,7 +36,7 @@ class Sample:
 
 def parameter_sets(access_unit: bytes) -> tuple[bytes, bytes] | None:
     """The sequence and the picture parameter set of a keyframe; None if it has none."""
-    units = {unit[0] & 0x1F: unit for unit in h264.split(access_unit) if unit}
+    units = {unit[0] & 0x1F: unit for unit in annex_b.split(access_unit) if unit}
     return (units[_SPS], units[_PPS]) if _SPS in units and _PPS in units else None
 
 
@@ -65,8 +65,8 @@ def init_segment(sps: bytes, pps: bytes, *, width: int, height: int) -> bytes:
 
 
 def chunk(number: int, samples: Sequence[Sample], *, duration_us: int) -> bytes:
-    """A fragment of these samples, each of which lasts `duration_us`. Raises Malformed of `h264`."""
-    media = [b"".join(struct.pack(">I", len(unit)) + unit for unit in h264.split(one.data)) for one in samples]
+    """A fragment of these samples, each of which lasts `duration_us`. Raises Malformed of `annex_b`."""
+    media = [b"".join(struct.pack(">I", len(unit)) + unit for unit in annex_b.split(one.data)) for one in samples]
     rows = b"".join(
         _SAMPLE.pack(duration_us, len(data), _KEYFRAME_FLAGS if one.keyframe else _OTHER_FLAGS)
         for one, data in zip(samples, media, strict=True)
