@@ -111,7 +111,7 @@ def dissect(file: Path) -> list[dict[str, str]]:
 
 def test_an_arm_that_is_not_supported_leaves_no_capture(receiver: Any, tmp_path: Path) -> None:
     video = {"source": "lognormal", "codec": "av1", "bitrate": "1Mbit/s"}
-    plan = build({"name": "far", "duration": "1s", "arms": ["rtp"], "video": video, "network": {}})
+    plan = build({"name": "far", "duration": "1s", "arms": ["rtp:slices=2"], "video": video, "network": {}})
     world = OtherHost(Remote("127.0.0.1", receiver.port, receiver.key))
     done = run(plan, results=tmp_path / "results", world=world, capture=True).run()
     assert [arm["outcome"] for arm in done.records] == ["unsupported"]

@@ -132,7 +132,8 @@ def test_markdown_has_broken_budgets_first_and_a_table_that_stays_one(glass, bud
 
 def test_an_arm_that_cannot_be_measured_keeps_nothing_and_is_an_error_in_junit(glass, budgets, call, here):
     scenario = (here / "call.toml").read_text()
-    (here / "call.toml").write_text(scenario.replace('source = "lognormal"', 'source = "lognormal"\ncodec = "av1"'))
+    with_slices = scenario.replace('"rtp"', '{ transport = "rtp", label = "rtp", slices = 2 }')
+    (here / "call.toml").write_text(with_slices.replace('source = "lognormal"', 'source = "lognormal"\ncodec = "av1"'))
     budgets(KEPT)
     code, out, _ = glass("check", "budgets.toml", "--workers", "1", "--junit", "x.xml")
     assert code == 1

@@ -30,7 +30,7 @@ PICTURES = ("latency-cdf.png", "timeline.png", "stage-breakdown.png", "rates.png
 UNSUPPORTED = """\
 name = "codecs"
 duration = "200ms"
-arms = ["rtp", "udp"]
+arms = ["rtp:slices=2", "udp"]
 [video]
 source = "synthetic"
 codec = "vp9"
@@ -96,7 +96,7 @@ def test_an_unsupported_arm_is_an_answer_and_the_comparison_succeeds(glass: Glas
     assert rtp["captured"] is None and rtp["fates"] is None and set(PROMISED) <= set(rtp)
     assert udp["outcome"] == "measured" and udp["captured"] == 6
     _, out, _ = glass("report", "results/codecs-seed1")
-    assert f"rtp: unsupported: {rtp['reason']}" in out
+    assert f"rtp:slices=2: unsupported: {rtp['reason']}" in out
 
 
 @pytest.mark.usefixtures("no_pictures")

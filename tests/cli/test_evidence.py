@@ -62,12 +62,12 @@ def test_the_same_command_again_runs_nothing_and_says_the_same(glass: Glass, mon
 
 def test_an_arm_that_cannot_do_it_is_named_beside_those_that_can(glass: Glass) -> None:
     Path("codecs.toml").write_text(
-        'name = "codecs"\nduration = "200ms"\narms = ["rtp", "udp"]\n[video]\nsource = "synthetic"\ncodec = "vp9"\n'
-        '[network]\nrate = "5Mbit/s"\n'
+        'name = "codecs"\nduration = "200ms"\narms = ["rtp:slices=2", "udp"]\n[video]\nsource = "synthetic"\n'
+        'codec = "vp9"\n[network]\nrate = "5Mbit/s"\n'
     )
     code, out, _ = glass("run", "codecs.toml", "--runs", "2", "--workers", "1")
     assert code == 0
-    assert "rtp: unsupported: " in out
+    assert "rtp:slices=2: unsupported: " in " ".join(out.split())
     assert "udp has a p95 of" in out
 
 

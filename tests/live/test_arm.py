@@ -194,7 +194,7 @@ def turns(pid: int) -> list[tuple[int, set[int], int]]:
 
 
 def test_unsupported_is_said_before_anything_is_started() -> None:
-    plan = scenario("rtp", video={"source": "lognormal", "codec": "av1", "bitrate": "1Mbit/s"})
+    plan = scenario("rtp:slices=2", video={"source": "lognormal", "codec": "av1", "bitrate": "1Mbit/s"})
     with pytest.raises(Unsupported, match="av1"):
         live(plan)
 

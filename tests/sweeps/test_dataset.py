@@ -82,11 +82,14 @@ def test_without_frames_only_the_numbers_are_kept_and_they_are_the_same(
         _ = without.ledger
 
 
-def test_numbers_of_an_axis_stay_numbers_and_arms_that_cannot_are_in_it(make_plan: MakePlan) -> None:
-    plan = make_plan(axes={"video.fps": [25, 12.5], "video.codec": ["h264", "vp8"]}, seeds=[1])
+def test_numbers_of_an_axis_stay_numbers_and_arms_that_cannot_are_in_it(
+    make_plan: MakePlan, make_scenario: MakeScenario
+) -> None:
+    with_slices = make_scenario(arms=["rtp:slices=2"])
+    plan = make_plan(with_slices, axes={"video.fps": [25, 12.5], "video.codec": ["h264", "vp8"]}, seeds=[1])
     data = run_plan(plan, here, workers=1)
     assert data.where(**{"video.fps": 12.5})["axis.video.fps"].dtype.kind == "f"
-    assert data.where(**{"video.codec": "vp8"}, arm="rtp")["outcome"].tolist() == ["unsupported"] * 2
+    assert data.where(**{"video.codec": "vp8"}, arm="rtp:slices=2")["outcome"].tolist() == ["unsupported"] * 2
     assert data.latencies(data.where(outcome="unsupported")["cell"].tolist())[0].size == 0
     assert data.counters()[data.where(outcome="unsupported")["cell"].tolist()[0]] == {}
 
