@@ -2,9 +2,11 @@
 
 import pytest
 
+from glassbench.transport.contract import Frame, Track, TransportConfig
 from glassbench.transport.framing import Malformed
 from glassbench.transport.layers import layer_of, period
-from glassbench.transport.rtp import vp8
+from glassbench.transport.rtp import RtpSender, vp8
+from glassbench.transport.rtp.packet import parse
 from glassbench.transport.rtp.payload_format import CodedFrame, Position
 
 KEY, INTER = b"\x10\x00\x00\x9d\x01\x2a", b"\x11\x00\x00\x01"
@@ -30,6 +32,24 @@ def test_layers_say_what_they_refer_to_and_whether_anything_refers_to_them(layer
         [payload] = vp8.packetize(frame, 200, 24)
         assert payload[:2] + payload[4:6] == bytes.fromhex(descriptors[place])
         assert payload[6:] == INTER
+
+
+def test_the_index_of_base_frames_has_a_gap_where_one_was_not_sent():
+    """So a receiver knows that a reference is missing. A keyframe refers to nothing."""
+    video = Track(1, "video", "vp8", 1, layers=3)
+    sender = RtpSender(TransportConfig(("a", 1), ("b", 2), 1, (video,)))
+    sender.connect(now=1000.0)
+    indices = []
+    for sequence in (0, 1, 2, 4, 5, 12, 16, 17, 20):
+        key, layer = sequence in (0, 17), layer_of(sequence - 17 if sequence >= 17 else sequence, 3)
+        sender.send_frame(Frame(1, 0, sequence, 1000 + sequence / 32, key, layer, 1, None, INTER), now=1000.0)
+        [datagram] = sender.datagrams_to_send(now=1000.0)
+        payload = parse(datagram.data).payload
+        number, base = (payload[2] << 8 | payload[3]) & 0x7FFF, payload[4]
+        indices.append((number, base))
+    numbers, bases = zip(*indices, strict=True)
+    assert [(number - numbers[0]) & 0x7FFF for number in numbers] == [0, 1, 2, 4, 5, 12, 16, 17, 20]
+    assert [(base - bases[0]) & 0xFF for base in bases] == [0, 0, 0, 1, 1, 3, 4, 5, 5]
 
 
 @pytest.mark.parametrize(
