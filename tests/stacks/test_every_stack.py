@@ -25,7 +25,8 @@ ARMS = {
     "ll-dash, chunks of four": "ll-dash:chunk_frames=4",
     "external": f"external:send={EXAMPLE},receive={EXAMPLE}",
 }
-"""Arms by the name of the test; each stack has one, and those with a second way to run it another one."""
+"""Arms by the name of the test; each stack has one, and those with a second way to run it another one, after a
+comma."""
 
 
 @pytest.fixture(autouse=True)
@@ -57,7 +58,8 @@ def measured(arm: str, **more: Any) -> ArmResult:
         pytest.skip(str(error))
 
 
-@pytest.mark.parametrize("name", ARMS)
+@pytest.mark.quiet  # stacks encode and decode in real time, and on a busy machine they leave out frames
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.long] if "," in name else []) for name in ARMS])
 def test_a_stack_shows_the_frames_of_a_clean_path_and_its_account_adds_up(name: str) -> None:
     result = measured(ARMS[name])
     assert result.outcome == "measured", (result.reason, result.stats["peer"])
@@ -65,7 +67,7 @@ def test_a_stack_shows_the_frames_of_a_clean_path_and_its_account_adds_up(name: 
     assert frames is not None
     shown = frames[frames["fate"] == "displayed"]
     taken = (frames["fate"] != "dropped").sum()  # a busy machine is late with pictures, or with programs
-    assert len(shown) > 0.9 * taken > 0.4 * len(frames), frames["fate"].value_counts()
+    assert len(shown) > 0.8 * taken > 0.4 * len(frames), frames["fate"].value_counts()
     delays = stages(shown)["g2g_ms"]
     assert (delays > 10.0).all()  # the propagation
     assert shown["ssim"].median() > 0.8

@@ -22,7 +22,7 @@ from glassbench.experiments.worlds.peers.cmaf import (
 from glassbench.experiments.worlds.peers.http_origin import Channel
 from glassbench.experiments.worlds.peers.ll_hls import answer
 from glassbench.sender.encoder import EncoderSettings, PictureEncoder
-from glassbench.transport.rtp import h264
+from glassbench.transport.rtp import annex_b
 
 WIDTH, HEIGHT, FRAMES = 320, 180, 24
 INTERVAL_US = 40_000
@@ -61,7 +61,7 @@ def test_fragments_are_read_by_ffmpeg_and_by_our_client(samples: list[Sample]) -
     assert times == [sample.time_us for sample in samples]
     reader = ChunkReader()
     read = [sample for at in range(0, len(file), 777) for sample in reader.feed(file[at : at + 777])]
-    assert read == [Sample(h264.normalise(one.data), one.time_us, one.keyframe) for one in samples]
+    assert read == [Sample(annex_b.normalise(one.data), one.time_us, one.keyframe) for one in samples]
 
 
 @given(data=st.binary(max_size=200), cut=st.integers(0, 400), change=st.integers(0, 255))
