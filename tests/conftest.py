@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from hypothesis import HealthCheck, settings
 from markupsafe import Markup
 
 from glassbench.experiments.scenario.arm_spec import parse_arm
@@ -22,6 +23,11 @@ from glassbench.transport import registry
 
 # A shell that starts the tests in the background makes them, and what they start, ignore Ctrl-C; some tests send it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+# Tests share their machine with others, so how long an example takes says nothing.
+settings.register_profile("shared-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared-machine")
 
 
 class Ended(NamedTuple):

@@ -48,7 +48,7 @@ def parse_arm(value: Any) -> ArmSpec:
         return value
     if isinstance(value, str):
         name, typed = _split(value)
-        return _arm(name, typed, label=_checked_label(typed.pop("label", value)))
+        return _arm(name, typed, label=typed.pop("label", value))
     if not isinstance(value, Mapping):
         raise invalid(f"an arm is a text such as 'srt:latency_ms=200' or a table with 'transport', found {value!r}")
     options = {str(key): item for key, item in value.items() if key not in ("transport", "label")}
@@ -59,7 +59,7 @@ def parse_arm(value: Any) -> ArmSpec:
         label = str(transport) + "".join(
             f"{',' if index else ':'}{key}={option_text(item)}" for index, (key, item) in enumerate(options.items())
         )
-    return _arm(transport, options, label=_checked_label(label), path=("transport",))
+    return _arm(transport, options, label=label, path=("transport",))
 
 
 Arm = Annotated[ArmSpec, PlainValidator(parse_arm), PlainSerializer(ArmSpec.table, return_type=dict[str, Any])]
@@ -81,7 +81,7 @@ def carries_messages(arm: ArmSpec) -> bool:
     return not isinstance(entry, PeerEntry) or "data" in entry.media
 
 
-def _arm(transport: object, options: dict[str, Any], *, label: str, path: tuple[str, ...] = ()) -> ArmSpec:
+def _arm(transport: object, options: dict[str, Any], *, label: object, path: tuple[str, ...] = ()) -> ArmSpec:
     try:
         if not isinstance(transport, str) or transport not in ARMS:
             raise invalid(unknown("transport", transport, ARMS), *path)
@@ -95,7 +95,7 @@ def _arm(transport: object, options: dict[str, Any], *, label: str, path: tuple[
         about = [name for name in options if name in str(error)]
         raise invalid(str(error), *(about[:1] if path else ())) from None
     return ArmSpec.model_construct(
-        transport=transport, label=label, options=tuple(own.items()), encoder=encoder, slices=slices
+        transport=transport, label=_checked_label(label), options=tuple(own.items()), encoder=encoder, slices=slices
     )
 
 

@@ -97,13 +97,13 @@ class _AiortcSender(_AiortcEnd):
         pictures: asyncio.Queue[Any] = asyncio.Queue(_MOST_WAITING)
         self._pictures = pictures
 
-        class Track(self._aiortc.MediaStreamTrack):  # type: ignore[misc, name-defined]
+        class PictureTrack(self._aiortc.MediaStreamTrack):  # type: ignore[misc, name-defined]
             kind = "video"
 
             async def recv(self) -> Any:
                 return await pictures.get()
 
-        transceiver = self._connection.addTransceiver(Track(), direction="sendonly")
+        transceiver = self._connection.addTransceiver(PictureTrack(), direction="sendonly")
         able = self._aiortc.RTCRtpSender.getCapabilities("video").codecs
         wanted = f"video/{self.context.options['codec']}".lower()
         transceiver.setCodecPreferences([codec for codec in able if codec.mimeType.lower() in (wanted, "video/rtx")])
