@@ -91,6 +91,20 @@ class HttpOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class GstreamerOptions:
+    """`rtx`: what is lost is asked for and sent again (RFC 4588). `latency_ms`: for how long the jitter buffer waits for
+    a packet. `sync`: a picture is shown when it is due, that latency after it came, as sinks of GStreamer do by
+    themselves; without it, as soon as it is decoded."""
+
+    rtx: bool = True
+    latency_ms: int = 200
+    sync: bool = False
+
+    def __post_init__(self) -> None:
+        _check_latency(self.latency_ms)
+
+
+@dataclass(frozen=True, slots=True)
 class ExternalOptions:
     """Programs of the user: `send` and `receive` are their commands, as a shell reads words. What they take and give is
     `media`; docs/peers.md has the protocol. `name` stands in tables."""

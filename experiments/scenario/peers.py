@@ -13,6 +13,7 @@ from typing import Any
 from glassbench.experiments.scenario.peer_options import (
     AiortcOptions,
     ExternalOptions,
+    GstreamerOptions,
     HttpOptions,
     LibsrtOptions,
     LibwebrtcOptions,
@@ -81,6 +82,13 @@ _OWN = (
     _own("moq", "MoQ by moq-rs, through a relay of its own at the sender", MoqOptions, "moq:Moq", ANY_MEDIA),
     _own("ll-hls", "LL-HLS, origin and plain client of ours", HttpOptions, "ll_hls:LlHls", _H264),
     _own("ll-dash", "LL-DASH, origin and plain client of ours", HttpOptions, "ll_dash:LlDash", _H264),
+    _own(
+        "gstreamer",
+        "x264enc, RTP sessions, RTX and jitter buffer of GStreamer",
+        GstreamerOptions,
+        "gstreamer:Gstreamer",
+        _H264,
+    ),
     _own("external", "two programs of yours", ExternalOptions, "external:External", ANY_CODEC),
 )
 

@@ -23,6 +23,7 @@ ARMS = {
     "libwebrtc, as it is": "libwebrtc:codec=vp9,playout=stock",
     "moq, datagrams": "moq:delivery=datagrams",
     "ll-dash, chunks of four": "ll-dash:chunk_frames=4",
+    "gstreamer, on time": "gstreamer:sync=true,latency_ms=100",
     "external": f"external:send={EXAMPLE},receive={EXAMPLE}",
 }
 """Arms by the name of the test; each stack has one, and those with a second way to run it another one, after a

@@ -1,0 +1,66 @@
+"""GStreamer as an arm: what it repairs, what its statistics say, and how it lays out pictures."""
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from glassbench.experiments.scenario import build
+from glassbench.experiments.worlds.live.arm import run_arm
+from glassbench.experiments.worlds.live.wiring import check_emulator
+from glassbench.experiments.worlds.peers.gst_pipeline import with_padding, without_padding
+from glassbench.experiments.worlds.peers.peer import PeerContext, PeerVideo
+from glassbench.transport.contract import Unsupported
+
+LOSSY = {
+    "down": [{"element": "random-loss", "probability": "5 %"}, {"element": "delay", "delay": "10ms"}],
+    "up": [{"element": "delay", "delay": "10ms"}],
+}
+
+
+def context(width: int, height: int) -> PeerContext:
+    video = PeerVideo(width, height, Fraction(30), "h264", 1_000_000, None)
+    nowhere: Any = None
+    return PeerContext("sender", ("a", 1), ("b", 2), {}, video, 1, 1.0, Path(), nowhere)
+
+
+def test_losses_are_sent_again_and_both_ends_count_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("MOST_LATE_MS", "LONGEST_PAUSE", "MOST_PAUSED"):
+        monkeypatch.setattr(f"glassbench.experiments.worlds.live.arm.{name}", 1e6)
+    plan = build(
+        {
+            "name": "gstreamer",
+            "seed": 20,
+            "duration": "2s",
+            "network": LOSSY,
+            "video": {"source": "synthetic", "width": 320, "height": 180, "fps": 30, "bitrate": "2Mbit/s"},
+            "arms": ["gstreamer"],
+        }
+    )
+    try:
+        check_emulator("netns", plan)
+        result = run_arm(plan, plan.arms[0], None)
+    except (Unsupported, OSError) as error:
+        pytest.skip(str(error))
+    assert result.outcome == "measured", result.reason
+    assert result.ledger is not None
+    taken = result.ledger[result.ledger["fate"] != "dropped"]
+    assert (taken["fate"] == "displayed").mean() > 0.95, "5 % of loss, ten round trips to wait"
+    sent, received = result.stats["sender"], result.stats["receiver"]
+    assert sent["repeater_num_rtx_packets"] > 5 and received["receiver_num_rtx_packets"] > 5
+    assert received["buffer_num_pushed"] > 300
+    settings = result.stats["peer"]["receiver"]["settings"]
+    assert settings["buffer"]["latency"] == "200" and settings["buffer"]["do-retransmission"] == "true"
+
+
+@given(width=st.integers(1, 40).map(lambda half: 2 * half), height=st.integers(1, 9).map(lambda half: 2 * half))
+def test_lines_begin_at_multiples_of_four_bytes_for_gstreamer_and_for_nobody_else(width: int, height: int) -> None:
+    picture = bytes(each % 251 for each in range(width * height * 3 // 2))
+    padded = with_padding(picture, context(width, height))
+    chroma = -(-width // 2 // 4) * 4
+    assert len(padded) == height * (-(-width // 4) * 4 + chroma)
+    assert without_padding(padded, context(width, height)) == picture
+    assert without_padding(padded[1:], context(width, height)) == padded[1:]
