@@ -92,8 +92,8 @@ class HttpOptions:
 
 @dataclass(frozen=True, slots=True)
 class GstreamerOptions:
-    """`rtx`: what is lost is asked for and sent again (RFC 4588). `latency_ms`: for how long the jitter buffer waits for
-    a packet. `sync`: a picture is shown when it is due, that latency after it came, as sinks of GStreamer do by
+    """`rtx`: what is lost is asked for and sent again (RFC 4588). `latency_ms`: for how long the jitter buffer waits
+    for a packet. `sync`: a picture is shown when it is due, that latency after it came, as sinks of GStreamer do by
     themselves; without it, as soon as it is decoded."""
 
     rtx: bool = True

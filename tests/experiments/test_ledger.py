@@ -145,7 +145,7 @@ def test_stages_are_the_differences_in_ms_and_add_up() -> None:
     assert row["g2g_ms"] == pytest.approx(50, abs=1e-6)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.lists(st.floats(0, 0.5), min_size=8, max_size=8), min_size=1, max_size=10), st.integers(10**9, 10**12)
 )

@@ -115,7 +115,7 @@ def _built(table: dict[str, Any], rng: np.random.Generator) -> list[Element]:
     return spec.build(Surroundings("down", START_AT, START_AT, trace_seed=1, trace_duration=10.0), rng)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     seed=st.integers(0, 2**63 - 1),
     duration=st.integers(1, 10**9).map(lambda us: us / 1e6),
@@ -341,7 +341,7 @@ def test_a_file_that_is_not_there_is_refused_naming_the_shipped_ones(tmp_path: P
         load(tmp_path)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_any_change_of_one_line_gives_a_scenario_or_one_sentence(data: st.DataObject) -> None:
     lines = GOOD.splitlines()

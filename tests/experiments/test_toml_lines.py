@@ -66,7 +66,7 @@ _values = st.recursive(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.dictionaries(_names, _values, max_size=5))
 def test_every_path_of_a_generated_document_is_found_on_its_own_line(content: dict[str, object]) -> None:
     blocks = [f"{_text(name)} = {_toml(value)}" for name, value in content.items()]

@@ -52,13 +52,13 @@ def test_a_bad_quantity_is_one_sentence_that_names_what_is_accepted(
     assert str(error.value) == sentence
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.sampled_from(KINDS), st.floats(min_value=1e-9, max_value=1e12, allow_nan=False) | st.just(0.0))
 def test_format_is_read_back_as_the_same_float(kind: Quantity, value: float) -> None:
     assert kind.parse(kind.format(value)) == value
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.sampled_from(KINDS), st.text(max_size=12))
 def test_any_text_gives_a_value_that_is_not_negative_or_a_unit_error(kind: Quantity, text: str) -> None:
     try:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from glassbench.netem.elements.delay import Delay
@@ -73,7 +73,6 @@ def test_a_port_that_nobody_has_any_more_ends_nothing(pair: tuple[UdpSocket, Udp
     assert received(sender, 1) == [(b"to myself", 1)]
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(

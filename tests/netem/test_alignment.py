@@ -244,7 +244,7 @@ def test_no_exchange_and_bad_tolerances_are_refused_in_one_sentence() -> None:
     st.floats(-1e6, 1e6),
     st.floats(-MAX_DRIFT, MAX_DRIFT),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_exchanges_of_a_linear_clock_are_bounded(
     delays: list[tuple[float, float, float]], offset: float, drift: float
 ) -> None:

@@ -108,7 +108,7 @@ MARKS = st.lists(st.integers(0, 30), min_size=1, max_size=12).map(sorted).filter
 ARRIVALS = st.lists(st.tuples(st.integers(0, 40), st.integers(29, 4000)), max_size=30)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(marks=MARKS, arrivals=ARRIVALS, limit=st.sampled_from([1, 3, 1000]))
 def test_the_opportunity_link_does_what_mm_link_does(marks, arrivals, limit, packets, drive):
     """mm-link's loop over whole milliseconds: spend what is due, then take arrivals."""

@@ -81,7 +81,7 @@ def test_each_element_keeps_the_contract(name):
     check_element(ELEMENTS[name], keeps_order=name in KEEPS_ORDER)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     names=st.lists(st.sampled_from(sorted(ELEMENTS)), max_size=5),
     gaps_and_sizes=STREAMS,

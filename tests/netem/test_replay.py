@@ -70,7 +70,7 @@ SCHEDULES = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(schedule=SCHEDULES, start_ms=st.integers(0, 3000), begin_ms=st.integers(0, 2500), count=st.integers(1, 60))
 def test_a_burst_leaves_as_its_bytes_fit_the_capacity_across_the_jump(
     schedule, start_ms, begin_ms, count, packets, drive

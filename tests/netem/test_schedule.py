@@ -50,7 +50,7 @@ def test_a_packet_that_ends_with_the_capacity_does_not_wait_for_more(steps, size
         assert schedule.departure(start, size_bytes) == pytest.approx(start + steps * 0.1, abs=1e-6)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(rates=RATES, start=st.floats(0, 20), size_bytes=st.integers(1, 300_000))
 def test_exactly_the_size_fits_between_start_and_departure(rates, start, size_bytes):
     steps = schedule(rates)
@@ -61,7 +61,7 @@ def test_exactly_the_size_fits_between_start_and_departure(rates, start, size_by
     assert steps.capacity_bytes(start, max(start, departure - 1e-5)) < size_bytes
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(rates=RATES, t0=st.floats(0, 10), duration=st.floats(0, 10))
 def test_capacity_is_the_integral_of_the_rate(rates, t0, duration):
     grid = np.linspace(t0, t0 + duration, 4001)

@@ -48,7 +48,7 @@ MARKS = st.lists(st.integers(1, 12), min_size=3, max_size=5).map(sorted)
 CAPTURES = st.lists(st.integers(0, 9), min_size=1, max_size=4, unique=True).map(sorted)
 
 
-@settings(deadline=None, max_examples=60, print_blob=True)
+@settings(max_examples=60, print_blob=True)
 @given(CAPTURES, MARKS, st.integers(1, 3))
 def test_no_assignment_of_opportunities_to_frames_is_below_the_bound(
     captures_ms: list[int], marks: list[int], packets: int
@@ -83,7 +83,7 @@ def all_orders(
         yield signal_delays(captures, shown).tolist()
 
 
-@settings(deadline=None, max_examples=150, print_blob=True)
+@settings(max_examples=150, print_blob=True)
 @given(
     st.lists(st.integers(0, 4000), min_size=1, max_size=60).map(sorted),
     st.integers(1, 5),
@@ -112,7 +112,7 @@ def test_the_least_percentile_is_that_of_the_best_choice_of_frames(
         assert schedules.percentile(share) == pytest.approx(best, abs=2e-6)
 
 
-@settings(deadline=None, print_blob=True)
+@settings(print_blob=True)
 @given(st.lists(st.integers(1, 3000), min_size=1, max_size=300).map(sorted), st.floats(0.0, 1 / 60))
 def test_frames_of_one_packet_reach_the_bound_at_every_capture(marks: list[int], encode: float) -> None:
     captures = [round(frame / 60, 6) for frame in range(100)]

@@ -4,7 +4,7 @@ import dataclasses
 import itertools
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from glassbench.netem.elements.delay import Delay
@@ -203,7 +203,6 @@ def test_the_first_flight_has_the_whole_frame(first_flight):
     assert [type(event) for event in iter(listener.next_event, None)] == [FrameReceived]
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_a_mutated_first_flight_raises_nothing_and_delivers_nothing_false(first_flight, data):
     listener = get("quic-datagram").make_receiver(configured("quic-datagram", calls=False))

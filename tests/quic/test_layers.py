@@ -69,7 +69,7 @@ LAYERED = st.builds(
 )
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(st.tuples(LAYERED, st.sampled_from(["record", "dropped", "fragment"])), max_size=30))
 def test_layers_that_follow_no_pattern_crash_nothing(hostile, events, told):
     hostile = hostile()

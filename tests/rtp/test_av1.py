@@ -48,7 +48,7 @@ obus = st.builds(
 
 
 @given(st.lists(obus, min_size=1, max_size=20), st.integers(100, 1500), st.booleans())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_temporal_units_survive_and_payloads_fit(units, room, keyframe):
     data = DELIMITER + b"".join(units)
     payloads = av1.packetize(CodedFrame(data, keyframe=keyframe), room, 24)

@@ -56,7 +56,7 @@ def test_a_report_fits_the_smallest_datagram_whatever_came():
 
 
 @given(st.binary(max_size=200))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_bytes_are_a_report_or_malformed(body):
     with contextlib.suppress(Malformed):
         for stream in ccfb.parse(body):

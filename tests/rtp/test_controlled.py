@@ -178,7 +178,7 @@ def test_bytes_that_wait_are_taken_off_the_budget() -> None:
 
 
 @given(st.binary(max_size=80), st.booleans())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_garbage_in_the_place_of_feedback_is_counted_and_changes_nothing(body: bytes, is_ours: bool) -> None:
     sender = make_sender()
     sender.send_frame(make_frame(0, 3_000), now=1000.0)
@@ -203,7 +203,7 @@ def test_without_control_the_sender_is_as_ever() -> None:
 
 
 @given(st.binary(max_size=80))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_garbage_in_the_place_of_transport_wide_feedback_is_counted_and_changes_nothing(body: bytes) -> None:
     sender = make_sender(feedback="twcc")
     sender.send_frame(make_frame(0, 3_000), now=1000.0)

@@ -57,7 +57,7 @@ class Ends:
     lost_feedback=st.sampled_from([0.0, 0.3, 1.0]),
     jitter=st.sampled_from([0.0, 0.02]),
 )
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_every_packet_is_settled_exactly_once_with_loss_reordering_and_lost_and_late_feedback(
     name: FormatName, seed: int, loss: float, lost_feedback: float, jitter: float
 ) -> None:
@@ -168,7 +168,7 @@ def test_a_packet_without_the_extension_is_not_told_of() -> None:
         st.tuples(st.sampled_from([0xBEDE, 0x1000, 0x100F, 0]), st.binary(max_size=24), st.integers(0, 3)), max_size=40
     )
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_extensions_of_any_content_raise_nothing_at_the_receiver_and_its_reports_stay_small(blocks) -> None:
     options = {"control": "gcc", "feedback": "twcc"}
     sender, receiver = ("10.0.0.1", 5000), ("10.0.0.2", 5000)

@@ -26,7 +26,7 @@ units = st.builds(
 
 
 @given(st.lists(units, min_size=1, max_size=5), st.integers(100, 1500))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_access_units_survive_and_payloads_fit(parts, room):
     access_unit = b"".join(START_CODE + unit for unit in parts)
     payloads = h264.packetize(CodedFrame(access_unit), room, RESERVED)

@@ -13,7 +13,7 @@ from glassbench.transport.rtp import packet
 
 
 @given(st.integers(0, 2**32 * 10**6 - 1), st.integers(0, 2**32 - 1), st.integers(0, 127), st.booleans())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_the_identity_of_a_frame_survives_to_the_microsecond(captured_us, sequence, layer, keyframe):
     frame = Frame(1, sequence // 2, sequence, captured_us / 1e6, keyframe, layer, 0, None, b"")
     extension = packet.frame_extension(frame)
@@ -94,7 +94,7 @@ def test_broken_headers_are_refused(data):
 
 
 @given(st.binary(max_size=80).map(lambda data: b"\x90\x60" + data) | st.binary(max_size=80))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_random_bytes_are_refused_or_parsed(data):
     with contextlib.suppress(Malformed):
         parsed = packet.parse(data)

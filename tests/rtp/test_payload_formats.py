@@ -47,7 +47,7 @@ def test_frames_of_an_encoder_survive_fit_and_are_cut_evenly(access_units, media
 
 @pytest.mark.parametrize("media", VIDEO)
 @given(data=st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_payloads_that_are_lost_swapped_or_damaged_are_refused_or_give_no_more_than_came(access_units, media, data):
     payload_format = PAYLOAD_FORMATS[media]
     frame = CodedFrame(access_units(media)[data.draw(st.sampled_from(range(COUNT)))], keyframe=True, layers=3)
@@ -61,7 +61,7 @@ def test_payloads_that_are_lost_swapped_or_damaged_are_refused_or_give_no_more_t
 
 @pytest.mark.parametrize("media", PAYLOAD_FORMATS)
 @given(payloads=st.lists(st.binary(max_size=40), max_size=4))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_bytes_are_refused_or_read(media, payloads):
     check_any_bytes(PAYLOAD_FORMATS[media], payloads)
     for payload in payloads:
@@ -154,7 +154,7 @@ def test_a_hole_costs_its_frame_and_no_frame_is_put_together_wrongly(access_unit
 
 @pytest.mark.parametrize("media", VIDEO)
 @given(data=st.data())
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_a_receiver_counts_damaged_packets_and_delivers_what_it_can(access_units, media, data):
     stream = Stream(media, access_units(media))
     chosen = data.draw(st.lists(st.integers(0, len(stream.packets) - 1), max_size=6, unique=True))

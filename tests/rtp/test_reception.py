@@ -32,7 +32,7 @@ def test_numbers_are_extended_across_the_wrap(start):
 
 
 @given(st.permutations(range(40)), st.integers(0, 65_535))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_order_places_each_packet_once(order, start):
     reception = make_reception()
     arrive(reception, start)
@@ -128,7 +128,7 @@ def test_a_jump_is_believed_when_the_next_packet_confirms_it():
 
 
 @given(st.lists(st.tuples(st.integers(0, 65_535), st.booleans()), max_size=200))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_hostile_numbers_keep_the_state_bounded(steps):
     reception = make_reception()
     for index, (short, retransmitted) in enumerate(steps):

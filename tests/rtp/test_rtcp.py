@@ -14,7 +14,7 @@ blocks = st.builds(rtcp.Block, word, st.integers(0, 255), st.integers(-(2**23), 
 
 
 @given(word, st.lists(blocks, max_size=31))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_receiver_reports_survive(ssrc, reported):
     assert rtcp.parse(rtcp.receiver_report(ssrc, reported)) == [rtcp.ReceiverReport(ssrc), *reported]
 
@@ -25,7 +25,7 @@ def test_a_cumulative_loss_beyond_24_bits_is_clamped():
 
 
 @given(word, st.integers(0, 2**64 - 1), word, word, word)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_a_compound_of_everything_survives(ssrc, ntp, timestamp, packets, octets):
     compound = (
         rtcp.sender_report(ssrc, ntp, timestamp, packets, octets)
@@ -47,7 +47,7 @@ def test_a_compound_of_everything_survives(ssrc, ntp, timestamp, packets, octets
 
 
 @given(st.lists(st.integers(0, 3000), min_size=1, max_size=200, unique=True), st.integers(0, 65535))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_nacked_numbers_survive_across_the_wrap(offsets, start):
     sequences = tuple((start + offset) & 0xFFFF for offset in sorted(offsets))
     (parsed,) = rtcp.parse(rtcp.nack(1, 2, sequences))
@@ -108,7 +108,7 @@ heads = st.sampled_from([200, 201, 202, 203, 204, 205, 206, 207]).flatmap(
 
 
 @given(st.one_of(st.binary(max_size=100), heads, st.lists(heads, max_size=3).map(b"".join)))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_random_bytes_are_refused_or_parsed(data):
     with contextlib.suppress(Malformed):
         rtcp.parse(data)

@@ -304,7 +304,7 @@ def test_video_that_is_not_annex_b_is_refused_in_one_sentence(payload):
         max_size=60,
     )
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_sequence_of_well_formed_packets_raises_nothing(steps):
     receiver = make_receiver()
     now = 1002.0
@@ -330,7 +330,7 @@ def test_any_sequence_of_well_formed_packets_raises_nothing(steps):
     st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 60), st.binary(min_size=1, max_size=3)), max_size=80),
     st.randoms(use_true_random=False),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_mutated_packets_raise_nothing(mutations, random):
     frames = [make_frame(sequence) for sequence in range(20)]
     sender = make_sender()

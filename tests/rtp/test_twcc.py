@@ -58,7 +58,7 @@ def test_each_chunk_is_the_one_that_takes_most(sequences, chunks):
     ),
     start=st.one_of(st.integers(4_000_000, 4_100_000), st.integers(2**32 - 300, 2**32 + 300)),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_what_came_survives_with_its_times_across_both_wraps(first, steps, start):
     sequence, tick = first, start
     ticks = {}
@@ -87,7 +87,7 @@ def test_after_a_silence_that_no_delta_can_tell_a_report_begins_behind_it(gap):
 
 
 @given(st.lists(st.tuples(st.integers(0, 0xFFFF), st.integers(0, 40_000)), min_size=1, max_size=MOST_PACKETS))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_a_report_fits_the_smallest_datagram_whatever_came(came):
     body = twcc.pack([Arrival(sequence, 1000.0 + tick / TICKS, 0) for sequence, tick in came], 0)
     assert twcc.parse(body).arrived
@@ -142,7 +142,7 @@ heads = st.tuples(st.integers(0, 0xFFFF), st.integers(0, 40), st.integers(0, 2**
 
 
 @given(st.one_of(st.binary(max_size=120), st.tuples(heads, st.binary(max_size=100)).map(b"".join)))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_any_bytes_are_a_report_or_malformed(body):
     with contextlib.suppress(Malformed):
         report = twcc.parse(body)

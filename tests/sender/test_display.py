@@ -143,7 +143,7 @@ def test_a_picture_beyond_the_limits_of_a_side_is_refused_unless_a_size_is_given
         open_source(str(path), SourceRequest(height=640))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
 @given(data=st.data())
 def test_a_damaged_file_is_used_or_refused_in_one_sentence(make_video, tmp_path, data):
     whole = tmp_path / "whole.mp4"

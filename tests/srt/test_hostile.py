@@ -94,7 +94,7 @@ def assert_bounded(end: SrtSender | SrtReceiver) -> None:
         assert connection._acknowledger is not None and len(connection._acknowledger._unanswered) <= 1024
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(st.lists(DATAGRAMS, max_size=30), st.booleans())
 def test_bytes_of_a_stranger_neither_crash_nor_disturb(datagrams: list[bytes], early: bool) -> None:
     pair = Pair()
@@ -115,7 +115,7 @@ def test_bytes_of_a_stranger_neither_crash_nor_disturb(datagrams: list[bytes], e
     assert pair.delivered == 1
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(DATAGRAMS, max_size=30))
 def test_bytes_with_the_right_address_and_socket_neither_crash_nor_grow(datagrams: list[bytes]) -> None:
     pair = Pair()

@@ -29,14 +29,12 @@ def test_a_loss_list_writes_single_numbers_and_marked_ranges() -> None:
     assert packed.hex() == "000000048000000600000009"
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(SEQUENCES, st.integers(0, 8191)), max_size=40))
 def test_a_loss_list_survives_the_wire_across_the_wrap(gaps: list[tuple[int, int]]) -> None:
     ranges = [(first, first + length & wire.SEQUENCE_MASK) for first, length in gaps]
     assert wire.parse_loss_list(wire.pack_loss_list(ranges, 1456)) == ranges
 
 
-@settings(deadline=None)
 @given(st.integers(8, 1456), st.integers(0, 1000))
 def test_a_loss_list_keeps_to_its_size_and_drops_the_newest(max_bytes: int, count: int) -> None:
     ranges = [(10 * i, 10 * i + 3) for i in range(count)]
@@ -51,13 +49,11 @@ def test_a_loss_list_with_an_open_or_backward_range_is_malformed(words: str) -> 
         wire.parse_loss_list(bytes.fromhex(words))
 
 
-@settings(deadline=None)
 @given(SEQUENCES, st.integers(-(2**30), 2**30 - 1))
 def test_sequence_distance_inverts_addition_on_the_circle(start: int, step: int) -> None:
     assert wire.sequence_distance(start, start + step & wire.SEQUENCE_MASK) == step
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 2**31 - 1), min_size=7, max_size=7))
 def test_a_full_ack_survives_the_wire(fields: list[int]) -> None:
     ack = wire.FullAck(*fields)
@@ -66,7 +62,6 @@ def test_a_full_ack_survives_the_wire(fields: list[int]) -> None:
     assert wire.parse_ack(wire.pack_light_ack(ack.sequence)).sequence == ack.sequence
 
 
-@settings(deadline=None)
 @given(
     st.builds(
         Handshake,
@@ -90,7 +85,7 @@ def test_a_handshake_with_extensions_survives_the_wire(packet: Handshake) -> Non
     assert handshake_packet.parse(data[wire.HEADER_BYTES :]) == packet
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary(max_size=120))
 def test_parsers_of_control_packets_answer_or_say_malformed(data: bytes) -> None:
     for parse in (wire.parse_ack, wire.parse_loss_list, wire.parse_range, handshake_packet.parse):

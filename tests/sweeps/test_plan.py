@@ -98,7 +98,7 @@ def test_the_field_that_is_blamed_is_the_wrong_one_and_what_only_goes_together_i
         with_fields(plain, {"network.trace": "steps", "playout": "immediate"})
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     path=st.text(alphabet="network.down[]01eo-x", max_size=20),
     value=st.recursive(

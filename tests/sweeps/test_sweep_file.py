@@ -140,7 +140,7 @@ PLAIN = st.booleans() | st.integers(-3, 10**6) | st.floats(allow_nan=False) | st
 VALUES = PLAIN | st.lists(PLAIN, max_size=3) | st.dictionaries(st.text(min_size=1, max_size=6), PLAIN, max_size=3)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     fields=st.dictionaries(
         st.sampled_from(["name", "scenario", "arms", "seeds", "grid", "frames", "quality", "floor", "x"]), VALUES

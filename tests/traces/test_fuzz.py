@@ -41,14 +41,14 @@ def check_usable(trace: Trace) -> None:
             assert ((series.values >= 0) & (series.values <= largest)).all()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.binary(max_size=300))
 @example(b"\x1c")
 def test_random_bytes(data: bytes) -> None:
     check(data)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.text(alphabet='0123456789.,-+einf \n\r\t#[]{}":_tmrasbpkdlyo', max_size=200))
 @example("\ufeff1\n2\n")
 @example("time_s,rate_mbps\n0,1e-320\n1e-323,1\n")
@@ -58,7 +58,7 @@ def test_text_of_the_characters_that_traces_are_made_of(text: str) -> None:
 
 
 @pytest.mark.parametrize("name", FORMATS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_mutations_of_good_files(name: str, data: st.DataObject, files: dict[str, str]) -> None:
     content = bytearray(files[name].encode())
@@ -74,7 +74,7 @@ def test_mutations_of_good_files(name: str, data: st.DataObject, files: dict[str
 NUMBERS = st.one_of(st.integers(-10, 10**12), st.floats(), st.just(0), st.booleans(), st.none(), st.text(max_size=3))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.recursive(
         NUMBERS | st.fixed_dictionaries(dict.fromkeys(("duration_ms", "bandwidth_kbps", "latency_ms"), NUMBERS)),
@@ -91,7 +91,7 @@ STEPS = st.lists(
 ).filter(lambda steps: any(rate > 1 for _, rate in steps))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(STEPS)
 def test_every_format_reads_what_it_writes(steps: list[tuple[int, float]]) -> None:
     """Lengths in microseconds and rates of any size: csv is exact, the others within an opportunity or a rounding."""

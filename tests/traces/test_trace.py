@@ -59,7 +59,7 @@ def test_a_trace_shorter_than_the_window_is_one_window() -> None:
 MARKS = st.lists(st.integers(0, 2000), min_size=1, max_size=40).map(sorted).filter(lambda marks: marks[-1] > 0)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(marks=MARKS, ends=st.lists(st.integers(0, 7000), min_size=2, max_size=2).map(sorted))
 def test_capacity_counts_opportunities(marks: list[int], ends: list[int]) -> None:
     trace = opportunity_trace(marks)
@@ -74,7 +74,7 @@ def test_capacity_counts_opportunities(marks: list[int], ends: list[int]) -> Non
 STEPS = st.lists(st.tuples(st.floats(0.001, 3), st.floats(0, 1e8)), min_size=1, max_size=8)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(steps=STEPS.filter(lambda steps: any(rate > 1 for _, rate in steps)), t=st.floats(0, 40))
 def test_the_two_ways_to_count_capacity_agree(steps: list[tuple[float, float]], t: float) -> None:
     edges = np.append(0.0, np.cumsum([length for length, _ in steps]))

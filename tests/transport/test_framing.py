@@ -27,7 +27,7 @@ frames = st.builds(
 
 
 @given(frames, st.integers(framing.FRAGMENT_HEADER_BYTES + 1, 1500), st.randoms(use_true_random=False))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_frame_survives_fragments_in_any_order_with_duplicates(frame, room, random):
     fragments = framing.split_frame(frame, room)
     assert all(len(fragment) <= room for fragment in fragments)
@@ -44,7 +44,7 @@ def test_a_frame_survives_fragments_in_any_order_with_duplicates(frame, room, ra
 
 
 @given(frames)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_a_record_survives(frame):
     data = framing.record(frame)
     header, length = framing.parse_record_header(data)
@@ -53,7 +53,7 @@ def test_a_record_survives(frame):
 
 
 @given(st.one_of(st.binary(max_size=60), st.binary(max_size=60).map(lambda data: b"\x01\x01" + data)))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_random_bytes_are_refused_or_parsed_but_never_anything_else(data):
     for parse in (framing.parse_fragment, framing.parse_record_header, framing.parse_keyframe_request):
         with contextlib.suppress(framing.Malformed):
