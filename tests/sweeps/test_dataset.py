@@ -19,8 +19,10 @@ from glassbench.experiments.engine.plan_run import Interrupted, run_plan
 from glassbench.experiments.results import dataset_folder
 from glassbench.experiments.results.dataset import load
 from glassbench.experiments.results.files import ResultsError
+from glassbench.experiments.scenario import Scenario
 from glassbench.experiments.scenario.spec import FLOOR
 
+MakeScenario = Callable[..., Scenario]
 MakePlan = Callable[..., Plan]
 ReadFolder = Callable[[Path], dict[str, bytes]]
 Complete = Callable[..., Path]
