@@ -9,8 +9,8 @@ layer, and neither to anything else. So nothing that follows needs a frame of th
 highest of three layers a quarter of the frames is left, which decodes to the same pictures. `codecs.py` says which
 encoders keep this rule.
 
-Both ends agree on the number of layers of a track, so a receiver knows the layer of a frame that it never saw, as with
-the fixed pattern of RFC 9628 (VP9, non-flexible mode); RFC 7741 (VP8) tells the same by TID and TL0PICIDX.
+Both ends agree on the number of layers of a track, so a receiver knows the layer of a frame that it never saw. To
+receivers of other makes RTP tells it by TID and TL0PICIDX (VP8, RFC 7741) or by TID and P_DIFF (VP9, RFC 9628).
 """
 
 from glassbench.transport.contract import Frame

@@ -40,6 +40,7 @@ def packetize(frame: CodedFrame, room: int, reserved: int) -> list[bytes]:
     units = split(frame.data)
     packets = _fill(units, room - 1, reserved)
     total = sum(map(len, units)) + reserved + _LENGTH_BYTES * sum(len(pieces) for pieces in packets)
+    # Once more, with no more in a packet than so many of them need.
     even = _fill(units, min(room - 1, -(-total // len(packets))), reserved)
     if len(even) == len(packets):
         packets = even

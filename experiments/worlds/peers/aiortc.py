@@ -4,6 +4,7 @@ sender offers."""
 import asyncio
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from fractions import Fraction
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError
@@ -80,7 +81,7 @@ class _AiortcEnd(WebrtcEnd):
     async def _hear_theirs(self) -> None:
         described = self._aiortc.RTCSessionDescription(**await self.heard())
         await self._connection.setRemoteDescription(described)
-        self._counting = asyncio.ensure_future(self._count())
+        self.loop.spawn(self._count(), "getStats")
 
     async def _count(self) -> None:
         while not self.over.is_set():
@@ -118,7 +119,7 @@ class _AiortcSender(_AiortcEnd):
             return False
         picture = picture_of(data, self.context.video.width, self.context.video.height)
         picture.pts, picture.time_base = round(frame.captured_at * _CLOCK_RATE), Fraction(1, _CLOCK_RATE)
-        self.loop.call_soon_threadsafe(self._put, picture)
+        self.loop.soon(self._put, picture)
         return True
 
     def _put(self, picture: Any) -> None:
@@ -139,13 +140,14 @@ class _AiortcReceiver(_AiortcEnd):
         await self._say_ours()
 
     def _read(self, track: Any) -> None:
-        self._reading = asyncio.ensure_future(self._give_all(track))
+        self.loop.spawn(self._give_all(track), "read the track")
 
     async def _give_all(self, track: Any) -> None:
-        while True:
-            picture = await track.recv()
-            at = self.context.outlet.now()
-            self.context.outlet.give(picture.to_ndarray(format="yuv420p").tobytes(), at=at)
+        with suppress(import_module("aiortc.mediastreams").MediaStreamError):  # the sender has ended the track
+            while True:
+                picture = await track.recv()
+                at = self.context.outlet.now()
+                self.context.outlet.give(picture.to_ndarray(format="yuv420p").tobytes(), at=at)
 
 
 def _release_at_the_marker() -> None:

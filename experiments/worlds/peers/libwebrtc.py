@@ -146,7 +146,7 @@ class _LibwebrtcSender(_LibwebrtcEnd):
         await self._connection.set_remote_description(
             self._webrtc.RTCSessionDescriptionInit(type=answer["type"], sdp=sdp)
         )
-        self._watching = asyncio.ensure_future(self._watch())
+        self.loop.spawn(self._watch(), "getStats")
 
     def send(self, data: bytes, frame: Frame) -> bool:
         video = self.context.video
@@ -157,7 +157,7 @@ class _LibwebrtcSender(_LibwebrtcEnd):
             timestamp=round(frame.captured_at * 1e6),
         )
         picture = self._webrtc.VideoFrame(data, init)
-        self.loop.call_soon_threadsafe(self._writer.write, picture)
+        self.loop.soon(self._writer.write, picture)
         return True
 
     def _note_estimate(self) -> None:
@@ -186,13 +186,13 @@ class _LibwebrtcReceiver(_LibwebrtcEnd):
         await self._connection.set_remote_description(self._webrtc.RTCSessionDescriptionInit(**offer))
         await self._connection.set_local_description()
         await self._say_ours()
-        self._watching = asyncio.ensure_future(self._watch())
+        self.loop.spawn(self._watch(), "getStats")
 
     def _read(self, event: Any) -> None:
         if self.context.options["playout"] == "zero":
             event.receiver.jitter_buffer_target = 0
         init = self._webrtc.MediaStreamTrackProcessorInit(event.track, max_buffer_size=30)
-        self._reading = asyncio.ensure_future(self._give_all(self._webrtc.MediaStreamTrackProcessor(init)))
+        self.loop.spawn(self._give_all(self._webrtc.MediaStreamTrackProcessor(init)), "read the track")
 
     async def _give_all(self, processor: Any) -> None:
         async for picture in processor.readable:

@@ -1,35 +1,38 @@
-"""What ends of WebRTC stacks share: an event loop in a thread, and descriptions that go over the side channel, whole,
-with all candidates (no trickle), so that they do not cross the link."""
+"""What ends of WebRTC stacks share: an event loop, and descriptions that go over the side channel, whole, with all
+candidates (no trickle), so that they do not cross the link."""
 
 import asyncio
 import json
 import threading
-from collections.abc import Coroutine
-from typing import Any
 
+from glassbench.experiments.worlds.peers.event_loop import EventLoop
 from glassbench.experiments.worlds.peers.peer import PeerContext, PeerEnd, PeerError
 
 _SIGNAL_BYTES = 2**17  # more than an offer has
-_PATIENCE = 5.0  # seconds for the other end's description
+_PATIENCE = 5.0  # seconds for each step
 
 
 class WebrtcEnd(PeerEnd):
-    """An end with a peer connection. A subclass says how it is opened and negotiated, and calls `stands` when it is
-    connected."""
+    """An end with a peer connection. A subclass says how it is opened and negotiated, and tells `changed` its state."""
 
     def __init__(self, context: PeerContext) -> None:
         super().__init__(context)
-        self.loop = asyncio.new_event_loop()
         self.over = threading.Event()
-        self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
+        self._loop: EventLoop | None = None
         self._connected = threading.Event()
 
+    @property
+    def loop(self) -> EventLoop:
+        """The loop in which the stack lives, from `start` on."""
+        assert self._loop is not None
+        return self._loop
+
     def start(self) -> None:
-        self._thread.start()
-        self._await(self.open())
+        self._loop = EventLoop(self.context.outlet)
+        self._loop.run(self.open(), _PATIENCE, "open")
 
     def connect(self) -> None:
-        self._await(self.negotiate())
+        self.loop.run(self.negotiate(), 2 * _PATIENCE, "negotiate")
         while not self._connected.wait(0.1):
             if self.over.is_set():
                 raise PeerError("no connection stood")
@@ -38,8 +41,11 @@ class WebrtcEnd(PeerEnd):
         if self.over.is_set():
             return
         self.over.set()
-        asyncio.run_coroutine_threadsafe(self._end(), self.loop)
-        self._thread.join(1.0)
+        if self._loop is not None:
+            try:
+                self._loop.run(self.shut(), _PATIENCE, "close")
+            finally:
+                self._loop.stop()
 
     async def open(self) -> None:
         """Make the connection, and what is at its end."""
@@ -72,22 +78,3 @@ class WebrtcEnd(PeerEnd):
         except (OSError, ValueError) as error:
             raise PeerError(f"no description came over the side channel: {error}") from None
         return said
-
-    async def _end(self) -> None:
-        try:
-            await self.shut()
-        finally:
-            self.loop.stop()
-
-    def _await(self, work: Coroutine[Any, Any, None]) -> None:
-        asyncio.run_coroutine_threadsafe(_with_sentence(work), self.loop).result()
-
-
-async def _with_sentence(work: Coroutine[Any, Any, None]) -> None:
-    """Do the work; what a stack raises becomes a PeerError."""
-    try:
-        await work
-    except PeerError:
-        raise
-    except Exception as error:
-        raise PeerError(f"{type(error).__name__}: {error}") from error
