@@ -19,12 +19,7 @@ from glassbench.experiments.engine.plan_run import Interrupted, run_plan
 from glassbench.experiments.results import dataset_folder
 from glassbench.experiments.results.dataset import load
 from glassbench.experiments.results.files import ResultsError
-<<<<<<< HEAD
 from glassbench.experiments.scenario.spec import FLOOR, Scenario
-=======
-from glassbench.experiments.scenario import Scenario
-from glassbench.experiments.scenario.spec import FLOOR
->>>>>>> rtpmedia
 
 MakeScenario = Callable[..., Scenario]
 MakePlan = Callable[..., Plan]
