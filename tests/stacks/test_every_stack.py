@@ -28,6 +28,8 @@ ARMS = {
 }
 """Arms by the name of the test; each stack has one, and those with a second way to run it another one, after a
 comma."""
+ATTEMPTS = 3
+ENOUGH = 0.8  # of the frames
 
 
 @pytest.fixture(autouse=True)
@@ -59,16 +61,24 @@ def measured(arm: str, **more: Any) -> ArmResult:
         pytest.skip(str(error))
 
 
+def best_of(attempts: int, arm: str) -> ArmResult:
+    """The result of the first attempt that showed enough, or of the last one: on a busy machine frames are left out."""
+    for _ in range(attempts):
+        result = measured(arm)
+        if result.ledger is not None and (result.ledger["fate"] == "displayed").mean() > ENOUGH:
+            break
+    return result
+
+
 @pytest.mark.quiet  # stacks encode and decode in real time, and on a busy machine they leave out frames
 @pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.long] if "," in name else []) for name in ARMS])
 def test_a_stack_shows_the_frames_of_a_clean_path_and_its_account_adds_up(name: str) -> None:
-    result = measured(ARMS[name])
+    result = best_of(ATTEMPTS, ARMS[name])
     assert result.outcome == "measured", (result.reason, result.stats["peer"])
     frames = result.ledger
     assert frames is not None
     shown = frames[frames["fate"] == "displayed"]
-    taken = (frames["fate"] != "dropped").sum()  # a busy machine is late with pictures, or with programs
-    assert len(shown) > 0.8 * taken > 0.4 * len(frames), frames["fate"].value_counts()
+    assert len(shown) > ENOUGH * len(frames), frames["fate"].value_counts()
     delays = stages(shown)["g2g_ms"]
     assert (delays > 10.0).all()  # the propagation
     assert shown["ssim"].median() > 0.8

@@ -23,7 +23,6 @@ from glassbench.experiments.scenario.spec import FLOOR, Scenario
 
 MakeScenario = Callable[..., Scenario]
 MakePlan = Callable[..., Plan]
-MakeScenario = Callable[..., Scenario]
 ReadFolder = Callable[[Path], dict[str, bytes]]
 Complete = Callable[..., Path]
 MakeCounting = Callable[..., Any]
