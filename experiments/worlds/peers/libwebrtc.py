@@ -42,7 +42,7 @@ class Libwebrtc(Peer):
 
     @classmethod
     def end(cls, context: PeerContext) -> PeerEnd:
-        return _LibwebrtcSender(context) if context.role == "sender" else _LibwebrtcReceiver(context)
+        return LibwebrtcSender(context) if context.role == "sender" else LibwebrtcReceiver(context)
 
 
 class _LibwebrtcEnd(WebrtcEnd):
@@ -59,7 +59,7 @@ class _LibwebrtcEnd(WebrtcEnd):
 
         if self.context.options["playout"] == "zero":
             webrtc.field_trials.update(dict([_ZERO_PLAYOUT]))
-        self._webrtc = webrtc
+        self.webrtc = webrtc
         super().start()
 
     def counters(self) -> Mapping[str, int]:
@@ -76,21 +76,30 @@ class _LibwebrtcEnd(WebrtcEnd):
 
     def settings(self) -> Mapping[str, object]:
         codec, pair = self._stats.get("codec", {}), self._stats.get("candidate-pair", {})
-        described = self._connection.local_description
+        sdp = self.local_sdp()
         return {
             "codec": codec.get("mime_type"),
-            "feedback": sorted(set(re.findall(r"a=rtcp-fb:\d+ (.+?)\r", described.sdp if described else ""))),
-            "extensions": sorted(set(re.findall(r"a=extmap:\d+ (\S+)", described.sdp if described else ""))),
-            "field_trials": str(self._webrtc.field_trials),
+            "feedback": sorted(set(re.findall(r"a=rtcp-fb:\d+ (.+?)\r", sdp))),
+            "extensions": sorted(set(re.findall(r"a=extmap:\d+ (\S+)", sdp))),
+            "field_trials": str(self.webrtc.field_trials),
             "round_trip_s": pair.get("current_round_trip_time"),
             "stats": self._stats,
         }
+
+    def configuration(self) -> Any:
+        """The RTCConfiguration of the connection; None for no server."""
+        return None
+
+    def local_sdp(self) -> str:
+        """The local description, empty before there is one."""
+        described = self._connection.local_description
+        return "" if described is None else str(described.sdp)
 
     async def shut(self) -> None:
         self._connection.close()
 
     def _make_connection(self) -> None:
-        self._connection = self._webrtc.RTCPeerConnection()
+        self._connection = self.webrtc.RTCPeerConnection(self.configuration())
         self._connection.on("connectionstatechange", lambda event: self.changed(str(self._connection.connection_state)))
 
     async def _say_ours(self) -> None:
@@ -117,16 +126,18 @@ class _LibwebrtcEnd(WebrtcEnd):
         """Nothing, at the receiver."""
 
 
-class _LibwebrtcSender(_LibwebrtcEnd):
+class LibwebrtcSender(_LibwebrtcEnd):
+    """It has a track of our pictures."""
+
     async def open(self) -> None:
         self._make_connection()
-        self._generator = self._webrtc.MediaStreamTrackGenerator("video")
+        self._generator = self.webrtc.MediaStreamTrackGenerator("video")
         self._writer = self._generator.writable.get_writer()
         options, video = self.context.options, self.context.video
         transceiver = self._connection.add_transceiver(
-            self._generator, self._webrtc.RTCRtpTransceiverInit(direction="sendonly")
+            self._generator, self.webrtc.RTCRtpTransceiverInit(direction="sendonly")
         )
-        able = self._webrtc.RTCRtpSender.get_capabilities("video").codecs
+        able = self.webrtc.RTCRtpSender.get_capabilities("video").codecs
         wanted = f"video/{options['codec']}".lower()
         transceiver.set_codec_preferences(
             [codec for codec in able if codec.mime_type.lower() in (wanted, "video/rtx", "video/red", "video/ulpfec")]
@@ -144,19 +155,19 @@ class _LibwebrtcSender(_LibwebrtcEnd):
         answer = await self.heard()
         sdp = _starting_at(answer["sdp"], self.context.video.bitrate_bps * _START_SHARE / 1e3)
         await self._connection.set_remote_description(
-            self._webrtc.RTCSessionDescriptionInit(type=answer["type"], sdp=sdp)
+            self.webrtc.RTCSessionDescriptionInit(type=answer["type"], sdp=sdp)
         )
         self.loop.spawn(self._watch(), "getStats")
 
     def send(self, data: bytes, frame: Frame) -> bool:
         video = self.context.video
-        init = self._webrtc.VideoFrameBufferInit(
+        init = self.webrtc.VideoFrameBufferInit(
             format="I420",
             coded_width=video.width,
             coded_height=video.height,
             timestamp=round(frame.captured_at * 1e6),
         )
-        picture = self._webrtc.VideoFrame(data, init)
+        picture = self.webrtc.VideoFrame(data, init)
         self.loop.soon(self._writer.write, picture)
         return True
 
@@ -176,14 +187,16 @@ class _LibwebrtcSender(_LibwebrtcEnd):
             )
 
 
-class _LibwebrtcReceiver(_LibwebrtcEnd):
+class LibwebrtcReceiver(_LibwebrtcEnd):
+    """It gives what it would render."""
+
     async def open(self) -> None:
         self._make_connection()
         self._connection.on("track", self._read)
 
     async def negotiate(self) -> None:
         offer = await self.heard()
-        await self._connection.set_remote_description(self._webrtc.RTCSessionDescriptionInit(**offer))
+        await self._connection.set_remote_description(self.webrtc.RTCSessionDescriptionInit(**offer))
         await self._connection.set_local_description()
         await self._say_ours()
         self.loop.spawn(self._watch(), "getStats")
@@ -191,8 +204,8 @@ class _LibwebrtcReceiver(_LibwebrtcEnd):
     def _read(self, event: Any) -> None:
         if self.context.options["playout"] == "zero":
             event.receiver.jitter_buffer_target = 0
-        init = self._webrtc.MediaStreamTrackProcessorInit(event.track, max_buffer_size=30)
-        self.loop.spawn(self._give_all(self._webrtc.MediaStreamTrackProcessor(init)), "read the track")
+        init = self.webrtc.MediaStreamTrackProcessorInit(event.track, max_buffer_size=30)
+        self.loop.spawn(self._give_all(self.webrtc.MediaStreamTrackProcessor(init)), "read the track")
 
     async def _give_all(self, processor: Any) -> None:
         async for picture in processor.readable:

@@ -4,13 +4,16 @@ import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from queue import Full, Queue
+from typing import Literal
 
 from glassbench.experiments.worlds.peers.peer import PeerContext, PeerError
 
 _MOST_WAITING = 8  # pieces that it has not taken
 _END_PATIENCE = 1.0  # seconds to end by itself, and then after SIGTERM
 _SAID_CHARACTERS = 200
+_LOOK = 0.02  # seconds between two looks
 
 
 class Program:
@@ -73,6 +76,16 @@ class Program:
         """So many bytes of its stdout, fewer at its end. For the thread of `reads`."""
         assert self._process.stdout is not None
         return self._process.stdout.read(size)
+
+    def listens(self, protocol: Literal["udp", "tcp"], port: int, patience: float) -> bool:
+        """Whether somebody is at that port of this host within so many seconds."""
+        column = f":{port:04X} "
+        for _ in range(round(patience / _LOOK)):
+            if any(column in line.split(" rem")[0] for line in Path("/proc/net", protocol).read_text().splitlines()):
+                return True
+            if self._stopped.wait(_LOOK) or self.exit_code() is not None:
+                return False
+        return False
 
     def stop(self) -> None:
         """End it: its stdin ends, then it is asked to end (SIGTERM), then it is killed."""

@@ -1,0 +1,68 @@
+"""libwebrtc through a relay: coturn (BSD) on the host of the sender, whose end has no other candidate (RFC 8656).
+
+So the link is the last mile, from the relay to the receiver.
+"""
+
+import subprocess
+from collections.abc import Mapping
+from typing import Any
+
+from glassbench.experiments.worlds.peers.libwebrtc import Libwebrtc, LibwebrtcReceiver, LibwebrtcSender
+from glassbench.experiments.worlds.peers.peer import PeerContext, PeerEnd, PeerError
+from glassbench.experiments.worlds.peers.program import Program
+
+_PORT = 3478
+_PATIENCE = 5.0  # seconds for the relay to listen
+_REALM, _USER, _CREDENTIAL = "glassbench", "sender", "known"  # nobody else is in the namespace
+
+
+class Turn(Libwebrtc):
+    """The peers of libwebrtc with a relay between them."""
+
+    install = "apt install coturn"
+
+    @classmethod
+    def version(cls) -> str:
+        said = subprocess.run([cls.program("turnserver"), "--version"], capture_output=True, text=True, check=False)
+        return f"coturn {said.stdout.strip() or said.stderr.strip()}, {super().version()}"
+
+    @classmethod
+    def end(cls, context: PeerContext) -> PeerEnd:
+        return _TurnSender(context) if context.role == "sender" else LibwebrtcReceiver(context)
+
+
+class _TurnSender(LibwebrtcSender):
+    """The sender, and the relay beside it."""
+
+    def __init__(self, context: PeerContext) -> None:
+        super().__init__(context)
+        self._relay: Program | None = None
+
+    def start(self) -> None:
+        host = self.context.local[0]
+        self._relay = Program(
+            [
+                Turn.program("turnserver"),
+                *("-n", "--no-cli", "--no-tls", "--no-dtls", "--log-file", "stdout", "--simple-log"),
+                *(f"--listening-ip={host}", f"--relay-ip={host}", f"--listening-port={_PORT}"),
+                *("--lt-cred-mech", f"--realm={_REALM}", f"--user={_USER}:{_CREDENTIAL}"),
+                *(f"--pidfile={self.context.folder}/turn.pid", f"--db={self.context.folder}/turn.db"),
+            ],
+            self.context,
+        )
+        if not self._relay.listens("udp", _PORT, _PATIENCE):
+            raise PeerError(f"turnserver did not listen at port {_PORT} within {_PATIENCE:g} s")
+        super().start()
+
+    def close(self) -> None:
+        super().close()
+        if self._relay is not None:
+            self._relay.stop()
+
+    def settings(self) -> Mapping[str, object]:
+        sdp = self.local_sdp()
+        return {**super().settings(), "candidates": [line for line in sdp.splitlines() if "candidate:" in line]}
+
+    def configuration(self) -> Any:
+        server = self.webrtc.RTCIceServer(f"turn:{self.context.local[0]}:{_PORT}?transport=udp", _USER, _CREDENTIAL)
+        return self.webrtc.RTCConfiguration(ice_servers=[server], ice_transport_policy="relay")
