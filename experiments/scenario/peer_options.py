@@ -7,6 +7,7 @@ _MOST_LATENCY_MS = 60_000
 _LEAST_PASSPHRASE, _MOST_PASSPHRASE = 10, 79  # characters, of libsrt
 _LEAST_SEGMENT_MS, _MOST_SEGMENT_MS = 200, 10_000
 _MOST_CHUNK_FRAMES = 1000
+_LEAST_RIST_MS, _MOST_RIST_MS = 20, 30_000
 _MOST_STREAM_ID = 512  # characters, of libsrt
 
 ExternalMedia = Literal["units", "pictures", "messages"]
@@ -102,6 +103,30 @@ class GstreamerOptions:
 
     def __post_init__(self) -> None:
         _check_latency(self.latency_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class MpegtsOptions:
+    """`tuned`: the muxer tells the length of each picture, and the demuxer does not parse, so that a picture is known
+    to be whole when it is; without it both are as they come, and wait for the next one."""
+
+    tuned: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class RistOptions:
+    """`latency_ms`: the buffer of the receiver (`buffer` of its URL), in which what is lost is asked for again.
+    `tuned`: it asks after 5 ms, and again after a round trip; without it after 25 ms, and again not before 50 ms."""
+
+    latency_ms: int = 120
+    tuned: bool = True
+
+    def __post_init__(self) -> None:
+        if not _LEAST_RIST_MS <= self.latency_ms <= _MOST_RIST_MS:
+            raise ValueError(
+                f"latency_ms must be {_LEAST_RIST_MS} to {_MOST_RIST_MS}, got {self.latency_ms}; librist shows nothing "
+                "with less than 10"
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,8 @@ from glassbench.experiments.scenario.peer_options import (
     LibsrtOptions,
     LibwebrtcOptions,
     MoqOptions,
+    MpegtsOptions,
+    RistOptions,
 )
 from glassbench.transport.codecs import CODECS
 from glassbench.transport.contract import Transport, TransportConfig, Unsupported
@@ -88,8 +90,11 @@ _OWN = (
         "x264enc, RTP sessions, RTX and jitter buffer of GStreamer",
         GstreamerOptions,
         "gstreamer:Gstreamer",
-        _H264,
+        ANY_CODEC,
+        holds=lambda options: _latency(options) if options["sync"] else 0.0,
     ),
+    _own("mpegts-udp", "MPEG-TS over UDP, by FFmpeg's muxer and demuxer", MpegtsOptions, "mpegts_udp:MpegtsUdp", _H264),
+    _own("rist", "librist of this machine", RistOptions, "rist:Rist", ANY_MEDIA, holds=_latency),
     _own("external", "two programs of yours", ExternalOptions, "external:External", ANY_CODEC),
 )
 

@@ -27,6 +27,7 @@ def context(width: int, height: int) -> PeerContext:
     return PeerContext("sender", ("a", 1), ("b", 2), {}, video, 1, 1.0, Path(), nowhere)
 
 
+@pytest.mark.quiet  # it encodes and decodes in real time
 def test_losses_are_sent_again_and_both_ends_count_them(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("MOST_LATE_MS", "LONGEST_PAUSE", "MOST_PAUSED"):
         monkeypatch.setattr(f"glassbench.experiments.worlds.live.arm.{name}", 1e6)

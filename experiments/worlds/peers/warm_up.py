@@ -13,7 +13,7 @@ _GREY = 128
 
 
 class WarmUp:
-    """From `start` to `stop` it gives a unit per frame interval: its bytes, its session time, and whether it is a
+    """From `start` to `stop`, or to the first capture, it gives a unit per frame interval: its bytes, its session time, and whether it is a
     keyframe. `wants_keyframe` is asked before each."""
 
     def __init__(
@@ -47,6 +47,8 @@ class WarmUp:
     def _run(self) -> None:
         while not self._over.wait(self._interval):
             at = self._context.outlet.now()
+            if at >= self._context.media_start:
+                return
             encoded = self._encoder.encode(self._picture, force_keyframe=self._wants_keyframe(at))
             with self._lock:
                 if not self._over.is_set():
