@@ -124,7 +124,7 @@ tools:
 
 # What apt and pip can bring of the stacks of others. Installing starts no service: a policy forbids that meanwhile, where
 # there is none yet.
-STACKS := libsrt1.5-gnutls gstreamer1.0-plugins-ugly coturn
+STACKS := libsrt1.5-gnutls gstreamer1.0-plugins-ugly coturn janus
 POLICY := /usr/sbin/policy-rc.d
 peers: $(VENV)/.ready
 	$(INSTALL) --editable '.[peers]'

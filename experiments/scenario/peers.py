@@ -81,6 +81,7 @@ _OWN = (
     _own("libsrt", "libsrt of this machine, in live mode", LibsrtOptions, "libsrt:Libsrt", ANY_MEDIA, holds=_latency),
     _own("libwebrtc", "the engine of Chrome: GCC, TWCC, NACK", LibwebrtcOptions, "libwebrtc:Libwebrtc", ANY_CODEC),
     _own("turn", "libwebrtc through a relay, coturn, at the sender", LibwebrtcOptions, "turn:Turn", ANY_CODEC),
+    _own("sfu", "libwebrtc through a room of Janus, at the sender", LibwebrtcOptions, "sfu:Sfu", ANY_CODEC),
     _own("aiortc", "WebRTC in Python, without pacer and TWCC", AiortcOptions, "aiortc:Aiortc", ANY_CODEC),
     _own("moq", "MoQ by moq-rs, through a relay of its own at the sender", MoqOptions, "moq:Moq", ANY_MEDIA),
     _own("ll-hls", "LL-HLS, origin and plain client of ours", HttpOptions, "ll_hls:LlHls", _H264),

@@ -102,10 +102,14 @@ class _LibwebrtcEnd(WebrtcEnd):
         self._connection = self.webrtc.RTCPeerConnection(self.configuration())
         self._connection.on("connectionstatechange", lambda event: self.changed(str(self._connection.connection_state)))
 
-    async def _say_ours(self) -> None:
-        """Tell the other end the local description, once it has all candidates."""
+    async def gathered(self) -> None:
+        """Wait until all candidates are known."""
         while str(self._connection.ice_gathering_state) != "complete":
             await asyncio.sleep(_GATHERING_LOOK)
+
+    async def _say_ours(self) -> None:
+        """Tell the other end the local description, once it has all candidates."""
+        await self.gathered()
         described = self._connection.local_description
         await self.say(str(described.type), described.sdp)
 
@@ -153,10 +157,12 @@ class LibwebrtcSender(_LibwebrtcEnd):
         await self._connection.set_local_description()
         await self._say_ours()
         answer = await self.heard()
-        sdp = _starting_at(answer["sdp"], self.context.video.bitrate_bps * _START_SHARE / 1e3)
-        await self._connection.set_remote_description(
-            self.webrtc.RTCSessionDescriptionInit(type=answer["type"], sdp=sdp)
-        )
+        await self.take_answer(answer["sdp"])
+
+    async def take_answer(self, sdp: str) -> None:
+        """Take the answer to the offer."""
+        sdp = _starting_at(sdp, self.context.video.bitrate_bps * _START_SHARE / 1e3)
+        await self._connection.set_remote_description(self.webrtc.RTCSessionDescriptionInit(type="answer", sdp=sdp))
         self.loop.spawn(self._watch(), "getStats")
 
     def send(self, data: bytes, frame: Frame) -> bool:

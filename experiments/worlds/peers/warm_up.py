@@ -13,8 +13,8 @@ _GREY = 128
 
 
 class WarmUp:
-    """From `start` to `stop`, or to the first capture, it gives a unit per frame interval: its bytes, its session time, and whether it is a
-    keyframe. `wants_keyframe` is asked before each."""
+    """From `start` to `stop`, or to the first capture, it gives a unit per frame interval: its bytes, its session time,
+    and whether it is a keyframe. `wants_keyframe` is asked before each."""
 
     def __init__(
         self,
