@@ -4,6 +4,7 @@ import socket
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from glassbench.experiments.worlds.live.arm import _Attempt
 from glassbench.experiments.worlds.peers import outlet as outlet_module
 from glassbench.experiments.worlds.peers.outlet import Outlet
 from glassbench.experiments.worlds.peers.peer import PeerContext, PeerEnd, PeerVideo
@@ -165,3 +167,12 @@ def test_a_program_that_takes_nothing_has_no_room_and_nothing_waits_for_it(conte
     taken = [program.feed(bytes(2**20)) for _ in range(20)]
     assert not all(taken)
     program.stop()
+
+
+def test_an_arm_fails_for_the_reason_of_the_end_that_has_one() -> None:
+    failures = ["the receiver of a failed: it did not connect", None, "the sender of a failed: no such port"]
+    parts = {str(index): SimpleNamespace(failed=failed) for index, failed in enumerate(failures)}
+    attempt = _Attempt(number=1, parts=parts, addresses={}, machine={}, duration=1.0)  # type: ignore[arg-type]
+    assert attempt.failure == failures[2]
+    del parts["2"]
+    assert attempt.failure == failures[0]

@@ -24,7 +24,7 @@ from glassbench.experiments.worlds.ends import Ends, Place, check_real_time
 from glassbench.experiments.worlds.live.emulators import Emulator
 from glassbench.experiments.worlds.live.environment import Environment
 from glassbench.experiments.worlds.live.kernel_commands import NotInKernel
-from glassbench.experiments.worlds.live.part import PartReport
+from glassbench.experiments.worlds.live.part import NOT_CONNECTED, PartReport
 from glassbench.experiments.worlds.live.replay import replay
 from glassbench.experiments.worlds.live.task import EMULATOR, HostPlug, Task, part_name
 from glassbench.experiments.worlds.live.wiring import End, kernel_commands, wire, wire_peers
@@ -74,8 +74,9 @@ class _Attempt:
 
     @property
     def failure(self) -> str | None:
-        """In which sentence a peer failed, if it did."""
-        return next((part.failed for part in self.parts.values() if part.failed is not None), None)
+        """In which sentence a peer failed, if it did. An end that fails keeps the other one from connecting."""
+        sentences = [part.failed for part in self.parts.values() if part.failed is not None]
+        return min(sentences, key=lambda sentence: sentence.endswith(NOT_CONNECTED), default=None)
 
     @property
     def is_over(self) -> bool:

@@ -43,6 +43,9 @@ from glassbench.netem.simulator import START_AT
 Part = Callable[[LiveClock, "Orders"], "PartReport"]
 
 GOODBYE = 1.0  # seconds after the end of an arm in which the link still carries how connections end
+NOT_CONNECTED = "it did not connect"
+"""How a stack failed that gave no reason."""
+
 _END_NICENESS = 10  # an end that waits is measured as such; an emulator that waits is another network
 
 

@@ -25,7 +25,7 @@ from glassbench.experiments.worlds.live.end import (
     SenderRun,
     our_receiver,
 )
-from glassbench.experiments.worlds.live.part import Orders, Part, PartReport, be_part
+from glassbench.experiments.worlds.live.part import NOT_CONNECTED, Orders, Part, PartReport, be_part
 from glassbench.experiments.worlds.live.task import HostPlug, Task
 from glassbench.experiments.worlds.peers.peer import LOG, Carries, Peer, PeerContext, PeerError, video_of
 from glassbench.experiments.worlds.peers.peer_transport import PeerTransport
@@ -111,17 +111,18 @@ def _part(task: Task, folder: Path) -> Part:
                 )
             )
         finally:
+            failed = outlet.failed  # what closing brings about is no failure of its own
             with suppress(PeerError, OSError):
                 end.close()
-        if not transport.connected:
-            outlet.fail("it did not connect")
+        if failed is None and not transport.connected:
+            failed = NOT_CONNECTED
         about = {"version": stack.version(), "settings": dict(end.settings()), "log": _end_of(context.log)}
         return PartReport(
             ended.process,
             replace(_reported(ended.report, carries), estimates=end.estimates()),
             peer=about,
             unsupported=outlet.unsupported,
-            failed=_sentence(outlet.failed, ends, task),
+            failed=_sentence(failed, ends, task),
         )
 
     return drive
