@@ -88,7 +88,7 @@ class _Config(ctypes.Structure):
     )
 
 
-class _Block(ctypes.Structure):
+class _RistBlock(ctypes.Structure):
     """rist_data_block."""
 
     _fields_ = (
@@ -171,7 +171,7 @@ class _RistEnd(PeerEnd):
                 raise PeerError("no connection stood")
 
     def send(self, data: bytes, frame: Frame) -> bool:
-        block = _Block(payload=_address(data), payload_len=len(data))
+        block = _RistBlock(payload=_address(data), payload_len=len(data))
         return bool(self._library.rist_sender_data_write(self._session, ctypes.byref(block)) == len(data))
 
     def send_back(self, data: bytes) -> None:
@@ -227,7 +227,7 @@ class _RistEnd(PeerEnd):
         return 0
 
     def _read(self) -> None:
-        block = ctypes.POINTER(_Block)()
+        block = ctypes.POINTER(_RistBlock)()
         while not self._over.is_set():
             count = self._library.rist_receiver_data_read2(self._session, ctypes.byref(block), _READ_MS)
             if count <= 0 or not block:
