@@ -124,7 +124,7 @@ tools:
 
 # What apt and pip can bring of the stacks of others. Installing starts no service: a policy forbids that meanwhile, where
 # there is none yet.
-STACKS := libsrt1.5-gnutls gstreamer1.0-plugins-ugly coturn janus
+STACKS := libsrt1.5-gnutls ffmpeg librist4 gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-ugly gstreamer1.0-libav coturn janus
 POLICY := /usr/sbin/policy-rc.d
 peers: $(VENV)/.ready
 	$(INSTALL) --editable '.[peers]'

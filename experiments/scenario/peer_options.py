@@ -106,6 +106,19 @@ class GstreamerOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class FfmpegOptions:
+    """`carrier`: RTP, MPEG-TS over UDP, or MPEG-TS over SRT, for which `latency_ms` is. `tuned`: the flags that people
+    give it for low latency; without them it is as it comes."""
+
+    carrier: Literal["rtp", "mpegts", "srt"] = "rtp"
+    tuned: bool = True
+    latency_ms: int = 120
+
+    def __post_init__(self) -> None:
+        _check_latency(self.latency_ms)
+
+
+@dataclass(frozen=True, slots=True)
 class MpegtsOptions:
     """`tuned`: the muxer tells the length of each picture, and the demuxer does not parse, so that a picture is known
     to be whole when it is; without it both are as they come, and wait for the next one."""

@@ -13,6 +13,7 @@ from typing import Any
 from glassbench.experiments.scenario.peer_options import (
     AiortcOptions,
     ExternalOptions,
+    FfmpegOptions,
     GstreamerOptions,
     HttpOptions,
     LibsrtOptions,
@@ -94,6 +95,7 @@ _OWN = (
         ANY_CODEC,
         holds=lambda options: _latency(options) if options["sync"] else 0.0,
     ),
+    _own("ffmpeg", "two ffmpeg programs, over RTP, MPEG-TS or SRT", FfmpegOptions, "ffmpeg:Ffmpeg", ANY_CODEC),
     _own("mpegts-udp", "MPEG-TS over UDP, by FFmpeg's muxer and demuxer", MpegtsOptions, "mpegts_udp:MpegtsUdp", _H264),
     _own("rist", "librist of this machine", RistOptions, "rist:Rist", ANY_MEDIA, holds=_latency),
     _own("external", "two programs of yours", ExternalOptions, "external:External", ANY_CODEC),

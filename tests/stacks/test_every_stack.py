@@ -24,6 +24,8 @@ ARMS = {
     "moq, datagrams": "moq:delivery=datagrams",
     "ll-dash, chunks of four": "ll-dash:chunk_frames=4",
     "gstreamer, on time": "gstreamer:sync=true,latency_ms=100",
+    "ffmpeg, MPEG-TS": "ffmpeg:carrier=mpegts",
+    "ffmpeg, SRT": "ffmpeg:carrier=srt",
     "mpegts-udp, as it is": "mpegts-udp:tuned=false",
     "rist, as it is": "rist:tuned=false",
     "external": f"external:send={EXAMPLE},receive={EXAMPLE}",

@@ -46,6 +46,8 @@ class _AiortcEnd(WebrtcEnd):
     def __init__(self, context: PeerContext) -> None:
         super().__init__(context)
         self._counted: dict[str, int] = {}
+        self._limits: dict[str, int] = {}
+        self._connection: Any = None
 
     def start(self) -> None:
         self._aiortc = import_module("aiortc")
@@ -60,7 +62,7 @@ class _AiortcEnd(WebrtcEnd):
         return self._counted
 
     def settings(self) -> Mapping[str, object]:
-        described = self._connection.localDescription.sdp if self._connection.localDescription else ""
+        described = self._described()
         return {
             "codec": re.findall(r"a=rtpmap:\d+ (\S+)", described),
             "feedback": sorted(set(re.findall(r"a=rtcp-fb:\S+ (.+?)\r", described))),
@@ -68,10 +70,17 @@ class _AiortcEnd(WebrtcEnd):
         }
 
     async def shut(self) -> None:
-        await self._connection.close()
+        if self._connection is not None:
+            await self._connection.close()
+
+    def _described(self) -> str:
+        """Its own description, empty before there is one."""
+        described = None if self._connection is None else self._connection.localDescription
+        return "" if described is None else str(described.sdp)
 
     def _make_connection(self) -> None:
-        self._connection = self._aiortc.RTCPeerConnection()
+        # It would ask a STUN server of Google's.
+        self._connection = self._aiortc.RTCPeerConnection(self._aiortc.RTCConfiguration(iceServers=[]))
         self._connection.on("connectionstatechange", lambda: self.changed(self._connection.connectionState))
 
     async def _say_ours(self) -> None:

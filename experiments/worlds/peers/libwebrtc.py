@@ -53,6 +53,7 @@ class _LibwebrtcEnd(WebrtcEnd):
         self._stats: dict[str, dict[str, Any]] = {}
         self._estimates: list[Estimated] = []
         self._connection: Any = None
+        self.webrtc: Any = None
 
     def start(self) -> None:
         import webrtc
@@ -81,7 +82,7 @@ class _LibwebrtcEnd(WebrtcEnd):
             "codec": codec.get("mime_type"),
             "feedback": sorted(set(re.findall(r"a=rtcp-fb:\d+ (.+?)\r", sdp))),
             "extensions": sorted(set(re.findall(r"a=extmap:\d+ (\S+)", sdp))),
-            "field_trials": str(self.webrtc.field_trials),
+            "field_trials": "" if self.webrtc is None else str(self.webrtc.field_trials),
             "round_trip_s": pair.get("current_round_trip_time"),
             "stats": self._stats,
         }
@@ -92,11 +93,12 @@ class _LibwebrtcEnd(WebrtcEnd):
 
     def local_sdp(self) -> str:
         """The local description, empty before there is one."""
-        described = self._connection.local_description
+        described = None if self._connection is None else self._connection.local_description
         return "" if described is None else str(described.sdp)
 
     async def shut(self) -> None:
-        self._connection.close()
+        if self._connection is not None:
+            self._connection.close()
 
     def _make_connection(self) -> None:
         self._connection = self.webrtc.RTCPeerConnection(self.configuration())

@@ -103,7 +103,10 @@ class PeerTransport:
         return self._events.popleft() if self._events else None
 
     def close(self, *, now: float) -> None:
-        self._end.close()
+        try:
+            self._end.close()
+        except PeerError as error:
+            self._outlet.fail(str(error))
 
     def stats(self) -> Mapping[str, int]:
         return {**self._end.counters(), **self._stats, "dropped_outlet": self._outlet.dropped}

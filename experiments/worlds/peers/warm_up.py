@@ -7,27 +7,29 @@ import av
 import numpy as np
 
 from glassbench.experiments.worlds.peers.peer import PeerContext
-from glassbench.sender.encoder import EncoderSettings, PictureEncoder
+from glassbench.sender.encoder import EncoderSettings, PictureEncoder, PicturesEncoder
 
-_GREY = 128
+GREY = 128
+"""Each byte of a picture of it."""
 
 
 class WarmUp:
     """From `start` to `stop`, or to the first capture, it gives a unit per frame interval: its bytes, its session time,
-    and whether it is a keyframe. `wants_keyframe` is asked before each."""
+    and whether it is a keyframe. `wants_keyframe` is asked before each. `encoder` is in place of one like ours."""
 
     def __init__(
         self,
         context: PeerContext,
         give: Callable[[bytes, float, bool], None],
         wants_keyframe: Callable[[float], bool],
+        encoder: PicturesEncoder | None = None,
     ) -> None:
         video = context.video
         self._context = context
         self._interval = float(1 / video.fps)
         settings = EncoderSettings(video.codec, video.bitrate_bps)
-        self._encoder = PictureEncoder(settings, width=video.width, height=video.height, fps=video.fps)
-        planes = np.full((video.height * 3 // 2, video.width), _GREY, np.uint8)
+        self._encoder = encoder or PictureEncoder(settings, width=video.width, height=video.height, fps=video.fps)
+        planes = np.full((video.height * 3 // 2, video.width), GREY, np.uint8)
         self._picture = av.VideoFrame.from_ndarray(planes, format="yuv420p")
         self._give = give
         self._wants_keyframe = wants_keyframe

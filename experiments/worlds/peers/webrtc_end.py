@@ -4,12 +4,14 @@ candidates (no trickle), so that they do not cross the link."""
 import asyncio
 import json
 import threading
+from contextlib import suppress
 
 from glassbench.experiments.worlds.peers.event_loop import EventLoop
 from glassbench.experiments.worlds.peers.peer import PeerContext, PeerEnd, PeerError
 
 _SIGNAL_BYTES = 2**17  # more than an offer has
 _PATIENCE = 5.0  # seconds for each step
+_CLOSE_PATIENCE = 1.0  # seconds
 
 
 class WebrtcEnd(PeerEnd):
@@ -24,7 +26,8 @@ class WebrtcEnd(PeerEnd):
     @property
     def loop(self) -> EventLoop:
         """The loop in which the stack lives, from `start` on."""
-        assert self._loop is not None
+        if self._loop is None:
+            raise PeerError("it did not start")
         return self._loop
 
     def start(self) -> None:
@@ -42,10 +45,9 @@ class WebrtcEnd(PeerEnd):
             return
         self.over.set()
         if self._loop is not None:
-            try:
-                self._loop.run(self.shut(), _PATIENCE, "close")
-            finally:
-                self._loop.stop()
+            with suppress(PeerError):  # a server that the other end has ended does not answer
+                self._loop.run(self.shut(), _CLOSE_PATIENCE, "close")
+            self._loop.stop()
 
     async def open(self) -> None:
         """Make the connection, and what is at its end."""
