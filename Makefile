@@ -107,37 +107,31 @@ $(VENV)/.ready-docs: pyproject.toml constraints.txt | $(BIN)/python
 	@touch $(VENV)/.ready $@
 
 # Programs of others that tests use if they are there: Wireshark reads our captures, Chromium our report; libsrt, FFmpeg
-# and GStreamer talk to our transports. Where they may not be installed, those tests are skipped, and say so.
+# and GStreamer talk to our transports, and are arms. Where they may not be installed, those tests are skipped, and say so.
 # A line is a command, a colon, and the packages that it needs, with commas between them.
 GSTREAMER := gstreamer1.0-tools,gstreamer1.0-plugins-base,gstreamer1.0-plugins-good,gstreamer1.0-plugins-bad,gstreamer1.0-libav
 TOOLS := tshark:tshark chromium:chromium srt-live-transmit:srt-tools ffmpeg:ffmpeg gst-launch-1.0:$(GSTREAMER)
+# Stacks of others that can be arms of live runs; what pip brings of them is the extra `peers`.
+STACKS := libsrt1.5-gnutls librist4 coturn janus gstreamer1.0-plugins-ugly
+# Installing starts no service: a policy forbids that meanwhile, where there is none yet.
+POLICY := /usr/sbin/policy-rc.d
 tools:
 	@for tool in $(TOOLS); do \
 	  command -v $${tool%%:*} >/dev/null || missing="$$missing $$(echo $${tool#*:} | tr , ' ')"; \
 	done; \
+	for stack in $(STACKS); do \
+	  dpkg-query -W -f '$${Status}' $$stack 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$stack"; \
+	done; \
 	test -z "$$missing" && exit 0; \
 	if test "$$(id -u)" = 0 && command -v apt-get >/dev/null; then \
+	  test -e $(POLICY) || { printf '#!/bin/sh\nexit 101\n' > $(POLICY) && chmod +x $(POLICY) && trap 'rm -f $(POLICY)' EXIT; }; \
 	  export DEBIAN_FRONTEND=noninteractive; \
 	  apt-get update -qq && apt-get install -y -qq --no-install-recommends $$missing >/dev/null && exit 0; \
 	fi; \
 	echo "note: tests with$$missing are skipped; to run them: sudo apt install$$missing"
 
-# What apt and pip can bring of the stacks of others. Installing starts no service: a policy forbids that meanwhile, where
-# there is none yet.
-STACKS := libsrt1.5-gnutls ffmpeg librist4 gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-ugly gstreamer1.0-libav coturn janus
-POLICY := /usr/sbin/policy-rc.d
-peers: $(VENV)/.ready
+peers: $(VENV)/.ready tools
 	$(INSTALL) --editable '.[peers]'
-	@missing="$$(for stack in $(STACKS); do \
-	  dpkg-query -W -f '$${Status}' $$stack 2>/dev/null | grep -q 'ok installed' || echo $$stack; \
-	done)"; \
-	test -z "$$missing" && exit 0; \
-	if test "$$(id -u)" = 0 && command -v apt-get >/dev/null; then \
-	  test -e $(POLICY) || { printf '#!/bin/sh\nexit 101\n' > $(POLICY) && chmod +x $(POLICY) && trap 'rm $(POLICY)' EXIT; }; \
-	  export DEBIAN_FRONTEND=noninteractive; \
-	  apt-get update -qq && apt-get install -y -qq --no-install-recommends $$missing >/dev/null && exit 0; \
-	fi; \
-	echo "note: stacks of others are not here; to have them: sudo apt install" $$missing
 
 # Debian ships venv as a package of its own; install it where that is allowed, else say what is missing.
 $(BIN)/python:
