@@ -35,7 +35,7 @@ _OTHER_TRANSPORTS = "http", "mqtt", "nanomsg", "pfunix", "rabbitmq"
 
 
 @dataclass(frozen=True)
-class Answer:
+class JanusAnswer:
     """What a plugin says: its data, and the description that comes with it (`type` and `sdp`)."""
 
     data: Mapping[str, Any]
@@ -50,7 +50,7 @@ class Handle:
     id: int
     is_up: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def ask(self, body: Mapping[str, object], jsep: Mapping[str, str] | None = None) -> Answer:
+    async def ask(self, body: Mapping[str, object], jsep: Mapping[str, str] | None = None) -> JanusAnswer:
         """What the plugin answers. Raises PeerError if that is an error."""
         message: dict[str, object] = {"janus": "message", "handle_id": self.id, "body": dict(body)}
         if jsep is not None:
@@ -60,7 +60,7 @@ class Handle:
         if "error" in data:
             raise PeerError(f"Janus refused {body['request']!r}: {data['error']}")
         jsep = said.get("jsep", {})
-        return Answer(data, {name: str(jsep[name]) for name in ("type", "sdp") if name in jsep})
+        return JanusAnswer(data, {name: str(jsep[name]) for name in ("type", "sdp") if name in jsep})
 
 
 class Janus:
