@@ -1,5 +1,6 @@
 """Budgets over real programs: limits are held with the help of chance, and a world is never compared with another."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -54,11 +55,18 @@ def here(glass: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Callable
 def test_a_live_budget_breaks_for_what_is_missing_and_not_for_what_so_few_runs_may_show_by_chance(
     here: Callable[..., Any],
 ) -> None:
-    done = here("budget", "check", "budgets.toml", "--live")
+    done = here("budget", "check", "budgets.toml", "--live", "--json")
     assert done.code == 1
-    assert "there is no program './a' to send, or it may not be run" in done.out
-    assert "1 of 3 budgets is broken." in done.out, "p95 is beyond its limit, and two runs break nothing"
-    assert "so few runs break nothing" in done.out
+    report = json.loads(done.out)
+    assert not report["exact"]
+    verdicts = {(verdict["arm"], verdict["metric"]): verdict for verdict in report["verdicts"]}
+    assert {key: verdict["verdict"] for key, verdict in verdicts.items()} == {
+        ("ours", "p50"): "kept",
+        ("ours", "p95"): "kept",
+        ("gone", "p50"): "not measured",
+    }
+    assert "so few runs break nothing" in verdicts["ours", "p95"]["sentence"]
+    assert "there is no program './a' to send, or it may not be run" in verdicts["gone", "p50"]["sentence"]
     assert len(list(Path("results").iterdir())) == 1
 
 
