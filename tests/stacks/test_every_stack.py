@@ -85,7 +85,7 @@ def test_a_stack_shows_the_frames_of_a_clean_path_and_its_account_adds_up(name: 
     assert len(shown) > ENOUGH * len(frames), frames["fate"].value_counts()
     delays = stages(shown)["g2g_ms"]
     assert (delays > 10.0).all()  # the propagation
-    assert shown["ssim"].median() > 0.8
+    assert shown["own_ssim"].median() > 0.7  # a stack with rate control of its own begins low
     assert set(frames["fate"]) <= {"displayed", "missing", "dropped"}  # a black box does not say why
     for end in ("sender", "receiver"):
         told = result.stats["peer"][end]
