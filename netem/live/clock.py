@@ -22,7 +22,11 @@ class LiveClock:
         self._origin_ns = origin_ns
 
     def now(self) -> float:
-        return START_AT + (time.monotonic_ns() - self._origin_ns) * 1e-9
+        return self.session_time(time.monotonic_ns())
+
+    def session_time(self, at_ns: int) -> float:
+        """The session time of an instant of CLOCK_MONOTONIC."""
+        return START_AT + (at_ns - self._origin_ns) * 1e-9
 
     def later(self, seconds: float) -> "LiveClock":
         """The clock of a session that begins `seconds` later."""
@@ -42,7 +46,7 @@ class LiveClock:
         """
         readings = [(time.monotonic_ns(), time.time_ns(), time.monotonic_ns()) for _ in range(_READINGS)]
         before, wall_ns, after = min(readings, key=lambda reading: reading[2] - reading[0])
-        now = START_AT + ((before + after) // 2 - self._origin_ns) * 1e-9
+        now = self.session_time((before + after) // 2)
 
         def arrival(stamp_ns: int) -> float:
             age = (wall_ns - stamp_ns) * 1e-9

@@ -40,8 +40,8 @@ class OtherClock(LiveClock):
         super().__init__(origin_ns)
         self.offset, self.drift = offset, drift
 
-    def now(self) -> float:
-        return self.of(super().now())
+    def session_time(self, at_ns: int) -> float:
+        return self.of(super().session_time(at_ns))
 
     def of(self, true: float) -> float:
         return self.offset + START_AT + (true - START_AT) * (1 + self.drift)

@@ -132,6 +132,7 @@ class _FfmpegReceiver(_FfmpegEnd):
             [*self._command, "-nostdin", *(_TUNED_INPUT if tuned else ()), *self._input(), *output],
             self.context,
             reads=self._read,
+            may_end=True,
         )
 
     def connect(self) -> None:

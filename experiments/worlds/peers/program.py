@@ -20,7 +20,7 @@ class Program:
     """It runs from the start. What it writes to stderr, and to stdout unless somebody `reads` that, goes to the log of
     the end. If it ends before `stop`, the end has failed. Raises PeerError if it cannot be started.
 
-    `feeds`: it takes what `feed` is given on stdin; without that its stdin is empty.
+    With `may_end` that is none if its exit code is 0, as of a receiver whose stream is over. `feeds`: it takes what `feed` is given on stdin; without that its stdin is empty.
     """
 
     def __init__(
@@ -31,9 +31,11 @@ class Program:
         feeds: bool = False,
         reads: Callable[["Program"], None] | None = None,
         environment: Mapping[str, str] | None = None,
+        may_end: bool = False,
     ) -> None:
         self.name = command[0].rpartition("/")[2]
         self._context = context
+        self._may_end = may_end
         self._stopped = threading.Event()
         self._waiting: Queue[bytes | None] = Queue(_MOST_WAITING)
         with context.log.open("ab") as log:
@@ -109,8 +111,8 @@ class Program:
         return f"{self.name} ended with code {self._process.returncode}" + (f": {said}" if said else "")
 
     def _watch(self) -> None:
-        self._process.wait()
-        if not self._stopped.is_set():
+        code = self._process.wait()
+        if not self._stopped.is_set() and not (self._may_end and code == 0):
             self._context.outlet.fail(self.sentence())
 
     def _write(self) -> None:
