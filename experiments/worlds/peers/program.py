@@ -18,9 +18,10 @@ _LOOK = 0.02  # seconds between two looks
 
 class Program:
     """It runs from the start. What it writes to stderr, and to stdout unless somebody `reads` that, goes to the log of
-    the end. If it ends before `stop`, the end has failed. Raises PeerError if it cannot be started.
+    the end. If it ends before `stop`, the end has failed; with `may_end` only if its exit code is not 0, as of a
+    receiver whose stream is over. Raises PeerError if it cannot be started.
 
-    With `may_end` that is none if its exit code is 0, as of a receiver whose stream is over. `feeds`: it takes what `feed` is given on stdin; without that its stdin is empty.
+    `feeds`: it takes what `feed` is given on stdin; without that its stdin is empty.
     """
 
     def __init__(
