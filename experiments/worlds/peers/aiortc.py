@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from fractions import Fraction
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError
-from importlib.metadata import version as version_of
 from typing import Any, ClassVar
 
 from glassbench.experiments.worlds.peers.peer import Carries, Peer, PeerContext, PeerEnd
@@ -30,10 +28,7 @@ class Aiortc(Peer):
 
     @classmethod
     def version(cls) -> str:
-        try:
-            return version_of("aiortc")
-        except PackageNotFoundError:
-            raise cls.missing("aiortc") from None
+        return cls.package("aiortc")
 
     @classmethod
     def end(cls, context: PeerContext) -> PeerEnd:

@@ -4,7 +4,6 @@ import asyncio
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import AsyncIterator, Coroutine, Mapping
-from importlib import metadata
 from typing import Any, ClassVar
 
 from glassbench.experiments.worlds.peers.cmaf import ChunkReader, CmafError
@@ -25,10 +24,7 @@ class HttpStack(Peer):
 
     @classmethod
     def version(cls) -> str:
-        try:
-            return f"aiohttp {metadata.version('aiohttp')}"
-        except metadata.PackageNotFoundError:
-            raise cls.missing("aiohttp") from None
+        return f"aiohttp {cls.package('aiohttp')}"
 
     @classmethod
     def check(cls, options: Mapping[str, object], video: PeerVideo) -> None:

@@ -6,8 +6,6 @@ import asyncio
 import math
 import re
 from collections.abc import Mapping, Sequence
-from importlib.metadata import PackageNotFoundError
-from importlib.metadata import version as version_of
 from typing import Any, ClassVar
 
 from glassbench.experiments.worlds.peers.peer import Carries, Peer, PeerContext, PeerEnd
@@ -35,10 +33,7 @@ class Libwebrtc(Peer):
 
     @classmethod
     def version(cls) -> str:
-        try:
-            return f"M152 (wrtc {version_of('wrtc')})"
-        except PackageNotFoundError:
-            raise cls.missing("wrtc") from None
+        return f"M152 (wrtc {cls.package('wrtc')})"
 
     @classmethod
     def end(cls, context: PeerContext) -> PeerEnd:

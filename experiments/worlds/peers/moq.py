@@ -8,7 +8,6 @@ import asyncio
 import re
 from collections.abc import Mapping
 from contextlib import suppress
-from importlib import metadata
 from typing import Any, ClassVar
 
 from glassbench.experiments.scenario.tracks import VIDEO_TRACK
@@ -36,10 +35,7 @@ class Moq(Peer):
 
     @classmethod
     def version(cls) -> str:
-        try:
-            return f"{metadata.version('moq-rs')} (moq-ffi {metadata.version('moq-ffi')})"
-        except metadata.PackageNotFoundError:
-            raise cls.missing("moq-rs") from None
+        return f"{cls.package('moq-rs')} (moq-ffi {cls.package('moq-ffi')})"
 
     @classmethod
     def end(cls, context: PeerContext) -> PeerEnd:

@@ -6,11 +6,12 @@ accounted for by the stamp in its pixels, or, where the stack carries messages w
 """
 
 import shutil
-import threading
+import subprocess
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from importlib import metadata
 from pathlib import Path
 from socket import socket
 from typing import ClassVar, Literal
@@ -23,6 +24,8 @@ from glassbench.transport.contract import Address, Estimated, Frame, Unsupported
 
 Carries = Literal["messages", "units", "pictures"]
 """What a stack takes and gives: messages that it does not understand, whole access units, or pictures (yuv420p)."""
+
+_PATIENCE = 5.0  # seconds for a program to tell its version
 
 LOG = "log"
 """The name of the file that takes what a stack writes."""
@@ -166,33 +169,27 @@ class Peer(ABC):
             raise cls.missing(name)
         return path
 
+    @classmethod
+    def package(cls, name: str) -> str:
+        """The version of a package of Python. Raises Unsupported."""
+        try:
+            return metadata.version(name)
+        except metadata.PackageNotFoundError:
+            raise cls.missing(name) from None
+
+    @classmethod
+    def told_by(cls, name: str, option: str) -> str:
+        """What a program says of its version. Raises Unsupported."""
+        path = cls.program(name)
+        try:
+            said = subprocess.run([path, option], capture_output=True, text=True, timeout=_PATIENCE, check=False)
+        except (OSError, subprocess.SubprocessError) as error:
+            raise Unsupported(f"{path} does not tell its version: {error}") from None
+        return said.stdout.strip() or said.stderr.strip()
+
 
 def video_of(ends: Ends) -> PeerVideo:
     """What the ends of a flow film."""
     width, height = ends.picture_size
     settings = ends.encoder_settings
     return PeerVideo(width, height, ends.source.fps, settings.codec, settings.bitrate_bps, settings.keyframe_interval)
-
-
-class Connecting:
-    """The thread in which an end connects."""
-
-    def __init__(self, end: PeerEnd) -> None:
-        self._end = end
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self.connected = False
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def _run(self) -> None:
-        try:
-            self._end.connect()
-        except Unsupported as error:
-            self._end.context.outlet.refuse(str(error))
-            return
-        except PeerError as error:
-            self._end.context.outlet.fail(str(error))
-            return
-        self.connected = True
-        self._end.context.outlet.wake()

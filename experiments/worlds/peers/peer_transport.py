@@ -1,13 +1,14 @@
 """A stack of others as a `transport.contract.Transport`, so that pipelines of ours drive it. Its datagrams are its own
 affair."""
 
+import threading
 from collections import Counter, deque
 from collections.abc import Mapping
 
 from glassbench.experiments.account.reports import Role
 from glassbench.experiments.scenario.tracks import VIDEO_TRACK
 from glassbench.experiments.worlds.peers.outlet import Given
-from glassbench.experiments.worlds.peers.peer import Connecting, PeerEnd, PeerError
+from glassbench.experiments.worlds.peers.peer import PeerEnd, PeerError
 from glassbench.transport.contract import (
     Address,
     Closed,
@@ -20,6 +21,7 @@ from glassbench.transport.contract import (
     FrameStarted,
     KeyframeRequested,
     Track,
+    Unsupported,
 )
 from glassbench.transport.framing import Malformed, keyframe_request, parse_keyframe_request, split_frame
 from glassbench.transport.srt.frames import FrameAssembler
@@ -41,7 +43,7 @@ class PeerTransport:
         self._events: deque[Event] = deque()
         self._stats: Counter[str] = Counter(malformed=0, dropped_full=0, dropped_expired=0, keyframe_requests=0)
         self._assembler = FrameAssembler(tracks, self._events, self._stats)
-        self._connecting = Connecting(end)
+        self._connecting = _Connecting(end)
         self.connected = False
         self._closed = False
 
@@ -131,3 +133,27 @@ class PeerTransport:
                 self._stats["malformed"] += 1
         except Malformed:
             self._stats["malformed"] += 1
+
+
+class _Connecting:
+    """The thread in which an end connects."""
+
+    def __init__(self, end: PeerEnd) -> None:
+        self._end = end
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self.connected = False
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._end.connect()
+        except Unsupported as error:
+            self._end.context.outlet.refuse(str(error))
+            return
+        except PeerError as error:
+            self._end.context.outlet.fail(str(error))
+            return
+        self.connected = True
+        self._end.context.outlet.wake()

@@ -58,10 +58,6 @@ class Program:
         for thread in self._threads:
             thread.start()
 
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
     def exit_code(self, patience: float = 0.0) -> int | None:
         """Its exit code, if it ends within so many seconds."""
         self._threads[0].join(patience)
@@ -82,9 +78,10 @@ class Program:
 
     def listens(self, protocol: Literal["udp", "tcp"], port: int, patience: float) -> bool:
         """Whether somebody is at that port of this host within so many seconds."""
-        column = f":{port:04X} "
+        ending = f":{port:04X}"
         for _ in range(round(patience / _LOOK)):
-            if any(column in line.split(" rem")[0] for line in Path("/proc/net", protocol).read_text().splitlines()):
+            rows = [line.split() for line in Path("/proc/net", protocol).read_text().splitlines()]
+            if any(row[1].endswith(ending) for row in rows):  # the local address
                 return True
             if self._stopped.wait(_LOOK) or self.exit_code() is not None:
                 return False

@@ -38,9 +38,11 @@ from glassbench.transport.contract import Unsupported
 
 _LOG_BYTES = 4000  # of the end of a log
 
+_ON_THE_WIRE = {"first_sent_at", "last_sent_at", "first_arrival_at", "complete_at"}
+
 KNOWS: Mapping[Carries, frozenset[str]] = {
-    "messages": INSTANTS - {"first_sent_at", "last_sent_at", "first_arrival_at", "complete_at"},
-    "units": INSTANTS - {"first_sent_at", "last_sent_at", "first_arrival_at", "complete_at"},
+    "messages": INSTANTS - _ON_THE_WIRE,
+    "units": INSTANTS - _ON_THE_WIRE,
     "pictures": frozenset({"captured_at", "displayed_at"}),
 }
 """The instants that can be known around a stack: what it does between is inside of it."""

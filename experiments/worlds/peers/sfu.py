@@ -3,7 +3,6 @@
 So the link is the last mile, from the SFU to a viewer. The sender's end keeps the SFU, and tells the viewer its offer.
 """
 
-import subprocess
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,9 +21,8 @@ class Sfu(Libwebrtc):
 
     @classmethod
     def version(cls) -> str:
-        said = subprocess.run([cls.program("janus"), "--version"], capture_output=True, text=True, check=False)
-        words = said.stdout.partition("(")[2].partition(")")[0]
-        return f"Janus {words}, {super().version()}"
+        number = cls.told_by("janus", "--version").partition("(")[2].partition(")")[0]
+        return f"Janus {number}, {super().version()}"
 
     @classmethod
     def end(cls, context: PeerContext) -> PeerEnd:

@@ -3,7 +3,6 @@
 So the link is the last mile, from the relay to the receiver.
 """
 
-import subprocess
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,8 +22,7 @@ class Turn(Libwebrtc):
 
     @classmethod
     def version(cls) -> str:
-        said = subprocess.run([cls.program("turnserver"), "--version"], capture_output=True, text=True, check=False)
-        return f"coturn {said.stdout.strip() or said.stderr.strip()}, {super().version()}"
+        return f"coturn {cls.told_by('turnserver', '--version')}, {super().version()}"
 
     @classmethod
     def end(cls, context: PeerContext) -> PeerEnd:
