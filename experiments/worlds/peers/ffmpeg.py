@@ -5,9 +5,7 @@ capture.
 """
 
 import re
-import subprocess
 from collections.abc import Mapping
-from functools import cache
 from typing import ClassVar
 
 from glassbench.experiments.worlds.peers.peer import Carries, Peer, PeerContext, PeerEnd, PeerVideo
@@ -16,7 +14,6 @@ from glassbench.experiments.worlds.peers.raw_pictures import RawPictures
 from glassbench.experiments.worlds.peers.warm_up import GREY, WarmUp
 from glassbench.transport.contract import Frame, Unsupported
 
-_PATIENCE = 5.0  # seconds to tell its version
 _BUFFER = 0.2  # seconds of the encoder's rate control, as with our own
 _PROGRESS = "progress"  # the file that it counts in
 _SESSION = "session.sdp"
@@ -34,7 +31,8 @@ class Ffmpeg(Peer):
 
     @classmethod
     def version(cls) -> str:
-        return _version(cls.program("ffmpeg"))
+        words = cls.told_by("ffmpeg", "-version").split()  # ffmpeg version N ...
+        return words[2] if len(words) > 2 else "unknown"
 
     @classmethod
     def check(cls, options: Mapping[str, object], video: PeerVideo) -> None:
@@ -156,13 +154,3 @@ class _FfmpegReceiver(_FfmpegEnd):
         while len(picture := program.read(size)) == size:
             if picture != grey:  # what was on the air before the first capture
                 self.context.outlet.give(picture)
-
-
-@cache
-def _version(path: str) -> str:
-    """The version that a program tells. Raises Unsupported."""
-    try:
-        said = subprocess.run([path, "-version"], capture_output=True, text=True, timeout=_PATIENCE, check=True).stdout
-    except (OSError, subprocess.SubprocessError) as error:
-        raise Unsupported(f"{path} does not tell its version: {error}") from None
-    return said.split()[2]
