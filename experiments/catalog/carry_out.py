@@ -46,8 +46,11 @@ def carry_out(
     world than virtual time, into `results/NAME-live/PLAN`.
 
     `replaying` has the trace and the source that one takes which replays what others recorded: those that are missing
-    are its own. Raises ValueError if it does not, ScenarioError, ResultsError, and Interrupted after Ctrl-C.
+    are its own. Raises ValueError if it does not, or if it is a live one in virtual time, ScenarioError, ResultsError,
+    and Interrupted after Ctrl-C.
     """
+    if experiment.live and world.exact:
+        raise ValueError(f"{experiment.name} measures stacks of others, which run in real time only: --live")
     plans = [replace(plan, world=world) for plan in _plans(experiment, replaying or {})]
     total = sum(len(plan.cells) for plan in plans)
     before, path = 0, results / f"{experiment.name}{'' if world.exact else '-live'}"

@@ -39,8 +39,9 @@ class Experiment:
 
     `expectation` is the expected outcome in a sentence, `source` where it comes from. Plans are deterministic, have
     names of their own within the experiment, and run within five minutes on two cores, unless it is `long`: then
-    `glass literature` runs it only if it is named. `replays` makes the plans over another `trace` and with
-    another `source`, each by its name or file, of an experiment that replays what others recorded.
+    `glass literature` runs it only if it is named. One that is `live` measures stacks of others, so it runs in real
+    time only, and takes as long as it takes. `replays` makes the plans over another `trace` and with another `source`,
+    each by its name or file, of an experiment that replays what others recorded.
     """
 
     name: str
@@ -52,3 +53,4 @@ class Experiment:
     figure: Callable[[Datasets], "Figure"]
     replays: Callable[..., tuple[Plan, ...]] | None = None
     long: bool = False
+    live: bool = False

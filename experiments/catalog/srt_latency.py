@@ -27,7 +27,7 @@ RECOMMENDED = {0.01: 3.0, 0.03: 4.0, 0.07: 5.0, 0.1: 6.0}  # loss -> multiplier,
 _NONE_LOST = 1e-4  # where zero is drawn on the logarithmic scale: one packet in 10,000, more than a cell sends
 
 _DRAFT = "draft-sharabayko-srt-01"
-_GUIDE = "SRT Deployment Guide, as tabled in the manual of Epiphan Pearl Mini, table 53"
+GUIDE = "SRT Deployment Guide, as tabled in the manual of Epiphan Pearl Mini, table 53"
 
 
 def most_repairs(multiplier: float) -> int:
@@ -184,7 +184,7 @@ def _recommended_is_enough(table: Points) -> Check:
     residuals = {f"{point.loss:.0%} loss": point.residual for point in _recommended(table)}
     return check(
         "The recommended multiplier (3 up to 1 % loss, 4 to 3 %, 5 to 7 %, 6 to 10 %) leaves next to no loss",
-        _GUIDE,
+        GUIDE,
         "order",
         bounded(PERCENT, residuals, below=1e-3, of="residual loss", at="of the packets, RTT 100 ms"),
         note="the guide gives no residual loss; 0.1 % is ours, and its losses may come in bursts",

@@ -21,7 +21,8 @@ _BUFFER_MS = 200  # of the encoder's rate control, as with our own
 _NO_KEYFRAMES = 2**31 - 1
 _MOST_WAITING = 4  # pictures that the encoder has not begun
 # Enough bandwidth for feedback: RFC 4585 makes a receiver with little wait longer than its jitter buffer does.
-_SESSION = "rtpsession name=session rtp-profile=avpf bandwidth=20000000 rtcp-min-interval=10000000"
+_SESSION = "rtpsession name=session rtp-profile=avpf bandwidth=20000000"
+_FEEDBACK = "rtcp-min-interval=10000000"
 
 
 class Gstreamer(Peer):
@@ -151,7 +152,7 @@ class _GstreamerReceiver(_GstreamerEnd):
         types = f"application/x-rtp-pt-map,{_MEDIA_TYPE}=(uint){_RTX_TYPE}"
         receiver = f'rtprtxreceive name=receiver payload-type-map="{types}" !'
         return f"""
-            {_SESSION}
+            {_SESSION} {_FEEDBACK}
             udpsrc port={port} buffer-size=1000000 caps="application/x-rtp,media=video,clock-rate=90000,
                 encoding-name=H264,payload={_MEDIA_TYPE},rtcp-fb-nack=(boolean){rtx},rtcp-fb-nack-pli=(boolean)true"
             ! session.recv_rtp_sink
