@@ -49,14 +49,16 @@ def assemble(
     media = by_flow[MEDIA]
     frames = pd.concat([_ledger(name, both) for name, both in by_flow.items()], ignore_index=True)
     picture_floor = None
+    said: tuple[str, ...] = ()
     if memo is not None and not isinstance(source, SizeSource):
         picture_floor = scenario.video.picture_floor
-        frames = with_quality(
+        frames, said = with_quality(
             frames,
             media["receiver"].decoded,
             source,
             media=media["receiver"].decoded_media or scenario.video.codec,
             media_start=MEDIA_START,
+            vmaf=scenario.video.vmaf is not None,
             memo=memo,
         )
     table, shares = link_table(links), flow_table(links)
@@ -81,7 +83,7 @@ def assemble(
             **(about or {}),
         },
         impairments={link.name: link.impairments for link in links if link.impairments},
-        notes=(*(() if scenario.media(arm).greedy else source.notes), *notes),
+        notes=(*(() if scenario.media(arm).greedy else source.notes), *said, *notes),
     )
     return with_notes(result, scenario)
 

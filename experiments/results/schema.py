@@ -12,6 +12,9 @@ from glassbench.experiments.results.files import ResultsError
 
 SCHEMA = 4
 
+LATER = frozenset({"vmaf", "own_vmaf"})
+"""Columns that results of this schema may lack: an earlier version did not measure them, so they are empty."""
+
 
 def check_schema(file: Path, manifest: Mapping[str, Any]) -> None:
     """Raises ResultsError for the manifest of another version of the format."""
