@@ -13,6 +13,7 @@ from glassbench.experiments.account.instants import RECEIVED_INSTANTS
 from glassbench.experiments.account.notes import with_notes
 from glassbench.experiments.account.picture_quality import with_quality
 from glassbench.experiments.account.reports import ROLES, EndReport, LinkReport, Role
+from glassbench.experiments.account.session_numbers import session_numbers
 from glassbench.experiments.account.summary import summarize_arm
 from glassbench.experiments.account.typed_table import typed_table
 from glassbench.experiments.scenario import Scenario
@@ -72,7 +73,10 @@ def assemble(
         links=table,
         flows=shares,
         estimates=estimate_table(ends),
-        summary=summarize_arm(scenario, arm, frames, table, shares, now=now),
+        summary={
+            **summarize_arm(scenario, arm, frames, table, shares, now=now),
+            **session_numbers(scenario.media(arm), scenario.routes()[0], media, links, closed=outcome == "measured"),
+        },
         flow_numbers=flow_numbers(scenario, arm, frames, shares, now=now),
         stats={
             **_counters(media),
