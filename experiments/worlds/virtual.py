@@ -201,8 +201,8 @@ class _Session:
 
     def _close(self) -> None:
         """Close all connections, after everything else has been written down."""
-        for carrier in self._carriers.values():
-            carrier.capture = None
+        if self._capture is not None:
+            self._capture.end()
         for flow in self._flows:
             for role, transport in flow.transports.items():
                 self._simulator.replace(flow.node(role), _Closing(transport))
