@@ -99,7 +99,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@
 
 $(VENV)/.ready-dev: pyproject.toml constraints.txt | $(BIN)/python
-	$(INSTALL) --editable '.[dev,peers]'
+	$(INSTALL) --editable '.[dev,peers,vmaf]'
 	@touch $(VENV)/.ready $@
 
 $(VENV)/.ready-docs: pyproject.toml constraints.txt | $(BIN)/python

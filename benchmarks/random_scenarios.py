@@ -89,6 +89,9 @@ class _Packets:
     def observer(self, end: str, flow: str) -> None:
         return None
 
+    def end(self) -> None:
+        """Nothing to keep."""
+
     def describe(self, transport: str, sender: TransportConfig, *, now: float) -> None:
         """Nothing to keep."""
 

@@ -1,6 +1,8 @@
 """What passed over a link, by interval of time: the record behind plots of throughput and queue against capacity."""
 
+from collections import deque
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,6 +10,25 @@ from numpy.typing import NDArray
 from glassbench.netem.checks import positive
 from glassbench.netem.packet import Packet
 from glassbench.netem.path import Path
+
+FIRST, LAST = 1_000, 5_000  # passages of each flow that are kept one by one
+
+
+class Passage(NamedTuple):
+    """A packet, by its number in its flow and direction, came to a link or was `delivered` by it, `at` seconds."""
+
+    at: float
+    number: int
+    size_bytes: int
+    delivered: bool
+
+
+class Passages(NamedTuple):
+    """How a flow began and ended on a link: its `first` passages, at most FIRST, and its `last`, at most LAST, each in
+    order of time."""
+
+    first: tuple[Passage, ...]
+    last: tuple[Passage, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,6 +75,8 @@ class LinkLog:
         self._dropped = self._lost = 0  # until the end of the last complete interval
         self._rows: list[list[int]] = [[0, 0, 0]]  # backlog, dropped, lost
         self._flows: list[list[list[int]]] = [[[0] * 5] for _ in range(flows)]  # as the columns of FlowTable
+        self._first: list[list[Passage]] = [[] for _ in range(flows)]
+        self._last: list[deque[Passage]] = [deque(maxlen=LAST) for _ in range(flows)]
         self._now = [rows[0] for rows in self._flows]
         self._ends_at = start_at + self._interval  # of the last row
 
@@ -71,10 +94,19 @@ class LinkLog:
     def sent(self, packets: list[Packet]) -> None:
         """These packets have entered the path now."""
         self._add(0, packets)
+        for packet in packets:
+            self._keep(packet.flow, Passage(packet.sent_at, packet.number, packet.size_bytes, False))
 
     def delivered(self, packets: list[Packet]) -> None:
         """These packets, or none, have left the path now."""
         self._add(1, packets)
+        for packet in packets:
+            self._keep(packet.flow, Passage(packet.at, packet.number, packet.size_bytes, True))
+
+    def passages(self) -> tuple[Passages, ...]:
+        """By flow what was kept of it, packet by packet. Of a link that is not the first of a route, `at` of what came
+        to it is when that left its sender."""
+        return tuple(Passages(tuple(first), tuple(last)) for first, last in zip(self._first, self._last, strict=True))
 
     def table(self, now: float) -> LinkTable:
         """All intervals until `now`, the last one perhaps not complete."""
@@ -99,6 +131,11 @@ class LinkLog:
             share[column + 2] += 1
         row = self._rows[-1]
         row[0] = max(row[0], self._backlog())
+
+    def _keep(self, flow: int, passage: Passage) -> None:
+        if len(first := self._first[flow]) < FIRST:
+            first.append(passage)
+        self._last[flow].append(passage)
 
     def _backlog(self) -> int:
         return sum(queue.bytes for queue in self._queues)

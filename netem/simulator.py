@@ -135,11 +135,13 @@ class Simulator:
 
     def settle(self, name: str) -> None:
         """Look at a node anew: call this after calling its endpoint from outside `run`. Raises KeyError."""
-        for node in self._nodes:
-            if node.name == name:
-                self._settle(node)
-                return
-        raise KeyError(name)
+        self._settle(self._named(name))
+
+    def replace(self, name: str, endpoint: Endpoint) -> None:
+        """Let another endpoint be the node of that name from now on. Raises KeyError."""
+        node = self._named(name)
+        node.endpoint = endpoint
+        self._settle(node)
 
     def run(self, *, until: float) -> None:
         """Let everything happen that happens at or before `until`, which is then `now`.
@@ -169,6 +171,12 @@ class Simulator:
                     node.endpoint.handle_timer(now=at)
                     self._settle(node)
         self._now = until
+
+    def _named(self, name: str) -> Node:
+        for node in self._nodes:
+            if node.name == name:
+                return node
+        raise KeyError(name)
 
     def _deliver(self, link: SimulatedLink) -> None:
         """Move a path to now, and hand what comes out of it to the next link of its route, or to its node."""

@@ -103,6 +103,17 @@ def access_units() -> Callable[..., list[bytes]]:
     return encode
 
 
+@pytest.fixture(scope="session")
+def needs_vmaf() -> None:
+    """Skips the test where there is no FFmpeg with libvmaf."""
+    from glassbench.receiver.vmaf import VmafError, vmaf_version
+
+    try:
+        vmaf_version()
+    except VmafError as error:
+        pytest.skip(str(error))
+
+
 @pytest.fixture
 def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is drawn: pictures take most of the time of a short run, and other tests are about them."""

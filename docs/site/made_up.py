@@ -35,6 +35,7 @@ def frames(latency_ms: list[float] = _LATENCY_MS) -> pd.DataFrame:
             "fate": np.where(np.isnan(shown), "lost", "displayed"),
             "own_ssim": np.where(np.isnan(shown), np.nan, _OWN_SSIM),
             "ssim": _SCREEN_SSIM,
+            "vmaf": 100 * np.asarray(_SCREEN_SSIM),
             "psnr_db": 20 + 20 * np.asarray(_SCREEN_SSIM),
         }
     )

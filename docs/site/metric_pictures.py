@@ -160,7 +160,7 @@ def _quality(column: str) -> Draw:
         of = value(metric, ledger)
         axes.axhline(of, color=_OTHER, linewidth=1.2)
         _say(axes, f"mean {metric.with_unit(of)}", (0, of), below=True)
-        axes.set(xlabel="captured, ms", ylabel=metric.title.replace("psnr", "PSNR").replace("ssim", "SSIM"))
+        axes.set(xlabel="captured, ms", ylabel=metric.title.replace(metric.name, metric.name.upper()))
 
     return draw
 
@@ -213,6 +213,7 @@ PICTURES: dict[str, Draw] = {
     "freeze_s": _freezes,
     "ssim": _quality("ssim"),
     "psnr": _quality("psnr_db"),
+    "vmaf": _quality("vmaf"),
     "sent": _sent,
     "jain": _jain,
     "utilisation": _utilisation,

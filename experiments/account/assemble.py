@@ -13,6 +13,7 @@ from glassbench.experiments.account.instants import RECEIVED_INSTANTS
 from glassbench.experiments.account.notes import with_notes
 from glassbench.experiments.account.picture_quality import with_quality
 from glassbench.experiments.account.reports import ROLES, EndReport, LinkReport, Role
+from glassbench.experiments.account.session_numbers import session_numbers
 from glassbench.experiments.account.summary import summarize_arm
 from glassbench.experiments.account.typed_table import typed_table
 from glassbench.experiments.scenario import Scenario
@@ -49,14 +50,16 @@ def assemble(
     media = by_flow[MEDIA]
     frames = pd.concat([_ledger(name, both) for name, both in by_flow.items()], ignore_index=True)
     picture_floor = None
+    said: tuple[str, ...] = ()
     if memo is not None and not isinstance(source, SizeSource):
         picture_floor = scenario.video.picture_floor
-        frames = with_quality(
+        frames, said = with_quality(
             frames,
             media["receiver"].decoded,
             source,
             media=media["receiver"].decoded_media or scenario.video.codec,
             media_start=MEDIA_START,
+            vmaf=scenario.video.vmaf is not None,
             memo=memo,
         )
     table, shares = link_table(links), flow_table(links)
@@ -70,7 +73,10 @@ def assemble(
         links=table,
         flows=shares,
         estimates=estimate_table(ends),
-        summary=summarize_arm(scenario, arm, frames, table, shares, now=now),
+        summary={
+            **summarize_arm(scenario, arm, frames, table, shares, now=now),
+            **session_numbers(scenario.media(arm), scenario.routes()[0], media, links, closed=outcome == "measured"),
+        },
         flow_numbers=flow_numbers(scenario, arm, frames, shares, now=now),
         stats={
             **_counters(media),
@@ -81,7 +87,7 @@ def assemble(
             **(about or {}),
         },
         impairments={link.name: link.impairments for link in links if link.impairments},
-        notes=(*(() if scenario.media(arm).greedy else source.notes), *notes),
+        notes=(*(() if scenario.media(arm).greedy else source.notes), *said, *notes),
     )
     return with_notes(result, scenario)
 

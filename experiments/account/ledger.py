@@ -172,6 +172,8 @@ def _row(
         "psnr_db": math.nan,
         "ssim": math.nan,
         "own_ssim": math.nan,
+        "vmaf": math.nan,
+        "own_vmaf": math.nan,
     }
     for record, names in ((sent, SENT_INSTANTS), (received, RECEIVED_INSTANTS)):
         for name in names:
@@ -213,4 +215,6 @@ TYPES = {
     "psnr_db": "float64",
     "ssim": "float64",
     "own_ssim": "float64",
+    "vmaf": "float64",
+    "own_vmaf": "float64",
 }

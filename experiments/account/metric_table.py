@@ -5,9 +5,9 @@ its `views` name from here; the summary on disk and `--json` have all metrics.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ from glassbench.experiments.account.number_text import number_text
 from glassbench.experiments.account.sharing import Sharing
 from glassbench.experiments.scenario.media_spec import PICTURE_FLOOR
 
-Unit = Literal["ms", "s", "count", "share", "ratio", "Mbit/s", "dB", ""]
+Unit = Literal["ms", "s", "count", "share", "ratio", "Mbit/s", "dB", "points", ""]
 
 _FORMS: dict[Unit, str] = {
     "ms": ".1f",
@@ -27,9 +27,10 @@ _FORMS: dict[Unit, str] = {
     "ratio": ".2f",
     "Mbit/s": ".2f",
     "dB": ".1f",
+    "points": ".1f",
     "": ".3f",
 }
-_UNITS_IN_WORDS = {"share": "%", "count": "", "ratio": ""}
+_UNITS_IN_WORDS = {"share": "%", "count": "", "ratio": "", "points": ""}
 
 View = Literal["table", "following", "medians", "sweep", "report", "paired", "agreement", "budget"]
 """Where a metric is shown: of one run, of one in which an encoder follows the network, of many, of a sweep in the
@@ -70,9 +71,10 @@ class Metric:
     `name` is what budgets and people call it, `column` its name in summaries and JSON, `heading` stands above its
     column. `of` gives it over all runs together: infinite where it never came, NaN where it is undefined. `share` is
     the percentile of glass-to-glass latency that it is made of, None without one. `less` and `more` say what a setting
-    does in which it is lower or higher. `video_only`: a track of messages has none. `against_floor`: it is known only
-    when the floor is. `headline`: where not all columns fit, it stands beside what decides, since it says whether to
-    read the rest, or what a low latency was paid with.
+    does in which it is lower or higher. `video_only`: a track of messages has none. `of_pictures`: it is known only
+    where the quality of pictures is measured, `against_floor`: only where the floor is. `headline`: where not all
+    columns fit, it stands beside what decides, since it says whether to read the rest, or what a low latency was paid
+    with.
     """
 
     name: str
@@ -86,6 +88,7 @@ class Metric:
     less: str = ""
     more: str = ""
     video_only: bool = False
+    of_pictures: bool = False
     against_floor: bool = False
     headline: bool = False
     tolerance: Tolerance | None = None
@@ -118,6 +121,17 @@ class Metric:
 def in_view(view: View) -> list[Metric]:
     """The metrics of a view, in the order of the table."""
     return [metric for metric in METRICS.values() if view in metric.views]
+
+
+def known(metrics: Iterable[Metric], rows: Iterable[Mapping[Any, object]]) -> list[Metric]:
+    """The metrics without those of pictures that none of these rows has, by its column."""
+    summaries = list(rows)
+    return [metric for metric in metrics if not metric.of_pictures or any(_has(row, metric) for row in summaries)]
+
+
+def _has(row: Mapping[Any, object], metric: Metric) -> bool:
+    value = row.get(metric.column)
+    return isinstance(value, int | float) and not math.isnan(value)
 
 
 def values(runs: Runs) -> dict[str, float | int | None]:
@@ -263,6 +277,7 @@ METRICS: dict[str, Metric] = {
             less="sooner",
             more="later",
             video_only=True,
+            of_pictures=True,
             tolerance=Tolerance(5.0, 0.1),
         ),
         Metric(
@@ -307,6 +322,7 @@ METRICS: dict[str, Metric] = {
             views=("table", "following", "report"),
             lower_is_better=False,
             video_only=True,
+            of_pictures=True,
             headline=True,
         ),
         Metric(
@@ -318,6 +334,19 @@ METRICS: dict[str, Metric] = {
             views=(),
             lower_is_better=False,
             video_only=True,
+            of_pictures=True,
+        ),
+        Metric(
+            name="vmaf",
+            column="vmaf",
+            heading="VMAF",
+            unit="points",
+            of=_mean("vmaf"),
+            views=("table", "following", "report", "budget"),
+            lower_is_better=False,
+            video_only=True,
+            of_pictures=True,
+            headline=True,
         ),
         Metric(
             name="sent",

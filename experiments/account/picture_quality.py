@@ -9,6 +9,8 @@ from glassbench.experiments.scenario.flow_spec import MEDIA
 from glassbench.experiments.scenario.tracks import VIDEO_TRACK
 from glassbench.receiver.decoded import Decoded
 from glassbench.receiver.quality import QualityMemo, measure_quality
+from glassbench.receiver.viewing import Viewing
+from glassbench.receiver.vmaf import VmafError, measure_vmaf
 from glassbench.sender.encoder import stamped_pictures
 from glassbench.sender.source import PixelSource
 from glassbench.transport.stamp_code import Stamp
@@ -21,30 +23,39 @@ def with_quality(
     *,
     media: str,
     media_start: float,
+    vmaf: bool,
     memo: QualityMemo,
-) -> pd.DataFrame:
-    """The ledger with `screen_sequence`, `psnr_db`, `ssim` and `own_ssim` of its video frames; `decoded` is in order
-    of decoding."""
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """The ledger with `screen_sequence`, `psnr_db`, `ssim` and `own_ssim` of its video frames, and, if `vmaf` is
+    wanted, with `vmaf` and `own_vmaf`; and a note, if these could not be measured. `decoded` is in order of
+    decoding."""
     video = (frames["flow"] == MEDIA) & (frames["track"] == VIDEO_TRACK)
     stamps = _stamps(frames[video], media_start)
     fingerprint = zlib.crc32(repr(stamps).encode())
-    instants = measure_quality(
+    viewing = Viewing(
         decoded,
         [stamp.captured_at for stamp in stamps],
-        stamped_pictures(source, stamps),
         reference_identity=f"{source.identity} {fingerprint:08x}",
         media=media,
         width=source.width,
         height=source.height,
         interval=float(1 / source.fps),
-        memo=memo,
     )
+    instants = measure_quality(viewing, stamped_pictures(source, stamps), memo=memo.compared)
     frames = frames.copy()
     frames.loc[video, "screen_sequence"] = pd.array([at.shown_sequence for at in instants], dtype="Int64")
     frames.loc[video, "psnr_db"] = [at.psnr_db for at in instants]
     frames.loc[video, "ssim"] = [at.ssim for at in instants]
     frames.loc[video, "own_ssim"] = [at.own_ssim for at in instants]
-    return frames
+    if not vmaf:
+        return frames, ()
+    try:
+        scores = measure_vmaf(viewing, stamped_pictures(source, stamps), memo=memo.vmaf)
+    except VmafError as error:
+        return frames, (f"VMAF was not measured: {error}",)
+    frames.loc[video, "vmaf"] = [at.vmaf for at in scores]
+    frames.loc[video, "own_vmaf"] = [at.own_vmaf for at in scores]
+    return frames, ()
 
 
 def _stamps(video: pd.DataFrame, media_start: float) -> list[Stamp]:

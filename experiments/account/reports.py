@@ -10,6 +10,7 @@ from glassbench.experiments.account.instants import INSTANTS
 from glassbench.experiments.scenario.element_spec import Direction
 from glassbench.experiments.scenario.flow_spec import MEDIA
 from glassbench.experiments.scenario.network_spec import MAIN
+from glassbench.netem.link_log import Passages
 from glassbench.receiver.decoded import Decoded
 from glassbench.receiver.record import ReceivedRecord
 from glassbench.sender.record import SentRecord
@@ -75,13 +76,15 @@ class FlowRow(NamedTuple):
 @dataclass(frozen=True)
 class LinkReport:
     """One direction of a segment: its windows in order of time, the part of each flow in each window, and what was
-    commanded and applied, in packets."""
+    commanded and applied, in packets. `passages` has by flow its first and last packets, also those after the end of
+    the run with which it closed; it is empty where nobody sees single packets."""
 
     direction: Direction
     rows: Sequence[LinkRow]
     impairments: Mapping[str, Any] = field(default_factory=dict)
     segment: str = MAIN
     flows: Mapping[str, Sequence[FlowRow]] = field(default_factory=dict)
+    passages: Mapping[str, Passages] = field(default_factory=dict)
 
     @property
     def name(self) -> str:

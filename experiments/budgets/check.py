@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from glassbench.experiments.account.metric_table import Metric
 from glassbench.experiments.account.metrics import too_few
 from glassbench.experiments.budgets.baseline import Baseline
 from glassbench.experiments.budgets.blame import Blame, blame
@@ -90,7 +91,7 @@ def _verdict(budget: Budget, measured: Measured, baseline: Baseline | None) -> V
         before = baseline.of(budget.target, now.fingerprint)
     metric = budget.metric
     if metric.name not in now.values:
-        return Verdict(budget, None, f"{metric.name} is undefined: {_undefined(now)}")
+        return Verdict(budget, None, f"{metric.name} is undefined: {_undefined(metric, now)}")
     reference = before.values[metric.name] if before is not None and budget.limit.needs_baseline else None
     margin = judge(
         budget.limit,
@@ -104,8 +105,12 @@ def _verdict(budget: Budget, measured: Measured, baseline: Baseline | None) -> V
     return Verdict(budget, margin, blame=None if margin.kept else blame(metric, now, before))
 
 
-def _undefined(numbers: TargetNumbers) -> str:
-    return "no frame was captured" if numbers.captured == 0 else "the floor does not show enough frames for it either"
+def _undefined(metric: Metric, numbers: TargetNumbers) -> str:
+    if numbers.captured == 0:
+        return "no frame was captured"
+    if metric.of_pictures:
+        return "the quality of no picture was measured"
+    return "the floor does not show enough frames for it either"
 
 
 def _notes(measured: Measured, baseline: Baseline | None) -> Iterator[str]:

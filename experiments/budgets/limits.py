@@ -87,6 +87,12 @@ def _share(given: Any) -> tuple[float, bool]:
     return share, False
 
 
+def _points(given: Any) -> tuple[float, bool]:
+    if isinstance(given, bool) or not isinstance(given, int | float) or not 0 <= given <= 100:
+        raise ValueError(f"points are a number from 0 to 100, without a unit, found {_shown(given)}")
+    return float(given), False
+
+
 def _ratio(given: Any) -> tuple[float, bool]:
     if isinstance(given, bool) or not isinstance(given, int | float) or not 0 <= given <= 10**9:
         raise ValueError(f"a ratio is a number such as 1.5, without a unit, found {_shown(given)}")
@@ -106,11 +112,13 @@ _ACCEPTED: dict[str, dict[str, Callable[[Any], tuple[float, bool]]]] = {
     "ms": {"max": _duration, "max_increase": _duration_increase},
     "count": {"max": _count, "max_increase": _count},
     "share": {"min": _share, "max_decrease": _share},
+    "points": {"min": _points, "max_decrease": _points},
     "ratio": {"max": _ratio, "max_increase": _ratio_increase},
 }
 _EXAMPLES = {
     "ms": "max = '60ms', max_increase = '5%'",
     "count": "max = 0",
     "share": "min = '99%'",
+    "points": "min = 80, max_decrease = 1",
     "ratio": "max = 1.5, max_increase = '5%'",
 }

@@ -107,7 +107,8 @@ def plan_of(budgets: Budgets) -> Plan:
             if target.floor:
                 cells.setdefault((target.name, FLOOR, seed), Cell(place, seeded.floor()))
     name = budgets.name if budgets.name.startswith("budget") else f"budgets-{budgets.name}"
-    return checked(Plan(name, tuple(cells.values()), frames=True))
+    quality = any(budget.metric.of_pictures for budget in budgets.budgets)
+    return checked(Plan(name, tuple(cells.values()), frames=True, quality=quality))
 
 
 def read(dataset: Dataset, budgets: Budgets) -> Measured:

@@ -86,6 +86,7 @@ def _findings() -> Iterator[Finding]:
     yield _steadiness()
     for program, (use, remedy) in _PROGRAMS.items():
         yield Finding(f"{program}, for {use}", shutil.which(program) is not None, remedy)
+    yield _vmaf()
     yield Finding(
         "sweeps on a cluster (Dask distributed)",
         find_spec("distributed") is not None,
@@ -107,6 +108,17 @@ def _slices() -> Finding:
     try:
         x264_library.load()
     except EncoderError as error:
+        return Finding(what, False, str(error))
+    return Finding(what, works=True)
+
+
+def _vmaf() -> Finding:
+    what = "VMAF of what is displayed (--set video.vmaf=v0.6.1)"
+    from glassbench.receiver.vmaf import VmafError, vmaf_version
+
+    try:
+        vmaf_version()
+    except VmafError as error:
         return Finding(what, False, str(error))
     return Finding(what, works=True)
 

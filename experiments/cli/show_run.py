@@ -3,6 +3,7 @@
 from typing import Any
 
 from glassbench.experiments.account.metric_table import METRICS
+from glassbench.experiments.account.session_numbers import SESSION_NUMBERS
 from glassbench.experiments.cli.flow_table import print_flows
 from glassbench.experiments.cli.show_notes import print_notes
 from glassbench.experiments.cli.table import summary_table
@@ -46,7 +47,8 @@ def print_run(run: Run, *, whole: bool = False) -> None:
 
 
 def _row(arm: dict[str, Any]) -> dict[str, Any]:
-    fields = ("captured", "displayed", *(metric.column for metric in METRICS.values()), "fates", "stages_ms", "chat")
+    metrics = (metric.column for metric in METRICS.values())
+    fields = ("captured", "displayed", *metrics, *SESSION_NUMBERS, "fates", "stages_ms", "chat")
     numbers = {field: arm["summary"].get(field) for field in fields}
     about = {"arm": arm["arm"], "outcome": arm["outcome"], "reason": arm.get("reason")}
     return {**about, "notes": arm.get("notes", []), **numbers, "flows": arm["flow_numbers"]}

@@ -61,8 +61,8 @@ def run_plan(
     `workers` is the number of processes, one per usable processor by default; `run_cells` takes their place, for a
     cluster. With `capture` the folder has `captures/` too: the packets of each arm for Wireshark, and qlogs for qvis.
     With `fresh` everything is measured, into a folder with a number behind its name if that is taken. `about` goes into
-    the manifest. Raises ResultsError, OSError without the world of the plan, and Interrupted after
-    Ctrl-C.
+    the manifest. Raises ResultsError, OSError without the world of the plan or without what its scenarios ask for, and
+    Interrupted after Ctrl-C.
     """
     scenarios = [cell.scenario for cell in plan.cells if cell.arm != FLOOR]
     manifest = {
@@ -75,7 +75,7 @@ def run_plan(
         "frames": plan.frames,
         "world": plan.world.words,
         "command": list(command),
-        "versions": versions(),
+        "versions": {**versions(), **_vmaf_version(plan)},
         "files": digests(cell.scenario for cell in plan.cells),
         **_windows(plan),
         **(about or {}),
@@ -87,6 +87,15 @@ def run_plan(
         if not folder.is_complete(path):
             _run_missing(plan, path, run_cells or partial(run_jobs, workers=workers), progress, capture=capture)
     return load(path)
+
+
+def _vmaf_version(plan: Plan) -> dict[str, str]:
+    """The version of what scores pictures, if a cell asks for that. Raises VmafError."""
+    if not any(cell.scenario.video.vmaf for cell in plan.cells):
+        return {}
+    from glassbench.receiver.vmaf import vmaf_version
+
+    return {"vmaf": vmaf_version()}
 
 
 def _windows(plan: Plan) -> dict[str, Any]:
@@ -160,7 +169,7 @@ def _jobs(plan: Plan, path: Path, *, capture: bool) -> list[Job]:
                 cell.arm,
                 folder.cell_place(path, index),
                 partial=not several and not cell.axes,  # one run is shown as far as it got
-                quality=plan.quality and cell.arm != FLOOR,
+                quality=(plan.quality or cell.scenario.video.vmaf is not None) and cell.arm != FLOOR,
                 frames=plan.frames,
                 reports=len(plan.cells) <= MOST_REPORTED,
                 capture=place if capture and cell.arm != FLOOR else None,

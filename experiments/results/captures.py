@@ -65,6 +65,7 @@ class ArmCapture:
         self._link_file = StreamFile(folder / "link.pcapng")
         self._files = {"link.pcapng": self._link_file}
         self.check()
+        self._ended = False
         self._waiting: list[bytes] | None = None
         self._secrets: dict[str, None] = {}  # an ordered set
         self._secrets_at = 0  # in the file of packets, where there is room for `_room` bytes of them
@@ -100,6 +101,10 @@ class ArmCapture:
         self._hints += 1
         self._pcapng.add_packet(interface, packet, (_FIRST_HINT << 48) + self._hints, now=now, comment=comment)
 
+    def end(self) -> None:
+        """The run is over: nothing is kept of what comes from now on."""
+        self._ended = True
+
     def check(self) -> None:
         """Raises ResultsError if something could not be written."""
         for file in self._files.values():
@@ -129,6 +134,8 @@ class ArmCapture:
         self._waiting = waiting
 
     def _write_block(self, block: bytes) -> None:
+        if self._ended:
+            return
         if self._waiting is None:
             self._link_file.write(block)
             return
@@ -171,6 +178,8 @@ class ArmCapture:
 
     def _write(self, name: str, text: str) -> None:
         """Write to a file that is made when there is something to write."""
+        if self._ended:
+            return
         file = self._files.get(name)
         if file is None:
             file = self._files[name] = StreamFile(self._folder / name)

@@ -8,9 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from glassbench.experiments.account.session_numbers import SESSION_NUMBERS
 from glassbench.experiments.results.files import ResultsError
 
 SCHEMA = 4
+
+LATER = frozenset({"vmaf", "own_vmaf", *SESSION_NUMBERS})
+"""Columns that results of this schema may lack: an earlier version did not measure them, so they are empty."""
 
 
 def check_schema(file: Path, manifest: Mapping[str, Any]) -> None:

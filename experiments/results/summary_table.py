@@ -8,6 +8,7 @@ import pandas as pd
 
 from glassbench.experiments.account.ledger import FATES, STAGE_NAMES
 from glassbench.experiments.account.metric_table import METRICS
+from glassbench.experiments.account.session_numbers import SESSION_NUMBERS
 
 AXIS = "axis."  # in front of the names of columns
 
@@ -19,6 +20,7 @@ NUMBERS = {
     "captured": "Int64",
     "displayed": "Int64",
     **{metric.column: metric.kind for metric in METRICS.values() if not metric.against_floor},
+    **SESSION_NUMBERS,
     **{f"fate_{name}": "Int64" for name in FATES},
     **{f"stage_{name}_ms": "Float64" for name in STAGE_NAMES},
     **{f"chat_{name}": "Int64" for name in ("sent", "delivered")},

@@ -1,5 +1,6 @@
 """Tables of a run as Parquet files: equal bytes for equal content, refused with one sentence."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ import pyarrow.parquet as pq
 
 from glassbench.experiments.results.files import ResultsError, first_line, reason_of, write_bytes
 from glassbench.experiments.results.parquet import RefusedTable, column_names, read_columns
+from glassbench.experiments.results.schema import LATER
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:
@@ -25,14 +27,16 @@ def read_table(
     path: Path, types: Mapping[str, str], *, columns: Sequence[str] | None = None, rows: ds.Expression | None = None
 ) -> pd.DataFrame:
     """Read Parquet that has at least the columns of `types`, as these types; only `columns` of it and the `rows` for
-    which a condition holds, if they are given. Raises ResultsError."""
+    which a condition holds, if they are given. Those of LATER may be missing. Raises ResultsError."""
     with parquet_errors(path):
         names = column_names(path)
-        if missing := [name for name in types if name not in names]:
-            raise ResultsError(f"{path} has no column {', '.join(missing)}; found are {', '.join(names)}")
-        table: pd.DataFrame = read_columns(path, columns, rows=rows).to_pandas()
+        missing = [name for name in types if name not in names]
+        if refused := [name for name in missing if name not in LATER]:
+            raise ResultsError(f"{path} has no column {', '.join(refused)}; found are {', '.join(names)}")
+        stored = None if columns is None else [name for name in columns if name not in missing]
+        table: pd.DataFrame = read_columns(path, stored, rows=rows).to_pandas()
     try:
-        return table.astype(dict(types))
+        return table.assign(**dict.fromkeys(missing, math.nan)).astype(dict(types))
     except (TypeError, ValueError) as error:
         raise ResultsError(f"{path} has a column of another type than expected: {first_line(error)}") from None
 

@@ -49,7 +49,8 @@ class VideoSpec(Spec):
     display: a frame past it is late, and not displayed. Of an encoder that follows the network, `bitrate` is what it
     begins with, and `max_bitrate` what it never exceeds. Frames are of `temporal_layers`, of which the highest is left
     out first. `picture_floor` is the luma SSIM against its own capture from which on a picture counts as shown in the
-    picture delay.
+    picture delay. `vmaf` names the model by which pictures are judged, too; without it they are not, since it takes
+    long.
     """
 
     source: Annotated[str, SOURCE]
@@ -68,6 +69,7 @@ class VideoSpec(Spec):
     priority: Priority = 1
     deadline: PositiveDuration | None = None
     picture_floor: Annotated[float, Field(ge=0, le=1)] = PICTURE_FLOOR
+    vmaf: Literal["v0.6.1"] | None = None
 
     @model_validator(mode="after")
     def _can_be_opened(self) -> Self:

@@ -19,5 +19,8 @@ class Capture(Protocol):
     def describe(self, transport: str, sender: TransportConfig, *, now: float) -> None:
         """What cannot be seen from the packets: which transport it is, and what its ends agreed on."""
 
+    def end(self) -> None:
+        """The run is over: nothing is kept of what comes from now on."""
+
     def check(self) -> None:
         """Raises ResultsError if something could not be kept."""

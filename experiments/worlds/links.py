@@ -26,7 +26,7 @@ from glassbench.experiments.scenario.segment_spec import SegmentSpec
 from glassbench.experiments.scenario.surroundings import purpose_of, surroundings
 from glassbench.experiments.scenario.trace_window import window_of
 from glassbench.netem.element import Counts, Element
-from glassbench.netem.link_log import LinkLog
+from glassbench.netem.link_log import LinkLog, Passages
 from glassbench.netem.path import Path
 
 
@@ -145,7 +145,12 @@ def report(link: Link, now: float, *, media_start: float, **besides: Any) -> Lin
         ]
         for name, part in zip(link.flows, table.flows, strict=True)
     }
-    return LinkReport(link.direction, rows, {**link.impairments(), **besides}, link.segment, flows)
+    return LinkReport(link.direction, rows, {**link.impairments(), **besides}, link.segment, flows, passages_of(link))
+
+
+def passages_of(link: Link) -> dict[str, Passages]:
+    """The first and last packets of each flow, until now."""
+    return dict(zip(link.flows, link.log.passages(), strict=True))
 
 
 def check_conservation(link: Link, entered_packets: int, *, now: float) -> None:

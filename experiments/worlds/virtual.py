@@ -3,8 +3,12 @@
 The connection starts at START_AT and media at MEDIA_START, so that handshakes of different length do not shift the
 media against the network; with `connect = "with-media"` it starts at MEDIA_START too, to see what they cost. A flow
 that starts later does both as much later. After the last capture the run goes on until the fate of every frame is
-known, at most DRAIN and the time for which frames are held on purpose, by playout or by SRT's latency.
+known, at most DRAIN and the time for which frames are held on purpose, by playout or by SRT's latency. Then both ends
+close, and GOODBYE is left for what that takes, which is no part of what was measured.
 """
+
+from collections.abc import Sequence
+from dataclasses import replace
 
 from glassbench.experiments.account.arm_result import ArmResult, Outcome
 from glassbench.experiments.account.assemble import assemble
@@ -18,7 +22,7 @@ from glassbench.experiments.worlds.capture import Capture
 from glassbench.experiments.worlds.consensus import Claim
 from glassbench.experiments.worlds.end_report import receiver_report, sender_report
 from glassbench.experiments.worlds.ends import Ends, Place
-from glassbench.experiments.worlds.links import check_conservation, links_of, open_links, report
+from glassbench.experiments.worlds.links import check_conservation, links_of, open_links, passages_of, report
 from glassbench.experiments.worlds.reuse import Reuse
 from glassbench.experiments.worlds.world import Watch
 from glassbench.netem.packet import MEDIA_PORT
@@ -28,8 +32,9 @@ from glassbench.sender.cost import decode_cost, encode_cost
 from glassbench.sender.encode_cache import CachedEncoder, EncodeCache
 from glassbench.sender.end import SenderEnd
 from glassbench.sender.size_model import SizeEncoder, SizeSource
-from glassbench.transport.contract import Address, Transport
+from glassbench.transport.contract import Address, Datagram, Transport
 
+GOODBYE = 1.0  # virtual seconds in which the network carries how connections end
 SLICE = 0.1  # virtual seconds between two looks at `stop` and two reports of progress
 
 
@@ -68,6 +73,7 @@ class _FlowEnds:
         transports = {role: ends.transport(role, configs[role]) for role in ROLES}
         if capture is not None:
             capture.describe(flow.arm.transport, configs["sender"], now=ends.start_at)
+        self.transports = transports
         self.sender = self._sender(transports["sender"], cache)
         width, height = ends.picture_size
         cost = decode_cost(flow.video.decode_cost_name, width=width, height=height)
@@ -104,6 +110,27 @@ class _FlowEnds:
             encoder = CachedEncoder(ends.source, ends.encoder_settings, cache)
         width, height = ends.picture_size
         return ends.sender(transport, encoder, encode_cost(video.encode_cost_name, width=width, height=height))
+
+
+class _Closing:
+    """A transport by itself: nobody hears what it says any more."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def receive_datagram(self, data: bytes, peer: Address, ecn: int = 0, *, now: float) -> None:
+        self._transport.receive_datagram(data, peer, ecn, now=now)
+
+    def datagrams_to_send(self, *, now: float) -> Sequence[Datagram]:
+        while self._transport.next_event() is not None:
+            pass
+        return self._transport.datagrams_to_send(now=now)
+
+    def get_timer(self) -> float | None:
+        return self._transport.get_timer()
+
+    def handle_timer(self, *, now: float) -> None:
+        self._transport.handle_timer(now=now)
 
 
 class _Session:
@@ -153,16 +180,35 @@ class _Session:
         """What was measured until now; with picture quality if there is a memo."""
         for key, link in self._links.items():
             check_conservation(link, self._carriers[key].entered_packets, now=self.now)
+        ends = [report for flow in self._flows for report in flow.reports(now=self.now)]
+        links = [report(link, self.now, media_start=MEDIA_START) for link in self._links.values()]
+        if outcome == "measured":
+            self._close()
+            links = [
+                replace(each, passages=passages_of(link))
+                for each, link in zip(links, self._links.values(), strict=True)
+            ]
         return assemble(
             self._scenario,
             self._arm,
             self._flows[0].ends.source,
-            [report for flow in self._flows for report in flow.reports(now=self.now)],
-            [report(link, self.now, media_start=MEDIA_START) for link in self._links.values()],
+            ends,
+            links,
             outcome=outcome,
             reason=reason,
             memo=memo,
         )
+
+    def _close(self) -> None:
+        """Close all connections, after everything else has been written down."""
+        if self._capture is not None:
+            self._capture.end()
+        for flow in self._flows:
+            for role, transport in flow.transports.items():
+                self._simulator.replace(flow.node(role), _Closing(transport))
+            flow.transports["sender"].close(now=self.now)
+            self._simulator.settle(flow.node("sender"))
+        self._simulator.run(until=self.now + GOODBYE)
 
     def _run(self, *, until: float) -> None:
         """Run on until an instant, and let flows connect when their time comes."""

@@ -115,6 +115,7 @@ def test_a_bad_file_is_one_sentence_with_the_line(call, text, sentence):
         ('freezes = { max_increase = "5%" }', "freezes.max_increase: a number of freezes is a whole number"),
         ('shown = { max = "99%" }', "shown.max: unknown limit 'max'"),
         ("shown = { min = 0.99 }", "shown.min: a share needs a text with a unit such as '1%', found 0.99"),
+        ("vmaf = { min = 120 }", "vmaf.min: points are a number from 0 to 100, without a unit, found 120"),
         ('shown = { min = "120%" }', "shown.min: a share of the frames is at most 100%, found '120%'"),
         ('shown = { min = "99ms" }', "shown.min: unknown unit 'ms' in '99ms'; a share takes %"),
         (f"floor_ratio = {{ max = {10**9}9 }}", "floor_ratio.max: a ratio is a number such as 1.5, without a unit"),

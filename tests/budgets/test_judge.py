@@ -37,6 +37,8 @@ def exactly(metric, value, reference=None, **content):
         ("freezes", {"max_increase": 0}, 4, 4, 5),
         ("shown", {"min": "99%"}, None, 0.99, 0.989),
         ("shown", {"max_decrease": "0.5%"}, 0.9, 0.895, 0.894),
+        ("vmaf", {"min": 80}, None, 80.0, 79.999),
+        ("vmaf", {"max_decrease": 1.5}, 90.0, 88.5, 88.499),
         ("floor_ratio", {"max": 1.5}, None, 1.5, 1.501),
         ("floor_ratio", {"max_increase": "10%"}, 2.0, 2.2, 2.201),
         ("floor_ratio", {"max_increase": 0.1}, 2.0, 2.1, 2.101),

@@ -1,5 +1,6 @@
 """Bad input on the command line: one sentence on stderr, exit code 2, nothing on stdout, and no run folder."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from glassbench.experiments.scenario.shipped import SCENARIOS
+from glassbench.receiver import vmaf
 
 Glass = Callable[..., Any]
 
@@ -62,6 +64,16 @@ def test_a_trace_of_a_gigabyte_is_refused_without_reading_it(glass: Glass) -> No
         file.truncate(2**30)
     sentence = refused(glass, *SHORT, "--trace", "huge.down")
     assert sentence == "--trace: huge.down: found 1073741824 bytes, but a trace file has at most 67108864"
+
+
+def test_vmaf_without_what_scores_is_refused_before_anything_runs(
+    glass: Glass, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
+    vmaf.vmaf_version.cache_clear()
+    sentence = refused(glass, *SHORT, "--set", "video.vmaf=v0.6.1")
+    assert sentence == "VMAF needs FFmpeg with libvmaf, which is not here: pip install 'glassbench[vmaf]'"
+    assert not Path("results").exists()
 
 
 def write_video(path: str, *, width: int = 320, height: int = 180, frames: int = 3) -> None:

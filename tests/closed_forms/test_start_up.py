@@ -39,8 +39,11 @@ def network(rtt):
 @pytest.mark.parametrize("rtt", [0.01, 0.07, 0.31])  # nothing connects at the instant of a capture
 @pytest.mark.parametrize("arm", list(ROUND_TRIPS))
 def test_the_first_frame_is_shown_after_the_handshake_and_half_a_round_trip(run_sizes, video_of, arm, rtt):
-    frames = video_of(run_sizes(arm, [800] * 20, fps=30, network=network(rtt), connect="with-media"))
+    result = run_sizes(arm, [800] * 20, fps=30, network=network(rtt), connect="with-media")
+    frames, summary = video_of(result), result.summary
     before = ROUND_TRIPS[arm] * rtt
+    assert summary["connect_ms"] == pytest.approx(1e3 * before, abs=2e-3)
+    assert summary["connect_round_trips"] == ROUND_TRIPS[arm]
     hold = LATENCY if arm.startswith("srt") else 0.0
     assert first_frame(frames) == pytest.approx(before + rtt / 2 + hold, abs=2e-6)  # SRT counts microseconds
     dropped = frames["fate"] == "dropped"
@@ -77,9 +80,35 @@ def test_an_arm_that_cannot_connect_shows_nothing_and_its_run_ends(reuse: Reuse)
     for arm, late in zip(scenario.arms, (0, 1), strict=True):  # SRT gives up after 3 s, QUIC tries for longer
         result = run_arm(scenario, arm, reuse)
         assert result.outcome == "measured"
-        assert result.summary["first_frame_ms"] == math.inf
+        assert result.summary["first_frame_ms"] == result.summary["connect_ms"] == math.inf
+        assert result.summary["connect_round_trips"] is None
         fates = {fate: count for fate, count in result.summary["fates"].items() if count}
         assert fates == ({"dropped": 29, "late": 1} if late else {"dropped": 30})
+
+
+# What the sender says at the end: how many packets, after how many round trips they have arrived, and their bytes.
+CLOSE = {
+    "udp": (0, 0, 0),
+    "srt": (
+        1,
+        0.5,
+        48,
+    ),  # SHUTDOWN: a header of 16 bytes and 4 of padding, in UDP and IP (draft-sharabayko-srt-01, 3.2.7)
+    "quic-datagram": (1, 0.5, None),  # CONNECTION_CLOSE (RFC 9000, 10.2)
+    "rtp": (1, 0.5, None),  # a last report and BYE (RFC 3550, 6.3.7)
+}
+
+
+@pytest.mark.parametrize("arm", list(CLOSE))
+def test_closing_costs_what_its_protocol_says_and_changes_nothing_of_what_was_measured(run_sizes, arm):
+    rtt = 0.05
+    result = run_sizes(arm, [800] * 20, fps=30, network=network(rtt))
+    packets, way, size = CLOSE[arm]
+    assert result.summary["close_packets"] == packets
+    assert result.summary["close_ms"] == pytest.approx(1e3 * way * rtt, abs=1e-3)
+    assert result.summary["close_bytes"] == (size if size is not None else pytest.approx(150, abs=120))
+    ended_at = result.stats["ended_at"]
+    assert result.links["at"].max() <= ended_at and result.stats["connection"]["sender"]["closed_at"] is None
 
 
 FIRST_DATAGRAM = 1200  # of the caller, padded to what every path carries (RFC 9000, 14.1)

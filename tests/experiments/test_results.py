@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from glassbench.experiments.account.arm_result import LINK_TYPES, ArmResult, Outcome
@@ -105,6 +106,16 @@ def test_a_finished_run_is_read_back_as_it_was(finished: Path) -> None:
     tables = ["estimates.parquet", "flows.parquet", "ledger.parquet", "links.parquet"]
     files = [*tables, "manifest.json", "summary.parquet"]
     assert sorted(path.name for path in finished.iterdir()) == files
+
+
+def test_results_of_before_a_column_was_added_have_it_empty(finished: Path) -> None:
+    for file, added in (("ledger", ["vmaf", "own_vmaf"]), ("summary", ["vmaf", "connect_ms", "close_packets"])):
+        path = finished / f"{file}.parquet"
+        pq.write_table(pq.read_table(path).drop_columns(added), path)
+    dataset = load(finished)
+    assert dataset.summary["vmaf"].isna().all() and dataset.ledger["own_vmaf"].isna().all()
+    assert dataset.summary["captured"].tolist()[:2] == [10, 10]
+    assert dataset.frames("ledger", [0], ["cell", "vmaf", "ssim"])["vmaf"].isna().all()
 
 
 def test_the_records_of_a_run_have_its_numbers_as_tables_and_the_floor_apart(finished: Path) -> None:

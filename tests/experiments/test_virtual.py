@@ -21,6 +21,7 @@ from glassbench.netem.elements.jitter import Jitter
 from glassbench.netem.elements.loss_episodes import LossEpisodes
 from glassbench.netem.packet import Packet
 from glassbench.netem.simulator import START_AT
+from glassbench.receiver.quality import QualityMemo
 from glassbench.transport.contract import TransportConfig, Unsupported
 from glassbench.transport.registry import TRANSPORTS, TransportEntry
 
@@ -76,6 +77,35 @@ def test_real_pictures_are_stamped_decoded_and_compared(make_scenario: MakeScena
     assert result.summary["picture_p95_ms"] >= result.summary["signal_p95_ms"]
     assert video["ssim"].between(0, 1).all() and video["psnr_db"].gt(3).all()
     assert result.summary["ssim"] == pytest.approx(video["ssim"].mean(), abs=1e-6)
+
+
+WITH_VMAF = {"source": "bikes", "bitrate": "500kbit/s", "deadline": "600ms", "vmaf": "v0.6.1"}
+
+
+def test_vmaf_is_measured_where_a_scenario_asks_for_it(
+    make_scenario: MakeScenario, reuse: Reuse, needs_vmaf: None
+) -> None:
+    scenario = make_scenario(video=WITH_VMAF, duration="400ms")
+    result, again = (run_arm(scenario, scenario.arm("udp"), Reuse(reuse.cache, QualityMemo())) for _ in range(2))
+    assert result.ledger is not None and again.ledger is not None
+    video = result.ledger[result.ledger["track"] == VIDEO_TRACK]
+    assert video["vmaf"].between(0, 100).all()
+    assert (video["own_vmaf"].isna() == (video["fate"] != "displayed")).all()
+    assert result.summary["vmaf"] == pytest.approx(video["vmaf"].mean(), abs=1e-6)
+    pd.testing.assert_frame_equal(result.ledger, again.ledger, check_exact=True)
+    unasked = make_scenario(video={**WITH_VMAF, "vmaf": None}, duration="400ms")
+    assert run_arm(unasked, unasked.arm("udp"), reuse).summary["vmaf"] is None
+
+
+def test_an_arm_whose_vmaf_cannot_be_measured_says_so_and_keeps_the_rest(
+    make_scenario: MakeScenario, reuse: Reuse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("glassbench.receiver.vmaf._program", lambda: "/bin/false")
+    scenario = make_scenario(video=WITH_VMAF, duration="400ms")
+    result = run_arm(scenario, scenario.arm("udp"), reuse)
+    assert result.ledger is not None and result.ledger["vmaf"].isna().all()
+    assert result.summary["vmaf"] is None and 0 < result.summary["ssim"] < 1
+    assert any(note.startswith("VMAF was not measured: FFmpeg did not score") for note in result.notes)
 
 
 def test_a_lossless_fast_network_shows_every_frame_after_the_known_delays(

@@ -1,13 +1,18 @@
 import itertools
+import json
 import math
+import subprocess
+import sys
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
+from glassbench.receiver import vmaf
 from glassbench.receiver.decoded import Decoded
 from glassbench.receiver.decoder import VideoDecoder
-from glassbench.receiver.quality import PSNR_CAP_DB, PictureComparison, QualityMemo, black_picture, measure_quality
+from glassbench.receiver.quality import PSNR_CAP_DB, PairMemo, PictureComparison, QualityMemo, measure_quality
+from glassbench.receiver.viewing import Viewing, black_picture
 from glassbench.sender.display import SCALING
 from glassbench.sender.encoder import EncoderSettings, PictureEncoder, SourceEncoder, stamped_pictures
 from glassbench.sender.planes import plane
@@ -44,18 +49,20 @@ def reference(source):
     return stamped_pictures(source, [Stamp(index, at) for index, at in enumerate(INSTANTS)])
 
 
-def measure(source, pictures, memo=None):
-    return measure_quality(
+def viewing(source, pictures):
+    return Viewing(
         pictures,
         INSTANTS,
-        reference(source),
         reference_identity=source.identity,
         media="h264",
         width=320,
         height=180,
         interval=INTERVAL,
-        memo=memo or QualityMemo(),
     )
+
+
+def measure(source, pictures, memo=None):
+    return measure_quality(viewing(source, pictures), reference(source), memo=memo or QualityMemo().compared)
 
 
 def noisy(picture, amplitude, seed):
@@ -157,7 +164,7 @@ def test_nothing_shown_at_all_is_black_throughout(source):
 
 
 def test_arms_that_show_the_same_pictures_do_not_pay_twice(source, payloads):
-    memo = QualityMemo()
+    memo = QualityMemo().compared
     first = measure(source, shown(payloads), memo)
     expected = measure(source, shown(payloads, range(28)))
 
@@ -165,23 +172,13 @@ def test_arms_that_show_the_same_pictures_do_not_pay_twice(source, payloads):
         raise AssertionError("the reference was read")
         yield
 
-    again = measure_quality(
-        shown(payloads, delay=lambda index: 0.7),
-        INSTANTS,
-        unread(),
-        reference_identity=source.identity,
-        media="h264",
-        width=320,
-        height=180,
-        interval=INTERVAL,
-        memo=memo,
-    )
+    again = measure_quality(viewing(source, shown(payloads, delay=lambda index: 0.7)), unread(), memo=memo)
     assert again == first
     assert measure(source, shown(payloads, range(28)), memo) == expected
 
 
 def test_the_memo_is_bounded():
-    memo = QualityMemo(max_pairs=10)
+    memo = PairMemo(max_pairs=10)
     for index in range(100):
         memo.put((bytes([index]), b""), None)
     assert memo.get((bytes([5]), b"")) is None
@@ -213,3 +210,79 @@ def test_a_picture_of_half_the_size_is_compared_scaled_up_and_its_stamp_counts_a
         plane(bare, 0)[:height, :width] = plane(picture, 0)[:height, :width]
         bound = comparison.compare(bare, picture)
         assert bound.ssim - 0.05 < quality.ssim <= bound.ssim + 0.002
+
+
+@pytest.fixture(scope="module")
+def scores(source, needs_vmaf):
+    return lambda pictures, memo=None: vmaf.measure_vmaf(
+        viewing(source, pictures), reference(source), memo=memo or QualityMemo().vmaf
+    )
+
+
+@pytest.fixture(scope="module")
+def coarse(source):
+    """Pictures that look worse: with more bits all have 100 points."""
+    encoder = SourceEncoder(source, EncoderSettings(bitrate_bps=100_000))
+    return [encoder.encode(index, at, force_keyframe=index == 20) for index, at in enumerate(INSTANTS)]
+
+
+@pytest.fixture(scope="module")
+def steady_scores(scores, coarse):
+    return scores(shown(coarse))
+
+
+def test_vmaf_is_what_ffmpeg_says_of_two_files(source, coarse, steady_scores, tmp_path):
+    decoder = VideoDecoder("h264")
+    clips = {"shown": (decoder.decode(each.payload) for each in coarse), "reference": reference(source)}
+    files = []
+    for name, pictures in clips.items():
+        file = tmp_path / f"{name}.yuv"
+        file.write_bytes(b"".join(picture.to_ndarray().tobytes() for picture in pictures))
+        files += ["-f", "rawvideo", "-pixel_format", "yuv420p", "-video_size", "320x180", "-i", str(file)]
+    log = "libvmaf=n_threads=2:log_fmt=json:log_path=log"
+    command = [vmaf._program(), "-loglevel", "error", *files, "-lavfi", log, "-f", "null", "-"]
+    subprocess.run(command, check=True, cwd=tmp_path)
+    frames = json.loads((tmp_path / "log").read_text())["frames"]
+    assert [at.vmaf for at in steady_scores] == [frame["metrics"]["vmaf"] for frame in frames]
+    assert all(10 < at.vmaf < 100 for at in steady_scores)
+    assert all(at.own_vmaf == at.vmaf for at in steady_scores)
+
+
+def test_a_late_picture_has_its_own_vmaf_and_the_screen_that_of_an_older_one(coarse, scores, steady_scores):
+    late = scores(shown(coarse, delay=lambda index: 0.1 + (8 * INTERVAL if 10 <= index < 15 else 0)))
+    assert all(late[index].vmaf < steady_scores[index].vmaf for index in range(10, 15))
+    assert [at.own_vmaf for at in late] == [at.own_vmaf for at in steady_scores]
+    assert late[:10] == steady_scores[:10]
+
+
+def test_what_was_never_shown_has_no_vmaf_of_its_own_and_a_black_screen_a_low_one(coarse, scores):
+    result = scores(shown(coarse, range(20, COUNT)))
+    assert [math.isnan(at.own_vmaf) for at in result] == [True] * 20 + [False] * 10
+    assert max(at.vmaf for at in result[:20]) < 10
+
+
+def test_vmaf_asks_only_for_scores_that_are_not_known(coarse, scores, steady_scores, monkeypatch):
+    memo = QualityMemo().vmaf
+    assert scores(shown(coarse), memo) == steady_scores
+    late = shown(coarse, delay=lambda index: 0.1 + (INTERVAL if index in (7, 8, 21) else 0))
+    expected = scores(late)
+    compared = []
+    compare = vmaf._Scorer.compare
+    monkeypatch.setattr(vmaf._Scorer, "compare", lambda *given: (compared.append(1), compare(*given)))
+    assert scores(late, memo) == expected
+    assert len(compared) == 4 + 3  # those three, and a reference on each side
+    assert scores(late, memo) == expected
+    assert len(compared) == 4 + 3
+
+
+@pytest.mark.parametrize("program", ["/bin/false", "/bin/cat"])
+def test_ffmpeg_that_fails_is_one_sentence(source, coarse, monkeypatch, program):
+    monkeypatch.setattr(vmaf, "_program", lambda: program)
+    with pytest.raises(vmaf.VmafError, match=r"^FFmpeg did not score the pictures: "):
+        vmaf.measure_vmaf(viewing(source, shown(coarse)), reference(source), memo=QualityMemo().vmaf)
+
+
+def test_without_ffmpeg_the_sentence_has_the_command_that_helps(monkeypatch):
+    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
+    with pytest.raises(vmaf.VmafError, match=r"pip install 'glassbench\[vmaf\]'$"):
+        vmaf._program()

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from glassbench.receiver.decoder import VideoDecoder
-from glassbench.receiver.quality import black_picture
 from glassbench.receiver.stamp import read_stamp
+from glassbench.receiver.viewing import black_picture
 from glassbench.sender.planes import plane
 from glassbench.sender.sources import SourceRequest, open_source
 from glassbench.sender.stamp import write_stamp

@@ -119,7 +119,7 @@ def test_the_numbers_of_a_run_are_those_of_its_summary(one_run, run_page, take_a
         row = texts[texts.index(arm["arm"]) : texts.index(arm["arm"]) + 8]
         assert row[2] == ms(numbers["g2g_p95_ms"] / 1e3)
         assert row[4] == ms(numbers["signal_p95_ms"] / 1e3)
-        assert row[7] == f"{numbers['displayed']} of {numbers['captured']}"
+        assert row[6] == f"{numbers['displayed']} of {numbers['captured']}"
 
 
 def test_a_dataset_says_the_answer_of_its_evidence_with_intervals(many_runs, dataset_page, take_apart):

@@ -1,6 +1,6 @@
 """The report of a sweep: who is soonest at which point, and how delays go along its axes."""
 
-from glassbench.experiments.account.metric_table import in_view
+from glassbench.experiments.account.metric_table import in_view, known
 from glassbench.experiments.results.dataset import Dataset
 from glassbench.experiments.results.report.content import Figure, Report, Row, Section, Table, TableCell
 from glassbench.experiments.results.report.sections import not_measured, note_section, tail
@@ -47,20 +47,22 @@ def _figures(points: SweepPoints) -> tuple[Figure, ...]:
 
 def _medians(dataset: Dataset, points: SweepPoints) -> Table:
     medians = dataset.medians()
+    records = medians[medians["arm"] != FLOOR].to_dict("records")
+    metrics = known(in_view("report"), records)
     rows = [
         Row(
             ", ".join([*(f"{axis} {row[axis]}" for axis in points.axes), str(row["arm"])]),
             (
                 TableCell(str(row["runs"])),
-                *(TableCell(metric.text(row[metric.column])) for metric in in_view("report")),
+                *(TableCell(metric.text(row[metric.column])) for metric in metrics),
             ),
         )
-        for row in medians[medians["arm"] != FLOOR].to_dict("records")
+        for row in records
     ]
     return Table(
         caption="The median at each point of the sweep, over the seeds in which a number is defined; ∞ stands for "
         "frames never shown.",
         corner="point and arm",
-        columns=("runs", *headings()),
+        columns=("runs", *headings(metrics)),
         rows=tuple(rows),
     )

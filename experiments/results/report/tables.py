@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from glassbench.experiments.account.ledger import FATES
-from glassbench.experiments.account.metric_table import Metric, in_view
+from glassbench.experiments.account.metric_table import Metric, in_view, known
 from glassbench.experiments.account.metrics import freezes
 from glassbench.experiments.account.number_text import NOTHING, finite, number_text, share_text
 from glassbench.experiments.results.flow_rows import COLUMNS, FlowText
@@ -20,17 +20,18 @@ _FREEZES_TOLD = 6  # of an arm, by length; the strips show all
 
 def run_table(arms: Sequence[Mapping[str, Any]]) -> Table:
     """The numbers of one run in the order given; an arm that was not measured to its end has its outcome instead."""
+    metrics = known(in_view("report"), (arm["summary"] for arm in arms))
     return Table(
         caption="One run, so these are its numbers and not intervals. Latencies are glass to glass over all captured "
         "frames: one never shown is infinite (∞).",
         corner="arm",
-        columns=headings(),
-        rows=tuple(_run_row(arm) for arm in arms),
+        columns=headings(metrics),
+        rows=tuple(_run_row(arm, metrics) for arm in arms),
     )
 
 
-def _run_row(arm: Mapping[str, Any]) -> Row:
-    numbers, metrics = arm["summary"], in_view("report")
+def _run_row(arm: Mapping[str, Any], metrics: Sequence[Metric]) -> Row:
+    numbers = arm["summary"]
     if arm["outcome"] != "measured" and not numbers:
         return Row(arm["arm"], (TableCell(arm["outcome"]), *[TableCell(NOTHING)] * (len(metrics) - 1)))
     first, *others = (_cell(metric, numbers) for metric in metrics)
@@ -46,14 +47,15 @@ def _cell(metric: Metric, numbers: Mapping[str, Any]) -> TableCell:
     return TableCell(metric.text(numbers.get(metric.column)), note)
 
 
-def headings() -> tuple[str, ...]:
+def headings(metrics: Sequence[Metric]) -> tuple[str, ...]:
     """Of the columns of a page that have metrics."""
-    return tuple(metric.heading.replace("\n", " ") for metric in in_view("report"))
+    return tuple(metric.heading.replace("\n", " ") for metric in metrics)
 
 
 def interval_table(summary: pd.DataFrame, arms: Sequence[str], *, intervals: bool) -> Table:
     """Each number in a typical run, the median, and its interval unless the runs are dependent; `summary` as of a
     dataset without axes."""
+    metrics = known(in_view("report"), summary.to_dict("records"))
     within = (
         ", below it its 95 % interval by order statistics (∞ stands for a side on which so few runs bound nothing, and "
         "for frames never shown)"
@@ -62,17 +64,17 @@ def interval_table(summary: pd.DataFrame, arms: Sequence[str], *, intervals: boo
         caption="In a typical run: the median over the measured runs in which a number is defined"
         f"{within if intervals else ''}. Latencies are glass to glass over all captured frames of a run.",
         corner="arm",
-        columns=("runs", *headings()),
-        rows=tuple(_interval_row(arm, summary[summary["arm"] == arm], intervals=intervals) for arm in arms),
+        columns=("runs", *headings(metrics)),
+        rows=tuple(_interval_row(arm, summary[summary["arm"] == arm], metrics, intervals=intervals) for arm in arms),
     )
 
 
-def _interval_row(arm: str, rows: pd.DataFrame, *, intervals: bool) -> Row:
+def _interval_row(arm: str, rows: pd.DataFrame, metrics: Sequence[Metric], *, intervals: bool) -> Row:
     measured = rows[rows["outcome"] == "measured"]
     count = TableCell(str(len(measured)), "" if len(measured) == len(rows) else f"of {len(rows)}")
     if measured.empty:
-        return Row(arm, (count, TableCell(str(rows["outcome"].iloc[0])), *[TableCell(NOTHING)] * (len(headings()) - 1)))
-    return Row(arm, (count, *(_typical(measured, metric, within=intervals) for metric in in_view("report"))))
+        return Row(arm, (count, TableCell(str(rows["outcome"].iloc[0])), *[TableCell(NOTHING)] * (len(metrics) - 1)))
+    return Row(arm, (count, *(_typical(measured, metric, within=intervals) for metric in metrics)))
 
 
 def _typical(measured: pd.DataFrame, metric: Metric, *, within: bool) -> TableCell:

@@ -43,6 +43,7 @@ from glassbench.netem.simulator import START_AT
 Part = Callable[[LiveClock, "Orders"], "PartReport"]
 
 GOODBYE = 1.0  # seconds after the end of an arm in which the link still carries how connections end
+_QUIET = 0.05  # seconds without an end after which nothing more comes of it
 NOT_CONNECTED = "it did not connect"
 """How a stack failed that gave no reason."""
 
@@ -188,7 +189,8 @@ def _emulator(task: Task) -> Part:
         entries = _routed(scenario.routes(), emulated, task.ports, ports)
         clock.wait_until(start_at)
         begun_at = clock.now()
-        ended_at, pauses = emulate(entries, list(emulated.values()), clock, until=until, done=orders.stopped)
+        done = _goodbye(orders, list(emulated.values()), clock)
+        ended_at, pauses = emulate(entries, list(emulated.values()), clock, until=until, done=done)
         pauses.add(begun_at - start_at)
         for key, link in links.items():
             check_conservation(link, emulated[key].entered_packets, now=ended_at)
@@ -217,6 +219,22 @@ def _emulator(task: Task) -> Part:
         return PartReport(process, links=reports, recording=recording)
 
     return run
+
+
+def _goodbye(orders: "Orders", links: Sequence[EmulatedLink], clock: LiveClock) -> Callable[[], bool]:
+    """Whether all is over: the ends have ended, and what they said last is through."""
+    told_at: float | None = None
+
+    def done() -> bool:
+        nonlocal told_at
+        if not orders.stopped():
+            return False
+        now = clock.now()
+        told_at = now if told_at is None else told_at
+        under_way = any(link.path.counts().inside for link in links)
+        return now >= told_at + (GOODBYE if under_way else _QUIET)
+
+    return done
 
 
 def _routed(
