@@ -24,8 +24,8 @@ _INNER = re.compile("<.*>")
 _COUNT = re.compile(r"([a-z-]+)=\((?:u?int|gu?int64)\)(\d+)")
 
 
-class Value(ctypes.Structure):
-    """GValue."""
+class GValue(ctypes.Structure):
+    """A value of any type, of GObject."""
 
     _fields_ = (("type", ctypes.c_size_t), ("data", ctypes.c_uint64 * 2))
 
@@ -49,7 +49,7 @@ class Gst:
         self.glib, self.gobject, self.gst, self.app = (ctypes.CDLL(name) for name in _LIBRARIES)
         pointer, text, flag = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int
         error = ctypes.POINTER(ctypes.POINTER(_Error))
-        value = ctypes.POINTER(Value)
+        value = ctypes.POINTER(GValue)
         for library, name, gives, takes in (
             (self.glib, "g_free", None, [pointer]),
             (self.glib, "g_clear_error", None, [error]),
@@ -175,7 +175,7 @@ class Pipeline:
 
     def property_of(self, thing: int, name: str) -> str:
         """A property of an element, or of another object, in GStreamer's own words."""
-        value = Value()
+        value = GValue()
         self._library.gobject.g_object_get_property(thing, name.encode(), ctypes.byref(value))
         try:
             text = self._library.taken(self._library.gst.gst_value_serialize(ctypes.byref(value)))

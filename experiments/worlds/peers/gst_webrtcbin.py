@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from glassbench.experiments.worlds.peers.gst_pipeline import Pipeline, Value, counts_of, declare, library
+from glassbench.experiments.worlds.peers.gst_pipeline import GValue, Pipeline, counts_of, declare, library
 from glassbench.experiments.worlds.peers.peer import PeerError
 
 _LOOK = 0.005  # seconds between two looks at a state
@@ -33,7 +33,7 @@ class _Libraries:
     def __init__(self) -> None:
         self.gobject, self.gst = library().gobject, library().gst
         self.sdp, self.webrtc = ctypes.CDLL("libgstsdp-1.0.so.0"), ctypes.CDLL("libgstwebrtc-1.0.so.0")
-        pointer, text, number, value = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int, ctypes.POINTER(Value)
+        pointer, text, number, value = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int, ctypes.POINTER(GValue)
         for each, name, gives, takes in (
             (self.gobject, "g_signal_connect_data", ctypes.c_ulong, [pointer, text, pointer, pointer, pointer, number]),
             (self.gobject, "g_value_get_boxed", pointer, [value]),
@@ -99,7 +99,7 @@ class WebrtcBin:
             raise PeerError(f"webrtcbin made no {kind}: {self._said(reply)}")
         self._ask("set-local-description", self._libraries.gobject.g_value_get_boxed(value))
         self.wait("ice-gathering-state", "complete", patience)
-        value = Value()
+        value = GValue()
         self._libraries.gobject.g_object_get_property(self._element, b"local-description", ctypes.byref(value))
         described = ctypes.cast(
             self._libraries.gobject.g_value_get_boxed(ctypes.byref(value)), ctypes.POINTER(_Description)

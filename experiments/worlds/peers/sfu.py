@@ -37,10 +37,10 @@ class Sfu(Libwebrtc):
         if context.role == "receiver":
             return _Viewers(context)
         path = cls.program("janus")
-        return GatewaySender(context, path) if context.options["mode"] == "rtp" else _Publisher(context, path)
+        return GatewaySender(context, path) if context.options["mode"] == "rtp" else _RoomPublisher(context, path)
 
 
-class _Publisher(LibwebrtcSender):
+class _RoomPublisher(LibwebrtcSender):
     """The publisher of a room, and the SFU beside it."""
 
     def __init__(self, context: PeerContext, path: str) -> None:
