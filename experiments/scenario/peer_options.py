@@ -8,6 +8,7 @@ _LEAST_PASSPHRASE, _MOST_PASSPHRASE = 10, 79  # characters, of libsrt
 _LEAST_SEGMENT_MS, _MOST_SEGMENT_MS = 200, 10_000
 _MOST_CHUNK_FRAMES = 1000
 _LEAST_RIST_MS, _MOST_RIST_MS = 20, 30_000
+_MOST_VIEWERS = 8
 _MOST_STREAM_ID = 512  # characters, of libsrt
 
 ExternalMedia = Literal["units", "pictures", "messages"]
@@ -48,6 +49,28 @@ class LibwebrtcOptions:
 
     codec: Literal["vp8", "vp9", "av1"] = "vp8"
     playout: Literal["zero", "stock"] = "zero"
+
+
+@dataclass(frozen=True, slots=True)
+class TurnOptions(LibwebrtcOptions):
+    """`access`: how the sender reaches its relay, over UDP or TCP."""
+
+    access: Literal["udp", "tcp"] = "udp"
+
+
+@dataclass(frozen=True, slots=True)
+class SfuOptions(LibwebrtcOptions):
+    """`mode`: "room" is libwebrtc as the publisher of a video room; "rtp" is RTP of GStreamer into a mountpoint.
+    `viewers`: how many watch at the receiver's host; the frames are those of the first one."""
+
+    mode: Literal["room", "rtp"] = "room"
+    viewers: int = 1
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.viewers <= _MOST_VIEWERS:
+            raise ValueError(f"viewers must be 1 to {_MOST_VIEWERS}, got {self.viewers}")
+        if self.mode == "rtp" and self.codec != "vp8":
+            raise ValueError(f"mode=rtp encodes vp8 only, got codec={self.codec}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +116,18 @@ class HttpOptions:
 
 @dataclass(frozen=True, slots=True)
 class GstreamerOptions:
-    """`rtx`: what is lost is asked for and sent again (RFC 4588). `latency_ms`: for how long the jitter buffer waits
-    for a packet. `sync`: a picture is shown when it is due, that latency after it came, as sinks of GStreamer do by
-    themselves; without it, as soon as it is decoded."""
+    """`element`: "rtp" is plain RTP by the parts of rtpbin, "webrtcbin" is WebRTC. `codec`: that of x264enc or vp8enc.
+    `rtx`: what is lost is asked for and sent again (RFC 4588). `latency_ms`: for how long the jitter buffer waits for a
+    packet. `sync`: a picture is shown when it is due, that latency after it came, as sinks of GStreamer do by
+    themselves; without it, as soon as it is decoded. `tuned`: requests for what is lost leave at once, only for what is
+    lost, and a stream begins with its first packets; without it session and jitter buffer are as they come."""
 
+    element: Literal["rtp", "webrtcbin"] = "rtp"
+    codec: Literal["h264", "vp8"] = "h264"
     rtx: bool = True
     latency_ms: int = 200
     sync: bool = False
+    tuned: bool = True
 
     def __post_init__(self) -> None:
         _check_latency(self.latency_ms)

@@ -21,6 +21,8 @@ from glassbench.experiments.scenario.peer_options import (
     MoqOptions,
     MpegtsOptions,
     RistOptions,
+    SfuOptions,
+    TurnOptions,
 )
 from glassbench.transport.codecs import CODECS
 from glassbench.transport.contract import Transport, TransportConfig, Unsupported
@@ -81,15 +83,15 @@ def _latency(options: Options) -> float:
 _OWN = (
     _own("libsrt", "libsrt of this machine, in live mode", LibsrtOptions, "libsrt:Libsrt", ANY_MEDIA, holds=_latency),
     _own("libwebrtc", "the engine of Chrome: GCC, TWCC, NACK", LibwebrtcOptions, "libwebrtc:Libwebrtc", ANY_CODEC),
-    _own("turn", "libwebrtc through a relay, coturn, at the sender", LibwebrtcOptions, "turn:Turn", ANY_CODEC),
-    _own("sfu", "libwebrtc through a room of Janus, at the sender", LibwebrtcOptions, "sfu:Sfu", ANY_CODEC),
+    _own("turn", "libwebrtc through a relay, coturn, at the sender", TurnOptions, "turn:Turn", ANY_CODEC),
+    _own("sfu", "WebRTC out of Janus, at the sender: a room, or RTP", SfuOptions, "sfu:Sfu", ANY_CODEC),
     _own("aiortc", "WebRTC in Python, without pacer and TWCC", AiortcOptions, "aiortc:Aiortc", ANY_CODEC),
     _own("moq", "MoQ by moq-rs, through a relay of its own at the sender", MoqOptions, "moq:Moq", ANY_MEDIA),
     _own("ll-hls", "LL-HLS, origin and plain client of ours", HttpOptions, "ll_hls:LlHls", _H264),
     _own("ll-dash", "LL-DASH, origin and plain client of ours", HttpOptions, "ll_dash:LlDash", _H264),
     _own(
         "gstreamer",
-        "x264enc, RTP sessions, RTX and jitter buffer of GStreamer",
+        "an encoder and RTP of GStreamer, plain or by webrtcbin",
         GstreamerOptions,
         "gstreamer:Gstreamer",
         ANY_CODEC,

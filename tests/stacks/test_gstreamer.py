@@ -28,7 +28,19 @@ def context(width: int, height: int) -> PeerContext:
 
 
 @pytest.mark.quiet  # it encodes and decodes in real time
-def test_losses_are_sent_again_and_both_ends_count_them(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("arm", "sender", "receiver", "buffer"),
+    [
+        ("gstreamer", "repeater", "receiver", "buffer"),
+        pytest.param(
+            *("gstreamer:element=webrtcbin", "rtprtxsend0", "rtprtxreceive0", "rtpjitterbuffer0"),
+            marks=pytest.mark.long,
+        ),
+    ],
+)
+def test_losses_are_sent_again_and_both_ends_count_them(
+    arm: str, sender: str, receiver: str, buffer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("MOST_LATE_MS", "LONGEST_PAUSE", "MOST_PAUSED"):
         monkeypatch.setattr(f"glassbench.experiments.worlds.live.arm.{name}", 1e6)
     plan = build(
@@ -38,7 +50,7 @@ def test_losses_are_sent_again_and_both_ends_count_them(monkeypatch: pytest.Monk
             "duration": "2s",
             "network": LOSSY,
             "video": {"source": "synthetic", "width": 320, "height": 180, "fps": 30, "bitrate": "2Mbit/s"},
-            "arms": ["gstreamer"],
+            "arms": [arm],
         }
     )
     try:
@@ -51,10 +63,10 @@ def test_losses_are_sent_again_and_both_ends_count_them(monkeypatch: pytest.Monk
     taken = result.ledger[result.ledger["fate"] != "dropped"]
     assert (taken["fate"] == "displayed").mean() > 0.95, "5 % of loss, ten round trips to wait"
     sent, received = result.stats["sender"], result.stats["receiver"]
-    assert sent["repeater_num_rtx_packets"] > 5 and received["receiver_num_rtx_packets"] > 5
-    assert received["buffer_num_pushed"] > 300
-    settings = result.stats["peer"]["receiver"]["settings"]
-    assert settings["buffer"]["latency"] == "200" and settings["buffer"]["do-retransmission"] == "true"
+    assert sent[f"{sender}_num_rtx_packets"] > 5 and received[f"{receiver}_num_rtx_packets"] > 5
+    assert received[f"{buffer}_num_pushed"] > 300
+    settings = result.stats["peer"]["receiver"]["settings"][buffer]
+    assert settings["latency"] == "200" and settings["do-retransmission"] == "true"
 
 
 @given(width=st.integers(1, 40).map(lambda half: 2 * half), height=st.integers(1, 9).map(lambda half: 2 * half))

@@ -6,6 +6,7 @@ import functools
 import re
 import threading
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +24,8 @@ _INNER = re.compile("<.*>")
 _COUNT = re.compile(r"([a-z-]+)=\((?:u?int|gu?int64)\)(\d+)")
 
 
-class _Value(ctypes.Structure):
-    """GValue."""
+class GValue(ctypes.Structure):
+    """A value of any type, of GObject."""
 
     _fields_ = (("type", ctypes.c_size_t), ("data", ctypes.c_uint64 * 2))
 
@@ -35,6 +36,12 @@ class _Error(ctypes.Structure):
     _fields_ = (("domain", ctypes.c_uint32), ("code", ctypes.c_int), ("message", ctypes.c_char_p))
 
 
+def declare(library: ctypes.CDLL, name: str, gives: Any, takes: list[Any]) -> None:
+    """Say what a function of C takes and gives."""
+    function = getattr(library, name)
+    function.restype, function.argtypes = gives, takes
+
+
 class Gst:
     """The functions of the library. Raises OSError if it is not there."""
 
@@ -42,7 +49,7 @@ class Gst:
         self.glib, self.gobject, self.gst, self.app = (ctypes.CDLL(name) for name in _LIBRARIES)
         pointer, text, flag = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int
         error = ctypes.POINTER(ctypes.POINTER(_Error))
-        value = ctypes.POINTER(_Value)
+        value = ctypes.POINTER(GValue)
         for library, name, gives, takes in (
             (self.glib, "g_free", None, [pointer]),
             (self.glib, "g_clear_error", None, [error]),
@@ -69,8 +76,7 @@ class Gst:
             (self.app, "gst_app_src_get_current_level_buffers", ctypes.c_uint64, [pointer]),
             (self.app, "gst_app_sink_try_pull_sample", pointer, [pointer, ctypes.c_uint64]),
         ):
-            function = getattr(library, name)
-            function.restype, function.argtypes = gives, takes
+            declare(library, name, gives, takes)
         self.gst.gst_init(None, None)
 
     def version(self) -> str:
@@ -115,6 +121,15 @@ class Pipeline:
         if self._sink:
             self._threads.append(threading.Thread(target=self._pull, daemon=True))
 
+    @property
+    def is_over(self) -> bool:
+        """Whether it was stopped."""
+        return self._over.is_set()
+
+    def ends_within(self, seconds: float) -> bool:
+        """Wait so long, or until it is stopped."""
+        return self._over.wait(seconds)
+
     def play(self) -> None:
         """Let it run. Its threads inherit the processors of this one."""
         if self._library.gst.gst_element_set_state(self._pipeline, _PLAYING) == _FAILED:
@@ -124,7 +139,7 @@ class Pipeline:
 
     def stop(self) -> None:
         """End it. It may be called twice."""
-        if self._over.is_set():
+        if self.is_over:
             return
         self._over.set()
         for thread in self._threads:
@@ -149,18 +164,19 @@ class Pipeline:
     def read(self, name: str, *properties: str) -> dict[str, str]:
         """Properties of an element as they are, in GStreamer's own words."""
         element = self.element(name)
-        return {each: self._property(element, each) for each in properties} if element else {}
+        return {each: self.property_of(element, each) for each in properties} if element else {}
 
     def counts(self, name: str, *properties: str) -> dict[str, int]:
         """Numbers of an element: those of a structure (`stats`) by their own names, others by that of the property."""
         counts: dict[str, int] = {}
         for each, text in self.read(name, *properties).items():
-            counts.update({each: int(text)} if text.isdecimal() else _counts(text))
+            counts.update({each: int(text)} if text.isdecimal() else counts_of(text))
         return {f"{name}_{each}".replace("-", "_"): count for each, count in counts.items()}
 
-    def _property(self, element: int, name: str) -> str:
-        value = _Value()
-        self._library.gobject.g_object_get_property(element, name.encode(), ctypes.byref(value))
+    def property_of(self, thing: int, name: str) -> str:
+        """A property of an element, or of another object, in GStreamer's own words."""
+        value = GValue()
+        self._library.gobject.g_object_get_property(thing, name.encode(), ctypes.byref(value))
         try:
             text = self._library.taken(self._library.gst.gst_value_serialize(ctypes.byref(value)))
             return text.strip('"').replace("\\", "")  # it quotes what has more than letters and digits
@@ -168,8 +184,8 @@ class Pipeline:
             self._library.gobject.g_value_unset(ctypes.byref(value))
 
     def _watch(self) -> None:
-        while not self._over.is_set():
-            if (error := self._error(_LOOK)) and not self._over.is_set():
+        while not self.is_over:
+            if (error := self._error(_LOOK)) and not self.is_over:
                 self._context.outlet.fail(error)
 
     def _error(self, patience: int) -> str:
@@ -190,7 +206,7 @@ class Pipeline:
 
     def _pull(self) -> None:
         gst, is_first = self._library.gst, True
-        while not self._over.is_set():
+        while not self.is_over:
             sample = self._library.app.gst_app_sink_try_pull_sample(self._sink, _LOOK)
             if not sample:
                 continue
@@ -236,6 +252,6 @@ def _planes(data: bytes, context: PeerContext, *, padding: int) -> list[NDArray[
     return planes
 
 
-def _counts(structure: str) -> Mapping[str, int]:
+def counts_of(structure: str) -> Mapping[str, int]:
     """The whole numbers of a structure, without those of structures inside of it."""
     return {name: int(number) for name, number in _COUNT.findall(_INNER.sub("", structure))}

@@ -10,6 +10,7 @@ from typing import Any
 
 from glassbench.experiments.worlds.peers.peer import PeerContext, PeerError
 from glassbench.experiments.worlds.peers.program import Program
+from glassbench.experiments.worlds.peers.webrtc_end import WebrtcEnd
 
 _PORT = 8188
 _PATIENCE = 5.0  # seconds until it listens
@@ -135,6 +136,13 @@ class Janus:
         answer = self._asked.get(str(said.get("transaction")))
         if kind in ("success", "event", "error") and answer is not None and not answer.done():
             answer.set_result(said)
+
+
+async def offer_to(end: WebrtcEnd, viewer: Handle, watch: Mapping[str, object]) -> None:
+    """Let a viewer, who is at the other end, have what `watch` asks the plugin for."""
+    offer = await viewer.ask(watch)
+    await end.say(offer.jsep["type"], offer.jsep["sdp"])
+    await viewer.ask({"request": "start"}, await end.heard())
 
 
 def _configure(context: PeerContext, plugin: str) -> None:

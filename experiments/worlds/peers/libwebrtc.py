@@ -16,7 +16,7 @@ _GATHERING_LOOK = 0.005  # seconds between two looks at whether all candidates a
 _STATS_INTERVAL = 0.1  # seconds
 _START_SHARE = 0.5  # of the ceiling, where the rate starts: Chrome would start at 300 kbit/s, whatever is asked for
 _ZERO_PLAYOUT = "WebRTC-ForceSendPlayoutDelay", "min_ms:0,max_ms:0"
-_KEPT = ("outbound-rtp", "inbound-rtp", "remote-inbound-rtp", "candidate-pair", "transport", "codec")
+_KEPT = ("outbound-rtp", "inbound-rtp", "remote-inbound-rtp", "transport", "codec")
 _COUNTED = {
     "outbound-rtp": ("frames_encoded", "frames_sent", "packets_sent", "retransmitted_packets_sent", "nack_count",
                      "pli_count", "key_frames_encoded", "quality_limitation_resolution_changes"),
@@ -99,27 +99,21 @@ class _LibwebrtcEnd(WebrtcEnd):
         self._connection = self.webrtc.RTCPeerConnection(self.configuration())
         self._connection.on("connectionstatechange", lambda event: self.changed(str(self._connection.connection_state)))
 
-    async def gathered(self) -> None:
+    async def gathered(self, connection: Any) -> None:
         """Wait until all candidates are known."""
-        while str(self._connection.ice_gathering_state) != "complete":
+        while str(connection.ice_gathering_state) != "complete":
             await asyncio.sleep(_GATHERING_LOOK)
 
-    async def _say_ours(self) -> None:
+    async def say_ours(self, connection: Any) -> None:
         """Tell the other end the local description, once it has all candidates."""
-        await self.gathered()
-        described = self._connection.local_description
+        await self.gathered(connection)
+        described = connection.local_description
         await self.say(str(described.type), described.sdp)
 
     async def _watch(self) -> None:
         """Keep the last statistics of each kind, and what the congestion control of the sender believes."""
         while not self.over.is_set():
-            report = await self._connection.get_stats()
-            for entry in report.values():
-                kind = str(entry.type)
-                if kind in _KEPT and (kind != "candidate-pair" or getattr(entry, "nominated", False)):
-                    self._stats[kind] = {
-                        name: _plain(value) for name, value in vars(entry).items() if value is not None
-                    }
+            self._stats |= await stats_of(self._connection)
             self._note_estimate()
             await asyncio.sleep(_STATS_INTERVAL)
 
@@ -152,7 +146,7 @@ class LibwebrtcSender(_LibwebrtcEnd):
 
     async def negotiate(self) -> None:
         await self._connection.set_local_description()
-        await self._say_ours()
+        await self.say_ours(self._connection)
         answer = await self.heard()
         await self.take_answer(answer["sdp"])
 
@@ -198,11 +192,15 @@ class LibwebrtcReceiver(_LibwebrtcEnd):
         self._connection.on("track", self._read)
 
     async def negotiate(self) -> None:
-        offer = await self.heard()
-        await self._connection.set_remote_description(self.webrtc.RTCSessionDescriptionInit(**offer))
-        await self._connection.set_local_description()
-        await self._say_ours()
+        await self.answer(self._connection)
         self.loop.spawn(self._watch(), "getStats")
+
+    async def answer(self, connection: Any) -> None:
+        """Answer an offer of the other end."""
+        offer = await self.heard()
+        await connection.set_remote_description(self.webrtc.RTCSessionDescriptionInit(**offer))
+        await connection.set_local_description()
+        await self.say_ours(connection)
 
     def _read(self, event: Any) -> None:
         if self.context.options["playout"] == "zero":
@@ -217,6 +215,21 @@ class LibwebrtcReceiver(_LibwebrtcEnd):
             await picture.copy_to(buffer)
             picture.close()
             self.context.outlet.give(bytes(buffer), at=at)
+
+
+async def stats_of(connection: Any) -> dict[str, dict[str, Any]]:
+    """What getStats says of a connection, by kind; of candidates those that were chosen."""
+    report = await connection.get_stats()
+    entries = {name: vars(entry) for name, entry in report.items()}
+    chosen = [entry for entry in entries.values() if str(entry["type"]) in _KEPT]
+    transport: dict[str, Any] = next((entry for entry in chosen if str(entry["type"]) == "transport"), {})
+    pair = entries.get(transport.get("selected_candidate_pair_id"), {})
+    chosen += [pair, entries.get(pair.get("local_candidate_id"), {})]
+    return {
+        str(entry["type"]): {name: _plain(value) for name, value in entry.items() if value is not None}
+        for entry in chosen
+        if entry
+    }
 
 
 def _starting_at(sdp: str, kbps: float) -> str:

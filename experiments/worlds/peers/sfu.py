@@ -1,21 +1,23 @@
-"""libwebrtc through a video room of Janus (GPL-3, a program of its own), on the host of the sender.
+"""WebRTC out of Janus (GPL-3, a program of its own), on the host of the sender, to viewers of libwebrtc.
 
-So the link is the last mile, from the SFU to a viewer. The sender's end keeps the SFU, and tells the viewer its offer.
+So the link is the last mile, from the SFU to its viewers. The sender's end keeps the SFU, and tells viewers its offers.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
-from glassbench.experiments.worlds.peers.janus import Janus
-from glassbench.experiments.worlds.peers.libwebrtc import Libwebrtc, LibwebrtcReceiver, LibwebrtcSender
-from glassbench.experiments.worlds.peers.peer import PeerContext, PeerEnd
+from glassbench.experiments.worlds.peers.gstreamer import Gstreamer
+from glassbench.experiments.worlds.peers.janus import Janus, offer_to
+from glassbench.experiments.worlds.peers.libwebrtc import Libwebrtc, LibwebrtcReceiver, LibwebrtcSender, stats_of
+from glassbench.experiments.worlds.peers.peer import PeerContext, PeerEnd, PeerVideo
+from glassbench.experiments.worlds.peers.sfu_gateway import GatewaySender
 
 _PLUGIN = "janus.plugin.videoroom"
 _ROOM, _FEED = 1, 1
 
 
 class Sfu(Libwebrtc):
-    """A publisher and a subscriber of one room."""
+    """A publisher, by WebRTC or by RTP, and viewers."""
 
     install = "apt install janus"
 
@@ -25,20 +27,30 @@ class Sfu(Libwebrtc):
         return f"Janus {number}, {super().version()}"
 
     @classmethod
+    def check(cls, options: Mapping[str, object], video: PeerVideo) -> None:
+        super().check(options, video)
+        if options["mode"] == "rtp":
+            Gstreamer.check({"codec": options["codec"], "element": "rtp"}, video)
+
+    @classmethod
     def end(cls, context: PeerContext) -> PeerEnd:
-        return _SfuSender(context) if context.role == "sender" else LibwebrtcReceiver(context)
+        if context.role == "receiver":
+            return _Viewers(context)
+        path = cls.program("janus")
+        return GatewaySender(context, path) if context.options["mode"] == "rtp" else _RoomPublisher(context, path)
 
 
-class _SfuSender(LibwebrtcSender):
-    """The publisher, and the SFU beside it."""
+class _RoomPublisher(LibwebrtcSender):
+    """The publisher of a room, and the SFU beside it."""
 
-    def __init__(self, context: PeerContext) -> None:
+    def __init__(self, context: PeerContext, path: str) -> None:
         super().__init__(context)
+        self._path = path
         self._janus: Janus | None = None
         self._room: Mapping[str, Any] = {}
 
     def start(self) -> None:
-        self._janus = Janus(Sfu.program("janus"), self.context, _PLUGIN)
+        self._janus = Janus(self._path, self.context, _PLUGIN)
         super().start()
 
     def close(self) -> None:
@@ -60,19 +72,46 @@ class _SfuSender(LibwebrtcSender):
         await janus.connect()
         self.loop.spawn(janus.listen(), "Janus")
         await janus.create()
-        publisher, viewer = await janus.attach(_PLUGIN), await janus.attach(_PLUGIN)
+        publisher = await janus.attach(_PLUGIN)
         codec, bitrate_bps = self.context.options["codec"], self.context.video.bitrate_bps
         room = {"room": _ROOM, "publishers": 1, "bitrate": bitrate_bps, "videocodec": codec}
         await publisher.ask({"request": "create", **room})
         rooms = (await publisher.ask({"request": "list"})).data["list"]
         self._room = next(each for each in rooms if each["room"] == _ROOM)
         await self._connection.set_local_description()
-        await self.gathered()
+        await self.gathered(self._connection)
         join = {"request": "joinandconfigure", "ptype": "publisher", "room": _ROOM, "id": _FEED}
         joined = await publisher.ask(join, {"type": "offer", "sdp": self.local_sdp()})
         await self.take_answer(joined.jsep["sdp"])
         await publisher.is_up.wait()
         watch = {"request": "join", "ptype": "subscriber", "room": _ROOM, "streams": [{"feed": _FEED}]}
-        offer = await viewer.ask(watch)
-        await self.say(offer.jsep["type"], offer.jsep["sdp"])
-        await viewer.ask({"request": "start"}, await self.heard())
+        for _ in range(int(str(self.context.options["viewers"]))):
+            await offer_to(self, await janus.attach(_PLUGIN), watch)
+
+
+class _Viewers(LibwebrtcReceiver):
+    """All viewers. The frames are those of the first one; the others only take them."""
+
+    def __init__(self, context: PeerContext) -> None:
+        super().__init__(context)
+        self._others: list[Any] = []
+        self._other_stats: list[Mapping[str, Any]] = []
+
+    async def open(self) -> None:
+        await super().open()
+        count = int(str(self.context.options["viewers"]))
+        self._others = [self.webrtc.RTCPeerConnection(self.configuration()) for _ in range(count - 1)]
+
+    async def negotiate(self) -> None:
+        await super().negotiate()
+        for connection in self._others:
+            await self.answer(connection)
+
+    async def shut(self) -> None:
+        self._other_stats = [(await stats_of(connection)).get("inbound-rtp", {}) for connection in self._others]
+        await super().shut()
+        for connection in self._others:
+            connection.close()
+
+    def settings(self) -> Mapping[str, object]:
+        return {**super().settings(), "other_viewers": self._other_stats}

@@ -4,7 +4,7 @@ So the link is the last mile, from the relay to the receiver.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from glassbench.experiments.worlds.peers.libwebrtc import Libwebrtc, LibwebrtcReceiver, LibwebrtcSender
 from glassbench.experiments.worlds.peers.peer import PeerContext, PeerEnd, PeerError
@@ -34,6 +34,7 @@ class _TurnSender(LibwebrtcSender):
 
     def __init__(self, context: PeerContext) -> None:
         super().__init__(context)
+        self._access: Literal["udp", "tcp"] = context.options["access"]  # type: ignore[assignment]
         self._relay: Program | None = None
 
     def start(self) -> None:
@@ -48,7 +49,7 @@ class _TurnSender(LibwebrtcSender):
             ],
             self.context,
         )
-        if not self._relay.listens("udp", _PORT, _PATIENCE):
+        if not self._relay.listens(self._access, _PORT, _PATIENCE):
             raise PeerError(f"turnserver did not listen at port {_PORT} within {_PATIENCE:g} s")
         super().start()
 
@@ -62,5 +63,7 @@ class _TurnSender(LibwebrtcSender):
         return {**super().settings(), "candidates": [line for line in sdp.splitlines() if "candidate:" in line]}
 
     def configuration(self) -> Any:
-        server = self.webrtc.RTCIceServer(f"turn:{self.context.local[0]}:{_PORT}?transport=udp", _USER, _CREDENTIAL)
+        server = self.webrtc.RTCIceServer(
+            f"turn:{self.context.local[0]}:{_PORT}?transport={self._access}", _USER, _CREDENTIAL
+        )
         return self.webrtc.RTCConfiguration(ice_servers=[server], ice_transport_policy="relay")

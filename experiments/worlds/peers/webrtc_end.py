@@ -1,16 +1,13 @@
-"""What ends of WebRTC stacks share: an event loop, and descriptions that go over the side channel, whole, with all
-candidates (no trickle), so that they do not cross the link."""
+"""What ends of WebRTC stacks that are libraries of asyncio share: an event loop, and the steps of a connection."""
 
 import asyncio
-import json
 import threading
 from contextlib import suppress
 
+from glassbench.experiments.worlds.peers.descriptions import PATIENCE, heard, say
 from glassbench.experiments.worlds.peers.event_loop import EventLoop
 from glassbench.experiments.worlds.peers.peer import PeerContext, PeerEnd, PeerError
 
-_SIGNAL_BYTES = 2**17  # more than an offer has
-_PATIENCE = 5.0  # seconds for each step
 _CLOSE_PATIENCE = 1.0  # seconds
 
 
@@ -32,10 +29,10 @@ class WebrtcEnd(PeerEnd):
 
     def start(self) -> None:
         self._loop = EventLoop(self.context.outlet)
-        self._loop.run(self.open(), _PATIENCE, "open")
+        self._loop.run(self.open(), PATIENCE, "open")
 
     def connect(self) -> None:
-        self.loop.run(self.negotiate(), 2 * _PATIENCE, "negotiate")
+        self.loop.run(self.negotiate(), 2 * PATIENCE, "negotiate")
         while not self._connected.wait(0.1):
             if self.over.is_set():
                 raise PeerError("no connection stood")
@@ -70,13 +67,8 @@ class WebrtcEnd(PeerEnd):
 
     async def say(self, kind: str, sdp: str) -> None:
         """Tell the other end our description."""
-        await asyncio.to_thread(self.context.side.send, json.dumps({"type": kind, "sdp": sdp}).encode())
+        await asyncio.to_thread(say, self.context, kind, sdp)
 
     async def heard(self) -> dict[str, str]:
         """The description of the other end: its `type` and `sdp`."""
-        self.context.side.settimeout(_PATIENCE)
-        try:
-            said: dict[str, str] = json.loads(await asyncio.to_thread(self.context.side.recv, _SIGNAL_BYTES))
-        except (OSError, ValueError) as error:
-            raise PeerError(f"no description came over the side channel: {error}") from None
-        return said
+        return await asyncio.to_thread(heard, self.context)
