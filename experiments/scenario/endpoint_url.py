@@ -28,7 +28,7 @@ class EndpointUrl(NamedTuple):
 
 def check_scheme(text: str) -> None:
     """Look at what can be known before variables have their values. Raises ValueError."""
-    if urlsplit(text).scheme not in _PORTS:
+    if text.partition("://")[0] not in _PORTS:
         accepted = ", ".join(f"{scheme}://" for scheme in _PORTS)
         raise ValueError(f"found {text!r}, accepted are addresses that begin with one of {accepted}")
     if "$" not in text:
@@ -39,11 +39,11 @@ def parse(text: str) -> EndpointUrl:
     """The address, with the values that environment variables have in the places of their names ($NAME). Raises
     ValueError."""
     whole = os.path.expandvars(text)
-    parts = urlsplit(whole)
     try:
+        parts = urlsplit(whole)
         port = parts.port or _PORTS[parts.scheme]
     except ValueError:
-        raise ValueError(f"found {text!r}, accepted is a port of 1 to 65535 behind the host") from None
+        raise ValueError(f"found {text!r}, accepted is a host, and behind it a port of 1 to 65535") from None
     if not parts.hostname or port is None:
         raise ValueError(f"found {text!r}, accepted is {parts.scheme}://HOST:PORT")
     query = dict(parse_qsl(parts.query))

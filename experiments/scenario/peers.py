@@ -109,7 +109,7 @@ _OWN = (
         "endpoint",
         "endpoints of yours by address: RTMP, SRT, RTP, WHIP",
         EndpointOptions,
-        "endpoint:Endpoint",
+        "endpoint:Endpoints",
         ANY_CODEC,
         elsewhere=True,
     ),

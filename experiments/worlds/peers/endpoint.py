@@ -33,7 +33,7 @@ _SRT_LATENCY = "120"  # ms, its default
 _WHIP = ("http", "https")
 
 
-class Endpoint(Peer):
+class Endpoints(Peer):
     """Publisher and player, by the schemes of two addresses."""
 
     carries: ClassVar[Carries] = "pictures"

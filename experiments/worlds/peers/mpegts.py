@@ -14,7 +14,7 @@ DATAGRAM_BYTES = 7 * 188
 
 _CLOCK_RATE = 90_000
 _TUNED_MUXER = {"omit_video_pes_length": "0"}
-_TUNED_DEMUXER = {"fflags": "noparse"}
+_TUNED_DEMUXER = {"fflags": "noparse", "analyzeduration": "100000"}
 
 
 class TsMuxer:

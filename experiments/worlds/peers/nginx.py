@@ -33,7 +33,7 @@ rtmp {{
 """
 
 
-class Told(NamedTuple):
+class StreamTold(NamedTuple):
     """What nginx tells of the stream: of what it is, and what it counted."""
 
     settings: Mapping[str, object]
@@ -72,20 +72,20 @@ class Nginx:
                 passes=[listener.fileno()],
             )
 
-    def told(self) -> Told:
+    def told(self) -> StreamTold:
         """What it tells now; nothing if it does not answer."""
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{_STATISTICS}/", timeout=_PATIENCE) as answer:
                 return _read(ElementTree.fromstring(answer.read(_MOST_BYTES)))
         except (OSError, ElementTree.ParseError):
-            return Told({}, {})
+            return StreamTold({}, {})
 
     def stop(self) -> None:
         """End it."""
         self._program.stop()
 
 
-def _read(told: ElementTree.Element) -> Told:
+def _read(told: ElementTree.Element) -> StreamTold:
     settings: dict[str, object] = {"nginx_rtmp_version": told.findtext("nginx_rtmp_version", "")}
     counters: dict[str, int] = {}
     stream = told.find(".//stream")
@@ -100,4 +100,4 @@ def _read(told: ElementTree.Element) -> Told:
             "players": len(players),
             "messages_dropped": sum(int(player.findtext("dropped", "0")) for player in players),
         }
-    return Told(settings, counters)
+    return StreamTold(settings, counters)

@@ -51,7 +51,7 @@ def counters_of(one: socket.socket) -> Mapping[str, int]:
     return {"rtt_us": values[_RTT], "cwnd_packets": values[_CWND], "retransmissions": values[_RETRANSMISSIONS]}
 
 
-class Connection(NamedTuple):
+class TcpConnection(NamedTuple):
     """A connection of this host, whichever program has it: its own port, its peer, its congestion controller, and what
     the kernel counted, as `counters_of` gives it."""
 
@@ -61,7 +61,7 @@ class Connection(NamedTuple):
     counters: Mapping[str, int]
 
 
-def connections() -> list[Connection]:
+def connections() -> list[TcpConnection]:
     """The connections in this network namespace, from the kernel (sock_diag(7)); none if it does not tell."""
     try:
         with DiagSocket() as asked:
@@ -77,10 +77,10 @@ def connections() -> list[Connection]:
     return [_connection(each) for each in told]
 
 
-def _connection(told: Any) -> Connection:
+def _connection(told: Any) -> TcpConnection:
     info = told.get_attr("INET_DIAG_INFO") or {}
     names = {"rtt_us": "tcpi_rtt", "cwnd_packets": "tcpi_snd_cwnd", "retransmissions": "tcpi_total_retrans"}
-    return Connection(
+    return TcpConnection(
         port=told["idiag_sport"],
         peer=(told["idiag_dst"], told["idiag_dport"]),
         congestion=told.get_attr("INET_DIAG_CONG") or "",

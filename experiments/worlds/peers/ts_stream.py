@@ -22,7 +22,7 @@ _LARGEST_BYTES = 65536
 _BUFFER_BYTES = 2**20  # asked for the socket
 
 
-class Carrier(Protocol):
+class TsCarrier(Protocol):
     """What carries datagrams of MPEG-TS. Its methods raise PeerError."""
 
     def listen(self) -> None:
@@ -94,8 +94,10 @@ class SrtCarrier:
     `options` are those of the peer `libsrt`."""
 
     def __init__(self, context: PeerContext, address: Address, mode: str, options: Mapping[str, object]) -> None:
+        self._context = context
         self._came = Outlet()
         self._waiting: deque[Given] = deque()
+        self._is_started = False
         role: Role = "sender" if mode == "caller" else "receiver"
         self._end = Libsrt.end(
             replace(context, role=role, local=address, peer=address, options=options, outlet=self._came)
@@ -103,8 +105,12 @@ class SrtCarrier:
 
     def listen(self) -> None:
         self._end.start()
+        self._is_started = True
 
     def connect(self) -> None:
+        if not self._is_started:
+            self.listen()
+        self._came.now = self._context.outlet.now  # the session runs now
         self._end.connect()
 
     def send(self, datagram: bytes) -> None:
@@ -129,12 +135,11 @@ class SrtCarrier:
 class TsPublisher:
     """A `streams.Publisher`: access units, muxed, over a carrier."""
 
-    def __init__(self, carrier: Carrier, video: PeerVideo) -> None:
+    def __init__(self, carrier: TsCarrier, video: PeerVideo) -> None:
         self._carrier = carrier
         self._muxer = TsMuxer(video, carrier.send, tuned=True)
 
     def connect(self) -> None:
-        self._carrier.listen()
         self._carrier.connect()
 
     def publish(self, unit: bytes, at: float, *, keyframe: bool) -> None:
@@ -153,7 +158,7 @@ class TsPublisher:
 class TsPlayer:
     """A `streams.Player`: what a carrier brings, demuxed."""
 
-    def __init__(self, carrier: Carrier) -> None:
+    def __init__(self, carrier: TsCarrier) -> None:
         self._carrier = carrier
         self._over = threading.Event()
         self._demuxer = TsDemuxer(self._next_datagram, tuned=True)
