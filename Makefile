@@ -112,7 +112,7 @@ $(VENV)/.ready-docs: pyproject.toml constraints.txt | $(BIN)/python
 GSTREAMER := gstreamer1.0-tools,gstreamer1.0-plugins-base,gstreamer1.0-plugins-good,gstreamer1.0-plugins-bad,gstreamer1.0-libav
 TOOLS := tshark:tshark chromium:chromium srt-live-transmit:srt-tools ffmpeg:ffmpeg gst-launch-1.0:$(GSTREAMER)
 # Stacks of others that can be arms of live runs; what pip brings of them is the extra `peers`.
-STACKS := libsrt1.5-gnutls librist4 coturn janus gstreamer1.0-plugins-ugly gstreamer1.0-nice
+STACKS := libsrt1.5-gnutls librist4 coturn janus gstreamer1.0-plugins-ugly gstreamer1.0-nice nginx libnginx-mod-rtmp
 # Installing starts no service: a policy forbids that meanwhile, where there is none yet.
 POLICY := /usr/sbin/policy-rc.d
 tools:

@@ -134,7 +134,10 @@ def freezes(frames: pd.DataFrame) -> list[tuple[float, float]]:
 
 def sent_mbps(passed: pd.DataFrame, duration: float) -> float:
     """Mbit/s that a sender put on the wire, headers and repair included: all bytes from the first capture to the end
-    of the run, over the duration of the media (seconds). `passed` are the rows of its flow for its first link."""
+    of the run, over the duration of the media (seconds). `passed` are the rows of its flow for its first link; without
+    any, as of a network that is not ours, it is not known."""
+    if passed.empty:
+        return math.nan
     return float(passed.loc[passed["at"] >= 0, "sent_bytes"].sum()) * 8 / duration / 1e6
 
 

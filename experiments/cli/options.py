@@ -76,7 +76,8 @@ WithEmulator = Annotated[
     Emulator | None,
     typer.Option(
         "--emulator",
-        help="The link of --live: between network namespaces, on loopback, or of the kernel (tc).",
+        help="The link of --live: between network namespaces, on loopback, of the kernel (tc), or none, for "
+        "endpoints by address.",
         show_default="netns",
     ),
 ]

@@ -32,7 +32,7 @@ def repeat(
     call finished is not run again. Raises PlanError, ResultsError, and Interrupted after Ctrl-C.
     """
     seeds = range(scenario.seed, scenario.seed + runs)
-    plan = grid(scenario.name, scenario, seeds=seeds, floor=True, frames=True, quality=scenario.has_pictures)
+    plan = grid(scenario.name, scenario, seeds=seeds, floor=world.has_floor, frames=True, quality=scenario.has_pictures)
     plan = replace(plan, world=world)
     named = f"{scenario.name}-seeds{seeds[0]}-{seeds[-1]}{'' if world.exact else '-live'}"
     path = Path(results) / (run_id or named)

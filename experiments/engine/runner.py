@@ -62,9 +62,9 @@ def run(
     intervals; what an earlier call finished is not run again then. `run_id` names the folder under `results`; without
     one it is named after scenario and seeds. The folder of one run is never written over. `workers` is the number of
     processes, one per usable processor by default. With `capture` the folder has `captures/` too: the packets of each
-    arm for Wireshark, and qlogs for qvis. `world` is where it runs, by its name (virtual, netns, relay or kernel) or,
-    to a receiver on another host, an `OtherHost`: then there is no floor, and captures have what this host sees.
-    `progress` is called in the calling thread. Raises ScenarioError, ResultsError, OSError without the world, and
+    arm for Wireshark, and qlogs for qvis. `world` is where it runs, by its name (virtual, netns, relay, kernel or
+    host) or, to a receiver on another host, an `OtherHost`: then there is no floor, and captures have what this host
+    sees. `progress` is called in the calling thread. Raises ScenarioError, ResultsError, OSError without the world, and
     Interrupted after Ctrl-C.
     """
     plan = changed(what if isinstance(what, Scenario) else scenario.load(what), changes)
@@ -83,7 +83,7 @@ def run(
             command=command,
         )
     grid_of_one = grid(
-        plan.name, plan, floor=world.has_floor, frames=True, quality=plan.has_pictures and world.has_floor
+        plan.name, plan, floor=world.has_floor, frames=True, quality=plan.has_pictures and world.sees_pictures
     )
     about = {"scenario": plan.dump(), "seeds": [plan.seed]}
     try:

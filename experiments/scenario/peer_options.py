@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from glassbench.experiments.scenario.endpoint_url import check_scheme
+
 _MOST_LATENCY_MS = 60_000
 _LEAST_PASSPHRASE, _MOST_PASSPHRASE = 10, 79  # characters, of libsrt
 _LEAST_SEGMENT_MS, _MOST_SEGMENT_MS = 200, 10_000
@@ -110,8 +112,7 @@ class HttpOptions:
             raise ValueError(f"segment_ms must be {_LEAST_SEGMENT_MS} to {_MOST_SEGMENT_MS}, got {self.segment_ms}")
         if not 0 <= self.chunk_frames <= _MOST_CHUNK_FRAMES:
             raise ValueError(f"chunk_frames must be 0 to {_MOST_CHUNK_FRAMES}, got {self.chunk_frames}")
-        if not self.tcp.isidentifier():
-            raise ValueError(f"tcp is the name of a congestion controller such as 'cubic', got {self.tcp!r}")
+        _check_tcp(self.tcp)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +172,18 @@ class RistOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class RtmpOptions:
+    """`tuned`: nginx sends pictures in one piece and at once (TCP_NODELAY), and the player joins at a keyframe without
+    a look at more of the stream; without it both are as they come. `tcp`: the congestion controller of the server."""
+
+    tuned: bool = True
+    tcp: str = "cubic"
+
+    def __post_init__(self) -> None:
+        _check_tcp(self.tcp)
+
+
+@dataclass(frozen=True, slots=True)
 class ExternalOptions:
     """Programs of the user: `send` and `receive` are their commands, as a shell reads words. What they take and give is
     `media`; docs/peers.md has the protocol. `name` stands in tables."""
@@ -185,10 +198,39 @@ class ExternalOptions:
                 raise ValueError(f"{name} is the command of that end, such as './{name}.pl', and is not given")
 
 
+@dataclass(frozen=True, slots=True)
+class EndpointOptions:
+    """Addresses of the user: `send` is to where we publish, `receive` from where we play, or where it is sent to us.
+    Each is a URL (docs/peers.md); $NAME in it stands for the value of that environment variable. Our encoder gives a
+    keyframe each `keyframe_ms`, so that others can join."""
+
+    send: str = ""
+    receive: str = ""
+    keyframe_ms: int = 1000
+
+    def __post_init__(self) -> None:
+        for name in ("send", "receive"):
+            url = getattr(self, name)
+            if not url:
+                raise ValueError(f"{name} is the address of an endpoint, such as 'rtmp://host/live/key', not given")
+            try:
+                check_scheme(url)
+            except ValueError as error:
+                raise ValueError(f"{name}: {error}") from None
+        if not _LEAST_SEGMENT_MS <= self.keyframe_ms <= _MOST_SEGMENT_MS:
+            raise ValueError(f"keyframe_ms must be {_LEAST_SEGMENT_MS} to {_MOST_SEGMENT_MS}, got {self.keyframe_ms}")
+
+
 def _check_latency(latency_ms: int) -> None:
     """Raises ValueError."""
     if not 0 <= latency_ms <= _MOST_LATENCY_MS:
         raise ValueError(f"latency_ms must be 0 to {_MOST_LATENCY_MS}, got {latency_ms}")
+
+
+def _check_tcp(tcp: str) -> None:
+    """Raises ValueError."""
+    if not tcp.isidentifier():
+        raise ValueError(f"tcp is the name of a congestion controller such as 'cubic', got {tcp!r}")
 
 
 def _is_matrix(text: str) -> bool:

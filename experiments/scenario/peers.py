@@ -12,6 +12,7 @@ from typing import Any
 
 from glassbench.experiments.scenario.peer_options import (
     AiortcOptions,
+    EndpointOptions,
     ExternalOptions,
     FfmpegOptions,
     GstreamerOptions,
@@ -21,6 +22,7 @@ from glassbench.experiments.scenario.peer_options import (
     MoqOptions,
     MpegtsOptions,
     RistOptions,
+    RtmpOptions,
     SfuOptions,
     TurnOptions,
 )
@@ -35,9 +37,11 @@ _H264 = frozenset({"h264"})
 
 @dataclass(frozen=True, slots=True)
 class PeerEntry(TransportEntry):
-    """A stack as arms name it. `stack` is its class as "module:Class". In virtual time it is unsupported."""
+    """A stack as arms name it. `stack` is its class as "module:Class". `elsewhere`: what it talks to is not on hosts of
+    ours, so that it runs in the network of this host. In virtual time it is unsupported."""
 
     stack: str = ""
+    elsewhere: bool = False
 
     def load(self) -> Any:
         """The class, a subclass of `experiments.worlds.peers.peer.Peer`."""
@@ -53,8 +57,9 @@ def peer_entry(
     media: frozenset[str],
     *,
     holds: Callable[[Options], float] = lambda options: 0.0,
+    elsewhere: bool = False,
 ) -> PeerEntry:
-    """An entry; `holds` is as in a TransportEntry."""
+    """An entry; `holds` is as in a TransportEntry, `elsewhere` as in a PeerEntry."""
 
     def make(config: TransportConfig) -> Transport:
         raise Unsupported(f"{name} is a program of others, which runs in real time only: --live")
@@ -69,6 +74,7 @@ def peer_entry(
         holds=holds,
         cannot_lead=lambda options: f"how {name} leads an encoder is its own affair",
         stack=stack,
+        elsewhere=elsewhere,
     )
 
 
@@ -100,6 +106,15 @@ _OWN = (
     _own("ffmpeg", "two ffmpeg programs, over RTP, MPEG-TS or SRT", FfmpegOptions, "ffmpeg:Ffmpeg", ANY_CODEC),
     _own("mpegts-udp", "MPEG-TS over UDP, by FFmpeg's muxer and demuxer", MpegtsOptions, "mpegts_udp:MpegtsUdp", _H264),
     _own("rist", "librist of this machine", RistOptions, "rist:Rist", ANY_MEDIA, holds=_latency),
+    _own("rtmp", "RTMP through nginx-rtmp, at the sender", RtmpOptions, "rtmp:Rtmp", _H264),
+    _own(
+        "endpoint",
+        "endpoints of yours by address: RTMP, SRT, RTP, WHIP",
+        EndpointOptions,
+        "endpoint:Endpoints",
+        ANY_CODEC,
+        elsewhere=True,
+    ),
     _own("external", "two programs of yours", ExternalOptions, "external:External", ANY_CODEC),
 )
 

@@ -89,13 +89,28 @@ class ThisMachine(World):
 
 
 @dataclass(frozen=True)
+class ThisNetwork(ThisMachine):
+    """The network of this host as it is, between endpoints that the user names by address."""
+
+    has_floor: ClassVar[bool] = False
+
+    def check(self, scenario: Scenario, *, capture: bool) -> None:
+        if capture:
+            raise OSError(
+                f"the emulator {self.name} is no link of ours that could keep packets; accepted with a capture are "
+                "netns and relay"
+            )
+
+
+@dataclass(frozen=True)
 class OtherHost(World):
     """Another host, where a receiver listens, over the network that is between them."""
 
     remote: Remote
-    name: str = "host"
+    name: str = "hosts"
     words: str = "real time, between hosts"
     has_floor: ClassVar[bool] = False
+    sees_pictures: ClassVar[bool] = False
 
     def check(self, scenario: Scenario, *, capture: bool) -> None:
         """Raises ControlError too, and ValueError for a bad key or for what a receiver does not take."""
@@ -132,6 +147,7 @@ def _other_host(remote: Mapping[str, Any]) -> World:
 WORLDS: dict[str, Callable[..., World]] = {
     VirtualTime.name: VirtualTime,
     **{emulator: partial(ThisMachine, emulator, words) for emulator, words in _LIVE_WORDS.items()},
+    "host": partial(ThisNetwork, "host", "real time, over the network of this host"),
     OtherHost.name: _other_host,
 }
 

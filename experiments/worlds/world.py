@@ -26,7 +26,8 @@ class World(ABC):
     """Where an arm runs. `words` is what manifests and titles call it.
 
     `exact`: the same scenario and seed give the same ledger. `parallel`: several arms may run at a time. `has_floor`:
-    its network has a path without loss, against which arms are measured.
+    its network has a path without loss, against which arms are measured; without it, no scenario describes the network.
+    `sees_pictures`: what was shown can be compared with what was captured.
     """
 
     name: str
@@ -34,6 +35,7 @@ class World(ABC):
     exact: ClassVar[bool] = False
     parallel: ClassVar[bool] = False
     has_floor: ClassVar[bool] = True
+    sees_pictures: ClassVar[bool] = True
 
     @abstractmethod
     def check(self, scenario: Scenario, *, capture: bool) -> None:

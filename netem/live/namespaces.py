@@ -43,8 +43,11 @@ def new_network() -> int:
 
 def run_enclosed(first: Callable[[], int]) -> int:
     """Run a function in a child process; its exit code. When that ends, or this process does, the kernel kills whatever
-    the child started, too (pid_namespaces(7)). Raises NamespacesRefused."""
-    _call("unshare", _CLONE_NEWPID | _CLONE_NEWNS)
+    the child started, too (pid_namespaces(7)). Who may not have that gets a user namespace first, as in `new_network`.
+    Raises NamespacesRefused."""
+    if _libc.unshare(_CLONE_NEWPID | _CLONE_NEWNS) != 0:
+        _own_users()
+        _call("unshare", _CLONE_NEWPID | _CLONE_NEWNS)
     child = os.fork()
     if child:
         _, status = os.waitpid(child, 0)
@@ -66,7 +69,8 @@ class Namespaces(NamedTuple):
         """Be there. It takes a process with one thread. Raises NamespacesRefused."""
         if os.fstat(self.users).st_ino != Path("/proc/self/ns/user").stat().st_ino:
             _call("setns", self.users, _CLONE_NEWUSER)
-        enter_network(self.network)
+        if os.fstat(self.network).st_ino != Path("/proc/thread-self/ns/net").stat().st_ino:
+            enter_network(self.network)
 
 
 def this_users() -> int:

@@ -14,10 +14,11 @@ from typing import IO, Any
 
 from glassbench.experiments.account.arm_result import ArmResult, Outcome
 from glassbench.experiments.account.assemble import assemble
-from glassbench.experiments.account.reports import ROLES
+from glassbench.experiments.account.reports import ROLES, LinkReport
 from glassbench.experiments.scenario import Scenario
 from glassbench.experiments.scenario.arm_spec import ArmSpec, carries_messages
 from glassbench.experiments.scenario.arm_table import ARMS
+from glassbench.experiments.scenario.network_spec import NetworkSpec
 from glassbench.experiments.scenario.peers import PeerEntry
 from glassbench.experiments.worlds.capture import Capture
 from glassbench.experiments.worlds.ends import Ends, Place, check_real_time
@@ -44,6 +45,7 @@ MOST_LATE_MS = 1.0  # of 99 % of the packets: with more, the emulator was not th
 LONGEST_PAUSE, MOST_PAUSED = 0.01, 0.05
 ATTEMPTS = 3
 
+_NO_LINK = "the emulator host is no link of ours: it is for endpoints by address (docs/peers.md)"
 
 _PEER_PART = "glassbench.experiments.worlds.peers.part"
 
@@ -65,7 +67,13 @@ class _Attempt:
     @property
     def late_ms(self) -> float:
         """How late 99 % of the packets left the emulator at most, in ms."""
-        return max((way["p99_ms"] for way in self.parts[EMULATOR].process.lateness.values()), default=0.0)
+        emulator = self.parts.get(EMULATOR)
+        return max((way["p99_ms"] for way in emulator.process.lateness.values()), default=0.0) if emulator else 0.0
+
+    @property
+    def links(self) -> tuple[LinkReport, ...]:
+        """What passed, if there was a link of ours."""
+        return self.parts[EMULATOR].links if EMULATOR in self.parts else ()
 
     def paused(self, which: str) -> float:
         """The "longest" or the "total" pause of a part, as a share of the media."""
@@ -109,6 +117,8 @@ def run_arm(
     and PartError.
     """
     watch = watch or Watch()
+    if emulator == "host":
+        scenario = scenario.model_copy(update={"network": NetworkSpec()})
     _check_supported(scenario, arm, emulator)
     attempts: list[_Attempt] = []
     interrupted = False
@@ -149,19 +159,22 @@ def run_arm(
         arm,
         Ends(scenario.media(arm)).source,
         [part.end for part in kept.parts.values() if part.end is not None],
-        kept.parts[EMULATOR].links,
+        kept.links,
         outcome=outcome,
         reason=reason,
         memo=memo if outcome == "measured" else None,
         about={"live": {"attempt": kept.number, "machine": kept.machine, **_processes(kept)}, **_peers(kept)},
-        notes=[*_left_out(scenario, arm), *missing],
+        notes=[*_left_out(scenario, arm, emulator), *missing],
     )
 
 
-def _left_out(scenario: Scenario, arm: ArmSpec) -> list[str]:
-    if scenario.chat is None or carries_messages(arm):
-        return []
-    return [f"{arm.transport} carries nothing but video: the messages of the scenario were left out"]
+def _left_out(scenario: Scenario, arm: ArmSpec, emulator: Emulator) -> list[str]:
+    notes = []
+    if scenario.chat is not None and not carries_messages(arm):
+        notes.append(f"{arm.transport} carries nothing but video: the messages of the scenario were left out")
+    if emulator == "host":
+        notes.append("what is between both ends is not ours: the network of the scenario was left out")
+    return notes
 
 
 def _processes(attempt: _Attempt) -> dict[str, Any]:
@@ -195,9 +208,12 @@ def _check_supported(scenario: Scenario, arm: ArmSpec, emulator: Emulator) -> No
             kernel_commands(scenario)
         except NotInKernel as error:
             raise Unsupported(str(error)) from None
-    if _is_peer(arm):
-        _check_peer(scenario, arm, emulator)
+    entry = ARMS[arm.transport]
+    if isinstance(entry, PeerEntry):
+        _check_peer(scenario, arm, entry, emulator)
         return
+    if emulator == "host":
+        raise Unsupported(_NO_LINK)
     nowhere: Address = ("127.0.0.1", 9)
     for flow in scenario.flows(arm):
         check_real_time(flow)
@@ -206,20 +222,18 @@ def _check_supported(scenario: Scenario, arm: ArmSpec, emulator: Emulator) -> No
             ends.transport(role, ends.config(role, Place(nowhere, nowhere)))
 
 
-def _check_peer(scenario: Scenario, arm: ArmSpec, emulator: Emulator) -> None:
+def _check_peer(scenario: Scenario, arm: ArmSpec, entry: PeerEntry, emulator: Emulator) -> None:
     """Raises Unsupported."""
-    if emulator != "netns":
+    if entry.elsewhere and emulator != "host":
+        raise Unsupported(f"{arm.transport} is reached over the network of this host as it is: --live --emulator host")
+    if emulator == "host" and not entry.elsewhere:
+        raise Unsupported(_NO_LINK)
+    if emulator not in ("netns", "host"):
         raise Unsupported(f"{arm.transport} runs between network namespaces only, not through the emulator {emulator}")
     if len(scenario.routes()) > 1:
         raise Unsupported(f"{arm.transport} runs alone: a peer shares its network with no other flow")
     (flow,) = scenario.flows(arm)
-    entry = ARMS[arm.transport]
-    assert isinstance(entry, PeerEntry)
     entry.load().check_ends(Ends(flow))
-
-
-def _is_peer(arm: ArmSpec) -> bool:
-    return isinstance(ARMS[arm.transport], PeerEntry)
 
 
 def _run_parts(
@@ -238,8 +252,10 @@ def _run_parts(
     with ExitStack() as cleanup:
         # Files without a name: they are gone with their last process, however that ends.
         names = {part_name(flow.name, role): (n, role) for n, flow in enumerate(flows) for role in reversed(ROLES)}
-        results = {name: cleanup.enter_context(tempfile.TemporaryFile()) for name in (EMULATOR, *names)}
-        wiring = wire_peers(scenario, cleanup) if _is_peer(arm) else wire(emulator, scenario, cleanup)
+        is_peer = isinstance(ARMS[arm.transport], PeerEntry) and emulator == "netns"
+        wiring = wire_peers(scenario, cleanup) if is_peer else wire(emulator, scenario, cleanup)
+        emulators = [EMULATOR] if wiring.ports else []
+        results = {name: cleanup.enter_context(tempfile.TemporaryFile()) for name in (*emulators, *names)}
         parts: dict[str, subprocess.Popen[bytes]] = {}
         cleanup.callback(_end_all, parts)
         for name, result in results.items():
@@ -334,7 +350,7 @@ def _await_end(
         for name, flow in ends.items():
             if parts[name].poll() is not None:  # a stack that failed: then nothing more comes to the other end
                 end(*(other for other in ends if ends[other] == flow))
-        if all(parts[name].poll() is not None for name in ends):
+        if EMULATOR in parts and all(parts[name].poll() is not None for name in ends):
             end(EMULATOR)
         now = clock.now()
         if now > last + END_PATIENCE:

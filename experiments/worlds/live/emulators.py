@@ -2,5 +2,6 @@
 
 from typing import Literal
 
-Emulator = Literal["netns", "relay", "kernel"]
-"""Between network namespaces of our own, a UDP relay on the loopback interface, or between namespaces by tc(8)."""
+Emulator = Literal["netns", "relay", "kernel", "host"]
+"""Between network namespaces of our own, a UDP relay on the loopback interface, between namespaces by tc(8), or no link
+of ours: the network of this host as it is."""

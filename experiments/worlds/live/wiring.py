@@ -1,5 +1,6 @@
 """The sockets of a live arm, opened before anybody starts, so that all addresses are known and nobody else has them."""
 
+import os
 import socket
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -13,9 +14,11 @@ from glassbench.experiments.worlds.live.kernel_commands import NotInKernel, comm
 from glassbench.experiments.worlds.live.task import DevicePlug, EndPlug, HostPlug, KernelPlug, RelayPlug
 from glassbench.netem.live.lab import Lab
 from glassbench.netem.live.lab_plan import host_address, lan, port_to
-from glassbench.netem.live.namespaces import NamespacesRefused
+from glassbench.netem.live.namespaces import NamespacesRefused, this_network, this_users
 from glassbench.netem.live.udp_socket import open_socket
 from glassbench.netem.packet import MEDIA_PORT, Address
+
+_NOWHERE: Address = ("127.0.0.1", 9)
 
 End = tuple[int, Role]
 """The number of a flow, and which of its ends."""
@@ -34,6 +37,8 @@ def wire(emulator: Emulator, scenario: Scenario, cleanup: ExitStack) -> Wiring:
     """Open everything; `cleanup` closes it. Raises NamespacesRefused, NotInKernel, and OSError without sockets."""
     if emulator == "kernel":
         return _by_kernel(kernel_commands(scenario), scenario.routes()[0], cleanup)
+    if emulator == "host":
+        return _in_this_network(cleanup)
     routes = scenario.routes()
     return _between_namespaces(routes, cleanup) if emulator == "netns" else _on_loopback(len(routes), cleanup)
 
@@ -137,6 +142,19 @@ def _on_loopback(flows: int, cleanup: ExitStack) -> Wiring:
             RelayPlug(number=to_receiver.fileno(), end=there, other=here, serves=((flow, "receiver"),)),
         ]
     return Wiring(plugs, tuple(ports), {end: _address(each) for end, each in plain.items()})
+
+
+def _in_this_network(cleanup: ExitStack) -> Wiring:
+    """Both ends are where this process is. Where they call and listen is their own affair."""
+    users, network = this_users(), this_network()
+    sides = [cleanup.enter_context(side) for side in socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)]
+    for number in (users, network):
+        cleanup.callback(os.close, number)
+    ends: dict[End, EndPlug | HostPlug] = {
+        (0, role): HostPlug(users=users, network=network, side=side.fileno(), local=_NOWHERE, peer=_NOWHERE)
+        for role, side in zip(ROLES, sides, strict=True)
+    }
+    return Wiring(ends, (), {(0, role): _NOWHERE for role in ROLES})
 
 
 def _plugs(plain: Mapping[End, socket.socket]) -> dict[End, EndPlug | HostPlug]:

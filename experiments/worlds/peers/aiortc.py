@@ -32,7 +32,7 @@ class Aiortc(Peer):
 
     @classmethod
     def end(cls, context: PeerContext) -> PeerEnd:
-        return _AiortcSender(context) if context.role == "sender" else _AiortcReceiver(context)
+        return AiortcSender(context) if context.role == "sender" else AiortcReceiver(context)
 
 
 class _AiortcEnd(WebrtcEnd):
@@ -42,7 +42,7 @@ class _AiortcEnd(WebrtcEnd):
         super().__init__(context)
         self._counted: dict[str, int] = {}
         self._limits: dict[str, int] = {}
-        self._connection: Any = None
+        self.connection: Any = None
 
     def start(self) -> None:
         self._aiortc = import_module("aiortc")
@@ -65,38 +65,44 @@ class _AiortcEnd(WebrtcEnd):
         }
 
     async def shut(self) -> None:
-        if self._connection is not None:
-            await self._connection.close()
+        if self.connection is not None:
+            await self.connection.close()
 
     def _described(self) -> str:
         """Its own description, empty before there is one."""
-        described = None if self._connection is None else self._connection.localDescription
+        described = None if self.connection is None else self.connection.localDescription
         return "" if described is None else str(described.sdp)
 
     def _make_connection(self) -> None:
         # It would ask a STUN server of Google's.
-        self._connection = self._aiortc.RTCPeerConnection(self._aiortc.RTCConfiguration(iceServers=[]))
-        self._connection.on("connectionstatechange", lambda: self.changed(self._connection.connectionState))
+        self.connection = self._aiortc.RTCPeerConnection(self._aiortc.RTCConfiguration(iceServers=[]))
+        self.connection.on("connectionstatechange", lambda: self.changed(self.connection.connectionState))
 
     async def _say_ours(self) -> None:
-        described = self._connection.localDescription
+        described = self.connection.localDescription
         await self.say(described.type, described.sdp)
 
     async def _hear_theirs(self) -> None:
-        described = self._aiortc.RTCSessionDescription(**await self.heard())
-        await self._connection.setRemoteDescription(described)
+        await self._take(**await self.heard())
+
+    async def take_answer(self, sdp: str) -> None:
+        """Take the answer to our offer."""
+        await self._take("answer", sdp)
+
+    async def _take(self, type: str, sdp: str) -> None:
+        await self.connection.setRemoteDescription(self._aiortc.RTCSessionDescription(sdp, type))
         self.loop.spawn(self._count(), "getStats")
 
     async def _count(self) -> None:
         while not self.over.is_set():
-            report = await self._connection.getStats()
+            report = await self.connection.getStats()
             for entry in report.values():
                 if entry.type in ("outbound-rtp", "inbound-rtp"):
                     self._counted |= {name: int(getattr(entry, name)) for name in _COUNTED if hasattr(entry, name)}
             await asyncio.sleep(0.25)
 
 
-class _AiortcSender(_AiortcEnd):
+class AiortcSender(_AiortcEnd):
     async def open(self) -> None:
         self._make_connection()
         pictures: asyncio.Queue[Any] = asyncio.Queue(_MOST_WAITING)
@@ -108,13 +114,13 @@ class _AiortcSender(_AiortcEnd):
             async def recv(self) -> Any:
                 return await pictures.get()
 
-        transceiver = self._connection.addTransceiver(PictureTrack(), direction="sendonly")
+        transceiver = self.connection.addTransceiver(PictureTrack(), direction="sendonly")
         able = self._aiortc.RTCRtpSender.getCapabilities("video").codecs
         wanted = f"video/{self.context.options['codec']}".lower()
         transceiver.setCodecPreferences([codec for codec in able if codec.mimeType.lower() in (wanted, "video/rtx")])
 
     async def negotiate(self) -> None:
-        await self._connection.setLocalDescription(await self._connection.createOffer())
+        await self.connection.setLocalDescription(await self.connection.createOffer())
         await self._say_ours()
         await self._hear_theirs()
 
@@ -131,16 +137,16 @@ class _AiortcSender(_AiortcEnd):
             self._pictures.put_nowait(picture)
 
 
-class _AiortcReceiver(_AiortcEnd):
+class AiortcReceiver(_AiortcEnd):
     async def open(self) -> None:
         if self.context.options["release"] == "marker":
             _release_at_the_marker()
         self._make_connection()
-        self._connection.on("track", self._read)
+        self.connection.on("track", self._read)
 
     async def negotiate(self) -> None:
         await self._hear_theirs()
-        await self._connection.setLocalDescription(await self._connection.createAnswer())
+        await self.connection.setLocalDescription(await self.connection.createAnswer())
         await self._say_ours()
 
     def _read(self, track: Any) -> None:
@@ -149,9 +155,12 @@ class _AiortcReceiver(_AiortcEnd):
     async def _give_all(self, track: Any) -> None:
         with suppress(import_module("aiortc.mediastreams").MediaStreamError):  # the sender has ended the track
             while True:
-                picture = await track.recv()
-                at = self.context.outlet.now()
-                self.context.outlet.give(picture.to_ndarray(format="yuv420p").tobytes(), at=at)
+                self.give(await track.recv())
+
+    def give(self, picture: Any) -> None:
+        """Let the outlet have a picture."""
+        at = self.context.outlet.now()
+        self.context.outlet.give(picture.to_ndarray(format="yuv420p").tobytes(), at=at)
 
 
 def _release_at_the_marker() -> None:

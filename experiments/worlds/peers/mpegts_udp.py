@@ -1,5 +1,5 @@
-"""MPEG-TS over UDP: access units of ours through the muxer and the demuxer of FFmpeg (as PyAV has it), seven packets of
-188 bytes in a datagram, as contribution encoders send it. Nothing repairs it, and nothing goes back.
+"""MPEG-TS over UDP: access units of ours through the muxer and the demuxer of FFmpeg (as PyAV has it), as contribution
+encoders send it. Nothing repairs it, and nothing goes back.
 
 A demuxer has to see some of a stream before it opens it, so grey pictures are on the air before the first capture.
 """
@@ -8,25 +8,19 @@ import socket
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
-from fractions import Fraction
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import av
-from av.container import Flags
 
+from glassbench.experiments.worlds.peers.mpegts import DATAGRAM_BYTES, TsDemuxer, TsMuxer
 from glassbench.experiments.worlds.peers.peer import Carries, Peer, PeerContext, PeerEnd, PeerError
 from glassbench.experiments.worlds.peers.warm_up import WarmUp
 from glassbench.transport.contract import Frame
 
-_PACKET_BYTES = 188
-_DATAGRAM_BYTES = 7 * _PACKET_BYTES
-_CLOCK_RATE = 90_000
 _FIRST_TIME = 10  # seconds, the presentation time of the first capture
 _PATIENCE = 0.1  # seconds of one wait for a datagram
 _BUFFER_BYTES = 2**20  # asked for the receiver's socket
 _START_OF_VIDEO = b"\0\0\1\xe0"  # of a PES packet; its length follows
-_TUNED_MUXER = {"omit_video_pes_length": "0"}
-_TUNED_DEMUXER = {"fflags": "noparse"}
 
 
 class MpegtsUdp(Peer):
@@ -49,6 +43,7 @@ class _MpegtsEnd(PeerEnd):
     def __init__(self, context: PeerContext) -> None:
         super().__init__(context)
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._tuned = bool(context.options["tuned"])
         self._counted = {"datagrams": 0, "bytes": 0}
         self._pes_length: int | None = None
 
@@ -68,13 +63,8 @@ class _MpegtsEnd(PeerEnd):
 
 class _MpegtsSender(_MpegtsEnd):
     def start(self) -> None:
-        video = self.context.video
         self._socket.connect(self.context.peer)
-        options = _TUNED_MUXER if self.context.options["tuned"] else {}
-        self._muxer = av.open(self, "w", format="mpegts", options=options, buffer_size=_DATAGRAM_BYTES)
-        stream: Any = self._muxer.add_stream("h264", rate=video.fps)
-        stream.width, stream.height, stream.pix_fmt = video.width, video.height, "yuv420p"
-        self._stream = stream
+        self._muxer = TsMuxer(self.context.video, self._write, tuned=self._tuned)
         self._warm_up = WarmUp(self.context, self._mux, lambda at: False)
 
     def connect(self) -> None:
@@ -89,29 +79,20 @@ class _MpegtsSender(_MpegtsEnd):
         self._warm_up.stop()
         self._socket.close()
 
-    def write(self, data: bytes) -> int:
-        """Take a datagram of the muxer."""
+    def _write(self, datagram: bytes) -> None:
         with suppress(OSError):  # nobody listens any more, or there is no room
-            self._socket.send(data)
-        self._saw(bytes(data))
-        return len(data)
+            self._socket.send(datagram)
+        self._saw(datagram)
 
     def _mux(self, data: bytes, at: float, keyframe: bool) -> None:
-        packet = av.Packet(data)
-        packet.stream, packet.time_base = self._stream, Fraction(1, _CLOCK_RATE)
-        packet.pts = packet.dts = round((at - self.context.media_start + _FIRST_TIME) * _CLOCK_RATE)
-        packet.is_keyframe = keyframe
-        try:
-            self._muxer.mux(packet)
-        except av.FFmpegError as error:
-            raise PeerError(f"the muxer failed: {error}") from None
+        self._muxer.mux(data, at - self.context.media_start + _FIRST_TIME, keyframe=keyframe)
 
 
 class _MpegtsReceiver(_MpegtsEnd):
     def __init__(self, context: PeerContext) -> None:
         super().__init__(context)
         self._over, self._opened = threading.Event(), threading.Event()
-        self._flags = ""
+        self._demuxer = TsDemuxer(self._next_datagram, tuned=self._tuned)
         self._thread = threading.Thread(target=self._demux, daemon=True)
 
     def start(self) -> None:
@@ -131,28 +112,21 @@ class _MpegtsReceiver(_MpegtsEnd):
         self._socket.close()
 
     def settings(self) -> Mapping[str, object]:
-        return {**super().settings(), "fflags": self._flags}
+        return {**super().settings(), "fflags": self._demuxer.flags}
 
-    def read(self, size: int) -> bytes:
-        """Give the demuxer a datagram."""
+    def _next_datagram(self) -> bytes:
         while not self._over.is_set():
             with suppress(TimeoutError):
-                datagram = self._socket.recv(size)
+                datagram = self._socket.recv(DATAGRAM_BYTES)
                 self._saw(datagram)
                 return datagram
         return b""
 
     def _demux(self) -> None:
-        options = _TUNED_DEMUXER if self.context.options["tuned"] else {}
         try:
-            with av.open(self, "r", format="mpegts", options=options, buffer_size=_DATAGRAM_BYTES) as demuxer:
-                self._flags = str(Flags(demuxer.flags).name).lower()
-                self._opened.set()
-                for packet in demuxer.demux(video=0):
-                    if (
-                        packet.pts is not None and packet.pts >= _FIRST_TIME * _CLOCK_RATE
-                    ):  # not before the first capture
-                        self.context.outlet.give(bytes(packet))
-        except av.FFmpegError as error:
+            for unit in self._demuxer.units(self._opened.set):
+                if unit.at >= _FIRST_TIME:  # not before the first capture
+                    self.context.outlet.give(unit.data)
+        except PeerError as error:
             if not self._over.is_set():
-                self.context.outlet.fail(f"the demuxer failed: {error}")
+                self.context.outlet.fail(str(error))

@@ -26,6 +26,7 @@ Carries = Literal["messages", "units", "pictures"]
 """What a stack takes and gives: messages that it does not understand, whole access units, or pictures (yuv420p)."""
 
 _PATIENCE = 5.0  # seconds for a program to tell its version
+_SERVERS = "/usr/local/sbin:/usr/sbin:/sbin"
 
 LOG = "log"
 """The name of the file that takes what a stack writes."""
@@ -163,8 +164,8 @@ class Peer(ABC):
 
     @classmethod
     def program(cls, name: str) -> str:
-        """The path of a program. Raises Unsupported."""
-        path = shutil.which(name)
+        """The path of a program, also of one that only administrators have on their path. Raises Unsupported."""
+        path = shutil.which(name) or shutil.which(name, path=_SERVERS)
         if path is None:
             raise cls.missing(name)
         return path

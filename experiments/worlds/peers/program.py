@@ -21,7 +21,8 @@ class Program:
     the end. If it ends before `stop`, the end has failed; with `may_end` only if its exit code is not 0, as of a
     receiver whose stream is over. Raises PeerError if it cannot be started.
 
-    `feeds`: it takes what `feed` is given on stdin; without that its stdin is empty.
+    `feeds`: it takes what `feed` is given on stdin; without that its stdin is empty. `passes`: file descriptors that it
+    inherits.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class Program:
         feeds: bool = False,
         reads: Callable[["Program"], None] | None = None,
         environment: Mapping[str, str] | None = None,
+        passes: Sequence[int] = (),
         may_end: bool = False,
     ) -> None:
         self.name = command[0].rpartition("/")[2]
@@ -47,6 +49,7 @@ class Program:
                     stdout=log if reads is None else subprocess.PIPE,
                     stderr=log,
                     env=None if environment is None else dict(environment),
+                    pass_fds=passes,
                 )
             except OSError as error:
                 raise PeerError(f"{command[0]}: {error.strerror}") from None
