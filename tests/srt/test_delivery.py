@@ -176,6 +176,40 @@ def test_drift_of_the_peers_clock_is_followed() -> None:
     assert worst < 0.05
 
 
+class Fast:
+    """A transport whose host has a clock that is faster than that of the simulator by the share `skew`."""
+
+    def __init__(self, transport: Any, skew: float) -> None:
+        self._transport = transport
+        self._rate = 1 + skew
+
+    def __getattr__(self, name: str) -> Any:
+        verb = getattr(self._transport, name)
+        return lambda *arguments, **more: verb(
+            *arguments, **{key: 1000 + (at - 1000) * self._rate if key == "now" else at for key, at in more.items()}
+        )
+
+    def get_timer(self) -> float | None:
+        timer = self._transport.get_timer()
+        return None if timer is None else 1000 + (timer - 1000) / self._rate
+
+
+def test_delivery_keeps_to_the_latency_for_minutes_with_a_sender_whose_clock_is_fast(make_call: Any) -> None:
+    skew, seconds, fps = 200e-6, 150, 30
+    call = make_call(connect=False)
+    call.sender.transport = Fast(call.sender.transport, skew)
+    call.connect()
+    call.run(1002.0)
+    call.stream(seconds * fps, 1 / fps, 400)
+    call.run(1002.0 + seconds + 1)
+    late = [delay - 0.14 for delay in call.delays()]  # half a round trip, and the latency
+    assert len(late) == seconds * fps
+    # 1000 acknowledgements, one for each frame, are 33 s, in which the clocks part by 7 ms. Their mean is followed,
+    # which is old by half as much.
+    assert min(late) > -0.001 and max(late) < 0.011
+    assert skew * seconds == pytest.approx(0.03), "where they were at the end"
+
+
 def test_a_longer_path_in_both_directions_is_not_taken_for_drift() -> None:
     clock = PeerClock(0, 1000.0)
     for sample in range(1, 3001):

@@ -142,7 +142,7 @@ def test_a_second_caller_is_refused_as_backlog() -> None:
     assert handshake_packet.parse(cif(answer)).kind == 1000 + Rejection.BACKLOG
 
 
-@pytest.mark.parametrize(("reason", "name"), [(11, "UNSECURE"), (4, "ROGUE"), (1402, "its own reason")])
+@pytest.mark.parametrize(("reason", "name"), [(11, "UNSECURE"), (4, "ROGUE"), (1402, "a reason of its application")])
 def test_a_caller_says_why_it_was_rejected(reason: int, name: str) -> None:
     caller, listener = make_pair()
     answer = induction_answer(caller, listener)
@@ -213,7 +213,10 @@ def test_a_rejection_closes_the_caller_with_a_sentence() -> None:
     sender.receive_datagram(
         handshake_packet.pack(refusal, timestamp=0, destination=request.socket), RECEIVER, now=1000.1
     )
-    assert sender.next_event() == Closed(1000.1, "the listener rejected the connection (11, UNSECURE)")
+    assert sender.next_event() == Closed(
+        1000.1,
+        "the listener rejected the connection, since it wants encryption, which is not supported (11, UNSECURE)",
+    )
     assert sender.next_event() is None and sender.get_timer() is None and not sender.datagrams_to_send(now=1001.0)
 
 

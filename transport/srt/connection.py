@@ -203,11 +203,14 @@ class SrtConnection:
             self._send_new_control(KEEPALIVE, now)
 
     def close(self, *, now: float) -> None:
-        """Say goodbye if there is a peer, and forget everything. Packets that wait for their time are not delivered."""
+        """Say goodbye if there is a peer, and forget everything. Packets that wait for their time are not delivered.
+
+        A listener that refused whoever called says why nobody is connected.
+        """
         if not self.closed:
             if self._agreed is not None and not self._shut_down_by_peer:
                 self._send_new_control(SHUTDOWN, now)
-            self._close(now, None)
+            self._close(now, None if self._listener is None else self._listener.refusal)
 
     def _receive_handshake(self, first: int, timestamp: int, destination: int, data: bytes, *, now: float) -> None:
         """Take a packet that came before the connection, or is not for it. Only handshakes mean anything here."""

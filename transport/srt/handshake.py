@@ -12,6 +12,7 @@ proposal and its own. There is no encryption: a KMREQ is refused with libsrt's c
 the handshake of version 4 are refused too.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from hashlib import blake2s
 
@@ -55,6 +56,17 @@ CONNECT_TIMEOUT = 3.0  # SRTO_CONNTIMEO
 SRT_VERSION = 0x010501  # 1.5.1, whose behaviour is followed
 MAX_LATENCY_MS = 0xFFFF
 MIN_PAYLOAD_BYTES = 64
+_PEER: Mapping[int, str] = {
+    Rejection.BACKLOG: "has as many connections as it takes",
+    Rejection.CLOSE: "is about to close",
+    Rejection.VERSION: "wants another version of SRT than 1.5.1",
+    Rejection.UNSECURE: "wants encryption, which is not supported",
+    Rejection.MESSAGEAPI: "wants stream mode, only live messages are supported",
+    Rejection.CONGESTION: "wants another congestion control than live",
+    Rejection.FILTER: "wants a packet filter, which is not supported",
+    Rejection.GROUP: "wants a connection group, which is not supported",
+}
+"""What a peer does that refuses us for this reason, or whom we refuse."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +134,7 @@ class Caller:
     def receive(self, packet: Handshake, timestamp: int, *, now: float) -> Agreed | None:
         """Take the listener's answer. Raises RefusedError when it rejects us or we cannot do what it asks."""
         if packet.kind >= FAILURE:
-            reason = packet.kind - FAILURE
-            name = Rejection(reason).name if reason in list(Rejection) else "its own reason"
-            raise RefusedError(reason, f"the listener rejected the connection ({reason}, {name})")
+            raise _rejected(packet.kind - FAILURE)
         if packet.kind == INDUCTION and self._request.kind == INDUCTION:
             self._conclude(packet)
             self.send_at = now
@@ -170,6 +180,7 @@ class Listener:
         self._secret = secret
         self._started_at = now
         self._answered: tuple[Address, Handshake] | None = None  # the answer that made the connection
+        self.refusal: str | None = None  # why nobody is connected, if somebody called
 
     def receive(
         self, packet: Handshake, timestamp: int, peer: Address, *, now: float
@@ -183,8 +194,11 @@ class Listener:
         elif packet.kind == CONCLUSION and self._is_ours(packet.cookie, peer, now):
             try:
                 answer, agreed = self._conclude(packet, timestamp, peer, now)
+                self.refusal = None
             except RefusedError as refused:
                 answer = replace(packet, kind=FAILURE + refused.reason, extensions=())
+                if self._answered is None:
+                    self.refusal = f"the caller was refused: {refused}"
         if answer is None:
             return None, None
         stamp = timestamp_us(now - self._started_at)
@@ -249,13 +263,13 @@ def _acceptable(packet: Handshake, wanted: int) -> SrtExtension:
     extension: SrtExtension | None = None
     for kind, contents in packet.extensions:
         if kind in (KMREQ, KMRSP):
-            raise RefusedError(Rejection.UNSECURE, "the peer wants encryption, which is not supported")
+            raise _refused(Rejection.UNSECURE)
         if kind == FILTER_EXT:
-            raise RefusedError(Rejection.FILTER, "the peer wants a packet filter, which is not supported")
+            raise _refused(Rejection.FILTER)
         if kind == GROUP_EXT:
-            raise RefusedError(Rejection.GROUP, "the peer wants a connection group, which is not supported")
+            raise _refused(Rejection.GROUP)
         if kind == CONGESTION_EXT and little_endian_text(contents) != "live":
-            raise RefusedError(Rejection.CONGESTION, "the peer wants another congestion control than live")
+            raise _refused(Rejection.CONGESTION)
         if kind == wanted:
             extension = parse_extension(contents)
     if extension is None:
@@ -265,8 +279,19 @@ def _acceptable(packet: Handshake, wanted: int) -> SrtExtension:
             Rejection.ROGUE, f"handshake version 5 from SRT version 0x{extension.version:06x}, which is older"
         )
     if extension.flags & STREAM:
-        raise RefusedError(Rejection.MESSAGEAPI, "the peer wants stream mode, only live messages are supported")
+        raise _refused(Rejection.MESSAGEAPI)
     return extension
+
+
+def _refused(reason: Rejection) -> RefusedError:
+    return RefusedError(reason, f"the peer {_PEER[reason]}")
+
+
+def _rejected(reason: int) -> RefusedError:
+    """The listener's word for it. Codes beyond those of the protocol are of the application that listens."""
+    name = Rejection(reason).name if reason in list(Rejection) else "a reason of its application"
+    why = f", since it {_PEER[reason]}" if reason in _PEER else ""
+    return RefusedError(reason, f"the listener rejected the connection{why} ({reason}, {name})")
 
 
 def _payload_bytes(mtu: int) -> int:
