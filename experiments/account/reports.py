@@ -76,8 +76,8 @@ class FlowRow(NamedTuple):
 @dataclass(frozen=True)
 class LinkReport:
     """One direction of a segment: its windows in order of time, the part of each flow in each window, and what was
-    commanded and applied, in packets. `passages` has by flow its first and last packets, also those after the end of
-    the run with which it closed; it is empty where nobody sees single packets."""
+    commanded and applied, in packets. `passages` has by flow its first and last packets; it is empty where nobody sees
+    single packets. `until_closed`: they go on until the ends have closed."""
 
     direction: Direction
     rows: Sequence[LinkRow]
@@ -85,6 +85,7 @@ class LinkReport:
     segment: str = MAIN
     flows: Mapping[str, Sequence[FlowRow]] = field(default_factory=dict)
     passages: Mapping[str, Passages] = field(default_factory=dict)
+    until_closed: bool = False
 
     @property
     def name(self) -> str:

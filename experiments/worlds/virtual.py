@@ -185,7 +185,7 @@ class _Session:
         if outcome == "measured":
             self._close()
             links = [
-                replace(each, passages=passages_of(link))
+                replace(each, passages=passages_of(link), until_closed=True)
                 for each, link in zip(links, self._links.values(), strict=True)
             ]
         return assemble(

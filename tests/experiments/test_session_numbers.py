@@ -1,5 +1,6 @@
 """How a connection began and ended, counted on the wire."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -30,14 +31,15 @@ def link(direction: Any, sent: list[float], *, lost: tuple[int, ...] = ()) -> Li
     entered = [Passage(MEDIA_START + at, number, 100, False) for number, at in enumerate(sent)]
     left = [each._replace(at=each.at + WAY, delivered=True) for each in entered if each.number not in lost]
     passages = sorted([*entered, *left])
-    return LinkReport(direction, [], passages={"media": Passages(tuple(passages[:FIRST]), tuple(passages[-LAST:]))})
+    kept = Passages(tuple(passages[:FIRST]), tuple(passages[-LAST:]))
+    return LinkReport(direction, [], passages={"media": kept}, until_closed=True)
 
 
-def numbers(*links: LinkReport, connected_at: float | None, closed: bool = True) -> dict[str, Any]:
+def numbers(*links: LinkReport, connected_at: float | None) -> dict[str, Any]:
     sender = EndReport("sender", MEDIA_START + ENDED, Connection(connected_at), {})
     receiver = EndReport("receiver", MEDIA_START + ENDED + 0.002, Connection(connected_at), {})
     flow, route = SCENARIO.media(SCENARIO.arms[0]), SCENARIO.routes()[0]
-    return session_numbers(flow, route, {"sender": sender, "receiver": receiver}, links, closed=closed)
+    return session_numbers(flow, route, {"sender": sender, "receiver": receiver}, links)
 
 
 def round_trips(down: list[float], up: list[float], *, until: float, lost: tuple[int, ...] = ()) -> float | None:
@@ -93,7 +95,7 @@ def test_what_nobody_saw_is_empty() -> None:
     unseen = dict.fromkeys(SESSION_NUMBERS)
     bare = [LinkReport("down", []), LinkReport("up", [])]
     assert numbers(*bare, connected_at=0.06) == {**unseen, "connect_ms": pytest.approx(60)}
-    seen = [link("down", [5.0]), link("up", [])]
-    assert numbers(*seen, connected_at=0.06, closed=False)["close_packets"] is None
+    too_short = [replace(link("down", [5.0]), until_closed=False), link("up", [])]
+    assert numbers(*too_short, connected_at=0.06)["close_packets"] is None
     flood = [5.0 + 0.0001 * number for number in range(LAST)]
     assert numbers(link("down", flood), link("up", []), connected_at=0.0)["close_packets"] is None

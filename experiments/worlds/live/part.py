@@ -216,7 +216,8 @@ def _emulator(task: Task) -> Part:
             )
             for key, link in links.items()
         )
-        return PartReport(process, links=reports, recording=recording)
+        seen = tuple(replace(each, until_closed=orders.stopped()) for each in reports)
+        return PartReport(process, links=seen, recording=recording)
 
     return run
 
