@@ -23,7 +23,10 @@ from glassbench.transport.contract import Frame
 LEAD_US = 10_000_000
 """Media time at the first capture: what is before it is the channel that players join."""
 
-_KEPT = 6  # segments
+KEPT = 6
+"""How many segments the channel has; the last one grows."""
+
+_HISTORY = 8.0  # seconds for which the channel has been on the air when session time begins
 _HOLD = 10.0  # seconds for which a request is held
 _START_PATIENCE = 5.0
 _JOIN_PATIENCE = 20.0  # seconds until a player asks for media
@@ -130,7 +133,7 @@ class Channel:
             width, height = self._size
             self.init, self.codec = init_segment(*sets, width=width, height=height), codec_string(sets[0])
         self._current = self.segments[number] = Segment(number)
-        for old in [each for each in self.segments if each <= number - _KEPT]:
+        for old in [each for each in self.segments if each <= number - KEPT]:
             del self.segments[old]
         self._tell()
 
@@ -153,7 +156,7 @@ class Channel:
 
 
 Answer = Callable[[Channel, Mapping[str, str]], Awaitable[tuple[str, str]]]
-"""A manifest: of the channel and the query, its text and its media type."""
+"""A manifest, or what it names: of the channel and the query, its text and its media type."""
 
 
 class Origin:
@@ -172,6 +175,7 @@ class Origin:
         from aiohttp import web
 
         app = web.Application(middlewares=[self._counting()])
+        app.on_response_prepare.append(_let_any_page_read)
         for path, answer in self._manifests.items():
             app.router.add_get(path, self._manifest(answer))
         app.router.add_get("/init.mp4", self._init)
@@ -264,6 +268,11 @@ class Origin:
             raise web.HTTPServiceUnavailable from None
 
 
+async def _let_any_page_read(request: Any, response: Any) -> None:
+    """The page of a player comes from another place."""
+    response.headers["Access-Control-Allow-Origin"] = "*"
+
+
 class OriginEnd(PeerEnd):
     """The sending end: access units become chunks of the channel."""
 
@@ -286,6 +295,7 @@ class OriginEnd(PeerEnd):
     def start(self) -> None:
         listener = listen(self.context.local, str(self.context.options["tcp"]))
         self._loop = EventLoop(self.context.outlet)
+        self._warm_up.fill(min(_HISTORY, KEPT * self._channel.segment_us / 1e6))
         self._loop.run(self._serve(listener), _START_PATIENCE, "the origin did not start")
 
     def connect(self) -> None:
