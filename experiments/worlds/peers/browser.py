@@ -37,6 +37,7 @@ _FLAGS = (
     "--disable-breakpad",
     "--disable-extensions",
     "--disable-sync",
+    "--log-level=3",  # what ends it; it warns of much that is not there
 )
 _PAGE = files("glassbench.experiments.worlds.peers") / "page"
 _SCRIPT, _HTML = "text/javascript", "text/html"

@@ -64,7 +64,7 @@ class Channel:
     """
 
     def __init__(self, *, width: int, height: int, interval: float, segment: float, chunk_frames: int) -> None:
-        self.interval_us = round(interval * 1e6)
+        self.interval_us = interval * 1e6
         self.segment_us = round(segment * 1e6)
         self.chunk_frames = chunk_frames or max(1, round(segment / interval))
         self.segments: dict[int, Segment] = {}
@@ -79,7 +79,7 @@ class Channel:
 
     def number_at(self, time_us: int) -> int:
         """The segment that a keyframe of that time begins or belongs to."""
-        return floor((time_us + self.interval_us // 2) / self.segment_us)
+        return floor((time_us + self.interval_us / 2) / self.segment_us)
 
     def wants_keyframe(self, time_us: int) -> bool:
         """Whether a frame of that time has to begin a segment."""
@@ -142,11 +142,18 @@ class Channel:
             return
         assert self._current is not None
         first, last = self._waiting[0], self._waiting[-1]
-        data = chunk(self._chunks, self._waiting, duration_us=self.interval_us)
-        self._current.chunks.append(Chunk(data, first.time_us, last.time_us + self.interval_us, first.keyframe))
+        end_us = self._end_of(last)
+        data = chunk(self._chunks, self._waiting, end_us=end_us)
+        self._current.chunks.append(Chunk(data, first.time_us, end_us, first.keyframe))
         self._chunks += 1
         self._waiting = []
         self._tell()
+
+    def _end_of(self, sample: Sample) -> int:
+        """When the next one is due. Rounded times of captures are an interval apart only in sum, and a player that sees
+        a gap of a microsecond asks for a segment again."""
+        captures = round((sample.time_us - LEAD_US) / self.interval_us)
+        return max(sample.time_us + 1, LEAD_US + round((captures + 1) * self.interval_us))
 
     def _tell(self) -> None:
         waiters, self._waiters = self._waiters, []
@@ -307,7 +314,7 @@ class OriginEnd(PeerEnd):
     def send(self, data: bytes, frame: Frame) -> bool:
         self._warm_up.stop()
         self._take(data, frame.captured_at, frame.keyframe)
-        if self._channel.wants_keyframe(self._media_time(frame.captured_at) + self._channel.interval_us):
+        if self._channel.wants_keyframe(self._media_time(frame.captured_at + 1 / float(self.context.video.fps))):
             self.context.outlet.want_keyframe()
         return True
 
