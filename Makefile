@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # The tests start hundreds of processes; each would compile all our source again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help compare quick test test-long setup tools peers checks format-check format lint types imports warm tests quick-tests computing patient quiet docs clean
+.PHONY: help compare quick test test-long setup tools peers players checks format-check format lint types imports warm tests quick-tests computing patient quiet docs clean
 
 help:
 	@echo "make compare   set up and compare all transports (ARGS='--duration 10s' passes options to glass compare)"
@@ -31,7 +31,7 @@ checks: $(VENV)/.ready-dev
 
 # Packages of Python and programs of others come side by side.
 setup: $(BIN)/python
-	@$(SIDE_BY_SIDE) $(VENV)/.ready-dev tools
+	@$(SIDE_BY_SIDE) $(VENV)/.ready-dev tools players
 
 format-check: $(VENV)/.ready-dev
 	$(BIN)/ruff format --check .
@@ -130,8 +130,16 @@ tools:
 	fi; \
 	echo "note: tests with$$missing are skipped; to run them: sudo apt install$$missing"
 
-peers: $(VENV)/.ready tools
+peers: $(VENV)/.ready tools players
 	$(INSTALL) --editable '.[peers]'
+
+# Players of others that run in Chromium. npm checks what it gets by the sums in package-lock.json.
+PLAYERS := $(VENV)/share/glassbench/players
+players: $(PLAYERS)/.ready
+$(PLAYERS)/.ready: $(addprefix experiments/worlds/peers/page/,package.json package-lock.json) | $(BIN)/python
+	@mkdir -p $(PLAYERS) && cp $^ $(PLAYERS)
+	@if command -v npm >/dev/null && (cd $(PLAYERS) && npm ci --ignore-scripts --no-audit --no-fund --silent); then touch $@; \
+	else echo "note: tests with hls.js and dash.js are skipped; to run them: sudo apt install npm, and make players"; fi
 
 # Debian ships venv as a package of its own; install it where that is allowed, else say what is missing.
 $(BIN)/python:

@@ -9,6 +9,8 @@ _MOST_LATENCY_MS = 60_000
 _LEAST_PASSPHRASE, _MOST_PASSPHRASE = 10, 79  # characters, of libsrt
 _LEAST_SEGMENT_MS, _MOST_SEGMENT_MS = 200, 10_000
 _MOST_CHUNK_FRAMES = 1000
+_MOST_PLAYED_MS = 4000  # of which players find whole ones in what was on the air before
+_MOST_BUFFER_MS = 10_000
 _LEAST_RIST_MS, _MOST_RIST_MS = 20, 30_000
 _MOST_VIEWERS = 8
 _MOST_STREAM_ID = 512  # characters, of libsrt
@@ -113,6 +115,29 @@ class HttpOptions:
         if not 0 <= self.chunk_frames <= _MOST_CHUNK_FRAMES:
             raise ValueError(f"chunk_frames must be 0 to {_MOST_CHUNK_FRAMES}, got {self.chunk_frames}")
         _check_tcp(self.tcp)
+
+
+@dataclass(frozen=True, slots=True)
+class PlayerOptions(HttpOptions):
+    """A chunked origin, and a player that people use. `tuned`: it aims at the latency of a chunk and `buffer_ms`, and
+    catches up when it is behind; without it, it is as it comes."""
+
+    tuned: bool = True
+    buffer_ms: int = 200
+
+    def __post_init__(self) -> None:
+        HttpOptions.__post_init__(self)
+        if self.segment_ms > _MOST_PLAYED_MS:
+            raise ValueError(f"segment_ms must be at most {_MOST_PLAYED_MS} for a player, got {self.segment_ms}")
+        if not 0 <= self.buffer_ms <= _MOST_BUFFER_MS:
+            raise ValueError(f"buffer_ms must be 0 to {_MOST_BUFFER_MS}, got {self.buffer_ms}")
+
+
+@dataclass(frozen=True, slots=True)
+class HlsJsOptions(PlayerOptions):
+    """hls.js asks for a part after the other, so a chunk has to last for a round trip at least."""
+
+    chunk_frames: int = 6
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,11 +16,13 @@ from glassbench.experiments.scenario.peer_options import (
     ExternalOptions,
     FfmpegOptions,
     GstreamerOptions,
+    HlsJsOptions,
     HttpOptions,
     LibsrtOptions,
     LibwebrtcOptions,
     MoqOptions,
     MpegtsOptions,
+    PlayerOptions,
     RistOptions,
     RtmpOptions,
     SfuOptions,
@@ -33,6 +35,7 @@ from glassbench.transport.registry import ANY_MEDIA, Options, TransportEntry
 
 ANY_CODEC = frozenset(CODECS)
 _H264 = frozenset({"h264"})
+_SEGMENTS_TUNED, _SEGMENTS_AS_IT_COMES = 1, 5  # by which players are behind at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,12 @@ def _latency(options: Options) -> float:
     return float(str(options["latency_ms"])) / 1e3
 
 
+def _behind(options: Options) -> float:
+    """How far behind the capture a player may be: it stays there for good once it has stalled."""
+    segments = _SEGMENTS_TUNED if options["tuned"] else _SEGMENTS_AS_IT_COMES
+    return segments * float(str(options["segment_ms"])) / 1e3 + float(str(options["buffer_ms"])) / 1e3
+
+
 _OWN = (
     _own("libsrt", "libsrt of this machine, in live mode", LibsrtOptions, "libsrt:Libsrt", ANY_MEDIA, holds=_latency),
     _own("libwebrtc", "the engine of Chrome: GCC, TWCC, NACK", LibwebrtcOptions, "libwebrtc:Libwebrtc", ANY_CODEC),
@@ -95,6 +104,8 @@ _OWN = (
     _own("moq", "MoQ by moq-rs, through a relay of its own at the sender", MoqOptions, "moq:Moq", ANY_MEDIA),
     _own("ll-hls", "LL-HLS, origin and plain client of ours", HttpOptions, "ll_hls:LlHls", _H264),
     _own("ll-dash", "LL-DASH, origin and plain client of ours", HttpOptions, "ll_dash:LlDash", _H264),
+    _own("hls.js", "LL-HLS, played by hls.js in Chromium", HlsJsOptions, "hls_js:HlsJs", _H264, holds=_behind),
+    _own("dash.js", "LL-DASH, played by dash.js in Chromium", PlayerOptions, "dash_js:DashJs", _H264, holds=_behind),
     _own(
         "gstreamer",
         "an encoder and RTP of GStreamer, plain or by webrtcbin",

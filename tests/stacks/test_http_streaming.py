@@ -3,6 +3,7 @@
 import asyncio
 import io
 from fractions import Fraction
+from itertools import pairwise
 
 import av
 import numpy as np
@@ -58,7 +59,9 @@ def test_fragments_are_read_by_ffmpeg_and_by_our_client(samples: list[Sample]) -
     sets = parameter_sets(samples[0].data)
     assert sets is not None
     assert codec_string(sets[0]).startswith("avc3.")
-    made = [chunk(at, samples[at : at + 4], duration_us=INTERVAL_US) for at in range(0, FRAMES, 4)]
+    made = [
+        chunk(at, samples[at : at + 4], end_us=samples[at].time_us + 4 * INTERVAL_US) for at in range(0, FRAMES, 4)
+    ]
     file = init_segment(*sets, width=WIDTH, height=HEIGHT) + b"".join(made)
     with av.open(io.BytesIO(file)) as container:
         (stream,) = container.streams.video
@@ -72,7 +75,7 @@ def test_fragments_are_read_by_ffmpeg_and_by_our_client(samples: list[Sample]) -
 
 @given(data=st.binary(max_size=200), cut=st.integers(0, 400), change=st.integers(0, 255))
 def test_no_bytes_of_an_origin_crash_the_client(data: bytes, cut: int, change: int) -> None:
-    made = bytearray(chunk(1, [Sample(b"\0\0\0\1\x65" + bytes(100), 5, keyframe=True)], duration_us=9))
+    made = bytearray(chunk(1, [Sample(b"\0\0\0\1\x65" + bytes(100), 5, keyframe=True)], end_us=14))
     made[cut % len(made)] = change
     for content in (data, bytes(made) + data):
         try:
@@ -109,6 +112,19 @@ def test_a_playlist_is_held_until_it_has_the_part_that_is_asked_for(samples: lis
     assert 'PRELOAD-HINT:TYPE=PART,URI="32.3.m4s"' in text
     assert text.count("INDEPENDENT=YES") == 2
     assert "#EXTINF:0.320000,\n31.m4s" in text
+
+
+def test_parts_and_segments_of_any_rate_add_up_without_a_gap(samples: list[Sample]) -> None:
+    one = Channel(width=WIDTH, height=HEIGHT, interval=1 / 30, segment=1.0, chunk_frames=6)
+    for index in range(75):
+        unit = samples[0 if index % 30 == 0 else 1].data
+        one.add(Sample(unit, 8_000_000 + round(index / 30 * 1e6), keyframe=index % 30 == 0))
+    chunks = [each for _, segment in sorted(one.segments.items()) for each in segment.chunks]
+    assert len(chunks) == 12
+    assert all(before.end_us == after.start_us for before, after in pairwise(chunks))
+    text = asyncio.run(answer(one, {}))[0]
+    assert "PART-TARGET=0.200000" in text
+    assert text.count("EXTINF:1.000000") == 2
 
 
 @pytest.mark.long

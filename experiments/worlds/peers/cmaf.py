@@ -64,12 +64,14 @@ def init_segment(sps: bytes, pps: bytes, *, width: int, height: int) -> bytes:
     return _box("ftyp", b"iso6\0\0\0\0iso6cmfc") + _box("moov", moov)
 
 
-def chunk(number: int, samples: Sequence[Sample], *, duration_us: int) -> bytes:
-    """A fragment of these samples, each of which lasts `duration_us`. Raises Malformed of `annex_b`."""
+def chunk(number: int, samples: Sequence[Sample], *, end_us: int) -> bytes:
+    """A fragment of these samples, each of which lasts until the next one, the last one until `end_us`. Raises
+    Malformed of `annex_b`."""
     media = [b"".join(struct.pack(">I", len(unit)) + unit for unit in annex_b.split(one.data)) for one in samples]
+    ends = [*(one.time_us for one in samples[1:]), end_us]
     rows = b"".join(
-        _SAMPLE.pack(duration_us, len(data), _KEYFRAME_FLAGS if one.keyframe else _OTHER_FLAGS)
-        for one, data in zip(samples, media, strict=True)
+        _SAMPLE.pack(end - one.time_us, len(data), _KEYFRAME_FLAGS if one.keyframe else _OTHER_FLAGS)
+        for one, end, data in zip(samples, ends, media, strict=True)
     )
     start = _full("tfdt", 1, 0, struct.pack(">Q", samples[0].time_us))
     head = _full("mfhd", 0, 0, struct.pack(">I", number)), _full("tfhd", 0, 0x020000, struct.pack(">I", _TRACK)), start

@@ -23,7 +23,10 @@ from glassbench.transport.contract import Frame
 LEAD_US = 10_000_000
 """Media time at the first capture: what is before it is the channel that players join."""
 
-_KEPT = 6  # segments
+KEPT = 6
+"""How many segments the channel has; the last one grows."""
+
+_HISTORY = 8.0  # seconds for which the channel has been on the air when session time begins
 _HOLD = 10.0  # seconds for which a request is held
 _START_PATIENCE = 5.0
 _JOIN_PATIENCE = 20.0  # seconds until a player asks for media
@@ -61,7 +64,7 @@ class Channel:
     """
 
     def __init__(self, *, width: int, height: int, interval: float, segment: float, chunk_frames: int) -> None:
-        self.interval_us = round(interval * 1e6)
+        self.interval_us = interval * 1e6
         self.segment_us = round(segment * 1e6)
         self.chunk_frames = chunk_frames or max(1, round(segment / interval))
         self.segments: dict[int, Segment] = {}
@@ -76,7 +79,7 @@ class Channel:
 
     def number_at(self, time_us: int) -> int:
         """The segment that a keyframe of that time begins or belongs to."""
-        return floor((time_us + self.interval_us // 2) / self.segment_us)
+        return floor((time_us + self.interval_us / 2) / self.segment_us)
 
     def wants_keyframe(self, time_us: int) -> bool:
         """Whether a frame of that time has to begin a segment."""
@@ -130,7 +133,7 @@ class Channel:
             width, height = self._size
             self.init, self.codec = init_segment(*sets, width=width, height=height), codec_string(sets[0])
         self._current = self.segments[number] = Segment(number)
-        for old in [each for each in self.segments if each <= number - _KEPT]:
+        for old in [each for each in self.segments if each <= number - KEPT]:
             del self.segments[old]
         self._tell()
 
@@ -139,11 +142,18 @@ class Channel:
             return
         assert self._current is not None
         first, last = self._waiting[0], self._waiting[-1]
-        data = chunk(self._chunks, self._waiting, duration_us=self.interval_us)
-        self._current.chunks.append(Chunk(data, first.time_us, last.time_us + self.interval_us, first.keyframe))
+        end_us = self._end_of(last)
+        data = chunk(self._chunks, self._waiting, end_us=end_us)
+        self._current.chunks.append(Chunk(data, first.time_us, end_us, first.keyframe))
         self._chunks += 1
         self._waiting = []
         self._tell()
+
+    def _end_of(self, sample: Sample) -> int:
+        """When the next one is due. Rounded times of captures are an interval apart only in sum, and a player that sees
+        a gap of a microsecond asks for a segment again."""
+        captures = round((sample.time_us - LEAD_US) / self.interval_us)
+        return max(sample.time_us + 1, LEAD_US + round((captures + 1) * self.interval_us))
 
     def _tell(self) -> None:
         waiters, self._waiters = self._waiters, []
@@ -153,7 +163,7 @@ class Channel:
 
 
 Answer = Callable[[Channel, Mapping[str, str]], Awaitable[tuple[str, str]]]
-"""A manifest: of the channel and the query, its text and its media type."""
+"""A manifest, or what it names: of the channel and the query, its text and its media type."""
 
 
 class Origin:
@@ -172,6 +182,7 @@ class Origin:
         from aiohttp import web
 
         app = web.Application(middlewares=[self._counting()])
+        app.on_response_prepare.append(_let_any_page_read)
         for path, answer in self._manifests.items():
             app.router.add_get(path, self._manifest(answer))
         app.router.add_get("/init.mp4", self._init)
@@ -264,6 +275,11 @@ class Origin:
             raise web.HTTPServiceUnavailable from None
 
 
+async def _let_any_page_read(request: Any, response: Any) -> None:
+    """The page of a player comes from another place."""
+    response.headers["Access-Control-Allow-Origin"] = "*"
+
+
 class OriginEnd(PeerEnd):
     """The sending end: access units become chunks of the channel."""
 
@@ -286,6 +302,7 @@ class OriginEnd(PeerEnd):
     def start(self) -> None:
         listener = listen(self.context.local, str(self.context.options["tcp"]))
         self._loop = EventLoop(self.context.outlet)
+        self._warm_up.fill(min(_HISTORY, KEPT * self._channel.segment_us / 1e6))
         self._loop.run(self._serve(listener), _START_PATIENCE, "the origin did not start")
 
     def connect(self) -> None:
@@ -297,7 +314,7 @@ class OriginEnd(PeerEnd):
     def send(self, data: bytes, frame: Frame) -> bool:
         self._warm_up.stop()
         self._take(data, frame.captured_at, frame.keyframe)
-        if self._channel.wants_keyframe(self._media_time(frame.captured_at) + self._channel.interval_us):
+        if self._channel.wants_keyframe(self._media_time(frame.captured_at + 1 / float(self.context.video.fps))):
             self.context.outlet.want_keyframe()
         return True
 

@@ -7,12 +7,13 @@ from datetime import UTC, datetime
 from xml.etree import ElementTree
 
 from glassbench.experiments.worlds.peers.cmaf import ChunkReader
-from glassbench.experiments.worlds.peers.http_origin import LEAD_US, Channel, OriginEnd
+from glassbench.experiments.worlds.peers.http_origin import KEPT, LEAD_US, Channel, OriginEnd
 from glassbench.experiments.worlds.peers.http_player import HttpStack, PlayerEnd
 from glassbench.experiments.worlds.peers.peer import PeerContext, PeerEnd, PeerError
 
 MANIFEST = "live.mpd"
 _NAMESPACE = "{urn:mpeg:dash:schema:mpd:2011}"
+_CLOCK = "time"  # the path of the time of day
 _PAUSE = 0.01  # seconds until another look at what there is
 _LATENCY_MS = 200  # the target latency that the manifest proposes to players
 
@@ -24,7 +25,12 @@ class LlDash(HttpStack):
     def end(cls, context: PeerContext) -> PeerEnd:
         if context.role == "receiver":
             return _DashPlayer(context)
-        return OriginEnd(context, {f"/{MANIFEST}": Manifest(context).answer})
+        return origin(context)
+
+
+def origin(context: PeerContext) -> OriginEnd:
+    """The sending end."""
+    return OriginEnd(context, {f"/{MANIFEST}": Manifest(context).answer, f"/{_CLOCK}": _tell_time})
 
 
 class Manifest:
@@ -38,26 +44,36 @@ class Manifest:
         await channel.until(lambda: bool(channel.init))
         video = self._context.video
         started_at = time.time() - (self._context.outlet.now() - self._context.media_start) - LEAD_US / 1e6
-        start = datetime.fromtimestamp(started_at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        start = _iso(started_at)
         segment, chunk = channel.segment_us, channel.chunk_frames * channel.interval_us
+        whole = "" if chunk >= segment else ' availabilityTimeComplete="false"'
+        host, port = self._context.local
         text = f"""<?xml version="1.0" encoding="utf-8"?>
 <MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="dynamic" profiles="urn:mpeg:dash:profile:isoff-live:2011"
  availabilityStartTime="{start}" publishTime="{start}" minimumUpdatePeriod="PT30S" minBufferTime="PT{segment / 1e6:g}S"
- timeShiftBufferDepth="PT5S" maxSegmentDuration="PT{segment / 1e6:g}S">
+ timeShiftBufferDepth="PT{(KEPT - 1) * segment / 1e6:g}S" maxSegmentDuration="PT{segment / 1e6:g}S">
  <ServiceDescription id="0"><Latency target="{_LATENCY_MS}" referenceId="0"/></ServiceDescription>
  <Period id="0" start="PT0S">
   <AdaptationSet contentType="video" mimeType="video/mp4" segmentAlignment="true" startWithSAP="1">
    <ProducerReferenceTime id="0" type="encoder" wallClockTime="{start}" presentationTime="0"/>
    <SegmentTemplate timescale="1000000" duration="{segment}" startNumber="0" initialization="init.mp4"
-    media="$Number$.m4s" availabilityTimeOffset="{max(0, segment - chunk) / 1e6:g}"
-    availabilityTimeComplete="false"/>
+    media="$Number$.m4s" availabilityTimeOffset="{max(0, segment - chunk) / 1e6:g}"{whole}/>
    <Representation id="0" codecs="{channel.codec}" width="{video.width}" height="{video.height}"
     frameRate="{video.fps}" bandwidth="{video.bitrate_bps}"/>
   </AdaptationSet>
  </Period>
+ <UTCTiming schemeIdUri="urn:mpeg:dash:utc:http-iso:2014" value="http://{host}:{port}/{_CLOCK}"/>
 </MPD>
 """
         return text, "application/dash+xml"
+
+
+async def _tell_time(channel: Channel, query: Mapping[str, str]) -> tuple[str, str]:
+    return _iso(time.time()), "text/plain"
+
+
+def _iso(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 class _DashPlayer(PlayerEnd):

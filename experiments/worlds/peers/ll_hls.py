@@ -28,7 +28,12 @@ class LlHls(HttpStack):
     def end(cls, context: PeerContext) -> PeerEnd:
         if context.role == "receiver":
             return _HlsPlayer(context)
-        return OriginEnd(context, {f"/{PLAYLIST}": answer})
+        return origin(context)
+
+
+def origin(context: PeerContext) -> OriginEnd:
+    """The sending end."""
+    return OriginEnd(context, {f"/{PLAYLIST}": answer})
 
 
 async def answer(channel: Channel, query: Mapping[str, str]) -> tuple[str, str]:

@@ -116,10 +116,11 @@ class PeerEnd:
 
 
 class Peer(ABC):
-    """A stack. `carries` is what it takes and gives, if its options leave no choice; `install` is the command that
-    brings it."""
+    """A stack. `carries` is what it takes and gives, if its options leave no choice; `decodes`: it takes access units,
+    and gives pictures, as a player does. `install` is the command that brings it."""
 
     carries: ClassVar[Carries]
+    decodes: ClassVar[bool] = False
     install: ClassVar[str] = ""
 
     @classmethod

@@ -47,6 +47,8 @@ KNOWS: Mapping[Carries, frozenset[str]] = {
 }
 """The instants that can be known around a stack: what it does between is inside of it."""
 
+_AROUND_A_DECODER = {"delivered_at", "released_at", "decoded_at"}
+
 
 def be_peer(folder: str) -> None:
     """Be an end of a peer; `folder` is its own."""
@@ -93,7 +95,7 @@ def _part(task: Task, folder: Path) -> Part:
             ends,
             our_receiver(ends, transport, keep_decoded=keeps)
             if framed
-            else _stamped(ends, carries, transport, keep_decoded=keeps),
+            else _stamped(ends, transport, gives_pictures=carries == "pictures" or stack.decodes, keep_decoded=keeps),
         )
 
     def drive(clock: LiveClock, orders: Orders) -> PartReport:
@@ -121,7 +123,7 @@ def _part(task: Task, folder: Path) -> Part:
         about = {"version": stack.version(), "settings": dict(end.settings()), "log": _end_of(context.log)}
         return PartReport(
             ended.process,
-            replace(_reported(ended.report, carries), estimates=end.estimates()),
+            replace(_reported(ended.report, carries, decodes=stack.decodes), estimates=end.estimates()),
             peer=about,
             unsupported=outlet.unsupported,
             failed=_sentence(failed, ends, task),
@@ -156,7 +158,7 @@ def _raw(*args: Any, **kwargs: Any) -> RawPictures:
     return RawPictures()
 
 
-def _stamped(ends: Ends, carries: Carries, transport: PeerTransport, *, keep_decoded: bool) -> MakeReceiver:
+def _stamped(ends: Ends, transport: PeerTransport, *, gives_pictures: bool, keep_decoded: bool) -> MakeReceiver:
     announced = ends.announced()
     assert announced is not None
     return lambda thread: StampedReceiver(
@@ -164,19 +166,20 @@ def _stamped(ends: Ends, carries: Carries, transport: PeerTransport, *, keep_dec
         track=ends.flow.main_track,
         frames=announced[VIDEO_TRACK],
         size=ends.picture_size,
-        codec=None if carries == "pictures" else ends.flow.video.codec,
+        codec=None if gives_pictures else ends.flow.video.codec,
         worker=thread,
         keep_decoded=keep_decoded,
     )
 
 
-def _reported(report: EndReport, carries: Carries) -> EndReport:
+def _reported(report: EndReport, carries: Carries, *, decodes: bool) -> EndReport:
     """The report, with what a stack lets us know. How large a picture became inside of it is not among that."""
     if carries == "pictures":
         for record in report.sent:
             record.size_bytes = 0
     media = "" if carries == "messages" else Lossless.MEDIA
-    return replace(report, knows=KNOWS[carries], decoded_media=media)
+    knows = KNOWS[carries] - _AROUND_A_DECODER if decodes else KNOWS[carries]
+    return replace(report, knows=knows, decoded_media=media)
 
 
 def _sentence(failed: str | None, ends: Ends, task: Task) -> str | None:

@@ -6,11 +6,16 @@ from collections.abc import Callable
 import av
 import numpy as np
 
+from glassbench.experiments.scenario.session_time import MEDIA_START
 from glassbench.experiments.worlds.peers.peer import PeerContext
+from glassbench.netem.simulator import START_AT
 from glassbench.sender.encoder import EncoderSettings, PictureEncoder, PicturesEncoder
 
 GREY = 128
 """Each byte of a picture of it."""
+
+LEAD = MEDIA_START - START_AT
+"""Seconds from the begin of session time to the first capture."""
 
 
 class WarmUp:
@@ -33,11 +38,19 @@ class WarmUp:
         self._picture = av.VideoFrame.from_ndarray(planes, format="yuv420p")
         self._give = give
         self._wants_keyframe = wants_keyframe
+        self._left: int | None = None  # units until the first capture
         self._lock = threading.Lock()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
+    def fill(self, seconds: float) -> None:
+        """Give at once what was on the air for so many seconds before session time began."""
+        self._left = round((LEAD + seconds) / self._interval)
+        self._give_until(self._context.media_start - LEAD)
+
     def start(self) -> None:
+        if self._left is None:
+            self._left = int((self._context.media_start - self._context.outlet.now()) / self._interval)
         self._thread.start()
 
     def stop(self) -> None:
@@ -47,11 +60,14 @@ class WarmUp:
             pass
 
     def _run(self) -> None:
-        while not self._over.wait(self._interval):
-            at = self._context.outlet.now()
-            if at >= self._context.media_start:
-                return
+        while self._left and not self._over.wait(self._interval):
+            self._give_until(self._context.outlet.now())
+
+    def _give_until(self, until: float) -> None:
+        while self._left and (at := self._context.media_start - self._left * self._interval) <= until:
             encoded = self._encoder.encode(self._picture, force_keyframe=self._wants_keyframe(at))
             with self._lock:
-                if not self._over.is_set():
-                    self._give(encoded.payload, at, encoded.keyframe)
+                if self._over.is_set():
+                    return
+                self._give(encoded.payload, at, encoded.keyframe)
+            self._left -= 1
