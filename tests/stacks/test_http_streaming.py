@@ -59,9 +59,7 @@ def test_fragments_are_read_by_ffmpeg_and_by_our_client(samples: list[Sample]) -
     sets = parameter_sets(samples[0].data)
     assert sets is not None
     assert codec_string(sets[0]).startswith("avc3.")
-    made = [
-        chunk(at, samples[at : at + 4], end_us=samples[at].time_us + 4 * INTERVAL_US) for at in range(0, FRAMES, 4)
-    ]
+    made = [chunk(at, samples[at : at + 4], end_us=samples[at].time_us + 4 * INTERVAL_US) for at in range(0, FRAMES, 4)]
     file = init_segment(*sets, width=WIDTH, height=HEIGHT) + b"".join(made)
     with av.open(io.BytesIO(file)) as container:
         (stream,) = container.streams.video
@@ -125,6 +123,15 @@ def test_parts_and_segments_of_any_rate_add_up_without_a_gap(samples: list[Sampl
     text = asyncio.run(answer(one, {}))[0]
     assert "PART-TARGET=0.200000" in text
     assert text.count("EXTINF:1.000000") == 2
+
+
+def test_captures_that_are_missing_leave_no_gap_in_the_media(samples: list[Sample]) -> None:
+    one = channel([*samples[:3], *samples[5:8]])
+    chunks = one.segments[31].chunks
+    assert [(each.start_us - 10_000_000, each.end_us - 10_000_000) for each in chunks[2:4]] == [
+        (80_000, 120_000),
+        (120_000, 240_000),  # the picture after the two that are missing is shown in their time, too
+    ]
 
 
 @pytest.mark.long

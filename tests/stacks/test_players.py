@@ -1,4 +1,4 @@
-"""hls.js and dash.js in Chromium: what their page says is not trusted, and their channel is on the air before they are."""
+"""hls.js and dash.js in Chromium: what their page says is not trusted, and the channel was on the air before they came."""
 
 import asyncio
 import json
@@ -15,8 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from glassbench.experiments.account.arm_result import ArmResult
 from glassbench.experiments.account.ledger import stages
-from glassbench.experiments.scenario import Scenario, build
+from glassbench.experiments.scenario import build
 from glassbench.experiments.worlds.live.arm import run_arm
 from glassbench.experiments.worlds.live.wiring import check_emulator
 from glassbench.experiments.worlds.peers import browser, ll_dash, ll_hls
@@ -83,9 +84,7 @@ def test_what_a_player_tells_of_itself_is_kept_and_its_failure_is_one_of_the_arm
 def test_nothing_that_a_page_says_ends_us_or_is_kept_without_bound(message: str | bytes) -> None:
     here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with here, there:
-        page = Page(
-            PeerContext("receiver", ("a", 1), ("b", 2), {}, VIDEO, 1, 1.0, Path(), here), library=HlsJs.library
-        )
+        page = Page(PeerContext("receiver", ("a", 1), ("b", 2), {}, VIDEO, 1, 1.0, Path(), here), library=HlsJs.library)
         for _ in range(100):
             page.take(said("displayed"))
         try:
@@ -138,3 +137,110 @@ def test_a_player_finds_whole_segments_when_it_comes(context: PeerContext) -> No
     end._channel.chunk_frames = 25
     manifest, _ = asyncio.run(ll_dash.Manifest(context).answer(end._channel, {}))
     assert "availabilityTimeComplete" not in manifest  # a segment comes as a whole
+
+
+@pytest.fixture
+def however_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests share their machine with others."""
+    for name in ("MOST_LATE_MS", "LONGEST_PAUSE", "MOST_PAUSED"):
+        monkeypatch.setattr(f"glassbench.experiments.worlds.live.arm.{name}", 1e6)
+
+
+def measured(arm: str, *down: dict[str, object], duration: str = "3s") -> ArmResult:
+    """The result of an arm; the test is skipped, with the reason, where the player is not here."""
+    delay = {"element": "delay", "delay": "10ms"}
+    content: dict[str, object] = {
+        "name": "players",
+        "seed": 20,
+        "duration": duration,
+        "deadline": "10s",
+        "network": {"down": [delay, *down], "up": [delay]},
+        "video": {"source": "synthetic", "width": 320, "height": 180, "fps": 30, "bitrate": "1Mbit/s"},
+        "arms": [arm],
+    }
+    plan = build(content)
+    try:
+        check_emulator("netns", plan)
+        return run_arm(plan, plan.arms[0], QualityMemo())
+    except (Unsupported, OSError) as error:
+        pytest.skip(str(error))
+
+
+def median_ms(result: ArmResult) -> float:
+    """The median delay of what was shown, which is most."""
+    assert result.outcome == "measured", (result.reason, result.stats["peer"])
+    frames = result.ledger
+    assert frames is not None
+    shown = frames[frames["fate"] == "displayed"]
+    assert len(shown) > len(frames) / 2, frames["fate"].value_counts()
+    return float(stages(shown)["g2g_ms"].median())
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("however_late")
+@pytest.mark.parametrize("player", ["hls.js", "dash.js"])
+def test_a_player_as_it_comes_is_later_than_a_tuned_one_and_both_tell_their_target(player: str) -> None:
+    tuned, stock = measured(player), measured(f"{player}:tuned=false")
+    assert median_ms(stock) > median_ms(tuned) + 100.0
+    aims = [float(each.stats["peer"]["receiver"]["settings"]["target_latency_s"]) for each in (tuned, stock)]
+    assert aims[0] < aims[1]
+    assert median_ms(tuned) > aims[0] * 1e3 * 0.7
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("however_late")
+def test_whole_segments_cost_more_the_longer_they_are_and_chunks_do_not() -> None:
+    short, long = (median_ms(measured(f"dash.js:chunk_frames=0,segment_ms={each}")) for each in (500, 1500))
+    chunks = [median_ms(measured(f"dash.js:segment_ms={each}")) for each in (500, 1500)]
+    assert long > short + 500.0
+    assert abs(chunks[1] - chunks[0]) < 200.0
+    assert max(chunks) < short
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("however_late")
+@pytest.mark.parametrize("player", ["hls.js", "dash.js"])
+def test_a_player_goes_on_over_a_link_that_loses_packets(player: str) -> None:
+    result = measured(player, {"element": "loss", "model": "bernoulli", "probability": 0.02}, duration="5s")
+    assert median_ms(result) > 0.0
+    assert result.stats["sender"]["retransmissions"] > 0
+    assert result.ledger is not None
+    assert (result.ledger["fate"].iloc[-30:] == "displayed").any()
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("however_late")
+def test_a_player_whose_chromium_is_killed_ends_as_a_failed_arm_with_its_log() -> None:
+    before = set(chromiums())
+
+    def kill() -> None:
+        end = time.monotonic() + 60.0
+        while time.monotonic() < end:
+            if started := set(chromiums()) - before:
+                time.sleep(3.0)
+                os.kill(min(started), signal.SIGKILL)
+                return
+            time.sleep(0.1)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    result = measured("dash.js", duration="10s")
+    killer.join()
+    assert result.outcome == "failed"
+    assert result.reason is not None
+    assert result.reason.startswith("the receiver of dash.js failed: ")
+    assert "log" in result.stats["peer"]["receiver"]
+    assert not set(chromiums()) - before
+
+
+def chromiums() -> list[int]:
+    """The browsers that live runs started, by process."""
+    processes = []
+    for process in Path("/proc").iterdir():
+        try:
+            line = (process / "cmdline").read_text()
+        except OSError:
+            continue
+        if process.name.isdigit() and "--autoplay-policy=no-user-gesture-required" in line and "--type=" not in line:
+            processes.append(int(process.name))
+    return processes

@@ -8,7 +8,7 @@ import asyncio
 import gzip
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import floor
 from socket import socket
 from typing import Any
@@ -75,6 +75,7 @@ class Channel:
         self._chunks = 0
         self._current: Segment | None = None
         self._last_us = -1
+        self._end_us = -self.segment_us  # of the last sample
         self._waiters: list[asyncio.Future[None]] = []
 
     def number_at(self, time_us: int) -> int:
@@ -97,9 +98,17 @@ class Channel:
         self._last_us = sample.time_us
         if sample.keyframe and self.wants_keyframe(sample.time_us):
             self._begin(sample)
-        self._waiting.append(sample)
+        self._waiting.append(replace(sample, time_us=self._start_of(sample)))
+        captures = round((sample.time_us - LEAD_US) / self.interval_us)
+        self._end_us = max(sample.time_us + 1, LEAD_US + round((captures + 1) * self.interval_us))
         if len(self._waiting) >= self.chunk_frames:
             self._flush()
+
+    def _start_of(self, sample: Sample) -> int:
+        """When the one before ends, though captures between them may be missing: a browser shows nothing after a gap of
+        two frames until the next keyframe, and a player that sees one of a microsecond asks for a segment again."""
+        since = self._end_us if sample.time_us < LEAD_US else max(self._end_us, LEAD_US)
+        return since if sample.time_us - since < self.segment_us else sample.time_us
 
     async def until(self, holds: Callable[[], bool]) -> None:
         """Wait until that holds, which is looked at after each chunk."""
@@ -141,19 +150,12 @@ class Channel:
         if not self._waiting:
             return
         assert self._current is not None
-        first, last = self._waiting[0], self._waiting[-1]
-        end_us = self._end_of(last)
-        data = chunk(self._chunks, self._waiting, end_us=end_us)
-        self._current.chunks.append(Chunk(data, first.time_us, end_us, first.keyframe))
+        first = self._waiting[0]
+        data = chunk(self._chunks, self._waiting, end_us=self._end_us)
+        self._current.chunks.append(Chunk(data, first.time_us, self._end_us, first.keyframe))
         self._chunks += 1
         self._waiting = []
         self._tell()
-
-    def _end_of(self, sample: Sample) -> int:
-        """When the next one is due. Rounded times of captures are an interval apart only in sum, and a player that sees
-        a gap of a microsecond asks for a segment again."""
-        captures = round((sample.time_us - LEAD_US) / self.interval_us)
-        return max(sample.time_us + 1, LEAD_US + round((captures + 1) * self.interval_us))
 
     def _tell(self) -> None:
         waiters, self._waiters = self._waiters, []
