@@ -14,8 +14,8 @@ class Packet:
 
     `at` is the logical instant of the packet at the element that holds it, in seconds; every element moves it forward,
     never a clock, so late wake-ups of a driver do not add up. `size_bytes` is the size on the wire, IP and UDP headers
-    included. `number` counts the packets of one flow in one direction from 0 (duplicates share it); `flow` is the flow
-    that they belong to, by its place in the network.
+    included. Without addresses `data` is a whole IP packet, else a UDP payload. `number` counts the packets of one flow
+    in one direction from 0 (duplicates share it); `flow` is the flow that they belong to, by its place in the network.
     """
 
     data: bytes

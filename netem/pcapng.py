@@ -1,8 +1,8 @@
 """A pcapng file, block by block (draft-ietf-opsawg-pcapng): the packets of links as Wireshark and tshark read them.
 
-Packets are UDP payloads here, so their IPv4 and UDP headers are made for the file, with correct checksums and the ECN
-bits of the packet. Every call of `write` is handed a whole block, and nothing is kept: a file that ends between two
-blocks is readable. The same calls give the same bytes.
+Where packets are UDP payloads, their IPv4 and UDP headers are made for the file, with correct checksums and the ECN
+bits of the packet; whole IPv4 packets are written as they are. Every call of `write` is handed a whole block, and
+nothing is kept: a file that ends between two blocks is readable. The same calls give the same bytes.
 """
 
 import struct
@@ -10,6 +10,7 @@ from collections.abc import Callable
 from functools import cache
 from ipaddress import IPv4Address
 
+from glassbench.netem.ip_header import checksum, with_ecn
 from glassbench.netem.packet import IP_UDP_HEADER_BYTES, Packet
 
 MAX_PAYLOAD_BYTES = 65535 - IP_UDP_HEADER_BYTES
@@ -95,10 +96,12 @@ def _block(kind: int, body: bytes) -> bytes:
 
 
 def ip_packet(packet: Packet) -> bytes:
-    """The IPv4 packet around a UDP payload of at most MAX_PAYLOAD_BYTES.
+    """The IPv4 packet around a UDP payload of at most MAX_PAYLOAD_BYTES. One without addresses is a whole one.
 
-    Its identification is the number of the packet, which RFC 6864 leaves free where fragmentation is forbidden.
+    The identification is the number of the packet, which RFC 6864 leaves free where fragmentation is forbidden.
     """
+    if not packet.source[0]:
+        return with_ecn(packet.data, packet.ecn)
     source, destination = _host(packet.source[0]), _host(packet.destination[0])
     udp_length = _UDP_HEADER.size + len(packet.data)
 
@@ -122,13 +125,6 @@ def ip_packet(packet: Packet) -> bytes:
     pseudo_header = source + destination + struct.pack("!HH", _UDP, udp_length)
     udp_checksum = checksum(pseudo_header + udp_header(0) + packet.data) or 0xFFFF  # RFC 768: 0 would mean "none"
     return ip_header(checksum(ip_header(0))) + udp_header(udp_checksum) + packet.data
-
-
-def checksum(data: bytes) -> int:
-    """The Internet checksum (RFC 1071). A sum of 16-bit words with end-around carry is the remainder by 2**16 - 1."""
-    if len(data) % 2:
-        data += b"\0"
-    return -int.from_bytes(data, "big") % 0xFFFF
 
 
 @cache

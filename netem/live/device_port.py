@@ -5,10 +5,10 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from glassbench.netem.ip_header import ecn_of, with_ecn
 from glassbench.netem.live.clock import LiveClock
 from glassbench.netem.live.udp_socket import SO_RXQ_OVFL, SO_TIMESTAMPNS, read_stamp
 from glassbench.netem.packet import Packet
-from glassbench.netem.pcapng import checksum
 
 _PACKET_IGNORE_OUTGOING, _SOL_PACKET = 23, 263
 _PACKET_OTHERHOST = 3  # unicast to an address that is not the device's own: the other end's
@@ -21,7 +21,6 @@ _IPV6_HEADER_BYTES = 40
 _UDP = 17
 _MAX_FRAME = 65_535 + _ETHERNET_BYTES
 _AT_ONCE = 1024
-_ECN = 3
 _UNSIGNED = struct.Struct("@I")
 _NOWHERE = ("", 0)
 
@@ -83,7 +82,7 @@ class DevicePort:
         return packets
 
     def send(self, packet: Packet) -> None:
-        data = packet.data if ecn_of(packet.data) == packet.ecn else with_ecn(packet.data, packet.ecn)
+        data = with_ecn(packet.data, packet.ecn)
         try:
             self._socket.send(self._headers[data[0] >> 4] + data)  # "sendto" would look the device up each time
         except OSError:
@@ -114,21 +113,3 @@ def open_port(device: str) -> socket.socket:
         plain.close()
         raise
     return plain
-
-
-def ecn_of(data: bytes) -> int:
-    """The ECN field of an IPv4 or IPv6 packet (RFC 3168)."""
-    return data[1] & _ECN if data[0] >> 4 == 4 else data[1] >> 4 & _ECN
-
-
-def with_ecn(data: bytes, ecn: int) -> bytes:
-    """The same IP packet with another ECN field."""
-    changed = bytearray(data)
-    if data[0] >> 4 == 6:
-        changed[1] = data[1] & ~(_ECN << 4) & 0xFF | ecn << 4
-        return bytes(changed)
-    changed[1] = data[1] & ~_ECN & 0xFF | ecn
-    header_bytes = (data[0] & 0x0F) * 4
-    changed[10:12] = b"\0\0"
-    changed[10:12] = checksum(bytes(changed[:header_bytes])).to_bytes(2, "big")
-    return bytes(changed)

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from glassbench.netem.capture import LinkCapture
 from glassbench.netem.elements.delay import Delay
+from glassbench.netem.ip_header import checksum
 from glassbench.netem.packet import Packet
 from glassbench.netem.path import Path
-from glassbench.netem.pcapng import MAX_PAYLOAD_BYTES, Pcapng, checksum, ip_packet
+from glassbench.netem.pcapng import MAX_PAYLOAD_BYTES, Pcapng, ip_packet
 from glassbench.netem.simulator import Simulator
 
 A, B = ("192.0.2.1", 5004), ("198.51.100.200", 65535)

@@ -13,6 +13,7 @@ from glassbench.experiments.scenario import Scenario, build
 from glassbench.experiments.worlds.live.emulators import Emulator
 from glassbench.experiments.worlds.live.replay import Told, replay
 from glassbench.experiments.worlds.live.wiring import check_emulator
+from glassbench.netem.ip_header import checksum, with_ecn
 from glassbench.netem.live.recording import MAX_BYTES, Recording
 from glassbench.netem.packet import Packet
 
@@ -87,6 +88,25 @@ def test_a_flood_that_is_only_seen_to_arrive_is_bounded_by_its_bytes() -> None:
     for _ in range(MAX_BYTES // 60_000 + 10):
         recording.add("up", flood, delivered=True, at=1.0)
     assert 10 <= recording.left_out < 100
+
+
+def test_packets_of_every_protocol_are_in_a_capture_as_they_passed_with_their_marks(tmp_path: Path) -> None:
+    """Streams of others go over TCP. This SYN was ECT(0) when it was sent, and CE when it was delivered."""
+    header = bytearray.fromhex("45020028000740004006") + bytes(2) + bytes((10, 0, 0, 1, 10, 0, 0, 2))
+    header[10:12] = checksum(bytes(header)).to_bytes(2, "big")
+    syn = bytes(header) + bytes.fromhex("c0001f90000000010000000050022000") + bytes(4)
+    recording = Recording()
+    for at, delivered, ecn in ((1.0, False, 2), (1.02, True, 3)):
+        recording.add("down", Packet(syn, ("", 0), ("", 0), ecn, len(syn), 0, 1.0, at), delivered=delivered, at=at)
+    six = Packet(b"\x60" + bytes(39), ("", 0), ("", 0), 0, 40, 1, 1.0, 1.0)
+    recording.add("down", six, delivered=False, at=1.0)
+    with open_capture(tmp_path / "captures", "title") as capture:
+        assert capture is not None
+        assert replay(capture, recording, ["down"], {}) == []
+    content = (tmp_path / "captures" / "link.pcapng").read_bytes()
+    marked = with_ecn(syn, 3)
+    assert content.count(syn) == content.count(marked) == 1 and checksum(marked[:20]) == 0
+    assert six.data not in content
 
 
 def test_what_is_not_in_a_capture_is_said(tmp_path: Path) -> None:

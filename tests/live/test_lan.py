@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from glassbench.netem.elements.delay import Delay
+from glassbench.netem.ip_header import ecn_of, with_ecn
 from glassbench.netem.link_log import LinkLog
 from glassbench.netem.live.clock import LiveClock, monotonic_ns
-from glassbench.netem.live.device_port import DevicePort, ecn_of, with_ecn
+from glassbench.netem.live.device_port import DevicePort
 from glassbench.netem.live.emulator import EmulatedLink, between, emulate
 from glassbench.netem.live.lab import Lab
 from glassbench.netem.live.lab_plan import Family, host_address

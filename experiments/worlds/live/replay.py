@@ -4,19 +4,14 @@ what its ends were told.
 Keys come first, so that Wireshark has them ahead of every packet that needs them.
 """
 
-import struct
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from glassbench.experiments.account.reports import Role
 from glassbench.experiments.worlds.capture import Capture
 from glassbench.netem.live.recording import MAX_BYTES, Recording
-from glassbench.netem.packet import Packet
 
 Kind = Literal["qlog", "keys"]
-
-_UDP = 17
-_IPV4_PORTS = struct.Struct("!HH")
 
 
 class Told:
@@ -52,34 +47,8 @@ def replay(
         for kind, text in sorted(by_end.said, key=lambda each: each[0]):  # keys, then the qlog in its order
             (observer.on_keys if kind == "keys" else observer.on_qlog)(text)
     for name, delivered, at, packet in sorted(recording.seen, key=lambda seen: seen[2]):
-        udp = _payload(packet)
-        if udp is not None:
-            (captured[name].delivered if delivered else captured[name].sent)([udp], now=at)
+        if packet.source[0] or packet.data[0] >> 4 == 4:  # a capture has IPv4 alone
+            (captured[name].delivered if delivered else captured[name].sent)([packet], now=at)
     capture.check()
     missing = {"packets": recording.left_out, "records of its qlogs": sum(by_end.left_out for by_end in told.values())}
     return [f"a capture is full: {count} {what} are not in it" for what, count in missing.items() if count]
-
-
-def _payload(packet: Packet) -> Packet | None:
-    """The UDP payload with its addresses, as captures have it, also of a whole IPv4 packet; None of other protocols."""
-    if packet.source[0]:
-        return packet
-    data = packet.data
-    header_bytes = (data[0] & 0x0F) * 4
-    if data[0] >> 4 != 4 or data[9] != _UDP or len(data) < header_bytes + 8:
-        return None
-    ports = _IPV4_PORTS.unpack_from(data, header_bytes)
-    hosts = [".".join(map(str, data[start : start + 4])) for start in (12, 16)]
-    source, destination = zip(hosts, ports, strict=True)
-    payload = data[header_bytes + 8 :]
-    return Packet(
-        payload,
-        source,
-        destination,
-        packet.ecn,
-        packet.size_bytes,
-        packet.number,
-        packet.sent_at,
-        packet.at,
-        packet.flow,
-    )
