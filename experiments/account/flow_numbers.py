@@ -23,7 +23,7 @@ def flow_numbers(
     """A record per flow, from the ledger and the flow table of an arm that ran until `now`.
 
     `sent_mbps` is what its sender put on the wire from its first capture on, headers and repair included, over the
-    duration of its media. `goodput_mbps` is the payload of the frames that were delivered, over the same time.
+    duration of its media; None if no link of ours saw it. `goodput_mbps` is the payload of the frames that were delivered, over the same time.
     `missing` is the share of its packets that the network dropped or lost on the way to the receiver. Latencies are
     those of its video or bulk track.
     """
@@ -46,7 +46,7 @@ def flow_numbers(
                 "to": route.destination_host,
                 "captured": len(track),
                 "displayed": int((track["fate"] == "displayed").sum()),
-                "sent_mbps": round(sent_mbps(first, seconds), 6),
+                "sent_mbps": None if first.empty else round(sent_mbps(first, seconds), 6),
                 "goodput_mbps": round(float(own.loc[arrived, "size_bytes"].sum()) * 8 / seconds / 1e6, 6),
                 "missing": round(int(_since(rows, flow.start)["missing_packets"].sum()) / sent, 6) if sent else None,
                 **{f"g2g_p{100 * share:g}_ms": in_ms(percentile(latency, share)) for share in (0.5, 0.95)},

@@ -7,7 +7,9 @@ import pytest
 from matplotlib.figure import Figure
 
 from glassbench.experiments.results.arm_style import PALETTE
+from glassbench.experiments.results.plots.stage_breakdown import LOOKS
 from glassbench.experiments.results.plots.style import INK
+from glassbench.experiments.results.report.pictures import MEANING, _area
 from glassbench.experiments.results.report.svg import drawn
 
 
@@ -79,3 +81,9 @@ def test_the_same_figure_is_the_same_text_and_names_keep_figures_apart():
 @pytest.mark.parametrize("leftover", ["<metadata", "DejaVu", "<style", "xmlns", "#222222", "<!--"])
 def test_nothing_is_left_of_matplotlibs_own_looks(leftover):
     assert leftover not in draw(text=(5, 5, {"s": "x", "color": INK}))
+
+
+@pytest.mark.parametrize("stage", LOOKS)
+def test_every_stage_has_a_swatch_and_words_that_of_a_black_box_too(stage: str) -> None:
+    assert "<path" in _area(stage)
+    assert MEANING[stage]
