@@ -18,9 +18,10 @@ import numpy as np
 import pandas as pd
 
 from glassbench.experiments.scenario import build
+from glassbench.experiments.scenario.tracks import VIDEO_TRACK
 from glassbench.experiments.worlds.live.arm import run_arm
 
-OURS, THEIRS = "rtp:control=gcc,feedback=twcc", "libwebrtc"
+OURS, THEIRS = "rtp:control=gcc,feedback=twcc,burst=0.04", "libwebrtc"
 LEFT_OUT = 5.0  # seconds
 CEILING = "3Mbit/s"
 STEP = "0 2\n15 0.8\n30 2\n45 2\n"  # seconds and Mbit/s
@@ -57,21 +58,21 @@ def cases(folder: Path) -> dict[str, Case]:
     }
 
 
-def measure(case: Case, arm: str, seed: int) -> Measured:
+def measure(case: Case, arm: str, seed: int, codec: str) -> Measured:
     scenario = build(
         {
             "name": "gcc",
             "seed": seed,
             "duration": f"{case.duration:g}s",
             "arms": [arm],
-            "video": {"source": "bikes", "codec": "vp8", "bitrate": CEILING, "max_bitrate": CEILING},
+            "video": {"source": "bikes", "codec": codec, "bitrate": CEILING, "max_bitrate": CEILING},
             "network": dict(case.network),
         }
     )
     result = run_arm(scenario, scenario.arms[0], None)
     if result.ledger is None or result.links is None or result.estimates is None:
         raise SystemExit(f"{arm}: {result.outcome}, {result.reason}")
-    frames = result.ledger[(result.ledger["track"] == 1) & (result.ledger["captured_at"] >= LEFT_OUT)]
+    frames = result.ledger[(result.ledger["track"] == VIDEO_TRACK) & (result.ledger["captured_at"] >= LEFT_OUT)]
     delays = (frames["displayed_at"] - frames["captured_at"]).fillna(np.inf).to_numpy() * 1e3
     link = result.links[(result.links["direction"] == "down") & (result.links["at"] >= LEFT_OUT)]
     return Measured(
@@ -113,6 +114,7 @@ def main() -> None:
     parser.add_argument("--case", choices=("constant", "step", "lte"), help="one of the cases; all without it")
     parser.add_argument("--runs", type=int, default=3, help="of each arm over each link, with other seeds (default 3)")
     parser.add_argument("--arm", action="append", help=f"in place of {OURS} and {THEIRS}")
+    parser.add_argument("--codec", default="h264", help="of ours (default h264); libwebrtc encodes VP8")
     chosen = parser.parse_args()
     arms = chosen.arm or [OURS, THEIRS]
     print(
@@ -125,7 +127,7 @@ def main() -> None:
                 continue
             medians: dict[str, Measured] = {}
             for arm in arms:
-                runs = [measure(case, arm, seed) for seed in range(1, chosen.runs + 1)]
+                runs = [measure(case, arm, seed, chosen.codec) for seed in range(1, chosen.runs + 1)]
                 medians[arm] = Measured(*(float(np.median(values)) for values in zip(*runs, strict=True)))
                 print(line(name, arm, medians[arm]), flush=True)
             if THEIRS in medians:

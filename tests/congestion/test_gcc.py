@@ -31,13 +31,14 @@ class Path:
         pads=True,
         clock=54321.0,
         drift=0.0,
+        burst=0.0,
     ):
         self.rate_bps, self.rtt, self.queue, self.lose = rate_bps, rtt, queue, lose
         self.most_bps, self.greedy, self.pads = most_bps, greedy, pads
         self.clock, self.drift = clock, drift  # of the peer
         self.silent = False  # nothing arrives, and nobody says so
         self.controller = GccController(max_datagram_bytes=PACKET)
-        self.flight = Flight(self.controller, max_datagram_bytes=PACKET)
+        self.flight = Flight(self.controller, max_datagram_bytes=PACKET, burst=burst)
         self.now = 1000.0
         self.free_at = 0.0
         self.frame_at = self.report_at = 1000.0
@@ -250,6 +251,14 @@ def test_whatever_times_a_peer_reports_the_allowance_makes_sense(reports):
         assert 5e3 <= allowance.target_bps < math.inf
         assert 0 < allowance.pacing_bps < math.inf
         assert 0 < allowance.base_rtt < math.inf
+
+
+def test_a_pacer_that_may_be_ahead_sends_a_frame_at_once_and_probes_one_by_one():
+    even, ahead = (Path(2e6, most_bps=5e6, burst=burst).run(3) for burst in (0.0, 0.04))
+    assert ahead.target > 0.7 * even.target  # probes found the rate, whose packets leave one by one
+    at_once = [path.flight.packets_allowed(now=path.now + 0.2) for path in (even, ahead)]
+    assert at_once[0] <= 2 < at_once[1]
+    assert at_once[1] == pytest.approx(0.04 * 2.5 * ahead.target / 8 / PACKET, abs=1)
 
 
 # What libwebrtc asserts in goog_cc_network_control_unittest.cc, with its links (their queues have no limit).

@@ -196,6 +196,8 @@ def test_an_unknown_controller_is_answered_with_those_that_there_are() -> None:
     ("options", "reason"),
     [
         ("feedback=twcc", "feedback=twcc needs a congestion controller, such as control=gcc"),
+        ("burst=0.04", "burst is of a pacer and needs a congestion controller, such as control=gcc"),
+        ("control=gcc,burst=40", "burst must be 0 to 1 seconds, got 40"),
         ("control=gcc,feedback=remb", "option 'feedback' must be 'rfc8888' or 'twcc', got 'remb'"),
         ("control=gcc,feedback=twcc,ecn=true", "feedback=twcc tells nothing of marks; ecn=true needs feedback=rfc8888"),
     ],

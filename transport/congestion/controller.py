@@ -86,6 +86,9 @@ class Allowance(NamedTuple):
     media_bps: float = 0.0
     """What an encoder should be told, where that is not `target_bps`: a controller that learns from what it sends alone
     has to be given more than it believes, now and then. 0: the target."""
+    even: bool = False
+    """Packets leave one by one at the pacing rate, whatever burst their owner allows: what arrives of them is a
+    measurement."""
 
 
 class Controller(Protocol):

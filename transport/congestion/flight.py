@@ -22,11 +22,13 @@ _TRAIN_GAP = 0.004  # a longer pause starts a new train; over the 2 ms between r
 
 
 class Flight:
-    """Packets in flight, by number. `now` is in seconds, sizes are bytes of UDP payload. `feedbacks` counts how often
-    the controller was told something."""
+    """Packets in flight, by number. `now` is in seconds, sizes are bytes of UDP payload. The pacer may be ahead for
+    `burst` seconds of its rate, if the controller does not allow more. `feedbacks` counts how often the controller was
+    told something."""
 
-    def __init__(self, controller: Controller, *, max_datagram_bytes: int) -> None:
+    def __init__(self, controller: Controller, *, max_datagram_bytes: int, burst: float = 0.0) -> None:
         self.controller = controller
+        self._burst = burst
         self.bytes_in_flight = 0
         self.feedbacks = 0
         self._packet = max_datagram_bytes
@@ -51,7 +53,9 @@ class Flight:
         """Full packets that may leave at `now`."""
         allowance = self.allowance
         room = max(0, (allowance.window_bytes - self.bytes_in_flight) // self._packet)
-        paced = min(room, max(0, self._pacer.packets(allowance.pacing_bps / 8, allowance.burst_bytes, now=now)))
+        rate = allowance.pacing_bps / 8
+        burst_bytes = max(allowance.burst_bytes, 0 if allowance.even else int(self._burst * rate))
+        paced = min(room, max(0, self._pacer.packets(rate, burst_bytes, now=now)))
         return max(paced, (allowance.unpaced_bytes - self.bytes_in_flight) // self._packet)
 
     def next_send_at(self) -> float | None:

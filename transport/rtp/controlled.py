@@ -33,7 +33,7 @@ class ControlledSender(RtpSender):
     def __init__(self, config: TransportConfig) -> None:
         super().__init__(config)
         make, size = CONTROLLERS[self._options.control].make, config.max_datagram_bytes
-        self._flight = Flight(make(max_datagram_bytes=size), max_datagram_bytes=size)
+        self._flight = Flight(make(max_datagram_bytes=size), max_datagram_bytes=size, burst=self._options.burst)
         self._names = self._options.format.make_names()
         self._books = Books(self._options.format.clock_hz)
         self._announcements = Announcements()

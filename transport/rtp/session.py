@@ -28,6 +28,7 @@ MIN_DATAGRAM_BYTES = 576  # the reports of MAX_TRACKS tracks fit; and a host mus
 REPORT_INTERVAL = 0.5  # seconds between regular reports, before RFC 3550's factor of 0.5 to 1.5 against synchronisation
 NO_CONTROL = "none"
 HISTORY = 10.0  # seconds for which a sender keeps packets for retransmission
+_MOST_BURST = 1.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,8 @@ class RtpOptions:
     `rtx_share`: retransmitted bytes in any second, at most, as a share of the media's in it (`budget.py`). `ecn`: media
     packets say that they support ECN, and the receiver reports the marks (RFC 8888). `control`: the congestion
     controller, by its name in `transport.congestion.CONTROLLERS`, to which the receiver reports what came; "none" sends
-    each frame at once, and slows down for nothing. `feedback`: the format of these reports (`feedback.py`).
+    each frame at once, and slows down for nothing. `feedback`: the format of these reports (`feedback.py`). `burst`:
+    for how many seconds of its rate the pacer may be ahead, so that frames leave at once; Chrome has 0.04.
     """
 
     nack: bool = True
@@ -50,6 +52,7 @@ class RtpOptions:
     ecn: bool = False
     control: str = NO_CONTROL
     feedback: FormatName = DEFAULT_FORMAT
+    burst: float = 0.0
 
     @property
     def controlled(self) -> bool:
@@ -72,6 +75,10 @@ class RtpOptions:
             raise ValueError(f"control must be {NO_CONTROL}, {', '.join(CONTROLLERS)}, got {self.control!r}")
         if self.feedback != DEFAULT_FORMAT and not self.controlled:
             raise ValueError(f"feedback={self.feedback} needs a congestion controller, such as control=gcc")
+        if not 0 <= self.burst <= _MOST_BURST:
+            raise ValueError(f"burst must be 0 to {_MOST_BURST:g} seconds, got {self.burst}")
+        if self.burst and not self.controlled:
+            raise ValueError("burst is of a pacer and needs a congestion controller, such as control=gcc")
         if self.ecn and not self.format.has_marks:
             raise ValueError(f"feedback={self.feedback} tells nothing of marks; ecn=true needs feedback=rfc8888")
         if self.controlled and "ecn" in CONTROLLERS[self.control].needs and not self.ecn:

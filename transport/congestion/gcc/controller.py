@@ -82,6 +82,7 @@ class GccController:
             base_rtt=base_rtt,
             probe=False,
             padding_bps=cluster.rate_bps if cluster is not None and cluster.begun else 0.0,
+            even=cluster is not None,
         )
 
     def on_sent(self, packet: SentPacket) -> None:
