@@ -18,6 +18,7 @@ from glassbench.experiments.catalog import (
     salsify_replay,
     srt_deployment,
     srt_latency,
+    stack_floors,
     start_up,
     stream_vs_datagram,
 )
@@ -40,6 +41,7 @@ _ALL: tuple[Experiment, ...] = (
     salsify_replay.EXPERIMENT,
     srt_deployment.EXPERIMENT,
     srt_latency.EXPERIMENT,
+    stack_floors.EXPERIMENT,
     start_up.EXPERIMENT,
     stream_vs_datagram.EXPERIMENT,
 )
