@@ -12,7 +12,7 @@ import math
 import re
 import subprocess
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -32,6 +32,10 @@ _PATIENCE = 60.0  # seconds for FFmpeg to tell its version, and to end after the
 
 class VmafError(OSError):
     """There is no FFmpeg with libvmaf here, or it failed: one sentence."""
+
+
+class VmafStopped(Exception):
+    """Whoever waits for the scores does not want them any more."""
 
 
 class InstantVmaf(NamedTuple):
@@ -56,9 +60,11 @@ def vmaf_version() -> str:
     return version.group(1)
 
 
-def measure_vmaf(viewing: Viewing, reference: Iterable[av.VideoFrame], *, memo: PairMemo[float]) -> list[InstantVmaf]:
+def measure_vmaf(
+    viewing: Viewing, reference: Iterable[av.VideoFrame], *, memo: PairMemo[float], stop: Callable[[], bool]
+) -> list[InstantVmaf]:
     """The scores at each source instant: `reference` are its pictures (yuv420p, of the size of the viewing), read only
-    as far as needed and only if a score is not in `memo` yet. Raises VmafError."""
+    as far as needed and only if a score is not in `memo` yet. Raises VmafError, and VmafStopped if `stop` says so."""
     on_screen = {index: viewing.pair(index, number) for index, number in enumerate(viewing.on_screen)}
     own = {index: viewing.pair(index, number) for index, number in enumerate(viewing.own) if number is not None}
     scores = memo.known([*on_screen.values(), *own.values()])
@@ -74,6 +80,8 @@ def measure_vmaf(viewing: Viewing, reference: Iterable[av.VideoFrame], *, memo: 
         lanes = [_Lane(viewing, numbers, stack.enter_context(_scorer(viewing))) for numbers in missing if numbers]
         last = max((lane.last for lane in lanes), default=-1)
         for index, picture in zip(range(last + 1), reference, strict=False):
+            if stop():
+                raise VmafStopped
             for lane in lanes:
                 lane.take(index, picture)
         for lane in lanes:

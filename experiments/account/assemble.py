@@ -1,6 +1,6 @@
 """Makes the account of an arm from what its ends and its links wrote down. Nothing else makes one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -11,7 +11,7 @@ from glassbench.experiments.account.arm_result import ESTIMATE_TYPES, FLOW_TYPES
 from glassbench.experiments.account.flow_numbers import flow_numbers
 from glassbench.experiments.account.instants import RECEIVED_INSTANTS
 from glassbench.experiments.account.notes import with_notes
-from glassbench.experiments.account.picture_quality import with_quality
+from glassbench.experiments.account.picture_quality import ScreenedVideo
 from glassbench.experiments.account.reports import ROLES, EndReport, LinkReport, Role
 from glassbench.experiments.account.session_numbers import session_numbers
 from glassbench.experiments.account.summary import summarize_arm
@@ -21,6 +21,7 @@ from glassbench.experiments.scenario.arm_spec import ArmSpec
 from glassbench.experiments.scenario.flow_spec import MEDIA
 from glassbench.experiments.scenario.session_time import MEDIA_START
 from glassbench.receiver.quality import QualityMemo
+from glassbench.receiver.vmaf import VmafError, VmafStopped
 from glassbench.sender.size_model import SizeSource
 from glassbench.sender.source import PixelSource
 
@@ -35,14 +36,15 @@ def assemble(
     outcome: Outcome = "measured",
     reason: str | None = None,
     memo: QualityMemo | None = None,
+    stop: Callable[[], bool] = lambda: False,
     about: Mapping[str, Any] | None = None,
     notes: Sequence[str] = (),
 ) -> ArmResult:
     """The account of one arm, whatever world it ran in. `ends` has two reports for each flow.
 
-    `source` is that of the flow "media". `memo` is given where the quality of its pictures is to be measured. `about`
-    is what the world tells besides, by the name of a table in the counters. Raises LedgerError if the reports
-    contradict each other.
+    `source` is that of the flow "media". `memo` is given where the quality of its pictures is to be measured; that may
+    take long, and where `stop` says so the arm is "incomplete" instead. `about` is what the world tells besides, by the
+    name of a table in the counters. Raises LedgerError if the reports contradict each other.
     """
     by_flow: dict[str, dict[Role, EndReport]] = {}
     for end in ends:
@@ -50,18 +52,19 @@ def assemble(
     media = by_flow[MEDIA]
     frames = pd.concat([_ledger(name, both) for name, both in by_flow.items()], ignore_index=True)
     picture_floor = None
-    said: tuple[str, ...] = ()
+    unscored: list[str] = []
     if memo is not None and not isinstance(source, SizeSource):
         picture_floor = scenario.video.picture_floor
-        frames, said = with_quality(
-            frames,
-            media["receiver"].decoded,
-            source,
-            media=media["receiver"].decoded_media or scenario.video.codec,
-            media_start=MEDIA_START,
-            vmaf=scenario.video.vmaf is not None,
-            memo=memo,
-        )
+        codec = media["receiver"].decoded_media or scenario.video.codec
+        video = ScreenedVideo(frames, media["receiver"].decoded, source, media=codec, media_start=MEDIA_START)
+        frames = video.with_quality(frames, memo)
+        if scenario.video.vmaf is not None:
+            try:
+                frames = video.with_vmaf(frames, memo, stop)
+            except VmafStopped:
+                outcome, reason = "incomplete", "interrupted while its pictures were scored"
+            except VmafError as error:
+                unscored = [f"VMAF was not measured: {error}"]
     table, shares = link_table(links), flow_table(links)
     now = max(end.ended_at for end in ends if end.role == "receiver")
     others = {name: _counters(both) for name, both in by_flow.items() if name != MEDIA}
@@ -87,7 +90,7 @@ def assemble(
             **(about or {}),
         },
         impairments={link.name: link.impairments for link in links if link.impairments},
-        notes=(*(() if scenario.media(arm).greedy else source.notes), *said, *notes),
+        notes=(*(() if scenario.media(arm).greedy else source.notes), *unscored, *notes),
     )
     return with_notes(result, scenario)
 

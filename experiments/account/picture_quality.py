@@ -1,7 +1,7 @@
 """Picture quality in the ledger: what was on the screen in the place of each captured frame, and how good it was."""
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pandas as pd
 
@@ -10,52 +10,52 @@ from glassbench.experiments.scenario.tracks import VIDEO_TRACK
 from glassbench.receiver.decoded import Decoded
 from glassbench.receiver.quality import QualityMemo, measure_quality
 from glassbench.receiver.viewing import Viewing
-from glassbench.receiver.vmaf import VmafError, measure_vmaf
+from glassbench.receiver.vmaf import measure_vmaf
 from glassbench.sender.encoder import stamped_pictures
 from glassbench.sender.source import PixelSource
 from glassbench.transport.stamp_code import Stamp
 
 
-def with_quality(
-    frames: pd.DataFrame,
-    decoded: Sequence[Decoded],
-    source: PixelSource,
-    *,
-    media: str,
-    media_start: float,
-    vmaf: bool,
-    memo: QualityMemo,
-) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """The ledger with `screen_sequence`, `psnr_db`, `ssim` and `own_ssim` of its video frames, and, if `vmaf` is
-    wanted, with `vmaf` and `own_vmaf`; and a note, if these could not be measured. `decoded` is in order of
-    decoding."""
-    video = (frames["flow"] == MEDIA) & (frames["track"] == VIDEO_TRACK)
-    stamps = _stamps(frames[video], media_start)
-    fingerprint = zlib.crc32(repr(stamps).encode())
-    viewing = Viewing(
-        decoded,
-        [stamp.captured_at for stamp in stamps],
-        reference_identity=f"{source.identity} {fingerprint:08x}",
-        media=media,
-        width=source.width,
-        height=source.height,
-        interval=float(1 / source.fps),
-    )
-    instants = measure_quality(viewing, stamped_pictures(source, stamps), memo=memo.compared)
-    frames = frames.copy()
-    frames.loc[video, "screen_sequence"] = pd.array([at.shown_sequence for at in instants], dtype="Int64")
-    frames.loc[video, "psnr_db"] = [at.psnr_db for at in instants]
-    frames.loc[video, "ssim"] = [at.ssim for at in instants]
-    frames.loc[video, "own_ssim"] = [at.own_ssim for at in instants]
-    if not vmaf:
-        return frames, ()
-    try:
-        scores = measure_vmaf(viewing, stamped_pictures(source, stamps), memo=memo.vmaf)
-    except VmafError as error:
-        return frames, (f"VMAF was not measured: {error}",)
-    frames.loc[video, "vmaf"] = [at.vmaf for at in scores]
-    frames.loc[video, "own_vmaf"] = [at.own_vmaf for at in scores]
-    return frames, ()
+class ScreenedVideo:
+    """The video frames of a ledger, and the pictures of `source` and of the screen that belong to them. `decoded` is in
+    order of decoding, and `media` its codec."""
+
+    def __init__(
+        self, frames: pd.DataFrame, decoded: Sequence[Decoded], source: PixelSource, *, media: str, media_start: float
+    ) -> None:
+        self._rows = (frames["flow"] == MEDIA) & (frames["track"] == VIDEO_TRACK)
+        self._source = source
+        self._stamps = _stamps(frames[self._rows], media_start)
+        fingerprint = zlib.crc32(repr(self._stamps).encode())
+        self._viewing = Viewing(
+            decoded,
+            [stamp.captured_at for stamp in self._stamps],
+            reference_identity=f"{source.identity} {fingerprint:08x}",
+            media=media,
+            width=source.width,
+            height=source.height,
+            interval=float(1 / source.fps),
+        )
+
+    def with_quality(self, frames: pd.DataFrame, memo: QualityMemo) -> pd.DataFrame:
+        """The ledger with `screen_sequence`, `psnr_db`, `ssim` and `own_ssim`."""
+        reference = stamped_pictures(self._source, self._stamps)
+        instants = measure_quality(self._viewing, reference, memo=memo.compared)
+        frames = frames.copy()
+        frames.loc[self._rows, "screen_sequence"] = pd.array([at.shown_sequence for at in instants], dtype="Int64")
+        frames.loc[self._rows, "psnr_db"] = [at.psnr_db for at in instants]
+        frames.loc[self._rows, "ssim"] = [at.ssim for at in instants]
+        frames.loc[self._rows, "own_ssim"] = [at.own_ssim for at in instants]
+        return frames
+
+    def with_vmaf(self, frames: pd.DataFrame, memo: QualityMemo, stop: Callable[[], bool]) -> pd.DataFrame:
+        """The ledger with `vmaf` and `own_vmaf`. Raises VmafError, and VmafStopped if `stop` says so."""
+        reference = stamped_pictures(self._source, self._stamps)
+        scores = measure_vmaf(self._viewing, reference, memo=memo.vmaf, stop=stop)
+        frames = frames.copy()
+        frames.loc[self._rows, "vmaf"] = [at.vmaf for at in scores]
+        frames.loc[self._rows, "own_vmaf"] = [at.own_vmaf for at in scores]
+        return frames
 
 
 def _stamps(video: pd.DataFrame, media_start: float) -> list[Stamp]:

@@ -7,7 +7,7 @@ known, at most DRAIN and the time for which frames are held on purpose, by playo
 close, and GOODBYE is left for what that takes, which is no part of what was measured.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from glassbench.experiments.account.arm_result import ArmResult, Outcome
@@ -55,8 +55,9 @@ def run_arm(
     """Run one arm. When `watch` says stop, what was measured so far is returned as "incomplete". `capture` changes no
     result. Raises Unsupported, and what its `check` raises; any other exception is a defect of the arm."""
     session = _Session(scenario, arm, reuse.cache, capture)
-    if session.run(watch or Watch()):
-        return session.result("measured", None, reuse.memo if quality else None)
+    watch = watch or Watch()
+    if session.run(watch):
+        return session.result("measured", None, reuse.memo if quality else None, watch.stop)
     return session.result("incomplete", f"interrupted after {max(0.0, session.now - MEDIA_START):.1f} s of media", None)
 
 
@@ -176,8 +177,14 @@ class _Session:
             flow.receiver.finish(now=self.now)
         return True
 
-    def result(self, outcome: Outcome, reason: str | None, memo: QualityMemo | None) -> ArmResult:
-        """What was measured until now; with picture quality if there is a memo."""
+    def result(
+        self,
+        outcome: Outcome,
+        reason: str | None,
+        memo: QualityMemo | None,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> ArmResult:
+        """What was measured until now; with picture quality if there is a memo, unless somebody says stop."""
         for key, link in self._links.items():
             check_conservation(link, self._carriers[key].entered_packets, now=self.now)
         ends = [report for flow in self._flows for report in flow.reports(now=self.now)]
@@ -197,6 +204,7 @@ class _Session:
             outcome=outcome,
             reason=reason,
             memo=memo,
+            stop=stop,
         )
 
     def _close(self) -> None:

@@ -22,6 +22,7 @@ from glassbench.netem.elements.loss_episodes import LossEpisodes
 from glassbench.netem.packet import Packet
 from glassbench.netem.simulator import START_AT
 from glassbench.receiver.quality import QualityMemo
+from glassbench.receiver.vmaf import _Lane
 from glassbench.transport.contract import TransportConfig, Unsupported
 from glassbench.transport.registry import TRANSPORTS, TransportEntry
 
@@ -95,6 +96,18 @@ def test_vmaf_is_measured_where_a_scenario_asks_for_it(
     pd.testing.assert_frame_equal(result.ledger, again.ledger, check_exact=True)
     unasked = make_scenario(video={**WITH_VMAF, "vmaf": None}, duration="400ms")
     assert run_arm(unasked, unasked.arm("udp"), reuse).summary["vmaf"] is None
+
+
+def test_an_arm_that_is_stopped_while_pictures_are_scored_is_incomplete_and_keeps_the_rest(
+    make_scenario: MakeScenario, reuse: Reuse, monkeypatch: pytest.MonkeyPatch, needs_vmaf: None
+) -> None:
+    scenario = make_scenario(video={**WITH_VMAF, "bitrate": "400kbit/s"}, duration="400ms")
+    scoring: list[bool] = []
+    take = _Lane.take
+    monkeypatch.setattr(_Lane, "take", lambda *given: (scoring.append(True), take(*given)))
+    result = run_arm(scenario, scenario.arm("udp"), reuse, Watch(stop=lambda: len(scoring) >= 3))
+    assert (result.outcome, result.reason) == ("incomplete", "interrupted while its pictures were scored")
+    assert len(scoring) == 3 and result.summary["vmaf"] is None and 0 < result.summary["ssim"] < 1
 
 
 def test_an_arm_whose_vmaf_cannot_be_measured_says_so_and_keeps_the_rest(

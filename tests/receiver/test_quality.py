@@ -215,7 +215,7 @@ def test_a_picture_of_half_the_size_is_compared_scaled_up_and_its_stamp_counts_a
 @pytest.fixture(scope="module")
 def scores(source, needs_vmaf):
     return lambda pictures, memo=None: vmaf.measure_vmaf(
-        viewing(source, pictures), reference(source), memo=memo or QualityMemo().vmaf
+        viewing(source, pictures), reference(source), memo=memo or QualityMemo().vmaf, stop=lambda: False
     )
 
 
@@ -279,7 +279,9 @@ def test_vmaf_asks_only_for_scores_that_are_not_known(coarse, scores, steady_sco
 def test_ffmpeg_that_fails_is_one_sentence(source, coarse, monkeypatch, program):
     monkeypatch.setattr(vmaf, "_program", lambda: program)
     with pytest.raises(vmaf.VmafError, match=r"^FFmpeg did not score the pictures: "):
-        vmaf.measure_vmaf(viewing(source, shown(coarse)), reference(source), memo=QualityMemo().vmaf)
+        vmaf.measure_vmaf(
+            viewing(source, shown(coarse)), reference(source), memo=QualityMemo().vmaf, stop=lambda: False
+        )
 
 
 def test_without_ffmpeg_the_sentence_has_the_command_that_helps(monkeypatch):

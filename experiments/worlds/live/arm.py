@@ -163,6 +163,7 @@ def run_arm(
         outcome=outcome,
         reason=reason,
         memo=memo if outcome == "measured" else None,
+        stop=watch.stop,
         about={"live": {"attempt": kept.number, "machine": kept.machine, **_processes(kept)}, **_peers(kept)},
         notes=[*_left_out(scenario, arm, emulator), *missing],
     )
