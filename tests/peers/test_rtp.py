@@ -11,7 +11,7 @@ from glassbench.experiments.worlds.ends import Place
 from glassbench.netem.live.clock import LiveClock, monotonic_ns
 from glassbench.receiver.stamp import read_stamp
 from glassbench.transport.rtp import sdp
-from glassbench.transport.rtp.packet import TRANSPORT_SEQUENCE_ID, TRANSPORT_SEQUENCE_URI
+from glassbench.transport.rtp.packet import TRANSPORT_SEQUENCE_ID, TRANSPORT_SEQUENCE_URI, rtp_time
 from glassbench.transport.rtp.session import PAYLOAD_FORMATS
 
 HELD = 1.0  # seconds in which a receiver shows what it holds back, before we say goodbye
@@ -25,7 +25,8 @@ def ffmpeg():
 
 
 class Session:
-    """Our sender, with `bench.seconds` of video for the port of a peer, directly or over a link.
+    """Our sender, with `bench.seconds` of video for the port of a peer, directly or over a link. Its sequence numbers
+    wrap early, those of retransmissions too, and its timestamps in the middle.
 
     RTCP of a peer that has a port of its own for it comes over the link: from another address it is not believed.
     """
@@ -43,6 +44,9 @@ class Session:
         self.description.write_text(sdp(config), newline="")
         self.pictures = bench.folder / "pictures.yuv"
         self._transport = ends.transport("sender", config)
+        (source,) = self._transport._sources
+        source._sequence, source._rtx_sequence = 2**16 - 100, 2**16 - 3
+        source._offset = -rtp_time(ends.start_at + bench.seconds / 2) % 2**32
         self._ends = ends
         self._links = [] if link is None else [link]
 

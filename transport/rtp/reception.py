@@ -15,6 +15,7 @@ _FASTER = 30.0  # seconds that timestamps may be ahead of the time that has pass
 _BEHIND = 1.0  # and behind: pictures may be sent in another order than they are shown
 _MAX_MISSING = 1000  # waited for at once; more gives up the oldest
 _GRANULARITY = 0.010  # seconds above the mean round trip that a repair may take at least
+_ROOM_BELOW = 65536  # of extended numbers, for packets before the first
 _LOOK_BACK = 16  # packets before the first that may have been lost: as many as one NACK pair asks for
 
 
@@ -77,7 +78,7 @@ class Reception:
         `is_start`: it is known to be the first of the stream. `expires_at`: when what is found missing is of no use.
         """
         if self.received == 0:
-            self.highest = self._base = 65536 + short  # leaves room below for those before the first
+            self.highest = self._base = _ROOM_BELOW + short
             self.received = 1
             self._begin(self.highest, timestamp, now=now)
             if not is_start:
@@ -198,7 +199,7 @@ class Reception:
         return requests
 
     def block(self, ssrc: int, *, now: float) -> Block:
-        """The report block on this source since the last one (RFC 3550 A.3)."""
+        """The report block on this source since the last one (RFC 3550 A.3). It counts cycles from 0."""
         expected = self.highest - self._base + 1
         prior_expected, prior_received = self._prior
         self._prior = (expected, self.received)
@@ -207,7 +208,8 @@ class Reception:
         fraction = min(255, lost * 256 // interval) if interval > 0 and lost > 0 else 0
         quoted, arrived_at = self.last_report
         delay = round((now - arrived_at) * 65536) & 0xFFFF_FFFF if quoted else 0
-        return Block(ssrc, fraction, expected - self.received, self.highest, int(self.jitter), quoted, delay)
+        highest = self.highest - _ROOM_BELOW
+        return Block(ssrc, fraction, expected - self.received, highest, int(self.jitter), quoted, delay)
 
     def _expect(self, start: int, end: int, expires_at: float, *, now: float) -> None:
         due_at = now + self._options.reorder_window
