@@ -35,10 +35,10 @@ def _cell(stack: str, loss: float, latency: str, seed: int) -> Cell:
     return make_cell(
         {"loss": loss, "latency": latency},
         "srt-deployment",
-        seconds=10,
+        seconds=5,
         seed=seed,
         arm={"transport": stack, "latency_ms": round(round_trips * RTT * 1000), "label": stack},
-        media=video("4Mbit/s"),
+        media=video("6Mbit/s"),
         network={"down": [{"element": "random-loss", "name": "loss", "probability": f"{loss:.0%}"}, way], "up": [way]},
     )
 

@@ -80,7 +80,7 @@ def _cell(axes: Mapping[str, str | int], arm: str, seed: int, **media: object) -
     return make_cell(
         axes,
         "stack-floors",
-        seconds=5,
+        seconds=3,
         seed=seed,
         arm=arm,
         # Players that were not tuned are many seconds behind.

@@ -21,7 +21,7 @@ from glassbench.experiments.scenario import build
 from glassbench.experiments.worlds.live.arm import run_arm
 from glassbench.experiments.worlds.live.wiring import check_emulator
 from glassbench.experiments.worlds.peers import browser, ll_dash, ll_hls
-from glassbench.experiments.worlds.peers.browser import Page
+from glassbench.experiments.worlds.peers.browser import PlayerPage
 from glassbench.experiments.worlds.peers.dash_js import DashJs
 from glassbench.experiments.worlds.peers.hls_js import HlsJs
 from glassbench.experiments.worlds.peers.peer import PeerContext, PeerError, PeerVideo
@@ -50,7 +50,7 @@ def said(kind: str, **more: object) -> str:
 
 
 def test_a_picture_is_shown_when_the_page_displays_it_and_not_when_its_pixels_are_here(context: PeerContext) -> None:
-    page = Page(context, HlsJs.library)
+    page = PlayerPage(context, HlsJs.library)
     for now, message in ((5.0, said("displayed")), (5.03, said("displayed")), (5.04, PICTURE), (5.05, PICTURE)):
         context.outlet.now = lambda now=now: now  # type: ignore[misc]
         page.take(message)
@@ -59,7 +59,7 @@ def test_a_picture_is_shown_when_the_page_displays_it_and_not_when_its_pixels_ar
 
 
 def test_what_a_player_tells_of_itself_is_kept_and_its_failure_is_one_of_the_arm(context: PeerContext) -> None:
-    page = Page(context, HlsJs.library)
+    page = PlayerPage(context, HlsJs.library)
     page.take(said("told", player={"latency_s": 0.3}, counted={"stalls": 2, "dropped": "many", "other": 1}))
     assert (page.told, page.counted) == ({"latency_s": 0.3}, {"stalls": 2})
     with pytest.raises(PeerError, match="the player failed: no more media"):
@@ -84,7 +84,7 @@ def test_what_a_player_tells_of_itself_is_kept_and_its_failure_is_one_of_the_arm
 def test_nothing_that_a_page_says_ends_us_or_is_kept_without_bound(message: str | bytes) -> None:
     here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with here, there:
-        page = Page(PeerContext("receiver", ("a", 1), ("b", 2), {}, VIDEO, 1, 1.0, Path(), here), library=HlsJs.library)
+        page = PlayerPage(PeerContext("receiver", ("a", 1), ("b", 2), {}, VIDEO, 1, 1.0, Path(), here), library=HlsJs.library)
         for _ in range(100):
             page.take(said("displayed"))
         try:

@@ -106,7 +106,7 @@ class BrowserEnd(PeerEnd):
 
     def __init__(self, context: PeerContext, library: Library, play: Mapping[str, object]) -> None:
         super().__init__(context)
-        self._page = Page(context, library)
+        self._page = PlayerPage(context, library)
         self._play = play
         self._loop: EventLoop | None = None
         self._chromium: Program | None = None
@@ -153,7 +153,7 @@ class BrowserEnd(PeerEnd):
                 await asyncio.wait_for(event.wait(), _LOOK)
 
 
-class Page:
+class PlayerPage:
     """What serves the page, and takes what the page says: `told` and `counted` are what it told of its player last.
     That it goes away is a failure, unless it `is_over`."""
 
