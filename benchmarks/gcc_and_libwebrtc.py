@@ -1,11 +1,15 @@
 """Google Congestion Control, ours beside libwebrtc's: target rate, queue of the bottleneck and display latency, live.
 
-    python benchmarks/gcc_and_libwebrtc.py                  # every case, three runs each, about ten minutes
+    python benchmarks/gcc_and_libwebrtc.py                  # every case, three runs each, about a quarter of an hour
+    python benchmarks/gcc_and_libwebrtc.py --virtual        # ours in virtual time, with VP8 as libwebrtc encodes it
     python benchmarks/gcc_and_libwebrtc.py --case step --runs 1 --arm libwebrtc
 
-Both encode the same clip as VP8, have the same ceiling and the same link; the first five seconds are left out. The
-target is the mean over time of what the sender's controller believes (the table `estimates`). The queueing delay is how
-long the largest backlog of each 100 ms takes to drain. All figures are medians over the runs.
+All encode the same clip, have the same ceiling and the same link; the first five seconds are left out. The target is
+the mean over time of what the sender's controller believes (the table `estimates`). The queueing delay is how long the
+largest backlog of each 100 ms takes to drain. All figures are medians over the runs.
+
+libwebrtc encodes VP8, and its encoder takes another rate for each frame. Of FFmpeg's encoders x264 alone does, so ours
+live is H.264 (`--codec vp8`: our ladder of encoders); with `--virtual` it is VP8 by libvpx itself (`libvpx.py`).
 """
 
 import argparse
@@ -16,12 +20,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from libvpx import LibvpxEncoder
 
 from glassbench.experiments.scenario import build
 from glassbench.experiments.scenario.tracks import VIDEO_TRACK
+from glassbench.experiments.worlds import virtual
 from glassbench.experiments.worlds.live.arm import run_arm
+from glassbench.experiments.worlds.reuse import Reuse
+from glassbench.receiver.quality import QualityMemo
+from glassbench.sender.encode_cache import EncodeCache
 
 OURS, THEIRS = "rtp:control=gcc,feedback=twcc,burst=0.04", "libwebrtc"
+LIBVPX = "libvpx"  # a codec of virtual time
 LEFT_OUT = 5.0  # seconds
 CEILING = "3Mbit/s"
 STEP = "0 2\n15 0.8\n30 2\n45 2\n"  # seconds and Mbit/s
@@ -59,17 +69,22 @@ def cases(folder: Path) -> dict[str, Case]:
 
 
 def measure(case: Case, arm: str, seed: int, codec: str) -> Measured:
+    name = "vp8" if codec == LIBVPX else codec
     scenario = build(
         {
             "name": "gcc",
             "seed": seed,
             "duration": f"{case.duration:g}s",
             "arms": [arm],
-            "video": {"source": "bikes", "codec": codec, "bitrate": CEILING, "max_bitrate": CEILING},
+            "video": {"source": "bikes", "bitrate": CEILING, "max_bitrate": CEILING, "codec": name},
             "network": dict(case.network),
         }
     )
-    result = run_arm(scenario, scenario.arms[0], None)
+    if codec == LIBVPX:
+        virtual.CachedEncoder = LibvpxEncoder  # type: ignore[misc, assignment]
+        result = virtual.run_arm(scenario, scenario.arms[0], Reuse(EncodeCache(None), QualityMemo()), quality=False)
+    else:
+        result = run_arm(scenario, scenario.arms[0], None)
     if result.ledger is None or result.links is None or result.estimates is None:
         raise SystemExit(f"{arm}: {result.outcome}, {result.reason}")
     frames = result.ledger[(result.ledger["track"] == VIDEO_TRACK) & (result.ledger["captured_at"] >= LEFT_OUT)]
@@ -115,8 +130,10 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3, help="of each arm over each link, with other seeds (default 3)")
     parser.add_argument("--arm", action="append", help=f"in place of {OURS} and {THEIRS}")
     parser.add_argument("--codec", default="h264", help="of ours (default h264); libwebrtc encodes VP8")
+    parser.add_argument("--virtual", action="store_true", help="ours in virtual time, with libwebrtc's VP8 encoder")
     chosen = parser.parse_args()
-    arms = chosen.arm or [OURS, THEIRS]
+    arms = chosen.arm or ([OURS] if chosen.virtual else [OURS, THEIRS])
+    codec = LIBVPX if chosen.virtual else chosen.codec
     print(
         f"{'link':10} {'arm':32} {'target':>7} {'queue':>8} {'display':>8} {'':>8} {'sent':>7} {'shown':>6}\n"
         f"{'':43} {'Mbit/s':>7} {'p95 ms':>8} {'p50 ms':>8} {'p95 ms':>8} {'Mbit/s':>7}"
@@ -127,7 +144,7 @@ def main() -> None:
                 continue
             medians: dict[str, Measured] = {}
             for arm in arms:
-                runs = [measure(case, arm, seed, chosen.codec) for seed in range(1, chosen.runs + 1)]
+                runs = [measure(case, arm, seed, codec) for seed in range(1, chosen.runs + 1)]
                 medians[arm] = Measured(*(float(np.median(values)) for values in zip(*runs, strict=True)))
                 print(line(name, arm, medians[arm]), flush=True)
             if THEIRS in medians:
