@@ -108,9 +108,11 @@ $(VENV)/.ready-docs: pyproject.toml constraints.txt | $(BIN)/python
 
 # Programs of others that tests use if they are there: Wireshark reads our captures, Chromium our report; libsrt, FFmpeg
 # and GStreamer talk to our transports, and are arms. Where they may not be installed, those tests are skipped, and say so.
+# The server of ngtcp2 (ngtcp2-server) is left to who runs its tests: its package makes a service that starts with the machine.
 # A line is a command, a colon, and the packages that it needs, with commas between them.
 GSTREAMER := gstreamer1.0-tools,gstreamer1.0-plugins-base,gstreamer1.0-plugins-good,gstreamer1.0-plugins-bad,gstreamer1.0-libav
-TOOLS := tshark:tshark chromium:chromium srt-live-transmit:srt-tools ffmpeg:ffmpeg gst-launch-1.0:$(GSTREAMER)
+TOOLS := tshark:tshark chromium:chromium srt-live-transmit:srt-tools ffmpeg:ffmpeg gst-launch-1.0:$(GSTREAMER) \
+  gtlsclient:ngtcp2-client
 # Stacks of others that can be arms of live runs; what pip brings of them is the extra `peers`.
 STACKS := libsrt1.5-gnutls librist4 coturn janus gstreamer1.0-plugins-ugly gstreamer1.0-nice nginx libnginx-mod-rtmp
 # Installing starts no service: a policy forbids that meanwhile, where there is none yet.

@@ -20,6 +20,7 @@ SIZE = 900  # bytes of a packet
 KEYFRAMES = (0, 6)
 STREAMS = [("h264", 1), ("hevc", 1), ("vp8", 1), ("vp8", 3), ("vp9", 1), ("vp9", 3), ("av1", 1)]
 CODECS_ALONE = [codec for codec, layers in STREAMS if layers == 1]
+WRAPPING = f"seqnum-offset=65530 timestamp-offset={2**32 - 9000}"  # after six packets, and after a tenth of a second
 DECODERS = {"h264": "avdec_h264", "hevc": "avdec_h265", "vp8": "vp8dec", "vp9": "vp9dec", "av1": "av1dec"}
 PARSERS = {"h264": ["h264parse"], "hevc": ["h265parse"], "av1": ["av1parse"]}
 
@@ -112,7 +113,7 @@ def test_ffmpeg_takes_every_frame_out_of_our_packets(access_units, codec, layers
 @pytest.mark.parametrize("codec", CODECS_ALONE)
 def test_we_take_every_frame_out_of_the_packets_of_ffmpeg(access_units, codec):
     sink, units = Answers(), access_units(codec)
-    mux(sink, "rtp", codec, units, packetsize=str(SIZE), strict="experimental")  # FFmpeg calls its VP9 a draft
+    mux(sink, "rtp", codec, units, packetsize=str(SIZE), seq="65530", strict="experimental")  # its VP9 is a draft
     check(Ours(codec).receive(sink.written), codec, units)
 
 
@@ -160,7 +161,7 @@ def test_we_take_every_frame_out_of_the_packets_of_gstreamer(access_units, gstre
     units = access_units(codec)
     mux(str(tmp_path / "video"), "matroska", codec, units)
     launch(
-        *("filesrc location=video", "matroskademux", *parsers, f"{element(codec, 'pay')} mtu={SIZE} pt=96"),
+        *("filesrc location=video", "matroskademux", *parsers, f"{element(codec, 'pay')} mtu={SIZE} pt=96 {WRAPPING}"),
         *("rtpstreampay", "filesink location=packets"),
     )
     stream, packets = (tmp_path / "packets").read_bytes(), []

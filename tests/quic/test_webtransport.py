@@ -60,6 +60,14 @@ def test_closing_sends_the_capsule_and_both_ends_close_in_order(call, video):
     assert session.receiver.transport._session._end.code == 0
 
 
+def test_a_caller_whose_session_is_refused_says_so(call, video, monkeypatch):
+    monkeypatch.setattr("glassbench.transport.quic.webtransport._asks_for_session", lambda headers: False)
+    session = call("webtransport-datagram").run(video(10), until=1005.0)
+    assert session.sender.of(Connected) == []
+    (closed,) = session.sender.of(Closed)
+    assert closed.error == "the listener answered 404 to our CONNECT"
+
+
 class Requests:
     """A caller whose HTTP/3 requests can be chosen."""
 

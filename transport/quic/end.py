@@ -8,8 +8,9 @@ from typing import TextIO, cast
 
 from aioquic._buffer import Buffer
 from aioquic.quic.configuration import QuicConfiguration
+from aioquic.quic.events import ConnectionTerminated
 from aioquic.quic.packet import QuicErrorCode, QuicPacketType, pull_quic_header
-from aioquic.tls import SessionTicket
+from aioquic.tls import AlertDescription, SessionTicket
 
 from glassbench.transport.contract import Address, Closed, Connected, Datagram, Event, TransportConfig, Unsupported
 from glassbench.transport.quic.certificate import SERVER_NAME, certificate, filler, private_key
@@ -271,9 +272,7 @@ class QuicEnd:
         if session.ready and not self._accepted:
             self._accept(stack, now=now)
         if (ending := stack.terminated) is not None:
-            orderly = ending.error_code in _NO_ERROR
-            reason = ending.reason_phrase or "no reason given"
-            self._end(None if orderly else f"connection closed: {reason} (code {ending.error_code:#x})", now=now)
+            self._end(session.refusal if ending.error_code in _NO_ERROR else _reason(ending), now=now)
         elif session.closed_by_peer():
             stack.close(error_code=QuicErrorCode.NO_ERROR)
 
@@ -307,6 +306,14 @@ class QuicEnd:
     def _end(self, error: str | None, *, now: float) -> None:
         self._closed = True
         self._events.append(Closed(now, error))
+
+
+def _reason(ending: ConnectionTerminated) -> str:
+    """Why the connection was closed. Errors of TLS are alerts, which their peer need not explain (RFC 9001 4.8)."""
+    alert = ending.error_code - QuicErrorCode.CRYPTO_ERROR
+    is_alert = ending.frame_type is not None and alert in list(AlertDescription)
+    reason = ending.reason_phrase or (f"TLS alert {AlertDescription(alert).name}" if is_alert else "no reason given")
+    return f"connection closed: {reason} (code {ending.error_code:#x})"
 
 
 def _to_network(datagrams: list[tuple[bytes, Address]]) -> list[Datagram]:

@@ -44,6 +44,7 @@ class Session(Protocol):
     alpn: ClassVar[str]
     no_early_data: ClassVar[str | None] = None  # why frames may not leave in 0-RTT packets; None if they may
     ready: bool  # the listener agreed to it
+    refusal: str | None = None  # why the listener did not
 
     def __init__(self, stack: Stack, peer: Address) -> None: ...
 

@@ -121,7 +121,7 @@ class WebTransportSession(Session):
         if not self._calls or self._id is not None or not self._confirmed or settings is None:
             return
         if not settings.get(Setting.ENABLE_WEBTRANSPORT) or not settings.get(Setting.H3_DATAGRAM):
-            self._closed_by_peer = True
+            self._refuse("the listener speaks HTTP/3 without WebTransport")
             return
         self._id = self._stack.get_next_available_stream_id()
         http.send_headers(
@@ -156,8 +156,10 @@ class WebTransportSession(Session):
         headers = dict(event.headers)
         if self._calls:
             if event.stream_id == self._id and not self.ready:
-                self.ready = headers.get(b":status") == b"200"
-                self._closed_by_peer = not self.ready
+                status = headers.get(b":status", b"")
+                self.ready = status == b"200"
+                if not self.ready:
+                    self._refuse(f"the listener answered {status[:3].decode(errors='replace')} to our CONNECT")
         elif self._id is None and _asks_for_session(headers):
             self._id = event.stream_id
             self.ready = True
@@ -165,6 +167,9 @@ class WebTransportSession(Session):
         elif event.stream_id != self._id:
             with suppress(FrameUnexpected):  # trailers of a request that was answered
                 self._http.send_headers(event.stream_id, [(b":status", b"404")], end_stream=True)
+
+    def _refuse(self, why: str) -> None:
+        self.refusal, self._closed_by_peer = why, True
 
     def _take_capsules(self, event: DataReceived) -> list[SessionEvent]:
         try:
