@@ -120,7 +120,7 @@ class HttpOptions:
 @dataclass(frozen=True, slots=True)
 class PlayerOptions(HttpOptions):
     """A chunked origin, and a player that people use. `tuned`: it aims at the latency of a chunk and `buffer_ms`, and
-    catches up when it is behind; without it, it is as it comes."""
+    catches up when it is behind; without it, it is as it comes, and no manifest proposes a latency to it."""
 
     tuned: bool = True
     buffer_ms: int = 200

@@ -1,4 +1,4 @@
-"""hls.js and dash.js in Chromium: what their page says is not trusted, and the channel was on the air before they came."""
+"""hls.js and dash.js in Chromium: what their page says is not trusted, and their channel was there before them."""
 
 import asyncio
 import json
@@ -153,9 +153,15 @@ def measured(arm: str, *down: dict[str, object], duration: str = "3s") -> ArmRes
         "name": "players",
         "seed": 20,
         "duration": duration,
-        "deadline": "10s",
         "network": {"down": [delay, *down], "up": [delay]},
-        "video": {"source": "synthetic", "width": 320, "height": 180, "fps": 30, "bitrate": "1Mbit/s"},
+        "video": {
+            "source": "synthetic",
+            "width": 320,
+            "height": 180,
+            "fps": 30,
+            "bitrate": "1Mbit/s",
+            "deadline": "9s",
+        },
         "arms": [arm],
     }
     plan = build(content)
@@ -201,7 +207,7 @@ def test_whole_segments_cost_more_the_longer_they_are_and_chunks_do_not() -> Non
 @pytest.mark.usefixtures("however_late")
 @pytest.mark.parametrize("player", ["hls.js", "dash.js"])
 def test_a_player_goes_on_over_a_link_that_loses_packets(player: str) -> None:
-    result = measured(player, {"element": "loss", "model": "bernoulli", "probability": 0.02}, duration="5s")
+    result = measured(player, {"element": "random-loss", "probability": "2%"}, duration="5s")
     assert median_ms(result) > 0.0
     assert result.stats["sender"]["retransmissions"] > 0
     assert result.ledger is not None

@@ -15,7 +15,8 @@ MANIFEST = "live.mpd"
 _NAMESPACE = "{urn:mpeg:dash:schema:mpd:2011}"
 _CLOCK = "time"  # the path of the time of day
 _PAUSE = 0.01  # seconds until another look at what there is
-_LATENCY_MS = 200  # the target latency that the manifest proposes to players
+_PROPOSED = """
+ <ServiceDescription id="0"><Latency target="200" referenceId="0"/></ServiceDescription>"""  # ms
 
 
 class LlDash(HttpStack):
@@ -47,12 +48,12 @@ class Manifest:
         start = _iso(started_at)
         segment, chunk = channel.segment_us, channel.chunk_frames * channel.interval_us
         whole = "" if chunk >= segment else ' availabilityTimeComplete="false"'
+        proposed = _PROPOSED if self._context.options.get("tuned", True) else ""
         host, port = self._context.local
         text = f"""<?xml version="1.0" encoding="utf-8"?>
 <MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="dynamic" profiles="urn:mpeg:dash:profile:isoff-live:2011"
  availabilityStartTime="{start}" publishTime="{start}" minimumUpdatePeriod="PT30S" minBufferTime="PT{segment / 1e6:g}S"
- timeShiftBufferDepth="PT{(KEPT - 1) * segment / 1e6:g}S" maxSegmentDuration="PT{segment / 1e6:g}S">
- <ServiceDescription id="0"><Latency target="{_LATENCY_MS}" referenceId="0"/></ServiceDescription>
+ timeShiftBufferDepth="PT{(KEPT - 1) * segment / 1e6:g}S" maxSegmentDuration="PT{segment / 1e6:g}S">{proposed}
  <Period id="0" start="PT0S">
   <AdaptationSet contentType="video" mimeType="video/mp4" segmentAlignment="true" startWithSAP="1">
    <ProducerReferenceTime id="0" type="encoder" wallClockTime="{start}" presentationTime="0"/>
