@@ -84,7 +84,9 @@ def test_what_a_player_tells_of_itself_is_kept_and_its_failure_is_one_of_the_arm
 def test_nothing_that_a_page_says_ends_us_or_is_kept_without_bound(message: str | bytes) -> None:
     here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with here, there:
-        page = PlayerPage(PeerContext("receiver", ("a", 1), ("b", 2), {}, VIDEO, 1, 1.0, Path(), here), library=HlsJs.library)
+        page = PlayerPage(
+            PeerContext("receiver", ("a", 1), ("b", 2), {}, VIDEO, 1, 1.0, Path(), here), library=HlsJs.library
+        )
         for _ in range(100):
             page.take(said("displayed"))
         try:
