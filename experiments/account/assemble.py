@@ -78,7 +78,7 @@ def assemble(
         estimates=estimate_table(ends),
         summary={
             **summarize_arm(scenario, arm, frames, table, shares, now=now),
-            **session_numbers(scenario.media(arm), scenario.routes()[0], media, links),
+            **session_numbers(scenario.media(arm), scenario.routes()[0], media, links, whole=outcome == "measured"),
         },
         flow_numbers=flow_numbers(scenario, arm, frames, shares, now=now),
         stats={

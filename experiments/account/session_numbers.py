@@ -37,9 +37,10 @@ class _Way(NamedTuple):
 
 
 def session_numbers(
-    flow: Flow, route: FlowRoute, ends: Mapping[Role, EndReport], links: Sequence[LinkReport]
+    flow: Flow, route: FlowRoute, ends: Mapping[Role, EndReport], links: Sequence[LinkReport], *, whole: bool
 ) -> dict[str, float | int | None]:
-    """The numbers of a flow. What nobody saw is None; a connection that never stood took infinitely long."""
+    """The numbers of a flow. What nobody saw is None, and what closing took in a run that was not `whole`; a connection
+    that never stood took infinitely long."""
     connected_at = ends["sender"].connection.connected_at
     begun_at = flow.start + (0.0 if flow.connect == "with-media" else START_AT - MEDIA_START)
     took = math.inf if connected_at is None else connected_at - begun_at
@@ -52,7 +53,7 @@ def session_numbers(
         return numbers
     if connected_at is not None:
         numbers["connect_round_trips"] = _round_trips(*ways, until=MEDIA_START + connected_at + _ROUNDING)
-    if all(link.until_closed for link in links):
+    if whole and all(link.until_closed for link in links):
         numbers |= _close(*ways, since=min(end.ended_at for end in ends.values()))
     return numbers
 

@@ -35,11 +35,11 @@ def link(direction: Any, sent: list[float], *, lost: tuple[int, ...] = ()) -> Li
     return LinkReport(direction, [], passages={"media": kept}, until_closed=True)
 
 
-def numbers(*links: LinkReport, connected_at: float | None) -> dict[str, Any]:
+def numbers(*links: LinkReport, connected_at: float | None, whole: bool = True) -> dict[str, Any]:
     sender = EndReport("sender", MEDIA_START + ENDED, Connection(connected_at), {})
     receiver = EndReport("receiver", MEDIA_START + ENDED + 0.002, Connection(connected_at), {})
     flow, route = SCENARIO.media(SCENARIO.arms[0]), SCENARIO.routes()[0]
-    return session_numbers(flow, route, {"sender": sender, "receiver": receiver}, links)
+    return session_numbers(flow, route, {"sender": sender, "receiver": receiver}, links, whole=whole)
 
 
 def round_trips(down: list[float], up: list[float], *, until: float, lost: tuple[int, ...] = ()) -> float | None:
@@ -95,6 +95,8 @@ def test_what_nobody_saw_is_empty() -> None:
     unseen = dict.fromkeys(SESSION_NUMBERS)
     bare = [LinkReport("down", []), LinkReport("up", [])]
     assert numbers(*bare, connected_at=0.06) == {**unseen, "connect_ms": pytest.approx(60)}
+    failed = numbers(link("down", [5.0]), link("up", []), connected_at=0.06, whole=False)
+    assert failed["close_packets"] is None
     too_short = [replace(link("down", [5.0]), until_closed=False), link("up", [])]
     assert numbers(*too_short, connected_at=0.06)["close_packets"] is None
     flood = [5.0 + 0.0001 * number for number in range(LAST)]
