@@ -23,7 +23,8 @@ def flow_numbers(
     """A record per flow, from the ledger and the flow table of an arm that ran until `now`.
 
     `sent_mbps` is what its sender put on the wire from its first capture on, headers and repair included, over the
-    duration of its media; None if no link of ours saw it. `goodput_mbps` is the payload of the frames that were delivered, over the same time.
+    duration of its media; None if no link of ours saw it. `goodput_mbps` is the payload of the frames that were
+    delivered, over the same time.
     `missing` is the share of its packets that the network dropped or lost on the way to the receiver. Latencies are
     those of its video or bulk track.
     """
