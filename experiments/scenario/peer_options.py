@@ -199,13 +199,16 @@ class RistOptions:
 @dataclass(frozen=True, slots=True)
 class RtmpOptions:
     """`tuned`: nginx sends pictures in one piece and at once (TCP_NODELAY), and the player joins at a keyframe without
-    a look at more of the stream; without it both are as they come. `tcp`: the congestion controller of the server."""
+    a look at more of the stream; without it both are as they come. `tcp`: the congestion controller of the server.
+    `keyframe_ms`: our encoder is asked for a keyframe so often, since nobody can ask for one over RTMP."""
 
     tuned: bool = True
     tcp: str = "cubic"
+    keyframe_ms: int = 1000
 
     def __post_init__(self) -> None:
         _check_tcp(self.tcp)
+        _check_keyframe_ms(self.keyframe_ms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,14 +245,19 @@ class EndpointOptions:
                 check_scheme(url)
             except ValueError as error:
                 raise ValueError(f"{name}: {error}") from None
-        if not _LEAST_SEGMENT_MS <= self.keyframe_ms <= _MOST_SEGMENT_MS:
-            raise ValueError(f"keyframe_ms must be {_LEAST_SEGMENT_MS} to {_MOST_SEGMENT_MS}, got {self.keyframe_ms}")
+        _check_keyframe_ms(self.keyframe_ms)
 
 
 def _check_latency(latency_ms: int) -> None:
     """Raises ValueError."""
     if not 0 <= latency_ms <= _MOST_LATENCY_MS:
         raise ValueError(f"latency_ms must be 0 to {_MOST_LATENCY_MS}, got {latency_ms}")
+
+
+def _check_keyframe_ms(keyframe_ms: int) -> None:
+    """Raises ValueError."""
+    if not _LEAST_SEGMENT_MS <= keyframe_ms <= _MOST_SEGMENT_MS:
+        raise ValueError(f"keyframe_ms must be {_LEAST_SEGMENT_MS} to {_MOST_SEGMENT_MS}, got {keyframe_ms}")
 
 
 def _check_tcp(tcp: str) -> None:

@@ -48,6 +48,7 @@ def test_losses_are_repaired_by_tcp_and_counted_with_its_congestion_controller(m
     assert told["video"]["codec"] == "H264"
     assert result.stats["sender"]["retransmissions"] > 0
     assert result.stats["sender"]["messages_dropped"] == 0
+    assert result.stats["sender"]["keyframe_requests"] == 0, "nobody can ask over RTMP"
 
 
 @pytest.mark.long

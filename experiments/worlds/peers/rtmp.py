@@ -67,6 +67,9 @@ class _RtmpSender(PeerEnd):
         self._publisher = RtmpPublisher(_url(*context.local), context.local)
         self._warm_up = WarmUp(context, self._publish_early, self._begins_group)
         self._early = 0
+        self._interval = float(1 / context.video.fps)
+        self._group = float(str(context.options["keyframe_ms"])) / 1e3 - self._interval / 2
+        self._keyframe_at = 0.0
         self._settings: dict[str, object] = {}
         self._counted: dict[str, int] = {}
 
@@ -89,6 +92,10 @@ class _RtmpSender(PeerEnd):
     def send(self, data: bytes, frame: Frame) -> bool:
         self._warm_up.stop()
         self._publish(data, frame.captured_at, frame.keyframe)
+        if frame.keyframe:
+            self._keyframe_at = frame.captured_at
+        if frame.captured_at - self._keyframe_at + self._interval >= self._group:
+            self.context.outlet.want_keyframe()
         return True
 
     def close(self) -> None:
