@@ -68,22 +68,22 @@ warm: $(VENV)/.ready-dev
 # how soon something comes (`quiet`) follow when nothing else runs; they are few and long, so each worker takes one at
 # a time.
 REAL_TIME := tests/live tests/between tests/peers tests/stacks
+WHICH := not long
 tests: $(VENV)/.ready-dev
 	@$(SIDE_BY_SIDE) computing patient
 	@$(MAKE) --no-print-directory quiet
 
 computing: $(VENV)/.ready-dev
-	nice -n 19 $(PYTEST) -m 'not long' -n 3 $(REAL_TIME:%=--ignore=%) $(ARGS)
+	nice -n 19 $(PYTEST) -m '$(WHICH)' -n 3 $(REAL_TIME:%=--ignore=%) $(ARGS)
 
 patient: $(VENV)/.ready-dev
-	$(PYTEST) -m 'not long and not quiet' -n 4 $(REAL_TIME) $(ARGS)
+	$(PYTEST) -m '$(WHICH) and not quiet' -n 4 $(REAL_TIME) $(ARGS)
 
 quiet: $(VENV)/.ready-dev
-	$(PYTEST) --dist load --maxschedchunk 1 -m 'quiet and not long' -n 2 $(REAL_TIME) $(ARGS)
+	$(PYTEST) --dist load --maxschedchunk 1 -m 'quiet and $(WHICH)' -n 2 $(REAL_TIME) $(ARGS)
 
 test-long: setup
-	$(PYTEST) -m long -n 3 $(REAL_TIME:%=--ignore=%) $(ARGS)
-	$(PYTEST) -m long -n 2 $(REAL_TIME) $(ARGS)
+	@$(MAKE) --no-print-directory tests WHICH=long
 
 # Every warning is an error: a link or an anchor that leads nowhere, a block that does not run, a metric without a picture.
 SPHINX := $(BIN)/sphinx-build --quiet --fresh-env --write-all --fail-on-warning
