@@ -5,13 +5,18 @@ import re
 import select
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
+from fractions import Fraction
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from glassbench.experiments.scenario.arm_table import ARMS
 from glassbench.experiments.worlds.peers.gst_pipeline import Pipeline, library
+from glassbench.experiments.worlds.peers.gstreamer import Gstreamer
 from glassbench.experiments.worlds.peers.outlet import Outlet
+from glassbench.experiments.worlds.peers.peer import PeerContext, PeerVideo
 from glassbench.netem.live.clock import LiveClock, monotonic_ns
 from glassbench.netem.live.udp_socket import UdpSocket, open_socket
 from glassbench.transport.contract import (
@@ -22,7 +27,9 @@ from glassbench.transport.contract import (
     KeyframeRequested,
     Track,
     TransportConfig,
+    Unsupported,
 )
+from glassbench.transport.registry import complete_options
 from glassbench.transport.rtp import RtpReceiver, RtpSender, rtcp
 from glassbench.transport.rtp.packet import CLOCK_RATE
 
@@ -32,7 +39,7 @@ ELEMENTS = ("rtpsession", "rtpssrcdemux", "rtpjitterbuffer", "rtpvp8pay", "rtpvp
 MEDIA = "application/x-rtp,media=video,clock-rate=90000,encoding-name=VP8,payload=96"
 # Enough bandwidth for feedback: RFC 4585 makes a receiver with little wait longer.
 SESSION = "rtpsession name=session rtp-profile=avpf bandwidth=20000000 rtcp-min-interval=200000000"
-SIZE = 400  # bytes of a datagram, so that a frame is several
+SIZE = 400  # bytes of a packet of GStreamer, so that a frame is several
 AWAY = 0.06  # seconds that what GStreamer says is under way
 PATIENCE = 10.0
 EACH = 5  # packets of which one is lost
@@ -41,13 +48,14 @@ EACH = 5  # packets of which one is lost
 class Driven:
     """Our end on a socket, which the test drives. RTP goes to the port `rtp` of GStreamer, RTCP to the port above."""
 
-    def __init__(self, make: type[RtpSender] | type[RtpReceiver], rtp: int) -> None:
+    def __init__(self, make: type[RtpSender] | type[RtpReceiver], rtp: int, codec: str) -> None:
         self.clock = LiveClock(monotonic_ns())
         self._udp = UdpSocket(open_socket(), self.clock)
         self.port = self._udp.address[1]
         self._rtp = rtp
         self._peer = (LOCAL, rtp)
-        self.end = make(TransportConfig(self._udp.address, self._peer, 1, (VIDEO,), max(SIZE, 576), {"nack": False}))
+        config = TransportConfig(self._udp.address, self._peer, 1, (replace(VIDEO, media=codec),), 576, {"nack": False})
+        self.end = make(config)
         self.events: list[Event] = []
         self.said: list[rtcp.Item] = []  # what GStreamer said
         self.feedback: set[tuple[int, int]] = set()  # types and formats of feedback on the payload in it
@@ -135,9 +143,9 @@ def peer(gstreamer: Callable[..., None]) -> Iterator[Callable[[str], Any]]:
 def session(bench: Any) -> Iterator[Callable[..., Driven]]:
     with ExitStack() as running:
 
-        def make(kind: type[RtpSender] | type[RtpReceiver]) -> tuple[Driven, int]:
+        def make(kind: type[RtpSender] | type[RtpReceiver], codec: str = "vp8") -> tuple[Driven, int]:
             port = bench.free_port()
-            one = Driven(kind, port)
+            one = Driven(kind, port, codec)
             running.callback(one.close)
             return one, port
 
@@ -216,6 +224,28 @@ def test_gstreamer_asks_our_sender_for_a_keyframe_and_gets_it(
 
     ours.run(all_shown)
     assert shown == units[6 : 6 + len(shown)]
+
+
+def test_the_receiver_of_the_arm_gstreamer_asks_for_a_keyframe_after_a_loss(
+    session: Any, access_units: Any, bench: Any
+) -> None:
+    try:
+        Gstreamer.version()
+    except Unsupported as missing:
+        pytest.skip(str(missing))
+    ours, port = session(RtpSender, "h264")
+    options = complete_options(ARMS["gstreamer"], {"rtx": False})
+    video = PeerVideo(320, 180, Fraction(30), "h264", 1_000_000, None)
+    nowhere: Any = None
+    above = (LOCAL, ours.port - 1)  # it sends RTCP to the port above
+    end = Gstreamer.end(PeerContext("receiver", (LOCAL, port), above, options, video, 1, 1.0, bench.folder, nowhere))
+    end.start()
+    try:
+        ours.loses = lambda count: count % 40 == 39
+        send(ours, access_units("h264"), range(60))
+        ours.run(lambda: ours.of(KeyframeRequested))
+    finally:
+        end.close()
 
 
 def test_gstreamer_sends_a_keyframe_when_we_ask_and_understands_our_reports_across_wraps(

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.mark.quiet  # it encodes in real time, and a busy machine skips pictures
-@pytest.mark.parametrize("libsrt", ["listener", "caller"])
+@pytest.mark.parametrize("libsrt", ["listener", pytest.param("caller", marks=pytest.mark.long)])  # libsrt/ has both
 def test_every_frame_comes_through_libsrt_unchanged_and_losses_are_repaired(bench, libsrt):
     sockets = [bench.socket(), bench.socket()]  # of our sender, of our receiver
     if libsrt == "listener":

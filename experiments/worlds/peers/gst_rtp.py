@@ -46,7 +46,8 @@ class GstRtpSender(GstEnd):
 
 
 class GstRtpReceiver(GstEnd):
-    """Session, jitter buffer, depayloader, decoder."""
+    """Session, jitter buffer, depayloader, decoder. A request for a keyframe has its payload type of `rtpptdemux`; one
+    without is not sent."""
 
     def set(self) -> Properties:
         return {
@@ -79,5 +80,5 @@ class GstRtpReceiver(GstEnd):
             session.recv_rtp_src ! {receiver if options["rtx"] else ""} rtpssrcdemux
             ! rtpjitterbuffer name=buffer latency={options["latency_ms"]} do-lost=true do-retransmission={rtx}
                 {written(jitter_buffer(options))}
-            ! {self.coding.decoding(sync=bool(options["sync"]))}
+            ! rtpptdemux ! {self.coding.decoding(sync=bool(options["sync"]))}
         """
