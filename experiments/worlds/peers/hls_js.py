@@ -6,7 +6,7 @@ from glassbench.experiments.worlds.peers.browser import BrowserEnd, BrowserStack
 from glassbench.experiments.worlds.peers.ll_hls import PLAYLIST, origin
 from glassbench.experiments.worlds.peers.peer import PeerContext, PeerEnd
 
-_MOST_BEHIND = 1.0  # seconds more than the target, at which it leaves out what it missed
+_MOST_BEHIND = 0.5  # seconds more than the target, at which it leaves out what it missed
 _FASTEST = 1.5  # of playback that catches up
 
 

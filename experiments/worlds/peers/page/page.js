@@ -8,6 +8,7 @@ const video = document.querySelector("video");
 const socket = new WebSocket(`ws://${location.host}/socket`);
 const counted = { displayed: 0, not_copied: 0, stalls: 0, seeks: 0 };
 let copies = 0;
+let told = 0; // pictures were displayed when it told last
 let sent = Promise.resolve();
 
 const tell = (kind, more) => socket.send(JSON.stringify({ kind, ...more }));
@@ -23,6 +24,8 @@ socket.addEventListener("message", ({ data }) => {
   player.start(video, JSON.parse(data), fail);
   video.requestVideoFrameCallback(show);
   setInterval(() => {
+    if (counted.displayed === told) return; // its latency grows for ever once the media is over
+    told = counted.displayed;
     const { droppedVideoFrames } = video.getVideoPlaybackQuality();
     tell("told", { player: player.told(video), counted: { ...counted, dropped: droppedVideoFrames } });
   }, TELL_EVERY);
