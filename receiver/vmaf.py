@@ -15,7 +15,6 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
-from pathlib import Path
 from typing import IO, NamedTuple
 
 import av
@@ -26,7 +25,7 @@ from glassbench.receiver.viewing import Pair, Screen, Viewing
 
 MODEL = "v0.6.1"
 INSTALL = "pip install 'glassbench[vmaf]'"
-_LOG, _ERRORS = "scores.json", "errors"  # the files of a scorer
+_MOST_SAID = 4000  # bytes of why it failed
 _PATIENCE = 60.0  # seconds for FFmpeg to tell its version, and to end after the last picture
 
 
@@ -127,11 +126,14 @@ class _Lane:
 
 class _Scorer:
     """FFmpeg, which gets pairs of pictures through one pipe, the shown one above its reference, and writes a score for
-    each into its `folder` at the end. One pipe cannot make it and us wait for each other."""
+    each to `log` at the end, and to `errors` why it failed. One pipe cannot make it and us wait for each other."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]", folder: Path, width: int, height: int) -> None:
+    def __init__(
+        self, process: "subprocess.Popen[bytes]", log: IO[bytes], errors: IO[bytes], width: int, height: int
+    ) -> None:
         self._process = process
-        self._folder = folder
+        self._log = log
+        self._errors = errors
         self._size = height, width
         self._chroma = bytes(2 * height * ((width + 1) // 2))  # which no score looks at
 
@@ -151,7 +153,8 @@ class _Scorer:
             self._stdin.close()
             if self._process.wait(_PATIENCE) != 0:
                 raise self._failure()
-            frames = json.loads((self._folder / _LOG).read_bytes())["frames"]
+            self._log.seek(0)
+            frames = json.loads(self._log.read())["frames"]
         except (OSError, subprocess.TimeoutExpired, ValueError):
             raise self._failure() from None
         return [float(frame["metrics"]["vmaf"]) for frame in frames]
@@ -162,7 +165,8 @@ class _Scorer:
         return self._process.stdin
 
     def _failure(self) -> VmafError:
-        said = (self._folder / _ERRORS).read_text(errors="replace").split("\n")
+        self._errors.seek(0)
+        said = self._errors.read(_MOST_SAID).decode(errors="replace").split("\n")
         return VmafError(f"FFmpeg did not score the pictures: {next((line for line in said if line), 'it ended')}")
 
 
@@ -172,20 +176,21 @@ def _scorer(viewing: Viewing) -> Iterator[_Scorer]:
     width, height = viewing.width, viewing.height
     parts = f"[0:v]split[a][b];[a]crop={width}:{height}:0:0:exact=1[shown]"
     parts += f";[b]crop={width}:{height}:0:{height}:exact=1[reference]"
-    score = f"[shown][reference]libvmaf=model=version=vmaf_{MODEL}:log_fmt=json:log_path={_LOG}"
     source = ["-f", "rawvideo", "-pixel_format", "yuv420p", "-video_size", f"{width}x{2 * height}", "-i", "pipe:0"]
-    command = [_program(), "-nostdin", "-loglevel", "error", *source, "-filter_complex", f"{parts};{score}"]
-    with tempfile.TemporaryDirectory() as folder, Path(folder, _ERRORS).open("wb") as errors:
+    # Files without a name: they are gone with the last process, however that ends.
+    with tempfile.TemporaryFile() as log, tempfile.TemporaryFile() as errors:
+        score = f"libvmaf=model=version=vmaf_{MODEL}:log_fmt=json:log_path=/dev/fd/{log.fileno()}"
+        graph = f"{parts};[shown][reference]{score}"
         process = subprocess.Popen(
-            [*command, "-f", "null", "-"],
-            cwd=folder,
+            [_program(), "-nostdin", "-loglevel", "error", *source, "-filter_complex", graph, "-f", "null", "-"],
+            pass_fds=[log.fileno()],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=errors,
             process_group=0,  # Ctrl-C is for us alone
         )
         try:
-            yield _Scorer(process, Path(folder), width, height)
+            yield _Scorer(process, log, errors, width, height)
         finally:
             process.kill()
             process.wait()
