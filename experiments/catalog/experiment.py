@@ -54,3 +54,8 @@ class Experiment:
     replays: Callable[..., tuple[Plan, ...]] | None = None
     long: bool = False
     live: bool = False
+
+    @property
+    def usual(self) -> bool:
+        """Whether it is one of those that run when none is named."""
+        return not (self.long or self.live)

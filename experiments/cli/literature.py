@@ -38,7 +38,7 @@ def literature(
     from glassbench.experiments.catalog import EXPERIMENTS, named
     from glassbench.experiments.catalog.carry_out import carry_out
 
-    usual = [experiment for experiment in EXPERIMENTS.values() if not (experiment.long or experiment.live)]
+    usual = [experiment for experiment in EXPERIMENTS.values() if experiment.usual]
     checks = {}
     for experiment in [named(name) for name in names] if names else usual:
         with progress_bars(quiet=as_json) as progress:

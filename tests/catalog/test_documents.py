@@ -10,7 +10,7 @@ from glassbench.experiments.catalog.carry_out import carry_out
 from glassbench.experiments.cli.check_table import markdown
 
 DOCS = Path(__file__).parents[2] / "docs"
-USUAL = [name for name, experiment in EXPERIMENTS.items() if not (experiment.long or experiment.live)]
+USUAL = [name for name, experiment in EXPERIMENTS.items() if experiment.usual]
 
 
 @pytest.fixture(scope="module")

@@ -74,7 +74,7 @@ def catalog(name: str) -> Iterator[Measured]:
                 yield Measured(point, cell.scenario, cell.arm)
 
 
-RECORDED_EXPERIMENTS = tuple(name for name, experiment in EXPERIMENTS.items() if not experiment.long)
+RECORDED_EXPERIMENTS = tuple(name for name, experiment in EXPERIMENTS.items() if experiment.usual)
 
 
 def everything() -> Iterator[Measured]:
