@@ -81,7 +81,7 @@ def test_every_plan_of_the_catalog_has_a_title() -> None:
     for experiment in EXPERIMENTS.values():
         for plan in experiment.plans():
             line = title(*(cell.scenario for cell in plan.cells))
-            assert any(what in line for what in ("lognormal", "bikes", "bigbuckbunny", "a bulk transfer"))
+            assert any(what in line for what in ("lognormal", "synthetic", "bikes", "bigbuckbunny", "a bulk transfer"))
 
 
 @pytest.mark.parametrize("kind", ELEMENTS)

@@ -23,7 +23,9 @@ def test_libsrt_gets_every_frame_of_ours_and_what_was_lost_of_them(call: Any, ca
     pair.run(lambda: len(pair.theirs.messages) == len(messages))
     assert [message for _, message in pair.theirs.messages] == messages
     stats = pair.ours.end.stats()
-    assert stats["retransmissions"] == pair.ours.lost[True] == pytest.approx(len(messages) / 10, abs=2)
+    lost = pair.ours.lost[True]
+    assert lost == pytest.approx(len(messages) / 10, abs=2)
+    assert lost <= stats["retransmissions"] <= 2 * lost  # what comes late is asked for again
     assert stats["packets_dropped_late"] == stats["malformed"] == stats["foreign"] == 0
     per_frame = len(messages) // COUNT
     delays = [at - frame.captured_at for frame, (at, _) in zip(frames, pair.theirs.messages[::per_frame], strict=True)]
@@ -39,7 +41,10 @@ def test_we_get_every_frame_of_libsrt_and_what_was_lost_of_them(call: Any, calle
     pair.run(lambda: len(pair.ours.payloads) == COUNT)
     assert pair.ours.payloads == [frame.payload for frame in frames]
     stats = pair.ours.end.stats()
-    assert pair.ours.resent == pair.ours.lost[False] == pytest.approx(stats["packets_received"] / 10, abs=2)
-    assert stats["packets_skipped"] == stats["malformed"] == stats["foreign"] == stats["packets_duplicate"] == 0
+    lost = pair.ours.lost[False]
+    assert lost == pytest.approx(stats["packets_received"] / 10, abs=2)
+    assert lost <= pair.ours.resent <= 2 * lost  # what comes late is asked for again
+    assert stats["packets_skipped"] == stats["malformed"] == stats["foreign"] == 0
+    assert stats["packets_duplicate"] <= pair.ours.resent - lost
     delays = [event.at - event.frame.captured_at for event in pair.ours.of(FrameReceived)]
     assert min(delays) >= LATENCY_MS / 1e3 - 0.001 and median(delays) < LATENCY_MS / 1e3 + 0.05
