@@ -24,6 +24,7 @@ def scenario(arm: str) -> dict[str, object]:
     }
 
 
+@pytest.mark.quiet
 @pytest.mark.long
 def test_losses_are_repaired_within_the_buffer_and_a_keyframe_is_asked_for_without_one(
     monkeypatch: pytest.MonkeyPatch,

@@ -13,6 +13,7 @@ SKEW = 1e-3  # what a clock of 50 ppm parts in 20 times as long, and a bad one o
 SECONDS, INTERVAL = 24.0, 0.01  # two times 1000 acknowledgements, after each of which the base follows
 
 
+@pytest.mark.quiet
 @pytest.mark.long  # a receiver looks at its clock after 1000 acknowledgements, which are at least 10 s
 @pytest.mark.parametrize("role", ["sender", "receiver"])
 def test_the_clock_of_a_fast_sender_is_followed(call: Any, skewed_clock: Any, role: str) -> None:
