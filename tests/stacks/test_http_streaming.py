@@ -11,6 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from glassbench.experiments.account.ledger import stages
+from glassbench.experiments.scenario import build
+from glassbench.experiments.worlds.live.arm import run_arm
+from glassbench.experiments.worlds.live.wiring import check_emulator
 from glassbench.experiments.worlds.peers.cmaf import (
     ChunkReader,
     CmafError,
@@ -22,7 +26,9 @@ from glassbench.experiments.worlds.peers.cmaf import (
 )
 from glassbench.experiments.worlds.peers.http_origin import Channel
 from glassbench.experiments.worlds.peers.ll_hls import answer
+from glassbench.receiver.quality import QualityMemo
 from glassbench.sender.encoder import EncoderSettings, PictureEncoder
+from glassbench.transport.contract import Unsupported
 from glassbench.transport.rtp import annex_b
 
 WIDTH, HEIGHT, FRAMES = 320, 180, 24
@@ -126,3 +132,30 @@ def test_captures_that_are_missing_leave_no_gap_in_the_media(samples: list[Sampl
         (80_000, 120_000),
         (120_000, 240_000),  # the picture after the two that are missing is shown in their time, too
     ]
+
+
+@pytest.mark.quiet  # it measures delays
+@pytest.mark.long
+@pytest.mark.parametrize("stack", ["ll-hls", "ll-dash"])
+def test_segments_grow_slower_than_chunks_of_one_frame(stack: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frames of a whole segment wait for its last one: half of a segment, on average."""
+    for name in ("MOST_LATE_MS", "LONGEST_PAUSE", "MOST_PAUSED"):
+        monkeypatch.setattr(f"glassbench.experiments.worlds.live.arm.{name}", 1e6)
+    content = {
+        "name": "chunks",
+        "seed": 20,
+        "duration": "2s",
+        "network": {"down": [{"element": "delay", "delay": "10ms"}], "up": [{"element": "delay", "delay": "10ms"}]},
+        "video": {"source": "synthetic", "width": 320, "height": 180, "fps": 30, "bitrate": "2Mbit/s"},
+        "arms": [f"{stack}:segment_ms=500", f"{stack}:segment_ms=500,chunk_frames=0"],
+    }
+    plan = build(content)
+    try:
+        check_emulator("netns", plan)
+        chunks, segments = (run_arm(plan, arm, QualityMemo()).ledger for arm in plan.arms)
+    except (Unsupported, OSError) as error:
+        pytest.skip(str(error))
+    assert chunks is not None
+    assert segments is not None
+    median = [stages(one[one["fate"] == "displayed"])["g2g_ms"].median() for one in (chunks, segments)]
+    assert 100.0 < median[1] - median[0] < 500.0

@@ -184,6 +184,29 @@ def median_ms(result: ArmResult) -> float:
     return float(stages(shown)["g2g_ms"].median())
 
 
+@pytest.mark.skipif("PYTEST_XDIST_WORKER" in os.environ, reason="players take a minute: run it alone, with -n 0")
+@pytest.mark.long
+@pytest.mark.usefixtures("however_late")
+@pytest.mark.parametrize("player", ["hls.js", "dash.js"])
+def test_a_player_as_it_comes_is_later_than_a_tuned_one_and_both_tell_their_target(player: str) -> None:
+    tuned, stock = measured(player), measured(f"{player}:tuned=false")
+    assert median_ms(stock) > median_ms(tuned) + 100.0
+    aims = [float(each.stats["peer"]["receiver"]["settings"]["target_latency_s"]) for each in (tuned, stock)]
+    assert aims[0] < aims[1]
+    assert median_ms(tuned) > aims[0] * 1e3 * 0.7
+
+
+@pytest.mark.skipif("PYTEST_XDIST_WORKER" in os.environ, reason="players take a minute: run it alone, with -n 0")
+@pytest.mark.long
+@pytest.mark.usefixtures("however_late")
+def test_whole_segments_cost_more_the_longer_they_are_and_chunks_do_not() -> None:
+    short, long = (median_ms(measured(f"dash.js:chunk_frames=0,segment_ms={each}")) for each in (500, 1500))
+    chunks = [median_ms(measured(f"dash.js:segment_ms={each}")) for each in (500, 1500)]
+    assert long > short + 500.0
+    assert abs(chunks[1] - chunks[0]) < 200.0
+    assert max(chunks) < short
+
+
 @pytest.mark.quiet
 @pytest.mark.long
 @pytest.mark.usefixtures("however_late")
@@ -196,16 +219,16 @@ def test_a_player_goes_on_over_a_link_that_loses_packets(player: str) -> None:
     assert (result.ledger["fate"].iloc[-30:] == "displayed").any()
 
 
-@pytest.mark.skipif("PYTEST_XDIST_WORKER" in os.environ, reason="it looks for processes by name: run it alone")
+@pytest.mark.quiet
 @pytest.mark.long
 @pytest.mark.usefixtures("however_late")
-def test_a_player_whose_chromium_is_killed_ends_as_a_failed_arm_with_its_log() -> None:
-    before = set(chromiums())
-
+def test_a_player_whose_chromium_is_killed_ends_as_a_failed_arm_with_its_log(
+    descendants: Callable[[], dict[int, str]],
+) -> None:
     def kill() -> None:
         end = time.monotonic() + 60.0
         while time.monotonic() < end:
-            if started := set(chromiums()) - before:
+            if started := chromiums(descendants()):
                 time.sleep(3.0)
                 os.kill(min(started), signal.SIGKILL)
                 return
@@ -219,17 +242,13 @@ def test_a_player_whose_chromium_is_killed_ends_as_a_failed_arm_with_its_log() -
     assert result.reason is not None
     assert result.reason.startswith("the receiver of dash.js failed: ")
     assert "log" in result.stats["peer"]["receiver"]
-    assert not set(chromiums()) - before
+    assert not chromiums(descendants())
 
 
-def chromiums() -> list[int]:
-    """The browsers that live runs started, by process."""
-    processes = []
-    for process in Path("/proc").iterdir():
-        try:
-            line = (process / "cmdline").read_text()
-        except OSError:
-            continue
-        if process.name.isdigit() and "--autoplay-policy=no-user-gesture-required" in line and "--type=" not in line:
-            processes.append(int(process.name))
-    return processes
+def chromiums(lines: dict[int, str]) -> set[int]:
+    """The browsers among processes, which are no helpers of one."""
+    return {
+        number
+        for number, line in lines.items()
+        if "--autoplay-policy=no-user-gesture-required" in line and "--type=" not in line
+    }

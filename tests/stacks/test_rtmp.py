@@ -4,8 +4,8 @@ import os
 import re
 import signal
 import threading
+from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
@@ -69,17 +69,23 @@ def test_a_player_as_it_comes_shows_what_it_has_looked_at_seconds_later(monkeypa
     assert stages(shown)["g2g_ms"].max() > 2000.0
 
 
-@pytest.mark.skipif("PYTEST_XDIST_WORKER" in os.environ, reason="it looks for processes by name: run it alone")
+@pytest.mark.quiet
 @pytest.mark.long
-def test_a_server_that_is_killed_ends_the_arm_with_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_is_killed_ends_the_arm_with_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, descendants: Callable[[], dict[int, str]]
+) -> None:
+    def servers() -> list[int]:
+        return [number for number, line in descendants().items() if line.startswith("nginx: ")]
+
     over = threading.Event()
 
     def kill() -> None:
-        while not (servers := _servers()) and not over.wait(0.2):
+        while not servers() and not over.wait(0.2):
             pass
         over.wait(3.0)  # it serves
-        for server in servers:
-            os.kill(server, signal.SIGKILL)
+        for server in servers():
+            with suppress(ProcessLookupError):  # a worker ends with its master
+                os.kill(server, signal.SIGKILL)
 
     killer = threading.Thread(target=kill)
     killer.start()
@@ -90,24 +96,6 @@ def test_a_server_that_is_killed_ends_the_arm_with_a_sentence(monkeypatch: pytes
         killer.join()
     assert result.outcome == "failed"
     assert re.match("the (sender|receiver) of rtmp failed: ", str(result.reason))
-
-
-def _servers() -> list[int]:
-    """The processes of nginx that descend from this one."""
-    parents, names = {}, {}
-    for process in Path("/proc").iterdir():
-        if process.name.isdigit():
-            with suppress(OSError):
-                name, _, rest = (process / "stat").read_text().partition("(")[2].rpartition(")")
-                parents[int(process.name)], names[int(process.name)] = int(rest.split()[1]), name
-    return [number for number in names if names[number] == "nginx" and os.getpid() in _above(number, parents)]
-
-
-def _above(number: int, parents: dict[int, int]) -> list[int]:
-    above = []
-    while number := parents.get(number, 0):
-        above.append(number)
-    return above
 
 
 def test_without_nginx_the_command_that_brings_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
