@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from glassbench.experiments.account.arm_result import ArmResult
 from glassbench.experiments.scenario import build
 from glassbench.experiments.worlds.live.arm import run_arm
 from glassbench.experiments.worlds.live.wiring import check_emulator
@@ -41,6 +42,28 @@ def context(width: int, height: int) -> PeerContext:
 def test_losses_are_sent_again_and_both_ends_count_them(
     arm: str, sender: str, receiver: str, buffer: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    result = measured(arm, "2Mbit/s", LOSSY, monkeypatch)
+    assert share_shown(result) > 0.95, "5 % of loss, ten round trips to wait"
+    sent, received = result.stats["sender"], result.stats["receiver"]
+    assert sent[f"{sender}_num_rtx_packets"] > 5 and received[f"{receiver}_num_rtx_packets"] > 5
+    assert received[f"{buffer}_num_pushed"] > 300
+    settings = result.stats["peer"]["receiver"]["settings"][buffer]
+    assert settings["latency"] == "200" and settings["do-retransmission"] == "true"
+
+
+@pytest.mark.quiet
+@pytest.mark.long
+def test_what_was_lost_a_long_round_trip_ago_is_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    way = [{"element": "delay", "delay": "200ms"}]
+    network = {"down": [LOSSY["down"][0], *way], "up": way}
+    result = measured("gstreamer:latency_ms=3000", "4Mbit/s", network, monkeypatch, deadline="4s")
+    assert share_shown(result) > 0.9, "in a round trip of 400 ms more than 100 packets leave"
+
+
+def measured(
+    arm: str, bitrate: str, network: dict[str, Any], monkeypatch: pytest.MonkeyPatch, **video: str
+) -> ArmResult:
+    """Two seconds of an arm, however busy this machine is."""
     for name in ("MOST_LATE_MS", "LONGEST_PAUSE", "MOST_PAUSED"):
         monkeypatch.setattr(f"glassbench.experiments.worlds.live.arm.{name}", 1e6)
     plan = build(
@@ -48,8 +71,8 @@ def test_losses_are_sent_again_and_both_ends_count_them(
             "name": "gstreamer",
             "seed": 20,
             "duration": "2s",
-            "network": LOSSY,
-            "video": {"source": "synthetic", "width": 320, "height": 180, "fps": 30, "bitrate": "2Mbit/s"},
+            "network": network,
+            "video": {"source": "synthetic", "width": 320, "height": 180, "fps": 30, "bitrate": bitrate, **video},
             "arms": [arm],
         }
     )
@@ -59,14 +82,14 @@ def test_losses_are_sent_again_and_both_ends_count_them(
     except (Unsupported, OSError) as error:
         pytest.skip(str(error))
     assert result.outcome == "measured", result.reason
+    return result
+
+
+def share_shown(result: ArmResult) -> float:
+    """Of what the encoder took."""
     assert result.ledger is not None
     taken = result.ledger[result.ledger["fate"] != "dropped"]
-    assert (taken["fate"] == "displayed").mean() > 0.95, "5 % of loss, ten round trips to wait"
-    sent, received = result.stats["sender"], result.stats["receiver"]
-    assert sent[f"{sender}_num_rtx_packets"] > 5 and received[f"{receiver}_num_rtx_packets"] > 5
-    assert received[f"{buffer}_num_pushed"] > 300
-    settings = result.stats["peer"]["receiver"]["settings"][buffer]
-    assert settings["latency"] == "200" and settings["do-retransmission"] == "true"
+    return float((taken["fate"] == "displayed").mean())
 
 
 @given(width=st.integers(1, 40).map(lambda half: 2 * half), height=st.integers(1, 9).map(lambda half: 2 * half))

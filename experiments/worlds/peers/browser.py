@@ -8,8 +8,9 @@ import asyncio
 import json
 import os
 import sys
+from abc import abstractmethod
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.resources import files
@@ -87,17 +88,32 @@ class Library:
 
 
 class BrowserStack(HttpStack):
-    """An origin of ours, and a player in Chromium."""
+    """An origin of ours, which `origin` makes and whose `manifest` is played, and a player in Chromium."""
 
     decodes = True
     install = f"apt install {_CHROMIUM}"
     library: ClassVar[Library]
+    manifest: ClassVar[str]
+    origin: ClassVar[Callable[[PeerContext], PeerEnd]]
 
     @classmethod
     def version(cls) -> str:
         library = f"{cls.library.package} {cls.library.installed()}"
         chromium = cls.told_by(_CHROMIUM, "--version").partition(" built")[0]
         return f"{library}, {chromium}, {HttpStack.version()}"
+
+    @classmethod
+    def end(cls, context: PeerContext) -> PeerEnd:
+        if context.role == "sender":
+            return cls.origin(context)
+        host, port = context.peer
+        settings = cls.tuned(target_latency(context)) if context.options["tuned"] else {}
+        return BrowserEnd(context, cls.library, {"url": f"http://{host}:{port}/{cls.manifest}", "settings": settings})
+
+    @classmethod
+    @abstractmethod
+    def tuned(cls, latency: float) -> Mapping[str, object]:
+        """The settings of the library for a target latency in seconds."""
 
 
 class BrowserEnd(PeerEnd):

@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping
 
-from glassbench.experiments.worlds.peers.browser import BrowserEnd, BrowserStack, Library, target_latency
-from glassbench.experiments.worlds.peers.ll_dash import MANIFEST, origin
-from glassbench.experiments.worlds.peers.peer import PeerContext, PeerEnd
+from glassbench.experiments.worlds.peers import ll_dash
+from glassbench.experiments.worlds.peers.browser import BrowserStack, Library
 
 _MOST_BEHIND = 1.0  # seconds more than the target, at which it leaves out what it missed
 _SLOWER, _FASTER = -0.5, 0.5  # of playback that keeps the target
@@ -15,23 +14,16 @@ class DashJs(BrowserStack):
     """The player of the DASH Industry Forum."""
 
     library = Library("dashjs", "5.2.1", "dist/modern/umd/dash.all.min.js", "dash_js.js")
+    manifest = ll_dash.MANIFEST
+    origin = staticmethod(ll_dash.origin)
 
     @classmethod
-    def end(cls, context: PeerContext) -> PeerEnd:
-        if context.role == "sender":
-            return origin(context)
-        host, port = context.peer
-        settings = _tuned(target_latency(context)) if context.options["tuned"] else {}
-        return BrowserEnd(context, cls.library, {"url": f"http://{host}:{port}/{MANIFEST}", "settings": settings})
-
-
-def _tuned(latency: float) -> Mapping[str, object]:
-    """Its settings for low latency."""
-    catch_up = {"enabled": True, "maxDrift": _MOST_BEHIND, "playbackRate": {"min": _SLOWER, "max": _FASTER}}
-    return {
-        "streaming": {
-            "delay": {"liveDelay": latency},
-            "liveCatchup": catch_up,
-            "buffer": {"lowLatencyStallThreshold": _STALLED},
+    def tuned(cls, latency: float) -> Mapping[str, object]:
+        catch_up = {"enabled": True, "maxDrift": _MOST_BEHIND, "playbackRate": {"min": _SLOWER, "max": _FASTER}}
+        return {
+            "streaming": {
+                "delay": {"liveDelay": latency},
+                "liveCatchup": catch_up,
+                "buffer": {"lowLatencyStallThreshold": _STALLED},
+            }
         }
-    }

@@ -5,13 +5,14 @@ from glassbench.experiments.worlds.peers.gst_coding import CLOCK_RATE, MEDIA_TYP
 from glassbench.experiments.worlds.peers.gst_end import GstEnd, Properties
 from glassbench.experiments.worlds.peers.gst_tuning import (
     BUFFER_SETTINGS,
+    HISTORY_SETTINGS,
     SESSION_SETTINGS,
+    history,
     jitter_buffer,
     session,
     written,
 )
 
-_HISTORY_MS = 1000  # for how long packets can be sent again
 _TYPES = f"application/x-rtp-pt-map,{MEDIA_TYPE}=(uint){RTX_TYPE}"
 
 
@@ -24,7 +25,7 @@ class GstRtpSender(GstEnd):
             "encoder": self.coding.encoder_settings,
             "payloader": ("mtu",),
             "session": SESSION_SETTINGS,
-            "repeater": ("max-size-time",),
+            "repeater": HISTORY_SETTINGS,
         }
 
     def counted(self) -> Properties:
@@ -32,7 +33,7 @@ class GstRtpSender(GstEnd):
 
     def description(self) -> str:
         options, (local, port), (host, peer_port) = self.context.options, self.context.local, self.context.peer
-        repeater = f'! rtprtxsend name=repeater max-size-time={_HISTORY_MS} payload-type-map="{_TYPES}"'
+        repeater = f'! rtprtxsend name=repeater {written(history(options))} payload-type-map="{_TYPES}"'
         return f"""
             rtpsession name=session rtp-profile=avpf {written(session(options, self.context.role))}
             {self.coding.encoding(self.context.video)}

@@ -9,8 +9,11 @@ from glassbench.experiments.account.reports import Role
 _BANDWIDTH = {"bandwidth": "20000000"}
 _OFTEN = {"rtcp-min-interval": "10000000"}
 # A stream begins at once, and is not asked again for packets that are only late: pictures come in bursts.
+# By itself a sender keeps its last 100 packets: after a fade of half a second those that were lost are not among them.
+_HISTORY = {"max-size-time": "1000", "max-size-packets": "0"}
 _BUFFER = {"faststart-min-packets": "2", "rtx-next-seqnum": "false"}
 SESSION_SETTINGS = "rtp-profile", *_BANDWIDTH, *_OFTEN
+HISTORY_SETTINGS = tuple(_HISTORY)
 BUFFER_SETTINGS = "latency", "do-retransmission", "do-lost", "mode", *_BUFFER
 
 
@@ -19,6 +22,11 @@ def session(options: Mapping[str, object], role: Role) -> Mapping[str, str]:
     if not options["tuned"]:
         return {}
     return _BANDWIDTH | _OFTEN if role == "receiver" else _BANDWIDTH
+
+
+def history(options: Mapping[str, object]) -> Mapping[str, str]:
+    """What is told to whoever sends packets again: which ones it keeps, for how many ms."""
+    return _HISTORY if options["tuned"] else {}
 
 
 def jitter_buffer(options: Mapping[str, object]) -> Mapping[str, str]:
