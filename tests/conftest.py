@@ -1,6 +1,7 @@
 """What tests of several rooms share."""
 
 import fcntl
+import gc
 import os
 import shutil
 import signal
@@ -28,6 +29,13 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # Tests share their machine with others, so how long an example takes says nothing.
 settings.register_profile("shared-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared-machine")
+
+
+def pytest_collection_finish() -> None:
+    """What is imported and collected stays, so the garbage collector need not look at it again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 20)
 
 
 class Ended(NamedTuple):

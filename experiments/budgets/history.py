@@ -44,7 +44,7 @@ def checks_before(report: BudgetReport, results: Path) -> list[Measured]:
 
 def history_figure(report: BudgetReport, earlier: Sequence[Measured]) -> "Figure":
     """A panel per budget: its number in each check, the last of which is this one, a dot for each of its runs, the
-    limit as a dashed line, and the baseline's number, if the limit needs one, as a diamond before them."""
+    limit as a dashed line, and the baseline's number, if the limit needs one, as check 0."""
     from glassbench.experiments.results.plots.page import page
     from glassbench.experiments.results.plots.style import headline, page_figure
 
@@ -52,17 +52,19 @@ def history_figure(report: BudgetReport, earlier: Sequence[Measured]) -> "Figure
     lines = -(-len(report.verdicts) // columns)
     figure = page_figure(0.9 + 1.9 * lines)
     panels = list(figure.subplots(lines, columns, squeeze=False, sharex=True).flat)
+    has_baseline = any(each.margin is not None and each.margin.reference is not None for each in report.verdicts)
     for axes, verdict in zip(panels, report.verdicts, strict=False):
-        _draw(axes, verdict, [*earlier, report.measured])
+        _draw(axes, verdict, [*earlier, report.measured], first=0 if has_baseline else 1)
     for axes in panels[len(report.verdicts) :]:
         axes.set_axis_off()
     count = len(earlier) + 1
     over = "one check" if count == 1 else f"{count} checks, oldest first"
-    headline(figure, f"Budgets of {report.budgets.file}: {over} (dashed: the limit, diamond: the baseline)", "")
+    marks = "dashed: the limit, dots: single runs" + (", at 0: the baseline" if has_baseline else "")
+    headline(figure, f"Budgets of {report.budgets.file}: {over} ({marks})", "")
     return figure
 
 
-def _draw(axes: "Axes", verdict: Verdict, checks: Sequence[Measured]) -> None:
+def _draw(axes: "Axes", verdict: Verdict, checks: Sequence[Measured], *, first: int) -> None:
     from matplotlib.ticker import MaxNLocator
 
     from glassbench.experiments.results.plots.page import page
@@ -85,8 +87,10 @@ def _draw(axes: "Axes", verdict: Verdict, checks: Sequence[Measured]) -> None:
     if margin is not None:
         axes.axhline(_finite(scale * margin.bound), color=INK, linestyle=(0, (4, 2)), linewidth=page().line)
         if margin.reference is not None:
-            axes.plot(0, _finite(scale * margin.reference), marker="D", color=INK, markersize=5 * page().line)
-    axes.set_xlim(-0.4, len(checks) + 0.6)
+            axes.plot(0, _finite(scale * margin.reference), marker="s", color=INK, markersize=5 * page().line)
+    if metric.unit == "share":
+        axes.set_ylim(top=min(axes.get_ylim()[1], 100.5))  # %
+    axes.set_xlim(first - 0.4, len(checks) + 0.6)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     panel_title(axes, f"{target.arm}, {target.track} {metric.name}, {limit_text(verdict)}: {word(verdict)}")
     axes.set_xlabel("check")

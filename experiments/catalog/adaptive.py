@@ -206,7 +206,10 @@ def _near_the_bound(table: Sequence[Windows]) -> Check:
 
 def _figure(data: Datasets) -> Figure:
     tables = [windows_of(dataset) for dataset in data.values()]
-    title = "p95 of the signal delay of each window, ms (log scale): a line is one window over the six senders"
+    title = (
+        "p95 of the signal delay of each window, ms (log scale): a line is one window over the six senders; "
+        "bar: median of windows, dotted: of the bound"
+    )
     figure, axes = panels(title, len(tables), size=(max(6.5, 3.4 * len(tables)), 5.4), sharey=True)
     for panel, table in zip(axes, tables, strict=True):
         _draw(panel, table)

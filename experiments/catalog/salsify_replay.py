@@ -220,9 +220,12 @@ def _delay_of(name: str, table: Sequence[Drive]) -> float:
 
 
 def _draw_quality(axes: Axes, table: Sequence[Drive]) -> None:
-    for drive in table:
-        label = f"{drive.arm}, {drive.sent:.2f} Mbit/s"
-        axes.plot(drive.signal * 1e3, drive.ssim, **mark_look(arm_style(drive.arm)), label=label)
+    for number, drive in enumerate(table, 1):
+        label = f"{number}  {drive.arm}, {drive.sent:.2f} Mbit/s"
+        point = drive.signal * 1e3, drive.ssim
+        axes.plot(*point, **mark_look(arm_style(drive.arm)), label=label)
+        if all(map(math.isfinite, point)):
+            axes.annotate(str(number), point, xytext=(5, 4), textcoords="offset points", fontsize="small", color=INK)
     most = max(each.signal for each in table if math.isfinite(each.signal))
     log_scale(axes, axes.xaxis, 800 * table[0].bound, 1.3e3 * most, 5)
     finish(

@@ -66,18 +66,21 @@ def median_rows(dataset: Dataset) -> list[dict[str, Any]]:
 
 
 def medians_table(dataset: Dataset) -> WholeTable:
-    """A row per point of the axes and arm, the floor's not among them."""
+    """A row per point of the axes and arm, the floor's not among them. Axes that are alike in all rows stand above."""
     ranking = ranking_of(dataset.counters())
     metrics = ranking.metrics("medians")
-    names = [TableColumn(name, "name") for name in (*dataset.axes, "arm")]
+    medians = dataset.medians()
+    rows = medians[medians["arm"] != FLOOR].to_dict("records")
+    axes = [axis for axis in dataset.axes if len({str(row[axis]) for row in rows}) > 1]
+    alike = [f"{axis} {rows[0][axis]}" for axis in dataset.axes if rows and axis not in axes]
+    names = [TableColumn(name, "name") for name in (*axes, "arm")]
     table = WholeTable(
-        f"{dataset.name}: medians over seeds\n{ranking.title(subject(dataset))}",
+        f"{dataset.name}: {', '.join(['medians over seeds', *alike])}\n{ranking.title(subject(dataset))}",
         [*names, TableColumn("runs"), *metric_columns(metrics, ranking)],
     )
-    medians = dataset.medians()
-    for row in medians[medians["arm"] != FLOOR].to_dict("records"):
+    for row in rows:
         numbers = [metric.text(row[metric.column]) for metric in metrics]
-        table.add_row(*(str(row[axis]) for axis in dataset.axes), str(row["arm"]), str(row["runs"]), *numbers)
+        table.add_row(*(str(row[axis]) for axis in axes), str(row["arm"]), str(row["runs"]), *numbers)
     return table
 
 

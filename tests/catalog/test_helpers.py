@@ -88,3 +88,11 @@ def test_a_panel_says_which_of_its_lines_lie_on_each_other() -> None:
         finish(axes, "panel")
     assert left.get_title(loc="left") == "panel; udp and rtp coincide"
     assert right.get_title(loc="left") == "panel"
+
+
+def test_the_title_of_a_narrow_panel_has_shorter_lines_than_that_of_a_wide_one() -> None:
+    _, (wide, narrow) = panels("title", 2, width_ratios=(3, 1))
+    finish(wide, "many short words " * 10, legend=False)
+    finish(narrow, "many short words " * 10, legend=False)
+    longest = [max(map(len, axes.get_title(loc="left").splitlines())) for axes in (wide, narrow)]
+    assert longest[0] > 2 * longest[1]

@@ -1,10 +1,13 @@
 """Arms on real sockets: everything is accounted for, whatever happens to a part of it, and nothing is left behind."""
 
 import os
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
@@ -13,6 +16,7 @@ import pytest
 from glassbench.experiments.account.arm_result import ArmResult
 from glassbench.experiments.account.ledger import STAGES, stages
 from glassbench.experiments.scenario import Scenario, build
+from glassbench.experiments.worlds.live import arm as live_arm
 from glassbench.experiments.worlds.live.arm import run_arm as run_arm_live
 from glassbench.experiments.worlds.live.emulators import Emulator
 from glassbench.experiments.worlds.live.wiring import check_emulator
@@ -209,3 +213,26 @@ def test_what_does_not_go_together_is_refused_in_a_sentence(glass: Callable[...,
     code, out, err = glass("compare", "--live", "--workers", "3")
     assert (code, out) == (2, "")
     assert err.startswith("error: ") and "accepted is --live without --workers" in " ".join(err.split())
+
+
+def test_a_part_that_does_not_end_is_named() -> None:
+    nothing: Any = SimpleNamespace(stop=lambda: False, progress=lambda share: None)
+    flow: Any = SimpleNamespace(flow=SimpleNamespace(name="media"), last=0.0, start_at=-1.0)
+    late: Any = SimpleNamespace(now=lambda: live_arm.END_PATIENCE + 1.0)
+    commands = {"sender": "pass", "receiver": "pass", "emulator": "import time; time.sleep(60)"}
+    started = {
+        name: subprocess.Popen(
+            [sys.executable, "-S", "-c", command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+        )
+        for name, command in commands.items()
+    }
+    try:
+        for name in ("sender", "receiver"):
+            started[name].wait()
+        with pytest.raises(live_arm.PartError, match="the emulator of the arm did not end within 20 s of its time"):
+            live_arm._await_end(started, late, [flow], nothing)
+    finally:
+        started["emulator"].kill()
+        for part in started.values():
+            with part:
+                pass

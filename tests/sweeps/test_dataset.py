@@ -14,6 +14,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from glassbench.experiments.cli.show_runs import medians_table
 from glassbench.experiments.engine.plan import Plan
 from glassbench.experiments.engine.plan_run import Interrupted, run_plan
 from glassbench.experiments.results import dataset_folder
@@ -55,6 +56,15 @@ def test_a_dataset_has_a_row_per_cell_and_the_frames_of_each(make_plan: MakePlan
     assert len(data.counters()) == 12
     files = {path.name for path in complete(3, 4).iterdir()}
     assert files == {"manifest.json", "summary.parquet", *(f"{name}.parquet" for name in dataset_folder.TABLES)}
+
+
+def test_axes_that_are_alike_in_all_rows_stand_above_the_table(make_plan: MakePlan) -> None:
+    axes = {"duration": ["400ms"], "network.delay": ["5ms", "40ms"], "video.source": ["lognormal"]}
+    run_plan(make_plan(axes=axes), here / "tiny", workers=1)
+    table = medians_table(load(here / "tiny"))
+    assert table.title.startswith("tiny: medians over seeds, duration 400ms, video.source lognormal\n")
+    assert [column.heading for column in table.columns][:3] == ["network.delay", "arm", "runs"]
+    assert [row[:2] for row in table.rows] == [(delay, arm) for delay in ("5ms", "40ms") for arm in ("udp", "rtp")]
 
 
 def test_the_ratio_to_the_floor_is_that_of_the_same_point_and_seed(make_plan: MakePlan, complete: Complete) -> None:

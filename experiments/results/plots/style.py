@@ -152,7 +152,10 @@ def letters_of(axes: Axes, size: float) -> int:
     """How many letters stand in a line across a panel, if it is as wide as its share of the figure; they are `size`
     times as large as usual text."""
     grid = axes.get_subplotspec()
-    share = 1.0 if grid is None else 1 / grid.get_gridspec().ncols
+    share = 1.0
+    if grid is not None:
+        ratios = grid.get_gridspec().get_width_ratios()
+        share = sum(ratios[place] for place in grid.colspan) / sum(ratios)
     figure = axes.get_figure(root=True)
     assert figure is not None
     return max(20, int((0.75 if page().stacked else 0.9) * share * _letters(figure, size)))

@@ -355,7 +355,8 @@ def _await_end(
             end(EMULATOR)
         now = clock.now()
         if now > last + END_PATIENCE:
-            raise PartError("an arm did not end in time")
+            late = " and the ".join(name for name, part in parts.items() if part.poll() is None)
+            raise PartError(f"the {late} of the arm did not end within {END_PATIENCE:g} s of its time")
         watch.progress(min(1.0, max(0.0, (now - start_at) / (last - start_at))))
         heard, _, _ = select.select(list(talking), [], [], 0.1 if talking else 0.01)
         for stdout in heard:
