@@ -111,17 +111,19 @@ $(VENV)/.ready-docs: pyproject.toml constraints.txt | $(BIN)/python
 # Programs of others that tests use if they are there: Wireshark reads our captures, Chromium our report; libsrt, FFmpeg
 # and GStreamer talk to our transports, and are arms. Where they may not be installed, those tests are skipped, and say so.
 # The server of ngtcp2 (ngtcp2-server) is left to who runs its tests: its package makes a service that starts with the machine.
-# A line is a command, a colon, and the packages that it needs, with commas between them.
-GSTREAMER := gstreamer1.0-tools,gstreamer1.0-plugins-base,gstreamer1.0-plugins-good,gstreamer1.0-plugins-bad,gstreamer1.0-libav
-TOOLS := tshark:tshark chromium:chromium srt-live-transmit:srt-tools ffmpeg:ffmpeg gst-launch-1.0:$(GSTREAMER) \
-  gtlsclient:ngtcp2-client
+# A line is a command, a colon, and its package.
+TOOLS := tshark:tshark chromium:chromium srt-live-transmit:srt-tools ffmpeg:ffmpeg gst-launch-1.0:gstreamer1.0-tools \
+  gtlsclient:ngtcp2-client npm:npm
 # Stacks of others that can be arms of live runs; what pip brings of them is the extra `peers`.
-STACKS := libsrt1.5-gnutls librist4 coturn janus gstreamer1.0-plugins-ugly gstreamer1.0-nice nginx libnginx-mod-rtmp
-# Installing starts no service: a policy forbids that meanwhile, where there is none yet.
+STACKS := libsrt1.5-gnutls librist4 coturn janus nginx libnginx-mod-rtmp \
+  gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav gstreamer1.0-nice
+SERVICES := coturn janus nginx
+# Installing starts no service: a policy forbids that meanwhile, where there is none yet, and what comes new does not
+# start with the machine either.
 POLICY := /usr/sbin/policy-rc.d
 tools:
 	@for tool in $(TOOLS); do \
-	  command -v $${tool%%:*} >/dev/null || missing="$$missing $$(echo $${tool#*:} | tr , ' ')"; \
+	  command -v $${tool%%:*} >/dev/null || missing="$$missing $${tool#*:}"; \
 	done; \
 	for stack in $(STACKS); do \
 	  dpkg-query -W -f '$${Status}' $$stack 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$stack"; \
@@ -130,7 +132,15 @@ tools:
 	if test "$$(id -u)" = 0 && command -v apt-get >/dev/null; then \
 	  test -e $(POLICY) || { printf '#!/bin/sh\nexit 101\n' > $(POLICY) && chmod +x $(POLICY) && trap 'rm -f $(POLICY)' EXIT; }; \
 	  export DEBIAN_FRONTEND=noninteractive; \
-	  apt-get update -qq && apt-get install -y -qq --no-install-recommends $$missing >/dev/null && exit 0; \
+	  install="apt-get install -y -qq --no-install-recommends"; failed=""; \
+	  if apt-get update -qq; then \
+	    $$install $$missing >/dev/null || \
+	      for package in $$missing; do $$install $$package >/dev/null || failed="$$failed $$package"; done; \
+	  else failed="$$missing"; fi; \
+	  for service in $(SERVICES); do \
+	    case " $$missing " in *" $$service "*) deb-systemd-helper disable $$service.service >/dev/null 2>&1 || true;; esac; \
+	  done; \
+	  test -z "$$failed" && exit 0; missing="$$failed"; \
 	fi; \
 	echo "note: tests with$$missing are skipped; to run them: sudo apt install$$missing"
 
@@ -140,7 +150,7 @@ peers: $(VENV)/.ready tools players
 # Players of others that run in Chromium. npm checks what it gets by the sums in package-lock.json.
 PLAYERS := $(VENV)/share/glassbench/players
 players: $(PLAYERS)/.ready
-$(PLAYERS)/.ready: $(addprefix experiments/worlds/peers/page/,package.json package-lock.json) | $(BIN)/python
+$(PLAYERS)/.ready: $(addprefix experiments/worlds/peers/page/,package.json package-lock.json) | $(BIN)/python tools
 	@mkdir -p $(PLAYERS) && cp $^ $(PLAYERS)
 	@if command -v npm >/dev/null && (cd $(PLAYERS) && npm ci --ignore-scripts --no-audit --no-fund --silent); then touch $@; \
 	else echo "note: tests with hls.js and dash.js are skipped; to run them: sudo apt install npm, and make players"; fi

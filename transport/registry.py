@@ -70,6 +70,11 @@ class TransportEntry:
     joins_slices: bool = False
     refused: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def codecs(self) -> list[str]:
+        """The codecs of video that it carries."""
+        return sorted(self.media - {"data"})
+
 
 def _srt_latency(options: Options) -> float:
     return SrtOptions(**dict(options)).latency_ms / 1e3  # type: ignore[arg-type]

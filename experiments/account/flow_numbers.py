@@ -24,8 +24,9 @@ def flow_numbers(
 
     `sent_mbps` is what its sender put on the wire from its first capture on, headers and repair included, over the
     duration of its media; None if no link of ours saw it. `goodput_mbps` is the payload of the frames that were
-    delivered, over the same time. `missing` is the share of its packets that the network dropped or lost on the way to
-    the receiver. Latencies are those of its video or bulk track.
+    delivered, over the same time; None where a stack encodes by itself, and nobody else knows how much. `missing` is
+    the share of its packets that the network dropped or lost on the way to the receiver. Latencies are those of its
+    video or bulk track.
     """
     records = []
     for flow, route in zip(scenario.flows(arm), scenario.routes(), strict=True):
@@ -35,6 +36,7 @@ def flow_numbers(
         track = own[own["track"] != CHAT_TRACK]
         latency = glass_to_glass(track)
         arrived = own["delivered_at"].notna() | own["displayed_at"].notna()  # a black box knows only the second
+        payload = int(own.loc[arrived, "size_bytes"].sum())
         first = on_first_link(shares, flow, route)
         sent = int(first["sent_packets"].sum())
         records.append(
@@ -47,7 +49,7 @@ def flow_numbers(
                 "captured": len(track),
                 "displayed": int((track["fate"] == "displayed").sum()),
                 "sent_mbps": None if first.empty else round(sent_mbps(first, seconds), 6),
-                "goodput_mbps": round(float(own.loc[arrived, "size_bytes"].sum()) * 8 / seconds / 1e6, 6),
+                "goodput_mbps": round(payload * 8 / seconds / 1e6, 6) if payload or not arrived.any() else None,
                 "missing": round(int(_since(rows, flow.start)["missing_packets"].sum()) / sent, 6) if sent else None,
                 **{f"g2g_p{100 * share:g}_ms": in_ms(percentile(latency, share)) for share in (0.5, 0.95)},
             }

@@ -42,15 +42,15 @@ STACKS = (
 )
 OURS = ("rtp", "srt:latency_ms=0", "quic-datagram", "quic-stream-per-frame", "webtransport-datagram")
 SEEDS = range(20, 23)
-SECONDS = 3
-SECONDS_OF_SLOW = {
-    "rtmp:tuned=false": 5,
-    "ffmpeg:carrier=mpegts,tuned=false": 5,
-    "libwebrtc": 5,
-    "libwebrtc:playout=stock": 5,
-    "turn": 5,
-    "sfu": 10,
-}
+SECONDS, SECONDS_OF_SLOW = 3, 5
+SLOW_TO_BEGIN = (
+    "rtmp:tuned=false",
+    "ffmpeg:carrier=mpegts,tuned=false",
+    "libwebrtc",
+    "libwebrtc:playout=stock",
+    "turn",
+    "sfu",
+)
 """Arms that look at seconds of a stream before they show it, or leave out pictures while they look for their rate."""
 
 LATENCIES_MS = (20, 60, 120)
@@ -90,7 +90,7 @@ def _cell(axes: Mapping[str, str | int], arm: str, seed: int, **media: object) -
     return make_cell(
         axes,
         "stack-floors",
-        seconds=SECONDS_OF_SLOW.get(arm, SECONDS),
+        seconds=SECONDS_OF_SLOW if arm in SLOW_TO_BEGIN else SECONDS,
         seed=seed,
         arm=arm,
         # Players that were not tuned are many seconds behind.

@@ -11,6 +11,7 @@ from importlib.util import find_spec
 
 from glassbench.experiments.cli.options import AsJson
 from glassbench.experiments.cli.output import print_json
+from glassbench.experiments.cli.peers import peer_states
 from glassbench.experiments.cli.terminal import say
 from glassbench.netem.live.lab import Lab
 from glassbench.netem.live.lab_plan import lan, port_to
@@ -27,7 +28,7 @@ _PROGRAMS = {
     "ffmpeg": ("the tests of rtp against FFmpeg", "apt install ffmpeg"),
     "gst-launch-1.0": (
         "the tests of rtp against GStreamer",
-        "apt install gstreamer1.0-tools gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-libav",
+        "apt install gstreamer1.0-tools gstreamer1.0-plugins-{good,bad,ugly} gstreamer1.0-libav gstreamer1.0-nice",
     ),
     "chromium": ("hls.js and dash.js as arms, and tests of reports", "apt install chromium"),
 }
@@ -86,12 +87,22 @@ def _findings() -> Iterator[Finding]:
     yield _steadiness()
     for program, (use, remedy) in _PROGRAMS.items():
         yield Finding(f"{program}, for {use}", shutil.which(program) is not None, remedy)
+    yield from _stacks()
     yield _vmaf()
     yield Finding(
         "sweeps on a cluster (Dask distributed)",
         find_spec("distributed") is not None,
         "pip install 'glassbench[cluster]'",
     )
+
+
+def _stacks() -> Iterator[Finding]:
+    states = peer_states()
+    here = ", ".join(state.name for state in states if state.here)
+    yield Finding(f"stacks of others as arms of live runs: {here or 'none'} (glass peers)", bool(here), "make peers")
+    for state in states:
+        if not state.here:
+            yield Finding(f"{state.name}, {state.about}", False, state.remedy)
 
 
 def _network(what: str, commands: list[str]) -> Finding:

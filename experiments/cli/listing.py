@@ -53,7 +53,7 @@ def _transports() -> list[tuple[str, str]]:
     rows = []
     for entry in ARMS.values():
         options = ", ".join(option.text for option in arm_options(entry))
-        codecs = ", ".join(sorted(entry.media - {"data"}))
+        codecs = ", ".join(entry.codecs)
         rows.append((entry.name, f"{entry.summary}\noptions: {options}\ncodecs: {codecs}"))
     return rows
 
@@ -63,7 +63,7 @@ def _options(transport: str) -> dict[str, Any]:
     from glassbench.experiments.scenario.arm_table import ARMS
 
     entry = ARMS[transport]
-    return {"options": [asdict(option) for option in arm_options(entry)], "codecs": sorted(entry.media - {"data"})}
+    return {"options": [asdict(option) for option in arm_options(entry)], "codecs": entry.codecs}
 
 
 def _traces() -> list[tuple[str, str]]:

@@ -39,7 +39,8 @@ def peers_table(states: list[PeerState]) -> WholeTable:
     columns = [TableColumn("name", "name"), TableColumn("version"), TableColumn("what it is", "prose")]
     table = WholeTable("", columns)
     for state in states:
-        carried = f"carries {state.carries}: {', '.join(state.codecs)}"
+        encodes = ", encodes" if state.carries == "pictures" else ":"
+        carried = f"carries {state.carries}{encodes} {', '.join(state.codecs)}"
         about = [state.about, carried, *([] if state.here else [state.remedy])]
         table.add_row(state.name, state.version if state.here else "not here", "\n".join(about))
     return table
@@ -56,6 +57,5 @@ def peer_states() -> list[PeerState]:
             version, remedy = stack.version(), ""
         except Unsupported as error:
             version, remedy = "", str(error)
-        codecs = sorted(entry.media - {"data"})
-        states.append(PeerState(name, entry.summary, not remedy, version, remedy, stack.carries, codecs))
+        states.append(PeerState(name, entry.summary, not remedy, version, remedy, stack.carries, entry.codecs))
     return states

@@ -141,12 +141,12 @@ class Run(ResultTables):
         return down[down["segment"] == carried.idxmin()]
 
     def offered_mbps(self) -> float:
-        """Mean rate of the encoded video over the arms whose encoder takes no notice of the network, without any
+        """Mean rate of the encoded video over the arms of our encoder if it takes no notice of the network, without any
         header; 0 without such an arm."""
         rates = [
             frames["size_bytes"].sum() * 8 / (len(frames) * _interval(frames)) / 1e6
             for arm, frames in self.video_by_arm().items()
-            if len(frames) > 1 and arm not in self.following()
+            if len(frames) > 1 and arm not in self.following() and frames["size_bytes"].any()
         ]
         return float(sum(rates) / len(rates)) if rates else 0.0
 

@@ -24,7 +24,7 @@ class LibsrtOptions:
     """Socket options of libsrt (SRTO_LATENCY, SRTO_TLPKTDROP, SRTO_PASSPHRASE, SRTO_STREAMID, SRTO_PACKETFILTER).
 
     `reader`: "poll" asks for messages every 0.2 ms; "block" waits in srt_recvmsg, which wakes up on a timer of 10 ms.
-    `fec`: rows and columns of the packet filter, as in "10x5"; empty for none.
+    `fec`: columns and rows of the packet filter, as in "10x5"; empty for none.
     """
 
     latency_ms: int = 120
@@ -214,7 +214,7 @@ class RtmpOptions:
 @dataclass(frozen=True, slots=True)
 class ExternalOptions:
     """Programs of the user: `send` and `receive` are their commands, as a shell reads words. What they take and give is
-    `media`; docs/peers.md has the protocol. `name` stands in tables."""
+    `media`; docs/peers.md has the protocol. `label` stands in tables."""
 
     send: str = ""
     receive: str = ""

@@ -35,16 +35,25 @@ from glassbench.transport.registry import ANY_MEDIA, Options, TransportEntry
 
 ANY_CODEC = frozenset(CODECS)
 _H264 = frozenset({"h264"})
+_WEBRTC = frozenset({"vp8", "vp9", "av1"})  # what the wheel of libwebrtc encodes
+_SOME = frozenset({"h264", "vp8"})
 _SEGMENTS_TUNED, _SEGMENTS_AS_IT_COMES = 1, 5  # by which players are behind at most
 
 
 @dataclass(frozen=True, slots=True)
 class PeerEntry(TransportEntry):
     """A stack as arms name it. `stack` is its class as "module:Class". `elsewhere`: what it talks to is not on hosts of
-    ours, so that it runs in the network of this host. In virtual time it is unsupported."""
+    ours, so that it runs in the network of this host. `encodes` has the codecs of its encoder, if it takes pictures. In
+    virtual time it is unsupported."""
 
     stack: str = ""
     elsewhere: bool = False
+    encodes: frozenset[str] = frozenset()
+
+    @property
+    def codecs(self) -> list[str]:
+        """The codecs in which it sends video."""
+        return sorted(self.encodes or self.media - {"data"})
 
     def load(self) -> Any:
         """The class, a subclass of `experiments.worlds.peers.peer.Peer`."""
@@ -61,8 +70,9 @@ def peer_entry(
     *,
     holds: Callable[[Options], float] = lambda options: 0.0,
     elsewhere: bool = False,
+    encodes: frozenset[str] = frozenset(),
 ) -> PeerEntry:
-    """An entry; `holds` is as in a TransportEntry, `elsewhere` as in a PeerEntry."""
+    """An entry; `holds` is as in a TransportEntry, `elsewhere` and `encodes` as in a PeerEntry."""
 
     def make(config: TransportConfig) -> Transport:
         raise Unsupported(f"{name} is a program of others, which runs in real time only: --live")
@@ -78,6 +88,7 @@ def peer_entry(
         cannot_lead=lambda options: f"how {name} leads an encoder is its own affair",
         stack=stack,
         elsewhere=elsewhere,
+        encodes=encodes,
     )
 
 
@@ -97,10 +108,23 @@ def _behind(options: Options) -> float:
 
 _OWN = (
     _own("libsrt", "libsrt of this machine, in live mode", LibsrtOptions, "libsrt:Libsrt", ANY_MEDIA, holds=_latency),
-    _own("libwebrtc", "the engine of Chrome: GCC, TWCC, NACK", LibwebrtcOptions, "libwebrtc:Libwebrtc", ANY_CODEC),
-    _own("turn", "libwebrtc through a relay, coturn, at the sender", TurnOptions, "turn:Turn", ANY_CODEC),
-    _own("sfu", "WebRTC out of Janus, at the sender: a room, or RTP", SfuOptions, "sfu:Sfu", ANY_CODEC),
-    _own("aiortc", "WebRTC in Python, without pacer and TWCC", AiortcOptions, "aiortc:Aiortc", ANY_CODEC),
+    _own(
+        "libwebrtc",
+        "the engine of Chrome: GCC, TWCC, NACK",
+        LibwebrtcOptions,
+        "libwebrtc:Libwebrtc",
+        ANY_CODEC,
+        encodes=_WEBRTC,
+    ),
+    _own(
+        "turn", "libwebrtc through a relay, coturn, at the sender", TurnOptions, "turn:Turn", ANY_CODEC, encodes=_WEBRTC
+    ),
+    _own(
+        "sfu", "WebRTC out of Janus, at the sender: a room, or RTP", SfuOptions, "sfu:Sfu", ANY_CODEC, encodes=_WEBRTC
+    ),
+    _own(
+        "aiortc", "WebRTC in Python, without pacer and TWCC", AiortcOptions, "aiortc:Aiortc", ANY_CODEC, encodes=_SOME
+    ),
     _own("moq", "MoQ by moq-rs, through a relay of its own at the sender", MoqOptions, "moq:Moq", ANY_MEDIA),
     _own("ll-hls", "LL-HLS, origin and plain client of ours", HttpOptions, "ll_hls:LlHls", _H264),
     _own("ll-dash", "LL-DASH, origin and plain client of ours", HttpOptions, "ll_dash:LlDash", _H264),
@@ -113,8 +137,16 @@ _OWN = (
         "gstreamer:Gstreamer",
         ANY_CODEC,
         holds=lambda options: _latency(options) if options["sync"] else 0.0,
+        encodes=_SOME,
     ),
-    _own("ffmpeg", "two ffmpeg programs, over RTP, MPEG-TS or SRT", FfmpegOptions, "ffmpeg:Ffmpeg", ANY_CODEC),
+    _own(
+        "ffmpeg",
+        "two ffmpeg programs, over RTP, MPEG-TS or SRT",
+        FfmpegOptions,
+        "ffmpeg:Ffmpeg",
+        ANY_CODEC,
+        encodes=_H264,
+    ),
     _own("mpegts-udp", "MPEG-TS over UDP, by FFmpeg's muxer and demuxer", MpegtsOptions, "mpegts_udp:MpegtsUdp", _H264),
     _own("rist", "librist of this machine", RistOptions, "rist:Rist", ANY_MEDIA, holds=_latency),
     _own("rtmp", "RTMP through nginx-rtmp, at the sender", RtmpOptions, "rtmp:Rtmp", _H264),
@@ -125,6 +157,7 @@ _OWN = (
         "endpoint:Endpoints",
         ANY_CODEC,
         elsewhere=True,
+        encodes=_H264,
     ),
     _own("external", "two programs of yours", ExternalOptions, "external:External", ANY_CODEC),
 )

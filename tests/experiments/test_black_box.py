@@ -21,9 +21,9 @@ BLACK_BOX = frozenset({"captured_at", "displayed_at"})
 FRAMES = 60
 
 
-def sent(sequence: int) -> SentRecord:
+def sent(sequence: int, size_bytes: int = 4000) -> SentRecord:
     at = round(MEDIA_START + sequence / 30, 6)
-    record = SentRecord(0, sequence, at, size_bytes=4000, encode_start_at=at, encode_end_at=at + 0.003)
+    record = SentRecord(0, sequence, at, size_bytes=size_bytes, encode_start_at=at, encode_end_at=at + 0.003)
     return replace(record, queued_at=at + 0.003, first_sent_at=at + 0.005, last_sent_at=at + 0.008)
 
 
@@ -38,12 +38,12 @@ def end(role: Role, **fields: Any) -> EndReport:
     return EndReport(role, MEDIA_START + 3.0, Connection(-1.0), {}, pipeline=counters, **fields)
 
 
-def account(sender: frozenset[str], receiver: frozenset[str]) -> ArmResult:
+def account(sender: frozenset[str], receiver: frozenset[str], size_bytes: int = 4000) -> ArmResult:
     """Of two seconds of video, of which the last six frames are never shown."""
     video = {"source": "lognormal", "bitrate": "1Mbit/s"}
     plan = build({"name": "box", "duration": "2s", "arms": ["udp"], "video": video, "network": {"delay": "10ms"}})
     ends = [
-        end("sender", knows=sender, sent=[sent(sequence) for sequence in range(FRAMES)]),
+        end("sender", knows=sender, sent=[sent(sequence, size_bytes) for sequence in range(FRAMES)]),
         end("receiver", knows=receiver, received=[received(sequence) for sequence in range(FRAMES - 6)]),
     ]
     return assemble(plan, plan.arms[0], plan.video.open(1), ends, [])
@@ -70,6 +70,11 @@ def test_its_summary_and_the_numbers_of_its_flow_are_of_what_was_displayed() -> 
     assert together == pytest.approx(50, abs=1e-3)
     (flow,) = result.flow_numbers
     assert flow["goodput_mbps"] == pytest.approx((FRAMES - 6) * 4000 * 8 / 2 / 1e6)
+
+
+def test_of_a_stack_that_encodes_by_itself_nobody_knows_the_payload() -> None:
+    (flow,) = account(BLACK_BOX, BLACK_BOX, size_bytes=0).flow_numbers
+    assert flow["displayed"] == FRAMES - 6 and flow["goodput_mbps"] is None
 
 
 def test_of_a_sender_that_is_a_black_box_the_instants_of_the_receiver_stay() -> None:

@@ -16,7 +16,7 @@ import pytest
 from glassbench.experiments.account.arm_result import ArmResult
 from glassbench.experiments.account.ledger import STAGES, stages
 from glassbench.experiments.scenario import Scenario, build
-from glassbench.experiments.worlds.live import arm as live_arm
+from glassbench.experiments.worlds.live import processes
 from glassbench.experiments.worlds.live.arm import run_arm as run_arm_live
 from glassbench.experiments.worlds.live.emulators import Emulator
 from glassbench.experiments.worlds.live.wiring import check_emulator
@@ -218,7 +218,7 @@ def test_what_does_not_go_together_is_refused_in_a_sentence(glass: Callable[...,
 def test_a_part_that_does_not_end_is_named() -> None:
     nothing: Any = SimpleNamespace(stop=lambda: False, progress=lambda share: None)
     flow: Any = SimpleNamespace(flow=SimpleNamespace(name="media"), last=0.0, start_at=-1.0)
-    late: Any = SimpleNamespace(now=lambda: live_arm.END_PATIENCE + 1.0)
+    late: Any = SimpleNamespace(now=lambda: processes.END_PATIENCE + 1.0)
     commands = {"sender": "pass", "receiver": "pass", "emulator": "import time; time.sleep(60)"}
     started = {
         name: subprocess.Popen(
@@ -229,8 +229,8 @@ def test_a_part_that_does_not_end_is_named() -> None:
     try:
         for name in ("sender", "receiver"):
             started[name].wait()
-        with pytest.raises(live_arm.PartError, match="the emulator of the arm did not end within 20 s of its time"):
-            live_arm._await_end(started, late, [flow], nothing)
+        with pytest.raises(processes.PartError, match="the emulator of the arm did not end within 20 s of its time"):
+            processes.await_end(started, late, [flow], nothing, {})
     finally:
         started["emulator"].kill()
         for part in started.values():

@@ -19,7 +19,7 @@ from glassbench.experiments.worlds.live.wiring import check_emulator
 from glassbench.netem.live.isolated_python import python_command
 
 CODE = '''
-import socket, threading
+import ctypes, socket, sys, threading
 from dataclasses import dataclass
 
 from glassbench.experiments.scenario.peers import ANY_CODEC, peer_entry
@@ -29,6 +29,7 @@ from glassbench.experiments.worlds.peers.peer import Peer, PeerEnd
 @dataclass(frozen=True)
 class Options:
     ttl: int = 64
+    crash: bool = False
 
 
 class Plain(PeerEnd):
@@ -46,6 +47,9 @@ class Plain(PeerEnd):
             self.context.outlet.give(self.socket.recv(65536))
 
     def send(self, data, frame):
+        if self.context.options["crash"]:
+            print("last words", file=sys.stderr)
+            ctypes.string_at(0)
         self.socket.sendto(data, self.context.peer)
         return True
 
@@ -117,6 +121,25 @@ def test_a_stack_of_a_package_is_listed_measured_and_captured(
     assert record["outcome"] == "measured"
     (capture,) = folder.rglob("link.pcapng")
     assert capture.stat().st_size > 50_000
+
+
+@pytest.mark.usefixtures("package", "no_pictures")
+def test_a_stack_that_crashes_leaves_its_log_and_the_other_arms_go_on(
+    glass: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("MOST_LATE_MS", "LONGEST_PAUSE", "MOST_PAUSED"):
+        monkeypatch.setattr(f"glassbench.experiments.worlds.live.arm.{name}", 1e6)
+    glass(
+        *("compare", "--live", "--duration", "1s", "--loss", "0 %", "--source", "synthetic"),
+        *("--arm", "mine:crash=true", "--arm", "udp"),
+    )
+    (folder,) = Path("results").iterdir()
+    crashed, other = load(folder).run(20).records
+    assert crashed["outcome"] == "failed"
+    assert crashed["reason"].startswith("the sender of the arm ended with code ")
+    log = crashed["stats"]["peer"]["sender"]["log"]
+    assert "last words" in log and "Segmentation fault" in log
+    assert other["outcome"] == "measured"
 
 
 def test_nothing_is_left_of_a_stack_when_glass_is_killed(tmp_path: Path) -> None:

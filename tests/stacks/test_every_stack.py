@@ -139,6 +139,19 @@ def test_a_program_that_crashes_hangs_or_prints_garbage_ends_as_a_failed_arm(
     assert not children()
 
 
+@pytest.mark.parametrize("role", ["send", "receive"])
+def test_a_program_that_misses_something_says_so_by_its_exit_code(role: str) -> None:
+    programs = {"send": str(EXAMPLE), "receive": str(EXAMPLE), role: "sh -c 'echo no camera driver >&2; exit 127'"}
+    plan = scenario({"transport": "external", **programs})  # type: ignore[arg-type]
+    try:
+        check_emulator("netns", plan)
+    except OSError as error:
+        pytest.skip(str(error))
+    with pytest.raises(Unsupported, match="no camera driver"):
+        run_arm(plan, plan.arms[0], QualityMemo())
+    assert not children()
+
+
 def children() -> list[str]:
     """Processes of the enclosures of this test that are still there."""
     left = []

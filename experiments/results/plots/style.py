@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
@@ -154,8 +155,8 @@ def letters_of(axes: Axes, size: float) -> int:
     grid = axes.get_subplotspec()
     share = 1.0
     if grid is not None:
-        ratios = grid.get_gridspec().get_width_ratios()
-        share = sum(ratios[place] for place in grid.colspan) / sum(ratios)
+        ratios = np.asarray(grid.get_gridspec().get_width_ratios(), np.float64)
+        share = float(ratios[list(grid.colspan)].sum() / ratios.sum())
     figure = axes.get_figure(root=True)
     assert figure is not None
     return max(20, int((0.75 if page().stacked else 0.9) * share * _letters(figure, size)))

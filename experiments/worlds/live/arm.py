@@ -4,11 +4,10 @@ Their sockets are opened here; session time is the same for all of them.
 """
 
 import pickle
-import select
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from typing import IO, Any
 
@@ -25,20 +24,19 @@ from glassbench.experiments.worlds.ends import Ends, Place, check_real_time
 from glassbench.experiments.worlds.live.emulators import Emulator
 from glassbench.experiments.worlds.live.environment import Environment
 from glassbench.experiments.worlds.live.kernel_commands import NotInKernel
+from glassbench.experiments.worlds.live.log import end_of, open_log
 from glassbench.experiments.worlds.live.part import NOT_CONNECTED, PartReport
+from glassbench.experiments.worlds.live.processes import PartError, await_end, await_ready, end_all, start, tell
 from glassbench.experiments.worlds.live.replay import replay
 from glassbench.experiments.worlds.live.task import EMULATOR, HostPlug, Task, part_name
 from glassbench.experiments.worlds.live.wiring import End, kernel_commands, wire, wire_peers
 from glassbench.experiments.worlds.world import Watch
 from glassbench.netem.live.clock import LiveClock, monotonic_ns
-from glassbench.netem.live.isolated_python import python_command
 from glassbench.netem.live.scheduling import spare_processor
 from glassbench.netem.packet import Address
 from glassbench.receiver.quality import QualityMemo
 from glassbench.transport.contract import Unsupported
 
-READY_PATIENCE = 60.0  # seconds for a part to import everything
-END_PATIENCE = 20.0  # seconds after the end of the run for a part to write what it knows
 MOST_LATE_MS = 1.0  # of 99 % of the packets: with more, the emulator was not the link that was commanded
 # Of the length of the media: what one pause of a part may take, and all of its together. With more, what they moved is
 # in the 99th or in the 95th percentile.
@@ -46,12 +44,6 @@ LONGEST_PAUSE, MOST_PAUSED = 0.01, 0.05
 ATTEMPTS = 3
 
 _NO_LINK = "the emulator host is no link of ours: it is for endpoints by address (docs/peers.md)"
-
-_PEER_PART = "glassbench.experiments.worlds.peers.part"
-
-
-class PartError(RuntimeError):
-    """A part of an arm ended before it was over."""
 
 
 @dataclass(frozen=True)
@@ -123,8 +115,8 @@ def run_arm(
     attempts: list[_Attempt] = []
     interrupted = False
     while not interrupted and len(attempts) < ATTEMPTS and not any(attempt.is_over for attempt in attempts):
-        attempts.append(
-            _run_parts(
+        try:
+            attempt = _run_parts(
                 scenario,
                 arm,
                 emulator,
@@ -133,7 +125,12 @@ def run_arm(
                 capture=capture is not None,
                 number=len(attempts) + 1,
             )
-        )
+        except PartError as error:
+            if not error.logs:
+                raise
+            told = {role: {"log": log} for role, log in error.logs.items()}
+            return ArmResult(arm.label, "failed", str(error), stats={"peer": told})
+        attempts.append(attempt)
         interrupted = watch.stop()
         for part in attempts[-1].parts.values():
             if part.unsupported is not None:
@@ -257,8 +254,14 @@ def _run_parts(
         wiring = wire_peers(scenario, cleanup) if is_peer else wire(emulator, scenario, cleanup)
         emulators = [EMULATOR] if wiring.ports else []
         results = {name: cleanup.enter_context(tempfile.TemporaryFile()) for name in (*emulators, *names)}
+        logs = {
+            name: cleanup.enter_context(open_log())
+            for name, end in names.items()
+            if isinstance(wiring.ends[end], HostPlug)
+        }
         parts: dict[str, subprocess.Popen[bytes]] = {}
-        cleanup.callback(_end_all, parts)
+        cleanup.callback(end_all, parts)
+        cleanup.enter_context(_logs_told(logs))
         for name, result in results.items():
             end = names.get(name)
             task = Task(
@@ -273,14 +276,14 @@ def _run_parts(
                 plug=None if end is None else wiring.ends[end],
                 ports=wiring.ports if end is None else (),
             )
-            parts[name] = _start(name, task)
+            parts[name] = start(name, task, logs.get(name))
         for name, part in parts.items():
-            _await_ready(name, part)
+            await_ready(name, part)
         origin = monotonic_ns() + 200_000_000
         for name, part in parts.items():
-            _tell(name, part, f"{origin}\n")
+            tell(name, part, f"{origin}\n")
         environment = Environment()
-        _await_end(parts, LiveClock(origin), [Ends(flow) for flow in flows], watch)
+        await_end(parts, LiveClock(origin), [Ends(flow) for flow in flows], watch, logs)
         reports: dict[str, PartReport] = {}
         for name, file in results.items():
             file.seek(0)
@@ -288,99 +291,11 @@ def _run_parts(
         return _Attempt(number, reports, wiring.addresses, environment.summary(), scenario.duration)
 
 
-def _start(name: str, task: Task) -> "subprocess.Popen[bytes]":
-    if isinstance(task.plug, HostPlug):
-        command = python_command(_PEER_PART, str(task.plug.users), str(task.plug.network))
-    else:
-        command = python_command("glassbench.experiments.worlds.live.part")
-    part = subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        bufsize=0,  # what `select` does not see is not there
-        pass_fds=task.numbers(),
-        process_group=0,  # Ctrl-C is for us alone: we tell the parts. A session of its own would make niceness void.
-    )
-    _tell(name, part, f"{task.model_dump_json()}\n")
-    return part
-
-
-def _tell(name: str, part: "subprocess.Popen[bytes]", line: str) -> None:
-    assert part.stdin is not None
-    left = memoryview(line.encode())
+@contextmanager
+def _logs_told(logs: Mapping[str, IO[bytes]]) -> Iterator[None]:
+    """If a part ends before it is over, its error has the end of what stacks wrote."""
     try:
-        while left:
-            left = left[part.stdin.write(left) :]
-    except OSError:
-        raise PartError(f"the {name} of the arm ended with code {part.wait()} before it began") from None
-
-
-def _await_ready(name: str, part: "subprocess.Popen[bytes]") -> None:
-    assert part.stdout is not None
-    heard, _, _ = select.select([part.stdout], [], [], READY_PATIENCE)
-    if not heard:
-        raise PartError(f"the {name} of the arm did not get ready")
-    if part.stdout.readline() != b"ready\n":
-        raise PartError(f"the {name} of the arm ended with code {part.wait()} before it began")
-
-
-def _await_end(
-    parts: "Mapping[str, subprocess.Popen[bytes]]", clock: LiveClock, flows: Sequence[Ends], watch: Watch
-) -> None:
-    """Wait until all parts have ended: the ends of a flow when the fate of each of its frames is known, and then the
-    link between them. Raises PartError if one ends badly, or does not end."""
-    told_to_end: set[str] = set()
-    ends = {name: flow.flow.name for flow in flows for role in ROLES for name in [part_name(flow.flow.name, role)]}
-    last, start_at = max(flow.last for flow in flows), min(flow.start_at for flow in flows)
-
-    def end(*names: str) -> None:
-        for name in names:
-            stdin = parts[name].stdin
-            assert stdin is not None
-            if name not in told_to_end:
-                told_to_end.add(name)
-                stdin.close()
-
-    talking = {_stdout(parts[name]): name for name in ends}
-    while any(part.poll() is None for part in parts.values()):
-        for name, part in parts.items():
-            if part.poll():
-                raise PartError(f"the {name} of the arm ended with code {part.returncode} in the middle")
-        if watch.stop():
-            end(*ends)
-        for name, flow in ends.items():
-            if parts[name].poll() is not None:  # a stack that failed: then nothing more comes to the other end
-                end(*(other for other in ends if ends[other] == flow))
-        if EMULATOR in parts and all(parts[name].poll() is not None for name in ends):
-            end(EMULATOR)
-        now = clock.now()
-        if now > last + END_PATIENCE:
-            late = " and the ".join(name for name, part in parts.items() if part.poll() is None)
-            raise PartError(f"the {late} of the arm did not end within {END_PATIENCE:g} s of its time")
-        watch.progress(min(1.0, max(0.0, (now - start_at) / (last - start_at))))
-        heard, _, _ = select.select(list(talking), [], [], 0.1 if talking else 0.01)
-        for stdout in heard:
-            flow = ends[talking[stdout]]
-            sender, receiver = (part_name(flow, role) for role in ROLES)
-            if not (line := stdout.readline()):
-                del talking[stdout]
-            elif talking[stdout] == receiver:
-                end(sender, receiver)  # it says that it knows the fate of all that is claimed
-            elif receiver not in told_to_end:
-                with suppress(PartError):  # it has ended already
-                    _tell(receiver, parts[receiver], line.decode())
-
-
-def _stdout(part: "subprocess.Popen[bytes]") -> IO[bytes]:
-    assert part.stdout is not None
-    return part.stdout
-
-
-def _end_all(parts: "Mapping[str, subprocess.Popen[bytes]]") -> None:
-    for part in parts.values():
-        part.kill()
-        part.wait()
-        for pipe in (part.stdin, part.stdout):
-            if pipe is not None:
-                with suppress(OSError):  # what was still to be said to it
-                    pipe.close()
+        yield
+    except PartError as error:
+        error.logs = {name: end_of(log) for name, log in logs.items()}
+        raise

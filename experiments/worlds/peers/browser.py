@@ -10,7 +10,7 @@ import os
 import sys
 from abc import abstractmethod
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.resources import files
@@ -88,13 +88,12 @@ class Library:
 
 
 class BrowserStack(HttpStack):
-    """An origin of ours, which `origin` makes and whose `manifest` is played, and a player in Chromium."""
+    """An origin of ours, whose `manifest` is played, and a player in Chromium."""
 
     decodes = True
     install = f"apt install {_CHROMIUM}"
     library: ClassVar[Library]
     manifest: ClassVar[str]
-    origin: ClassVar[Callable[[PeerContext], PeerEnd]]
 
     @classmethod
     def version(cls) -> str:
@@ -109,6 +108,11 @@ class BrowserStack(HttpStack):
         host, port = context.peer
         settings = cls.tuned(target_latency(context)) if context.options["tuned"] else {}
         return BrowserEnd(context, cls.library, {"url": f"http://{host}:{port}/{cls.manifest}", "settings": settings})
+
+    @classmethod
+    @abstractmethod
+    def origin(cls, context: PeerContext) -> PeerEnd:
+        """The sending end."""
 
     @classmethod
     @abstractmethod

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from glassbench.experiments.worlds.peers import ll_dash
 from glassbench.experiments.worlds.peers.browser import BrowserStack, Library
+from glassbench.experiments.worlds.peers.peer import PeerContext, PeerEnd
 
 _MOST_BEHIND = 1.0  # seconds more than the target, at which it leaves out what it missed
 _SLOWER, _FASTER = -0.5, 0.5  # of playback that keeps the target
@@ -15,7 +16,10 @@ class DashJs(BrowserStack):
 
     library = Library("dashjs", "5.2.1", "dist/modern/umd/dash.all.min.js", "dash_js.js")
     manifest = ll_dash.MANIFEST
-    origin = staticmethod(ll_dash.origin)
+
+    @classmethod
+    def origin(cls, context: PeerContext) -> PeerEnd:
+        return ll_dash.origin(context)
 
     @classmethod
     def tuned(cls, latency: float) -> Mapping[str, object]:

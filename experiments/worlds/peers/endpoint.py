@@ -37,7 +37,6 @@ class Endpoints(Peer):
     """Publisher and player, by the schemes of two addresses."""
 
     carries: ClassVar[Carries] = "pictures"
-    install = "give both addresses, as in endpoint:send=rtmp://host/live/key,receive=rtmp://host/live/key"
 
     @classmethod
     def version(cls) -> str:

@@ -28,7 +28,6 @@ class External(Peer):
     """Programs by the commands `send` and `receive`. What they carry is an option."""
 
     carries: ClassVar[Carries] = "units"
-    install = "give the commands of both ends, as in external:send=./send,receive=./receive"
 
     @classmethod
     def carried(cls, options: Mapping[str, object]) -> Carries:
@@ -97,6 +96,7 @@ class _ExternalEnd(PeerEnd):
             feeds=True,
             reads=self._read,
             environment={**os.environ, **_environment(self.context)},
+            lacks=UNSUPPORTED,
         )
         if not self._ready.wait(_START_PATIENCE):
             raise PeerError(f"{self._program.name} did not say that it is ready within {_START_PATIENCE:g} s")

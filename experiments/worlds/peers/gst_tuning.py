@@ -8,9 +8,9 @@ from glassbench.experiments.account.reports import Role
 # sender reports as often would take the place of media.
 _BANDWIDTH = {"bandwidth": "20000000"}
 _OFTEN = {"rtcp-min-interval": "10000000"}
-# A stream begins at once, and is not asked again for packets that are only late: pictures come in bursts.
 # By itself a sender keeps its last 100 packets: after a fade of half a second those that were lost are not among them.
 _HISTORY = {"max-size-time": "1000", "max-size-packets": "0"}
+# A stream begins at once, and is not asked again for packets that are only late: pictures come in bursts.
 _BUFFER = {"faststart-min-packets": "2", "rtx-next-seqnum": "false"}
 SESSION_SETTINGS = "rtp-profile", *_BANDWIDTH, *_OFTEN
 HISTORY_SETTINGS = tuple(_HISTORY)

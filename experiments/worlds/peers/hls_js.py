@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from glassbench.experiments.worlds.peers import ll_hls
 from glassbench.experiments.worlds.peers.browser import BrowserStack, Library
+from glassbench.experiments.worlds.peers.peer import PeerContext, PeerEnd
 
 _MOST_BEHIND = 0.5  # seconds more than the target, at which it leaves out what it missed
 _FASTEST = 1.5  # of playback that catches up
@@ -14,7 +15,10 @@ class HlsJs(BrowserStack):
 
     library = Library("hls.js", "1.7.4", "dist/hls.min.js", "hls_js.js")
     manifest = ll_hls.PLAYLIST
-    origin = staticmethod(ll_hls.origin)
+
+    @classmethod
+    def origin(cls, context: PeerContext) -> PeerEnd:
+        return ll_hls.origin(context)
 
     @classmethod
     def tuned(cls, latency: float) -> Mapping[str, object]:

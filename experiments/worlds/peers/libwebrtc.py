@@ -25,6 +25,9 @@ _COUNTED = {
 }  # fmt: skip
 
 
+_ENGINES = {"0.1.0": "M152"}  # of Chrome, in the wheel of that version
+
+
 class Libwebrtc(Peer):
     """Two peer connections: the sender has a track of our pictures, and the receiver gives what it would render."""
 
@@ -33,7 +36,8 @@ class Libwebrtc(Peer):
 
     @classmethod
     def version(cls) -> str:
-        return f"M152 (wrtc {cls.package('wrtc')})"
+        version = Libwebrtc.package("wrtc")
+        return f"{_ENGINES.get(version, 'libwebrtc')} (wrtc {version})"
 
     @classmethod
     def end(cls, context: PeerContext) -> PeerEnd:

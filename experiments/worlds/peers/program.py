@@ -22,7 +22,7 @@ class Program:
     receiver whose stream is over. Raises PeerError if it cannot be started.
 
     `feeds`: it takes what `feed` is given on stdin; without that its stdin is empty. `passes`: file descriptors that it
-    inherits.
+    inherits. By the exit code `lacks` it says that something is missing, so the stack is not there.
     """
 
     def __init__(
@@ -35,10 +35,12 @@ class Program:
         environment: Mapping[str, str] | None = None,
         passes: Sequence[int] = (),
         may_end: bool = False,
+        lacks: int | None = None,
     ) -> None:
         self.name = command[0].rpartition("/")[2]
         self._context = context
         self._may_end = may_end
+        self._lacks = lacks
         self._stopped = threading.Event()
         self._waiting: Queue[bytes | None] = Queue(_MOST_WAITING)
         with context.log.open("ab") as log:
@@ -114,7 +116,8 @@ class Program:
     def _watch(self) -> None:
         code = self._process.wait()
         if not self._stopped.is_set() and not (self._may_end and code == 0):
-            self._context.outlet.fail(self.sentence())
+            outlet = self._context.outlet
+            (outlet.refuse if code == self._lacks else outlet.fail)(self.sentence())
 
     def _write(self) -> None:
         assert self._process.stdin is not None

@@ -1,5 +1,6 @@
 """One end of a peer, driven like ours: the pipelines of ours around the stack."""
 
+import faulthandler
 import os
 import socket
 import sys
@@ -25,6 +26,7 @@ from glassbench.experiments.worlds.live.end import (
     SenderRun,
     our_receiver,
 )
+from glassbench.experiments.worlds.live.log import end_of
 from glassbench.experiments.worlds.live.part import NOT_CONNECTED, Orders, Part, PartReport, be_part
 from glassbench.experiments.worlds.live.task import HostPlug, Task
 from glassbench.experiments.worlds.peers.peer import LOG, Carries, Peer, PeerContext, PeerError, video_of
@@ -35,8 +37,6 @@ from glassbench.netem.live.clock import LiveClock
 from glassbench.netem.live.scheduling import run_as_others, stay_off
 from glassbench.netem.live.udp_socket import UdpSocket, open_socket
 from glassbench.transport.contract import Unsupported
-
-_LOG_BYTES = 4000  # of the end of a log
 
 _ON_THE_WIRE = {"first_sent_at", "last_sent_at", "first_arrival_at", "complete_at"}
 
@@ -51,10 +51,14 @@ _AROUND_A_DECODER = {"delivered_at", "released_at", "decoded_at"}
 
 
 def be_peer(folder: str) -> None:
-    """Be an end of a peer; `folder` is its own."""
-    log = Path(folder, LOG)
-    with _written_to(log):
-        be_part(lambda task: _part(task, Path(folder)))
+    """Be an end of a peer; `folder` is its own. What the stack writes goes to our standard error, the log that whoever
+    started us keeps, even if the stack ends us; our own lines go to standard output."""
+    faulthandler.enable()
+    Path(folder, LOG).symlink_to("/proc/self/fd/2")
+    ours = os.dup(1)
+    os.dup2(2, 1)
+    sys.stdout = os.fdopen(ours, "w")
+    be_part(lambda task: _part(task, Path(folder)))
 
 
 def _part(task: Task, folder: Path) -> Part:
@@ -120,7 +124,7 @@ def _part(task: Task, folder: Path) -> Part:
                 end.close()
         if failed is None and not transport.connected:
             failed = NOT_CONNECTED
-        about = {"version": stack.version(), "settings": dict(end.settings()), "log": _end_of(context.log)}
+        about = {"version": stack.version(), "settings": dict(end.settings()), "log": _log_of(context)}
         return PartReport(
             ended.process,
             replace(_reported(ended.report, carries, decodes=stack.decodes), estimates=end.estimates()),
@@ -130,21 +134,6 @@ def _part(task: Task, folder: Path) -> Part:
         )
 
     return drive
-
-
-@contextmanager
-def _written_to(log: Path) -> Iterator[None]:
-    """What the stack writes goes to its log. Our own lines go on to whoever started us, and so does what a defect of
-    ours says."""
-    ours, errors = os.dup(1), os.dup(2)
-    with log.open("ab") as file:
-        os.dup2(file.fileno(), 1)
-        os.dup2(file.fileno(), 2)
-    sys.stdout = os.fdopen(ours, "w")
-    try:
-        yield
-    finally:
-        os.dup2(errors, 2)
 
 
 def _stack(ends: Ends) -> type[Peer]:
@@ -186,10 +175,9 @@ def _sentence(failed: str | None, ends: Ends, task: Task) -> str | None:
     return None if failed is None else f"the {task.role} of {ends.arm.transport} failed: {failed}"
 
 
-def _end_of(log: Path) -> str:
-    with suppress(OSError), log.open("rb") as file:
-        file.seek(max(0, os.fstat(file.fileno()).st_size - _LOG_BYTES))
-        return file.read(_LOG_BYTES).decode(errors="replace")
+def _log_of(context: PeerContext) -> str:
+    with suppress(OSError), context.log.open("rb") as log:
+        return end_of(log)
     return ""
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from glassbench.experiments.worlds.peers.gstreamer import Gstreamer
+from glassbench.experiments.worlds.peers.http_player import HttpStack
 from glassbench.experiments.worlds.peers.janus import Janus, offer_to
 from glassbench.experiments.worlds.peers.libwebrtc import Libwebrtc, LibwebrtcReceiver, LibwebrtcSender, stats_of
 from glassbench.experiments.worlds.peers.peer import PeerContext, PeerEnd, PeerVideo
@@ -24,7 +25,8 @@ class Sfu(Libwebrtc):
     @classmethod
     def version(cls) -> str:
         number = cls.told_by("janus", "--version").partition("(")[2].partition(")")[0]
-        return f"Janus {number}, {super().version()}"
+        HttpStack.version()  # its interface is HTTP
+        return f"Janus {number}, {Libwebrtc.version()}"
 
     @classmethod
     def check(cls, options: Mapping[str, object], video: PeerVideo) -> None:

@@ -22,7 +22,7 @@ class Turn(Libwebrtc):
 
     @classmethod
     def version(cls) -> str:
-        return f"coturn {cls.told_by('turnserver', '--version')}, {super().version()}"
+        return f"coturn {cls.told_by('turnserver', '--version')}, {Libwebrtc.version()}"
 
     @classmethod
     def end(cls, context: PeerContext) -> PeerEnd:
