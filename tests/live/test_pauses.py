@@ -128,14 +128,14 @@ def test_each_process_that_stands_still_is_seen_and_said(monkeypatch: pytest.Mon
     monkeypatch.setattr(arm, "LONGEST_PAUSE", 1e6)
     monkeypatch.setattr(arm, "MOST_PAUSED", 1e6)
     pids: list[int] = []
-    start = arm._start
+    start = arm.start
 
-    def start_and_note(name: str, task: Any) -> Any:
-        part = start(name, task)
+    def start_and_note(*of_part: Any) -> Any:
+        part = start(*of_part)
         pids.append(part.pid)
         return part
 
-    monkeypatch.setattr(arm, "_start", start_and_note)
+    monkeypatch.setattr(arm, "start", start_and_note)
     stopped: list[int] = []
 
     def stop_one(share: float) -> None:
