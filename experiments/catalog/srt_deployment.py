@@ -18,7 +18,7 @@ STACKS = ("libsrt", "srt")
 RTT = 0.1  # seconds
 SEEDS = range(20, 30)
 ENOUGH = 0.999  # of the frames
-# Each frame is a keyframe: what is not shown was not repaired, and does not only depend on what was not.
+# Each frame is a keyframe, so one that is not shown was lost itself: it does not refer to one that was.
 MEDIA = video("10Mbit/s", fps=60, keyframe_interval=1)
 AS_TOLD, LESS = "as recommended", "one round trip less"
 

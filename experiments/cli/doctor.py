@@ -28,7 +28,7 @@ _PROGRAMS = {
     "ffmpeg": ("the tests of rtp against FFmpeg", "apt install ffmpeg"),
     "gst-launch-1.0": (
         "the tests of rtp against GStreamer",
-        "apt install gstreamer1.0-tools gstreamer1.0-plugins-{good,bad,ugly} gstreamer1.0-libav gstreamer1.0-nice",
+        "apt install gstreamer1.0-tools gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-libav",
     ),
     "chromium": ("hls.js and dash.js as arms, and tests of reports", "apt install chromium"),
 }

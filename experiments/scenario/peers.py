@@ -36,7 +36,7 @@ from glassbench.transport.registry import ANY_MEDIA, Options, TransportEntry
 ANY_CODEC = frozenset(CODECS)
 _H264 = frozenset({"h264"})
 _WEBRTC = frozenset({"vp8", "vp9", "av1"})  # what the wheel of libwebrtc encodes
-_SOME = frozenset({"h264", "vp8"})
+_H264_VP8 = frozenset({"h264", "vp8"})
 _SEGMENTS_TUNED, _SEGMENTS_AS_IT_COMES = 1, 5  # by which players are behind at most
 
 
@@ -123,7 +123,12 @@ _OWN = (
         "sfu", "WebRTC out of Janus, at the sender: a room, or RTP", SfuOptions, "sfu:Sfu", ANY_CODEC, encodes=_WEBRTC
     ),
     _own(
-        "aiortc", "WebRTC in Python, without pacer and TWCC", AiortcOptions, "aiortc:Aiortc", ANY_CODEC, encodes=_SOME
+        "aiortc",
+        "WebRTC in Python, without pacer and TWCC",
+        AiortcOptions,
+        "aiortc:Aiortc",
+        ANY_CODEC,
+        encodes=_H264_VP8,
     ),
     _own("moq", "MoQ by moq-rs, through a relay of its own at the sender", MoqOptions, "moq:Moq", ANY_MEDIA),
     _own("ll-hls", "LL-HLS, origin and plain client of ours", HttpOptions, "ll_hls:LlHls", _H264),
@@ -137,7 +142,7 @@ _OWN = (
         "gstreamer:Gstreamer",
         ANY_CODEC,
         holds=lambda options: _latency(options) if options["sync"] else 0.0,
-        encodes=_SOME,
+        encodes=_H264_VP8,
     ),
     _own(
         "ffmpeg",
