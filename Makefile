@@ -82,7 +82,7 @@ patient: $(VENV)/.ready-dev
 	$(PYTEST) -m '$(WHICH) and not quiet' -n 4 $(REAL_TIME) $(ARGS)
 
 quiet: $(VENV)/.ready-dev
-	$(PYTEST) --dist load --maxschedchunk 1 -m 'quiet and $(WHICH)' -n 2 $(REAL_TIME) $(ARGS)
+	$(PYTEST) --dist load --maxschedchunk 1 -m 'quiet and $(WHICH)' -n 3 $(REAL_TIME) $(ARGS)
 
 test-long: setup $(BESIDE:%=$(VENV)/.ready-%)
 	@$(MAKE) --no-print-directory tests WHICH=long

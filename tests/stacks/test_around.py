@@ -17,6 +17,7 @@ from glassbench.experiments.scenario import shipped
 from glassbench.experiments.scenario.peers import PEERS
 from glassbench.experiments.worlds.live.wiring import check_emulator
 from glassbench.netem.live.isolated_python import python_command
+from glassbench.transport.contract import Unsupported
 
 CODE = '''
 import ctypes, socket, sys, threading
@@ -154,6 +155,39 @@ def test_nothing_is_left_of_a_stack_when_glass_is_killed(tmp_path: Path) -> None
         started.send_signal(signal.SIGKILL)
         started.wait()
     wait_for(lambda: not running(program.name), "they are gone")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("arm", "program"), [("turn", "turnserver"), ("sfu", "janus"), ("rtmp", "nginx: worker")])
+def test_no_process_and_no_file_of_a_server_is_left_when_glass_is_killed(
+    arm: str, program: str, tmp_path: Path, descendants: Callable[[], dict[int, str]]
+) -> None:
+    stack = PEERS[arm].load()
+    try:
+        stack.version()
+    except Unsupported as error:
+        pytest.skip(str(error))
+    files = tmp_path / "files"
+    files.mkdir()
+    command = [*python_command("glassbench.experiments.cli.main"), "compare", "--live", "--duration", "20s", "--arm", arm]
+    environment = {**os.environ, "TMPDIR": str(files)}
+    started = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, env=environment)
+    try:
+        wait_for(lambda: any(program in line for line in descendants().values()), f"{program} runs")
+        below = descendants()
+    finally:
+        started.send_signal(signal.SIGKILL)
+        started.wait()
+    wait_for(lambda: not [number for number, line in below.items() if line and line == _line_of(number)], "all end")
+    assert not list(files.rglob("*"))
+
+
+def _line_of(number: int) -> str:
+    """The command line of a process; empty if it has ended."""
+    try:
+        return (Path("/proc") / str(number) / "cmdline").read_text()
+    except OSError:
+        return ""
 
 
 def running(name: str) -> list[int]:

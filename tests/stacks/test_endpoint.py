@@ -68,7 +68,10 @@ def test_a_stream_goes_through_a_server_of_rtmp(tmp_path: Path, monkeypatch: pyt
         result = measured(f"{url[:-1]}$STREAM_KEY", url)
         assert_shown(result)
         assert result.stats["peer"]["receiver"]["settings"]["codec"] == "h264"
-        assert result.stats["peer"]["sender"]["settings"]["endpoint"] == url.removesuffix("/live/a")
+        settings = result.stats["peer"]["sender"]["settings"]
+        assert settings["endpoint"] == url.removesuffix("/live/a")
+        assert settings["tcp_congestion"] in Path("/proc/sys/net/ipv4/tcp_available_congestion_control").read_text()
+        assert settings["tcp_congestion"]
 
 
 @pytest.mark.long

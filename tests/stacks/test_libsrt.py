@@ -50,6 +50,20 @@ def test_it_repairs_losses_within_its_latency_and_both_ends_have_statistics(monk
     settings = result.stats["peer"]["receiver"]["settings"]
     assert (settings["rcvlatency"], settings["tlpktdrop"]) == (200, True)
     assert result.stats["peer"]["sender"]["settings"]["streamid"] == "glass"
+    assert [result.stats["peer"][end]["settings"]["encryption"] for end in ("sender", "receiver")] == ["secured"] * 2
+
+
+@pytest.mark.long
+@pytest.mark.quiet
+def test_a_packet_filter_brings_back_losses_without_being_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain, filtered = (measured(f"libsrt:latency_ms=0,{more}tlpktdrop=true", monkeypatch) for more in ("", "fec=5x5,"))
+    for result in (plain, filtered):
+        assert result.outcome == "measured", result.reason
+    shown = [(result.ledger["fate"] == "displayed").mean() for result in (plain, filtered) if result.ledger is not None]
+    assert shown[1] > shown[0]
+    told = [filtered.stats["peer"][end]["settings"]["packetfilter"] for end in ("sender", "receiver")]
+    assert all("cols:5" in one and "rows:5" in one for one in told)
+    assert [plain.stats["peer"][end]["settings"]["encryption"] for end in ("sender", "receiver")] == ["none"] * 2
 
 
 @pytest.mark.parametrize(

@@ -184,7 +184,7 @@ def median_ms(result: ArmResult) -> float:
     return float(stages(shown)["g2g_ms"].median())
 
 
-@pytest.mark.skipif("PYTEST_XDIST_WORKER" in os.environ, reason="players take a minute: run it alone, with -n 0")
+@pytest.mark.quiet
 @pytest.mark.long
 @pytest.mark.usefixtures("however_late")
 @pytest.mark.parametrize("player", ["hls.js", "dash.js"])
@@ -196,7 +196,7 @@ def test_a_player_as_it_comes_is_later_than_a_tuned_one_and_both_tell_their_targ
     assert median_ms(tuned) > aims[0] * 1e3 * 0.7
 
 
-@pytest.mark.skipif("PYTEST_XDIST_WORKER" in os.environ, reason="players take a minute: run it alone, with -n 0")
+@pytest.mark.quiet
 @pytest.mark.long
 @pytest.mark.usefixtures("however_late")
 def test_whole_segments_cost_more_the_longer_they_are_and_chunks_do_not() -> None:

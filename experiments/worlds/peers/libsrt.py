@@ -32,7 +32,9 @@ _COUNTED = {
 }
 # Numbers of SRT_SOCKOPT.
 _SNDSYN, _RCVSYN, _RCVTIMEO, _LATENCY, _PASSPHRASE, _TLPKTDROP, _PEERVERSION = 1, 2, 14, 23, 26, 31, 35
+_KMSTATES = {"sender": 40, "receiver": 41}  # of what an end sends, and of what it receives
 _CONNTIMEO, _RCVLATENCY, _PEERLATENCY, _STREAMID, _PAYLOADSIZE, _PACKETFILTER = 36, 43, 44, 46, 49, 60
+_ENCRYPTION = ("none", "securing", "secured", "no secret", "bad secret")  # SRT_KM_STATE
 _FAILED = -1
 _EASYNCSND, _EASYNCRCV, _ETIMEOUT = 6001, 6002, 6003
 _CONNECT_MS = 3000
@@ -222,6 +224,8 @@ class _LibsrtEnd(PeerEnd):
         version = self._number(_PEERVERSION)
         read["peerversion"] = f"{version >> 16}.{version >> 8 & 0xFF}.{version & 0xFF}"
         read["tlpktdrop"] = bool(self._number(_TLPKTDROP, ctypes.c_bool))
+        state = self._number(_KMSTATES[self.context.role])
+        read["encryption"] = _ENCRYPTION[state] if 0 <= state < len(_ENCRYPTION) else state
         read["streamid"], read["packetfilter"] = self._text(_STREAMID), self._text(_PACKETFILTER)
         return read
 

@@ -139,7 +139,6 @@ class _RtmpReceiver(PeerEnd):
         self._player = RtmpPlayer(_url(*context.peer), context.peer, at_once=bool(context.options["tuned"]))
         self._joined, self._over = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._play, daemon=True)
-        self._settings: dict[str, object] = {}
 
     def connect(self) -> None:
         self._thread.start()
@@ -152,15 +151,10 @@ class _RtmpReceiver(PeerEnd):
         self._player.stop()
 
     def counters(self) -> Mapping[str, int]:
-        counted: dict[str, int] = {}
-        for one in connections():
-            if one.peer == tuple(self.context.peer):
-                self._settings["tcp_congestion"] = one.congestion
-                counted |= one.counters
-        return counted
+        return self._player.counters()
 
     def settings(self) -> Mapping[str, object]:
-        return {**self._player.settings(), **self._settings}
+        return self._player.settings()
 
     def _play(self) -> None:
         try:

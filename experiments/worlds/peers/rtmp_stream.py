@@ -15,6 +15,7 @@ from av.bitstream import BitStreamFilterContext
 
 from glassbench.experiments.worlds.peers.peer import PeerError
 from glassbench.experiments.worlds.peers.streams import TimedUnit
+from glassbench.experiments.worlds.peers.tcp import towards
 from glassbench.transport.contract import Address
 
 _CLOCK_RATE = 1000
@@ -24,17 +25,43 @@ _OPEN_PATIENCE = 20.0  # seconds until a stream is on the air
 _AT_ONCE = {"probesize": "32", "analyzeduration": "0"}
 
 
-class RtmpPublisher:
-    """A `streams.Publisher` to a server."""
+class _RtmpConnection:
+    """What the kernel knows of the connection to a server: FFmpeg's libraries make it, and do not show it."""
 
     def __init__(self, url: str, server: Address) -> None:
         self._url = url
         self._server = server
+        self._reached = server
+        self._congestion = ""
+
+    def settings(self) -> Mapping[str, object]:
+        return {"tcp_congestion": self._congestion}
+
+    def counters(self) -> Mapping[str, int]:
+        congestion, counted = towards(self._reached)
+        self._congestion = congestion or self._congestion  # once it has ended, it is what it was
+        return counted
+
+    def _reach(self) -> None:
+        """See whether somebody answers there by TCP, since FFmpeg would wait for minutes. Raises PeerError."""
+        try:
+            with socket.create_connection(self._server, timeout=_CONNECT_PATIENCE) as one:
+                self._reached = one.getpeername()[:2]
+        except OSError as error:
+            host, port = self._server
+            raise PeerError(f"{host} port {port} does not answer: {error.strerror or error}") from None
+
+
+class RtmpPublisher(_RtmpConnection):
+    """A `streams.Publisher` to a server."""
+
+    def __init__(self, url: str, server: Address) -> None:
+        super().__init__(url, server)
         self._muxer: Any = None
         self._stream: Any = None
 
     def connect(self) -> None:
-        reach(self._server)
+        self._reach()
 
     def publish(self, unit: bytes, at: float, *, keyframe: bool) -> None:
         try:
@@ -53,12 +80,6 @@ class RtmpPublisher:
             with suppress(av.FFmpegError, OSError):  # the server has gone
                 self._muxer.close()
 
-    def settings(self) -> Mapping[str, object]:
-        return {}
-
-    def counters(self) -> Mapping[str, int]:
-        return {}
-
     def _open(self, unit: bytes) -> None:
         self._muxer = av.open(
             self._url, "w", format="flv", options={"flush_packets": "1", "flvflags": "no_duration_filesize"}
@@ -67,22 +88,21 @@ class RtmpPublisher:
             self._stream = self._muxer.add_stream_from_template(demuxer.streams.video[0])
 
 
-class RtmpPlayer:
+class RtmpPlayer(_RtmpConnection):
     """A `streams.Player` from a server. With `at_once` it is there with the first keyframe; without, FFmpeg looks at as
     much of the stream as it does by itself."""
 
     def __init__(self, url: str, server: Address, *, at_once: bool = True) -> None:
-        self._url = url
-        self._server = server
+        super().__init__(url, server)
         self._options = _AT_ONCE if at_once else {}
-        self._settings: Mapping[str, object] = {}
+        self._of_stream: Mapping[str, object] = {}
         self._is_stopped = False
 
     def listen(self) -> None:
         """Nothing: it calls."""
 
     def play(self, joined: Callable[[], None], give: Callable[[TimedUnit], None]) -> None:
-        reach(self._server)
+        self._reach()
         try:
             with av.open(
                 self._url, "r", format="flv", options=dict(self._options), timeout=(_OPEN_PATIENCE, None)
@@ -90,7 +110,7 @@ class RtmpPlayer:
                 (stream,) = demuxer.streams.video[:1] or [None]
                 if stream is None or stream.codec_context.name != "h264":
                     raise PeerError("the stream of the server has no H.264")
-                self._settings = _settings(stream.codec_context)
+                self._of_stream = _settings(stream.codec_context)
                 joined()
                 with_start_codes = BitStreamFilterContext("h264_mp4toannexb", stream)
                 for packet in demuxer.demux(stream):
@@ -107,18 +127,7 @@ class RtmpPlayer:
         self._is_stopped = True  # it may wait in the network: then it ends with its process
 
     def settings(self) -> Mapping[str, object]:
-        return self._settings
-
-    def counters(self) -> Mapping[str, int]:
-        return {}
-
-
-def reach(server: Address) -> None:
-    """See whether somebody answers there by TCP, since FFmpeg would wait for minutes. Raises PeerError."""
-    try:
-        socket.create_connection(server, timeout=_CONNECT_PATIENCE).close()
-    except OSError as error:
-        raise PeerError(f"{server[0]} port {server[1]} does not answer: {error.strerror or error}") from None
+        return {**super().settings(), **self._of_stream}
 
 
 def _settings(codec: Any) -> Mapping[str, object]:

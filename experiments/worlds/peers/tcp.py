@@ -77,6 +77,13 @@ def connections() -> list[TcpConnection]:
     return [_connection(each) for each in told]
 
 
+def towards(peer: Address) -> tuple[str, Mapping[str, int]]:
+    """The congestion controller of this host's connections to an address, empty if there is none, and what the kernel
+    counted of one; of several it does not tell whose is whose, so they have no counters."""
+    ours = [one for one in connections() if one.peer == peer]
+    return ", ".join(sorted({one.congestion for one in ours})), ours[0].counters if len(ours) == 1 else {}
+
+
 def _connection(told: Any) -> TcpConnection:
     info = told.get_attr("INET_DIAG_INFO") or {}
     names = {"rtt_us": "tcpi_rtt", "cwnd_packets": "tcpi_snd_cwnd", "retransmissions": "tcpi_total_retrans"}

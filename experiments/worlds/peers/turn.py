@@ -9,6 +9,7 @@ from typing import Any, Literal
 from glassbench.experiments.worlds.peers.libwebrtc import Libwebrtc, LibwebrtcReceiver, LibwebrtcSender
 from glassbench.experiments.worlds.peers.peer import PeerContext, PeerEnd, PeerError
 from glassbench.experiments.worlds.peers.program import Program
+from glassbench.experiments.worlds.peers.tcp import towards
 
 _PORT = 3478
 _PATIENCE = 5.0  # seconds for the relay to listen
@@ -36,6 +37,7 @@ class _TurnSender(LibwebrtcSender):
         super().__init__(context)
         self._access: Literal["udp", "tcp"] = context.options["access"]  # type: ignore[assignment]
         self._relay: Program | None = None
+        self._congestion = ""
 
     def start(self) -> None:
         host = self.context.local[0]
@@ -58,9 +60,14 @@ class _TurnSender(LibwebrtcSender):
         if self._relay is not None:
             self._relay.stop()
 
+    def counters(self) -> Mapping[str, int]:
+        self._congestion = towards((self.context.local[0], _PORT))[0] or self._congestion
+        return super().counters()
+
     def settings(self) -> Mapping[str, object]:
-        sdp = self.local_sdp()
-        return {**super().settings(), "candidates": [line for line in sdp.splitlines() if "candidate:" in line]}
+        """With the candidates, and the congestion controller of TCP on the way to the relay; empty with UDP."""
+        candidates = [line for line in self.local_sdp().splitlines() if "candidate:" in line]
+        return {**super().settings(), "candidates": candidates, "tcp_congestion": self._congestion}
 
     def configuration(self) -> Any:
         server = self.webrtc.RTCIceServer(
