@@ -52,7 +52,7 @@ class Served:
         visit = Visit(path, b"http://localhost:8000", CERTIFICATE.fingerprint)
         there = TransportConfig(SERVER, VIEWER, 1, TRACKS, options=options or {})
         here = TransportConfig(VIEWER, SERVER, 2, TRACKS)
-        self.serving = served_sender(mapping, there, service)
+        self.serving = served_sender(there, service, lambda: mapping)
         self.visiting = visiting_receiver(mapping, here, visit)
         self.sender, self.viewer = RecordedEnd(self.serving), RecordedEnd(self.visiting)
 

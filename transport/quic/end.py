@@ -157,6 +157,14 @@ class QuicEnd:
     def stats(self) -> Mapping[str, int]:
         return dict(self._count)
 
+    def is_begun(self) -> bool:
+        """Whether there is a connection: of a listener, whether a packet of a caller was authentic."""
+        return self._stack is not None
+
+    def is_for(self, connection_id: bytes) -> bool:
+        """Whether the other end has this connection id for us."""
+        return self._stack is not None and self._stack.has_id(connection_id)
+
     # What aioquic reports while it works (`transport.quic.observed.Reports`); each end overrides what it needs.
 
     def on_stream_sent(self, stream_id: int, start: int, offset: int, size_bytes: int) -> None:

@@ -82,8 +82,8 @@ class ScheduledSender(QuicSender):
         for victim in self._queue.push(frame):
             self._drop_full(victim)
 
-    def _on_stack(self, stack: Stack, session: Session) -> None:
-        super()._on_stack(stack, session)
+    def _equip(self, stack: Stack, session: Session) -> None:
+        super()._equip(stack, session)
         if isinstance(self._carrier, StreamCarrier):
             stack.urgency = self._carrier.urgency
 

@@ -92,11 +92,11 @@ class QuicSender(QuicEnd):
             self._carrier.on_stream_sent(stream_id, start, offset, size_bytes, now=self._now)
 
     def on_datagram_sent(self, token: Hashable) -> None:
-        if self._carrier is not None:
+        if self._carrier is not None and token is not None:  # None is an answer of a service
             self._carrier.on_datagram_sent(token, now=self._now)
 
     def on_datagram_settled(self, token: Hashable, acknowledged: bool) -> None:
-        if self._carrier is not None:
+        if self._carrier is not None and token is not None:
             self._carrier.on_datagram_settled(token, acknowledged, now=self._now)
 
     def on_path_narrowed(self) -> None:
@@ -136,6 +136,14 @@ class QuicSender(QuicEnd):
         self._events.append(FrameDropped(frame.track, frame.sequence, self._now, "expired"))
 
     def _on_stack(self, stack: Stack, session: Session) -> None:
+        if self._service is None:
+            self._equip(stack, session)
+
+    def _on_ready(self, *, now: float) -> None:
+        if self._service is not None and self._stack is not None and self._session is not None:
+            self._equip(self._stack, self._session)  # what frames travel in is said when the session is asked for
+
+    def _equip(self, stack: Stack, session: Session) -> None:
         self._carrier = self._make_carrier(stack, session, self._events.append, self._count_up)
 
     def _count_up(self, name: str, by: int = 1) -> None:

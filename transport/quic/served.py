@@ -1,14 +1,17 @@
 """Ends of WebTransport for strangers: one that listens and sends to a browser, and one that calls and watches."""
 
-from functools import partial
+from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 from glassbench.transport.contract import TransportConfig, Unsupported
+from glassbench.transport.quic.carrier import Carrier, CountUp, Emit
 from glassbench.transport.quic.datagrams import DatagramCarrier
 from glassbench.transport.quic.options import DatagramOptions, QuicOptions
 from glassbench.transport.quic.receiver import QuicReceiver, Unit
 from glassbench.transport.quic.scheduled_sender import ScheduledSender
 from glassbench.transport.quic.service import Service, Visit
+from glassbench.transport.quic.session import Session
+from glassbench.transport.quic.stack import Stack
 from glassbench.transport.quic.streams import StreamCarrier, StreamPer
 from glassbench.transport.quic.webtransport import WebTransportSession
 
@@ -30,18 +33,19 @@ MAPPINGS: dict[Mapping, _Carried] = {
 }
 
 
-def served_sender(mapping: Mapping, config: TransportConfig, service: Service) -> ScheduledSender:
-    """An end that listens, and sends with our scheduler to whom the service lets in. Raises Unsupported for a
-    controller that asks the other end for receive times: a page sees no packets."""
-    carried = MAPPINGS[mapping]
-    options = carried.options(**dict(config.options))  # type: ignore[arg-type]
+def served_sender(config: TransportConfig, service: Service, mapping: Callable[[], Mapping]) -> ScheduledSender:
+    """An end that listens, and sends with our scheduler to whom the service lets in. `mapping` is asked once a caller
+    is let in. Raises Unsupported for a controller that asks the other end for receive times: a page sees no packets."""
+    options = DatagramOptions(**dict(config.options))  # type: ignore[arg-type]
     if not options.scheduled or options.timed:
         raise Unsupported(f"control={options.control} needs to know when packets arrive, and a page does not see them")
-    carrier = (
-        partial(StreamCarrier, carried.per)
-        if carried.per is not None
-        else partial(DatagramCarrier, isinstance(options, DatagramOptions) and options.repair)
-    )
+
+    def carrier(stack: Stack, session: Session, emit: Emit, count_up: CountUp) -> Carrier:
+        per = MAPPINGS[mapping()].per
+        if per is None:
+            return DatagramCarrier(options.repair, stack, session, emit, count_up)
+        return StreamCarrier(per, stack, session, emit, count_up)
+
     return ScheduledSender(config, options, WebTransportSession, carrier, service)
 
 
