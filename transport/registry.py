@@ -143,6 +143,7 @@ _OWN = (
     _quic_datagram("webtransport-adaptive", "a size for every frame over HTTP/3", _HTTP3, AdaptiveOptions),
     _quic_stream("webtransport-stream-per-gop", "a stream per group of pictures over HTTP/3", _HTTP3, StreamPer.GROUP),
     _quic_stream("webtransport-stream-per-frame", "a stream per frame over HTTP/3", _HTTP3, StreamPer.FRAME),
+    _quic_stream("webtransport-stream", "one stream over HTTP/3", _HTTP3, StreamPer.TRACK),
 )
 
 

@@ -3,26 +3,28 @@
 import asyncio
 import secrets  # noqa: TID251  what strangers must not guess must not follow from a seed
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from collections.abc import Mapping as Dictionary
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from glassbench.experiments.scenario.tracks import VIDEO_TRACK
 from glassbench.experiments.serve.allowance import Allowance
 from glassbench.experiments.serve.film import Film
 from glassbench.experiments.serve.renditions import Choice, Rendition, renditions_of
 from glassbench.experiments.serve.tokens import Tokens
 from glassbench.experiments.worlds.browser.listener import Limits, Listener, ListeningEnd
 from glassbench.experiments.worlds.browser.page_ledger import MOST_FRAMES
-from glassbench.experiments.worlds.browser.viewer import VIDEO_TRACK, WORDS_TRACK, Host, Picture, Viewer
+from glassbench.experiments.worlds.browser.viewer import WORDS_TRACK, Host, Picture, Viewer
 from glassbench.netem.live.alignment_messages import TOKEN_BYTES
 from glassbench.netem.live.clock import LiveClock
 from glassbench.netem.live.udp_socket import UdpSocket
 from glassbench.sender.encoder import EncoderSettings
 from glassbench.sender.source import PixelSource
 from glassbench.transport.contract import Address, Track, TransportConfig
-from glassbench.transport.quic.served import MAPPINGS
+from glassbench.transport.quic.served import MAPPINGS, Mapping
 from glassbench.transport.quic.service import Admit
 from glassbench.transport.quic.web_certificate import WebCertificate, make_certificate
 
@@ -37,18 +39,18 @@ _LATEST_CHAT = 20
 
 @dataclass(frozen=True)
 class Offer:
-    """What is shown: a source, how it is encoded, and how it is sent. `deadline` in seconds; `origins` are those of the
-    pages that may connect. A `poll` is a question and its answers."""
+    """What is shown: a source, how its best rendition is encoded, what frames travel in unless a page says something
+    else, the options of the transport, and the deadline of a frame in seconds. `origins` are those of the pages that
+    may connect, `hosts` those of the certificate. A `poll` is a question and its answers."""
 
     source: PixelSource
-    codec: str
-    bitrate_bps: int
-    control: str
+    encoder: EncoderSettings
+    mapping: Mapping
+    options: Dictionary[str, object]
     deadline: float | None
     origins: frozenset[str]
     hosts: tuple[str, ...]
     poll: tuple[str, ...] = ()
-    keyframe_interval: int | None = None
     max_viewers: int = 64
 
 
@@ -64,10 +66,14 @@ class _Seat:
     words: Allowance = field(default_factory=lambda: Allowance(_WORDS_PER_SECOND, 2 * _WORDS_PER_SECOND))
 
 
+def _today() -> datetime:
+    return datetime.now(UTC)  # noqa: TID251  certificates end by the calendar
+
+
 class Server:
     """Serves one film to any number of viewers. It lives in the loop that runs when it is made.
 
-    `said` takes a line about who comes and goes, `left(viewer, number)` a viewer that has left. `counted` has what was
+    `today` is the date. `said` takes a line about who comes and goes, `left(viewer, number)` a viewer that has left. `counted` has what was
     refused: `tokens`, `origins`, `paths`, `words`.
     """
 
@@ -77,6 +83,7 @@ class Server:
         udp: UdpSocket,
         clock: LiveClock,
         *,
+        today: Callable[[], datetime] = _today,
         said: Callable[[str], None] = lambda line: None,
         left: Callable[[Viewer, int], None] = lambda viewer, number: None,
     ) -> None:
@@ -85,7 +92,7 @@ class Server:
         self.tokens = Tokens(clock.now)
         self.clock_token = secrets.token_bytes(TOKEN_BYTES)
         self.counted = Counter(dict.fromkeys(("tokens", "origins", "paths", "words"), 0))
-        self.renditions = renditions_of(offer.source.width, offer.source.height, offer.bitrate_bps)
+        self.renditions = renditions_of(offer.source.width, offer.source.height, offer.encoder.bitrate_bps)
         self.port = udp.address[1]
         self._clock = clock
         self._said = said
@@ -93,8 +100,9 @@ class Server:
         self._seats: dict[int, _Seat] = {}  # by the id of the viewer
         self._numbers = 0
         self._votes: dict[int, int] = {}  # by the number of the viewer
-        self._chat: list[Mapping[str, Any]] = []
-        self._certificate = make_certificate(offer.hosts, datetime.now(UTC))
+        self._chat: list[Dictionary[str, Any]] = []
+        self._today = today
+        self._certificate = make_certificate(offer.hosts, today())
         self._make(("192.0.2.1", 1))  # what cannot be is refused now, not when somebody comes
         self._film = Film(
             offer.source, self.renditions, self._settings(), clock, watched=self._watched, give=self._give
@@ -104,8 +112,8 @@ class Server:
     @property
     def certificate(self) -> WebCertificate:
         """What a page has to expect: a new one in time before the last one ends. Sessions that stand keep theirs."""
-        if datetime.now(UTC) > self._certificate.ends - _RENEW:
-            self._certificate = make_certificate(self.offer.hosts, datetime.now(UTC))
+        if self._today() > self._certificate.ends - _RENEW:
+            self._certificate = make_certificate(self.offer.hosts, self._today())
         return self._certificate
 
     @property
@@ -132,29 +140,26 @@ class Server:
         self._listener.close()
 
     def _settings(self) -> list[EncoderSettings]:
-        interval = self.offer.keyframe_interval
-        return [
-            EncoderSettings(self.offer.codec, each.bitrate_bps, keyframe_interval=interval) for each in self.renditions
-        ]
+        return [replace(self.offer.encoder, bitrate_bps=each.bitrate_bps) for each in self.renditions]
 
     def _make(self, peer: Address) -> Viewer:
         tracks = (
-            Track(VIDEO_TRACK, "video", self.offer.codec, priority=1, deadline=self.offer.deadline),
+            Track(VIDEO_TRACK, "video", self.offer.encoder.codec, priority=1, deadline=self.offer.deadline),
             Track(WORDS_TRACK, "words", "data", priority=2),
         )
-        options = {"control": self.offer.control}
-        config = TransportConfig(("0.0.0.0", self.port), peer, secrets.randbits(63), tracks, options=options)
+        local = "0.0.0.0", self.port
+        config = TransportConfig(local, peer, secrets.randbits(63), tracks, options=self.offer.options)
         host = Host(self.certificate, self._clock, self._admit, self._hear, MOST_FRAMES)
         return Viewer(config, host, token=self.clock_token)
 
     def _admit(self, viewer: Viewer) -> Admit:
         return lambda headers: self._status(viewer, headers)
 
-    def _status(self, viewer: Viewer, headers: Mapping[bytes, bytes]) -> int:
+    def _status(self, viewer: Viewer, headers: Dictionary[bytes, bytes]) -> int:
         """What a caller is answered; with 200 it has its seat."""
         asked = urlsplit(headers.get(b":path", b"").decode(errors="replace"))
         query = {name: values[0] for name, values in parse_qs(asked.query, max_num_fields=10).items()}
-        mapping = query.get("mapping", "datagram")
+        mapping = query.get("mapping", self.offer.mapping)
         if asked.path != PATH or mapping not in MAPPINGS:
             self.counted["paths"] += 1
             return _NOT_FOUND
@@ -165,6 +170,7 @@ class Server:
             self.counted["tokens"] += 1
             return _UNAUTHORIZED
         viewer.mapping = mapping
+        viewer.agent = headers.get(b"user-agent", b"").decode(errors="replace")[:_MOST_TEXT]
         self._numbers += 1
         seat = _Seat(self._numbers, viewer, Choice(self.renditions))
         self._seats[id(viewer)] = seat
@@ -178,7 +184,7 @@ class Server:
             {
                 "kind": "welcome",
                 "viewer": seat.number,
-                "codec": self.offer.codec,
+                "codec": self.offer.encoder.codec,
                 "fps": float(self.offer.source.fps),
                 "renditions": [_described(each) for each in self.renditions],
                 "poll": self._poll(),
@@ -223,7 +229,7 @@ class Server:
                     self._tell(seat, self._sent(seat))
                 self._listener.wake(viewer)
 
-    def _sent(self, seat: _Seat) -> Mapping[str, Any]:
+    def _sent(self, seat: _Seat) -> Dictionary[str, Any]:
         viewer = seat.viewer
         stats = viewer.stats()
         rate = viewer.rate_bps
@@ -238,7 +244,7 @@ class Server:
             "refused": sum(self.refusals().values()),
         }
 
-    def _hear(self, viewer: Viewer, words: Mapping[str, Any]) -> None:
+    def _hear(self, viewer: Viewer, words: Dictionary[str, Any]) -> None:
         seat = self._seats.get(id(viewer))
         if seat is None or not seat.words.take(now=self._clock.now()):
             self.counted["words"] += 1
@@ -258,18 +264,18 @@ class Server:
             case _:
                 self.counted["words"] += 1
 
-    def _poll(self) -> Mapping[str, Any] | None:
+    def _poll(self) -> Dictionary[str, Any] | None:
         if not self.offer.poll:
             return None
         question, *answers = self.offer.poll
         votes = Counter(self._votes.values())
         return {"question": question, "answers": answers, "votes": [votes[place] for place in range(len(answers))]}
 
-    def _tell(self, seat: _Seat, words: Mapping[str, Any]) -> None:
+    def _tell(self, seat: _Seat, words: Dictionary[str, Any]) -> None:
         seat.viewer.say(words, now=self._clock.now())
         self._listener.wake(seat.viewer)
 
-    def _tell_all(self, words: Mapping[str, Any]) -> None:
+    def _tell_all(self, words: Dictionary[str, Any]) -> None:
         for seat in list(self._seats.values()):
             if seat.viewer.is_watching:
                 self._tell(seat, words)

@@ -2,10 +2,11 @@
 
 import base64
 import secrets  # noqa: TID251  a session must not follow from a seed
+import socket
+import ssl
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from importlib.resources import files
-from typing import Any
 
 from aiohttp import web
 
@@ -17,7 +18,8 @@ _MOST_SESSIONS = 1000
 _TOKENS_PER_SECOND, _MOST_TOKENS = 1.0, 20  # that a page may ask for
 _KINDS = {"html": "text/html", "js": "text/javascript", "css": "text/css", "svg": "image/svg+xml"}
 _HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; connect-src 'self' https:; img-src 'self' data:; frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'self'; connect-src 'self' https:; img-src 'self' data:; "
+    "frame-ancestors 'none'",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Embedder-Policy": "require-corp",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -89,7 +91,8 @@ def application(server: Server, hosts: frozenset[str], *, is_secure: bool) -> we
                 "url": f"https://{_address(request.host)}:{server.port}{PATH}?token={server.tokens.make()}",
                 "hash": base64.b64encode(server.certificate.fingerprint).decode(),
                 "token": base64.b64encode(server.clock_token).decode(),
-                "codec": server.offer.codec,
+                "mapping": server.offer.mapping,
+                "codec": server.offer.encoder.codec,
                 "width": server.offer.source.width,
                 "height": server.offer.source.height,
             }
@@ -112,9 +115,17 @@ def _address(host: str) -> str:
     return "127.0.0.1" if name == "localhost" else name
 
 
-async def start(app: web.Application, host: str, port: int, **more: Any) -> tuple[web.AppRunner, int]:
-    """Serve it; its runner, which `cleanup` ends, and its port. Raises OSError."""
+def listening_socket(host: str, port: int) -> socket.socket:
+    """Where the page is asked for. Raises OSError, in one sentence."""
+    try:
+        return socket.create_server((host, port))
+    except OSError as error:
+        raise OSError(f"cannot serve the page at {host} port {port}: {error.strerror or error}") from None
+
+
+async def start(app: web.Application, listening: socket.socket, context: ssl.SSLContext | None) -> web.AppRunner:
+    """Serve it; `cleanup` of what this returns ends it."""
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
     await runner.setup()
-    await web.TCPSite(runner, host, port, **more).start()
-    return runner, int(runner.addresses[0][1])
+    await web.SockSite(runner, listening, ssl_context=context).start()
+    return runner

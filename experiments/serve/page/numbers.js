@@ -9,6 +9,11 @@ const ms = (value) => (value === undefined ? "–" : `${value.toFixed(1)} ms`);
 
 export class Numbers {
   constructor() {
+    this.begin();
+  }
+
+  /** A new session: nothing of before counts. */
+  begin() {
     this.shown = [];
     this.gaps = [];
     this.freezes = 0;

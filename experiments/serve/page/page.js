@@ -20,6 +20,7 @@ let worker = null;
 let wanted = true; // to be connected
 let tries = 0;
 let renditions = [];
+let chosen = false; // how frames travel, by whoever watches
 
 function say(sentence, { bad = false } = {}) {
   at("status").textContent = sentence;
@@ -42,6 +43,7 @@ async function connect() {
   } catch (error) {
     return retry(error instanceof TypeError ? "the server does not answer" : String(error.message));
   }
+  if (!tries && !chosen) at("mapping").value = place.mapping;
   place.url += `&mapping=${at("mapping").value}`;
   worker.postMessage({ kind: "watch", place });
 }
@@ -64,7 +66,7 @@ function heard(words, latency) {
     at("chat").replaceChildren();
     for (const line of words.chat) addLine(line, "");
     showPoll(words.poll);
-    numbers.interval = 1000 / words.fps;
+    numbers.begin();
     say(`Connected as viewer ${words.viewer}: ${words.codec}, ${words.fps.toFixed(3).replace(/\.?0+$/, "")} frames per second.`);
   } else if (words.kind === "chat") {
     addLine(words, delay);
@@ -138,7 +140,10 @@ function begin() {
     if (wanted) connect();
     else worker.postMessage({ kind: "stop" });
   });
-  at("mapping").addEventListener("change", () => worker.postMessage({ kind: "stop" }));
+  at("mapping").addEventListener("change", () => {
+    chosen = true;
+    worker.postMessage({ kind: "stop" });
+  });
   at("rendition").addEventListener("change", ({ target }) => {
     const place = target.value === "" ? null : Number(target.value);
     worker.postMessage({ kind: "say", words: { kind: "rendition", place } });

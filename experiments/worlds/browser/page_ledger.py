@@ -54,6 +54,10 @@ class PageLedger:
             str(name)[:40]: value for name, value in counted.items() if isinstance(value, int) and 0 <= value < _LARGEST
         }
 
+    def span(self) -> tuple[float, float]:
+        """The first and the last instant of which the page told, in seconds of its clock. There has to be a row."""
+        return min(row[1] for row in self._rows.values()), max(row[5] for row in self._rows.values())
+
     def alignment(self) -> Alignment:
         """The clock of the page against the server's. Raises PageError if the page told no exchange, or impossible
         ones."""

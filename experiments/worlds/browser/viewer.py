@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from glassbench.experiments.scenario.tracks import CHAT_TRACK, VIDEO_TRACK
 from glassbench.experiments.worlds.browser.page_ledger import PageError, PageLedger
 from glassbench.netem.live.alignment_messages import ANSWER, QUESTION, Message, decode, encode
 from glassbench.netem.live.clock import LiveClock
@@ -27,7 +28,7 @@ from glassbench.transport.quic.served import served_sender
 from glassbench.transport.quic.service import Admit, Service
 from glassbench.transport.quic.web_certificate import WebCertificate
 
-VIDEO_TRACK, WORDS_TRACK = 1, 2
+WORDS_TRACK = CHAT_TRACK
 _OF_A_FRAME = FrameStarted, FrameSent, FrameDropped, FrameRepaired
 MOST_WORDS_BYTES = 16_384  # of what a page says beside its ledger
 
@@ -45,9 +46,9 @@ class Picture:
 
 @dataclass(frozen=True)
 class Host:
-    """What all viewers have in common. `admit(viewer)` says who may be that viewer, and sets its `mapping`; `hear(viewer, words)` takes what a
-    page says beside its ledger, an object. `keep` bounds of how many frames the records stay: a page may watch for
-    days."""
+    """What all viewers have in common. `admit(viewer)` says who may be that viewer, and sets its `mapping`;
+    `hear(viewer, words)` takes what a page says beside its ledger, an object. `keep` bounds of how many frames the
+    records stay: a page may watch for days."""
 
     certificate: WebCertificate
     clock: LiveClock
@@ -60,7 +61,8 @@ class Viewer(SenderEnd):
     """A listening end of WebTransport for one page.
 
     `ledger` is what the page told. `wants_keyframe` is set when it asks for one; `rate_bps` is what the path is
-    believed to carry. `token` is by what its questions for the time are known.
+    believed to carry. `agent` is what the browser calls itself. `token` is by what its questions for the time are
+    known.
     """
 
     def __init__(self, config: TransportConfig, host: "Host", *, token: bytes) -> None:
@@ -68,6 +70,7 @@ class Viewer(SenderEnd):
         self.wants_keyframe = True
         self.rate_bps = float("inf")
         self.nonsense = 0
+        self.agent = ""
         self.offered = 0
         self.mapping: Carried = "datagram"
         self._clock = host.clock

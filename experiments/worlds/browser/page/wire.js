@@ -3,8 +3,8 @@
 
 export const KEYFRAME_REQUEST = 3;
 export const MESSAGE = 5;
-export const VIDEO = 1;
-export const WORDS = 2;
+export const VIDEO = 0;
+export const WORDS = 1;
 
 const FRAGMENT = 1;
 const RECORD = 2;
