@@ -73,8 +73,8 @@ def _today() -> datetime:
 class Server:
     """Serves one film to any number of viewers. It lives in the loop that runs when it is made.
 
-    `today` is the date. `said` takes a line about who comes and goes, `left(viewer, number)` a viewer that has left. `counted` has what was
-    refused: `tokens`, `origins`, `paths`, `words`.
+    `today` is the date. `said` takes a line about who comes and goes, `left(viewer, number)` a viewer that has left.
+    `counted` has what was refused: `tokens`, `origins`, `paths`, `words`.
     """
 
     def __init__(
