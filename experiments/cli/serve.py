@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from glassbench.experiments.cli.change_options import option_of, with_changes
-from glassbench.experiments.cli.options import Results, command_line
+from glassbench.experiments.cli.options import AsJson, Results, command_line
+from glassbench.experiments.cli.output import print_json
 
 if TYPE_CHECKING:
     from glassbench.experiments.engine.changes import Changes
@@ -34,8 +35,9 @@ def serve(
     ] = 64,
     keep: Annotated[bool, typer.Option("--keep/--no-keep", help="Keep what viewers watched as results.")] = True,
     results: Results = Path("results"),
+    as_json: AsJson = False,
 ) -> None:
-    """Serve a live stream to browsers by WebTransport, until Ctrl-C or for --duration.
+    """Serve a live stream to browsers by WebTransport, until Ctrl-C.
 
     Open the address that it prints. The page shows the stream, and how long each
     picture took from its capture to being drawn, read from the pixels. Each viewer
@@ -44,12 +46,12 @@ def serve(
 
     The stream is 640x360 at 30 frames per second in H.264: other sizes and codecs
     by --set video.width=1280 --set video.height=720 --set video.codec=vp9.
-    --arm says how frames travel until a page asks for something else, and the
+    With --duration it ends by itself. --arm says how frames travel until a page asks for something else, and the
     controller: webtransport-stream-per-frame:control=bbr.
     """
     from glassbench.experiments.engine.changes import WrongChange, changed
     from glassbench.experiments.scenario import build
-    from glassbench.experiments.serve.serving import LOOPBACK, Place, offer_of
+    from glassbench.experiments.serve.serving import LOOPBACK, Site, offer_of
     from glassbench.experiments.serve.serving import serve as run
 
     try:
@@ -58,7 +60,7 @@ def serve(
         raise ValueError(f"{option_of(error.word)}: {error.sentence}") from None
     _check(scenario)
     question = _poll(poll)
-    place = Place(LOOPBACK if host == "localhost" else host, port, cert, key)
+    place = Site(LOOPBACK if host == "localhost" else host, port, cert, key)
     run(
         lambda origins: offer_of(scenario, origins, place, poll=question, max_viewers=max_viewers),
         place,
@@ -66,7 +68,9 @@ def serve(
         duration=None if changes.get("duration") is None else scenario.duration,
         results=results if keep else None,
         command=command_line(),
-        started=lambda address: typer.echo(f"watch at {address} (Ctrl-C ends it)"),
+        started=lambda address: (
+            print_json({"url": address}) if as_json else typer.echo(f"watch at {address} (Ctrl-C ends it)")
+        ),
         say=lambda line: typer.echo(line, err=True),
     )
 

@@ -8,7 +8,7 @@ import av
 from av.video.reformatter import VideoReformatter
 
 from glassbench.experiments.serve.renditions import Rendition
-from glassbench.experiments.worlds.browser.viewer import Picture
+from glassbench.experiments.worlds.browser.viewer import FilmedPicture
 from glassbench.experiments.worlds.live.codec_thread import CodecThread
 from glassbench.netem.live.clock import LiveClock
 from glassbench.sender.display import SCALING
@@ -25,7 +25,7 @@ class _Filmed(NamedTuple):
     """A picture of one rendition, by its place."""
 
     place: int
-    picture: Picture
+    picture: FilmedPicture
 
 
 class Film:
@@ -41,7 +41,7 @@ class Film:
         clock: LiveClock,
         *,
         watched: Callable[[], set[int]],
-        give: Callable[[int, Picture], None],
+        give: Callable[[int, FilmedPicture], None],
     ) -> None:
         """`settings` has those of each rendition. Raises EncoderError."""
         self.dropped = 0
@@ -108,7 +108,7 @@ class Film:
                 own = self._scaler.reformat(picture, *size, interpolation=SCALING, threads=1)
             write_stamp(own, Stamp(self._sequence, at))
             encoded = self._encoders[place].encode(own, force_keyframe=place in keyframes)._replace(size=size)
-            made = Picture(encoded, at, began_at, self._clock.now(), float(rendition.bitrate_bps))
+            made = FilmedPicture(encoded, at, began_at, self._clock.now(), float(rendition.bitrate_bps))
             self._thread.give(_Filmed(place, made))
         self._sequence += 1
 

@@ -90,7 +90,7 @@ def _result(scenario: Scenario, viewer: Viewer, account: PageAccount) -> "ArmRes
         Ends(scenario.media(scenario.arms[0])).source,
         [account.sender, account.receiver],
         [],
-        about={"between": account.clock, "page": {"refused": viewer.ledger.refused, "agent": viewer.agent}},
+        about={"between": account.clock, "page": {"refused": viewer.ledger.refused, "agent": viewer.ledger.agent}},
         notes=[
             "what a page draws is on the screen up to one refresh later",
             "frames after the last one of which the page told are left out",
@@ -100,7 +100,7 @@ def _result(scenario: Scenario, viewer: Viewer, account: PageAccount) -> "ArmRes
 
 
 def _browser(viewer: Viewer, served: Scenario) -> dict[str, str]:
-    return {"agent": viewer.agent, "codec": served.video.codec, "mapping": viewer.mapping}
+    return {"agent": viewer.ledger.agent, "codec": served.video.codec, "mapping": viewer.mapping}
 
 
 def _writes(make: Callable[[], "ArmResult"]) -> Callable[[Sequence[Job], JobFinished, JobAdvance], bool]:

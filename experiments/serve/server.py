@@ -11,13 +11,13 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from glassbench.experiments.scenario.tracks import VIDEO_TRACK
-from glassbench.experiments.serve.allowance import Allowance
 from glassbench.experiments.serve.film import Film
 from glassbench.experiments.serve.renditions import Choice, Rendition, renditions_of
+from glassbench.experiments.serve.throttle import Throttle
 from glassbench.experiments.serve.tokens import Tokens
-from glassbench.experiments.worlds.browser.listener import Limits, Listener, ListeningEnd
+from glassbench.experiments.worlds.browser.many_listener import ListeningEnd, ManyLimits, ManyListener
 from glassbench.experiments.worlds.browser.page_ledger import MOST_FRAMES
-from glassbench.experiments.worlds.browser.viewer import WORDS_TRACK, Host, Picture, Viewer
+from glassbench.experiments.worlds.browser.viewer import WORDS_TRACK, FilmedPicture, Viewer, ViewerHost
 from glassbench.netem.live.alignment_messages import TOKEN_BYTES
 from glassbench.netem.live.clock import LiveClock
 from glassbench.netem.live.udp_socket import UdpSocket
@@ -38,7 +38,7 @@ _LATEST_CHAT = 20
 
 
 @dataclass(frozen=True)
-class Offer:
+class Broadcast:
     """What is shown: a source, how its best rendition is encoded, what frames travel in unless a page says something
     else, the options of the transport, and the deadline of a frame in seconds. `origins` are those of the pages that
     may connect, `hosts` those of the certificate. A `poll` is a question and its answers."""
@@ -63,7 +63,7 @@ class _Seat:
     choice: Choice
     place: int | None = None
     told_at: float = float("-inf")
-    words: Allowance = field(default_factory=lambda: Allowance(_WORDS_PER_SECOND, 2 * _WORDS_PER_SECOND))
+    words: Throttle = field(default_factory=lambda: Throttle(_WORDS_PER_SECOND, 2 * _WORDS_PER_SECOND))
 
 
 def _today() -> datetime:
@@ -79,7 +79,7 @@ class Server:
 
     def __init__(
         self,
-        offer: Offer,
+        offer: Broadcast,
         udp: UdpSocket,
         clock: LiveClock,
         *,
@@ -107,7 +107,7 @@ class Server:
         self._film = Film(
             offer.source, self.renditions, self._settings(), clock, watched=self._watched, give=self._give
         )
-        self._listener = Listener(udp, clock, self._make, self._gone, Limits(offer.max_viewers))
+        self._listener = ManyListener(udp, clock, self._make, self._gone, ManyLimits(offer.max_viewers))
 
     @property
     def certificate(self) -> WebCertificate:
@@ -149,7 +149,7 @@ class Server:
         )
         local = "0.0.0.0", self.port
         config = TransportConfig(local, peer, secrets.randbits(63), tracks, options=self.offer.options)
-        host = Host(self.certificate, self._clock, self._admit, self._hear, MOST_FRAMES)
+        host = ViewerHost(self.certificate, self._clock, self._admit, self._hear, MOST_FRAMES)
         return Viewer(config, host, token=self.clock_token)
 
     def _admit(self, viewer: Viewer) -> Admit:
@@ -170,7 +170,6 @@ class Server:
             self.counted["tokens"] += 1
             return _UNAUTHORIZED
         viewer.mapping = mapping
-        viewer.agent = headers.get(b"user-agent", b"").decode(errors="replace")[:_MOST_TEXT]
         self._numbers += 1
         seat = _Seat(self._numbers, viewer, Choice(self.renditions))
         self._seats[id(viewer)] = seat
@@ -214,7 +213,7 @@ class Server:
             places.add(wanted)
         return places
 
-    def _give(self, place: int, picture: Picture) -> None:
+    def _give(self, place: int, picture: FilmedPicture) -> None:
         now = self._clock.now()
         for seat in list(self._seats.values()):
             viewer = seat.viewer

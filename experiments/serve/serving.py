@@ -13,17 +13,18 @@ from glassbench.experiments.scenario import Scenario
 from glassbench.experiments.scenario.arm_table import options_of
 from glassbench.experiments.serve import web
 from glassbench.experiments.serve.recording import ARMS, keep
-from glassbench.experiments.serve.server import Offer, Server
+from glassbench.experiments.serve.server import Broadcast, Server
 from glassbench.experiments.worlds.browser.viewer import Viewer
 from glassbench.netem.live.clock import LiveClock, monotonic_ns
 from glassbench.netem.live.udp_socket import UdpSocket, open_socket
 from glassbench.sender.size_model import SizeSource
+from glassbench.transport.contract import Unsupported
 
 LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True)
-class Place:
+class Site:
     """Where the page is: an address of this host and a port (0: any that is free), and the certificate and key files of
     HTTPS, which every other host wants."""
 
@@ -51,6 +52,8 @@ class Place:
                     "pages of this machine (localhost) and to HTTPS alone"
                 )
             return None
+        for path in (self.certificate, self.key):
+            path.open("rb").close()  # SSL does not say which file it did not find
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         try:
             context.load_cert_chain(self.certificate, self.key)
@@ -62,8 +65,8 @@ class Place:
 
 
 def serve(
-    make: Callable[[frozenset[str]], Offer],
-    place: Place,
+    make: Callable[[frozenset[str]], Broadcast],
+    place: Site,
     *,
     served: Scenario,
     duration: float | None = None,
@@ -74,19 +77,22 @@ def serve(
 ) -> None:
     """Serve until SIGINT or SIGTERM, or for `duration` seconds. `make` makes the offer for the origins of the page, as
     `served` says it; `started` is told its address. What pages watched goes below `results`, unless that is None.
-    Raises ValueError, OSError and Unsupported."""
-    asyncio.run(_serve(make, place, _Keeper(served, results, command, say), duration, started))
+    Raises ValueError and OSError."""
+    try:
+        asyncio.run(_serve(make, place, _Keeper(served, results, command, say), duration, started))
+    except Unsupported as error:
+        raise ValueError(str(error)) from None
 
 
 def offer_of(
-    scenario: Scenario, origins: frozenset[str], place: Place, *, poll: tuple[str, ...] = (), max_viewers: int = 64
-) -> Offer:
+    scenario: Scenario, origins: frozenset[str], place: Site, *, poll: tuple[str, ...] = (), max_viewers: int = 64
+) -> Broadcast:
     """What a scenario shows to pages of these origins, by its first arm."""
     arm = scenario.arms[0]
     source = scenario.video.open(scenario.seed)
     assert not isinstance(source, SizeSource)
     mapping = next(name for name, transport in ARMS.items() if transport == arm.transport)
-    return Offer(
+    return Broadcast(
         source,
         scenario.video.settings(),
         mapping,
@@ -131,8 +137,8 @@ class _Keeper:
 
 
 async def _serve(
-    make: Callable[[frozenset[str]], Offer],
-    place: Place,
+    make: Callable[[frozenset[str]], Broadcast],
+    place: Site,
     keeper: _Keeper,
     duration: float | None,
     started: Callable[[str], None],

@@ -1,6 +1,7 @@
 """The page of a server, by plain HTTP: its files, and a token for each connection."""
 
 import base64
+import os
 import secrets  # noqa: TID251  a session must not follow from a seed
 import socket
 import ssl
@@ -10,8 +11,8 @@ from importlib.resources import files
 
 from aiohttp import web
 
-from glassbench.experiments.serve.allowance import Allowance
 from glassbench.experiments.serve.server import PATH, Server
+from glassbench.experiments.serve.throttle import Throttle
 
 _COOKIE = "glassbench"
 _MOST_SESSIONS = 1000
@@ -49,7 +50,7 @@ def application(server: Server, hosts: frozenset[str], *, is_secure: bool) -> we
     """What serves the page to whoever asks for one of these `hosts`, "name:port" each: a page of another name that
     leads here is refused (DNS rebinding)."""
     pages = page_files()
-    sessions: OrderedDict[str, Allowance] = OrderedDict()  # the newest last
+    sessions: OrderedDict[str, Throttle] = OrderedDict()  # the newest last
 
     @web.middleware  # type: ignore[untyped-decorator]
     async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -70,7 +71,7 @@ def application(server: Server, hosts: frozenset[str], *, is_secure: bool) -> we
         answer = web.Response(text=pages[name], content_type=_KINDS[name.partition(".")[2]])
         if name == "index.html":
             session = secrets.token_urlsafe(18)
-            sessions[session] = Allowance(_TOKENS_PER_SECOND, _MOST_TOKENS)
+            sessions[session] = Throttle(_TOKENS_PER_SECOND, _MOST_TOKENS)
             while len(sessions) > _MOST_SESSIONS:
                 sessions.popitem(last=False)
             answer.set_cookie(_COOKIE, session, httponly=True, samesite="Strict", secure=is_secure)
@@ -120,7 +121,8 @@ def listening_socket(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port))
     except OSError as error:
-        raise OSError(f"cannot serve the page at {host} port {port}: {error.strerror or error}") from None
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
+        raise OSError(f"cannot serve the page at {host} port {port}: {reason}") from None
 
 
 async def start(app: web.Application, listening: socket.socket, context: ssl.SSLContext | None) -> web.AppRunner:

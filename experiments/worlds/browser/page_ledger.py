@@ -11,6 +11,7 @@ MOST_FRAMES = 36_000
 
 _MOST_EXCHANGES = 2_000
 _MOST_COUNTED = 20
+_LONGEST_AGENT = 300  # characters
 _LARGEST = 2**53
 _COLUMNS = 8  # sequence, first arrival, complete, released, decoded, drawn, and the two numbers of the stamp
 
@@ -20,12 +21,13 @@ class PageError(ValueError):
 
 
 class PageLedger:
-    """Rows of frames and exchanges of clocks, as they come; `counted` is what the page counted last. `refused` counts
-    what went beyond a bound, or is impossible."""
+    """Rows of frames and exchanges of clocks, as they come. `agent` is what the browser calls itself, `counted` what
+    the page counted last. `refused` counts what went beyond a bound, or is impossible."""
 
     def __init__(self) -> None:
         self.counted: dict[str, int] = {}
         self.refused = 0
+        self.agent = ""
         self._rows: dict[int, tuple[float, ...]] = {}
         self._exchanges: list[Exchange] = []
 
@@ -47,6 +49,7 @@ class PageLedger:
                 self.refused += 1
             else:
                 self._exchanges.append(exchange)
+        self.agent = str(told.get("agent", ""))[:_LONGEST_AGENT]
         counted = told.get("counted", {})
         if not isinstance(counted, dict) or len(counted) > _MOST_COUNTED:
             raise PageError("counted is an object of few numbers")

@@ -34,7 +34,7 @@ MOST_WORDS_BYTES = 16_384  # of what a page says beside its ledger
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class FilmedPicture:
     """A capture and what an encoder made of it, with the session times of it all."""
 
     encoded: Encoded
@@ -45,7 +45,7 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Host:
+class ViewerHost:
     """What all viewers have in common. `admit(viewer)` says who may be that viewer, and sets its `mapping`;
     `hear(viewer, words)` takes what a page says beside its ledger, an object. `keep` bounds of how many frames the
     records stay: a page may watch for days."""
@@ -61,16 +61,14 @@ class Viewer(SenderEnd):
     """A listening end of WebTransport for one page.
 
     `ledger` is what the page told. `wants_keyframe` is set when it asks for one; `rate_bps` is what the path is
-    believed to carry. `agent` is what the browser calls itself. `token` is by what its questions for the time are
-    known.
+    believed to carry. `token` is by what its questions for the time are known.
     """
 
-    def __init__(self, config: TransportConfig, host: "Host", *, token: bytes) -> None:
+    def __init__(self, config: TransportConfig, host: "ViewerHost", *, token: bytes) -> None:
         self.ledger = PageLedger()
         self.wants_keyframe = True
         self.rate_bps = float("inf")
         self.nonsense = 0
-        self.agent = ""
         self.offered = 0
         self.mapping: Carried = "datagram"
         self._clock = host.clock
@@ -101,7 +99,7 @@ class Viewer(SenderEnd):
         """Whether its session stands."""
         return self._connected
 
-    def offer(self, picture: Picture, *, now: float) -> None:
+    def offer(self, picture: FilmedPicture, *, now: float) -> None:
         """Send a picture. The first one has to be a keyframe."""
         encoded = picture.encoded
         self._group += encoded.keyframe

@@ -209,7 +209,7 @@ export class Watch {
   }
 
   async #tellServer() {
-    const told = { kind: "ledger", rows: this.rows, exchanges: this.clock?.tell() ?? [], counted: this.counted };
+    const told = { kind: "ledger", rows: this.rows, exchanges: this.clock?.tell() ?? [], counted: this.counted, agent: navigator.userAgent };
     this.rows = [];
     this.tell({ kind: "counted", counted: { ...this.counted } });
     await this.say(told);

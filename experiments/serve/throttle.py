@@ -1,7 +1,7 @@
 """How often somebody may do something."""
 
 
-class Allowance:
+class Throttle:
     """`per_second` times a second, and as many at once as `most`."""
 
     def __init__(self, per_second: float, most: float) -> None:

@@ -38,7 +38,7 @@ class ListeningEnd(Protocol):
 
 
 @dataclass
-class Limits:
+class ManyLimits:
     """How many connections there may be, and how many of them may be without a session."""
 
     connections: int = 64
@@ -46,7 +46,7 @@ class Limits:
 
 
 @dataclass(eq=False)
-class Connection:
+class ListeningConnection:
     """A caller, where its packets come from, and its end."""
 
     end: ListeningEnd
@@ -55,7 +55,7 @@ class Connection:
     timer: asyncio.TimerHandle | None = field(default=None, repr=False)
 
 
-class Listener:
+class ManyListener:
     """Gives each caller an end that `make` makes, up to `limits`; `gone` is told of those that have ended. What is
     turned away is in `counted`: `strangers` (no packet that begins a connection), `full`, `slow` (no session in
     time)."""
@@ -66,15 +66,15 @@ class Listener:
         clock: LiveClock,
         make: Callable[[Address], ListeningEnd],
         gone: Callable[[ListeningEnd], None],
-        limits: Limits | None = None,
+        limits: ManyLimits | None = None,
     ) -> None:
-        self.connections: dict[Address, Connection] = {}
+        self.connections: dict[Address, ListeningConnection] = {}
         self.counted = Counter(dict.fromkeys(("strangers", "full", "slow"), 0))
         self._udp = udp
         self._clock = clock
         self._make = make
         self._gone = gone
-        self._limits = limits or Limits()
+        self._limits = limits or ManyLimits()
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(udp.fileno(), self._read)
         self._sweep_timer = self._loop.call_later(_SWEEP, self._sweep)
@@ -102,7 +102,7 @@ class Listener:
         self._udp.close()
 
     def _read(self) -> None:
-        touched: dict[int, Connection] = {}
+        touched: dict[int, ListeningConnection] = {}
         now = 0.0
         for data, peer, ecn, at in self._udp.receive():
             now = max(now, at)
@@ -117,7 +117,7 @@ class Listener:
         for connection in touched.values():
             self._go(connection, max(now, self.now()))
 
-    def _of(self, data: bytes, peer: Address, now: float) -> Connection | None:
+    def _of(self, data: bytes, peer: Address, now: float) -> ListeningConnection | None:
         """The connection of a datagram, a new one if it begins one."""
         if (connection := self.connections.get(peer)) is not None:
             return connection
@@ -135,10 +135,10 @@ class Listener:
         if len(self.connections) >= self._limits.connections or waiting >= self._limits.handshakes:
             self.counted["full"] += 1
             return None
-        connection = self.connections[peer] = Connection(self._make(peer), peer, now)
+        connection = self.connections[peer] = ListeningConnection(self._make(peer), peer, now)
         return connection
 
-    def _go(self, connection: Connection, now: float) -> None:
+    def _go(self, connection: ListeningConnection, now: float) -> None:
         """Send what may leave, and be called again when something is due."""
         end = connection.end
         self._udp.send(end.datagrams_to_send(now=now))
@@ -152,7 +152,7 @@ class Listener:
         if at is not None:
             connection.timer = self._loop.call_later(max(0.0, at - self.now()), self._due, connection)
 
-    def _due(self, connection: Connection) -> None:
+    def _due(self, connection: ListeningConnection) -> None:
         now = self.now()
         connection.end.handle_timer(now=now)
         self._go(connection, now)
@@ -165,7 +165,7 @@ class Listener:
                 self._remove(connection)
         self._sweep_timer = self._loop.call_later(_SWEEP, self._sweep)
 
-    def _remove(self, connection: Connection) -> None:
+    def _remove(self, connection: ListeningConnection) -> None:
         if connection.timer is not None:
             connection.timer.cancel()
         if self.connections.pop(connection.peer, None) is connection:
