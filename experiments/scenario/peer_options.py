@@ -47,6 +47,15 @@ class LibsrtOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class BrowserWebTransportOptions:
+    """`mapping`: what a frame travels in. `control`: the congestion controller of our sender; those that need to know
+    when packets arrive are not for pages."""
+
+    mapping: Literal["datagram", "stream-per-frame", "stream-per-gop", "stream"] = "datagram"
+    control: Literal["realtime", "adaptive", "scream", "bbr", "cubic", "reno"] = "realtime"
+
+
+@dataclass(frozen=True, slots=True)
 class LibwebrtcOptions:
     """`playout`: "zero" asks for a playout delay of 0 (field trial WebRTC-ForceSendPlayoutDelay, and jitterBufferTarget
     0 at the receiver); "stock" leaves libwebrtc as it is. The ceiling of its encoder is the bitrate of the video."""

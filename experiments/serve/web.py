@@ -7,17 +7,16 @@ import socket
 import ssl
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from importlib.resources import files
 
 from aiohttp import web
 
 from glassbench.experiments.serve.server import PATH, Server
 from glassbench.experiments.serve.throttle import Throttle
+from glassbench.experiments.worlds.browser.pages import KINDS, page_texts
 
 _COOKIE = "glassbench"
 _MOST_SESSIONS = 1000
 _TOKENS_PER_SECOND, _MOST_TOKENS = 1.0, 20  # that a page may ask for
-_KINDS = {"html": "text/html", "js": "text/javascript", "css": "text/css", "svg": "image/svg+xml"}
 _HEADERS = {
     "Content-Security-Policy": "default-src 'self'; connect-src 'self' https:; img-src 'self' data:; "
     "frame-ancestors 'none'",
@@ -33,23 +32,10 @@ _HEADERS = {
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def page_files() -> dict[str, str]:
-    """The files of the page by their names."""
-    pages = {}
-    for folder in (
-        files("glassbench.experiments.serve") / "page",
-        files("glassbench.experiments.worlds.browser") / "page",
-    ):
-        for each in folder.iterdir():
-            if each.name.partition(".")[2] in _KINDS:
-                pages[each.name] = each.read_text(encoding="utf-8")
-    return pages
-
-
 def application(server: Server, hosts: frozenset[str], *, is_secure: bool) -> web.Application:
     """What serves the page to whoever asks for one of these `hosts`, "name:port" each: a page of another name that
     leads here is refused (DNS rebinding)."""
-    pages = page_files()
+    pages = page_texts("glassbench.experiments.serve")
     sessions: OrderedDict[str, Throttle] = OrderedDict()  # the newest last
 
     @web.middleware  # type: ignore[untyped-decorator]
@@ -68,7 +54,7 @@ def application(server: Server, hosts: frozenset[str], *, is_secure: bool) -> we
         name = request.match_info.get("name") or "index.html"
         if name not in pages:
             raise web.HTTPNotFound
-        answer = web.Response(text=pages[name], content_type=_KINDS[name.partition(".")[2]])
+        answer = web.Response(text=pages[name], content_type=KINDS[name.partition(".")[2]])
         if name == "index.html":
             session = secrets.token_urlsafe(18)
             sessions[session] = Throttle(_TOKENS_PER_SECOND, _MOST_TOKENS)

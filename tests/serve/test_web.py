@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from glassbench.experiments.serve.serving import Site
-from glassbench.experiments.serve.web import page_files
+from glassbench.experiments.worlds.browser.pages import page_texts
 
 
 def run(made: Coroutine[Any, Any, None]) -> None:
@@ -16,7 +16,7 @@ def run(made: Coroutine[Any, Any, None]) -> None:
 
 
 def test_every_file_that_the_page_names_is_there() -> None:
-    pages = page_files()
+    pages = page_texts("glassbench.experiments.serve")
     for name in ("index.html", "style.css", "page.js", "graph.js", "numbers.js"):
         assert name in pages
     imported = {part.split('"')[0][2:] for text in pages.values() for part in text.split(' from "')[1:]}

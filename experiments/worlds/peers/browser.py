@@ -26,8 +26,8 @@ from glassbench.transport.contract import Unsupported
 PLAYERS = Path(sys.prefix, "share", "glassbench", "players")
 """Where npm installs the libraries."""
 
-_CHROMIUM = "chromium"
-_FLAGS = (
+CHROMIUM = "chromium"
+FLAGS = (
     "--headless",
     "--no-sandbox",  # root has none, nor has who may make no namespaces; it shows a page of ours
     "--disable-gpu",
@@ -91,14 +91,14 @@ class BrowserStack(HttpStack):
     """An origin of ours, whose `manifest` is played, and a player in Chromium."""
 
     decodes = True
-    install = f"apt install {_CHROMIUM}"
+    install = f"apt install {CHROMIUM}"
     library: ClassVar[Library]
     manifest: ClassVar[str]
 
     @classmethod
     def version(cls) -> str:
         library = f"{cls.library.package} {cls.library.installed()}"
-        chromium = cls.told_by(_CHROMIUM, "--version").partition(" built")[0]
+        chromium = cls.told_by(CHROMIUM, "--version").partition(" built")[0]
         return f"{library}, {chromium}, {HttpStack.version()}"
 
     @classmethod
@@ -136,7 +136,7 @@ class BrowserEnd(PeerEnd):
         port = self._loop.run(self._page.serve(), _SERVE_PATIENCE, "the page of the player")
         folder = self.context.folder
         self._chromium = Program(
-            [_CHROMIUM, *_FLAGS, f"--user-data-dir={folder / _CHROMIUM}", f"http://127.0.0.1:{port}/"],
+            [CHROMIUM, *FLAGS, f"--user-data-dir={folder / CHROMIUM}", f"http://127.0.0.1:{port}/"],
             self.context,
             environment={**os.environ, "HOME": str(folder), "TMPDIR": str(folder)},
         )

@@ -10,6 +10,7 @@ const CODECS = { h264: "avc1.640028", vp8: "vp8", vp9: "vp09.00.31.08", av1: "av
 const MOST_DECODING = 60;
 const MOST_ROWS = 2000; // of the ledger that were not told yet
 const TELL_MS = 500;
+const TELL_LOCAL_MS = 100;
 const MOST_WORDS = 2 ** 20; // bytes of a message
 
 const text = new TextEncoder();
@@ -25,8 +26,11 @@ export class Watch {
     this.over = false;
   }
 
-  /** Connect to `{url, hash, token, codec, width, height}` and watch until the session ends, or `stop` is called. */
-  async run({ url, hash, token, codec, width, height }) {
+  /**
+   * Connect to `{url, hash, token, codec, width, height}` and watch until the session ends, or `stop` is called. With
+   * `local`, the time is asked for and the ledger told by way of `tell` instead of over the session.
+   */
+  async run({ url, hash, token, codec, width, height, local = false }) {
     const config = { codec: CODECS[codec], codedWidth: width, codedHeight: height, optimizeForLatency: true };
     const support = await VideoDecoder.isConfigSupported(config);
     if (!support.supported) throw new Error(`this browser does not decode ${codec} (${config.codec})`);
@@ -42,9 +46,11 @@ export class Watch {
       lose: (count) => (this.counted.lost += count),
     });
     const writer = this.session.datagrams.writable.getWriter();
-    this.clock = new ServerClock(bytesOf(token), (bytes) => writer.write(bytes).catch(() => {}));
+    this.local = local;
+    const ask = (bytes) => (local ? this.tell({ kind: "ask", bytes }) : writer.write(bytes).catch(() => {}));
+    this.clock = new ServerClock(bytesOf(token), ask);
     this.clock.start();
-    const telling = setInterval(() => this.#tellServer(), TELL_MS);
+    const telling = setInterval(() => this.#tellServer(), local ? TELL_LOCAL_MS : TELL_MS);
     this.tell({ kind: "connected" });
     try {
       const ended = this.session.closed;
@@ -55,6 +61,11 @@ export class Watch {
       clearInterval(telling);
       this.#end();
     }
+  }
+
+  /** The answer to a question for the time that went by way of `tell`. */
+  answered(bytes) {
+    this.clock?.take(bytes, pageTime());
   }
 
   /** Send words to the server: an object, as JSON. */
@@ -211,6 +222,10 @@ export class Watch {
   async #tellServer() {
     const told = { kind: "ledger", rows: this.rows, exchanges: this.clock?.tell() ?? [], counted: this.counted, agent: navigator.userAgent };
     this.rows = [];
+    if (this.local) {
+      this.tell(told);
+      return;
+    }
     this.tell({ kind: "counted", counted: { ...this.counted } });
     await this.say(told);
   }

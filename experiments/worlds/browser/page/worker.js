@@ -16,6 +16,8 @@ onmessage = async ({ data }) => {
     } catch (error) {
       postMessage({ kind: "ended", code: null, reason: String(error?.message ?? error), connected: mine.clock !== undefined });
     }
+  } else if (data.kind === "answer") {
+    watch?.answered(new Uint8Array(data.bytes));
   } else if (data.kind === "say") {
     await watch?.say(data.words);
   } else if (data.kind === "stop") {
