@@ -48,9 +48,11 @@ class LibsrtOptions:
 
 @dataclass(frozen=True, slots=True)
 class BrowserWebTransportOptions:
-    """`mapping`: what a frame travels in. `control`: the congestion controller of our sender; those that need to know
-    when packets arrive are not for pages."""
+    """`send`: "server" is our sender, watched by the page; "page" is the page's encoder, received by us. `mapping`:
+    what a frame travels in. `control`: the congestion controller of our sender; those that need to know when packets
+    arrive are not for pages."""
 
+    send: Literal["server", "page"] = "server"
     mapping: Literal["datagram", "stream-per-frame", "stream-per-gop", "stream"] = "datagram"
     control: Literal["realtime", "adaptive", "scream", "bbr", "cubic", "reno"] = "realtime"
 

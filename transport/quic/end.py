@@ -38,7 +38,8 @@ logging.getLogger("quic").setLevel(logging.CRITICAL)  # aioquic warns of what a 
 
 class QuicEnd:
     """The verbs of the contract around a `Stack`. The sender calls and the receiver listens, but for a sender that has
-    a `service`, which listens, and a receiver on a `visit`, which calls: a browser can do nothing but call.
+    a `service`, which listens, and a receiver on a `visit`, which calls: a browser can do nothing but call. A receiver
+    with a `service` listens for a browser.
 
     A listener has no connection until a first Initial packet proves authentic; what comes before is counted.
     """

@@ -49,8 +49,14 @@ def served_sender(config: TransportConfig, service: Service, mapping: Callable[[
     return ScheduledSender(config, options, WebTransportSession, carrier, service)
 
 
+def served_receiver(config: TransportConfig, service: Service, mapping: Mapping) -> QuicReceiver:
+    """An end that listens, and receives from whom the service lets in. A page cannot repair what goes in DATAGRAMs."""
+    options = DatagramOptions(**{**dict(config.options), "repair": False})  # type: ignore[arg-type]
+    return QuicReceiver(config, options, WebTransportSession, MAPPINGS[mapping].unit, service=service)
+
+
 def visiting_receiver(mapping: Mapping, config: TransportConfig, visit: Visit) -> QuicReceiver:
     """An end that calls what `served_sender` made, and watches it as a browser would."""
     carried = MAPPINGS[mapping]
     options = carried.options(**dict(config.options))  # type: ignore[arg-type]
-    return QuicReceiver(config, options, WebTransportSession, carried.unit, visit)
+    return QuicReceiver(config, options, WebTransportSession, carried.unit, visit=visit)

@@ -82,7 +82,7 @@ def _part(task: Task, folder: Path) -> Part:
     end = stack.end(context)
     carries = stack.carried(ends.options)
     framed = carries == "messages"
-    own = end.own_transport(ends.config(role, Place(plug.local, plug.peer))) if role == "sender" else None
+    own = end.own_transport(ends.config(role, Place(plug.local, plug.peer)))
     transport = PeerTransport(end, role, ends.flow.tracks(), framed=framed) if own is None else own
     with _as_a_stack(task.processor):
         try:
@@ -93,13 +93,15 @@ def _part(task: Task, folder: Path) -> Part:
             context.outlet.fail(str(error))
     run: SenderRun | ReceiverRun
     tells_all = own is not None
+    keeps = task.quality and ends.flow.name == MEDIA
     if role == "sender":
         run = SenderRun(ends, transport, _raw if carries == "pictures" else None)
+    elif own is not None:
+        run = ReceiverRun(ends, our_receiver(ends, own, keep_decoded=keeps))
     elif (receiver := end.own_receiver(transport, ends.flow.main_track)) is not None:
         tells_all = True
         run = ReceiverRun(ends, lambda thread: receiver)
     else:
-        keeps = task.quality and ends.flow.name == MEDIA
         assert isinstance(transport, PeerTransport)
         run = ReceiverRun(
             ends,
@@ -134,7 +136,7 @@ def _part(task: Task, folder: Path) -> Part:
         about = {"version": stack.version(), "settings": dict(end.settings()), "log": _log_of(context)}
         return PartReport(
             ended.process,
-            replace(ended.report, tells_pictures=False)
+            replace(ended.report, tells_pictures=own is not None)
             if tells_all
             else replace(_reported(ended.report, carries, decodes=stack.decodes), estimates=end.estimates()),
             peer=about,

@@ -2,11 +2,11 @@
 // ledger. It runs in a worker (worker.js).
 
 import { pageTime, ServerClock } from "./clock.js";
+import { bytesOf, CODECS } from "./codecs.js";
 import { Order } from "./order.js";
 import { readStamp } from "./stamp.js";
 import { Fragments, KEYFRAME_REQUEST, MESSAGE, Records, VIDEO, WORDS } from "./wire.js";
 
-const CODECS = { h264: "avc1.640028", vp8: "vp8", vp9: "vp09.00.31.08", av1: "av01.0.08M.08", hevc: "hev1.1.6.L120.90" };
 const MOST_DECODING = 60;
 const MOST_ROWS = 2000; // of the ledger that were not told yet
 const TELL_MS = 500;
@@ -241,8 +241,4 @@ export class Watch {
       // the session has ended, which whoever waits for it hears
     }
   }
-}
-
-export function bytesOf(base64) {
-  return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
 }

@@ -111,3 +111,39 @@ function joined(parts, size) {
   }
   return whole;
 }
+
+/** A frame as it stands on a stream. */
+export function record(frame) {
+  const bytes = new Uint8Array(RECORD_HEADER_BYTES + frame.payload.byteLength);
+  const view = writeHeader(bytes, RECORD, frame);
+  view.setUint32(HEADER_BYTES, frame.payload.byteLength);
+  bytes.set(frame.payload, RECORD_HEADER_BYTES);
+  return bytes;
+}
+
+/** A frame as datagrams of at most `room` bytes, as equal in size as they can be. */
+export function fragments(frame, room) {
+  const size = frame.payload.byteLength;
+  const count = Math.max(1, Math.ceil(size / (room - FRAGMENT_HEADER_BYTES)));
+  const cut = (index) => Math.floor(size / count) * index + Math.min(index, size % count);
+  return Array.from({ length: count }, (_, index) => {
+    const part = frame.payload.subarray(cut(index), cut(index + 1));
+    const bytes = new Uint8Array(FRAGMENT_HEADER_BYTES + part.byteLength);
+    const view = writeHeader(bytes, FRAGMENT, frame);
+    view.setUint16(HEADER_BYTES, index);
+    view.setUint16(HEADER_BYTES + 2, count);
+    bytes.set(part, FRAGMENT_HEADER_BYTES);
+    return bytes;
+  });
+}
+
+function writeHeader(bytes, kind, frame) {
+  const view = new DataView(bytes.buffer);
+  view.setUint8(0, kind);
+  view.setUint8(1, frame.track);
+  view.setUint8(3, frame.keyframe ? 1 : 0);
+  view.setUint32(4, frame.group);
+  view.setUint32(8, frame.sequence);
+  view.setBigUint64(12, BigInt(frame.capturedUs));
+  return view;
+}
