@@ -37,6 +37,7 @@ STACKS = (
     "rist:latency_ms=20",
     "moq",
     "moq:delivery=datagrams",
+    "browser-webtransport",
     "ll-hls",
     "ll-dash",
 )

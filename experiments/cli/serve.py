@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from glassbench.experiments.cli import completion
 from glassbench.experiments.cli.change_options import option_of, with_changes
 from glassbench.experiments.cli.options import AsJson, Results, command_line
 from glassbench.experiments.cli.output import print_json
@@ -14,10 +15,18 @@ if TYPE_CHECKING:
     from glassbench.experiments.scenario import Scenario
 
 
-@with_changes(network=False)
+@with_changes()
 def serve(
     *,
     changes: "Changes",
+    behind: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE",
+            help="Put an emulated link between, of this trace; the same as --trace.",
+            autocompletion=completion.traces,
+        ),
+    ] = None,
     poll: Annotated[
         str | None, typer.Option(metavar="QUESTION|ANSWER|ANSWER...", help="A poll beside the stream.")
     ] = None,
@@ -46,6 +55,9 @@ def serve(
 
     The stream is 640x360 at 30 frames per second in H.264: other sizes and codecs
     by --set video.width=1280 --set video.height=720 --set video.codec=vp9.
+    With --trace or --rate, --delay, --loss and so on, each viewer is behind a link
+    that is emulated here: what such a network does to a stream, on one machine.
+
     With --duration it ends by itself. --arm says how frames travel until a page asks for something else, and the
     controller: webtransport-stream-per-frame:control=bbr.
     """
@@ -54,10 +66,15 @@ def serve(
     from glassbench.experiments.serve.serving import LOOPBACK, Site, offer_of
     from glassbench.experiments.serve.serving import serve as run
 
+    if behind is not None:
+        if changes.get("trace") is not None:
+            raise ValueError("--behind and --trace are the same; accepted is one of them")
+        changes["trace"] = behind
     try:
         scenario = changed(build(_USUAL), changes)
     except WrongChange as error:
-        raise ValueError(f"{option_of(error.word)}: {error.sentence}") from None
+        option = "--behind" if behind is not None and error.word == "trace" else option_of(error.word)
+        raise ValueError(f"{option}: {error.sentence}") from None
     _check(scenario)
     question = _poll(poll)
     place = Site(LOOPBACK if host == "localhost" else host, port, cert, key)

@@ -18,6 +18,7 @@ from glassbench.experiments.serve.tokens import Tokens
 from glassbench.experiments.worlds.browser.many_listener import ListeningEnd, ManyLimits, ManyListener
 from glassbench.experiments.worlds.browser.page_ledger import MOST_FRAMES
 from glassbench.experiments.worlds.browser.viewer import WORDS_TRACK, FilmedPicture, Viewer, ViewerHost
+from glassbench.experiments.worlds.browser.way import Way
 from glassbench.netem.live.alignment_messages import TOKEN_BYTES
 from glassbench.netem.live.clock import LiveClock
 from glassbench.netem.live.udp_socket import UdpSocket
@@ -41,7 +42,8 @@ _LATEST_CHAT = 20
 class Broadcast:
     """What is shown: a source, how its best rendition is encoded, what frames travel in unless a page says something
     else, the options of the transport, and the deadline of a frame in seconds. `origins` are those of the pages that
-    may connect, `hosts` those of the certificate. A `poll` is a question and its answers."""
+    may connect, `hosts` those of the certificate. A `poll` is a question and its answers. `make_way` makes the emulated
+    network of a viewer who comes at that session time."""
 
     source: PixelSource
     encoder: EncoderSettings
@@ -52,6 +54,7 @@ class Broadcast:
     hosts: tuple[str, ...]
     poll: tuple[str, ...] = ()
     max_viewers: int = 64
+    make_way: Callable[[float], Way] | None = None
 
 
 @dataclass
@@ -107,7 +110,8 @@ class Server:
         self._film = Film(
             offer.source, self.renditions, self._settings(), clock, watched=self._watched, give=self._give
         )
-        self._listener = ManyListener(udp, clock, self._make, self._gone, ManyLimits(offer.max_viewers))
+        limits, make_way = ManyLimits(offer.max_viewers), offer.make_way
+        self._listener = ManyListener(udp, clock, self._make, self._gone, limits=limits, make_way=make_way)
 
     @property
     def certificate(self) -> WebCertificate:
@@ -205,7 +209,7 @@ class Server:
         for seat in self._seats.values():
             if not seat.viewer.is_watching:
                 continue
-            wanted = seat.choice.look(seat.viewer.rate_bps, now=now)
+            wanted = seat.choice.look(seat.viewer.rate_bps, seat.viewer.given_up, now=now)
             if seat.place is not None:
                 places.add(seat.place)
             if wanted != seat.place or seat.viewer.wants_keyframe:
@@ -230,7 +234,6 @@ class Server:
 
     def _sent(self, seat: _Seat) -> Dictionary[str, Any]:
         viewer = seat.viewer
-        stats = viewer.stats()
         rate = viewer.rate_bps
         return {
             "kind": "sent",
@@ -238,7 +241,7 @@ class Server:
             "rate_bps": None if rate == float("inf") else round(rate),
             "viewers": len(self._seats),
             "frames": viewer.offered,
-            "given_up": stats["dropped_expired"] + stats["dropped_full"] + stats["dropped_overtaken"],
+            "given_up": viewer.given_up,
             "busy": self._film.dropped,
             "refused": sum(self.refusals().values()),
         }

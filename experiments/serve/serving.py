@@ -7,16 +7,21 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from glassbench.experiments.scenario import Scenario
 from glassbench.experiments.scenario.arm_table import options_of
+from glassbench.experiments.scenario.session_time import MEDIA_START
 from glassbench.experiments.serve import web
 from glassbench.experiments.serve.recording import ARMS, keep
 from glassbench.experiments.serve.server import Broadcast, Server
 from glassbench.experiments.worlds.browser.viewer import Viewer
+from glassbench.experiments.worlds.browser.way import Way
+from glassbench.experiments.worlds.links import links_of, open_links
 from glassbench.netem.live.clock import LiveClock, monotonic_ns
 from glassbench.netem.live.udp_socket import UdpSocket, open_socket
+from glassbench.netem.simulator import START_AT
 from glassbench.sender.size_model import SizeSource
 from glassbench.transport.contract import Unsupported
 
@@ -102,7 +107,16 @@ def offer_of(
         (place.host, "localhost"),
         poll,
         max_viewers,
+        partial(_way, scenario) if scenario.network.dump() else None,
     )
+
+
+def _way(scenario: Scenario, now: float) -> Way:
+    """The network of the scenario, for a viewer who comes now."""
+    links = open_links(scenario, start_at=START_AT, media_start=MEDIA_START)
+    (route,) = scenario.routes()
+    down, up = links_of(route, links)
+    return Way(down[0].path, up[0].path, now)
 
 
 class _Keeper:

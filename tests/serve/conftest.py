@@ -36,13 +36,13 @@ def needs_chromium() -> str:
     return CHROMIUM
 
 
-def watched(**video: Any) -> Scenario:
+def watched(network: dict[str, Any] | None = None, **video: Any) -> Scenario:
     return build(
         {
             "name": "watched",
             "seed": 1,
             "duration": "1min",
-            "network": {},
+            "network": network or {},
             "video": {"source": "synthetic", "width": 320, "height": 180, "fps": 30, "bitrate": "600kbit/s", **video},
             "arms": ["webtransport-datagram"],
         }
@@ -138,6 +138,10 @@ class Visitor:
         return [frame.payload for frame in self._received if frame.track == CHAT_TRACK]
 
     @property
+    def of_video(self) -> list[FrameReceived]:
+        return [each for each in self.events if isinstance(each, FrameReceived) and each.frame.track == VIDEO_TRACK]
+
+    @property
     def _received(self) -> list[Frame]:
         return [each.frame for each in self.events if isinstance(each, FrameReceived)]
 
@@ -206,13 +210,13 @@ class Visitor:
 
 @pytest.fixture
 def running() -> Callable[..., Any]:
-    """running(**video): a context manager with a server in the loop that runs."""
+    """running(network, **video): a context manager with a server in the loop that runs."""
 
     @contextlib.asynccontextmanager
     async def start(
-        *, poll: tuple[str, ...] = (), max_viewers: int = 64, port: int = 0, **video: Any
+        *, poll: tuple[str, ...] = (), max_viewers: int = 64, port: int = 0, **scenario_of: Any
     ) -> AsyncIterator[Running]:
-        scenario = watched(**video)
+        scenario = watched(**scenario_of)
         listening = web.listening_socket(LOCAL, port)
         place = Site(port=listening.getsockname()[1])
         origins = frozenset(f"http://{name}" for name in place.names(place.port))

@@ -32,7 +32,8 @@ def typed(folder: Path, *options: str) -> "subprocess.CompletedProcess[str]":
         (["--poll", "Sooner?"], "--poll: found 'Sooner?', accepted is a question with two to eight answers"),
         (["--host", "0.0.0.0"], "found host 0.0.0.0 without --cert and --key"),
         (["--cert", "nothing.pem", "--key", "nothing.pem"], "nothing.pem"),
-        (["--delay", "20ms"], "--delay is of an emulated network"),
+        (["--behind", "lte-driving", "--trace", "lte-driving"], "--behind and --trace are the same"),
+        (["--behind", "nothing"], "--behind"),
         (["--set", "video.codec=h265"], "--set video.codec"),
     ],
 )

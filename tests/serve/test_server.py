@@ -215,6 +215,33 @@ def test_one_who_stops_reading_delays_nobody_and_is_bounded(running: Callable[..
     run(watch())
 
 
+def test_behind_an_emulated_link_each_viewer_has_its_delay_and_its_own_queue(running: Callable[..., Any]) -> None:
+    async def watch() -> None:
+        async with running(network={"rate": "2Mbit/s", "delay": "60ms", "queue": "100kB"}) as one:
+            viewers = [await one.visit(), await one.visit("stream-per-frame")]
+            for viewer in viewers:
+                await viewer.until(lambda each=viewer: len(each.frames) > 20)
+                ahead = one.server.now() - viewer._clock.now()
+                took = [event.complete_at + ahead - event.frame.captured_at for event in viewer.of_video[5:]]
+                assert 0.06 < sorted(took)[len(took) // 2] < 0.2
+                assert min(took) > 0.059
+            for viewer in viewers:
+                viewer.leave()
+
+    run(watch())
+
+
+def test_over_a_link_that_carries_less_a_viewer_gets_a_smaller_rendition(running: Callable[..., Any]) -> None:
+    async def watch() -> None:
+        network = {"rate": "600kbit/s", "delay": "10ms", "queue": "60kB"}
+        async with running(network=network, bitrate="900kbit/s", deadline="1s") as one:
+            viewer = await one.visit()
+            await viewer.until(lambda: any(json.loads(word).get("rendition") == 1 for word in viewer.words), 20.0)
+            viewer.leave()
+
+    run(watch())
+
+
 def test_a_viewer_whose_address_changes_goes_on(running: Callable[..., Any]) -> None:
     async def watch() -> None:
         async with running() as one:

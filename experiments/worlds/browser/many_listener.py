@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from glassbench.experiments.worlds.browser.way import Way
 from glassbench.netem.live.clock import LiveClock
 from glassbench.netem.live.udp_socket import UdpSocket
 from glassbench.transport.contract import Address, Closed, Datagram
@@ -52,13 +53,14 @@ class ListeningConnection:
     end: ListeningEnd
     peer: Address
     begun_at: float
+    way: Way | None = None
     timer: asyncio.TimerHandle | None = field(default=None, repr=False)
 
 
 class ManyListener:
     """Gives each caller an end that `make` makes, up to `limits`; `gone` is told of those that have ended. What is
     turned away is in `counted`: `strangers` (no packet that begins a connection), `full`, `slow` (no session in
-    time)."""
+    time). With `make_way(now)` there is an emulated network between."""
 
     def __init__(
         self,
@@ -66,7 +68,9 @@ class ManyListener:
         clock: LiveClock,
         make: Callable[[Address], ListeningEnd],
         gone: Callable[[ListeningEnd], None],
+        *,
         limits: ManyLimits | None = None,
+        make_way: Callable[[float], Way] | None = None,
     ) -> None:
         self.connections: dict[Address, ListeningConnection] = {}
         self.counted = Counter(dict.fromkeys(("strangers", "full", "slow"), 0))
@@ -75,6 +79,7 @@ class ManyListener:
         self._make = make
         self._gone = gone
         self._limits = limits or ManyLimits()
+        self._make_way = make_way
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(udp.fileno(), self._read)
         self._sweep_timer = self._loop.call_later(_SWEEP, self._sweep)
@@ -107,15 +112,24 @@ class ManyListener:
         for data, peer, ecn, at in self._udp.receive():
             now = max(now, at)
             connection = self._of(data, peer, now)
-            if connection is not None:
-                connection.end.receive_datagram(data, peer, ecn, now=now)
-                if not connection.end.is_begun():
-                    self.counted["strangers"] += 1
-                    self._remove(connection)
-                    continue
+            if connection is None:
+                continue
+            if connection.way is not None:
+                connection.way.come(data, peer, ecn, now)
+                touched[id(connection)] = connection
+            elif self._give(connection, data, peer, ecn, now):
                 touched[id(connection)] = connection
         for connection in touched.values():
             self._go(connection, max(now, self.now()))
+
+    def _give(self, connection: ListeningConnection, data: bytes, peer: Address, ecn: int, now: float) -> bool:
+        """Give an end its datagram; False if it was no beginning, and the connection is forgotten."""
+        connection.end.receive_datagram(data, peer, ecn, now=now)
+        if connection.end.is_begun():
+            return True
+        self.counted["strangers"] += 1
+        self._remove(connection)
+        return False
 
     def _of(self, data: bytes, peer: Address, now: float) -> ListeningConnection | None:
         """The connection of a datagram, a new one if it begins one."""
@@ -135,21 +149,30 @@ class ManyListener:
         if len(self.connections) >= self._limits.connections or waiting >= self._limits.handshakes:
             self.counted["full"] += 1
             return None
-        connection = self.connections[peer] = ListeningConnection(self._make(peer), peer, now)
+        way = None if self._make_way is None else self._make_way(now)
+        connection = self.connections[peer] = ListeningConnection(self._make(peer), peer, now, way)
         return connection
 
     def _go(self, connection: ListeningConnection, now: float) -> None:
         """Send what may leave, and be called again when something is due."""
-        end = connection.end
-        self._udp.send(end.datagrams_to_send(now=now))
+        end, way = connection.end, connection.way
+        if way is None:
+            self._udp.send(end.datagrams_to_send(now=now))
+        else:
+            for data, peer, ecn, at in way.came(now):
+                if not self._give(connection, data, peer, ecn, at):
+                    return
+            way.leave(end.datagrams_to_send(now=now), now)
+            self._udp.send((data, peer, ecn) for data, peer, ecn, _ in way.left(now))
         if connection.timer is not None:
             connection.timer.cancel()
             connection.timer = None
         if end.closed is not None:
             self._remove(connection)
             return
-        at = end.get_timer()
-        if at is not None:
+        timers = [at for at in (end.get_timer(), None if way is None else way.due_at()) if at is not None]
+        if timers:
+            at = min(timers)
             connection.timer = self._loop.call_later(max(0.0, at - self.now()), self._due, connection)
 
     def _due(self, connection: ListeningConnection) -> None:

@@ -95,6 +95,12 @@ class Viewer(SenderEnd):
         return self._end.is_for(connection_id)
 
     @property
+    def given_up(self) -> int:
+        """How many frames could not be sent in time."""
+        stats = self.stats()
+        return stats["dropped_expired"] + stats["dropped_full"] + stats["dropped_overtaken"]
+
+    @property
     def is_watching(self) -> bool:
         """Whether its session stands."""
         return self._connected
