@@ -1,6 +1,5 @@
 """A server on loopback, and viewers in Python that watch it as a page would."""
 
-import asyncio
 import contextlib
 import shutil
 from collections.abc import AsyncIterator, Callable
@@ -9,6 +8,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
+from visitor import Visitor
 
 from glassbench.experiments.scenario import Scenario, build
 from glassbench.experiments.scenario.tracks import CHAT_TRACK, VIDEO_TRACK
@@ -18,9 +18,8 @@ from glassbench.experiments.serve.serving import Site, offer_of
 from glassbench.experiments.worlds.browser.viewer import Viewer
 from glassbench.netem.live.clock import LiveClock, monotonic_ns
 from glassbench.netem.live.udp_socket import UdpSocket, open_socket
-from glassbench.transport.contract import Closed, Event, Frame, FrameReceived, Track, TransportConfig
-from glassbench.transport.framing import message
-from glassbench.transport.quic.served import Mapping, visiting_receiver
+from glassbench.transport.contract import Track
+from glassbench.transport.quic.served import Mapping
 from glassbench.transport.quic.service import Visit
 
 LOCAL = "127.0.0.1"
@@ -94,7 +93,9 @@ class Running:
 
     def visitor(self, path: str, **more: Any) -> "Visitor":
         """A viewer in Python that asks for this path."""
-        visitor = Visitor(self, path, **more)
+        origin = more.pop("origin", self.origin)
+        visit = Visit(path.encode(), origin.encode(), self.server.certificate.fingerprint)
+        visitor = Visitor(self.server.port, visit, **more)
         self.visitors.append(visitor)
         return visitor
 
@@ -102,110 +103,6 @@ class Running:
         """A viewer in Python, with a token."""
         place = urlsplit((await self.token())["url"])
         return self.visitor(f"{place.path}?{place.query}&mapping={mapping}", mapping=mapping, **more)
-
-
-class Visitor:
-    """A receiver of ours that calls the server. With `reads` false it takes nothing out of its socket."""
-
-    def __init__(
-        self, running: Running, path: str, mapping: Mapping = "datagram", *, origin: str | None = None
-    ) -> None:
-        self.events: list[Event] = []
-        self.reads = True
-        clock = self._clock = LiveClock(monotonic_ns())
-        self.udp = UdpSocket(open_socket(), clock)
-        visit = Visit(
-            path.encode(),
-            (running.origin if origin is None else origin).encode(),
-            running.server.certificate.fingerprint,
-        )
-        config = TransportConfig(self.udp.address, (LOCAL, running.server.port), 2, TRACKS)
-        self.end = visiting_receiver(mapping, config, visit)
-        self.end.connect(now=clock.now())
-        self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(self.udp.fileno(), self._read)
-        self._timer: asyncio.TimerHandle | None = None
-        self._go()
-
-    @property
-    def frames(self) -> list[Frame]:
-        return [
-            each.frame for each in self.events if isinstance(each, FrameReceived) and each.frame.track == VIDEO_TRACK
-        ]
-
-    @property
-    def words(self) -> list[bytes]:
-        return [frame.payload for frame in self._received if frame.track == CHAT_TRACK]
-
-    @property
-    def of_video(self) -> list[FrameReceived]:
-        return [each for each in self.events if isinstance(each, FrameReceived) and each.frame.track == VIDEO_TRACK]
-
-    @property
-    def _received(self) -> list[Frame]:
-        return [each.frame for each in self.events if isinstance(each, FrameReceived)]
-
-    @property
-    def closed(self) -> list[str | None]:
-        return [each.error for each in self.events if isinstance(each, Closed)]
-
-    def say(self, content: bytes) -> None:
-        self.stream(message(content))
-
-    def stream(self, data: bytes, *, ends: bool = True) -> None:
-        """Send bytes on a stream of its own."""
-        assert self.end._stack is not None and self.end._session is not None
-        self.end._stack.send_stream_data(self.end._session.open_stream(), data, end_stream=ends)
-        self._go()
-
-    def datagram(self, data: bytes) -> None:
-        assert self.end._stack is not None and self.end._session is not None
-        self.end._stack.send_datagram(self.end._session.datagram(data), None)
-        self._go()
-
-    async def until(self, holds: Callable[[], bool], seconds: float = 10.0) -> None:
-        end = self._loop.time() + seconds
-        while not holds():
-            assert self._loop.time() < end, (self.closed, len(self.frames), self.words[-3:])
-            await asyncio.sleep(0.01)
-
-    def leave(self) -> None:
-        self.end.close(now=self._clock.now())
-        self._go()
-        self.vanish()
-
-    def move(self) -> None:
-        """Go on from another port."""
-        self._loop.remove_reader(self.udp.fileno())
-        self.udp.close()
-        self.udp = UdpSocket(open_socket(), self._clock)
-        self._loop.add_reader(self.udp.fileno(), self._read)
-        self.stream(b"")
-
-    def vanish(self) -> None:
-        """Be gone without a word."""
-        if self._timer is not None:
-            self._timer.cancel()
-        if self.udp.fileno() >= 0:
-            self._loop.remove_reader(self.udp.fileno())
-            self.udp.close()
-
-    def _read(self) -> None:
-        for data, peer, ecn, at in self.udp.receive():
-            self.end.receive_datagram(data, peer, ecn, now=at)
-        self._go()
-
-    def _go(self) -> None:
-        now = self._clock.now()
-        self.end.handle_timer(now=now)
-        self.udp.send(self.end.datagrams_to_send(now=now))
-        while (event := self.end.next_event()) is not None:
-            self.events.append(event)
-        if self._timer is not None:
-            self._timer.cancel()
-        at = self.end.get_timer()
-        if at is not None:
-            self._timer = self._loop.call_later(max(0.0, at - now), self._go)
 
 
 @pytest.fixture

@@ -201,9 +201,7 @@ def test_one_who_stops_reading_delays_nobody_and_is_bounded(running: Callable[..
         async with running(bitrate="3Mbit/s", deadline="400ms") as one:
             deaf, viewer = await one.visit("stream-per-frame"), await one.visit()
             await deaf.until(lambda: len(deaf.frames) > 3)
-            deaf._loop.remove_reader(deaf.udp.fileno())
-            if deaf._timer is not None:
-                deaf._timer.cancel()
+            deaf.stop_reading()
             before = len(viewer.frames)
             await viewer.until(lambda: len(viewer.frames) > before + 60)
             serving = next(each for each in one.server.viewers if each.mapping == "stream-per-frame")
@@ -221,7 +219,7 @@ def test_behind_an_emulated_link_each_viewer_has_its_delay_and_its_own_queue(run
             viewers = [await one.visit(), await one.visit("stream-per-frame")]
             for viewer in viewers:
                 await viewer.until(lambda each=viewer: len(each.frames) > 20)
-                ahead = one.server.now() - viewer._clock.now()
+                ahead = one.server.now() - viewer.now()
                 took = [event.complete_at + ahead - event.frame.captured_at for event in viewer.of_video[5:]]
                 assert 0.06 < sorted(took)[len(took) // 2] < 0.2
                 assert min(took) > 0.059
