@@ -3,6 +3,7 @@
 import contextlib
 import shutil
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -59,15 +60,22 @@ class Running:
         self.said: list[str] = []
         self.left: list[tuple[int, Viewer]] = []
         self.visitors: list[Visitor] = []
+        self.days_later = timedelta()
         clock = LiveClock(monotonic_ns())
         self.server = Server(
             offer,
             UdpSocket(open_socket(LOCAL, 0), clock),
             clock,
+            today=lambda: self.today,
             said=self.said.append,
             left=lambda viewer, number: self.left.append((number, viewer)),
         )
         self._is_over = False
+
+    @property
+    def today(self) -> datetime:
+        """What the server takes for the date."""
+        return datetime.now(UTC) + self.days_later
 
     async def stop(self) -> None:
         """End it; a second time does nothing."""

@@ -5,6 +5,7 @@ import json
 import random
 import socket
 from collections.abc import Callable, Coroutine
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -236,6 +237,26 @@ def test_over_a_link_that_carries_less_a_viewer_gets_a_smaller_rendition(running
             viewer = await one.visit()
             await viewer.until(lambda: any(json.loads(word).get("rendition") == 1 for word in viewer.words), 20.0)
             viewer.leave()
+
+    run(watch())
+
+
+def test_a_certificate_is_made_anew_in_time_and_sessions_that_stand_go_on(running: Callable[..., Any]) -> None:
+    async def watch() -> None:
+        async with running() as one:
+            before = one.server.certificate
+            viewer = await one.visit()
+            await viewer.until(lambda: len(viewer.frames) > 3)
+            one.days_later = timedelta(days=11)
+            assert one.server.certificate is before
+            one.days_later = timedelta(days=12, hours=1)
+            assert one.server.certificate.fingerprint != before.fingerprint
+            late = await one.visit()
+            await late.until(lambda: len(late.frames) > 3)
+            seen = len(viewer.frames)
+            await viewer.until(lambda: len(viewer.frames) > seen + 5)
+            for each in (viewer, late):
+                each.leave()
 
     run(watch())
 

@@ -28,6 +28,7 @@ from glassbench.experiments.worlds.live.end import (
 )
 from glassbench.experiments.worlds.live.log import end_of
 from glassbench.experiments.worlds.live.part import NOT_CONNECTED, Orders, Part, PartReport, be_part
+from glassbench.experiments.worlds.live.replay import Told
 from glassbench.experiments.worlds.live.task import HostPlug, Task
 from glassbench.experiments.worlds.peers.peer import LOG, Carries, Peer, PeerContext, PeerError, video_of
 from glassbench.experiments.worlds.peers.peer_transport import PeerTransport
@@ -82,7 +83,8 @@ def _part(task: Task, folder: Path) -> Part:
     end = stack.end(context)
     carries = stack.carried(ends.options)
     framed = carries == "messages"
-    own = end.own_transport(ends.config(role, Place(plug.local, plug.peer)))
+    told = Told() if task.capture else None
+    own = end.own_transport(ends.config(role, Place(plug.local, plug.peer), told))
     transport = PeerTransport(end, role, ends.flow.tracks(), framed=framed) if own is None else own
     with _as_a_stack(task.processor):
         try:
@@ -139,6 +141,7 @@ def _part(task: Task, folder: Path) -> Part:
             replace(ended.report, tells_pictures=own is not None)
             if tells_all
             else replace(_reported(ended.report, carries, decodes=stack.decodes), estimates=end.estimates()),
+            told if own is not None else None,
             peer=about,
             unsupported=outlet.unsupported,
             failed=_sentence(failed, ends, task),
