@@ -36,7 +36,7 @@ def needs_chromium() -> str:
     return CHROMIUM
 
 
-def watched(network: dict[str, Any] | None = None, **video: Any) -> Scenario:
+def watched(network: dict[str, Any] | None = None, arm: str = "webtransport-datagram", **video: Any) -> Scenario:
     return build(
         {
             "name": "watched",
@@ -44,7 +44,7 @@ def watched(network: dict[str, Any] | None = None, **video: Any) -> Scenario:
             "duration": "1min",
             "network": network or {},
             "video": {"source": "synthetic", "width": 320, "height": 180, "fps": 30, "bitrate": "600kbit/s", **video},
-            "arms": ["webtransport-datagram"],
+            "arms": [arm],
         }
     )
 

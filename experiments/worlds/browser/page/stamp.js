@@ -34,15 +34,18 @@ function inner(cells, perSide, pixels) {
   });
 }
 
-/** The stamp of luma pixels, the left upper part of a picture of this size: `{sequence, capturedUs}`, or null. */
-export function decodeStamp(luma, stride, width, height) {
+/**
+ * The stamp of the left upper part of a picture of this size: `{sequence, capturedUs}`, or null. `luma` has how bright
+ * each pixel is, `step` bytes from one to the next.
+ */
+export function decodeStamp(luma, stride, step, width, height) {
   const rows = inner(ROWS, CELLS_PER_HEIGHT, height);
   const columns = inner(COLUMNS, CELLS_PER_WIDTH, width);
   const means = [];
   for (const [top, bottom] of rows) {
     for (const [left, right] of columns) {
       let sum = 0;
-      for (let y = top; y < bottom; y++) for (let x = left; x < right; x++) sum += luma[y * stride + x];
+      for (let y = top; y < bottom; y++) for (let x = left; x < right; x++) sum += luma[y * stride + x * step];
       means.push(sum / ((bottom - top) * (right - left)));
     }
   }
@@ -57,9 +60,13 @@ export function decodeStamp(luma, stride, width, height) {
   return { sequence: Number(message >> TIME_BITS), capturedUs: Number(message & ((1n << TIME_BITS) - 1n)) };
 }
 
-/** The stamp of a VideoFrame with 8 bits of luma in a plane of its own, or null. */
+const LUMA_PLANES = ["I420", "NV12", "I422", "I444", "I420A"];
+const COLOURS = ["RGBA", "RGBX", "BGRA", "BGRX"]; // as Firefox gives pictures; green is in the same place of each
+
+/** The stamp of a VideoFrame with 8 bits a sample, or null. */
 export async function readStamp(frame) {
-  if (!["I420", "NV12", "I422", "I444", "I420A"].includes(frame.format)) return null;
+  const coloured = COLOURS.includes(frame.format);
+  if (!coloured && !LUMA_PLANES.includes(frame.format)) return null;
   const { width, height } = frame.visibleRect;
   const corner = {
     x: frame.visibleRect.x,
@@ -69,5 +76,6 @@ export async function readStamp(frame) {
   };
   const data = new Uint8Array(frame.allocationSize({ rect: corner }));
   const [luma] = await frame.copyTo(data, { rect: corner });
-  return decodeStamp(data.subarray(luma.offset), luma.stride, width, height);
+  const pixels = data.subarray(luma.offset + (coloured ? 1 : 0));
+  return decodeStamp(pixels, luma.stride, coloured ? 4 : 1, width, height);
 }
