@@ -12,7 +12,7 @@ from glassbench.transport.contract import Address, Datagram
 _MOST_INSIDE = 10_000  # packets of a path; those above are dropped
 
 
-class Passed(NamedTuple):
+class Emerged(NamedTuple):
     """A datagram that has passed, and when."""
 
     data: bytes
@@ -43,11 +43,11 @@ class Way:
         """A datagram of the viewer sets out."""
         self._push("up", data, peer, ecn, at)
 
-    def left(self, now: float) -> list[Passed]:
+    def left(self, now: float) -> list[Emerged]:
         """What has come out at the viewer's end, and is to be sent now."""
         return self._pop("down", now)
 
-    def came(self, now: float) -> list[Passed]:
+    def came(self, now: float) -> list[Emerged]:
         """What has come out at the server's end."""
         return self._pop("up", now)
 
@@ -66,8 +66,8 @@ class Way:
         path.push(Packet(data, peer, peer, ecn, size, self._numbers[name], now, now))
         self._numbers[name] += 1
 
-    def _pop(self, name: str, now: float) -> list[Passed]:
+    def _pop(self, name: str, now: float) -> list[Emerged]:
         now = self._now[name] = max(self._now[name], now - self._later)
         return [
-            Passed(each.data, each.destination, each.ecn, each.at + self._later) for each in self._paths[name].pop(now)
+            Emerged(each.data, each.destination, each.ecn, each.at + self._later) for each in self._paths[name].pop(now)
         ]
