@@ -1,0 +1,206 @@
+"""An end that is a page of ours, in a headless Chromium on its host.
+
+The page comes from the loopback address of the host, with a WebSocket by which it tells when it displays a picture, and
+then gives its pixels. What it says is not trusted.
+"""
+
+import asyncio
+import json
+import os
+from collections import deque
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from importlib.resources import files
+from typing import Any, Generic, TypeVar
+
+from glassbench.experiments.worlds.peers.event_loop import EventLoop
+from glassbench.experiments.worlds.peers.peer import PeerContext, PeerEnd, PeerError
+from glassbench.experiments.worlds.peers.program import Program
+
+CHROMIUM = "chromium"
+INSTALL = f"apt install {CHROMIUM}"
+
+_FLAGS = (
+    "--headless",
+    "--no-sandbox",  # root has none, nor has who may make no namespaces; it shows a page of ours
+    "--disable-gpu",
+    "--autoplay-policy=no-user-gesture-required",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-breakpad",
+    "--disable-extensions",
+    "--disable-sync",
+    "--log-level=3",  # what ends it; it warns of much that is not there
+)
+_FOLDER = files("glassbench.experiments.worlds.peers") / "page"
+_KINDS = {"js": "text/javascript", "html": "text/html"}
+_MOST_SAID = 64 * 2**10  # bytes of a message that is no picture
+_SAID_CHARACTERS = 200
+_MOST_DISPLAYED = 64  # pictures whose pixels have not come
+_SERVE_PATIENCE = 5.0  # seconds
+_OPEN_PATIENCE = 40.0  # seconds until Chromium has opened the page
+_LOOK = 0.1  # seconds between two looks at whether it still runs
+
+
+def page_file(name: str) -> str:
+    """The text of a file of our pages."""
+    return (_FOLDER / name).read_text()
+
+
+class Page:
+    """What serves a page, `page` its HTML, with `scripts` by their names, and takes what it says. `what` is on it. That
+    it goes away is a failure, unless it `is_over`."""
+
+    def __init__(self, context: PeerContext, what: str, page: str, scripts: Mapping[str, str]) -> None:
+        self.is_over = False
+        self.is_open, self.has_shown = asyncio.Event(), asyncio.Event()
+        self._outlet = context.outlet
+        self._what = what
+        self._resources = {"": page_file(page), "end.js": page_file("end.js"), **scripts}
+        self._picture_bytes = context.video.width * context.video.height * 3 // 2
+        self._displayed: deque[float] = deque(maxlen=_MOST_DISPLAYED)  # when pictures were whose pixels come
+        self._socket: Any = None
+
+    async def serve(self) -> int:
+        """Serve it from now on; the port."""
+        from aiohttp import web
+
+        app = web.Application()
+        for name, text in self._resources.items():
+            app.router.add_get(f"/{name}", _resource(text, _KINDS["js" if name else "html"]))
+        app.router.add_get("/socket", self._listen)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        return int(runner.addresses[0][1])
+
+    async def say(self, message: Mapping[str, object]) -> None:
+        """Tell the page something."""
+        await self._socket.send_json(message)
+
+    async def give(self, data: bytes) -> None:
+        """Give the page bytes; it returns when there is room for more."""
+        await self._socket.send_bytes(data)
+
+    def take(self, message: str | bytes) -> None:
+        """Take what the page said. Raises PeerError."""
+        if isinstance(message, bytes):
+            self._take_picture(message)
+            return
+        said = self._parsed(message)
+        match said.get("kind"):
+            case "open":
+                self.is_open.set()
+            case "displayed":
+                self._displayed.append(self._outlet.now())
+            case "failed":
+                raise PeerError(f"the {self._what} failed: {str(said.get('reason'))[:_SAID_CHARACTERS]}")
+            case kind:
+                if not self.take_said(kind, said):
+                    raise self._not_of_the_page(message)
+
+    def take_said(self, kind: object, said: Mapping[str, object]) -> bool:
+        """Take what only such a page says. False: it says no such thing. Raises PeerError."""
+        return False
+
+    def object_of(self, said: Mapping[str, object], name: str) -> dict[str, object]:
+        """An object in what the page said. Raises PeerError."""
+        value = said.get(name)
+        if not isinstance(value, dict):
+            raise PeerError(
+                f"the page of the {self._what} said {name} {str(value)[:_SAID_CHARACTERS]!r}, accepted is an object"
+            )
+        return value
+
+    def _take_picture(self, pixels: bytes) -> None:
+        """A picture whose display was told is shown when it was, not when its pixels are here."""
+        at = self._displayed.popleft() if self._displayed else self._outlet.now()
+        self.has_shown.set()
+        self._outlet.give(pixels, at=at)
+
+    async def _listen(self, request: Any) -> Any:
+        from aiohttp import WSMsgType, web
+
+        self._socket = web.WebSocketResponse(max_msg_size=max(self._picture_bytes, _MOST_SAID) + 1, compress=False)
+        await self._socket.prepare(request)
+        async for message in self._socket:
+            if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
+                try:
+                    self.take(message.data)
+                except PeerError as error:
+                    self._outlet.fail(str(error))
+        if not self.is_over:
+            self._outlet.fail(f"the page of the {self._what} went away")
+        return self._socket
+
+    def _parsed(self, message: str) -> dict[str, object]:
+        """Raises PeerError."""
+        try:
+            said = json.loads(message)
+        except (ValueError, RecursionError):
+            raise self._not_of_the_page(message) from None
+        if not isinstance(said, dict):
+            raise self._not_of_the_page(message)
+        return said
+
+    def _not_of_the_page(self, message: str) -> PeerError:
+        said = message[:_SAID_CHARACTERS]
+        return PeerError(f"the page of the {self._what} said {said!r}, accepted is what its scripts say")
+
+
+PageOf = TypeVar("PageOf", bound=Page)
+
+
+class PageEnd(PeerEnd, Generic[PageOf]):
+    """The end with `page`, which is open when it has started. `flags` are more of Chromium's."""
+
+    def __init__(self, context: PeerContext, page: PageOf, flags: Sequence[str] = ()) -> None:
+        super().__init__(context)
+        self.page = page
+        self._flags = flags
+        self._loop: EventLoop | None = None
+        self._chromium: Program | None = None
+
+    @property
+    def loop(self) -> EventLoop:
+        """The loop in which the page is served, from `start` on."""
+        if self._loop is None:
+            raise PeerError("it did not start")
+        return self._loop
+
+    def start(self) -> None:
+        self._loop = EventLoop(self.context.outlet)
+        port = self._loop.run(self.page.serve(), _SERVE_PATIENCE, "the page")
+        folder = self.context.folder
+        self._chromium = Program(
+            [CHROMIUM, *_FLAGS, *self._flags, f"--user-data-dir={folder / CHROMIUM}", f"http://127.0.0.1:{port}/"],
+            self.context,
+            environment={**os.environ, "HOME": str(folder), "TMPDIR": str(folder)},
+        )
+        self._loop.run(self.until(self.page.is_open), _OPEN_PATIENCE, "Chromium did not open the page")
+
+    def close(self) -> None:
+        self.page.is_over = True
+        if self._chromium is not None:
+            self._chromium.stop()
+        if self._loop is not None:
+            self._loop.stop()
+
+    async def until(self, event: asyncio.Event) -> None:
+        """Wait for it. Raises PeerError if Chromium ends before that."""
+        assert self._chromium is not None
+        while not event.is_set():
+            if self._chromium.exit_code() is not None:
+                raise PeerError(self._chromium.sentence())
+            with suppress(TimeoutError):
+                await asyncio.wait_for(event.wait(), _LOOK)
+
+
+def _resource(text: str, kind: str) -> Any:
+    from aiohttp import web
+
+    async def answer(request: Any) -> Any:
+        return web.Response(text=text, content_type=kind)
+
+    return answer
