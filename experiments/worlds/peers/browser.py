@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from glassbench.experiments.worlds.peers.http_player import HttpStack
-from glassbench.experiments.worlds.peers.page_end import CHROMIUM, INSTALL, Page, PageEnd, page_file
+from glassbench.experiments.worlds.peers.page_end import CHROMIUM, INSTALL, Page, PageEnd, counts_of, page_file
 from glassbench.experiments.worlds.peers.peer import PeerContext, PeerEnd
 from glassbench.transport.contract import Unsupported
 
@@ -103,10 +103,11 @@ class BrowserEnd(PageEnd["PlayerPage"]):
         return self.page.counted
 
     def settings(self) -> Mapping[str, object]:
-        return self.page.told
+        return {**self.page.told, "clock_error_s": self.page.clock_error}
 
     async def _join(self) -> None:
-        await self.page.say(self._play)
+        await self.page.align()
+        await self.page.say({"kind": "play", **self._play})
         await self.until(self.page.has_shown)
 
 
@@ -128,5 +129,5 @@ class PlayerPage(Page):
             return False
         counted = self.object_of(said, "counted")
         self.told = self.object_of(said, "player")
-        self.counted = {name: value for name in _COUNTED if isinstance(value := counted.get(name), int)}
+        self.counted = counts_of(counted, _COUNTED)
         return True

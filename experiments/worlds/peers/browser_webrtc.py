@@ -66,6 +66,7 @@ class _BrowserWebrtcEnd(PageEnd[WebrtcPage]):
         self.loop.run(self._open(), PATIENCE, "the page made no connection")
 
     def connect(self) -> None:
+        self.loop.run(self.page.align(), PATIENCE, "the clock of the page")
         self.loop.run(self.negotiate(), 2 * PATIENCE, "negotiate")
         self.loop.run(self.until(self.page.is_connected), _CONNECT_PATIENCE, "no connection stood")
 
@@ -87,6 +88,7 @@ class _BrowserWebrtcEnd(PageEnd[WebrtcPage]):
             "codec": stats.get("codec", {}).get("mimeType"),
             **agreed_in(self.page.description.get("sdp", "")),
             "field_trials": self._field_trials,
+            "clock_error_s": self.page.clock_error,
             "round_trip_s": stats.get("candidate-pair", {}).get("currentRoundTripTime"),
             "stats": stats,
         }

@@ -6,9 +6,10 @@ then gives its pixels. What it says is not trusted.
 
 import asyncio
 import json
+import math
 import os
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from importlib.resources import files
 from typing import Any, Generic, TypeVar
@@ -41,6 +42,18 @@ _MOST_DISPLAYED = 64  # pictures whose pixels have not come
 _SERVE_PATIENCE = 5.0  # seconds
 _OPEN_PATIENCE = 40.0  # seconds until Chromium has opened the page
 _LOOK = 0.1  # seconds between two looks at whether it still runs
+_EXCHANGES = 10  # that align clocks
+_MOST_NUMBER = 2**53  # up to which those of JavaScript are exact
+
+
+def number_of(value: object) -> float:
+    """A number that a page said, NaN if it is none."""
+    return float(value) if isinstance(value, int | float) and abs(value) < _MOST_NUMBER else math.nan
+
+
+def counts_of(entry: Mapping[str, object], names: Iterable[str]) -> dict[str, int]:
+    """What a page counted, by these names."""
+    return {name: value for name in names if isinstance(value := entry.get(name), int) and abs(value) < _MOST_NUMBER}
 
 
 def page_file(name: str) -> str:
@@ -50,7 +63,7 @@ def page_file(name: str) -> str:
 
 class Page:
     """What serves a page, `page` its HTML, with `scripts` by their names, and takes what it says. `what` is on it. That
-    it goes away is a failure, unless it `is_over`."""
+    it goes away is a failure, unless it `is_over`. Its clock is known to `clock_error` seconds, NaN until it is."""
 
     def __init__(self, context: PeerContext, what: str, page: str, scripts: Mapping[str, str]) -> None:
         self.is_over = False
@@ -61,6 +74,9 @@ class Page:
         self._picture_bytes = context.video.width * context.video.height * 3 // 2
         self._displayed: deque[float] = deque(maxlen=_MOST_DISPLAYED)  # when pictures were whose pixels come
         self._socket: Any = None
+        self.clock_error = math.nan
+        self._offset = math.nan  # of session time to the clock of the page, in seconds
+        self._answer: asyncio.Future[float] | None = None
 
     async def serve(self) -> int:
         """Serve it from now on; the port."""
@@ -79,6 +95,17 @@ class Page:
         """Tell the page something."""
         await self._socket.send_json(message)
 
+    async def align(self) -> None:
+        """Learn the session time of its clock, by exchanges. Both are clocks of this host, so they do not drift."""
+        least, most = -math.inf, math.inf
+        for _ in range(_EXCHANGES):
+            self._answer = asyncio.get_running_loop().create_future()
+            asked = self._outlet.now()
+            await self.say({"kind": "clock"})
+            at = await self._answer
+            least, most = max(least, asked - at), min(most, self._outlet.now() - at)
+        self._offset, self.clock_error = (least + most) / 2, (most - least) / 2
+
     async def give(self, data: bytes) -> None:
         """Give the page bytes; it returns when there is room for more."""
         await self._socket.send_bytes(data)
@@ -93,7 +120,10 @@ class Page:
             case "open":
                 self.is_open.set()
             case "displayed":
-                self._displayed.append(self._outlet.now())
+                self._displayed.append(self._displayed_at(number_of(said.get("at")) / 1e3))
+            case "clock":
+                if self._answer is not None and not self._answer.done():
+                    self._answer.set_result(number_of(said.get("at")) / 1e3)
             case "failed":
                 raise PeerError(f"the {self._what} failed: {str(said.get('reason'))[:_SAID_CHARACTERS]}")
             case kind:
@@ -112,6 +142,11 @@ class Page:
                 f"the page of the {self._what} said {name} {str(value)[:_SAID_CHARACTERS]!r}, accepted is an object"
             )
         return value
+
+    def _displayed_at(self, at: float) -> float:
+        """The session time of what the page displayed `at`, by its clock; that of now, if that is not known."""
+        now, at = self._outlet.now(), at + self._offset
+        return at if at < now else now
 
     def _take_picture(self, pixels: bytes) -> None:
         """A picture whose display was told is shown when it was, not when its pixels are here."""

@@ -5,7 +5,7 @@ import math
 from collections import deque
 from collections.abc import Mapping
 
-from glassbench.experiments.worlds.peers.page_end import Page, page_file
+from glassbench.experiments.worlds.peers.page_end import Page, counts_of, number_of, page_file
 from glassbench.experiments.worlds.peers.peer import PeerContext
 from glassbench.transport.contract import Estimated
 
@@ -42,8 +42,7 @@ class WebrtcPage(Page):
         return {
             name: value
             for kind, names in _COUNTED.items()
-            for name in names
-            if isinstance(value := self.stats.get(kind, {}).get(name), int)
+            for name, value in counts_of(self.stats.get(kind, {}), names).items()
         }
 
     def take_said(self, kind: object, said: Mapping[str, object]) -> bool:
@@ -75,7 +74,7 @@ class WebrtcPage(Page):
     def _take_stats(self, stats: Mapping[str, object], counted: Mapping[str, object]) -> None:
         self.stats = {kind: _plain(each) for kind, each in {**stats, "page": counted}.items() if isinstance(each, dict)}
         pair = self.stats.get("candidate-pair", {})
-        available = _number(pair.get("availableOutgoingBitrate"))
+        available = number_of(pair.get("availableOutgoingBitrate"))
         if self._sends and math.isfinite(available):
             self.estimates.append(
                 Estimated(
@@ -84,7 +83,7 @@ class WebrtcPage(Page):
                     pacing_bps=math.nan,
                     window_bytes=None,
                     in_flight_bytes=None,
-                    rtt=_number(pair.get("currentRoundTripTime")),
+                    rtt=number_of(pair.get("currentRoundTripTime")),
                     queue=math.nan,
                 )
             )
@@ -92,8 +91,3 @@ class WebrtcPage(Page):
 
 def _plain(entry: Mapping[str, object]) -> dict[str, object]:
     return {name: value for name, value in entry.items() if isinstance(value, bool | int | float | str)}
-
-
-def _number(value: object) -> float:
-    """NaN for what is no number."""
-    return float(value) if isinstance(value, int | float) else math.nan

@@ -16,6 +16,15 @@ const fail = (reason) => tell("failed", { reason: String(reason) });
 window.addEventListener("error", ({ message }) => fail(message));
 window.addEventListener("unhandledrejection", ({ reason }) => fail(reason));
 socket.addEventListener("open", () => tell("open"));
+socket.addEventListener("message", async ({ data }) => {
+  const { kind, ...more } = data instanceof ArrayBuffer ? { kind: "picture", data } : JSON.parse(data);
+  await orders[kind](more);
+});
+
+// What the page does by the kind of what it is told; the scripts of pages add theirs.
+const orders = {
+  clock: () => tell("clock", { at: performance.now() }),
+};
 
 // Gives a picture that is displayed now: first that it is, and then its pixels.
 function give(picture) {
@@ -25,7 +34,7 @@ function give(picture) {
     picture.close();
     return;
   }
-  tell("displayed");
+  tell("displayed", { at: performance.now() });
   copies += 1;
   const copied = pixels(picture);
   sent = sent.then(() => copied).then((bytes) => socket.send(bytes), fail).finally(() => { copies -= 1; });

@@ -10,8 +10,8 @@ Object.assign(counted, { stalls: 0, seeks: 0 });
 video.addEventListener("waiting", () => { counted.stalls += 1; });
 video.addEventListener("seeking", () => { counted.seeks += 1; });
 
-socket.addEventListener("message", ({ data }) => {
-  player.start(video, JSON.parse(data), fail);
+orders.play = (wanted) => {
+  player.start(video, wanted, fail);
   video.requestVideoFrameCallback(show);
   setInterval(() => {
     if (counted.displayed === told) return; // its latency grows for ever once the media is over
@@ -19,7 +19,7 @@ socket.addEventListener("message", ({ data }) => {
     const { droppedVideoFrames } = video.getVideoPlaybackQuality();
     tell("told", { player: player.told(video), counted: { ...counted, dropped: droppedVideoFrames } });
   }, TELL_EVERY);
-}, { once: true });
+};
 
 function show() {
   video.requestVideoFrameCallback(show);

@@ -6,16 +6,9 @@ const KEPT = ["outbound-rtp", "inbound-rtp", "remote-inbound-rtp", "media-source
 
 const connection = new RTCPeerConnection();
 
-socket.addEventListener("message", ({ data }) => {
-  if (data instanceof ArrayBuffer) {
-    role.take(data);
-    return;
-  }
-  const { kind, ...more } = JSON.parse(data);
-  orders[kind](more).catch(fail);
-});
+Object.assign(orders, {
+  picture: ({ data }) => role.take(data),
 
-const orders = {
   async open(wanted) {
     if (!codecs(wanted.codec).some(isVideo(wanted.codec))) {
       tell("refused");
@@ -42,7 +35,7 @@ const orders = {
     connection.close();
     tell("state", { state: connection.connectionState });
   },
-};
+});
 
 const isVideo = (name) => ({ mimeType }) => mimeType.toLowerCase() === `video/${name}`;
 
