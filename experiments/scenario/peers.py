@@ -12,8 +12,8 @@ from typing import Any
 
 from glassbench.experiments.scenario.peer_options import (
     AiortcOptions,
-    BrowserWebTransportOptions,
     BrowserWebrtcOptions,
+    BrowserWebTransportOptions,
     EndpointOptions,
     ExternalOptions,
     FfmpegOptions,

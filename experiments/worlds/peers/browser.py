@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from glassbench.experiments.worlds.peers.chromium import CHROMIUM, INSTALL
 from glassbench.experiments.worlds.peers.http_player import HttpStack
-from glassbench.experiments.worlds.peers.page_end import CHROMIUM, INSTALL, Page, PageEnd, counts_of, page_file
+from glassbench.experiments.worlds.peers.page_end import Page, PageEnd, counts_of, page_file
 from glassbench.experiments.worlds.peers.peer import PeerContext, PeerEnd
 from glassbench.transport.contract import Unsupported
 

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
+from glassbench.experiments.worlds.peers.chromium import CHROMIUM, INSTALL
 from glassbench.experiments.worlds.peers.descriptions import (
     PATIENCE,
     START_SHARE,
@@ -17,8 +18,7 @@ from glassbench.experiments.worlds.peers.descriptions import (
     say,
     starting_at,
 )
-from glassbench.experiments.worlds.peers.http_player import HttpStack
-from glassbench.experiments.worlds.peers.page_end import CHROMIUM, INSTALL, PageEnd
+from glassbench.experiments.worlds.peers.page_end import PageEnd
 from glassbench.experiments.worlds.peers.peer import Carries, Peer, PeerContext, PeerEnd
 from glassbench.experiments.worlds.peers.raw_pictures import RawPictures
 from glassbench.experiments.worlds.peers.warm_up import WarmUp
@@ -45,7 +45,6 @@ class BrowserWebrtc(Peer):
 
     @classmethod
     def version(cls) -> str:
-        HttpStack.version()  # which serves the pages
         return cls.told_by(CHROMIUM, "--version").partition(" built")[0]
 
     @classmethod

@@ -7,33 +7,15 @@ then gives its pixels. What it says is not trusted.
 import asyncio
 import json
 import math
-import os
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from importlib.resources import files
 from typing import Any, Generic, TypeVar
 
+from glassbench.experiments.worlds.peers.chromium import Chromium
 from glassbench.experiments.worlds.peers.event_loop import EventLoop
 from glassbench.experiments.worlds.peers.peer import PeerContext, PeerEnd, PeerError
-from glassbench.experiments.worlds.peers.program import Program
 
-CHROMIUM = "chromium"
-INSTALL = f"apt install {CHROMIUM}"
-
-_FLAGS = (
-    "--headless",
-    "--no-sandbox",  # root has none, nor has who may make no namespaces; it shows a page of ours
-    "--disable-gpu",
-    "--autoplay-policy=no-user-gesture-required",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-breakpad",
-    "--disable-extensions",
-    "--disable-sync",
-    "--log-level=3",  # what ends it; it warns of much that is not there
-)
 _FOLDER = files("glassbench.experiments.worlds.peers") / "page"
 _KINDS = {"js": "text/javascript", "html": "text/html"}
 _MOST_SAID = 64 * 2**10  # bytes of a message that is no picture
@@ -41,7 +23,6 @@ _SAID_CHARACTERS = 200
 _MOST_DISPLAYED = 64  # pictures whose pixels have not come
 _SERVE_PATIENCE = 5.0  # seconds
 _OPEN_PATIENCE = 40.0  # seconds until Chromium has opened the page
-_LOOK = 0.1  # seconds between two looks at whether it still runs
 _EXCHANGES = 10  # that align clocks
 _MOST_NUMBER = 2**53  # up to which those of JavaScript are exact
 
@@ -195,7 +176,7 @@ class PageEnd(PeerEnd, Generic[PageOf]):
         self.page = page
         self._flags = flags
         self._loop: EventLoop | None = None
-        self._chromium: Program | None = None
+        self._chromium: Chromium | None = None
 
     @property
     def loop(self) -> EventLoop:
@@ -207,12 +188,7 @@ class PageEnd(PeerEnd, Generic[PageOf]):
     def start(self) -> None:
         self._loop = EventLoop(self.context.outlet)
         port = self._loop.run(self.page.serve(), _SERVE_PATIENCE, "the page")
-        folder = self.context.folder
-        self._chromium = Program(
-            [CHROMIUM, *_FLAGS, *self._flags, f"--user-data-dir={folder / CHROMIUM}", f"http://127.0.0.1:{port}/"],
-            self.context,
-            environment={**os.environ, "HOME": str(folder), "TMPDIR": str(folder)},
-        )
+        self._chromium = Chromium(self.context, f"http://127.0.0.1:{port}/", self._flags)
         self._loop.run(self.until(self.page.is_open), _OPEN_PATIENCE, "Chromium did not open the page")
 
     def close(self) -> None:
@@ -225,11 +201,7 @@ class PageEnd(PeerEnd, Generic[PageOf]):
     async def until(self, event: asyncio.Event) -> None:
         """Wait for it. Raises PeerError if Chromium ends before that."""
         assert self._chromium is not None
-        while not event.is_set():
-            if self._chromium.exit_code() is not None:
-                raise PeerError(self._chromium.sentence())
-            with suppress(TimeoutError):
-                await asyncio.wait_for(event.wait(), _LOOK)
+        await self._chromium.until(event)
 
 
 def _resource(text: str, kind: str) -> Any:
