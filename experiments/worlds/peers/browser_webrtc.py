@@ -63,6 +63,9 @@ class _BrowserWebrtcEnd(PageEnd[WebrtcPage]):
     def start(self) -> None:
         super().start()
         self.loop.run(self._open(), PATIENCE, "the page made no connection")
+        if self.page.is_refused:
+            can = "encode" if self.context.role == "sender" else "decode"
+            raise Unsupported(f"this Chromium cannot {can} {self.context.options['codec']} for WebRTC")
 
     def connect(self) -> None:
         self.loop.run(self.page.align(), PATIENCE, "the clock of the page")
@@ -108,7 +111,6 @@ class _BrowserWebrtcEnd(PageEnd[WebrtcPage]):
         return await asyncio.to_thread(heard, self.context)
 
     async def _open(self) -> None:
-        """Raises Unsupported."""
         options, video = self.context.options, self.context.video
         wanted = {
             "codec": options["codec"],
@@ -120,9 +122,6 @@ class _BrowserWebrtcEnd(PageEnd[WebrtcPage]):
         }
         await self.page.say({"kind": "open", **wanted})
         await self.until(self.page.is_ready)
-        if self.page.is_refused:
-            can = "encode" if self.context.role == "sender" else "decode"
-            raise Unsupported(f"this Chromium cannot {can} {options['codec']} for WebRTC")
 
     async def _shut(self) -> None:
         await self.page.say({"kind": "close"})

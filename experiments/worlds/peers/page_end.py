@@ -9,6 +9,7 @@ import json
 import math
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from importlib.resources import files
 from typing import Any, Generic, TypeVar
 
@@ -54,6 +55,7 @@ class Page:
         self._resources = {"": page_file(page), "end.js": page_file("end.js"), **scripts}
         self._picture_bytes = context.video.width * context.video.height * 3 // 2
         self._displayed: deque[float] = deque(maxlen=_MOST_DISPLAYED)  # when pictures were whose pixels come
+        self._runner: Any = None
         self._socket: Any = None
         self.clock_error = math.nan
         self._offset = math.nan  # of session time to the clock of the page, in seconds
@@ -67,10 +69,15 @@ class Page:
         for name, text in self._resources.items():
             app.router.add_get(f"/{name}", _resource(text, _KINDS["js" if name else "html"]))
         app.router.add_get("/socket", self._listen)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        return int(runner.addresses[0][1])
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        return int(self._runner.addresses[0][1])
+
+    async def stop_serving(self) -> None:
+        """Serve it no longer. It may be called twice."""
+        if self._runner is not None:
+            await self._runner.cleanup()
 
     async def say(self, message: Mapping[str, object]) -> None:
         """Tell the page something."""
@@ -106,7 +113,9 @@ class Page:
                 if self._answer is not None and not self._answer.done():
                     self._answer.set_result(number_of(said.get("at")) / 1e3)
             case "failed":
-                raise PeerError(f"the {self._what} failed: {str(said.get('reason'))[:_SAID_CHARACTERS]}")
+                reason = str(said.get("reason"))[:_SAID_CHARACTERS]
+                printable = "".join(each if each.isprintable() else " " for each in reason)
+                raise PeerError(f"the {self._what} failed: {printable}")
             case kind:
                 if not self.take_said(kind, said):
                     raise self._not_of_the_page(message)
@@ -196,6 +205,8 @@ class PageEnd(PeerEnd, Generic[PageOf]):
         if self._chromium is not None:
             self._chromium.stop()
         if self._loop is not None:
+            with suppress(PeerError):
+                self._loop.run(self.page.stop_serving(), _SERVE_PATIENCE, "the page")
             self._loop.stop()
 
     async def until(self, event: asyncio.Event) -> None:
