@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from glassbench.experiments.worlds.peers.chromium import CHROMIUM, INSTALL
 from glassbench.experiments.worlds.peers.http_player import HttpStack
-from glassbench.experiments.worlds.peers.page_end import Page, PageEnd, counts_of, page_file
+from glassbench.experiments.worlds.peers.page_end import LocalPage, PageEnd, counts_of, page_file
 from glassbench.experiments.worlds.peers.peer import PeerContext, PeerEnd
 from glassbench.transport.contract import Unsupported
 
@@ -112,7 +112,7 @@ class BrowserEnd(PageEnd["PlayerPage"]):
         await self.until(self.page.has_shown)
 
 
-class PlayerPage(Page):
+class PlayerPage(LocalPage):
     """The page of a player: `told` and `counted` are what it told of its player last."""
 
     def __init__(self, context: PeerContext, library: Library) -> None:

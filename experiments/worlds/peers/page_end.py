@@ -43,7 +43,7 @@ def page_file(name: str) -> str:
     return (_FOLDER / name).read_text()
 
 
-class Page:
+class LocalPage:
     """What serves a page, `page` its HTML, with `scripts` by their names, and takes what it says. `what` is on it. That
     it goes away is a failure, unless it `is_over`. Its clock is known to `clock_error` seconds, NaN until it is."""
 
@@ -174,7 +174,7 @@ class Page:
         return PeerError(f"the page of the {self._what} said {said!r}, accepted is what its scripts say")
 
 
-PageOf = TypeVar("PageOf", bound=Page)
+PageOf = TypeVar("PageOf", bound=LocalPage)
 
 
 class PageEnd(PeerEnd, Generic[PageOf]):

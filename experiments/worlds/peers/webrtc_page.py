@@ -5,7 +5,7 @@ import math
 from collections import deque
 from collections.abc import Mapping
 
-from glassbench.experiments.worlds.peers.page_end import Page, counts_of, number_of, page_file
+from glassbench.experiments.worlds.peers.page_end import LocalPage, counts_of, number_of, page_file
 from glassbench.experiments.worlds.peers.peer import PeerContext
 from glassbench.transport.contract import Estimated
 
@@ -19,7 +19,7 @@ _COUNTED = {
 }  # fmt: skip
 
 
-class WebrtcPage(Page):
+class WebrtcPage(LocalPage):
     """`stats` is what getStats said last, by kind, and of candidates of those that were chosen. `estimates` is what the
     congestion control of the sender believed."""
 
