@@ -67,6 +67,15 @@ class LibwebrtcOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class BrowserWebrtcOptions:
+    """`playout`: "zero" asks for a playout delay of 0 (field trial WebRTC-ForceSendPlayoutDelay, and jitterBufferTarget
+    0 at the receiver); "stock" leaves Chromium as it is. The ceiling of its encoder is the bitrate of the video."""
+
+    codec: Literal["vp8", "vp9", "av1", "h264"] = "vp8"
+    playout: Literal["zero", "stock"] = "zero"
+
+
+@dataclass(frozen=True, slots=True)
 class TurnOptions(LibwebrtcOptions):
     """`access`: how the sender reaches its relay, over UDP or TCP."""
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from glassbench.experiments.scenario.peer_options import (
     AiortcOptions,
+    BrowserWebrtcOptions,
     BrowserWebTransportOptions,
     EndpointOptions,
     ExternalOptions,
@@ -116,6 +117,14 @@ _OWN = (
         "libwebrtc:Libwebrtc",
         ANY_CODEC,
         encodes=_WEBRTC,
+    ),
+    _own(
+        "browser-webrtc",
+        "WebRTC from Chromium to Chromium, a page at each end",
+        BrowserWebrtcOptions,
+        "browser_webrtc:BrowserWebrtc",
+        ANY_CODEC,
+        encodes=_WEBRTC | _H264,
     ),
     _own(
         "turn", "libwebrtc through a relay, coturn, at the sender", TurnOptions, "turn:Turn", ANY_CODEC, encodes=_WEBRTC

@@ -28,6 +28,7 @@ ARMS = {
     "gstreamer, webrtcbin": "gstreamer:element=webrtcbin",
     "gstreamer, webrtcbin as it is": "gstreamer:element=webrtcbin,tuned=false",
     "gstreamer, webrtcbin with VP8": "gstreamer:element=webrtcbin,codec=vp8",
+    "browser-webrtc, as it is": "browser-webrtc:codec=vp9,playout=stock",
     "browser-webtransport, a stream per frame": "browser-webtransport:mapping=stream-per-frame",
     "turn, TCP": "turn:access=tcp",
     "sfu, RTP to two viewers": "sfu:mode=rtp,viewers=2",

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from glassbench.experiments.worlds.browser.page_ledger import PageLedger
-from glassbench.experiments.worlds.peers.browser import CHROMIUM
+from glassbench.experiments.worlds.peers.chromium import CHROMIUM, INSTALL
 from glassbench.experiments.worlds.peers.descriptions import heard, say
 from glassbench.experiments.worlds.peers.page_host import PageHost
 from glassbench.experiments.worlds.peers.page_receiver import PageReceiver
@@ -37,7 +37,7 @@ class BrowserWebTransport(Peer):
     """Our sender and Chromium, or Chromium and our receiver."""
 
     carries: ClassVar[Carries] = "units"
-    install = f"apt install {CHROMIUM}"
+    install = INSTALL
 
     @classmethod
     def carried(cls, options: Mapping[str, object]) -> Carries:

@@ -5,23 +5,19 @@ The page asks for the time there, too, so that its clock is known without the ne
 
 import asyncio
 import json
-import os
 import secrets  # noqa: TID251  by which the page is known on its host; no measurement depends on it
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from typing import Any
 
 from glassbench.experiments.worlds.browser.pages import KINDS, page_texts
-from glassbench.experiments.worlds.peers.browser import CHROMIUM, FLAGS
+from glassbench.experiments.worlds.peers.chromium import Chromium
 from glassbench.experiments.worlds.peers.event_loop import EventLoop
 from glassbench.experiments.worlds.peers.peer import PeerContext, PeerError
-from glassbench.experiments.worlds.peers.program import Program
 from glassbench.netem.live.alignment_messages import ANSWER, QUESTION, TOKEN_BYTES, Message, decode, encode
 
 _SERVE_PATIENCE = 5.0  # seconds
 _OPEN_PATIENCE = 40.0  # seconds until Chromium has opened the page
 _JOIN_PATIENCE = 20.0  # seconds until it has a session
-_LOOK = 0.1  # seconds between two looks at whether it still runs
 _MOST_SAID = 2**20  # bytes of a message
 _MOST_WAITING = 8  # pictures that wait for the WebSocket
 _CHARACTERS = 300
@@ -43,18 +39,13 @@ class PageHost:
         self._waiting = 0
         self._socket: Any = None
         self._loop: EventLoop | None = None
-        self._chromium: Program | None = None
+        self._chromium: Chromium | None = None
 
     def start(self) -> None:
         """Serve the page, and let Chromium open it. Raises PeerError."""
         self._loop = EventLoop(self._context.outlet)
         port = self._loop.run(self._serve(), _SERVE_PATIENCE, "the page")
-        folder = self._context.folder
-        self._chromium = Program(
-            [CHROMIUM, *FLAGS, f"--user-data-dir={folder / CHROMIUM}", f"http://127.0.0.1:{port}/arm.html"],
-            self._context,
-            environment={**os.environ, "HOME": str(folder), "TMPDIR": str(folder)},
-        )
+        self._chromium = Chromium(self._context, f"http://127.0.0.1:{port}/arm.html")
         self._loop.run(self._until(self._is_open), _OPEN_PATIENCE, "Chromium did not open the page")
 
     def join(self, said: Mapping[str, object]) -> None:
@@ -160,8 +151,4 @@ class PageHost:
     async def _until(self, event: asyncio.Event) -> None:
         """Raises PeerError if Chromium ends before that."""
         assert self._chromium is not None
-        while not event.is_set():
-            if self._chromium.exit_code() is not None:
-                raise PeerError(self._chromium.sentence())
-            with suppress(TimeoutError):
-                await asyncio.wait_for(event.wait(), _LOOK)
+        await self._chromium.until(event)
