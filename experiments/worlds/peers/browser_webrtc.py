@@ -6,6 +6,7 @@ import asyncio
 import struct
 from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import ClassVar
 
 from glassbench.experiments.worlds.peers.chromium import CHROMIUM, INSTALL
@@ -19,7 +20,7 @@ from glassbench.experiments.worlds.peers.descriptions import (
     starting_at,
 )
 from glassbench.experiments.worlds.peers.page_end import PageEnd
-from glassbench.experiments.worlds.peers.peer import Carries, Peer, PeerContext, PeerEnd
+from glassbench.experiments.worlds.peers.peer import Carries, Peer, PeerContext, PeerEnd, PeerError
 from glassbench.experiments.worlds.peers.raw_pictures import RawPictures
 from glassbench.experiments.worlds.peers.warm_up import WarmUp
 from glassbench.experiments.worlds.peers.webrtc_page import WebrtcPage
@@ -28,7 +29,7 @@ from glassbench.transport.contract import Estimated, Frame, Unsupported
 _FLAGS = (
     "--use-fake-ui-for-media-stream",  # nobody is there to allow a camera
     "--use-fake-device-for-media-stream",
-    "--disable-features=WebRtcHideLocalIpsWithMdns",  # nobody answers for names in the namespace
+    "--disable-features=WebRtcHideLocalIpsWithMdns",  # nobody answers for names in a namespace
 )
 _ZERO_PLAYOUT = "WebRTC-ForceSendPlayoutDelay/min_ms:0,max_ms:0/"
 _CONNECT_PATIENCE = 60.0  # seconds; ICE gives up before
@@ -75,7 +76,8 @@ class _BrowserWebrtcEnd(PageEnd[WebrtcPage]):
     def close(self) -> None:
         if self.page.is_connected.is_set() and not self.page.is_over:
             self.page.is_over = True
-            self.loop.run(self._shut(), _CLOSE_PATIENCE, "close")
+            with suppress(PeerError):  # a Chromium that has ended closes nothing
+                self.loop.run(self._shut(), _CLOSE_PATIENCE, "close")
         super().close()
 
     def counters(self) -> Mapping[str, int]:
@@ -173,12 +175,13 @@ class BrowserSender(_BrowserWebrtcEnd):
         return True
 
     async def _give_all(self) -> None:
-        while True:
-            await self._is_unsent.wait()
-            self._is_unsent.clear()
-            while self._unsent:
-                await self.page.give(self._unsent[0])
-                self._unsent.popleft()
+        with suppress(ConnectionError):  # that the page went away it says itself
+            while True:
+                await self._is_unsent.wait()
+                self._is_unsent.clear()
+                while self._unsent:
+                    await self.page.give(self._unsent[0])
+                    self._unsent.popleft()
 
 
 class BrowserReceiver(_BrowserWebrtcEnd):

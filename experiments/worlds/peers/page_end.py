@@ -45,7 +45,7 @@ def page_file(name: str) -> str:
 
 class LocalPage:
     """What serves a page, `page` its HTML, with `scripts` by their names, and takes what it says. `what` is on it. That
-    it goes away is a failure, unless it `is_over`. Its clock is known to `clock_error` seconds, NaN until it is."""
+    it goes away is a failure, unless it `is_over`. Its clock is known to `clock_error` seconds, None until it is."""
 
     def __init__(self, context: PeerContext, what: str, page: str, scripts: Mapping[str, str]) -> None:
         self.is_over = False
@@ -57,7 +57,7 @@ class LocalPage:
         self._displayed: deque[float] = deque(maxlen=_MOST_DISPLAYED)  # when pictures were whose pixels come
         self._runner: Any = None
         self._socket: Any = None
-        self.clock_error = math.nan
+        self.clock_error: float | None = None
         self._offset = math.nan  # of session time to the clock of the page, in seconds
         self._answer: asyncio.Future[float] | None = None
 
@@ -162,7 +162,7 @@ class LocalPage:
     def _parsed(self, message: str) -> dict[str, object]:
         """Raises PeerError."""
         try:
-            said = json.loads(message)
+            said = json.loads(message, parse_constant=_no_number)
         except (ValueError, RecursionError):
             raise self._not_of_the_page(message) from None
         if not isinstance(said, dict):
@@ -213,6 +213,10 @@ class PageEnd(PeerEnd, Generic[PageOf]):
         """Wait for it. Raises PeerError if Chromium ends before that."""
         assert self._chromium is not None
         await self._chromium.until(event)
+
+
+def _no_number(name: str) -> float:
+    raise ValueError(f"{name} is no JSON")
 
 
 def _resource(text: str, kind: str) -> Any:

@@ -90,4 +90,9 @@ class WebrtcPage(LocalPage):
 
 
 def _plain(entry: Mapping[str, object]) -> dict[str, object]:
-    return {name: value for name, value in entry.items() if isinstance(value, bool | int | float | str)}
+    """What results can hold of an entry."""
+    return {
+        name: value
+        for name, value in entry.items()
+        if isinstance(value, str) or (isinstance(value, bool | int | float) and math.isfinite(number_of(value)))
+    }

@@ -3,7 +3,7 @@
 
 const MOST_COPIES = 8; // pictures that are copied at a time: each holds one of the decoder's
 const MOST_UNSENT = 2 ** 26; // bytes
-const counted = { displayed: 0, not_copied: 0 };
+const counted = {}; // by the scripts of the page
 
 const socket = new WebSocket(`ws://${location.host}/socket`);
 socket.binaryType = "arraybuffer";

@@ -5,7 +5,7 @@ const TELL_EVERY = 250; // ms
 
 const video = document.querySelector("video");
 let told = 0; // pictures were displayed when it told last
-Object.assign(counted, { stalls: 0, seeks: 0 });
+Object.assign(counted, { displayed: 0, not_copied: 0, stalls: 0, seeks: 0 });
 
 video.addEventListener("waiting", () => { counted.stalls += 1; });
 video.addEventListener("seeking", () => { counted.seeks += 1; });

@@ -2,6 +2,7 @@
 "use strict";
 
 const MOST_BUFFERED = 30; // pictures
+Object.assign(counted, { displayed: 0, not_copied: 0 });
 
 const role = {
   side: RTCRtpReceiver,

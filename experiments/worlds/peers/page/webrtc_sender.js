@@ -2,7 +2,7 @@
 "use strict";
 
 const TIME_BYTES = 8;
-counted.not_written = 0;
+Object.assign(counted, { not_written: 0 });
 
 const role = {
   side: RTCRtpSender,
