@@ -5,6 +5,7 @@ Whatever stands in a folder, it becomes a sentence.
 """
 
 import os
+import shlex
 import stat
 from collections import deque
 from collections.abc import Iterator
@@ -139,6 +140,7 @@ class Overview:
             "seconds_left": None,
             "written_at": folder.stamp[0] // 10**9,
             "links": _links(self._root, folder.path),
+            "report_with": f"glass report {shlex.quote(str(folder.path))}",
         }
         running = folder.running
         if running is None:

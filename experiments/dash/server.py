@@ -12,7 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from importlib.resources import files
 from pathlib import Path, PurePosixPath
-from weakref import WeakSet
 
 from aiohttp import web
 
@@ -62,7 +61,7 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 class Dashboard:
     """The dashboard of the results below `root`. `clock` gives seconds; without a `token` it is for loopback alone.
-    `heard` are the connections that have asked for something."""
+    `silent` are the connections that have not asked for anything yet."""
 
     def __init__(self, root: Path, token: str | None, clock: Callable[[], float]) -> None:
         self._root = root
@@ -75,11 +74,11 @@ class Dashboard:
         self._looked = asyncio.Condition()
         self._ended = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="looks at results")
-        self.heard: WeakSet[object] = WeakSet()
+        self.silent: set[object] = set()
 
     def application(self) -> web.Application:
         """What answers requests."""
-        application = web.Application(middlewares=[web.middleware(self._guard)], client_max_size=1024)
+        application = web.Application(middlewares=[self._guard], client_max_size=1024)
         prefix = "" if self._token is None else f"/{self._token}"
         application.router.add_get(f"{prefix}/events", self._events)
         application.router.add_get(f"{prefix}/results/{{name:.+}}", self._file)
@@ -89,8 +88,9 @@ class Dashboard:
         application.on_response_prepare.append(_add_headers)
         return application
 
+    @web.middleware
     async def _guard(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
-        self.heard.add(request.protocol)
+        self.silent.discard(request.protocol)
         if self._token is None:
             host = _host_name(request.host)
             if host not in _LOOPBACK:
@@ -111,52 +111,57 @@ class Dashboard:
     async def _file(self, request: web.Request) -> web.StreamResponse:
         """A file of results that a browser can show."""
         name = request.match_info["name"]
-        kind = SHOWN_FILES.get(PurePosixPath(name).suffix)
-        policy = _FILE_POLICY + (_SCRIPTS_POLICY if self._token is None else "")
-        missing = web.HTTPNotFound(text="There is no such file that a browser could show.\n")
-        if kind is None:
-            raise missing
+        kind = SHOWN_FILES.get(PurePosixPath(name).suffix, "")
         try:
-            with opened(self._root, name) as file:
+            with opened(self._root, name if kind else "") as file:
                 size = os.fstat(file).st_size
-                if size > _MOST_FILE_BYTES:
-                    raise web.HTTPForbidden(text="This file is too large to be shown here.\n")
-                response = web.StreamResponse(headers={"Content-Security-Policy": policy, "Content-Type": kind})
-                response.content_length = size
-                await response.prepare(request)
-                while size > 0 and (chunk := os.read(file, min(size, _CHUNK_BYTES))):
-                    size -= len(chunk)
-                    await self._give(request, response, chunk)
-                return response
-        except (OSError, ValueError) as error:
-            if isinstance(error, ConnectionError):
-                raise
-            raise missing from None
+                if size <= _MOST_FILE_BYTES:
+                    return await self._give_file(request, file, size, kind)
+        except (OSError, ValueError):
+            raise web.HTTPNotFound(text="There is no such file that a browser could show.\n") from None
+        raise web.HTTPForbidden(text=f"This file has {size} bytes; at most {_MOST_FILE_BYTES} are shown here.\n")
+
+    async def _give_file(self, request: web.Request, file: int, size: int, kind: str) -> web.StreamResponse:
+        policy = _FILE_POLICY + (_SCRIPTS_POLICY if self._token is None else "")
+        response = web.StreamResponse(headers={"Content-Security-Policy": policy, "Content-Type": kind})
+        response.content_length = left = size
+        with suppress(OSError):
+            await response.prepare(request)
+            while left and (chunk := os.read(file, min(left, _CHUNK_BYTES))):
+                left -= len(chunk)
+                await self._give(request, response, chunk)
+        if left and request.transport is not None:  # what was announced does not come
+            request.transport.abort()
+        return response
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
-        """Tell a browser what is new, until it goes, or takes nothing any more."""
+        """What is new, until the browser goes, or takes nothing any more."""
         if self._watching >= MOST_WATCHING:
             raise web.HTTPServiceUnavailable(text=f"{MOST_WATCHING} browsers watch already, and more are not served.\n")
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
-        chosen = request.query.get("chosen")
         async with self._counted():
-            await response.prepare(request)
-            news, told_at = News(), self._clock()
-            await self._give(request, response, ALIVE)
-            while not self._ended:
-                events = [] if self._seen is None else [news.of_experiments(self._seen)]
-                if self._seen is not None and chosen is not None:
-                    loop = asyncio.get_running_loop()
-                    detail = await loop.run_in_executor(self._thread, self._overview.detail, chosen)
-                    events.append(news.of_chosen(chosen, detail))
-                if self._clock() - told_at > _SILENCE:
-                    events.append(ALIVE)
-                for event in filter(None, events):
-                    await self._give(request, response, event)
-                    told_at = self._clock()
-                async with self._looked:
-                    await self._looked.wait()
+            with suppress(ConnectionError):  # it has gone
+                await response.prepare(request)
+                await self._tell(request, response, request.query.get("chosen"))
         return response
+
+    async def _tell(self, request: web.Request, response: web.StreamResponse, chosen: str | None) -> None:
+        """Tell a browser what is new, until we end. Raises ConnectionError."""
+        news, told_at = News(), self._clock()
+        await self._give(request, response, ALIVE)
+        while not self._ended:
+            events = [] if self._seen is None else [news.of_experiments(self._seen)]
+            if self._seen is not None and chosen is not None:
+                loop = asyncio.get_running_loop()
+                detail = await loop.run_in_executor(self._thread, self._overview.detail, chosen)
+                events.append(news.of_chosen(chosen, detail))
+            if self._clock() - told_at > _SILENCE:
+                events.append(ALIVE)
+            for event in filter(None, events):
+                await self._give(request, response, event)
+                told_at = self._clock()
+            async with self._looked:
+                await self._looked.wait()
 
     async def _give(self, request: web.Request, response: web.StreamResponse, data: bytes) -> None:
         """Give a browser bytes; one that takes none for PATIENCE loses its connection. Raises ConnectionError."""

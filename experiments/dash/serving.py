@@ -26,8 +26,8 @@ def is_loopback(host: str) -> bool:
 
 
 def serve(root: Path, listener: socket.socket, token: str | None) -> None:
-    """Answer until an interrupt (KeyboardInterrupt), or until this process is told to end."""
-    asyncio.run(_serve(root, listener, token))
+    """Answer until an interrupt, which is raised again as KeyboardInterrupt."""
+    asyncio.run(answer(root, listener, token))
 
 
 class _Refusing(asyncio.Protocol):
@@ -37,7 +37,8 @@ class _Refusing(asyncio.Protocol):
         transport.close()
 
 
-async def _serve(root: Path, listener: socket.socket, token: str | None) -> None:
+async def answer(root: Path, listener: socket.socket, token: str | None) -> None:
+    """Answer until the task is cancelled; then nothing is left of it, and the port is free."""
     loop = asyncio.get_running_loop()
     dashboard = Dashboard(root, token, lambda: monotonic_ns() * 1e-9)
     runner = web.AppRunner(
@@ -55,13 +56,15 @@ async def _serve(root: Path, listener: socket.socket, token: str | None) -> None
         if len(answers.connections) >= MOST_CONNECTIONS:
             return _Refusing()
         protocol: asyncio.Protocol = answers()
+        dashboard.silent.add(protocol)
         loop.call_later(_FIRST_WORD, end_silent, protocol)
         return protocol
 
     def end_silent(protocol: asyncio.Protocol) -> None:
         transport = getattr(protocol, "transport", None)
-        if protocol not in dashboard.heard and transport is not None:
+        if protocol in dashboard.silent and transport is not None:
             transport.abort()
+        dashboard.silent.discard(protocol)
 
     listening = await loop.create_server(connection, sock=listener)
     try:

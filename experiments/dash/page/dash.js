@@ -158,7 +158,7 @@ function about() {
   write(get("sentence"), record.sentence || (record.state === "running" ? stateOf(record) : ""));
   const report = record.links.find((link) => link.endsWith("report.html"));
   get("no-report").hidden = record.state !== "complete" || report !== undefined;
-  write(get("report-command"), `glass report ${record.path}`);
+  write(get("report-command"), record.report_with);
   const place = get("links");
   if (place.dataset.links === JSON.stringify(record.links)) return;
   place.dataset.links = JSON.stringify(record.links);
