@@ -108,11 +108,11 @@ $(VENV)/.ready-docs: pyproject.toml constraints.txt | $(BIN)/python
 	$(INSTALL) --editable '.[docs]'
 	@touch $(VENV)/.ready $@
 
-# Programs of others that tests use if they are there: Wireshark reads our captures, Chromium our report; libsrt, FFmpeg
+# Programs of others that tests use if they are there: Wireshark reads our captures, Chromium our report, Firefox our page; libsrt, FFmpeg
 # and GStreamer talk to our transports, and are arms. Where they may not be installed, those tests are skipped, and say so.
 # The server of ngtcp2 (ngtcp2-server) is left to who runs its tests: its package makes a service that starts with the machine.
 # A line is a command, a colon, and its package.
-TOOLS := tshark:tshark chromium:chromium srt-live-transmit:srt-tools ffmpeg:ffmpeg gst-launch-1.0:gstreamer1.0-tools \
+TOOLS := tshark:tshark chromium:chromium firefox-esr:firefox-esr srt-live-transmit:srt-tools ffmpeg:ffmpeg gst-launch-1.0:gstreamer1.0-tools \
   gtlsclient:ngtcp2-client npm:npm
 # Stacks of others that can be arms of live runs; what pip brings of them is the extra `peers`.
 STACKS := libsrt1.5-gnutls librist4 coturn janus nginx libnginx-mod-rtmp \

@@ -1,7 +1,8 @@
 """Glassbench's own framing: what udp, QUIC, WebTransport and SRT carry, where no standard payload format exists.
 
 A datagram carries one *fragment* of a frame; a stream carries *records*, each a whole frame with its length, or the
-word that a frame was dropped; the way back carries *keyframe requests*. All integers are big-endian. The ideas are
+word that a frame was dropped; the way back carries *keyframe requests*, and what a browser says beside them as
+*messages*, each to the end of its stream. All integers are big-endian. The ideas are
 those of MoQ object headers (draft-ietf-moq-transport) with fixed-size fields, so that overhead does not depend on the
 values.
 """
@@ -15,6 +16,7 @@ FRAGMENT = 1
 RECORD = 2
 KEYFRAME_REQUEST = 3
 REPORT = 4  # of receive times, see `transport/quic/reports.py`
+MESSAGE = 5
 
 _COMMON = struct.Struct("!BBBBIIQ")  # type, track, layer, flags, group, sequence, captured_at in us
 _FRAGMENT_TAIL = struct.Struct("!HH")  # index, count
@@ -24,6 +26,7 @@ _REQUEST = struct.Struct("!BB")
 FRAGMENT_HEADER_BYTES = _COMMON.size + _FRAGMENT_TAIL.size
 RECORD_HEADER_BYTES = _COMMON.size + _RECORD_TAIL.size
 MAX_FRAME_BYTES = 8 * 2**20
+MAX_MESSAGE_BYTES = 2**16
 _KEYFRAME_FLAG = 1
 _DROPPED_FLAG = 2
 
@@ -131,6 +134,18 @@ def parse_keyframe_request(data: bytes) -> int:
     if len(data) != _REQUEST.size or data[0] != KEYFRAME_REQUEST:
         raise Malformed("not a keyframe request")
     return data[1]
+
+
+def message(content: bytes) -> bytes:
+    """What stands on a stream that carries a message."""
+    return bytes([MESSAGE]) + content
+
+
+def parse_message(data: bytes) -> bytes:
+    """The content of a message, from all bytes of its stream. Raises Malformed."""
+    if not data.startswith(bytes([MESSAGE])) or len(data) > 1 + MAX_MESSAGE_BYTES:
+        raise Malformed("not a message")
+    return data[1:]
 
 
 def _pack_common(kind: int, frame: Frame, flags: int = 0) -> bytes:

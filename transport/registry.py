@@ -139,6 +139,7 @@ _OWN = (
     _quic_stream("quic-stream-per-frame", "a stream per frame", _BARE, StreamPer.FRAME),
     _quic_datagram("quic-datagram", "DATAGRAMs, repaired in time", _BARE),
     _quic_datagram("quic-adaptive", "DATAGRAMs, a size for every frame", _BARE, AdaptiveOptions),
+    _quic_stream("webtransport-stream", "one ordered stream per track over HTTP/3", _HTTP3, StreamPer.TRACK),
     _quic_datagram("webtransport-datagram", "datagrams over HTTP/3", _HTTP3),
     _quic_datagram("webtransport-adaptive", "a size for every frame over HTTP/3", _HTTP3, AdaptiveOptions),
     _quic_stream("webtransport-stream-per-gop", "a stream per group of pictures over HTTP/3", _HTTP3, StreamPer.GROUP),

@@ -53,7 +53,7 @@ def assemble(
     frames = pd.concat([_ledger(name, both) for name, both in by_flow.items()], ignore_index=True)
     picture_floor = None
     unscored: list[str] = []
-    if memo is not None and not isinstance(source, SizeSource):
+    if memo is not None and not isinstance(source, SizeSource) and media["receiver"].tells_pictures:
         picture_floor = scenario.video.picture_floor
         codec = media["receiver"].decoded_media or scenario.video.codec
         video = ScreenedVideo(frames, media["receiver"].decoded, source, media=codec, media_start=MEDIA_START)

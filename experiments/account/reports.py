@@ -31,7 +31,8 @@ class EndReport:
     browser, knows only those at which a picture was captured and displayed. `sent` are the frames that a sender
     captured, `estimates` what its congestion control believed, `received` the frames that a receiver knows of,
     `decoded` what it decoded, kept where the quality of pictures is measured, and `decoded_media` its codec if that is
-    not the video's. `counters` are those of the transport.
+    not the video's; a receiver that does not tell its pictures (`tells_pictures`) has no quality. `counters` are those
+    of the transport.
     `pipeline` has what the receiver counted besides: `keyframe_requests`, `stamp_errors`, `stamp_unreadable`,
     `unannounced`.
     """
@@ -47,6 +48,7 @@ class EndReport:
     received: Sequence[ReceivedRecord] = ()
     decoded: Sequence[Decoded] = ()
     decoded_media: str = ""
+    tells_pictures: bool = True
     pipeline: Mapping[str, int] = field(default_factory=dict)
 
 

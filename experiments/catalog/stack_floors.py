@@ -21,6 +21,7 @@ DEFAULTS = {
     "mpegts-udp": "mpegts-udp:tuned=false",
     "aiortc": "aiortc:release=stock",
     "libwebrtc": "libwebrtc:playout=stock",
+    "browser-webrtc": "browser-webrtc:playout=stock",
     "libsrt:latency_ms=0": "libsrt",
     "rtmp": "rtmp:tuned=false",
     "hls.js": "hls.js:tuned=false",
@@ -37,6 +38,7 @@ STACKS = (
     "rist:latency_ms=20",
     "moq",
     "moq:delivery=datagrams",
+    "browser-webtransport",
     "ll-hls",
     "ll-dash",
 )

@@ -50,6 +50,7 @@ COMMANDS = {
     "calibrate": _Entry("agree", "calibrate", "Record what encoding and decoding took in live runs, for virtual time."),
     "send": _Entry("between", "send", "Compare transports to another host, over the network that is between them."),
     "receive": _Entry("between", "receive", "Receive what another host sends, until Ctrl-C."),
+    "serve": _Entry("serve", "serve", "Serve a live stream to browsers by WebTransport, until Ctrl-C."),
     "shell": _Entry("shell", "app", "Run a command behind an emulated link, without root."),
     "peers": _Entry("peers", "peers", "List the stacks of others that live runs can have as arms, and which are here."),
     "doctor": _Entry("doctor", "doctor", "Say what this machine can do, a line each, and what helps where it cannot."),

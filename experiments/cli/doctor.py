@@ -30,7 +30,7 @@ _PROGRAMS = {
         "the tests of rtp against GStreamer",
         "apt install gstreamer1.0-tools gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-libav",
     ),
-    "chromium": ("hls.js and dash.js as arms, and tests of reports", "apt install chromium"),
+    "chromium": ("players and pages as arms, and tests of reports", "apt install chromium"),
 }
 _LISTENED = 2.0  # seconds
 _PAUSE = 1e-3  # seconds: an emulator that is kept waiting for so long is late by as much as it may be

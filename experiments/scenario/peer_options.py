@@ -47,11 +47,31 @@ class LibsrtOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class BrowserWebTransportOptions:
+    """`send`: "server" is our sender, watched by the page; "page" is the page's encoder, received by us. `mapping`:
+    what a frame travels in. `control`: the congestion controller of our sender; those that need to know when packets
+    arrive are not for pages."""
+
+    send: Literal["server", "page"] = "server"
+    mapping: Literal["datagram", "stream-per-frame", "stream-per-gop", "stream"] = "datagram"
+    control: Literal["realtime", "adaptive", "scream", "bbr", "cubic", "reno"] = "realtime"
+
+
+@dataclass(frozen=True, slots=True)
 class LibwebrtcOptions:
     """`playout`: "zero" asks for a playout delay of 0 (field trial WebRTC-ForceSendPlayoutDelay, and jitterBufferTarget
     0 at the receiver); "stock" leaves libwebrtc as it is. The ceiling of its encoder is the bitrate of the video."""
 
     codec: Literal["vp8", "vp9", "av1"] = "vp8"
+    playout: Literal["zero", "stock"] = "zero"
+
+
+@dataclass(frozen=True, slots=True)
+class BrowserWebrtcOptions:
+    """`playout`: "zero" asks for a playout delay of 0 (field trial WebRTC-ForceSendPlayoutDelay, and jitterBufferTarget
+    0 at the receiver); "stock" leaves Chromium as it is. The ceiling of its encoder is the bitrate of the video."""
+
+    codec: Literal["vp8", "vp9", "av1", "h264"] = "vp8"
     playout: Literal["zero", "stock"] = "zero"
 
 

@@ -12,6 +12,8 @@ from typing import Any
 
 from glassbench.experiments.scenario.peer_options import (
     AiortcOptions,
+    BrowserWebrtcOptions,
+    BrowserWebTransportOptions,
     EndpointOptions,
     ExternalOptions,
     FfmpegOptions,
@@ -117,6 +119,14 @@ _OWN = (
         encodes=_WEBRTC,
     ),
     _own(
+        "browser-webrtc",
+        "WebRTC from Chromium to Chromium, a page at each end",
+        BrowserWebrtcOptions,
+        "browser_webrtc:BrowserWebrtc",
+        ANY_CODEC,
+        encodes=_WEBRTC | _H264,
+    ),
+    _own(
         "turn", "libwebrtc through a relay, coturn, at the sender", TurnOptions, "turn:Turn", ANY_CODEC, encodes=_WEBRTC
     ),
     _own(
@@ -135,6 +145,13 @@ _OWN = (
     _own("ll-dash", "LL-DASH, origin and plain client of ours", HttpOptions, "ll_dash:LlDash", _H264),
     _own("hls.js", "LL-HLS, played by hls.js in Chromium", HlsJsOptions, "hls_js:HlsJs", _H264, holds=_behind),
     _own("dash.js", "LL-DASH, played by dash.js in Chromium", PlayerOptions, "dash_js:DashJs", _H264, holds=_behind),
+    _own(
+        "browser-webtransport",
+        "our sender, watched by a page in Chromium",
+        BrowserWebTransportOptions,
+        "browser_webtransport:BrowserWebTransport",
+        frozenset({"h264", "vp8", "vp9", "av1"}),
+    ),
     _own(
         "gstreamer",
         "an encoder and RTP of GStreamer, plain or by webrtcbin",

@@ -57,7 +57,7 @@ def test_json_is_one_object_with_every_promised_field_for_every_arm(glass: Glass
     code, out, err = glass(*SHORT, *(part for arm in arms for part in ("--arm", arm)), "--json")
     assert (code, err) == (0, "")
     content = one_object(out)
-    assert content["results"] == "results/adaptive-13-arms-seed20"
+    assert content["results"] == "results/adaptive-14-arms-seed20"
     assert content["complete"] is True
     assert content["scenario"]["duration"] == "400ms"
     assert [arm["arm"] for arm in content["arms"]] == arms
@@ -65,7 +65,7 @@ def test_json_is_one_object_with_every_promised_field_for_every_arm(glass: Glass
         assert set(PROMISED) <= set(arm)
         assert arm["captured"] == 12
         assert sum(arm["fates"].values()) == 12
-    assert one_object(glass("report", "results/adaptive-13-arms-seed20", "--json")[1]) == content
+    assert one_object(glass("report", "results/adaptive-14-arms-seed20", "--json")[1]) == content
 
 
 @pytest.mark.usefixtures("no_pictures")

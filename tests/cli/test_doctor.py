@@ -47,7 +47,7 @@ def test_programs_that_are_missing_are_named_with_the_command_that_installs_them
     monkeypatch.setenv("PATH", str(tmp_path))
     out = glass("doctor").out
     assert "no   tshark, for reading captures (glass compare --capture) on this machine: apt install tshark" in out
-    assert "no   chromium, for hls.js and dash.js as arms, and tests of reports: apt install chromium" in out
+    assert "no   chromium, for players and pages as arms, and tests of reports: apt install chromium" in out
 
 
 def test_what_the_kernel_refuses_is_no_error(glass: Glass, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -169,7 +169,15 @@ def test_no_process_and_no_file_of_a_server_is_left_when_glass_is_killed(
         pytest.skip(str(error))
     files = tmp_path / "files"
     files.mkdir()
-    command = [*python_command("glassbench.experiments.cli.main"), "compare", "--live", "--duration", "20s", "--arm", arm]
+    command = [
+        *python_command("glassbench.experiments.cli.main"),
+        "compare",
+        "--live",
+        "--duration",
+        "20s",
+        "--arm",
+        arm,
+    ]
     environment = {**os.environ, "TMPDIR": str(files)}
     started = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, env=environment)
     try:

@@ -136,7 +136,7 @@ class DatagramCarrier:
                 self._unsent[outgoing.frame.track_priority] -= outgoing.unsent_bytes()
             self._forget(outgoing)
         if unfinished and self._stack.pending_datagrams():  # one that is larger than a probe may wait for long
-            self._stack.keep_datagrams(lambda token: isinstance(token, _Token) and self._of(token) is not None)
+            self._stack.keep_datagrams(lambda token: not isinstance(token, _Token) or self._of(token) is not None)
         return unfinished
 
     def sweep(self) -> None:
@@ -183,9 +183,8 @@ class DatagramCarrier:
     def on_path_narrowed(self) -> None:
         """What waits is cut to the smaller size at once. What is on its way is cut when it has to be repaired."""
         for token in reversed(self._stack.take_back()):
-            assert isinstance(token, _Token)
-            outgoing = self._of(token)
-            if outgoing is not None:
+            outgoing = self._of(token) if isinstance(token, _Token) else None
+            if outgoing is not None and isinstance(token, _Token):
                 self._send_again(outgoing, token.fragment)
         for outgoing in self._to_send:
             self._fit(outgoing)

@@ -1,5 +1,6 @@
 """One end of a QUIC connection behind the contract: what the sending and the receiving end share."""
 
+import hmac
 import logging
 import ssl
 from collections import Counter, deque
@@ -11,6 +12,8 @@ from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.events import ConnectionTerminated
 from aioquic.quic.packet import QuicErrorCode, QuicPacketType, pull_quic_header
 from aioquic.tls import AlertDescription, SessionTicket
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.x509 import Certificate
 
 from glassbench.transport.contract import Address, Closed, Connected, Datagram, Event, TransportConfig, Unsupported
 from glassbench.transport.quic.certificate import SERVER_NAME, certificate, filler, private_key
@@ -19,6 +22,7 @@ from glassbench.transport.quic.control import UNCONTROLLED, registered_name
 from glassbench.transport.quic.options import QuicOptions
 from glassbench.transport.quic.path_mtu import BASE_BYTES, PathMtu
 from glassbench.transport.quic.qlog import KeyLog, Qlog
+from glassbench.transport.quic.service import Service, Visit
 from glassbench.transport.quic.session import DatagramPayload, Session, SessionEvent, StreamAborted, StreamBytes
 from glassbench.transport.quic.stack import Stack
 from glassbench.transport.quic.ticket import IDENTITY, ticket
@@ -33,7 +37,9 @@ logging.getLogger("quic").setLevel(logging.CRITICAL)  # aioquic warns of what a 
 
 
 class QuicEnd:
-    """The verbs of the contract around a `Stack`. The sender calls, the receiver listens.
+    """The verbs of the contract around a `Stack`. The sender calls and the receiver listens, but for a sender that has
+    a `service`, which listens, and a receiver on a `visit`, which calls: a browser can do nothing but call. A receiver
+    with a `service` listens for a browser.
 
     A listener has no connection until a first Initial packet proves authentic; what comes before is counted.
     """
@@ -44,8 +50,10 @@ class QuicEnd:
         options: QuicOptions,
         session: type[Session],
         *,
-        calls: bool,
+        sends: bool,
         counters: tuple[str, ...],
+        service: Service | None = None,
+        visit: Visit | None = None,
     ) -> None:
         if config.max_datagram_bytes < BASE_BYTES:
             raise ValueError(
@@ -58,7 +66,10 @@ class QuicEnd:
         self._ecn = options.ecn
         self._timed = options.timed
         self._session_type = session
-        self._calls = calls
+        self._sends = sends
+        self._calls = calls = service is None if sends else visit is not None
+        self._service = service
+        self._visit = visit
         self._events: deque[Event] = deque()
         self._count = Counter(dict.fromkeys(("datagrams_sent", "datagrams_received", "malformed", *counters), 0))
         self._now = 0.0  # of the verb that is running: aioquic's reports carry no time
@@ -85,9 +96,10 @@ class QuicEnd:
                 scheduled=self._scheduled,
                 ecn=self._ecn,
                 timed=self._timed,
-                path_mtu=PathMtu(self._config.max_datagram_bytes) if self._scheduled else None,
+                path_mtu=self._path_mtu(),
             )
             self._session = self._session_type(self._stack, self._config.peer)
+            self._session.visit = self._visit
             self._on_stack(self._stack, self._session)
             self._stack.call(self._config.peer, now=now)
             if self._stack.sends_early_data:
@@ -146,6 +158,14 @@ class QuicEnd:
     def stats(self) -> Mapping[str, int]:
         return dict(self._count)
 
+    def is_begun(self) -> bool:
+        """Whether there is a connection: of a listener, whether a packet of a caller was authentic."""
+        return self._stack is not None
+
+    def is_for(self, connection_id: bytes) -> bool:
+        """Whether the other end has this connection id for us."""
+        return self._stack is not None and self._stack.has_id(connection_id)
+
     # What aioquic reports while it works (`transport.quic.observed.Reports`); each end overrides what it needs.
 
     def on_stream_sent(self, stream_id: int, start: int, offset: int, size_bytes: int) -> None:
@@ -200,6 +220,9 @@ class QuicEnd:
         if self._calls:
             configuration.server_name = SERVER_NAME
             configuration.verify_mode = ssl.CERT_NONE  # pinned instead, see `_accept`
+        elif self._service is not None:
+            configuration.certificate = self._service.certificate
+            configuration.private_key = self._service.private_key
         else:
             configuration.certificate = certificate()
             configuration.private_key = private_key()
@@ -207,11 +230,11 @@ class QuicEnd:
         return configuration
 
     def _control(self, options: QuicOptions) -> str:
-        """The name of the congestion control in aioquic's table. Only the caller sends media and has ours; our listener
-        sends ACKs and requests, and a report with an ACK at most."""
+        """The name of the congestion control in aioquic's table. Only who sends media has ours; the other end sends
+        ACKs and requests, and a report with an ACK at most."""
         if not self._scheduled:
             return options.control
-        return registered_name(options.controller) if self._calls else UNCONTROLLED if options.timed else "reno"
+        return registered_name(options.controller) if self._sends else UNCONTROLLED if options.timed else "reno"
 
     def _listen(self, data: bytes, peer: Address, ecn: int, *, now: float) -> None:
         """aioquic wants a listening connection to be made for a certain Initial packet."""
@@ -235,6 +258,7 @@ class QuicEnd:
             scheduled=self._scheduled,
             ecn=self._ecn,
             timed=self._timed,
+            path_mtu=self._path_mtu(),
             original_destination_connection_id=header.destination_cid,
             session_ticket_fetcher=self._find_ticket,
         )
@@ -246,6 +270,8 @@ class QuicEnd:
             return
         self._stack = stack
         self._session = self._session_type(stack, self._config.peer)
+        if self._service is not None:
+            self._session.admit = self._service.admit
         self._on_stack(stack, self._session)
 
     def _find_ticket(self, identity: bytes) -> SessionTicket | None:
@@ -276,8 +302,16 @@ class QuicEnd:
         elif session.closed_by_peer():
             stack.close(error_code=QuicErrorCode.NO_ERROR)
 
+    def _path_mtu(self) -> PathMtu | None:
+        return PathMtu(self._config.max_datagram_bytes) if self._scheduled and self._sends else None
+
+    def _is_expected(self, presented: Certificate) -> bool:
+        if self._visit is None:
+            return presented == certificate()
+        return hmac.compare_digest(presented.fingerprint(SHA256()), self._visit.fingerprint)
+
     def _accept(self, stack: Stack, *, now: float) -> None:
-        if self._calls and not stack.resumed and stack.peer_certificate != certificate():
+        if self._calls and not stack.resumed and not self._is_expected(stack.peer_certificate):
             stack.close(error_code=_BAD_CERTIFICATE, reason_phrase="the certificate is not the pinned one")
             return
         self._accepted = True

@@ -11,6 +11,7 @@ from glassbench.transport.quic.missing import MissingFrames
 from glassbench.transport.quic.observed import MAX_BUFFERED_BYTES
 from glassbench.transport.quic.options import DatagramOptions, QuicOptions
 from glassbench.transport.quic.records import RecordReader
+from glassbench.transport.quic.service import Service, Visit
 from glassbench.transport.quic.session import REFUSED, DatagramPayload, Session, StreamAborted, StreamBytes
 from glassbench.transport.quic.stack import Stack
 from glassbench.transport.reassembly import Reassembler
@@ -37,8 +38,11 @@ class QuicReceiver(QuicEnd):
         options: QuicOptions,
         session: type[Session],
         unit: Unit,
+        *,
+        visit: Visit | None = None,
+        service: Service | None = None,
     ) -> None:
-        super().__init__(config, options, session, calls=False, counters=_COUNTERS)
+        super().__init__(config, options, session, sends=False, counters=_COUNTERS, visit=visit, service=service)
         repairs = unit != "datagram" or (isinstance(options, DatagramOptions) and options.repair and self._scheduled)
         self._unit = unit
         self._tracks = {track.id: track for track in config.tracks}

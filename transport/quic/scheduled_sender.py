@@ -9,6 +9,7 @@ from glassbench.transport.quic.carrier import Carrier
 from glassbench.transport.quic.options import QuicOptions
 from glassbench.transport.quic.path_mtu import BASE_BYTES
 from glassbench.transport.quic.sender import LEAST_PRIORITY, CarrierFactory, QuicSender
+from glassbench.transport.quic.service import Service
 from glassbench.transport.quic.session import Session
 from glassbench.transport.quic.stack import Stack
 from glassbench.transport.quic.streams import StreamCarrier
@@ -29,8 +30,9 @@ class ScheduledSender(QuicSender):
         options: QuicOptions,
         session: type[Session],
         carrier: CarrierFactory,
+        service: Service | None = None,
     ) -> None:
-        super().__init__(config, options, session, carrier)
+        super().__init__(config, options, session, carrier, service)
         self._send_at: float | None = None  # when pacing lets waiting bytes go
         self._announcements = Announcements()
 
@@ -80,8 +82,8 @@ class ScheduledSender(QuicSender):
         for victim in self._queue.push(frame):
             self._drop_full(victim)
 
-    def _on_stack(self, stack: Stack, session: Session) -> None:
-        super()._on_stack(stack, session)
+    def _equip(self, stack: Stack, session: Session) -> None:
+        super()._equip(stack, session)
         if isinstance(self._carrier, StreamCarrier):
             stack.urgency = self._carrier.urgency
 

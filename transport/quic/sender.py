@@ -14,15 +14,19 @@ from glassbench.transport.contract import (
 from glassbench.transport.frame_queue import FrameQueue
 from glassbench.transport.framing import (
     MAX_FRAME_BYTES,
+    MAX_MESSAGE_BYTES,
+    MESSAGE,
     Malformed,
     dropped_record,
     keyframe_request,
     parse_keyframe_request,
+    parse_message,
 )
 from glassbench.transport.quic.carrier import Carrier, CountUp, Emit
 from glassbench.transport.quic.end import QuicEnd
 from glassbench.transport.quic.options import QuicOptions
 from glassbench.transport.quic.reports import parse_report
+from glassbench.transport.quic.service import Service
 from glassbench.transport.quic.session import REFUSED, DatagramPayload, Session, StreamAborted, StreamBytes
 from glassbench.transport.quic.stack import Stack
 
@@ -43,6 +47,8 @@ _EVERYTHING = 2**31  # packets
 LEAST_PRIORITY = 2**31
 _MOST_UNTOLD = 4096  # dropped frames of which the peer can be told later; a jitter buffer holds fewer
 _REQUEST_BYTES = len(keyframe_request(0))
+_MOST_PENDING = 64  # DATAGRAMs that wait to be sent; an answer more would make the queue longer
+_MOST_HELD = 4 * MAX_MESSAGE_BYTES  # bytes of messages that are not whole
 
 
 class QuicSender(QuicEnd):
@@ -54,15 +60,16 @@ class QuicSender(QuicEnd):
         options: QuicOptions,
         session: type[Session],
         carrier: CarrierFactory,
+        service: Service | None = None,
     ) -> None:
-        super().__init__(config, options, session, calls=True, counters=_COUNTERS)
+        super().__init__(config, options, session, sends=True, counters=_COUNTERS, service=service)
         self._make_carrier = carrier
         self._carrier: Carrier | None = None
         self._max_bytes = options.queue_bytes
         self._queue = FrameQueue(options.queue_bytes)
         # Layers by track of video; messages need no other.
         self._layers = {track.id: track.layers for track in config.tracks if track.media != "data"}
-        self._requests: dict[int, bytes] = {}  # by stream
+        self._requests: dict[int, bytes] = {}  # and messages of whoever a service serves, by stream
         self._untold: deque[bytes] = deque(maxlen=_MOST_UNTOLD)  # records of dropped frames, for the peer
 
     def request_keyframe(self, track: int, *, now: float) -> None:
@@ -85,11 +92,11 @@ class QuicSender(QuicEnd):
             self._carrier.on_stream_sent(stream_id, start, offset, size_bytes, now=self._now)
 
     def on_datagram_sent(self, token: Hashable) -> None:
-        if self._carrier is not None:
+        if self._carrier is not None and token is not None:  # None is an answer of a service
             self._carrier.on_datagram_sent(token, now=self._now)
 
     def on_datagram_settled(self, token: Hashable, acknowledged: bool) -> None:
-        if self._carrier is not None:
+        if self._carrier is not None and token is not None:
             self._carrier.on_datagram_settled(token, acknowledged, now=self._now)
 
     def on_path_narrowed(self) -> None:
@@ -129,14 +136,25 @@ class QuicSender(QuicEnd):
         self._events.append(FrameDropped(frame.track, frame.sequence, self._now, "expired"))
 
     def _on_stack(self, stack: Stack, session: Session) -> None:
+        if self._service is None:
+            self._equip(stack, session)
+
+    def _on_ready(self, *, now: float) -> None:
+        if self._service is not None and self._stack is not None and self._session is not None:
+            self._equip(self._stack, self._session)  # what frames travel in is said when the session is asked for
+
+    def _equip(self, stack: Stack, session: Session) -> None:
         self._carrier = self._make_carrier(stack, session, self._events.append, self._count_up)
 
     def _count_up(self, name: str, by: int = 1) -> None:
         self._count[name] += by
 
     def _take_stream(self, event: StreamBytes, *, now: float) -> None:
-        """A stream of the peer is one keyframe request."""
+        """A stream of the peer is one keyframe request, or, of whoever a service serves, a message."""
         data = self._requests.pop(event.stream_id, b"") + event.data
+        if self._service is not None and data[:1] == bytes([MESSAGE]):
+            self._take_message(self._service, event, data, now=now)
+            return
         if len(data) < _REQUEST_BYTES and not event.ended:
             self._requests[event.stream_id] = data
             return
@@ -145,18 +163,46 @@ class QuicSender(QuicEnd):
         except Malformed:
             track = -1
         if all(track != ours.id for ours in self._config.tracks):
-            self._count["malformed"] += 1
-            if self._stack is not None and not event.ended:
-                self._stack.discard_stream_data(event.stream_id, REFUSED)
+            self._refuse(event)
             return
         self._count["keyframe_requests"] += 1
         self._events.append(KeyframeRequested(track, now))
+
+    def _answer(self, service: Service, data: bytes, *, now: float) -> None:
+        if self._stack is None or self._session is None or self._stack.pending_datagrams() > _MOST_PENDING:
+            return  # whoever asks so often gets no more answers than can leave
+        answer = service.answer(data, now)
+        if answer is None:
+            self._count["malformed"] += 1
+        else:
+            self._stack.send_datagram(self._session.datagram(answer), None)
+
+    def _take_message(self, service: Service, event: StreamBytes, data: bytes, *, now: float) -> None:
+        if event.ended:
+            try:
+                service.take(parse_message(data), now)
+            except Malformed:
+                self._refuse(event)
+        elif len(data) > MAX_MESSAGE_BYTES or len(data) + sum(map(len, self._requests.values())) > _MOST_HELD:
+            self._refuse(event)
+        else:
+            self._requests[event.stream_id] = data
+
+    def _refuse(self, event: StreamBytes) -> None:
+        """Nothing more of this stream is wanted."""
+        self._count["malformed"] += 1
+        if self._stack is not None and self._session is not None and not event.ended:
+            self._stack.discard_stream_data(event.stream_id, self._session.error_code(REFUSED))
 
     def _take_abort(self, event: StreamAborted, *, now: float) -> None:
         self._requests.pop(event.stream_id, None)
 
     def _take_datagram_payload(self, event: DatagramPayload, *, now: float) -> None:
-        """A report of receive times, if they were agreed on; nothing else comes in DATAGRAMs."""
+        """A report of receive times, if they were agreed on, or what a service answers; nothing else comes in
+        DATAGRAMs."""
+        if self._service is not None:
+            self._answer(self._service, event.data, now=now)
+            return
         control = self._stack.control if self._stack is not None else None
         try:
             if control is None or control.received_at is None:

@@ -5,6 +5,7 @@ from typing import ClassVar, NamedTuple, Protocol
 from aioquic.quic.events import DatagramFrameReceived, HandshakeCompleted, QuicEvent, StreamDataReceived, StreamReset
 
 from glassbench.transport.contract import Address
+from glassbench.transport.quic.service import Admit, Visit
 from glassbench.transport.quic.stack import Stack
 
 EXPIRED = 1  # application error code of a stream whose frames passed their deadline
@@ -45,6 +46,8 @@ class Session(Protocol):
     no_early_data: ClassVar[str | None] = None  # why frames may not leave in 0-RTT packets; None if they may
     ready: bool  # the listener agreed to it
     refusal: str | None = None  # why the listener did not
+    admit: Admit | None = None  # of a listener: whom it lets in; None for every caller of ours
+    visit: Visit | None = None  # of a caller: what it asks for; None for what callers of ours do
 
     def __init__(self, stack: Stack, peer: Address) -> None: ...
 

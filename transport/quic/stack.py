@@ -167,6 +167,10 @@ class Stack(MarkedConnection):
         if stream_id in self._streams:
             self.stop_stream(stream_id, error_code)
 
+    def has_id(self, connection_id: bytes) -> bool:
+        """Whether the peer may have this connection id for us (RFC 9000 section 5.1)."""
+        return any(own.cid == connection_id for own in self._host_cids)
+
     @property
     def probe_due(self) -> bool:
         """Whether the next call of `transmit` sends a probe; it may carry a packet of data."""

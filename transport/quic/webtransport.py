@@ -29,6 +29,7 @@ DRAFT_ANSWER = (b"sec-webtransport-http3-draft", b"draft02")
 
 _MAX_HTTP_FRAME_BYTES = 65536  # of headers and settings; media is not framed
 _STREAM_TYPE = 0x54
+_OK, _NOT_HERE = 200, 404
 _FIRST_ERROR = 0x52E4A40FA8DB
 
 
@@ -130,9 +131,10 @@ class WebTransportSession(Session):
                 (b":method", b"CONNECT"),
                 (b":scheme", b"https"),
                 (b":authority", self._authority),
-                (b":path", PATH),
+                (b":path", PATH if self.visit is None else self.visit.path),
                 (b":protocol", b"webtransport"),
                 DRAFT_OFFER,
+                *([] if self.visit is None else [(b"origin", self.visit.origin)]),
             ],
         )
 
@@ -156,17 +158,29 @@ class WebTransportSession(Session):
         headers = dict(event.headers)
         if self._calls:
             if event.stream_id == self._id and not self.ready:
-                status = headers.get(b":status", b"")
-                self.ready = status == b"200"
+                answered = headers.get(b":status", b"")
+                self.ready = answered == b"200"
                 if not self.ready:
-                    self._refuse(f"the listener answered {status[:3].decode(errors='replace')} to our CONNECT")
-        elif self._id is None and _asks_for_session(headers):
+                    self._refuse(f"the listener answered {answered[:3].decode(errors='replace')} to our CONNECT")
+            return
+        if event.stream_id == self._id:
+            return
+        status = self._status(headers) if self._id is None else _NOT_HERE
+        if status == _OK:
             self._id = event.stream_id
             self.ready = True
             self._http.send_headers(event.stream_id, [(b":status", b"200"), DRAFT_ANSWER])
-        elif event.stream_id != self._id:
+        else:
             with suppress(FrameUnexpected):  # trailers of a request that was answered
-                self._http.send_headers(event.stream_id, [(b":status", b"404")], end_stream=True)
+                self._http.send_headers(event.stream_id, [(b":status", b"%d" % status)], end_stream=True)
+
+    def _status(self, headers: dict[bytes, bytes]) -> int:
+        """What a request is answered."""
+        if not _asks_for_session(headers):
+            return _NOT_HERE
+        if self.admit is not None:
+            return self.admit(headers)
+        return _OK if headers.get(b":path") == PATH else _NOT_HERE
 
     def _refuse(self, why: str) -> None:
         self.refusal, self._closed_by_peer = why, True
@@ -182,8 +196,4 @@ class WebTransportSession(Session):
 
 
 def _asks_for_session(headers: dict[bytes, bytes]) -> bool:
-    return (
-        headers.get(b":method") == b"CONNECT"
-        and headers.get(b":protocol") == b"webtransport"
-        and headers.get(b":path") == PATH
-    )
+    return headers.get(b":method") == b"CONNECT" and headers.get(b":protocol") == b"webtransport"

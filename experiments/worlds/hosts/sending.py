@@ -1,7 +1,7 @@
 """The sending host: it runs one arm to a receiver on another host, and makes the ledger of both."""
 
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from typing import NamedTuple
@@ -9,7 +9,6 @@ from typing import NamedTuple
 from glassbench.experiments.account.arm_result import ArmResult
 from glassbench.experiments.account.assemble import assemble
 from glassbench.experiments.account.connection import Connection
-from glassbench.experiments.account.instants import RECEIVED_INSTANTS
 from glassbench.experiments.account.ledger_error import LedgerError
 from glassbench.experiments.account.reports import EndReport, LinkReport
 from glassbench.experiments.scenario import Scenario
@@ -17,6 +16,7 @@ from glassbench.experiments.scenario.arm_spec import ArmSpec
 from glassbench.experiments.scenario.flow import Flow
 from glassbench.experiments.scenario.flow_spec import MEDIA
 from glassbench.experiments.scenario.session_time import MEDIA_START
+from glassbench.experiments.worlds.another_clock import change_instants, not_before_sent
 from glassbench.experiments.worlds.capture import Capture
 from glassbench.experiments.worlds.consensus import Claim
 from glassbench.experiments.worlds.ends import Ends, Place, check_real_time
@@ -203,15 +203,15 @@ def _result(
 ) -> ArmResult:
     sender, process = ended
     records, counts = received.records, received.counts
-    _change_instants(records, alignment.to_local)
+    change_instants(records, alignment.to_local)
     bound = alignment.bound(MEDIA_START, max(MEDIA_START, sender.ended_at))
-    shift = _not_before_sent(sender.sent, records)
+    shift = not_before_sent(sender.sent, records)
     if shift > bound:
         raise ControlError(
             f"frames arrived {shift * 1e3:.3f} ms before they were sent, and clocks are aligned to {bound * 1e3:.3f} "
             "ms: one of them stepped"
         )
-    _change_instants(records, lambda at: at + shift)
+    change_instants(records, lambda at: at + shift)
     _decide_again(ends.flow, sender.sent, records)
     receiver = EndReport(
         "receiver", sender.ended_at, Connection(**dict(counts.connection)), counts.stats, received=records
@@ -239,24 +239,6 @@ def _result(
         )
     except LedgerError as error:
         raise ControlError(f"the records of the receiver contradict what was sent: {error}") from None
-
-
-def _change_instants(records: list[ReceivedRecord], change: Callable[[float], float]) -> None:
-    for record in records:
-        for name in RECEIVED_INSTANTS:
-            if (at := getattr(record, name)) is not None:
-                setattr(record, name, change(at))
-
-
-def _not_before_sent(sent: Sequence[SentRecord], records: list[ReceivedRecord]) -> float:
-    """By how many seconds an arrival is before its departure, at most. The clocks are known to be off by so much."""
-    departures = {(each.track, each.sequence): each.first_sent_at for each in sent}
-    early = [
-        departure - each.first_arrival_at
-        for each in records
-        if each.first_arrival_at is not None and (departure := departures.get((each.track, each.sequence))) is not None
-    ]
-    return max([0.0, *early])
 
 
 def _decide_again(flow: Flow, sent: Sequence[SentRecord], records: list[ReceivedRecord]) -> None:

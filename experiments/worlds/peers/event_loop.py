@@ -47,8 +47,9 @@ class EventLoop:
             raise PeerError(f"{what}: {_sentence(error)}") from error
 
     def soon(self, function: Callable[..., object], *arguments: Any) -> None:
-        """Call it in the loop, and do not wait."""
-        self._loop.call_soon_threadsafe(function, *arguments)
+        """Call it in the loop, and do not wait. Once the loop has stopped, it does nothing."""
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(function, *arguments)
 
     def spawn(self, work: Coroutine[Any, Any, None], what: str) -> None:
         """Let `work` run until the loop stops; if it fails before that, so has the end. For the loop's own thread."""
@@ -65,6 +66,8 @@ class EventLoop:
         self._is_stopped = True
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(_STOP_PATIENCE)
+        if not self._thread.is_alive():
+            self._loop.close()
 
     async def _cancel_all(self) -> None:
         tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]

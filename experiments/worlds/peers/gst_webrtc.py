@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from glassbench.experiments.worlds.peers import gst_tuning
-from glassbench.experiments.worlds.peers.descriptions import PATIENCE, heard, say
+from glassbench.experiments.worlds.peers.descriptions import PATIENCE, agreed_in, heard, only_of, say
 from glassbench.experiments.worlds.peers.gst_coding import CLOCK_RATE, MEDIA_TYPE
 from glassbench.experiments.worlds.peers.gst_end import GstEnd, Properties
 from glassbench.experiments.worlds.peers.gst_webrtcbin import WebrtcBin
@@ -62,13 +62,8 @@ class _GstWebrtcEnd(GstEnd):
 
     def tell(self, kind: Literal["offer", "answer"]) -> str:
         """Tell the other end our description, and return it."""
-        sdp, host = self.webrtcbin.describe(kind, PATIENCE), re.escape(self.context.local[0])
-        lines = [
-            line
-            for line in sdp.split("\r\n")
-            if not line.startswith("a=candidate") or re.search(rf" UDP \d+ {host} ", line)
-        ]
-        say(self.context, kind, "\r\n".join(lines))
+        sdp = self.webrtcbin.describe(kind, PATIENCE)
+        say(self.context, kind, only_of(self.context.local[0], sdp))
         return sdp
 
     def take(self) -> str:
@@ -97,8 +92,7 @@ class _GstWebrtcEnd(GstEnd):
                 for name in ("do-nack", "fec-type", "current-direction")
             },
             "codecs": re.findall(r"a=rtpmap:\d+ (\S+)", self._negotiated),
-            "feedback": sorted(set(re.findall(r"a=rtcp-fb:\S+ (.+?)\r", self._negotiated))),
-            "extensions": sorted(set(re.findall(r"a=extmap:\d+ (\S+)", self._negotiated))),
+            **agreed_in(self._negotiated),
             **self.webrtcbin.candidates(),
         }
 

@@ -4,17 +4,16 @@ sender offers.
 
 import asyncio
 import math
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+from glassbench.experiments.worlds.peers.descriptions import START_SHARE, agreed_in, starting_at
 from glassbench.experiments.worlds.peers.peer import Carries, Peer, PeerContext, PeerEnd
 from glassbench.experiments.worlds.peers.webrtc_end import WebrtcEnd
 from glassbench.transport.contract import Estimated, Frame
 
 _GATHERING_LOOK = 0.005  # seconds between two looks at whether all candidates are known
 _STATS_INTERVAL = 0.1  # seconds
-_START_SHARE = 0.5  # of the ceiling, where the rate starts: Chrome would start at 300 kbit/s, whatever is asked for
 _ZERO_PLAYOUT = "WebRTC-ForceSendPlayoutDelay", "min_ms:0,max_ms:0"
 _KEPT = ("outbound-rtp", "inbound-rtp", "remote-inbound-rtp", "transport", "codec")
 _COUNTED = {
@@ -76,11 +75,9 @@ class _LibwebrtcEnd(WebrtcEnd):
 
     def settings(self) -> Mapping[str, object]:
         codec, pair = self._stats.get("codec", {}), self._stats.get("candidate-pair", {})
-        sdp = self.local_sdp()
         return {
             "codec": codec.get("mime_type"),
-            "feedback": sorted(set(re.findall(r"a=rtcp-fb:\d+ (.+?)\r", sdp))),
-            "extensions": sorted(set(re.findall(r"a=extmap:\d+ (\S+)", sdp))),
+            **agreed_in(self.local_sdp()),
             "field_trials": "" if self.webrtc is None else str(self.webrtc.field_trials),
             "round_trip_s": pair.get("current_round_trip_time"),
             "stats": self._stats,
@@ -156,7 +153,7 @@ class LibwebrtcSender(_LibwebrtcEnd):
 
     async def take_answer(self, sdp: str) -> None:
         """Take the answer to the offer."""
-        sdp = _starting_at(sdp, self.context.video.bitrate_bps * _START_SHARE / 1e3)
+        sdp = starting_at(sdp, self.context.video.bitrate_bps * START_SHARE)
         await self._connection.set_remote_description(self.webrtc.RTCSessionDescriptionInit(type="answer", sdp=sdp))
         self.loop.spawn(self._watch(), "getStats")
 
@@ -234,16 +231,6 @@ async def stats_of(connection: Any) -> dict[str, dict[str, Any]]:
         for entry in chosen
         if entry
     }
-
-
-def _starting_at(sdp: str, kbps: float) -> str:
-    """The description, in which every codec starts at that rate (x-google-start-bitrate)."""
-    lines = []
-    for line in sdp.split("\r\n"):
-        lines.append(line)
-        if parts := re.match(r"a=rtpmap:(\d+) (VP8|VP9|AV1)/", line):
-            lines.append(f"a=fmtp:{parts[1]} x-google-start-bitrate={kbps:.0f}")
-    return "\r\n".join(lines)
 
 
 def _plain(value: object) -> object:

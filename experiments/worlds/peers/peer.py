@@ -20,7 +20,8 @@ from glassbench.experiments.account.reports import Role
 from glassbench.experiments.scenario.arm_table import ARMS
 from glassbench.experiments.worlds.ends import Ends
 from glassbench.experiments.worlds.peers.outlet import Outlet
-from glassbench.transport.contract import Address, Estimated, Frame, Unsupported
+from glassbench.receiver.end import ReceiverEnd
+from glassbench.transport.contract import Address, Estimated, Frame, Track, Transport, TransportConfig, Unsupported
 
 Carries = Literal["messages", "units", "pictures"]
 """What a stack takes and gives: messages that it does not understand, whole access units, or pictures (yuv420p)."""
@@ -113,6 +114,14 @@ class PeerEnd:
     def settings(self) -> Mapping[str, object]:
         """Its settings as they are, read back from the stack where it tells them."""
         return {}
+
+    def own_transport(self, config: TransportConfig) -> Transport | None:
+        """What sends in place of the stack, if that is ours: our driver gives it the address of this end."""
+        return None
+
+    def own_receiver(self, transport: Transport, track: Track) -> ReceiverEnd | None:
+        """What knows when each frame came and was shown, if the stack tells that. `transport` is its own."""
+        return None
 
 
 class Peer(ABC):

@@ -18,7 +18,7 @@ from glassbench.experiments.scenario.flow_spec import MEDIA
 from glassbench.experiments.scenario.peers import PeerEntry
 from glassbench.experiments.scenario.session_time import MEDIA_START
 from glassbench.experiments.scenario.tracks import VIDEO_TRACK
-from glassbench.experiments.worlds.ends import Ends
+from glassbench.experiments.worlds.ends import Ends, Place
 from glassbench.experiments.worlds.live.end import (
     EndContext,
     MakeReceiver,
@@ -36,6 +36,7 @@ from glassbench.experiments.worlds.live.part import (
     say_decided,
     say_shown,
 )
+from glassbench.experiments.worlds.live.replay import Told
 from glassbench.experiments.worlds.live.task import HostPlug, Task
 from glassbench.experiments.worlds.peers.peer import LOG, Carries, Peer, PeerContext, PeerError, video_of
 from glassbench.experiments.worlds.peers.peer_transport import PeerTransport
@@ -90,7 +91,9 @@ def _part(task: Task, folder: Path) -> Part:
     end = stack.end(context)
     carries = stack.carried(ends.options)
     framed = carries == "messages"
-    transport = PeerTransport(end, role, ends.flow.tracks(), framed=framed)
+    told = Told() if task.capture else None
+    own = end.own_transport(ends.config(role, Place(plug.local, plug.peer), told))
+    transport = PeerTransport(end, role, ends.flow.tracks(), framed=framed) if own is None else own
     with _as_a_stack(task.processor):
         try:
             end.start()
@@ -99,10 +102,17 @@ def _part(task: Task, folder: Path) -> Part:
         except PeerError as error:
             context.outlet.fail(str(error))
     run: SenderRun | ReceiverRun
+    tells_all = own is not None
+    keeps = task.quality and ends.flow.name == MEDIA
     if role == "sender":
         run = SenderRun(ends, transport, _raw if carries == "pictures" else None)
+    elif own is not None:
+        run = ReceiverRun(ends, our_receiver(ends, own, keep_decoded=keeps))
+    elif (receiver := end.own_receiver(transport, ends.flow.main_track)) is not None:
+        tells_all = True
+        run = ReceiverRun(ends, lambda thread: receiver)
     else:
-        keeps = task.quality and ends.flow.name == MEDIA
+        assert isinstance(transport, PeerTransport)
         run = ReceiverRun(
             ends,
             our_receiver(ends, transport, keep_decoded=keeps)
@@ -116,7 +126,8 @@ def _part(task: Task, folder: Path) -> Part:
         try:
             ended = run.run(
                 EndContext(
-                    UdpSocket(open_socket(), clock),  # nobody sends to it: the stack has sockets of its own
+                    # Nobody sends to a socket of ours if the stack has its own.
+                    UdpSocket(open_socket() if own is None else open_socket(*plug.local), clock),
                     clock,
                     lambda now: orders.stopped() or outlet.failed is not None,
                     off=task.processor,
@@ -131,12 +142,15 @@ def _part(task: Task, folder: Path) -> Part:
             failed = outlet.failed  # what closing brings about is no failure of its own
             with suppress(PeerError, OSError):
                 end.close()
-        if failed is None and not transport.connected:
+        if failed is None and ended.report.connection.connected_at is None:
             failed = NOT_CONNECTED
         about = {"version": stack.version(), "settings": dict(end.settings()), "log": _log_of(context)}
         return PartReport(
             ended.process,
-            replace(_reported(ended.report, carries, decodes=stack.decodes), estimates=end.estimates()),
+            replace(ended.report, tells_pictures=own is not None)
+            if tells_all
+            else replace(_reported(ended.report, carries, decodes=stack.decodes), estimates=end.estimates()),
+            told if own is not None else None,
             peer=about,
             unsupported=outlet.unsupported,
             failed=_sentence(failed, ends, task),

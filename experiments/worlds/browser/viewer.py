@@ -1,0 +1,184 @@
+"""The sending end for one page: frames that were encoded for many, and what the page says back."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from glassbench.experiments.scenario.tracks import CHAT_TRACK, VIDEO_TRACK
+from glassbench.experiments.worlds.browser.page_ledger import PageError, PageLedger
+from glassbench.netem.live.alignment_messages import ANSWER, QUESTION, Message, decode, encode
+from glassbench.netem.live.clock import LiveClock
+from glassbench.sender.encoder import Encoded
+from glassbench.sender.end import SenderEnd
+from glassbench.sender.record import SentRecord
+from glassbench.transport.contract import (
+    Event,
+    FrameDropped,
+    FrameRepaired,
+    FrameSent,
+    FrameStarted,
+    KeyframeRequested,
+    RateChanged,
+    Track,
+    TransportConfig,
+)
+from glassbench.transport.quic.served import Mapping as Carried
+from glassbench.transport.quic.served import served_sender
+from glassbench.transport.quic.service import Admit, Service
+from glassbench.transport.quic.web_certificate import WebCertificate
+
+WORDS_TRACK = CHAT_TRACK
+_OF_A_FRAME = FrameStarted, FrameSent, FrameDropped, FrameRepaired
+MOST_WORDS_BYTES = 16_384  # of what a page says beside its ledger
+
+
+@dataclass(frozen=True, slots=True)
+class FilmedPicture:
+    """A capture and what an encoder made of it, with the session times of it all."""
+
+    encoded: Encoded
+    captured_at: float
+    encode_start_at: float
+    encode_end_at: float
+    target_bps: float
+
+
+@dataclass(frozen=True)
+class ViewerHost:
+    """What all viewers have in common. `admit(viewer)` says who may be that viewer, and sets its `mapping`;
+    `hear(viewer, words)` takes what a page says beside its ledger, an object. `keep` bounds of how many frames the
+    records stay: a page may watch for days."""
+
+    certificate: WebCertificate
+    clock: LiveClock
+    admit: Callable[["Viewer"], Admit]
+    hear: Callable[["Viewer", Mapping[str, Any]], None]
+    keep: int
+
+
+class Viewer(SenderEnd):
+    """A listening end of WebTransport for one page.
+
+    `ledger` is what the page told. `wants_keyframe` is set when it asks for one; `rate_bps` is what the path is
+    believed to carry. `token` is by what its questions for the time are known.
+    """
+
+    def __init__(self, config: TransportConfig, host: "ViewerHost", *, token: bytes) -> None:
+        self.ledger = PageLedger()
+        self.wants_keyframe = True
+        self.rate_bps = float("inf")
+        self.nonsense = 0
+        self.offered = 0
+        self.mapping: Carried = "datagram"
+        self._clock = host.clock
+        self._hear = host.hear
+        self._token = token
+        self._keep = host.keep
+        self._group = -1
+        self._said = 0
+        self._tracks: dict[int, Track] = {track.id: track for track in config.tracks}
+        service = Service(
+            host.certificate.certificate,
+            host.certificate.private_key,
+            host.admit(self),
+            self._take_message,
+            self._answer,
+        )
+        self._end = served_sender(config, service, lambda: self.mapping)
+        super().__init__(self._end)
+
+    def is_begun(self) -> bool:
+        return self._end.is_begun()
+
+    def is_for(self, connection_id: bytes) -> bool:
+        return self._end.is_for(connection_id)
+
+    @property
+    def given_up(self) -> int:
+        """How many frames could not be sent in time."""
+        stats = self.stats()
+        return stats["dropped_expired"] + stats["dropped_full"] + stats["dropped_overtaken"]
+
+    @property
+    def is_watching(self) -> bool:
+        """Whether its session stands."""
+        return self._connected
+
+    def offer(self, picture: FilmedPicture, *, now: float) -> None:
+        """Send a picture. The first one has to be a keyframe."""
+        encoded = picture.encoded
+        self._group += encoded.keyframe
+        size = "" if encoded.size is None else "{}x{}".format(*encoded.size)
+        record = SentRecord(
+            VIDEO_TRACK,
+            self.offered,
+            picture.captured_at,
+            group=self._group,
+            keyframe=encoded.keyframe,
+            size_bytes=len(encoded.payload),
+            target_bps=picture.target_bps,
+            rendition=size,
+            encode_start_at=picture.encode_start_at,
+            encode_end_at=picture.encode_end_at,
+        )
+        self.offered += 1
+        self._keep_record(record)
+        self._send(record, self._tracks[VIDEO_TRACK], encoded.payload, now)
+
+    def say(self, words: Mapping[str, Any], *, now: float) -> None:
+        """Send words to the page, behind the pictures."""
+        record = SentRecord(WORDS_TRACK, self._said, round(now, 6), keyframe=True)
+        self._said += 1
+        self.records[WORDS_TRACK, record.sequence] = record
+        self._send(record, self._tracks[WORDS_TRACK], json.dumps(words).encode(), now)
+        self.records.pop((WORDS_TRACK, record.sequence - self._keep), None)
+
+    def finished(self, *, now: float) -> bool:
+        return False
+
+    def _due_at(self) -> float:
+        return float("inf")
+
+    def _advance(self, now: float) -> None:
+        pass
+
+    def _take(self, event: Event) -> None:
+        if isinstance(event, KeyframeRequested):
+            self.wants_keyframe = True
+        elif isinstance(event, RateChanged):
+            self.rate_bps = event.target_bps
+        elif isinstance(event, _OF_A_FRAME):
+            if (event.track, event.sequence) in self.records:
+                super()._take(event)
+        else:
+            super()._take(event)
+        del self.estimates[: -self._keep]
+
+    def _keep_record(self, record: SentRecord) -> None:
+        """Records of the first frames stay for the ledger; of later ones only what is on its way is of use."""
+        self.records[record.track, record.sequence] = record
+        if len(self.captured) < self._keep:
+            self.captured.append(record)
+        elif (old := record.sequence - self._keep) >= self._keep:
+            self.records.pop((record.track, old), None)
+
+    def _answer(self, data: bytes, now: float) -> bytes | None:
+        question = decode(data, QUESTION)
+        if question is None or question.token != self._token:
+            return None
+        return encode(Message(ANSWER, self._token, question.nonce, now, max(now, self._clock.now())))
+
+    def _take_message(self, content: bytes, now: float) -> None:
+        try:
+            said = json.loads(content)
+            if not isinstance(said, dict):
+                raise PageError("what a page says is an object")
+            if said.get("kind") == "ledger":
+                self.ledger.take(said)
+            elif len(content) > MOST_WORDS_BYTES:
+                raise PageError("words of a page are short")
+            else:
+                self._hear(self, said)
+        except (ValueError, RecursionError):
+            self.nonsense += 1

@@ -1,0 +1,191 @@
+"""WebTransport between an end of ours and a page in Chromium, either of which sends.
+
+With send=server our sender listens, the same as in every arm, and the page calls and watches; it is the page of `glass
+serve` without what a person needs (experiments/worlds/browser/page). The page tells the instants of each frame by its
+own clock, which is aligned with the session's on its own host. With send=page it encodes our pictures and calls our
+receiver. A page has no repair of DATAGRAMs: it is not told of losses.
+"""
+
+import base64
+import struct
+import threading
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from glassbench.experiments.worlds.browser.page_ledger import PageLedger
+from glassbench.experiments.worlds.peers.chromium import CHROMIUM, INSTALL
+from glassbench.experiments.worlds.peers.descriptions import heard, say
+from glassbench.experiments.worlds.peers.page_host import PageHost
+from glassbench.experiments.worlds.peers.page_receiver import PageReceiver
+from glassbench.experiments.worlds.peers.peer import Carries, Peer, PeerContext, PeerEnd, PeerVideo
+from glassbench.receiver.end import ReceiverEnd
+from glassbench.transport.contract import Frame, Track, Transport, TransportConfig, Unsupported
+from glassbench.transport.quic.served import Mapping as Carried
+from glassbench.transport.quic.served import served_receiver, served_sender
+from glassbench.transport.quic.service import Service
+from glassbench.transport.quic.web_certificate import make_certificate
+
+PATH = "/watch"
+
+_PICTURE = struct.Struct("!IQ")  # ahead of the pixels: sequence, captured_at in us
+_OK, _NOT_HERE = 200, 404
+
+
+class BrowserWebTransport(Peer):
+    """Our sender and Chromium, or Chromium and our receiver."""
+
+    carries: ClassVar[Carries] = "units"
+    install = INSTALL
+
+    @classmethod
+    def carried(cls, options: Mapping[str, object]) -> Carries:
+        return "pictures" if options["send"] == "page" else "units"
+
+    @classmethod
+    def version(cls) -> str:
+        return cls.told_by(CHROMIUM, "--version").partition(" built")[0].strip()
+
+    @classmethod
+    def check(cls, options: Mapping[str, object], video: PeerVideo) -> None:
+        cls.version()
+        if video.codec == "hevc":
+            raise Unsupported("Chromium has no HEVC here; accepted are h264, vp8, vp9 and av1")
+
+    @classmethod
+    def end(cls, context: PeerContext) -> PeerEnd:
+        is_page = (context.options["send"] == "page") == (context.role == "sender")
+        if not is_page:
+            return _Listening(context)
+        return _PageSends(context) if context.role == "sender" else _PageWatches(context)
+
+
+class _Listening(PeerEnd):
+    """The end that is ours: it tells the page by the side channel which certificate to expect."""
+
+    def __init__(self, context: PeerContext) -> None:
+        super().__init__(context)
+        now = datetime.now(UTC)  # noqa: TID251  certificates end by the calendar
+        self._certificate = make_certificate([context.local[0]], now)
+
+    def own_transport(self, config: TransportConfig) -> Transport | None:
+        mapping: Carried = self.context.options["mapping"]  # type: ignore[assignment]
+        service = Service(
+            self._certificate.certificate,
+            self._certificate.private_key,
+            lambda headers: _OK if headers.get(b":path") == PATH.encode() else _NOT_HERE,
+            lambda content, now: None,
+            lambda data, now: None,
+        )
+        own = replace(config, options={"control": self.context.options["control"]})
+        if self.context.role == "sender":
+            return served_sender(own, service, lambda: mapping)
+        return served_receiver(own, service, mapping)
+
+    def start(self) -> None:
+        say(self.context, "certificate", base64.b64encode(self._certificate.fingerprint).decode())
+
+    def connect(self) -> None:
+        """Nothing: the page calls."""
+
+    def close(self) -> None:
+        """Nothing: our transport has closed."""
+
+    def settings(self) -> Mapping[str, object]:
+        return {"mapping": self.context.options["mapping"], "control": self.context.options["control"]}
+
+
+class _Page(PeerEnd):
+    """The end that is a page."""
+
+    def __init__(self, context: PeerContext) -> None:
+        super().__init__(context)
+        self.host = PageHost(context, self.take)
+
+    def take(self, said: Mapping[str, Any]) -> None:
+        """Take what the page says. Raises ValueError."""
+        raise NotImplementedError
+
+    def start(self) -> None:
+        self.host.start()
+
+    def close(self) -> None:
+        self.host.stop()
+
+    def place(self) -> dict[str, object]:
+        """Where to call, and what for."""
+        host, port = self.context.peer
+        video = self.context.video
+        return {
+            "url": f"https://{host}:{port}{PATH}",
+            "hash": heard(self.context)["sdp"],
+            "codec": video.codec,
+            "width": video.width,
+            "height": video.height,
+        }
+
+
+class _PageWatches(_Page):
+    def __init__(self, context: PeerContext) -> None:
+        super().__init__(context)
+        self._ledger = PageLedger()
+        self._lock = threading.Lock()
+
+    def own_receiver(self, transport: Transport, track: Track) -> ReceiverEnd | None:
+        return PageReceiver(transport, track, self._ledger, self._lock)
+
+    def connect(self) -> None:
+        token = base64.b64encode(self.host.token).decode()
+        self.host.join({"kind": "watch", "place": {**self.place(), "token": token, "local": True}})
+
+    def take(self, said: Mapping[str, Any]) -> None:
+        with self._lock:
+            self._ledger.take(said)
+        self.context.outlet.wake()
+
+    def send_back(self, data: bytes) -> None:
+        """Nothing: the page asks for keyframes by itself."""
+
+    def counters(self) -> Mapping[str, int]:
+        return self._ledger.counted
+
+    def settings(self) -> Mapping[str, object]:
+        return {"agent": self.host.agent, "refused_rows": self._ledger.refused}
+
+
+class _PageSends(_Page):
+    def __init__(self, context: PeerContext) -> None:
+        super().__init__(context)
+        self._counted: dict[str, int] = {}
+        self._configured: Mapping[str, object] = {}
+
+    def connect(self) -> None:
+        video, options = self.context.video, self.context.options
+        place = {
+            **self.place(),
+            "mapping": options["mapping"],
+            "fps": float(video.fps),
+            "bitrate": video.bitrate_bps,
+            "keyframe_interval": video.keyframe_interval,
+        }
+        self.host.join({"kind": "send", "place": place})
+
+    def send(self, data: bytes, frame: Frame) -> bool:
+        return self.host.send(_PICTURE.pack(frame.sequence, round(frame.captured_at * 1e6)) + data)
+
+    def take(self, said: Mapping[str, Any]) -> None:
+        match said:
+            case {"kind": "refused", "reason": str(reason)}:
+                self.context.outlet.refuse(reason[:200])
+            case {"kind": "told", "counted": dict(counted), "configured": dict(configured)}:
+                self._counted = {str(name): value for name, value in counted.items() if isinstance(value, int)}
+                self._configured = configured
+            case _:
+                raise ValueError("accepted is what send.js says")
+
+    def counters(self) -> Mapping[str, int]:
+        return self._counted
+
+    def settings(self) -> Mapping[str, object]:
+        return {"agent": self.host.agent, **self._configured}

@@ -1,0 +1,84 @@
+"""`glass serve` as it is typed."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from glassbench.experiments.serve.web import listening_socket
+
+CODE = "import sys; from glassbench.experiments.cli.main import main; sys.exit(main())"
+COMMAND = [sys.executable, "-c", CODE, "serve"]
+
+
+def typed(folder: Path, *options: str) -> "subprocess.CompletedProcess[str]":
+    """How it ended."""
+    command = [*COMMAND, *(() if "--port" in options else ("--port", "0")), *options]
+    return subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=60, check=False)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--arm", "rtp"], "--arm: found rtp, accepted is one of webtransport-datagram"),
+        (["--arm", "webtransport-datagram:control=gcc"], "control=gcc needs to know when packets arrive"),
+        (["--source", "lognormal"], "--source: found 'lognormal', which has no pictures to watch"),
+        (["--source", "nothing.mp4"], "--source:"),
+        (["--poll", "Sooner?"], "--poll: found 'Sooner?', accepted is a question with two to eight answers"),
+        (["--host", "0.0.0.0"], "found host 0.0.0.0 without --cert and --key"),
+        (["--cert", "nothing.pem", "--key", "nothing.pem"], "nothing.pem"),
+        (["--behind", "lte-driving", "--trace", "lte-driving"], "--behind and --trace are the same"),
+        (["--behind", "nothing"], "--behind"),
+        (["--set", "video.codec=h265"], "--set video.codec"),
+    ],
+)
+def test_what_cannot_be_served_is_one_sentence(options: list[str], sentence: str, tmp_path: Path) -> None:
+    done = typed(tmp_path, *options)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.startswith("error: ") and sentence in done.stderr, done.stderr
+    assert "Traceback" not in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_a_port_that_is_taken_is_one_sentence(tmp_path: Path) -> None:
+    with listening_socket("127.0.0.1", 0) as taken:
+        port = taken.getsockname()[1]
+        done = typed(tmp_path, "--port", str(port))
+    assert (done.returncode, done.stderr) == (
+        2,
+        f"error: cannot serve the page at 127.0.0.1 port {port}: Address already in use\n",
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_serves_until_it_is_told_to_stop_and_leaves_its_port(number: int, tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [*COMMAND, "--port", "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path
+    ) as server:
+        try:
+            assert server.stdout is not None and server.stderr is not None
+            line = server.stdout.readline()
+            match = re.fullmatch(r"watch at http://localhost:(\d+)/ \(Ctrl-C ends it\)\n", line)
+            assert match is not None, line
+            server.send_signal(number)
+            assert server.wait(20) == 0
+            assert server.stderr.read() == ""
+            listening_socket("127.0.0.1", int(match[1])).close()
+        finally:
+            server.kill()
+
+
+def test_it_ends_by_itself_after_its_duration(tmp_path: Path) -> None:
+    began = time.monotonic()
+    done = typed(tmp_path, "--duration", "1s")
+    assert done.returncode == 0 and time.monotonic() - began >= 1.0
+
+
+def test_its_address_is_told_as_json(tmp_path: Path) -> None:
+    done = typed(tmp_path, "--duration", "1s", "--json")
+    said = json.loads(done.stdout)
+    assert said["url"].startswith("http://localhost:") and said["notes"] == []
