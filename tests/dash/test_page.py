@@ -89,14 +89,14 @@ def visit(browser: Any) -> Iterator[Callable[..., Any]]:
     assert [text for text in said if "net::ERR_" not in text] == []
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(PHONE, "dark"), (DESKTOP, "light")])
+@pytest.mark.parametrize(("width", "scheme"), [(PHONE, "dark"), pytest.param(DESKTOP, "light", marks=pytest.mark.long)])
 def test_a_run_is_followed_from_its_first_slice_to_its_verdict(
     results: Path, dash: Callable[..., str], start: Start, visit: Callable[..., Any], width: int, scheme: str
 ) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is missing; it is in the extra: dev")
     page = visit(dash(), width, scheme)
     page.get_by_role("button", name="test-seed3").wait_for()
-    run = start("compare", "--duration", "60s", "--arm", "rtp", "--arm", "quic-adaptive", "--workers", "1")
+    run = start("compare", "--duration", "20s", "--arm", "rtp", "--arm", "quic-adaptive", "--workers", "1")
     page.get_by_role("button", name="adaptive-rtp-quic-adaptive-seed20").click()
     page.locator("#chart path.curve[data-arm=rtp]").wait_for()
     assert run.poll() is None

@@ -197,22 +197,36 @@ function numbers(columns, rows) {
 }
 
 function curves() {
-  get("arms").replaceChildren(...[...arms.values()].map((arm) => {
-    const head = make("th");
-    head.scope = "row";
-    const label = make("label");
-    const box = make("input");
-    box.type = "checkbox";
-    box.checked = !hidden.has(arm.label);
-    box.dataset.arm = arm.label;
-    label.append(box, swatch(arm.style), arm.label);
-    head.append(label);
+  const place = get("arms");
+  const rows = new Map([...place.children].map((row) => [row.dataset.key, row]));
+  for (const [key, row] of rows) if (arms.get(key)?.label !== row.dataset.arm) row.remove();
+  for (const arm of arms.values()) {
+    const row = rows.get(arm.key);
+    // A row that is there stays, and with it the focus.
+    const fresh = row?.isConnected ? row : newRow(arm);
     const last = arm.slices.at(-1);
     const delays = [3, 4].map((column) => arm.slices.findLast((slice) => slice[column] !== null)?.[column].toFixed(1) ?? "");
     const shown = last === undefined ? "" : `${last[2]} of ${last[1]}`;
-    return tableRow(head, [armState(arm), shown, ...delays]);
-  }));
+    [armState(arm), shown, ...delays].forEach((text, index) => write(fresh.children[index + 1], text));
+    if (!fresh.isConnected) place.append(fresh);
+  }
   redraw();
+}
+
+function newRow(arm) {
+  const head = make("th");
+  head.scope = "row";
+  const label = make("label");
+  const box = make("input");
+  box.type = "checkbox";
+  box.checked = !hidden.has(arm.label);
+  box.dataset.arm = arm.label;
+  label.append(box, swatch(arm.style), arm.label);
+  head.append(label);
+  const row = tableRow(head, ["", "", "", ""]);
+  row.dataset.key = arm.key;
+  row.dataset.arm = arm.label;
+  return row;
 }
 
 function armState(arm) {
