@@ -45,6 +45,7 @@ COMMANDS = {
     "report": _Entry(
         "report", "report", "Write one HTML page of results: question, verdict, why, numbers, how to reproduce it."
     ),
+    "dash": _Entry("dash", "dash", "Show results in a browser while they are made, until Ctrl-C."),
     "agree": _Entry("agree", "agree", "Run a scenario live and in virtual time, and say how far they agree."),
     "calibrate": _Entry("agree", "calibrate", "Record what encoding and decoding took in live runs, for virtual time."),
     "send": _Entry("between", "send", "Compare transports to another host, over the network that is between them."),

@@ -23,11 +23,13 @@ from glassbench.experiments.account.arm_result import ArmResult, Outcome
 from glassbench.experiments.results.arm_folder import write_arm
 from glassbench.experiments.results.captures import ArmCapture, open_capture
 from glassbench.experiments.results.files import ResultsError
+from glassbench.experiments.results.live_file import LiveWriter
 from glassbench.experiments.scenario import Scenario, build
 from glassbench.experiments.scenario.session_time import MEDIA_START
 from glassbench.experiments.worlds.reuse import Reuse
 from glassbench.experiments.worlds.table import VIRTUAL, world_of
 from glassbench.experiments.worlds.world import Watch, World
+from glassbench.netem.live.clock import monotonic_ns
 from glassbench.netem.live.isolated_python import python_command
 from glassbench.receiver.quality import QualityMemo
 from glassbench.sender.encode_cache import EncodeCache, default_directory
@@ -43,8 +45,9 @@ JobFinished = Callable[["Job", "JobEnd"], None]
 class Job:
     """One arm of a scenario. `name` tells it from others, `label` is what progress calls it. Its result is kept in the
     folder `place`; with `partial` also what was measured up to an interrupt. `quality`: whether the quality of the
-    pictures is measured. `frames`: whether the tables are kept, too, or only the numbers. `reports`: whether its worker
-    reports progress on the way. `capture`: the folder for its packets and qlogs. `world`: where it runs.
+    pictures is measured. `frames`: whether the tables are kept, too, or only the numbers. `reports`: whether it says on
+    the way how far it is, to whoever waits and by a file in its place. `capture`: the folder for its packets and qlogs.
+    `world`: where it runs.
     """
 
     name: str
@@ -90,14 +93,20 @@ _Messages = queue.SimpleQueue[tuple[Job, float | JobEnd] | None]
 
 def execute(job: Job, reuse: Reuse, progress: Callable[[float], None], stop: Callable[[], bool]) -> JobEnd:
     """Run a job in this process and keep its result. A defect of the arm is its outcome "failed", not an exception."""
+    told = _Told(job) if job.reports else None
     first = f"the first frame is captured at {MEDIA_START:.0f} s"
     title = f"{job.arm}, seed {job.scenario.seed}; in {job.world.words}; {first}"
+    watch = Watch(progress, stop) if told is None else told.watch(progress, stop)
+    done = JobEnd("failed", "it broke off")
     try:
         with open_capture(job.capture, title) as capture:
-            result = _measure(job, reuse, Watch(progress, stop), capture)
+            result = _measure(job, reuse, watch, capture)
+        done = JobEnd(result.outcome, result.reason)
     except ResultsError as error:
         return JobEnd("failed", str(error), unwritten=str(error))
-    done = JobEnd(result.outcome, result.reason)
+    finally:
+        if told is not None:
+            told.end(done)
     if result.outcome == "incomplete" and not job.partial:
         return done
     try:
@@ -105,6 +114,28 @@ def execute(job: Job, reuse: Reuse, progress: Callable[[float], None], stop: Cal
     except ResultsError as error:
         return replace(done, unwritten=str(error))
     return replace(done, kept=True)
+
+
+class _Told:
+    """Says how far a job is to others, too, who look into its place: `glass dash` does."""
+
+    def __init__(self, job: Job) -> None:
+        about = {"arm": job.arm, "seed": job.scenario.seed, "duration": job.scenario.duration}
+        self._writer = LiveWriter(job.place, about, now=_seconds())
+
+    def watch(self, progress: Callable[[float], None], stop: Callable[[], bool]) -> Watch:
+        def both(share: float) -> None:
+            progress(share)
+            self._writer.progress(share, now=_seconds())
+
+        return Watch(both, stop, self._writer.shown)
+
+    def end(self, done: JobEnd) -> None:
+        self._writer.end(done.outcome, done.reason, now=_seconds())
+
+
+def _seconds() -> float:
+    return monotonic_ns() * 1e-9
 
 
 def _measure(job: Job, reuse: Reuse, watch: Watch, capture: ArmCapture | None) -> ArmResult:

@@ -24,10 +24,12 @@ from glassbench.experiments.worlds.end_report import receiver_report, sender_rep
 from glassbench.experiments.worlds.ends import Ends, Place
 from glassbench.experiments.worlds.links import check_conservation, links_of, open_links, passages_of, report
 from glassbench.experiments.worlds.reuse import Reuse
+from glassbench.experiments.worlds.shown_slices import ShownSlice, ShownSlices
 from glassbench.experiments.worlds.world import Watch
 from glassbench.netem.packet import MEDIA_PORT
 from glassbench.netem.simulator import START_AT, Simulator
 from glassbench.receiver.quality import QualityMemo
+from glassbench.receiver.record import ReceivedRecord
 from glassbench.sender.cost import decode_cost, encode_cost
 from glassbench.sender.encode_cache import CachedEncoder, EncodeCache
 from glassbench.sender.end import SenderEnd
@@ -80,6 +82,7 @@ class _FlowEnds:
         cost = decode_cost(flow.video.decode_cost_name, width=width, height=height)
         kept = flow.name == MEDIA  # its pictures are looked at
         self.receiver = ends.receiver(transports["receiver"], ends.decoder(), cost, keep_decoded=kept)
+        self._slices = ShownSlices(ends, self._captured_at)
 
     def node(self, role: Role) -> str:
         """The name of an end in the simulator."""
@@ -92,6 +95,10 @@ class _FlowEnds:
         claim = Claim.of(self.sender, now=now)
         return claim is not None and claim.decided_by(self.receiver.records)
 
+    def shown(self, *, now: float) -> ShownSlice | None:
+        """What was shown of its video since the last slice; None if the next one has not ended."""
+        return None if self.ends.flow.greedy else self._slices.look(self.receiver.records, now=now)
+
     def reports(self, *, now: float) -> tuple[EndReport, EndReport]:
         """What both ends wrote down."""
         name = self.ends.flow.name
@@ -99,6 +106,10 @@ class _FlowEnds:
             sender_report(self.sender, ended_at=now, flow=name),
             receiver_report(self.receiver, ended_at=now, flow=name),
         )
+
+    def _captured_at(self, record: ReceivedRecord) -> float | None:
+        sent = self.sender.records.get((record.track, record.sequence))
+        return None if sent is None else sent.captured_at
 
     def _sender(self, transport: Transport, cache: EncodeCache) -> SenderEnd:
         ends, video = self.ends, self.ends.flow.video
@@ -171,6 +182,8 @@ class _Session:
             steps += 1
             self._run(until=min(self._start_at + steps * SLICE, last))
             watch.progress((self.now - self._start_at) / (last - self._start_at))
+            if watch.shown is not None and (shown := self._flows[0].shown(now=self.now)) is not None:
+                watch.shown(shown)
             if self._capture is not None:
                 self._capture.check()
         for flow in self._flows:

@@ -12,14 +12,18 @@ if TYPE_CHECKING:
     from glassbench.experiments.account.arm_result import ArmResult
     from glassbench.experiments.worlds.capture import Capture
     from glassbench.experiments.worlds.reuse import Reuse
+    from glassbench.experiments.worlds.shown_slices import ShownSlice
 
 
 @dataclass(frozen=True)
 class Watch:
-    """Whoever waits for an arm: it hears the share that is done, and says whether to stop."""
+    """Whoever waits for an arm: it hears the share that is done, and says whether to stop. If it wants to know what is
+    `shown`, it hears of each slice of the flow "media", too, as far as the world can tell; a live arm that is repeated
+    begins again with the first. What it hears changes no result."""
 
     progress: Callable[[float], None] = lambda share: None
     stop: Callable[[], bool] = lambda: False
+    shown: "Callable[[ShownSlice], None] | None" = None
 
 
 class World(ABC):

@@ -271,6 +271,7 @@ def _run_parts(
                 arm=arm.label,
                 quality=quality,
                 capture=capture,
+                watched=watch.shown is not None,
                 processor=None if emulator == "kernel" else spare_processor(number),
                 result=result.fileno(),
                 plug=None if end is None else wiring.ends[end],

@@ -13,6 +13,7 @@ from glassbench.experiments.worlds.end_report import receiver_report, sender_rep
 from glassbench.experiments.worlds.ends import Ends
 from glassbench.experiments.worlds.live.codec_thread import CodecThread
 from glassbench.experiments.worlds.live.process_report import ProcessReport
+from glassbench.experiments.worlds.shown_slices import ShownSlice, ShownSlices
 from glassbench.netem.endpoint import Endpoint
 from glassbench.netem.live.clock import LiveClock
 from glassbench.netem.live.driver import Driven, drive
@@ -42,7 +43,8 @@ class EndContext:
 
     When one of `wakes` is readable, there is something to do, as when the codec is done.
     `claim` takes what the sender claims, again when that has changed; `claimed` is what the receiver has heard of it
-    last, and `decided` is called once, when the receiver knows the fate of all that is claimed.
+    last, and `decided` is called once, when the receiver knows the fate of all that is claimed. If there is `shown`,
+    the receiver tells it of each slice of its video.
     """
 
     udp: UdpSocket
@@ -54,6 +56,7 @@ class EndContext:
     claim: Callable[[Claim], None] = lambda claim: None
     claimed: Callable[[], Claim | None] = lambda: None
     decided: Callable[[], None] = lambda: None
+    shown: Callable[[ShownSlice], None] | None = None
 
 
 class Ended(NamedTuple):
@@ -134,10 +137,13 @@ class ReceiverRun:
         """Receive until the arm is over."""
         thread: DecoderThread = CodecThread(context.clock)
         pipeline = self._make(thread)
+        slices = None if self._ends.flow.greedy else ShownSlices(self._ends)
         has_decided = False
 
         def look(now: float) -> None:
             nonlocal has_decided
+            if context.shown is not None and slices and (shown := slices.look(pipeline.records, now=now)) is not None:
+                context.shown(shown)
             claim = context.claimed()
             if claim is not None and not has_decided and claim.decided_by(pipeline.records):
                 has_decided = True

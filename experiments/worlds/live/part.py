@@ -1,8 +1,9 @@
 """One process of a live arm: the sender or the receiver of a flow, or the emulator between them.
 
 Its task is a JSON line on stdin. It answers with the line "ready" and is told the origin of session time. A sender
-prints what it claims; the receiver is told that, and prints "decided" when it knows the fate of all of it. The end of
-stdin means stop: then a part writes what it knows to a file that it inherited and that has no name.
+prints what it claims; the receiver is told that, and prints "decided" when it knows the fate of all of it; if somebody
+watches, also a line for each slice of what it shows. The end of stdin means stop: then a part writes what it knows to a
+file that it inherited and that has no name.
 """
 
 import os
@@ -29,8 +30,9 @@ from glassbench.experiments.worlds.live.end import EndContext, ReceiverRun, Send
 from glassbench.experiments.worlds.live.environment import waited
 from glassbench.experiments.worlds.live.process_report import ProcessReport
 from glassbench.experiments.worlds.live.replay import Told
-from glassbench.experiments.worlds.live.task import DevicePlug, EndPlug, KernelPlug, RelayPlug, Task
+from glassbench.experiments.worlds.live.task import DECIDED, DevicePlug, EndPlug, KernelPlug, RelayPlug, Task
 from glassbench.experiments.worlds.live.undisturbed import undisturbed
+from glassbench.experiments.worlds.shown_slices import ShownSlice
 from glassbench.netem.live.clock import LiveClock
 from glassbench.netem.live.device_port import DevicePort, OpenPort
 from glassbench.netem.live.emulator import EmulatedLink, EntryPort, Port, emulate, lead
@@ -152,12 +154,23 @@ def _receiver(task: Task) -> Part:
             lambda now: orders.stopped(),
             off=task.processor,
             claimed=orders.claimed,
-            decided=lambda: print("decided", flush=True),
+            decided=say_decided,
+            shown=say_shown if task.watched and ends.flow.name == MEDIA else None,
         )
         ended = end.run(context)
         return PartReport(ended.process, ended.report, told)
 
     return run
+
+
+def say_decided() -> None:
+    """Tell whoever started us that the fate of all that is claimed is known."""
+    print(DECIDED, flush=True)
+
+
+def say_shown(shown: ShownSlice) -> None:
+    """Tell whoever started us what was shown in a slice."""
+    print(shown.line(), flush=True)
 
 
 def _claim(claim: Claim) -> None:

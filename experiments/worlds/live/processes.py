@@ -10,7 +10,8 @@ from typing import IO
 from glassbench.experiments.account.reports import ROLES
 from glassbench.experiments.worlds.ends import Ends
 from glassbench.experiments.worlds.live.log import MOST_BYTES, size_of
-from glassbench.experiments.worlds.live.task import EMULATOR, HostPlug, Task, part_name
+from glassbench.experiments.worlds.live.task import DECIDED, EMULATOR, HostPlug, Task, part_name
+from glassbench.experiments.worlds.shown_slices import ShownSlice
 from glassbench.experiments.worlds.world import Watch
 from glassbench.netem.live.clock import LiveClock
 from glassbench.netem.live.isolated_python import python_command
@@ -114,7 +115,10 @@ def await_end(
             if not (line := stdout.readline()):
                 del talking[stdout]
             elif talking[stdout] == receiver:
-                end(sender, receiver)  # it says that it knows the fate of all that is claimed
+                if line.decode().strip() == DECIDED:
+                    end(sender, receiver)
+                elif watch.shown is not None:
+                    watch.shown(ShownSlice.parse(line.decode()))
             elif receiver not in told_to_end:
                 with suppress(PartError):  # it has ended already
                     tell(receiver, parts[receiver], line.decode())

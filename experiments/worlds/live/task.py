@@ -9,6 +9,7 @@ from glassbench.experiments.scenario.flow_spec import MEDIA
 from glassbench.netem.packet import Address
 
 EMULATOR = "emulator"
+DECIDED = "decided"  # what a receiver prints when it knows the fate of every frame
 
 
 def part_name(flow: str, role: Role) -> str:
@@ -68,8 +69,8 @@ class Task(BaseModel):
     """What a part has to do. An end has a `role`, the number of its `flow` and a `plug`; the emulator has `ports`.
 
     The result goes to the file with the descriptor `result`. `quality`: that of the pictures will be measured.
-    `capture`: what passes, and what ends tell, is kept. The emulator has `processor`; the network threads of the ends
-    leave it alone.
+    `capture`: what passes, and what ends tell, is kept. `watched`: the receiver says what it shows. The emulator has
+    `processor`; the network threads of the ends leave it alone.
     """
 
     role: Role | None
@@ -79,6 +80,7 @@ class Task(BaseModel):
     result: int
     quality: bool
     capture: bool
+    watched: bool
     processor: int | None
     plug: EndPlug | HostPlug | None = None
     ports: tuple[RelayPlug | DevicePlug | KernelPlug, ...] = ()

@@ -27,7 +27,15 @@ from glassbench.experiments.worlds.live.end import (
     our_receiver,
 )
 from glassbench.experiments.worlds.live.log import end_of
-from glassbench.experiments.worlds.live.part import NOT_CONNECTED, Orders, Part, PartReport, be_part
+from glassbench.experiments.worlds.live.part import (
+    NOT_CONNECTED,
+    Orders,
+    Part,
+    PartReport,
+    be_part,
+    say_decided,
+    say_shown,
+)
 from glassbench.experiments.worlds.live.replay import Told
 from glassbench.experiments.worlds.live.task import HostPlug, Task
 from glassbench.experiments.worlds.peers.peer import LOG, Carries, Peer, PeerContext, PeerError, video_of
@@ -126,7 +134,8 @@ def _part(task: Task, folder: Path) -> Part:
                     wakes=[outlet],
                     claim=lambda claim: print(claim.line(), flush=True),
                     claimed=orders.claimed,
-                    decided=lambda: print("decided", flush=True),
+                    decided=say_decided,
+                    shown=say_shown if task.watched and ends.flow.name == MEDIA else None,
                 )
             )
         finally:
