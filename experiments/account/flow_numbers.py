@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from glassbench.experiments.account.metrics import glass_to_glass, in_ms, percentile, sent_mbps
+from glassbench.experiments.account.metrics import glass_to_glass, in_ms, sent_mbps
+from glassbench.experiments.account.percentile import percentile
 from glassbench.experiments.scenario import Scenario
 from glassbench.experiments.scenario.arm_spec import ArmSpec
 from glassbench.experiments.scenario.flow import Flow, FlowRoute

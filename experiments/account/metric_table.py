@@ -14,6 +14,7 @@ import pandas as pd
 
 from glassbench.experiments.account import metrics
 from glassbench.experiments.account.number_text import number_text
+from glassbench.experiments.account.percentile import percentile
 from glassbench.experiments.account.sharing import Sharing
 from glassbench.experiments.scenario.media_spec import PICTURE_FLOOR
 
@@ -149,22 +150,22 @@ def _value(metric: Metric, runs: Runs) -> float | int | None:
 def _latency(share: float) -> Callable[[Runs], float]:
     def of(runs: Runs) -> float:
         latencies = np.concatenate([metrics.glass_to_glass(frames) for frames in runs.frames])
-        return round(1e3 * metrics.percentile(latencies, share), 6)
+        return round(1e3 * percentile(latencies, share), 6)
 
     return of
 
 
 def _signal(runs: Runs) -> float:
-    return 1e3 * metrics.percentile(np.concatenate([metrics.signal_delay(frames) for frames in runs.frames]), 0.95)
+    return 1e3 * percentile(np.concatenate([metrics.signal_delay(frames) for frames in runs.frames]), 0.95)
 
 
 def _picture(runs: Runs) -> float:
     delays = np.concatenate([metrics.picture_delay(frames, runs.picture_floor) for frames in runs.frames])
-    return math.nan if np.isnan(delays).any() else 1e3 * metrics.percentile(delays, 0.95)
+    return math.nan if np.isnan(delays).any() else 1e3 * percentile(delays, 0.95)
 
 
 def _bound(runs: Runs) -> float:
-    return 1e3 * metrics.percentile(np.concatenate(runs.bounds), 0.95) if runs.bounds else math.nan
+    return 1e3 * percentile(np.concatenate(runs.bounds), 0.95) if runs.bounds else math.nan
 
 
 def _bound_ratio(runs: Runs) -> float:

@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from glassbench.experiments.account.metrics import percentile
 from glassbench.experiments.account.oracle import Costs, counts_when_ready, served_newest_first, signal_delays
+from glassbench.experiments.account.percentile import percentile
 from glassbench.netem.supply import Supply
 
 _PER_SECOND = 1_000_000  # captures and opportunities are at whole microseconds, so that counting is exact

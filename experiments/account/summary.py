@@ -8,8 +8,9 @@ from glassbench.experiments.account.bound import bound_of
 from glassbench.experiments.account.flow_numbers import media_seconds, on_first_link
 from glassbench.experiments.account.ledger import FATES
 from glassbench.experiments.account.metric_table import Runs, values
-from glassbench.experiments.account.metrics import PERCENTILES, glass_to_glass, in_ms, mean_stages, percentile
+from glassbench.experiments.account.metrics import PERCENTILES, glass_to_glass, in_ms, mean_stages
 from glassbench.experiments.account.oracle import FloatArray
+from glassbench.experiments.account.percentile import percentile
 from glassbench.experiments.account.sharing import Sharing, sharing
 from glassbench.experiments.scenario import Scenario
 from glassbench.experiments.scenario.arm_spec import ArmSpec

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from glassbench.experiments.account.ledger import INSIDE, STAGE_NAMES, stages
-from glassbench.experiments.account.metrics import glass_to_glass, percentile, rank
+from glassbench.experiments.account.metrics import glass_to_glass
+from glassbench.experiments.account.percentile import percentile, rank
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from glassbench.experiments.account.metrics import percentile
+from glassbench.experiments.account.percentile import percentile
 from glassbench.experiments.catalog.cells import make_cell, make_plan, video
 from glassbench.experiments.catalog.checks import FRAMES, MS, PERCENT, bounded, check, order, value
 from glassbench.experiments.catalog.experiment import Check, Datasets, Experiment

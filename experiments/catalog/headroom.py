@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from glassbench.experiments.account.metrics import percentile
+from glassbench.experiments.account.percentile import percentile
 from glassbench.experiments.catalog.cells import NO_ANSWERS, delay, make_cell, make_plan, video
 from glassbench.experiments.catalog.checks import FRAMES, MS, RATIO, US, Unit, bounded, check, order, value
 from glassbench.experiments.catalog.experiment import Check, Datasets, Experiment

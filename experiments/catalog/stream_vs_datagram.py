@@ -8,7 +8,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from glassbench.experiments.account.metrics import percentile, signal_delay
+from glassbench.experiments.account.metrics import signal_delay
+from glassbench.experiments.account.percentile import percentile
 from glassbench.experiments.catalog.cells import make_cell, make_plan, video
 from glassbench.experiments.catalog.checks import MS, RATIO, Judgement, bounded, check, order
 from glassbench.experiments.catalog.experiment import Check, Datasets, Experiment

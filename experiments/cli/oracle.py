@@ -163,7 +163,7 @@ def _open(name: str, columns: str | None, *, seed: int, begins: float, duration:
 
 
 def _row(name: str, about: str, delays: "FloatArray") -> BoundRow:
-    from glassbench.experiments.account.metrics import percentile
+    from glassbench.experiments.account.percentile import percentile
 
     return BoundRow(name, about, tuple(1e3 * percentile(delays, share) for share in SHARES), 1e3 * float(delays.mean()))
 

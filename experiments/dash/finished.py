@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from glassbench.experiments.account.metrics import percentile
+from glassbench.experiments.account.percentile import percentile
 from glassbench.experiments.results.answer import answer
 from glassbench.experiments.results.dataset import Dataset, load
 from glassbench.experiments.results.ranking import ranking_of

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from glassbench.experiments.account.metrics import percentile
+from glassbench.experiments.account.percentile import percentile
 from glassbench.experiments.scenario.session_time import MEDIA_START
 from glassbench.experiments.scenario.tracks import VIDEO_TRACK
 from glassbench.experiments.worlds.ends import Ends

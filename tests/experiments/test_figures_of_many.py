@@ -11,7 +11,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from glassbench.experiments.account.metric_table import METRICS
-from glassbench.experiments.account.metrics import percentile
+from glassbench.experiments.account.percentile import percentile
 from glassbench.experiments.cli.agree import _figure
 from glassbench.experiments.engine.ab import Settings, run_settings
 from glassbench.experiments.engine.agreement import Compared

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glassbench.experiments.account.metrics import percentile
 from glassbench.experiments.account.oracle import Costs, each_alone, newest_first, signal_delays
 from glassbench.experiments.account.oracle_schedules import Schedules
+from glassbench.experiments.account.percentile import percentile
 from glassbench.netem.replay import Replay, ReplayedOpportunities, replayed
 from glassbench.netem.schedule import OPPORTUNITY_BYTES, OpportunitySchedule, RateSchedule
 from glassbench.netem.supply import ConstantSupply, OpportunitySupply, RateSupply, Supply, supply_of

@@ -9,8 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from numpy.typing import NDArray
 
-from glassbench.experiments.account.metrics import glass_to_glass, percentile, picture_delay, signal_delay
+from glassbench.experiments.account.metrics import glass_to_glass, picture_delay, signal_delay
 from glassbench.experiments.account.number_text import number_text
+from glassbench.experiments.account.percentile import percentile
 from glassbench.experiments.results.arm_style import arm_style
 from glassbench.experiments.results.figure_form import PageSize
 from glassbench.experiments.results.plots.many_runs import draw_differences, draw_typical

@@ -7,7 +7,8 @@ from itertools import combinations
 
 import numpy as np
 
-from glassbench.experiments.account.metrics import percentile, too_few
+from glassbench.experiments.account.metrics import too_few
+from glassbench.experiments.account.percentile import percentile
 from glassbench.experiments.results.statistics.holm import holm
 from glassbench.experiments.results.statistics.order_statistics import Interval, quantile_interval
 from glassbench.experiments.results.statistics.paired import Paired, compare_paired
