@@ -89,6 +89,7 @@ def visit(browser: Any) -> Iterator[Callable[..., Any]]:
     assert [text for text in said if "net::ERR_" not in text] == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("width", "scheme"), [(PHONE, "dark"), pytest.param(DESKTOP, "light", marks=pytest.mark.long)])
 def test_a_run_is_followed_from_its_first_slice_to_its_verdict(
     results: Path, dash: Callable[..., str], start: Start, visit: Callable[..., Any], width: int, scheme: str
@@ -174,6 +175,7 @@ def test_a_report_is_shown_with_its_script_and_apart_from_the_page(
     assert report.evaluate("window.opener") is None
 
 
+@pytest.mark.long
 def test_a_server_that_has_gone_is_said_and_one_that_comes_back_is_followed_again(
     results: Path, dash: Callable[..., str], start: Start, visit: Callable[..., Any], begin: Callable[..., Path]
 ) -> None:

@@ -6,7 +6,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +20,7 @@ COMMAND = [sys.executable, "-c", CODE, "serve"]
 
 def typed(folder: Path, *options: str) -> "subprocess.CompletedProcess[str]":
     """How it ended."""
-    command = [*COMMAND, *(() if "--port" in options else ("--port", "0")), *options]
+    command = [*COMMAND, "--port", "0", *options]
     return subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=60, check=False)
 
 
@@ -37,18 +39,18 @@ def typed(folder: Path, *options: str) -> "subprocess.CompletedProcess[str]":
         (["--set", "video.codec=h265"], "--set video.codec"),
     ],
 )
-def test_what_cannot_be_served_is_one_sentence(options: list[str], sentence: str, tmp_path: Path) -> None:
-    done = typed(tmp_path, *options)
-    assert done.returncode == 2, done.stderr
-    assert done.stderr.startswith("error: ") and sentence in done.stderr, done.stderr
-    assert "Traceback" not in done.stderr and done.stderr.count("\n") == 1
+def test_what_cannot_be_served_is_one_sentence(options: list[str], sentence: str, glass: Callable[..., Any]) -> None:
+    done = glass("serve", "--port", "0", *options)
+    assert done.code == 2, done.err
+    assert done.err.startswith("error: ") and sentence in done.err, done.err
+    assert "Traceback" not in done.err and done.err.count("\n") == 1
 
 
-def test_a_port_that_is_taken_is_one_sentence(tmp_path: Path) -> None:
+def test_a_port_that_is_taken_is_one_sentence(glass: Callable[..., Any]) -> None:
     with listening_socket("127.0.0.1", 0) as taken:
         port = taken.getsockname()[1]
-        done = typed(tmp_path, "--port", str(port))
-    assert (done.returncode, done.stderr) == (
+        done = glass("serve", "--port", str(port))
+    assert (done.code, done.err) == (
         2,
         f"error: cannot serve the page at 127.0.0.1 port {port}: Address already in use\n",
     )

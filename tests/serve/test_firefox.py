@@ -44,8 +44,7 @@ def run(made: Coroutine[Any, Any, None]) -> None:
     asyncio.run(asyncio.wait_for(made, 120))
 
 
-@pytest.mark.parametrize("codec", ["h264", "vp8"])
-@pytest.mark.parametrize("mapping", ["datagram", "stream-per-frame"])
+@pytest.mark.parametrize(("codec", "mapping"), [("h264", "datagram"), ("vp8", "stream-per-frame")])
 def test_firefox_watches_and_its_ledger_closes(
     codec: str, mapping: Mapping, running: Callable[..., Any], tmp_path: Path
 ) -> None:
