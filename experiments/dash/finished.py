@@ -24,7 +24,7 @@ _MOST_ROWS = 200
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Findings:
     """A `sentence` that says what came out; `columns` and `rows` of numbers, a row per arm; and `arms`, which says how
     each went over time, if it is one run."""
 
@@ -34,17 +34,17 @@ class Outcome:
     arms: list[dict[str, Any]] = field(default_factory=list)
 
 
-def outcome_of(path: Path) -> Outcome:
+def findings_of(path: Path) -> Findings:
     """What complete results say. Raises ResultsError, and whatever a library raises for tables of strangers."""
     dataset = load(path)
     sentence = _run_sentence(dataset) if dataset.is_one_run else _typical_sentence(dataset)
     columns, rows = _numbers(dataset)
-    return Outcome(sentence, columns, rows)
+    return Findings(sentence, columns, rows)
 
 
 def slices_of(path: Path) -> list[dict[str, Any]]:
     """How each arm of one run went, as while it ran; none of many runs, and of a run that is too large to look at.
-    Raises as `outcome_of` does."""
+    Raises as `findings_of` does."""
     dataset = load(path)
     ledger = path / "ledger.parquet"
     if not dataset.is_one_run or not ledger.is_file() or ledger.stat().st_size > MOST_LEDGER_BYTES:

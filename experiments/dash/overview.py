@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from glassbench.experiments.dash.finished import Outcome, outcome_of, slices_of
+from glassbench.experiments.dash.finished import Findings, findings_of, slices_of
 from glassbench.experiments.dash.inside import below
-from glassbench.experiments.dash.running import Running
+from glassbench.experiments.dash.running import CellsUnderWay
 from glassbench.experiments.results.arm_style import PALETTE, arm_style
 from glassbench.experiments.results.files import ResultsError, first_line, read_json
 from glassbench.experiments.results.ownership import is_ours, is_written
@@ -48,8 +48,8 @@ class _Folder:
     stamp: tuple[int, int, int]
     manifest: dict[str, Any]
     damage: str | None = None
-    running: Running | None = None
-    outcome: Outcome | None = None
+    running: CellsUnderWay | None = None
+    findings: Findings | None = None
     arms: list[dict[str, Any]] | None = None
     shares: deque[tuple[float, float]] = field(default_factory=deque)
 
@@ -97,7 +97,7 @@ class Overview:
         folder = self._folders.get(name)
         if folder is None:
             return None
-        outcome = folder.outcome or Outcome("")
+        findings = folder.findings or Findings("")
         note = ""
         if folder.running is not None:
             arms = folder.running.told(several_seeds=len({arm.seed for arm in folder.running.arms.values()}) > 1)
@@ -108,7 +108,7 @@ class Overview:
             arms = folder.arms
             note = "" if arms or folder.damage else "There is no curve of many runs; their report has the pictures."
         styled = [{**arm, "style": _style(arm["arm"])} for arm in arms]
-        return {"path": name, "note": note, "arms": styled, "columns": outcome.columns, "rows": outcome.rows}
+        return {"path": name, "note": note, "arms": styled, "columns": findings.columns, "rows": findings.rows}
 
     def _folder(self, name: str, path: Path) -> _Folder:
         stamp = _stamp(path / "manifest.json")
@@ -123,7 +123,7 @@ class Overview:
             damage = str(error)
         folder = _Folder(path, stamp, manifest, damage)
         if damage is None and not folder.complete:
-            folder.running = Running(path, manifest["cells"])
+            folder.running = CellsUnderWay(path, manifest["cells"])
         return folder
 
     def _record(self, name: str, folder: _Folder, now: float) -> dict[str, Any]:
@@ -145,8 +145,8 @@ class Overview:
         running = folder.running
         if running is None:
             record["finished"] = record["cells"]
-            if folder.outcome is not None:
-                record["sentence"] = folder.outcome.sentence
+            if folder.findings is not None:
+                record["sentence"] = folder.findings.sentence
             return record
         running.look()
         record |= {"finished": running.finished, "share": round(running.share, 4)}
@@ -167,8 +167,8 @@ class Overview:
             if record["state"] == "complete" and (folder := self._folders[record["path"]]).outcome is None
         ]
         for record, folder in unopened[:_OPENED_AT_A_LOOK]:
-            folder.outcome = _outcome(folder)
-            record["sentence"] = folder.outcome.sentence
+            folder.findings = _findings(folder)
+            record["sentence"] = folder.findings.sentence
 
 
 def _folders(root: Path) -> Iterator[Path]:
@@ -234,16 +234,16 @@ def _manifest(path: Path) -> tuple[dict[str, Any], str | None]:
     return {key: manifest[key] for key in _KEPT if key in manifest}, None
 
 
-def _outcome(folder: _Folder) -> Outcome:
+def _outcome(folder: _Folder) -> Findings:
     """What came out, or why nobody can say."""
     try:
         if link := _link_in(folder.path):
-            return Outcome(f"It has a link to elsewhere ({link}), so it is not opened.")
-        return outcome_of(folder.path)
+            return Findings(f"It has a link to elsewhere ({link}), so it is not opened.")
+        return findings_of(folder.path)
     except ResultsError as error:
-        return Outcome(f"It cannot be read: {error}")
+        return Findings(f"It cannot be read: {error}")
     except Exception as error:  # tables of strangers can be wrong in ways that no list has
-        return Outcome(f"It cannot be read: {first_line(error)}")
+        return Findings(f"It cannot be read: {first_line(error)}")
 
 
 def _arms(folder: _Folder) -> list[dict[str, Any]]:

@@ -19,7 +19,7 @@ class _File:
     arm: LiveArm = field(default_factory=LiveArm)
 
 
-class Running:
+class CellsUnderWay:
     """The cells of one folder. `arms` has what those say that tell how far they are, by the number of the cell."""
 
     def __init__(self, path: Path, cells: int) -> None:

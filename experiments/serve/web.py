@@ -38,7 +38,7 @@ def application(server: Server, hosts: frozenset[str], *, is_secure: bool) -> we
     pages = page_texts("glassbench.experiments.serve")
     sessions: OrderedDict[str, Throttle] = OrderedDict()  # the newest last
 
-    @web.middleware  # type: ignore[untyped-decorator]
+    @web.middleware
     async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.host not in hosts:
             answer: web.StreamResponse = web.Response(status=421, text="this host serves other names\n")

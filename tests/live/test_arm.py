@@ -20,6 +20,7 @@ from glassbench.experiments.worlds.live import processes
 from glassbench.experiments.worlds.live.arm import run_arm as run_arm_live
 from glassbench.experiments.worlds.live.emulators import Emulator
 from glassbench.experiments.worlds.live.wiring import check_emulator
+from glassbench.experiments.worlds.shown_slices import ShownSlice
 from glassbench.experiments.worlds.world import Watch
 from glassbench.transport.contract import Unsupported
 
@@ -166,6 +167,20 @@ def test_a_stop_keeps_what_was_measured() -> None:
     assert result.outcome == "incomplete"
     assert result.ledger is not None and len(result.ledger) > 0
     assert shares[-1] < 0.5
+
+
+def test_who_watches_hears_what_is_shown_while_the_arm_runs(however_late: None) -> None:
+    told: list[ShownSlice] = []
+    video = {"source": "bikes", "bitrate": "500kbit/s"}
+    result = live(scenario("udp", duration="1600ms", video=video), watch=Watch(shown=told.append))
+    assert result.ledger is not None
+    frames = result.ledger[result.ledger["track"] == 0]
+    assert len(told) >= 3
+    assert [each.at for each in told] == sorted(each.at for each in told)
+    for each in told:
+        assert each.shown == (frames["displayed_at"] <= each.at).sum()
+    delays = 1e3 * (frames["displayed_at"] - frames["captured_at"])[frames["displayed_at"] <= told[0].at]
+    assert told[0].p95_ms is not None and delays.min() <= told[0].p95_ms <= delays.max() + 0.1
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one processor is all there is")
