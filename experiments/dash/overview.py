@@ -164,7 +164,7 @@ class Overview:
         unopened = [
             (record, folder)
             for record in records
-            if record["state"] == "complete" and (folder := self._folders[record["path"]]).outcome is None
+            if record["state"] == "complete" and (folder := self._folders[record["path"]]).findings is None
         ]
         for record, folder in unopened[:_OPENED_AT_A_LOOK]:
             folder.findings = _findings(folder)
@@ -234,7 +234,7 @@ def _manifest(path: Path) -> tuple[dict[str, Any], str | None]:
     return {key: manifest[key] for key in _KEPT if key in manifest}, None
 
 
-def _outcome(folder: _Folder) -> Findings:
+def _findings(folder: _Folder) -> Findings:
     """What came out, or why nobody can say."""
     try:
         if link := _link_in(folder.path):
