@@ -4,13 +4,11 @@ It is a view of the way, and no result: it reads what the receiver wrote down, a
 """
 
 import json
+import math
 from collections.abc import Callable
 from itertools import islice
 from typing import NamedTuple
 
-import numpy as np
-
-from glassbench.experiments.account.metrics import percentile
 from glassbench.experiments.scenario.session_time import MEDIA_START
 from glassbench.experiments.scenario.tracks import VIDEO_TRACK
 from glassbench.experiments.worlds.ends import Ends
@@ -65,18 +63,17 @@ class ShownSlices:
         """The slice that ends now; None if its time has not come."""
         if now < self._since + self._length:
             return None
-        delays = [
+        delays = sorted(
             record.displayed_at - captured_at
             for record in islice(reversed(records.values()), _LOOKED_AT)
             if record.track == VIDEO_TRACK
             and record.displayed_at is not None
             and self._since < record.displayed_at <= now
             and (captured_at := self._captured_at(record)) is not None
-        ]
+        )
         self._since = now
         self._shown += len(delays)
-        sorted_delays = np.sort(np.asarray(delays, dtype=np.float64))
-        p50, p95 = (round(1e3 * percentile(sorted_delays, share), 3) if delays else None for share in (0.5, 0.95))
+        p50, p95 = (_percentile_ms(delays, share) for share in (0.5, 0.95))
         return ShownSlice(round(now - MEDIA_START, 3), self._captured(now), self._shown, p50, p95)
 
     def _captured(self, now: float) -> int:
@@ -87,3 +84,8 @@ class ShownSlices:
             return capture_count(min(max(at, flow.start), flow.stop, now - MEDIA_START) - flow.start, self._fps)
 
         return until(flow.stop) - sum(until(end) - until(begin) for begin, end in flow.pauses)
+
+
+def _percentile_ms(delays: list[float], share: float) -> float | None:
+    """As `account.metrics.percentile`, which brings pandas and its threads along: an end of a live arm has neither."""
+    return round(1e3 * delays[max(0, math.ceil(share * len(delays) - 1e-9) - 1)], 3) if delays else None
