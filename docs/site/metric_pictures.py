@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from glassbench.experiments.account import metrics
 from glassbench.experiments.account.metric_table import Metric
+from glassbench.experiments.account.percentile import percentile, rank
 from glassbench.experiments.results.plots.page import own_style
 from glassbench.experiments.results.plots.style import INK, new_figure, tidy
 from glassbench.experiments.scenario.media_spec import PICTURE_FLOOR
@@ -51,7 +52,7 @@ def _percentile(axes: Axes, metric: Metric) -> None:
     _sorted_frames(axes, metrics.glass_to_glass(ledger), _MARK)
     of = value(metric, ledger)
     at = _within(of)
-    place = 100 * (metrics.rank(metric.share, len(ledger)) + 1) / len(ledger)
+    place = 100 * (rank(metric.share, len(ledger)) + 1) / len(ledger)
     axes.plot([0, place, place], [at, at, 0], color=_OTHER, linewidth=1.2)
     _say(axes, f"{metric.name}: {metric.with_unit(of)}", (2, at), below=at > 200)
     axes.set_xlabel("captured frames, the soonest first, %")
@@ -64,7 +65,7 @@ def _floor_ratio(axes: Axes, metric: Metric) -> None:
     axes.text(
         2, made_up.FLOOR_MS - 14, f"floor: plain UDP without loss, p95 {made_up.FLOOR_MS:.1f} ms", va="top", color=INK
     )
-    p95 = 1e3 * metrics.percentile(metrics.glass_to_glass(ledger), 0.95)
+    p95 = 1e3 * percentile(metrics.glass_to_glass(ledger), 0.95)
     axes.plot([0, 95, 95], [p95, p95, 0], color=_OTHER, linewidth=1.2)
     _say(axes, f"p95 {p95:.1f} ms = {metric.text(value(metric, ledger))} x floor", (2, p95), below=True)
     axes.set_xlabel("captured frames, the soonest first, %")
@@ -106,8 +107,7 @@ def _bound(axes: Axes, metric: Metric) -> None:
         _line_at(axes, metric, ledger)
         return
     measured, least = (
-        1e3 * metrics.percentile(part, 0.95)
-        for part in (metrics.signal_delay(ledger), np.array(made_up.BOUND_MS) / 1e3)
+        1e3 * percentile(part, 0.95) for part in (metrics.signal_delay(ledger), np.array(made_up.BOUND_MS) / 1e3)
     )
     for at in (measured, least):
         axes.axhline(at, color=_OTHER, linewidth=1.0)

@@ -1,7 +1,7 @@
 """What came out of results that are complete: a sentence, the numbers of each arm, and how one run went over time."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +25,11 @@ _MOST_ROWS = 200
 
 @dataclass(frozen=True)
 class Findings:
-    """A `sentence` that says what came out; `columns` and `rows` of numbers, a row per arm; and `arms`, which says how
-    each went over time, if it is one run."""
+    """A `sentence` that says what came out; `columns` and `rows` of numbers, a row per arm."""
 
     sentence: str
     columns: tuple[str, ...] = ()
     rows: tuple[tuple[str, ...], ...] = ()
-    arms: list[dict[str, Any]] = field(default_factory=list)
 
 
 def findings_of(path: Path) -> Findings:

@@ -101,12 +101,20 @@ class Overview:
         note = ""
         if folder.running is not None:
             arms = folder.running.told(several_seeds=len({arm.seed for arm in folder.running.arms.values()}) > 1)
-            note = "" if arms else "No arm says how it goes: of many cells only their number is known while they run."
+            note = (
+                ""
+                if arms
+                else "No arm has told how it goes. Plans of more than 64 cells do not, and count their cells."
+            )
         else:
             if folder.arms is None:
                 folder.arms = _arms(folder)
             arms = folder.arms
-            note = "" if arms or folder.damage else "There is no curve of many runs; their report has the pictures."
+            note = (
+                ""
+                if arms or folder.damage
+                else "There is no curve of many runs, nor of very long ones; their report has the pictures."
+            )
         styled = [{**arm, "style": _style(arm["arm"])} for arm in arms]
         return {"path": name, "note": note, "arms": styled, "columns": findings.columns, "rows": findings.rows}
 

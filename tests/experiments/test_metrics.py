@@ -14,11 +14,11 @@ from glassbench.experiments.account.metric_table import METRICS, Runs
 from glassbench.experiments.account.metrics import (
     freezes,
     glass_to_glass,
-    percentile,
     picture_delay,
     sent_mbps,
     signal_delay,
 )
+from glassbench.experiments.account.percentile import percentile
 from glassbench.experiments.account.sharing import Sharing
 from glassbench.experiments.account.summary import summarize
 from glassbench.experiments.scenario.media_spec import PICTURE_FLOOR
