@@ -5,7 +5,7 @@ import signal
 import ssl
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -171,20 +171,20 @@ async def _serve(
     context = place.context()
     scheme = "http" if context is None else "https"
     clock = LiveClock(monotonic_ns())
-    udp = UdpSocket(open_socket(LOOPBACK if place.is_local else place.host, 0), clock)
-    listening = web.listening_socket(place.host, place.port)
-    port = listening.getsockname()[1]
-    names = place.names(port)
-    offer = make(frozenset(f"{scheme}://{name}" for name in names))
-    server = Server(offer, udp, clock, said=keeper.say, left=keeper.left)
-    runner = await web.start(web.application(server, names, is_secure=context is not None), listening, context)
-    try:
+    async with AsyncExitStack() as cleanup:
+        listening = cleanup.enter_context(web.listening_socket(place.host, place.port))
+        plain = cleanup.enter_context(open_socket(LOOPBACK if place.is_local else place.host, 0))
+        port = listening.getsockname()[1]
+        names = place.names(port)
+        offer = make(frozenset(f"{scheme}://{name}" for name in names))
+        server = Server(offer, UdpSocket(plain, clock), clock, said=keeper.say, left=keeper.left)
+        cleanup.push_async_callback(keeper.close)
+        cleanup.callback(server.close)
+        app = web.application(server, names, is_secure=context is not None)
+        runner = await web.start(app, listening, context)
+        cleanup.push_async_callback(runner.cleanup)
         started(f"{scheme}://{'localhost' if place.is_local else place.host}:{port}/")
         with suppress(TimeoutError):
             await asyncio.wait_for(over.wait(), duration)
-    finally:
-        server.close()
-        await runner.cleanup()
-        await keeper.close()
     if broken:
         raise broken[0]
