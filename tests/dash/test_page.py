@@ -90,7 +90,9 @@ def visit(browser: Any) -> Iterator[Callable[..., Any]]:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("width", "scheme"), [(PHONE, "dark"), pytest.param(DESKTOP, "light", marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    ("width", "scheme"), [(PHONE, "dark"), pytest.param(DESKTOP, "light", marks=pytest.mark.lengthy)]
+)
 def test_a_run_is_followed_from_its_first_slice_to_its_verdict(
     results: Path, dash: Callable[..., str], start: Start, visit: Callable[..., Any], width: int, scheme: str
 ) -> None:

@@ -248,6 +248,7 @@ def shown(result: ArmResult) -> list[float]:
 
 
 @pytest.mark.quiet
+@pytest.mark.lengthy
 @pytest.mark.long
 @pytest.mark.usefixtures("however_busy")
 def test_what_a_link_loses_is_asked_for_and_sent_again() -> None:
@@ -264,6 +265,7 @@ def test_what_a_link_loses_is_asked_for_and_sent_again() -> None:
 
 
 @pytest.mark.quiet
+@pytest.mark.lengthy
 @pytest.mark.long
 @pytest.mark.usefixtures("however_busy")
 def test_chromium_as_it_comes_shows_pictures_later_than_without_a_playout_delay() -> None:
@@ -276,6 +278,7 @@ def test_chromium_as_it_comes_shows_pictures_later_than_without_a_playout_delay(
 
 
 @pytest.mark.quiet
+@pytest.mark.lengthy
 @pytest.mark.long
 @pytest.mark.usefixtures("however_busy")
 def test_an_arm_whose_chromium_is_killed_has_failed_and_nothing_of_it_is_left(

@@ -185,6 +185,7 @@ def median_ms(result: ArmResult) -> float:
 
 
 @pytest.mark.quiet
+@pytest.mark.lengthy
 @pytest.mark.long
 @pytest.mark.usefixtures("however_late")
 @pytest.mark.parametrize("player", ["hls.js", "dash.js"])
@@ -197,6 +198,7 @@ def test_a_player_as_it_comes_is_later_than_a_tuned_one_and_both_tell_their_targ
 
 
 @pytest.mark.quiet
+@pytest.mark.lengthy
 @pytest.mark.long
 @pytest.mark.usefixtures("however_late")
 def test_whole_segments_cost_more_the_longer_they_are_and_chunks_do_not() -> None:
