@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 from glassbench.transport.contract import TransportConfig, Unsupported
 from glassbench.transport.quic.carrier import Carrier, CountUp, Emit
 from glassbench.transport.quic.datagrams import DatagramCarrier
-from glassbench.transport.quic.options import DatagramOptions, QuicOptions
+from glassbench.transport.quic.options import DatagramOptions
 from glassbench.transport.quic.receiver import QuicReceiver, Unit
 from glassbench.transport.quic.scheduled_sender import ScheduledSender
 from glassbench.transport.quic.service import Service, Visit
@@ -20,16 +20,17 @@ Mapping = Literal["datagram", "stream-per-frame", "stream-per-gop", "stream"]
 
 
 class _Carried(NamedTuple):
-    options: type[QuicOptions]
+    """What shares a stream, None without streams; and in what unit losses are known."""
+
     per: StreamPer | None
     unit: Unit
 
 
 MAPPINGS: dict[Mapping, _Carried] = {
-    "datagram": _Carried(DatagramOptions, None, "datagram"),
-    "stream-per-frame": _Carried(QuicOptions, StreamPer.FRAME, "frame"),
-    "stream-per-gop": _Carried(QuicOptions, StreamPer.GROUP, "group"),
-    "stream": _Carried(QuicOptions, StreamPer.TRACK, "track"),
+    "datagram": _Carried(None, "datagram"),
+    "stream-per-frame": _Carried(StreamPer.FRAME, "frame"),
+    "stream-per-gop": _Carried(StreamPer.GROUP, "group"),
+    "stream": _Carried(StreamPer.TRACK, "track"),
 }
 
 
@@ -57,6 +58,5 @@ def served_receiver(config: TransportConfig, service: Service, mapping: Mapping)
 
 def visiting_receiver(mapping: Mapping, config: TransportConfig, visit: Visit) -> QuicReceiver:
     """An end that calls what `served_sender` made, and watches it as a browser would."""
-    carried = MAPPINGS[mapping]
-    options = carried.options(**dict(config.options))  # type: ignore[arg-type]
-    return QuicReceiver(config, options, WebTransportSession, carried.unit, visit=visit)
+    options = DatagramOptions(**dict(config.options))  # type: ignore[arg-type]
+    return QuicReceiver(config, options, WebTransportSession, MAPPINGS[mapping].unit, visit=visit)

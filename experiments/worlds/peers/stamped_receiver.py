@@ -1,7 +1,7 @@
 """The receiver end of a stack that says nothing of frames: which picture it is, the stamp in its pixels tells."""
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 
 import av
@@ -9,17 +9,18 @@ import av
 from glassbench.experiments.worlds.peers.outlet import Given
 from glassbench.experiments.worlds.peers.peer_transport import PeerTransport
 from glassbench.experiments.worlds.peers.raw_pictures import Lossless, picture_of
+from glassbench.experiments.worlds.peers.stack_receiver import StackReceiver
 from glassbench.receiver.decoded import Decoded
 from glassbench.receiver.decoder import DecodeError, VideoDecoder
 from glassbench.receiver.record import ReceivedRecord
 from glassbench.receiver.stamp import read_stamp
-from glassbench.transport.contract import Address, Closed, Connected, Datagram, Track
+from glassbench.transport.contract import Track
 from glassbench.transport.worker import Worker
 
 _MOST_KEPT_BYTES = 2**30  # of pictures whose quality will be measured
 
 
-class StampedReceiver:
+class StampedReceiver(StackReceiver):
     """A `receiver.end.ReceiverEnd`. A picture is on the screen as soon as the stack gives it, or, where the stack gives
     access units, as soon as `worker` has decoded it: there is no buffer of ours.
 
@@ -38,13 +39,9 @@ class StampedReceiver:
         worker: Worker[av.VideoFrame | None],
         keep_decoded: bool,
     ) -> None:
-        self.records: dict[tuple[int, int], ReceivedRecord] = {}
-        self.decoded: list[Decoded] = []
-        self.connected_at: float | None = None
-        self.closed: Closed | None = None
-        self.keyframe_requests = self.stamp_errors = self.stamp_unreadable = self.unannounced = 0
+        super().__init__(transport)
         self.repeated = self.undecodable = 0
-        self._transport = transport
+        self._stack = transport
         self._track = track
         self._frames = frames
         self._size = size
@@ -54,34 +51,6 @@ class StampedReceiver:
         self._keeps = keep_decoded
         self._kept: list[tuple[ReceivedRecord, float, av.VideoFrame]] = []
         self._kept_bytes = 0
-
-    def connect(self, *, now: float) -> None:
-        self._transport.connect(now=now)
-
-    def receive_datagram(self, data: bytes, peer: Address, ecn: int = 0, *, now: float) -> None:
-        self._transport.receive_datagram(data, peer, ecn, now=now)
-
-    def datagrams_to_send(self, *, now: float) -> Sequence[Datagram]:
-        return self._transport.datagrams_to_send(now=now)
-
-    def get_timer(self) -> float | None:
-        return self._transport.get_timer()
-
-    def handle_timer(self, *, now: float) -> None:
-        self._transport.handle_timer(now=now)
-        self._take_decoded()
-        for given in self._transport.take():
-            if self._decoder is None:
-                self._take_picture(given)
-            else:
-                self._to_decode.append(given)
-                if len(self._to_decode) == 1:
-                    self._start_decode()
-        while (event := self._transport.next_event()) is not None:
-            if isinstance(event, Connected):
-                self.connected_at = event.at
-            elif isinstance(event, Closed):
-                self.closed = event
 
     def finish(self, *, now: float) -> None:
         """The run is over: pictures that are kept become what `decoded` holds."""
@@ -93,11 +62,18 @@ class StampedReceiver:
             self.decoded.append(Decoded(record.sequence, captured_at, record.displayed_at, True, payload))
         self._kept.clear()
 
-    def close(self, *, now: float) -> None:
-        self._transport.close(now=now)
-
     def stats(self) -> Mapping[str, int]:
-        return {**self._transport.stats(), "repeated": self.repeated, "undecodable": self.undecodable}
+        return {**super().stats(), "repeated": self.repeated, "undecodable": self.undecodable}
+
+    def _take_given(self) -> None:
+        self._take_decoded()
+        for given in self._stack.take():
+            if self._decoder is None:
+                self._take_picture(given)
+            else:
+                self._to_decode.append(given)
+                if len(self._to_decode) == 1:
+                    self._start_decode()
 
     def _take_picture(self, given: Given) -> None:
         width, height = self._size

@@ -16,7 +16,7 @@ onmessage = async ({ data }) => {
       const { closeCode, reason } = await mine.run(data.place);
       postMessage({ kind: "ended", code: closeCode, reason: mine.over ? "" : reason || "the server ended the session" });
     } catch (error) {
-      postMessage({ kind: "ended", code: null, reason: String(error?.message ?? error), connected: mine.clock !== undefined });
+      postMessage({ kind: "ended", code: null, reason: String(error?.message ?? error) });
     }
   } else if (data.kind === "send") {
     send = new Send((news) => postMessage(news));
