@@ -8,7 +8,7 @@ from glassbench.transport.contract import Address, Closed, Connected, Datagram, 
 
 
 class StackReceiver:
-    """The part of a `receiver.end.ReceiverEnd` that is the same whatever the stack gives. A subclass fills `records`."""
+    """The part of a `receiver.end.ReceiverEnd` that no stack changes. A subclass fills `records`."""
 
     def __init__(self, transport: Transport) -> None:
         self.records: dict[tuple[int, int], ReceivedRecord] = {}
