@@ -17,8 +17,9 @@ class SourceError(ValueError):
 class PixelSource(Protocol):
     """An endless run of pictures, always the same.
 
-    `identity` names the content: two sources with the same identity give the same pictures. `fps` is the rate at which
-    they are captured. `notes` are the sentences that a reader of the results has to know (looped, scaled, cropped).
+    `identity` names the content: two sources with the same identity give the same pictures, unless they are live. `fps`
+    is the rate at which they are captured. Of one that `is_live` the pictures are there when they are taken, and never
+    again. `notes` are the sentences that a reader of the results has to know (looped, scaled, cropped).
     """
 
     name: str
@@ -27,6 +28,7 @@ class PixelSource(Protocol):
     fps: Fraction
     identity: str
     attribution: str
+    is_live: bool
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+from glassbench.sender.filmed import DEVICE, CameraSource, PageSource
 from glassbench.sender.size_model import LognormalSizes, RecordedSizes, SizeSource
 from glassbench.sender.source import MAX_FPS, MAX_SIDE, MIN_FPS, PixelSource, SourceError
 from glassbench.sender.synthetic import SyntheticSource
@@ -69,18 +70,23 @@ SOURCES: dict[str, SourceEntry] = {
 
 
 def open_source(spec: str, request: SourceRequest | None = None) -> PixelSource | SizeSource:
-    """The source that `spec` names: an entry of SOURCES, "sizes:FILE" (a recorded list of frame sizes), or the path of
-    a video file. Raises SourceError with one sentence."""
+    """The source that `spec` names: an entry of SOURCES, "sizes:FILE" (a recorded list of frame sizes), "camera" or
+    "camera:DEVICE", "page:WHAT" (what a page filmed), or the path of a video file. Raises SourceError with one
+    sentence."""
     request = request or SourceRequest()
     if spec in SOURCES:
         return SOURCES[spec].open(request)
     kind, _, argument = spec.partition(":")
     if kind == "sizes" and argument:
         return RecordedSizes(Path(argument), request.fps or Fraction(30))
+    if kind == "camera":
+        return CameraSource(argument or DEVICE, request.width, request.height, request.fps)
+    if kind == "page":
+        return PageSource(argument, request.width, request.height, request.fps)
     path = Path(spec)
     if not os.path.exists(spec):  # noqa: PTH110  for a name that no file has pathlib raises
         raise SourceError(
-            f"unknown source {spec!r}: no file of that name, and known are {', '.join(SOURCES)}, sizes:FILE"
+            f"unknown source {spec!r}: no file of that name, and known are {', '.join(SOURCES)}, sizes:FILE, camera"
         )
     return VideoFileSource(path, path.name, request.width, request.height, request.fps)
 

@@ -25,6 +25,7 @@ class SyntheticSource:
 
     name = "synthetic"
     attribution = ""
+    is_live = False
 
     def __init__(self, width: int | None, height: int | None, fps: Fraction | None, seed: int) -> None:
         self.width = (width or 640) & ~1

@@ -32,6 +32,8 @@ class VideoFileSource:
     (4:2:0): odd ones lose their last row or column. Raises SourceError.
     """
 
+    is_live = False
+
     def __init__(
         self,
         path: Path,

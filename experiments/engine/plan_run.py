@@ -27,6 +27,8 @@ from glassbench.experiments.scenario.spec import FLOOR
 from glassbench.experiments.scenario.title import network_words, title
 from glassbench.experiments.scenario.trace_window import trace_windows
 from glassbench.netem.live.processors import usable_processors
+from glassbench.sender.size_model import SizeSource
+from glassbench.sender.source import SourceError
 
 MOST_REPORTED = 64  # cells of a plan of which each says how far it has come; of more, only that they ended
 
@@ -80,6 +82,7 @@ def run_plan(
         **_windows(plan),
         **(about or {}),
     }
+    _check_sources(plan)
     plan.world.check(plan.cells[0].scenario, capture=capture)
     path = folder.new_place(Path(path)) if fresh else Path(path)
     workers = (workers or usable_processors()) if plan.world.parallel else 1
@@ -87,6 +90,17 @@ def run_plan(
         if not folder.is_complete(path):
             _run_missing(plan, path, run_cells or partial(run_jobs, workers=workers), progress, capture=capture)
     return load(path)
+
+
+def _check_sources(plan: Plan) -> None:
+    """Raises SourceError where arms would not be shown the same."""
+    for cell in plan.cells:
+        source = cell.scenario.video.open(0)
+        if not plan.world.films and not isinstance(source, SizeSource) and source.is_live:
+            raise SourceError(
+                f"video.source: found {cell.scenario.video.source!r}, which gives other pictures each time; accepted "
+                "is a source that repeats (glass serve takes a camera)"
+            )
 
 
 def _vmaf_version(plan: Plan) -> dict[str, str]:

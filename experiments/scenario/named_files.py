@@ -99,6 +99,8 @@ def _source(text: str, columns: str | None) -> NamedFile | None:
     if text in SOURCES:
         return None
     kind, _, name = text.partition(":")
+    if kind in ("camera", "page"):
+        return None
     if kind == "sizes" and name:
         return NamedFile((Path(name),), lambda: _short(repr(read_sizes(Path(name))).encode()))
 

@@ -96,9 +96,7 @@ class Film:
 
     def _make(self, places: Sequence[int], at: float, keyframes: set[int]) -> None:
         """In the thread: give a picture of each place, as soon as it is there."""
-        self._prepare()
-        picture, self._next = self._next, None
-        assert picture is not None
+        picture, self._next = self._next or next(self._pictures), None
         for place in places[::-1]:  # the full one is last: its stamp is written into the picture itself
             began_at = self._clock.now()
             rendition = self._renditions[place]
@@ -113,8 +111,8 @@ class Film:
         self._sequence += 1
 
     def _prepare(self) -> None:
-        """Read the next picture now: a camera has it at the instant of capture."""
-        if self._next is None:
+        """Read the next picture of a recording now: it has to be there at the instant of capture."""
+        if self._next is None and not self._source.is_live:
             self._next = next(self._pictures)
 
     def _take(self) -> None:

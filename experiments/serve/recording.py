@@ -1,4 +1,4 @@
-"""Keeps what a page watched as results like any other."""
+"""Keeps what a page watched or sent as results like any other."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,9 +12,11 @@ from glassbench.experiments.engine.plan_run import run_plan
 from glassbench.experiments.results.arm_folder import write_arm
 from glassbench.experiments.scenario import Scenario, build
 from glassbench.experiments.scenario.tracks import VIDEO_TRACK
-from glassbench.experiments.worlds.browser.page_account import PageAccount, account_of
+from glassbench.experiments.worlds.browser.page_account import PageAccount, account_of, account_of_sender
+from glassbench.experiments.worlds.browser.page_told import PageTold
+from glassbench.experiments.worlds.browser.sending_page import SendingPage
 from glassbench.experiments.worlds.browser.viewer import Viewer
-from glassbench.experiments.worlds.end_report import sender_report
+from glassbench.experiments.worlds.end_report import receiver_report, sender_report
 from glassbench.experiments.worlds.ends import Ends
 from glassbench.experiments.worlds.world import World
 from glassbench.transport.quic.served import Mapping as Carried
@@ -42,6 +44,7 @@ class InBrowser(World):
     words: str = "real time, in a browser"
     has_floor: ClassVar[bool] = False
     sees_pictures: ClassVar[bool] = False
+    films: ClassVar[bool] = True
 
     def check(self, scenario: Scenario, *, capture: bool) -> None:
         """Nothing: it has been watched."""
@@ -55,52 +58,93 @@ def keep(viewer: Viewer, number: int, served: Scenario, results: Path, command: 
     PageError if what it told cannot be, and ResultsError."""
     if len(viewer.ledger) < LEAST_FRAMES:
         return None
-    sender = sender_report(viewer, ended_at=0.0)
-    account = account_of(viewer.ledger, VIDEO_TRACK, sender)
-    scenario = _scenario(viewer, number, served, account)
-    plan = grid(scenario.name, scenario, frames=True)
-    dataset = run_plan(
-        type(plan)(plan.name, plan.cells, frames=True, world=InBrowser()),
-        results / scenario.name,
-        run_cells=_writes(lambda: _result(scenario, viewer, account)),
-        fresh=True,
-        command=command,
-        about={"scenario": scenario.dump(), "seeds": [scenario.seed], "browser": _browser(viewer, served)},
-    )
-    return dataset.path
-
-
-def _scenario(viewer: Viewer, number: int, served: Scenario, account: PageAccount) -> Scenario:
-    last = account.sender.sent[-1].captured_at - account.sender.sent[0].captured_at
+    account = account_of(viewer.ledger, VIDEO_TRACK, sender_report(viewer, ended_at=0.0))
     arm = {"transport": ARMS[viewer.mapping], **dict(served.arms[0].options), "label": f"browser, {viewer.mapping}"}
+    scenario = _scenario(served, f"{served.name}-{number}", arm, account)
+    notes = (
+        "what a page draws is on the screen up to one refresh later",
+        "frames after the last one of which the page told are left out",
+    )
+    browser = {"agent": viewer.ledger.agent, "codec": served.video.codec, "mapping": viewer.mapping}
+    return _write(scenario, lambda: _result(scenario, viewer.ledger, account, notes), results, command, browser)
+
+
+def keep_sent(page: SendingPage, number: int, served: Scenario, results: Path, command: Sequence[str]) -> Path | None:
+    """Write what a page sent to a folder below `results`, which is the answer; None if it sent too little. Raises
+    PageError if what it told cannot be, and ResultsError."""
+    filmed, ledger = page.filmed, page.hearing.ledger
+    if filmed is None or len(ledger.records) < LEAST_FRAMES or page.pipeline is None:
+        return None
+    account = account_of_sender(ledger, VIDEO_TRACK, receiver_report(page.pipeline, ended_at=page.ended_at))
+    arm = {"transport": ARMS[filmed.mapping], "label": f"browser sends, {filmed.mapping}"}
+    video = {
+        "source": f"page:{filmed.what}",
+        "codec": filmed.codec,
+        "width": filmed.width,
+        "height": filmed.height,
+        "fps": filmed.fps,
+        "bitrate": f"{filmed.bitrate_bps / 1e3:g}kbit/s",
+    }
+    scenario = _scenario(served, f"{served.name}-sent-{number}", arm, account, video)
+    notes = (
+        "a frame leaves when it is handed to the browser, so what waits there is of the network",
+        "frames of which the page told no more are left out",
+    )
+    browser = {"agent": ledger.agent, "codec": filmed.codec, "mapping": filmed.mapping}
+    return _write(scenario, lambda: _result(scenario, ledger, account, notes), results, command, browser)
+
+
+def _scenario(
+    served: Scenario,
+    name: str,
+    arm: Mapping[str, object],
+    account: PageAccount,
+    video: Mapping[str, object] | None = None,
+) -> Scenario:
+    """What was to be seen: the video of the server, unless there is another."""
+    last = account.sender.sent[-1].captured_at - account.sender.sent[0].captured_at
+    dumped = served.dump()
     return build(
         {
-            **served.dump(),
-            "name": f"{served.name}-{number}",
+            **dumped,
+            "name": name,
             "duration": f"{max(0.1, round(last + 0.05, 1))}s",
+            "video": dumped["video"] if video is None else video,
             "arms": [arm],
         }
     )
 
 
-def _result(scenario: Scenario, viewer: Viewer, account: PageAccount) -> "ArmResult":
+def _write(
+    scenario: Scenario,
+    make: Callable[[], "ArmResult"],
+    results: Path,
+    command: Sequence[str],
+    browser: Mapping[str, str],
+) -> Path:
+    plan = grid(scenario.name, scenario, frames=True)
+    dataset = run_plan(
+        type(plan)(plan.name, plan.cells, frames=True, world=InBrowser()),
+        results / scenario.name,
+        run_cells=_writes(make),
+        fresh=True,
+        command=command,
+        about={"scenario": scenario.dump(), "seeds": [scenario.seed], "browser": browser},
+    )
+    return dataset.path
+
+
+def _result(scenario: Scenario, told: PageTold, account: PageAccount, notes: Sequence[str]) -> "ArmResult":
     result = assemble(
         scenario,
         scenario.arms[0],
         Ends(scenario.media(scenario.arms[0])).source,
         [account.sender, account.receiver],
         [],
-        about={"between": account.clock, "page": {"refused": viewer.ledger.refused, "agent": viewer.ledger.agent}},
-        notes=[
-            "what a page draws is on the screen up to one refresh later",
-            "frames after the last one of which the page told are left out",
-        ],
+        about={"between": account.clock, "page": {"refused": told.refused, "agent": told.agent}},
+        notes=notes,
     )
     return replace(result, summary={**result.summary, "connect_ms": None})  # when the page began is not told
-
-
-def _browser(viewer: Viewer, served: Scenario) -> dict[str, str]:
-    return {"agent": viewer.ledger.agent, "codec": served.video.codec, "mapping": viewer.mapping}
 
 
 def _writes(make: Callable[[], "ArmResult"]) -> Callable[[Sequence[Job], JobFinished, JobAdvance], bool]:

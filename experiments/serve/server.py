@@ -16,7 +16,7 @@ from glassbench.experiments.serve.renditions import Choice, Rendition, rendition
 from glassbench.experiments.serve.throttle import Throttle
 from glassbench.experiments.serve.tokens import Tokens
 from glassbench.experiments.worlds.browser.many_listener import ListeningEnd, ManyLimits, ManyListener
-from glassbench.experiments.worlds.browser.page_ledger import MOST_FRAMES
+from glassbench.experiments.worlds.browser.page_told import MOST_FRAMES
 from glassbench.experiments.worlds.browser.viewer import WORDS_TRACK, FilmedPicture, Viewer, ViewerHost
 from glassbench.experiments.worlds.browser.way import Way
 from glassbench.netem.live.alignment_messages import TOKEN_BYTES

@@ -1,4 +1,4 @@
-"""Runs a server with its page until it is told to stop, and keeps what was watched."""
+"""Runs a server with its pages until it is told to stop, and keeps what was watched."""
 
 import asyncio
 import signal
@@ -14,8 +14,10 @@ from glassbench.experiments.scenario import Scenario
 from glassbench.experiments.scenario.arm_table import options_of
 from glassbench.experiments.scenario.session_time import MEDIA_START
 from glassbench.experiments.serve import web
-from glassbench.experiments.serve.recording import ARMS, keep
+from glassbench.experiments.serve.receiving import Receiving
+from glassbench.experiments.serve.recording import ARMS, keep, keep_sent
 from glassbench.experiments.serve.server import Broadcast, Server
+from glassbench.experiments.worlds.browser.sending_page import SendingPage
 from glassbench.experiments.worlds.browser.viewer import Viewer
 from glassbench.experiments.worlds.browser.way import Way
 from glassbench.experiments.worlds.links import links_of, open_links
@@ -136,18 +138,33 @@ class _Keeper:
         if self._results is not None:
             self._writer.submit(self._keep, viewer, number, self._results)
 
+    def sent(self, page: SendingPage, number: int) -> None:
+        """A page sends no more."""
+        if self._results is not None:
+            self._writer.submit(self._keep_sent, page, number, self._results)
+
     async def close(self) -> None:
         """Wait for the last one."""
         await asyncio.get_running_loop().run_in_executor(None, self._writer.shutdown)
 
     def _keep(self, viewer: Viewer, number: int, results: Path) -> None:
+        self._say_kept(
+            f"what viewer {number} watched", lambda: keep(viewer, number, self._served, results, self._command)
+        )
+
+    def _keep_sent(self, page: SendingPage, number: int, results: Path) -> None:
+        self._say_kept(
+            f"what page {number} sent", lambda: keep_sent(page, number, self._served, results, self._command)
+        )
+
+    def _say_kept(self, what: str, write: Callable[[], Path | None]) -> None:
         try:
-            path = keep(viewer, number, self._served, results, self._command)
+            path = write()
         except Exception as error:  # whatever becomes of one, the others go on
-            self.say(f"what viewer {number} watched is not kept: {error}")
+            self.say(f"{what} is not kept: {error}")
             return
         if path is not None:
-            self.say(f"what viewer {number} watched is in {path}")
+            self.say(f"{what} is in {path}")
 
 
 async def _serve(
@@ -173,14 +190,18 @@ async def _serve(
     clock = LiveClock(monotonic_ns())
     async with AsyncExitStack() as cleanup:
         listening = cleanup.enter_context(web.listening_socket(place.host, place.port))
-        plain = cleanup.enter_context(open_socket(LOOPBACK if place.is_local else place.host, 0))
+        address = LOOPBACK if place.is_local else place.host
+        plain = cleanup.enter_context(open_socket(address, 0))
+        other = cleanup.enter_context(open_socket(address, 0))
         port = listening.getsockname()[1]
         names = place.names(port)
         offer = make(frozenset(f"{scheme}://{name}" for name in names))
         server = Server(offer, UdpSocket(plain, clock), clock, said=keeper.say, left=keeper.left)
         cleanup.push_async_callback(keeper.close)
         cleanup.callback(server.close)
-        app = web.application(server, names, is_secure=context is not None)
+        receiving = Receiving(server, UdpSocket(other, clock), clock, said=keeper.say, left=keeper.sent)
+        cleanup.callback(receiving.close)
+        app = web.application(server, receiving, names, is_secure=context is not None)
         runner = await web.start(app, listening, context)
         cleanup.push_async_callback(runner.cleanup)
         started(f"{scheme}://{'localhost' if place.is_local else place.host}:{port}/")

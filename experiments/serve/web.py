@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
+from glassbench.experiments.serve.receiving import MOST_PAGES, Receiving
+from glassbench.experiments.serve.receiving import PATH as SEND_PATH
 from glassbench.experiments.serve.server import PATH, Server
 from glassbench.experiments.serve.throttle import Throttle
 from glassbench.experiments.worlds.browser.pages import KINDS, page_texts
@@ -32,8 +34,8 @@ _HEADERS = {
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def application(server: Server, hosts: frozenset[str], *, is_secure: bool) -> web.Application:
-    """What serves the page to whoever asks for one of these `hosts`, "name:port" each: a page of another name that
+def application(server: Server, receiving: Receiving, hosts: frozenset[str], *, is_secure: bool) -> web.Application:
+    """What serves the pages to whoever asks for one of these `hosts`, "name:port" each: a page of another name that
     leads here is refused (DNS rebinding)."""
     pages = page_texts("glassbench.experiments.serve")
     sessions: OrderedDict[str, Throttle] = OrderedDict()  # the newest last
@@ -55,7 +57,7 @@ def application(server: Server, hosts: frozenset[str], *, is_secure: bool) -> we
         if name not in pages:
             raise web.HTTPNotFound
         answer = web.Response(text=pages[name], content_type=KINDS[name.partition(".")[2]])
-        if name == "index.html":
+        if name.endswith(".html"):
             session = secrets.token_urlsafe(18)
             sessions[session] = Throttle(_TOKENS_PER_SECOND, _MOST_TOKENS)
             while len(sessions) > _MOST_SESSIONS:
@@ -71,11 +73,15 @@ def application(server: Server, hosts: frozenset[str], *, is_secure: bool) -> we
         sessions.move_to_end(session)
         if not sessions[session].take(now=server.now()):
             return _refusal(429, "too many connections from one page: wait a little")
-        if server.is_full:
+        sends = request.query.get("for") == "send"
+        if sends and receiving.is_full:
+            return _refusal(503, f"{MOST_PAGES} pages send already, and no more may")
+        if not sends and server.is_full:
             return _refusal(503, f"{server.offer.max_viewers} watch already, and no more may")
+        port, path = (receiving.port, SEND_PATH) if sends else (server.port, PATH)
         return web.json_response(
             {
-                "url": f"https://{_address(request.host)}:{server.port}{PATH}?token={server.tokens.make()}",
+                "url": f"https://{_address(request.host)}:{port}{path}?token={server.tokens.make()}",
                 "hash": base64.b64encode(server.certificate.fingerprint).decode(),
                 "token": base64.b64encode(server.clock_token).decode(),
                 "mapping": server.offer.mapping,

@@ -31,7 +31,7 @@ class World(ABC):
 
     `exact`: the same scenario and seed give the same ledger. `parallel`: several arms may run at a time. `has_floor`:
     its network has a path without loss, against which arms are measured; without it, no scenario describes the network.
-    `sees_pictures`: what was shown can be compared with what was captured.
+    `sees_pictures`: what was shown can be compared with what was captured. `films`: it takes sources that are live.
     """
 
     name: str
@@ -40,6 +40,7 @@ class World(ABC):
     parallel: ClassVar[bool] = False
     has_floor: ClassVar[bool] = True
     sees_pictures: ClassVar[bool] = True
+    films: ClassVar[bool] = False
 
     @abstractmethod
     def check(self, scenario: Scenario, *, capture: bool) -> None:

@@ -10,7 +10,8 @@ from glassbench.experiments.account.connection import Connection
 from glassbench.experiments.account.reports import EndReport
 from glassbench.experiments.scenario.session_time import MEDIA_START
 from glassbench.experiments.worlds.browser.page_account import account_of
-from glassbench.experiments.worlds.browser.page_ledger import MOST_FRAMES, PageError, PageLedger
+from glassbench.experiments.worlds.browser.page_ledger import PageLedger
+from glassbench.experiments.worlds.browser.page_told import MOST_FRAMES, PageError
 from glassbench.sender.record import SentRecord
 
 AHEAD = 1234.5  # seconds of the server's clock before the page's

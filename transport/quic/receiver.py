@@ -43,10 +43,9 @@ class QuicReceiver(QuicEnd):
         service: Service | None = None,
     ) -> None:
         super().__init__(config, options, session, sends=False, counters=_COUNTERS, visit=visit, service=service)
-        repairs = unit != "datagram" or (isinstance(options, DatagramOptions) and options.repair and self._scheduled)
-        self._unit = unit
+        self._repairs = isinstance(options, DatagramOptions) and options.repair and self._scheduled
         self._tracks = {track.id: track for track in config.tracks}
-        self._missing = MissingFrames(config.tracks, reorder_window=None if repairs else _REORDER_WINDOW)
+        self._expect(unit)
         self._reassembler = Reassembler(config.tracks)
         self._streams: dict[int, _Inbound] = {}
         self._held_bytes = 0
@@ -91,6 +90,12 @@ class QuicReceiver(QuicEnd):
         for _ in range(_MOST_REPORTS):
             if times:
                 stack.send_datagram(self._session.datagram(times.take(_REPORT_BYTES)), None)
+
+    def _expect(self, unit: Unit) -> None:
+        """Losses are known in this unit. No frame may have come yet."""
+        repairs = unit != "datagram" or self._repairs
+        self._unit = unit
+        self._missing = MissingFrames(self._config.tracks, reorder_window=None if repairs else _REORDER_WINDOW)
 
     def on_stream_arrived(self, stream_id: int, start: int, stop: int, at: float) -> None:
         self._stream(stream_id).arrivals.add(start, stop, at)

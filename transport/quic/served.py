@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 from glassbench.transport.contract import TransportConfig, Unsupported
 from glassbench.transport.quic.carrier import Carrier, CountUp, Emit
 from glassbench.transport.quic.datagrams import DatagramCarrier
+from glassbench.transport.quic.estimating_receiver import EstimatingReceiver
 from glassbench.transport.quic.options import DatagramOptions
 from glassbench.transport.quic.receiver import QuicReceiver, Unit
 from glassbench.transport.quic.scheduled_sender import ScheduledSender
@@ -50,10 +51,13 @@ def served_sender(config: TransportConfig, service: Service, mapping: Callable[[
     return ScheduledSender(config, options, WebTransportSession, carrier, service)
 
 
-def served_receiver(config: TransportConfig, service: Service, mapping: Mapping) -> QuicReceiver:
-    """An end that listens, and receives from whom the service lets in. A page cannot repair what goes in DATAGRAMs."""
+def served_receiver(
+    config: TransportConfig, service: Service, mapping: Callable[[], Mapping], track: int
+) -> EstimatingReceiver:
+    """An end that listens, and receives from whom the service lets in; of the frames of `track` it estimates the rate.
+    `mapping` is asked once a caller is let in. A page cannot repair what goes in DATAGRAMs."""
     options = DatagramOptions(**{**dict(config.options), "repair": False})  # type: ignore[arg-type]
-    return QuicReceiver(config, options, WebTransportSession, MAPPINGS[mapping].unit, service=service)
+    return EstimatingReceiver(config, options, service, lambda: MAPPINGS[mapping()].unit, track)
 
 
 def visiting_receiver(mapping: Mapping, config: TransportConfig, visit: Visit) -> QuicReceiver:

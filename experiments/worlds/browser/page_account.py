@@ -1,4 +1,4 @@
-"""The account of what a page watched: what it told, put on our clock, beside what was sent to it."""
+"""The account of what a page watched or sent: what it told, put on our clock, beside what our end wrote down."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,7 +9,10 @@ from glassbench.experiments.account.instants import SENT_INSTANTS
 from glassbench.experiments.account.reports import EndReport
 from glassbench.experiments.scenario.session_time import MEDIA_START
 from glassbench.experiments.worlds.another_clock import change_instants, not_before_sent
-from glassbench.experiments.worlds.browser.page_ledger import PageError, PageLedger
+from glassbench.experiments.worlds.browser.page_ledger import PageLedger
+from glassbench.experiments.worlds.browser.page_told import PageError
+from glassbench.experiments.worlds.browser.sent_ledger import SentLedger
+from glassbench.netem.live.alignment import Alignment
 from glassbench.receiver.record import ReceivedRecord
 from glassbench.sender.record import SentRecord
 
@@ -47,9 +50,7 @@ def account_of(ledger: PageLedger, track: int, sender: EndReport, *, from_first_
         )
     later = MEDIA_START - sent[0].captured_at if from_first_capture else 0.0
     change_instants(records, lambda at: at + shift + later)
-    for record in records:
-        if record.stamp_captured_at is not None:
-            record.stamp_captured_at += later
+    _move_stamps(records, later)
     ended_at = max(each.displayed_at or 0.0 for each in records)
     counters = ledger.counted
     told = {"stamp_unreadable": counters.get("unread", 0), "stamp_errors": wrong}
@@ -62,13 +63,67 @@ def account_of(ledger: PageLedger, track: int, sender: EndReport, *, from_first_
             estimates=[replace(each, at=each.at + later) for each in sender.estimates],
         ),
         EndReport("receiver", ended_at, Connection(), counters, received=records, pipeline=told),
-        {
-            "clock_bound_ms": round(bound * 1e3, 6),
-            "clock_drift_ppm": round(alignment.drift * 1e6, 3),
-            "clocks_linear": alignment.linear,
-            "moved_ms": round(shift * 1e3, 6),
-        },
+        _clock(alignment, bound, shift),
     )
+
+
+def account_of_sender(ledger: SentLedger, track: int, receiver: EndReport) -> PageAccount:
+    """The account of a page that sent to us, `receiver` is the report of ours. The captures are on our clock as far as
+    the page knew it, and they are moved so that the session begins with the first one.
+
+    Raises PageError if what the page told cannot be.
+    """
+    alignment = ledger.alignment()
+    sent = ledger.records
+    last = sent[-1].sequence
+    records = [replace(each) for each in receiver.received if each.track == track and each.sequence <= last]
+    if not records:
+        raise PageError("no frame of the page arrived")
+    wrong = _check_stamps(records, {each.sequence: each for each in sent if each.first_sent_at is not None})
+    begin, end = sent[0].captured_at, max(each.first_sent_at or 0.0 for each in sent)
+    bound = alignment.bound(alignment.to_local(begin), alignment.to_local(end))
+    shift = not_before_sent(sent, records)
+    if shift > bound + _TOLERANCE:
+        raise PageError(
+            f"frames of the page came {shift * 1e3:.3f} ms before they were sent, and its clock is known to "
+            f"{bound * 1e3:.3f} ms"
+        )
+    later = MEDIA_START - begin
+    change_instants(records, lambda at: at + shift + later)
+    _move_stamps(records, later)
+    ended_at = max(receiver.ended_at, *(each.displayed_at or 0.0 for each in records)) + shift + later
+    return PageAccount(
+        EndReport(
+            "sender",
+            ended_at,
+            Connection(connected_at=0.0),
+            ledger.counted,
+            sent=[_moved(each, later) for each in sent],
+        ),
+        replace(
+            receiver,
+            ended_at=ended_at,
+            connection=Connection(),
+            received=records,
+            pipeline={**receiver.pipeline, "stamp_errors": wrong},
+        ),
+        _clock(alignment, bound, shift),
+    )
+
+
+def _clock(alignment: Alignment, bound: float, shift: float) -> dict[str, Any]:
+    return {
+        "clock_bound_ms": round(bound * 1e3, 6),
+        "clock_drift_ppm": round(alignment.drift * 1e6, 3),
+        "clocks_linear": alignment.linear,
+        "moved_ms": round(shift * 1e3, 6),
+    }
+
+
+def _move_stamps(records: Sequence[ReceivedRecord], later: float) -> None:
+    for record in records:
+        if record.stamp_captured_at is not None:
+            record.stamp_captured_at += later
 
 
 def _check_stamps(records: Sequence[ReceivedRecord], sent: dict[int, SentRecord]) -> int:

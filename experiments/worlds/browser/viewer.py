@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from glassbench.experiments.scenario.tracks import CHAT_TRACK, VIDEO_TRACK
-from glassbench.experiments.worlds.browser.page_ledger import PageError, PageLedger
+from glassbench.experiments.worlds.browser.page_ledger import PageLedger
+from glassbench.experiments.worlds.browser.page_told import PageError
 from glassbench.netem.live.alignment_messages import ANSWER, QUESTION, Message, decode, encode
 from glassbench.netem.live.clock import LiveClock
 from glassbench.sender.encoder import Encoded

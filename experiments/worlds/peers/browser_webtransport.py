@@ -7,21 +7,27 @@ receiver. A page has no repair of DATAGRAMs: it is not told of losses.
 """
 
 import base64
+import math
+import secrets  # noqa: TID251  by which a page would be known; no measurement depends on it
 import struct
 import threading
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
+from glassbench.experiments.scenario.tracks import VIDEO_TRACK
+from glassbench.experiments.worlds.browser.page_hearing import PageHearing
 from glassbench.experiments.worlds.browser.page_ledger import PageLedger
 from glassbench.experiments.worlds.peers.chromium import CHROMIUM, INSTALL
 from glassbench.experiments.worlds.peers.descriptions import heard, say
 from glassbench.experiments.worlds.peers.page_host import PageHost
 from glassbench.experiments.worlds.peers.page_receiver import PageReceiver
 from glassbench.experiments.worlds.peers.peer import Carries, Peer, PeerContext, PeerEnd, PeerVideo
+from glassbench.netem.live.alignment_messages import TOKEN_BYTES
 from glassbench.receiver.end import ReceiverEnd
-from glassbench.transport.contract import Frame, Track, Transport, TransportConfig, Unsupported
+from glassbench.transport.contract import Estimated, Frame, Track, Transport, TransportConfig, Unsupported
 from glassbench.transport.quic.served import Mapping as Carried
 from glassbench.transport.quic.served import served_receiver, served_sender
 from glassbench.transport.quic.service import Service
@@ -31,6 +37,8 @@ PATH = "/watch"
 
 _PICTURE = struct.Struct("!IQ")  # ahead of the pixels: sequence, captured_at in us
 _OK, _NOT_HERE = 200, 404
+_MOST_ESTIMATES = 2**16
+_MOST_BPS = 2**53
 
 
 class BrowserWebTransport(Peer):
@@ -71,17 +79,20 @@ class _Listening(PeerEnd):
 
     def own_transport(self, config: TransportConfig) -> Transport | None:
         mapping: Carried = self.context.options["mapping"]  # type: ignore[assignment]
+        hearing = PageHearing(VIDEO_TRACK, secrets.token_bytes(TOKEN_BYTES), self.context.outlet.now)
+        sends = self.context.role == "sender"
         service = Service(
             self._certificate.certificate,
             self._certificate.private_key,
             lambda headers: _OK if headers.get(b":path") == PATH.encode() else _NOT_HERE,
-            lambda content, now: None,
-            lambda data, now: None,
+            (lambda content, now: None) if sends else hearing.take,
+            lambda data, now: None,  # the page asks for the time on its own host
         )
         own = replace(config, options={"control": self.context.options["control"]})
-        if self.context.role == "sender":
+        if sends:
             return served_sender(own, service, lambda: mapping)
-        return served_receiver(own, service, mapping)
+        hearing.end = served_receiver(own, service, lambda: mapping, VIDEO_TRACK)
+        return hearing.end
 
     def start(self) -> None:
         say(self.context, "certificate", base64.b64encode(self._certificate.fingerprint).decode())
@@ -159,11 +170,14 @@ class _PageSends(_Page):
         super().__init__(context)
         self._counted: dict[str, int] = {}
         self._configured: Mapping[str, object] = {}
+        self._estimates: deque[Estimated] = deque(maxlen=_MOST_ESTIMATES)
 
     def connect(self) -> None:
         video, options = self.context.video, self.context.options
         place = {
             **self.place(),
+            "token": base64.b64encode(self.host.token).decode(),
+            "local": True,
             "mapping": options["mapping"],
             "fps": float(video.fps),
             "bitrate": video.bitrate_bps,
@@ -181,11 +195,28 @@ class _PageSends(_Page):
             case {"kind": "told", "counted": dict(counted), "configured": dict(configured)}:
                 self._counted = {str(name): value for name, value in counted.items() if isinstance(value, int)}
                 self._configured = configured
+            case {"kind": "rate", "bps": int(rate)} if 0 < rate < _MOST_BPS:
+                self._estimates.append(self._estimated(float(rate)))
             case _:
                 raise ValueError("accepted is what send.js says")
+
+    def estimates(self) -> Sequence[Estimated]:
+        """What our receiver told the page to send."""
+        return tuple(self._estimates)
 
     def counters(self) -> Mapping[str, int]:
         return self._counted
 
     def settings(self) -> Mapping[str, object]:
         return {"agent": self.host.agent, **self._configured}
+
+    def _estimated(self, rate_bps: float) -> Estimated:
+        return Estimated(
+            at=self.context.outlet.now(),
+            target_bps=rate_bps,
+            pacing_bps=math.nan,
+            window_bytes=None,
+            in_flight_bytes=None,
+            rtt=math.nan,
+            queue=math.nan,
+        )

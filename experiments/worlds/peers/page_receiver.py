@@ -2,7 +2,8 @@
 
 import threading
 
-from glassbench.experiments.worlds.browser.page_ledger import PageError, PageLedger
+from glassbench.experiments.worlds.browser.page_ledger import PageLedger
+from glassbench.experiments.worlds.browser.page_told import PageError
 from glassbench.experiments.worlds.peers.stack_receiver import StackReceiver
 from glassbench.receiver.record import ReceivedRecord
 from glassbench.transport.contract import Track, Transport

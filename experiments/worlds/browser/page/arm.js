@@ -1,7 +1,8 @@
 // The page of an arm: its worker watches or sends, and what it tells goes to whoever runs the arm on this host, by a
 // WebSocket. The time is asked for on this host, too, so that the network that is measured does not carry it.
 
-let sends = false; // bytes from there are pictures, not answers
+import { MESSAGE_BYTES } from "./clock.js";
+
 const socket = new WebSocket(`ws://${location.host}/socket`);
 socket.binaryType = "arraybuffer";
 const worker = new Worker("worker.js", { type: "module" });
@@ -11,16 +12,15 @@ const say = (said) => socket.readyState === WebSocket.OPEN && socket.send(JSON.s
 
 worker.addEventListener("message", ({ data }) => {
   if (data.kind === "ask") socket.send(data.bytes);
-  else if (["ledger", "ended", "connected", "told", "refused"].includes(data.kind)) say(data);
+  else if (["ledger", "ended", "connected", "told", "rate", "refused"].includes(data.kind)) say(data);
 });
 worker.addEventListener("error", (event) => say({ kind: "ended", reason: event.message }));
 socket.addEventListener("message", ({ data }) => {
   if (data instanceof ArrayBuffer) {
-    worker.postMessage({ kind: sends ? "picture" : "answer", bytes: data }, [data]);
+    const kind = data.byteLength === MESSAGE_BYTES ? "answer" : "picture";
+    worker.postMessage({ kind, bytes: data }, [data]);
   } else {
-    const said = JSON.parse(data);
-    sends = said.kind === "send";
-    worker.postMessage(said);
+    worker.postMessage(JSON.parse(data));
   }
 });
 socket.addEventListener("open", () => {

@@ -1,10 +1,11 @@
-// Reads the stamp in the top left corner of a picture: transport/stamp_code.py says what it is, receiver/stamp.py how it
-// is read.
+// The stamp in the top left corner of a picture: transport/stamp_code.py says what it is, receiver/stamp.py how it is
+// read.
 
 const COLUMNS = 27;
 const ROWS = 4;
 const CELLS_PER_WIDTH = 80;
 const CELLS_PER_HEIGHT = 45;
+const BORDER_CELLS = 0.5;
 const LEAST_CONTRAST = 40;
 const CRC_BITS = 24n;
 const TIME_BITS = 52n;
@@ -58,6 +59,22 @@ export function decodeStamp(luma, stride, step, width, height) {
   const message = bits >> CRC_BITS;
   if (crc24(message) !== Number(bits & ((1n << CRC_BITS) - 1n))) return null;
   return { sequence: Number(message >> TIME_BITS), capturedUs: Number(message & ((1n << TIME_BITS) - 1n)) };
+}
+
+/** Draw the stamp into a picture of this size. */
+export function drawStamp(context, width, height, sequence, capturedUs) {
+  const message = (BigInt(sequence) << TIME_BITS) | BigInt(capturedUs);
+  const bits = (message << CRC_BITS) | BigInt(crc24(message));
+  const x = (column) => Math.round((column * width) / CELLS_PER_WIDTH);
+  const y = (row) => Math.round((row * height) / CELLS_PER_HEIGHT);
+  context.fillStyle = "black";
+  context.fillRect(0, 0, x(COLUMNS + BORDER_CELLS), y(ROWS + BORDER_CELLS));
+  context.fillStyle = "white";
+  for (let cell = 0; cell < ROWS * COLUMNS; cell++) {
+    if (!((bits >> BigInt(ROWS * COLUMNS - 1 - cell)) & 1n)) continue;
+    const [row, column] = [Math.floor(cell / COLUMNS), cell % COLUMNS];
+    context.fillRect(x(column), y(row), x(column + 1) - x(column), y(row + 1) - y(row));
+  }
 }
 
 const LUMA_PLANES = ["I420", "NV12", "I422", "I444", "I420A"];

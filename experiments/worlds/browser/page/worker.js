@@ -19,20 +19,23 @@ onmessage = async ({ data }) => {
       postMessage({ kind: "ended", code: null, reason: String(error?.message ?? error) });
     }
   } else if (data.kind === "send") {
-    send = new Send((news) => postMessage(news));
+    const mine = (send = new Send((news) => send === mine && postMessage(news)));
     try {
-      const { closeCode, reason } = await send.run(data.place);
-      postMessage({ kind: "ended", code: closeCode, reason: reason || "the session ended" });
+      const { closeCode, reason } = await mine.run(data.place);
+      mine.tell({ kind: "ended", code: closeCode, reason: reason || "the session ended" });
     } catch (error) {
-      postMessage({ kind: "ended", code: null, reason: String(error?.message ?? error) });
+      mine.tell({ kind: "ended", code: null, reason: String(error?.message ?? error) });
     }
   } else if (data.kind === "picture") {
     send?.picture(data.bytes);
+  } else if (data.kind === "film") {
+    if (send === null) data.picture.close();
+    else send.film(data.picture, data.at);
   } else if (data.kind === "answer") {
-    watch?.answered(new Uint8Array(data.bytes));
+    (watch ?? send)?.answered(new Uint8Array(data.bytes));
   } else if (data.kind === "say") {
     await watch?.say(data.words);
   } else if (data.kind === "stop") {
-    await watch?.stop();
+    await (watch ?? send)?.stop();
   }
 };
