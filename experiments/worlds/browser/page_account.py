@@ -74,9 +74,10 @@ def account_of_sender(ledger: SentLedger, track: int, receiver: EndReport) -> Pa
     Raises PageError if what the page told cannot be.
     """
     alignment = ledger.alignment()
-    sent = ledger.records
-    last = sent[-1].sequence
-    records = [replace(each) for each in receiver.received if each.track == track and each.sequence <= last]
+    last = ledger.records[-1]
+    unsent = [each for each in ledger.unsent if each.captured_at <= last.captured_at]
+    sent = sorted([*ledger.records, *unsent], key=lambda each: each.captured_at)
+    records = [replace(each) for each in receiver.received if each.track == track and each.sequence <= last.sequence]
     if not records:
         raise PageError("no frame of the page arrived")
     wrong = _check_stamps(records, {each.sequence: each for each in sent if each.first_sent_at is not None})

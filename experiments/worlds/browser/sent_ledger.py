@@ -10,16 +10,18 @@ _COLUMNS = 8
 """Sequence, capture in us of session time, begin and end of encoding and departure in us after it, bytes (0: of it the
 encoder made nothing), is it a keyframe, and the bitrate that the encoder was told."""
 
+_WHY = {"held": "dropped", "skipped": "skipped"}  # there was no room for a capture, or the encoder made nothing of it
 _MOST_AHEAD = 1_000  # rows
 _LONGEST = 60e6  # us from capture to departure
 
 
 class SentLedger(PageTold):
-    """`records` is the sender's half of the ledger, in the order of its sequences."""
+    """`records` has the frames in the order of their sequences, `unsent` the captures of which there is none."""
 
     def __init__(self, track: int) -> None:
         super().__init__()
         self.records: list[SentRecord] = []
+        self.unsent: list[SentRecord] = []
         self._track = track
         self._group = -1
         self._ahead: dict[int, tuple[float, ...]] = {}  # rows whose predecessors have not come: messages overtake
@@ -32,6 +34,12 @@ class SentLedger(PageTold):
                 self._ahead[int(numbers[0])] = numbers
             else:
                 self.refused += 1
+        for name, given_up in _WHY.items():
+            for (captured_us,) in (numbers_of([each], 1) for each in list_of(told, name)):
+                if captured_us < 0 or len(self.unsent) >= MOST_FRAMES:
+                    self.refused += 1
+                else:
+                    self.unsent.append(SentRecord(self._track, -1, captured_us / 1e6, given_up=given_up))
         self.take_about(told)
         begin = len(self.records)
         while (next_row := self._ahead.pop(len(self.records), None)) is not None:

@@ -23,6 +23,7 @@ export class Send {
     this.counted = { encoded: 0, encoder_full: 0, held_back: 0, skipped: 0, keyframe_requests: 0, bytes: 0, rows_dropped: 0 };
     this.waiting = new Map(); // pictures that are being encoded, by their timestamps
     this.rows = [];
+    this.without = { held: [], skipped: [] }; // captures for which there was no room, and those of which nothing was made
     this.filmed = 0; // pictures of `film`
     this.sequence = 0; // of the next frame of those
     this.lastUs = 0;
@@ -99,13 +100,17 @@ export class Send {
   /** Stamp and encode a VideoFrame that was captured `at`, in ms since 1970. It is closed here. */
   film(picture, at) {
     const offset = this.clock?.offset ?? null;
-    if (offset !== null && this.#hasRoom()) {
+    if (offset !== null) {
       const capturedAt = (at - performance.timeOrigin) / 1e3 + offset.seconds;
       const capturedUs = Math.max(Math.round(capturedAt * 1e6), this.lastUs + 1);
       this.lastUs = capturedUs;
-      this.stamper ??= new Stamper(this.width, this.height);
-      this.#encode(this.stamper.stamped(picture, this.filmed, capturedUs), capturedUs, null);
       this.filmed += 1;
+      if (this.#hasRoom()) {
+        this.stamper ??= new Stamper(this.width, this.height);
+        this.#encode(this.stamper.stamped(picture, this.filmed, capturedUs), capturedUs, null);
+      } else {
+        this.#noteUnsent("held", capturedUs);
+      }
     }
     picture.close();
   }
@@ -167,8 +172,14 @@ export class Send {
       if (earlierUs >= capturedUs) return;
       this.waiting.delete(earlierUs);
       this.counted.skipped += 1;
-      if (one.sequence !== null) this.#note(earlierUs, { ...one, encodedAt: one.begunAt, sentAt: one.begunAt, bytes: 0, keyframe: false });
+      if (one.sequence === null) this.#noteUnsent("skipped", earlierUs);
+      else this.#note(earlierUs, { ...one, encodedAt: one.begunAt, sentAt: one.begunAt, bytes: 0, keyframe: false });
     }
+  }
+
+  #noteUnsent(why, capturedUs) {
+    if (this.without[why].length < MOST_ROWS) this.without[why].push(capturedUs);
+    else this.counted.rows_dropped += 1;
   }
 
   #note(capturedUs, { sequence, begunAt, encodedAt, sentAt, bytes, keyframe, bitrate }) {
@@ -240,10 +251,10 @@ export class Send {
   }
 
   async #tellAll() {
-    const { counted, rows } = this;
-    this.rows = [];
+    const { counted, rows, without } = this;
+    [this.rows, this.without] = [[], { held: [], skipped: [] }];
     this.tell({ kind: "told", counted, configured: { encoder: this.config }, clock_error: this.clock?.offset?.error ?? null });
-    const told = { kind: "sent", rows, exchanges: this.clock?.tell() ?? [], counted, agent: navigator.userAgent };
+    const told = { kind: "sent", rows, ...without, exchanges: this.clock?.tell() ?? [], counted, agent: navigator.userAgent };
     try {
       const stream = await this.session.createUnidirectionalStream({ sendOrder: -1 });
       const writer = stream.getWriter();
