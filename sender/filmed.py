@@ -1,7 +1,7 @@
 """Sources that never give the same pictures again: a camera of this host, and what a page filmed."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from fractions import Fraction
 
 import av
@@ -42,7 +42,12 @@ class CameraSource:
     def notes(self) -> tuple[str, ...]:
         return ("a camera films something else each time",)
 
-    def pictures(self) -> Iterator[av.VideoFrame]:
+    @property
+    def asked(self) -> dict[str, str]:
+        """What the device is asked for."""
+        return {"video_size": f"{self.width}x{self.height}", "framerate": str(self.fps)}
+
+    def pictures(self) -> Generator[av.VideoFrame]:
         """Endless; each picture is yuv420p and the caller's own. Raises SourceError, when the first one is asked for,
         if there is no such camera, and when the camera goes away."""
         container = self._open()
@@ -57,9 +62,8 @@ class CameraSource:
             thread.join()
 
     def _open(self) -> av.container.InputContainer:
-        options = {"video_size": f"{self.width}x{self.height}", "framerate": str(self.fps)}
         try:
-            container = av.open(self._device, format=_FORMAT, options=options)
+            container = av.open(self._device, format=_FORMAT, options=self.asked)
         except (av.FFmpegError, OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise SourceError(
@@ -117,7 +121,7 @@ class PageSource:
     def notes(self) -> tuple[str, ...]:
         return ()
 
-    def pictures(self) -> Iterator[av.VideoFrame]:
+    def pictures(self) -> Generator[av.VideoFrame]:
         """Raises SourceError."""
         raise SourceError(f"{self.name} was filmed by a page, and its pictures were not kept")
 

@@ -1,6 +1,6 @@
 """What a source of pictures promises, and the one error of all sources."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from fractions import Fraction
 from typing import Protocol
 
@@ -34,5 +34,5 @@ class PixelSource(Protocol):
     def notes(self) -> tuple[str, ...]:
         """What is known so far. More may come while pictures are read, such as that a file is damaged."""
 
-    def pictures(self) -> Iterator[av.VideoFrame]:
+    def pictures(self) -> Generator[av.VideoFrame]:
         """The pictures from the first on: yuv420p, each the caller's own to write to."""

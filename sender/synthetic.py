@@ -1,6 +1,6 @@
 """A synthetic source: two textures with a natural spectrum slide over each other, under sensor noise."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from fractions import Fraction
 from typing import TypeVar
 
@@ -43,7 +43,7 @@ class SyntheticSource:
     def notes(self) -> tuple[str, ...]:
         return ()
 
-    def pictures(self) -> Iterator[av.VideoFrame]:
+    def pictures(self) -> Generator[av.VideoFrame]:
         """Endless; each picture is yuv420p and the caller's own."""
         texture_seed, noise_seed = np.random.SeedSequence(self._seed).spawn(2)
         textures = np.random.default_rng(texture_seed)

@@ -1,7 +1,7 @@
 """A video file as a source: whatever FFmpeg opens in one file, looped, turned, scaled and cropped as needed."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from itertools import pairwise
@@ -62,7 +62,7 @@ class VideoFileSource:
     def notes(self) -> tuple[str, ...]:
         return tuple(self._notes)
 
-    def pictures(self) -> Iterator[av.VideoFrame]:
+    def pictures(self) -> Generator[av.VideoFrame]:
         """Endless; each picture is yuv420p and the caller's own."""
         while True:
             count = 0

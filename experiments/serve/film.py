@@ -43,11 +43,13 @@ class Film:
         watched: Callable[[], set[int]],
         give: Callable[[int, FilmedPicture], None],
     ) -> None:
-        """`settings` has those of each rendition. Raises EncoderError."""
+        """`settings` has those of each rendition. Raises EncoderError and SourceError."""
         self.dropped = 0
         self._source = source
         self._pictures = source.pictures()
         self._next: av.VideoFrame | None = None
+        if source.is_live:
+            next(self._pictures)  # a camera that is not there is found now, not when somebody watches
         self._renditions = renditions
         self._encoders = [
             PictureEncoder(of, width=each.width, height=each.height, fps=source.fps)
@@ -76,6 +78,7 @@ class Film:
         self._timer.cancel()
         self._loop.remove_reader(self._thread.fileno())
         self._thread.close()
+        self._pictures.close()
 
     def _capture(self) -> None:
         at = capture_instant(self._index, start_at=self._start_at, fps=self._source.fps)

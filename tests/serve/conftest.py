@@ -2,7 +2,7 @@
 
 import contextlib
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,8 +14,10 @@ from visitor import Visitor
 from glassbench.experiments.scenario import Scenario, build
 from glassbench.experiments.scenario.tracks import CHAT_TRACK, VIDEO_TRACK
 from glassbench.experiments.serve import web
+from glassbench.experiments.serve.receiving import Receiving
 from glassbench.experiments.serve.server import Broadcast, Server
 from glassbench.experiments.serve.serving import Site, offer_of
+from glassbench.experiments.worlds.browser.sending_page import SendingPage
 from glassbench.experiments.worlds.browser.viewer import Viewer
 from glassbench.netem.live.clock import LiveClock, monotonic_ns
 from glassbench.netem.live.udp_socket import UdpSocket, open_socket
@@ -25,6 +27,7 @@ from glassbench.transport.quic.service import Visit
 
 LOCAL = "127.0.0.1"
 CHROMIUM = next((name for name in ("chromium", "chromium-browser", "google-chrome") if shutil.which(name)), None)
+FLAGS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--no-first-run"]
 TRACKS = (Track(VIDEO_TRACK, "video", "h264", 1), Track(CHAT_TRACK, "words", "data", 2))
 
 
@@ -34,6 +37,29 @@ def needs_chromium() -> str:
     if CHROMIUM is None:
         pytest.skip("there is no Chromium; to run this: sudo apt install chromium")
     return CHROMIUM
+
+
+@pytest.fixture
+def watching(needs_chromium: str) -> Callable[..., Any]:
+    """watching(url, flags): a context manager with a page of Chromium, and what it printed to the console."""
+
+    @contextlib.asynccontextmanager
+    async def open_page(url: str, flags: Sequence[str] = (), **more: Any) -> AsyncIterator[tuple[Any, list[str]]]:
+        from playwright.async_api import async_playwright
+
+        printed: list[str] = []
+        async with async_playwright() as playwright:
+            browser = await playwright.chromium.launch(
+                executable_path=shutil.which(needs_chromium), args=[*FLAGS, *flags]
+            )
+            page = await browser.new_page(**more)
+            page.on("console", lambda message: printed.append(message.text))
+            page.on("pageerror", lambda error: printed.append(str(error)))
+            await page.goto(url)
+            yield page, printed
+            await browser.close()
+
+    return open_page
 
 
 def watched(network: dict[str, Any] | None = None, arm: str = "webtransport-datagram", **video: Any) -> Scenario:
@@ -59,6 +85,7 @@ class Running:
         self.scenario = scenario
         self.said: list[str] = []
         self.left: list[tuple[int, Viewer]] = []
+        self.sent: list[tuple[int, SendingPage]] = []
         self.visitors: list[Visitor] = []
         self.days_later = timedelta()
         clock = LiveClock(monotonic_ns())
@@ -69,6 +96,13 @@ class Running:
             today=lambda: self.today,
             said=self.said.append,
             left=lambda viewer, number: self.left.append((number, viewer)),
+        )
+        self.receiving = Receiving(
+            self.server,
+            UdpSocket(open_socket(LOCAL, 0), clock),
+            clock,
+            said=self.said.append,
+            left=lambda page, number: self.sent.append((number, page)),
         )
         self._is_over = False
 
@@ -83,6 +117,7 @@ class Running:
             self._is_over = True
             for visitor in self.visitors:
                 visitor.vanish()
+            self.receiving.close()
             self.server.close()
             await self.runner.cleanup()
 
@@ -127,7 +162,7 @@ def running() -> Callable[..., Any]:
         origins = frozenset(f"http://{name}" for name in place.names(place.port))
         offer = offer_of(scenario, origins, place, poll=poll, max_viewers=max_viewers)
         one = Running(offer, f"http://{LOCAL}:{place.port}/", scenario)
-        app = web.application(one.server, place.names(place.port), is_secure=False)
+        app = web.application(one.server, one.receiving, place.names(place.port), is_secure=False)
         one.runner = await web.start(app, listening, None)
         try:
             yield one

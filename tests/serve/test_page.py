@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -14,35 +14,11 @@ from glassbench.transport.quic.served import MAPPINGS
 
 pytestmark = pytest.mark.browser
 
-FLAGS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--no-first-run"]
 PHONE = {"width": 360, "height": 740}
 
 
 def run(made: Coroutine[Any, Any, None]) -> None:
     asyncio.run(asyncio.wait_for(made, 120))
-
-
-@pytest.fixture
-def watching(needs_chromium: str) -> Callable[..., Any]:
-    """watching(url): a context manager with a page of Chromium, and what it printed to the console."""
-
-    @contextlib.asynccontextmanager
-    async def open_page(url: str, **more: Any) -> AsyncIterator[tuple[Any, list[str]]]:
-        from playwright.async_api import async_playwright
-
-        printed: list[str] = []
-        async with async_playwright() as playwright:
-            import shutil
-
-            browser = await playwright.chromium.launch(executable_path=shutil.which(needs_chromium), args=FLAGS)
-            page = await browser.new_page(**more)
-            page.on("console", lambda message: printed.append(message.text))
-            page.on("pageerror", lambda error: printed.append(str(error)))
-            await page.goto(url)
-            yield page, printed
-            await browser.close()
-
-    return open_page
 
 
 async def text_of(page: Any, name: str) -> str:
