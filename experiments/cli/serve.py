@@ -51,10 +51,13 @@ def serve(
     Open the address that it prints. The page shows the stream, and how long each
     picture took from its capture to being drawn, read from the pixels. Each viewer
     gets the best of three renditions that its network carries, and who is slow
-    delays nobody else. When a viewer leaves, what it watched is in results/.
+    delays nobody else. When a viewer leaves, what it watched is in results/. On a
+    second page, send.html, a browser sends its camera, its screen or a drawing to
+    our receiver.
 
     The stream is 640x360 at 30 frames per second in H.264: other sizes and codecs
-    by --set video.width=1280 --set video.height=720 --set video.codec=vp9.
+    by --set video.width=1280 --set video.height=720 --set video.codec=vp9. The
+    source may be a camera of this host: --source camera.
     With --trace or --rate, --delay, --loss and so on, each viewer is behind a link
     that is emulated here: what such a network does to a stream, on one machine.
 

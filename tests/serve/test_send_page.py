@@ -46,7 +46,7 @@ async def begin(page: Any, **settings: str) -> None:
 
 async def says(page: Any, text: str) -> None:
     """Wait until it does."""
-    await until(page, "status", lambda found: text in found)
+    await until(page, "status", lambda status: text in status)
 
 
 long = pytest.mark.long
