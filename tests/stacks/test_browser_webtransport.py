@@ -19,8 +19,9 @@ from glassbench.experiments.worlds.browser.page_ledger import PageLedger
 from glassbench.experiments.worlds.live.arm import run_arm
 from glassbench.experiments.worlds.live.wiring import check_emulator
 from glassbench.experiments.worlds.peers.browser_webtransport import BrowserWebTransport
-from glassbench.experiments.worlds.peers.page_host import PageHost
 from glassbench.experiments.worlds.peers.peer import PeerContext, PeerError, PeerVideo
+from glassbench.experiments.worlds.peers.webtransport_page import WebTransportPage
+from glassbench.netem.live.alignment_messages import ANSWER, QUESTION, TOKEN_BYTES, Message, decode, encode
 from glassbench.receiver.quality import QualityMemo
 from glassbench.transport.contract import Unsupported
 
@@ -39,9 +40,9 @@ def context(tmp_path: Path) -> Iterator[PeerContext]:
     "message", ["", "[]", "{", "NaN", '{"kind": 3}', '{"kind": "ledger", "rows": 7}', "[" * 100_000, '"kind"']
 )
 def test_what_a_page_may_not_say_is_one_sentence(message: str, context: PeerContext) -> None:
-    host = PageHost(context, lambda said: PageLedger().take(said) if said.get("kind") == "ledger" else refuse())
+    page = WebTransportPage(context, lambda said: PageLedger().take(said) if said.get("kind") == "ledger" else refuse())
     with pytest.raises(PeerError) as raised:
-        host._take(message)
+        page.take(message)
     assert "\n" not in str(raised.value) and len(str(raised.value)) < 1000
 
 
@@ -55,7 +56,26 @@ def test_any_rows_of_a_page_are_taken_or_refused(rows: Any) -> None:
     with here, there:
         made = PeerContext("receiver", ("10.0.0.2", 2), ("10.0.0.1", 1), OPTIONS, VIDEO, 1, 1.0, Path(), here, 1002.0)
         with contextlib.suppress(PeerError):
-            PageHost(made, PageLedger().take)._take(json.dumps({"kind": "ledger", "rows": rows}))
+            WebTransportPage(made, PageLedger().take).take(json.dumps({"kind": "ledger", "rows": rows}))
+
+
+def test_a_question_for_the_time_is_answered_to_who_has_the_token_alone(context: PeerContext) -> None:
+    page = WebTransportPage(context, PageLedger().take)
+    context.outlet.now = lambda: 1003.5
+    answer = page.take(encode(Message(QUESTION, page.token, 7)))
+    assert isinstance(answer, bytes)
+    assert decode(answer, ANSWER) == Message(ANSWER, page.token, 7, 1003.5, 1003.5)
+    for other in (encode(Message(QUESTION, bytes(TOKEN_BYTES), 7)), answer, b"", bytes(1000)):
+        assert page.take(other) is None
+
+
+def test_that_a_session_ends_is_a_failure_until_the_arm_is_over(context: PeerContext) -> None:
+    page = WebTransportPage(context, PageLedger().take)
+    ended = json.dumps({"kind": "ended", "reason": "the encoder\nfailed"})
+    with pytest.raises(PeerError, match=r"^the session failed: the encoder failed$"):
+        page.take(ended)
+    page.is_over = True
+    page.take(ended)
 
 
 def test_a_codec_that_browsers_do_not_have_is_unsupported(monkeypatch: pytest.MonkeyPatch) -> None:
