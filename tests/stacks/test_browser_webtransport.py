@@ -4,6 +4,7 @@ with what our own receiver sees."""
 import contextlib
 import json
 import socket
+import threading
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -19,11 +20,13 @@ from glassbench.experiments.worlds.browser.page_ledger import PageLedger
 from glassbench.experiments.worlds.live.arm import run_arm
 from glassbench.experiments.worlds.live.wiring import check_emulator
 from glassbench.experiments.worlds.peers.browser_webtransport import BrowserWebTransport
-from glassbench.experiments.worlds.peers.peer import PeerContext, PeerError, PeerVideo
+from glassbench.experiments.worlds.peers.page_receiver import PageReceiver
+from glassbench.experiments.worlds.peers.peer import PeerContext, PeerEnd, PeerError, PeerVideo
+from glassbench.experiments.worlds.peers.peer_transport import PeerTransport
 from glassbench.experiments.worlds.peers.webtransport_page import WebTransportPage
 from glassbench.netem.live.alignment_messages import ANSWER, QUESTION, TOKEN_BYTES, Message, decode, encode
 from glassbench.receiver.quality import QualityMemo
-from glassbench.transport.contract import Unsupported
+from glassbench.transport.contract import Track, Unsupported
 
 VIDEO = PeerVideo(320, 180, Fraction(30), "h264", 1_000_000, None)
 OPTIONS: dict[str, object] = {"send": "server", "mapping": "datagram", "control": "realtime"}
@@ -76,6 +79,20 @@ def test_that_a_session_ends_is_a_failure_until_the_arm_is_over(context: PeerCon
         page.take(ended)
     page.is_over = True
     page.take(ended)
+
+
+def test_rows_of_frames_that_nobody_captured_are_dropped_and_counted_once(context: PeerContext) -> None:
+    ledger, track = PageLedger(), Track(0, "video", "h264", 1, deadline=1.0)
+    transport = PeerTransport(PeerEnd(context), "receiver", (track,), framed=False)
+    end = PageReceiver(transport, track, ledger, threading.Lock(), {0: 3})
+    exchanges = [[at, at + 1000.0, at + 1000.0, at] for at in (2.0, 3.0)]
+    for sequences in ((0, 2, 3), (1, 2**40)):
+        rows = [[sequence, 2.1, 2.1, 2.1, 2.2, 2.2, sequence, 1002.0e6] for sequence in sequences]
+        ledger.take({"rows": rows, "exchanges": exchanges})
+        end.handle_timer(now=1002.3)
+    assert (sorted(end.records), end.unannounced) == ([(0, 0), (0, 1), (0, 2)], 2)
+    end.finish(now=1003.0)
+    assert (sorted(end.records), end.unannounced, end.stamp_errors) == ([(0, 0), (0, 1), (0, 2)], 2, 0)
 
 
 def test_a_codec_that_browsers_do_not_have_is_unsupported(monkeypatch: pytest.MonkeyPatch) -> None:

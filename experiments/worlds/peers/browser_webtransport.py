@@ -135,8 +135,10 @@ class _PageWatches(_CallingEnd):
         self._ledger = PageLedger()
         self._lock = threading.Lock()
 
-    def own_receiver(self, transport: Transport, track: Track) -> ReceiverEnd | None:
-        return PageReceiver(transport, track, self._ledger, self._lock)
+    def own_receiver(
+        self, transport: Transport, track: Track, announced: Mapping[int, int] | None
+    ) -> ReceiverEnd | None:
+        return PageReceiver(transport, track, self._ledger, self._lock, announced)
 
     def connect(self) -> None:
         token = base64.b64encode(self.page.token).decode()
