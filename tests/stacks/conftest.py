@@ -1,11 +1,16 @@
 """What tests of stacks share."""
 
 import os
-from collections.abc import Callable
-from contextlib import suppress
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 import pytest
+
+_PATIENCE = 60.0  # seconds until browsers have started
 
 
 @pytest.fixture
@@ -30,6 +35,40 @@ def descendants() -> Callable[[], dict[int, str]]:
         return {number: line for number, line in lines.items() if os.getpid() in _above(number, parents)}
 
     return look
+
+
+@pytest.fixture
+def chromium_killed(descendants: Callable[[], dict[int, str]]) -> Callable[[int, float], AbstractContextManager[None]]:
+    """`with chromium_killed(of, after)`: so many browsers start meanwhile, and the last one is killed so many seconds
+    later. None of them is left at the end."""
+
+    @contextmanager
+    def killed(of: int, after: float) -> Iterator[None]:
+        def kill() -> None:
+            end = time.monotonic() + _PATIENCE
+            while time.monotonic() < end:
+                if len(started := _chromiums(descendants())) == of:
+                    time.sleep(after)
+                    os.kill(max(started), signal.SIGKILL)
+                    return
+                time.sleep(0.1)
+
+        killer = threading.Thread(target=kill)
+        killer.start()
+        yield
+        killer.join()
+        assert not _chromiums(descendants())
+
+    return killed
+
+
+def _chromiums(lines: dict[int, str]) -> set[int]:
+    """The browsers among processes, which are no helpers of one."""
+    return {
+        number
+        for number, line in lines.items()
+        if "--autoplay-policy=no-user-gesture-required" in line and "--type=" not in line
+    }
 
 
 def _above(number: int, parents: dict[int, int]) -> list[int]:

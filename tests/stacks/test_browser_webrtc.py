@@ -5,12 +5,10 @@ import json
 import math
 import os
 import re
-import signal
 import socket
 import sys
-import threading
-import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from fractions import Fraction
 from pathlib import Path
 
@@ -282,30 +280,11 @@ def test_chromium_as_it_comes_shows_pictures_later_than_without_a_playout_delay(
 @pytest.mark.long
 @pytest.mark.usefixtures("however_busy")
 def test_an_arm_whose_chromium_is_killed_has_failed_and_nothing_of_it_is_left(
-    descendants: Callable[[], dict[int, str]],
+    chromium_killed: Callable[[int, float], AbstractContextManager[None]],
 ) -> None:
-    def kill() -> None:
-        end = time.monotonic() + 60.0
-        while time.monotonic() < end:
-            if len(started := chromiums(descendants())) == 2:
-                time.sleep(6.0)
-                os.kill(max(started), signal.SIGKILL)
-                return
-            time.sleep(0.1)
-
-    killer = threading.Thread(target=kill)
-    killer.start()
-    result = measured("browser-webrtc", duration="15s")
-    killer.join()
+    with chromium_killed(2, 6.0):
+        result = measured("browser-webrtc", duration="15s")
     assert result.outcome == "failed"
     assert result.reason is not None
     assert " of browser-webrtc failed: " in result.reason
     assert "log" in result.stats["peer"]["receiver"]
-    assert not chromiums(descendants())
-
-
-def chromiums(lines: dict[int, str]) -> set[int]:
-    """The browsers among processes, which are no helpers of one."""
-    return {
-        number for number, line in lines.items() if "--use-fake-ui-for-media-stream" in line and "--type=" not in line
-    }

@@ -4,6 +4,7 @@ with what our own receiver sees."""
 import contextlib
 import json
 import socket
+import threading
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -19,10 +20,13 @@ from glassbench.experiments.worlds.browser.page_ledger import PageLedger
 from glassbench.experiments.worlds.live.arm import run_arm
 from glassbench.experiments.worlds.live.wiring import check_emulator
 from glassbench.experiments.worlds.peers.browser_webtransport import BrowserWebTransport
-from glassbench.experiments.worlds.peers.page_host import PageHost
-from glassbench.experiments.worlds.peers.peer import PeerContext, PeerError, PeerVideo
+from glassbench.experiments.worlds.peers.page_receiver import PageReceiver
+from glassbench.experiments.worlds.peers.peer import PeerContext, PeerEnd, PeerError, PeerVideo
+from glassbench.experiments.worlds.peers.peer_transport import PeerTransport
+from glassbench.experiments.worlds.peers.webtransport_page import WebTransportPage
+from glassbench.netem.live.alignment_messages import ANSWER, QUESTION, TOKEN_BYTES, Message, decode, encode
 from glassbench.receiver.quality import QualityMemo
-from glassbench.transport.contract import Unsupported
+from glassbench.transport.contract import Track, Unsupported
 
 VIDEO = PeerVideo(320, 180, Fraction(30), "h264", 1_000_000, None)
 OPTIONS: dict[str, object] = {"send": "server", "mapping": "datagram", "control": "realtime"}
@@ -39,9 +43,9 @@ def context(tmp_path: Path) -> Iterator[PeerContext]:
     "message", ["", "[]", "{", "NaN", '{"kind": 3}', '{"kind": "ledger", "rows": 7}', "[" * 100_000, '"kind"']
 )
 def test_what_a_page_may_not_say_is_one_sentence(message: str, context: PeerContext) -> None:
-    host = PageHost(context, lambda said: PageLedger().take(said) if said.get("kind") == "ledger" else refuse())
+    page = WebTransportPage(context, lambda said: PageLedger().take(said) if said.get("kind") == "ledger" else refuse())
     with pytest.raises(PeerError) as raised:
-        host._take(message)
+        page.take(message)
     assert "\n" not in str(raised.value) and len(str(raised.value)) < 1000
 
 
@@ -55,7 +59,40 @@ def test_any_rows_of_a_page_are_taken_or_refused(rows: Any) -> None:
     with here, there:
         made = PeerContext("receiver", ("10.0.0.2", 2), ("10.0.0.1", 1), OPTIONS, VIDEO, 1, 1.0, Path(), here, 1002.0)
         with contextlib.suppress(PeerError):
-            PageHost(made, PageLedger().take)._take(json.dumps({"kind": "ledger", "rows": rows}))
+            WebTransportPage(made, PageLedger().take).take(json.dumps({"kind": "ledger", "rows": rows}))
+
+
+def test_a_question_for_the_time_is_answered_to_who_has_the_token_alone(context: PeerContext) -> None:
+    page = WebTransportPage(context, PageLedger().take)
+    context.outlet.now = lambda: 1003.5
+    answer = page.take(encode(Message(QUESTION, page.token, 7)))
+    assert isinstance(answer, bytes)
+    assert decode(answer, ANSWER) == Message(ANSWER, page.token, 7, 1003.5, 1003.5)
+    for other in (encode(Message(QUESTION, bytes(TOKEN_BYTES), 7)), answer, b"", bytes(1000)):
+        assert page.take(other) is None
+
+
+def test_that_a_session_ends_is_a_failure_until_the_arm_is_over(context: PeerContext) -> None:
+    page = WebTransportPage(context, PageLedger().take)
+    ended = json.dumps({"kind": "ended", "reason": "the encoder\nfailed"})
+    with pytest.raises(PeerError, match=r"^the session failed: the encoder failed$"):
+        page.take(ended)
+    page.is_over = True
+    page.take(ended)
+
+
+def test_rows_of_frames_that_nobody_captured_are_dropped_and_counted_once(context: PeerContext) -> None:
+    ledger, track = PageLedger(), Track(0, "video", "h264", 1, deadline=1.0)
+    transport = PeerTransport(PeerEnd(context), "receiver", (track,), framed=False)
+    end = PageReceiver(transport, track, ledger, threading.Lock(), {0: 3})
+    exchanges = [[at, at + 1000.0, at + 1000.0, at] for at in (2.0, 3.0)]
+    for sequences in ((0, 2, 3), (1, 2**40)):
+        rows = [[sequence, 2.1, 2.1, 2.1, 2.2, 2.2, sequence, 1002.0e6] for sequence in sequences]
+        ledger.take({"rows": rows, "exchanges": exchanges})
+        end.handle_timer(now=1002.3)
+    assert (sorted(end.records), end.unannounced) == ([(0, 0), (0, 1), (0, 2)], 2)
+    end.finish(now=1003.0)
+    assert (sorted(end.records), end.unannounced, end.stamp_errors) == ([(0, 0), (0, 1), (0, 2)], 2, 0)
 
 
 def test_a_codec_that_browsers_do_not_have_is_unsupported(monkeypatch: pytest.MonkeyPatch) -> None:

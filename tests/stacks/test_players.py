@@ -2,12 +2,10 @@
 
 import asyncio
 import json
-import os
-import signal
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from fractions import Fraction
 from pathlib import Path
 
@@ -225,32 +223,11 @@ def test_a_player_goes_on_over_a_link_that_loses_packets(player: str) -> None:
 @pytest.mark.long
 @pytest.mark.usefixtures("however_late")
 def test_a_player_whose_chromium_is_killed_ends_as_a_failed_arm_with_its_log(
-    descendants: Callable[[], dict[int, str]],
+    chromium_killed: Callable[[int, float], AbstractContextManager[None]],
 ) -> None:
-    def kill() -> None:
-        end = time.monotonic() + 60.0
-        while time.monotonic() < end:
-            if started := chromiums(descendants()):
-                time.sleep(3.0)
-                os.kill(min(started), signal.SIGKILL)
-                return
-            time.sleep(0.1)
-
-    killer = threading.Thread(target=kill)
-    killer.start()
-    result = measured("dash.js", duration="10s")
-    killer.join()
+    with chromium_killed(1, 3.0):
+        result = measured("dash.js", duration="10s")
     assert result.outcome == "failed"
     assert result.reason is not None
     assert result.reason.startswith("the receiver of dash.js failed: ")
     assert "log" in result.stats["peer"]["receiver"]
-    assert not chromiums(descendants())
-
-
-def chromiums(lines: dict[int, str]) -> set[int]:
-    """The browsers among processes, which are no helpers of one."""
-    return {
-        number
-        for number, line in lines.items()
-        if "--autoplay-policy=no-user-gesture-required" in line and "--type=" not in line
-    }

@@ -10,8 +10,9 @@ from typing import ClassVar
 
 from glassbench.experiments.worlds.peers.chromium import CHROMIUM, INSTALL
 from glassbench.experiments.worlds.peers.http_player import HttpStack
-from glassbench.experiments.worlds.peers.page_end import LocalPage, PageEnd, counts_of, page_file
+from glassbench.experiments.worlds.peers.page_end import PageEnd, counts_of, page_file
 from glassbench.experiments.worlds.peers.peer import PeerContext, PeerEnd
+from glassbench.experiments.worlds.peers.shown_page import ShownPage
 from glassbench.transport.contract import Unsupported
 
 PLAYERS = Path(sys.prefix, "share", "glassbench", "players")
@@ -112,7 +113,7 @@ class BrowserEnd(PageEnd["PlayerPage"]):
         await self.until(self.page.has_shown)
 
 
-class PlayerPage(LocalPage):
+class PlayerPage(ShownPage):
     """The page of a player: `told` and `counted` are what it told of its player last."""
 
     def __init__(self, context: PeerContext, library: Library) -> None:
@@ -127,7 +128,7 @@ class PlayerPage(LocalPage):
 
     def take_said(self, kind: object, said: Mapping[str, object]) -> bool:
         if kind != "told":
-            return False
+            return super().take_said(kind, said)
         counted = self.object_of(said, "counted")
         self.told = self.object_of(said, "player")
         self.counted = counts_of(counted, _COUNTED)

@@ -4,7 +4,6 @@ sender offers.
 
 import asyncio
 import struct
-from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import ClassVar
@@ -34,7 +33,6 @@ _FLAGS = (
 _ZERO_PLAYOUT = "WebRTC-ForceSendPlayoutDelay/min_ms:0,max_ms:0/"
 _CONNECT_PATIENCE = 60.0  # seconds; ICE gives up before
 _CLOSE_PATIENCE = 1.0  # seconds
-_MOST_UNSENT = 4  # pictures that the page has not taken
 
 
 class BrowserWebrtc(Peer):
@@ -135,13 +133,10 @@ class BrowserSender(_BrowserWebrtcEnd):
 
     def __init__(self, context: PeerContext) -> None:
         super().__init__(context)
-        self._unsent: deque[bytes] = deque()
-        self._is_unsent = asyncio.Event()
         self._warm_up: WarmUp | None = None
 
     def connect(self) -> None:
         super().connect()
-        self.loop.soon(self.loop.spawn, self._give_all(), "give pictures")
         self._warm_up = WarmUp(self.context, self._feed_grey, lambda at: False, RawPictures())
         self._warm_up.start()
 
@@ -168,20 +163,7 @@ class BrowserSender(_BrowserWebrtcEnd):
 
     def _feed(self, data: bytes, at: float) -> bool:
         """Let the page have a picture of session time `at`. False: there is no room."""
-        if len(self._unsent) >= _MOST_UNSENT:
-            return False
-        self._unsent.append(struct.pack("!d", at * 1e6) + data)
-        self.loop.soon(self._is_unsent.set)
-        return True
-
-    async def _give_all(self) -> None:
-        with suppress(ConnectionError):  # that the page went away it says itself
-            while True:
-                await self._is_unsent.wait()
-                self._is_unsent.clear()
-                while self._unsent:
-                    await self.page.give(self._unsent[0])
-                    self._unsent.popleft()
+        return self.give(struct.pack("!d", at * 1e6) + data)
 
 
 class BrowserReceiver(_BrowserWebrtcEnd):

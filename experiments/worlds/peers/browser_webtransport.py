@@ -22,9 +22,10 @@ from glassbench.experiments.worlds.browser.page_hearing import PageHearing
 from glassbench.experiments.worlds.browser.page_ledger import PageLedger
 from glassbench.experiments.worlds.peers.chromium import CHROMIUM, INSTALL
 from glassbench.experiments.worlds.peers.descriptions import heard, say
-from glassbench.experiments.worlds.peers.page_host import PageHost
+from glassbench.experiments.worlds.peers.page_end import PageEnd
 from glassbench.experiments.worlds.peers.page_receiver import PageReceiver
 from glassbench.experiments.worlds.peers.peer import Carries, Peer, PeerContext, PeerEnd, PeerVideo
+from glassbench.experiments.worlds.peers.webtransport_page import WebTransportPage
 from glassbench.netem.live.alignment_messages import TOKEN_BYTES
 from glassbench.receiver.end import ReceiverEnd
 from glassbench.transport.contract import Estimated, Frame, Track, Transport, TransportConfig, Unsupported
@@ -37,6 +38,7 @@ PATH = "/watch"
 
 _PICTURE = struct.Struct("!IQ")  # ahead of the pixels: sequence, captured_at in us
 _OK, _NOT_HERE = 200, 404
+_JOIN_PATIENCE = 20.0  # seconds until the page has a session
 _MOST_ESTIMATES = 2**16
 _MOST_BPS = 2**53
 
@@ -107,22 +109,19 @@ class _Listening(PeerEnd):
         return {"mapping": self.context.options["mapping"], "control": self.context.options["control"]}
 
 
-class _Page(PeerEnd):
-    """The end that is a page."""
+class _CallingEnd(PageEnd[WebTransportPage]):
+    """The end that is a page: it calls the other one."""
 
     def __init__(self, context: PeerContext) -> None:
-        super().__init__(context)
-        self.host = PageHost(context, self.take)
+        super().__init__(context, WebTransportPage(context, self.take))
 
     def take(self, said: Mapping[str, Any]) -> None:
         """Take what the page says. Raises ValueError."""
         raise NotImplementedError
 
-    def start(self) -> None:
-        self.host.start()
-
-    def close(self) -> None:
-        self.host.stop()
+    def join(self, said: Mapping[str, object]) -> None:
+        """Tell the page what to do, and wait until it has a session. Raises PeerError."""
+        self.loop.run(self._join(said), _JOIN_PATIENCE, "the page got no session")
 
     def place(self) -> dict[str, object]:
         """Where to call, and what for."""
@@ -131,24 +130,31 @@ class _Page(PeerEnd):
         return {
             "url": f"https://{host}:{port}{PATH}",
             "hash": heard(self.context)["sdp"],
+            "token": base64.b64encode(self.page.token).decode(),
+            "local": True,
             "codec": video.codec,
             "width": video.width,
             "height": video.height,
         }
 
+    async def _join(self, said: Mapping[str, object]) -> None:
+        await self.page.say(said)
+        await self.until(self.page.is_connected)
 
-class _PageWatches(_Page):
+
+class _PageWatches(_CallingEnd):
     def __init__(self, context: PeerContext) -> None:
         super().__init__(context)
         self._ledger = PageLedger()
         self._lock = threading.Lock()
 
-    def own_receiver(self, transport: Transport, track: Track) -> ReceiverEnd | None:
-        return PageReceiver(transport, track, self._ledger, self._lock)
+    def own_receiver(
+        self, transport: Transport, track: Track, announced: Mapping[int, int] | None
+    ) -> ReceiverEnd | None:
+        return PageReceiver(transport, track, self._ledger, self._lock, announced)
 
     def connect(self) -> None:
-        token = base64.b64encode(self.host.token).decode()
-        self.host.join({"kind": "watch", "place": {**self.place(), "token": token, "local": True}})
+        self.join({"kind": "watch", "place": self.place()})
 
     def take(self, said: Mapping[str, Any]) -> None:
         with self._lock:
@@ -162,10 +168,10 @@ class _PageWatches(_Page):
         return self._ledger.counted
 
     def settings(self) -> Mapping[str, object]:
-        return {"agent": self.host.agent, "refused_rows": self._ledger.refused}
+        return {"agent": self.page.agent, "refused_rows": self._ledger.refused}
 
 
-class _PageSends(_Page):
+class _PageSends(_CallingEnd):
     def __init__(self, context: PeerContext) -> None:
         super().__init__(context)
         self._counted: dict[str, int] = {}
@@ -176,17 +182,15 @@ class _PageSends(_Page):
         video, options = self.context.video, self.context.options
         place = {
             **self.place(),
-            "token": base64.b64encode(self.host.token).decode(),
-            "local": True,
             "mapping": options["mapping"],
             "fps": float(video.fps),
             "bitrate": video.bitrate_bps,
             "keyframe_interval": video.keyframe_interval,
         }
-        self.host.join({"kind": "send", "place": place})
+        self.join({"kind": "send", "place": place})
 
     def send(self, data: bytes, frame: Frame) -> bool:
-        return self.host.send(_PICTURE.pack(frame.sequence, round(frame.captured_at * 1e6)) + data)
+        return self.give(_PICTURE.pack(frame.sequence, round(frame.captured_at * 1e6)) + data)
 
     def take(self, said: Mapping[str, Any]) -> None:
         match said:
@@ -208,7 +212,7 @@ class _PageSends(_Page):
         return self._counted
 
     def settings(self) -> Mapping[str, object]:
-        return {"agent": self.host.agent, **self._configured}
+        return {"agent": self.page.agent, **self._configured}
 
     def _estimated(self, rate_bps: float) -> Estimated:
         return Estimated(

@@ -1,7 +1,7 @@
 """An end that is a page of ours, in a headless Chromium on its host.
 
-The page comes from the loopback address of the host, with a WebSocket by which it tells when it displays a picture, and
-then gives its pixels. What it says is not trusted.
+The page comes from the loopback address of the host, with a WebSocket by which it is told what to do and tells what
+happens, so that none of this crosses the network that is measured. What it says is not trusted.
 """
 
 import asyncio
@@ -11,20 +11,18 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from importlib.resources import files
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
+from glassbench.experiments.worlds.browser.pages import KINDS
 from glassbench.experiments.worlds.peers.chromium import Chromium
 from glassbench.experiments.worlds.peers.event_loop import EventLoop
 from glassbench.experiments.worlds.peers.peer import PeerContext, PeerEnd, PeerError
 
 _FOLDER = files("glassbench.experiments.worlds.peers") / "page"
-_KINDS = {"js": "text/javascript", "html": "text/html"}
-_MOST_SAID = 64 * 2**10  # bytes of a message that is no picture
 _SAID_CHARACTERS = 200
-_MOST_DISPLAYED = 64  # pictures whose pixels have not come
+_MOST_UNSENT = 8  # pieces that the page has not taken
 _SERVE_PATIENCE = 5.0  # seconds
 _OPEN_PATIENCE = 40.0  # seconds until Chromium has opened the page
-_EXCHANGES = 10  # that align clocks
 _MOST_NUMBER = 2**53  # up to which those of JavaScript are exact
 
 
@@ -44,30 +42,30 @@ def page_file(name: str) -> str:
 
 
 class LocalPage:
-    """What serves a page, `page` its HTML, with `scripts` by their names, and takes what it says. `what` is on it. That
-    it goes away is a failure, unless it `is_over`. Its clock is known to `clock_error` seconds, None until it is."""
+    """What serves a page, `texts` its files by their names with "" for its HTML, and takes what it says, up to
+    `most_said` bytes a message. `what` is on it. That it goes away is a failure, unless it `is_over`. `agent` is what
+    the browser calls itself, if the page tells."""
 
-    def __init__(self, context: PeerContext, what: str, page: str, scripts: Mapping[str, str]) -> None:
+    headers: ClassVar[Mapping[str, str]] = {}
+
+    def __init__(self, context: PeerContext, what: str, texts: Mapping[str, str], *, most_said: int) -> None:
         self.is_over = False
-        self.is_open, self.has_shown = asyncio.Event(), asyncio.Event()
+        self.is_open = asyncio.Event()
+        self.agent = ""
         self._outlet = context.outlet
         self._what = what
-        self._resources = {"": page_file(page), "end.js": page_file("end.js"), **scripts}
-        self._picture_bytes = context.video.width * context.video.height * 3 // 2
-        self._displayed: deque[float] = deque(maxlen=_MOST_DISPLAYED)  # when pictures were whose pixels come
+        self._texts = texts
+        self._most_said = most_said
         self._runner: Any = None
         self._socket: Any = None
-        self.clock_error: float | None = None
-        self._offset = math.nan  # of session time to the clock of the page, in seconds
-        self._answer: asyncio.Future[float] | None = None
 
     async def serve(self) -> int:
         """Serve it from now on; the port."""
         from aiohttp import web
 
         app = web.Application()
-        for name, text in self._resources.items():
-            app.router.add_get(f"/{name}", _resource(text, _KINDS["js" if name else "html"]))
+        for name, text in self._texts.items():
+            app.router.add_get(f"/{name}", self._resource(text, KINDS[name.partition(".")[2] or "html"]))
         app.router.add_get("/socket", self._listen)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
@@ -83,46 +81,42 @@ class LocalPage:
         """Tell the page something."""
         await self._socket.send_json(message)
 
-    async def align(self) -> None:
-        """Learn the session time of its clock, by exchanges. Both are clocks of this host, so they do not drift."""
-        least, most = -math.inf, math.inf
-        for _ in range(_EXCHANGES):
-            self._answer = asyncio.get_running_loop().create_future()
-            asked = self._outlet.now()
-            await self.say({"kind": "clock"})
-            at = await self._answer
-            least, most = max(least, asked - at), min(most, self._outlet.now() - at)
-        self._offset, self.clock_error = (least + most) / 2, (most - least) / 2
-
     async def give(self, data: bytes) -> None:
         """Give the page bytes; it returns when there is room for more."""
         await self._socket.send_bytes(data)
 
-    def take(self, message: str | bytes) -> None:
-        """Take what the page said. Raises PeerError."""
+    def take(self, message: str | bytes) -> bytes | None:
+        """Take what the page said; the answer, if there is one. Raises PeerError."""
         if isinstance(message, bytes):
-            self._take_picture(message)
-            return
+            return self.take_bytes(message)
         said = self._parsed(message)
         match said.get("kind"):
             case "open":
+                self.agent = _printable(said.get("agent", ""))
                 self.is_open.set()
-            case "displayed":
-                self._displayed.append(self._displayed_at(number_of(said.get("at")) / 1e3))
-            case "clock":
-                if self._answer is not None and not self._answer.done():
-                    self._answer.set_result(number_of(said.get("at")) / 1e3)
             case "failed":
-                reason = str(said.get("reason"))[:_SAID_CHARACTERS]
-                printable = "".join(each if each.isprintable() else " " for each in reason)
-                raise PeerError(f"the {self._what} failed: {printable}")
+                raise self.failure(said)
             case kind:
-                if not self.take_said(kind, said):
+                try:
+                    is_known = self.take_said(kind, said)
+                except ValueError as error:
+                    raise self._not_of_the_page(message, str(error)) from None
+                if not is_known:
                     raise self._not_of_the_page(message)
+        return None
+
+    def take_bytes(self, data: bytes) -> bytes | None:
+        """Take bytes of the page; the answer, if there is one."""
+        raise NotImplementedError
 
     def take_said(self, kind: object, said: Mapping[str, object]) -> bool:
-        """Take what only such a page says. False: it says no such thing. Raises PeerError."""
+        """Take what only such a page says. False: it says no such thing. Raises PeerError, and ValueError with what is
+        accepted."""
         return False
+
+    def failure(self, said: Mapping[str, object]) -> PeerError:
+        """That it failed, for the reason that the page said."""
+        return PeerError(f"the {self._what} failed: {_printable(said.get('reason'))}")
 
     def object_of(self, said: Mapping[str, object], name: str) -> dict[str, object]:
         """An object in what the page said. Raises PeerError."""
@@ -133,28 +127,28 @@ class LocalPage:
             )
         return value
 
-    def _displayed_at(self, at: float) -> float:
-        """The session time of what the page displayed `at`, by its clock; that of now, if that is not known."""
-        now, at = self._outlet.now(), at + self._offset
-        return at if at < now else now
+    def _resource(self, text: str, kind: str) -> Any:
+        from aiohttp import web
 
-    def _take_picture(self, pixels: bytes) -> None:
-        """A picture whose display was told is shown when it was, not when its pixels are here."""
-        at = self._displayed.popleft() if self._displayed else self._outlet.now()
-        self.has_shown.set()
-        self._outlet.give(pixels, at=at)
+        async def answer(request: Any) -> Any:
+            return web.Response(text=text, content_type=kind, headers=self.headers)
+
+        return answer
 
     async def _listen(self, request: Any) -> Any:
         from aiohttp import WSMsgType, web
 
-        self._socket = web.WebSocketResponse(max_msg_size=max(self._picture_bytes, _MOST_SAID) + 1, compress=False)
+        self._socket = web.WebSocketResponse(max_msg_size=self._most_said + 1, compress=False)
         await self._socket.prepare(request)
         async for message in self._socket:
             if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
                 try:
-                    self.take(message.data)
+                    answer = self.take(message.data)
                 except PeerError as error:
                     self._outlet.fail(str(error))
+                else:
+                    if answer is not None:
+                        await self.give(answer)
         if not self.is_over:
             self._outlet.fail(f"the page of the {self._what} went away")
         return self._socket
@@ -169,9 +163,8 @@ class LocalPage:
             raise self._not_of_the_page(message)
         return said
 
-    def _not_of_the_page(self, message: str) -> PeerError:
-        said = message[:_SAID_CHARACTERS]
-        return PeerError(f"the page of the {self._what} said {said!r}, accepted is what its scripts say")
+    def _not_of_the_page(self, message: str, accepted: str = "accepted is what its scripts say") -> PeerError:
+        return PeerError(f"the page of the {self._what} said {message[:_SAID_CHARACTERS]!r}, {accepted}")
 
 
 PageOf = TypeVar("PageOf", bound=LocalPage)
@@ -186,6 +179,8 @@ class PageEnd(PeerEnd, Generic[PageOf]):
         self._flags = flags
         self._loop: EventLoop | None = None
         self._chromium: Chromium | None = None
+        self._unsent: deque[bytes] = deque()
+        self._is_unsent = asyncio.Event()
 
     @property
     def loop(self) -> EventLoop:
@@ -199,6 +194,15 @@ class PageEnd(PeerEnd, Generic[PageOf]):
         port = self._loop.run(self.page.serve(), _SERVE_PATIENCE, "the page")
         self._chromium = Chromium(self.context, f"http://127.0.0.1:{port}/", self._flags)
         self._loop.run(self.until(self.page.is_open), _OPEN_PATIENCE, "Chromium did not open the page")
+        self._loop.soon(self._loop.spawn, self._give_all(), "the page")
+
+    def give(self, data: bytes) -> bool:
+        """Let the page have bytes, and do not wait. False: there is no room."""
+        if len(self._unsent) >= _MOST_UNSENT:
+            return False
+        self._unsent.append(data)
+        self.loop.soon(self._is_unsent.set)
+        return True
 
     def close(self) -> None:
         self.page.is_over = True
@@ -214,15 +218,20 @@ class PageEnd(PeerEnd, Generic[PageOf]):
         assert self._chromium is not None
         await self._chromium.until(event)
 
+    async def _give_all(self) -> None:
+        with suppress(ConnectionError):  # that the page went away it says itself
+            while True:
+                await self._is_unsent.wait()
+                self._is_unsent.clear()
+                while self._unsent:
+                    await self.page.give(self._unsent[0])
+                    self._unsent.popleft()
+
+
+def _printable(value: object) -> str:
+    """The begin of what a page said, to be shown."""
+    return "".join(each if each.isprintable() else " " for each in str(value)[:_SAID_CHARACTERS])
+
 
 def _no_number(name: str) -> float:
     raise ValueError(f"{name} is no JSON")
-
-
-def _resource(text: str, kind: str) -> Any:
-    from aiohttp import web
-
-    async def answer(request: Any) -> Any:
-        return web.Response(text=text, content_type=kind)
-
-    return answer

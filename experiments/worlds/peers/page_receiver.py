@@ -1,6 +1,8 @@
 """The receiver end of a page that tells when each frame came and was drawn."""
 
+import math
 import threading
+from collections.abc import Mapping
 
 from glassbench.experiments.worlds.browser.page_ledger import PageLedger
 from glassbench.experiments.worlds.browser.page_told import PageError
@@ -11,12 +13,21 @@ from glassbench.transport.contract import Track, Transport
 
 class PageReceiver(StackReceiver):
     """A `receiver.end.ReceiverEnd`. What the page draws within the deadline is displayed; the clock by which it says
-    when is known best at the end, so instants are final then."""
+    when is known best at the end, so instants are final then. `announced` is how many frames each track has: what the
+    page tells of others, which nobody captured, is dropped and counted in `unannounced`."""
 
-    def __init__(self, transport: Transport, track: Track, ledger: PageLedger, lock: threading.Lock) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        track: Track,
+        ledger: PageLedger,
+        lock: threading.Lock,
+        announced: Mapping[int, int] | None,
+    ) -> None:
         """`ledger` is written to by another thread, with `lock`."""
         super().__init__(transport)
         self._track = track
+        self._frames = math.inf if announced is None else announced.get(track.id, 0)
         self._ledger = ledger
         self._lock = lock
 
@@ -29,13 +40,15 @@ class PageReceiver(StackReceiver):
     def _take_given(self) -> None:
         """Take what the page has told."""
         with self._lock:
-            if len(self._ledger) == len(self.records):
+            if len(self._ledger) == len(self.records) + self.unannounced:
                 return
             try:
                 told = self._ledger.records(self._track.id, self._ledger.alignment())
             except PageError:
                 return  # no exchange yet
-        for record in told:
+        captured = [record for record in told if record.sequence < self._frames]
+        self.unannounced = len(told) - len(captured)
+        for record in captured:
             place = record.track, record.sequence
             if place in self.records:
                 continue

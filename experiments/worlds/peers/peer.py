@@ -119,8 +119,11 @@ class PeerEnd:
         """What sends in place of the stack, if that is ours: our driver gives it the address of this end."""
         return None
 
-    def own_receiver(self, transport: Transport, track: Track) -> ReceiverEnd | None:
-        """What knows when each frame came and was shown, if the stack tells that. `transport` is its own."""
+    def own_receiver(
+        self, transport: Transport, track: Track, announced: Mapping[int, int] | None
+    ) -> ReceiverEnd | None:
+        """What knows when each frame came and was shown, if the stack tells that. `transport` is its own, and
+        `announced` is how many frames each track has."""
         return None
 
 

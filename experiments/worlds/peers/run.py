@@ -108,7 +108,7 @@ def _part(task: Task, folder: Path) -> Part:
         run = SenderRun(ends, transport, _raw if carries == "pictures" else None)
     elif own is not None:
         run = ReceiverRun(ends, our_receiver(ends, own, keep_decoded=keeps))
-    elif (receiver := end.own_receiver(transport, ends.flow.main_track)) is not None:
+    elif (receiver := end.own_receiver(transport, ends.flow.main_track, ends.announced())) is not None:
         tells_all = True
         run = ReceiverRun(ends, lambda thread: receiver)
     else:

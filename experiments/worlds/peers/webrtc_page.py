@@ -5,8 +5,9 @@ import math
 from collections import deque
 from collections.abc import Mapping
 
-from glassbench.experiments.worlds.peers.page_end import LocalPage, counts_of, number_of, page_file
+from glassbench.experiments.worlds.peers.page_end import counts_of, number_of, page_file
 from glassbench.experiments.worlds.peers.peer import PeerContext
+from glassbench.experiments.worlds.peers.shown_page import ShownPage
 from glassbench.transport.contract import Estimated
 
 _MOST_ESTIMATES = 2**16
@@ -19,7 +20,7 @@ _COUNTED = {
 }  # fmt: skip
 
 
-class WebrtcPage(LocalPage):
+class WebrtcPage(ShownPage):
     """`stats` is what getStats said last, by kind, and of candidates of those that were chosen. `estimates` is what the
     congestion control of the sender believed."""
 
@@ -60,7 +61,7 @@ class WebrtcPage(LocalPage):
             case "stats":
                 self._take_stats(self.object_of(said, "stats"), self.object_of(said, "counted"))
             case _:
-                return False
+                return super().take_said(kind, said)
         return True
 
     def _take_state(self, state: object) -> None:
