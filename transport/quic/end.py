@@ -166,6 +166,15 @@ class QuicEnd:
         """Whether the other end has this connection id for us."""
         return self._stack is not None and self._stack.has_id(connection_id)
 
+    def silence(self, *, now: float) -> float:
+        """For how many seconds the other end has acknowledged nothing of what waits for that."""
+        return self._stack.silence(now=now) if self._stack is not None else 0.0
+
+    @property
+    def malformed(self) -> int:
+        """How much of what the other end sent was refused."""
+        return self._count["malformed"]
+
     # What aioquic reports while it works (`transport.quic.observed.Reports`); each end overrides what it needs.
 
     def on_stream_sent(self, stream_id: int, start: int, offset: int, size_bytes: int) -> None:

@@ -116,6 +116,10 @@ class Stack(MarkedConnection):
         """The smoothed round-trip time in seconds, 0 before the first sample."""
         return self._loss._rtt_smoothed
 
+    def silence(self, *, now: float) -> float:
+        """For how many seconds the peer has acknowledged nothing of what waits for that; 0 if nothing does."""
+        return now - self._alive_at if self._in_flight() else 0.0
+
     @property
     def spurious_losses(self) -> int:
         """How many of the packets that were declared lost arrived after all."""
