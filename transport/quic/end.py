@@ -24,12 +24,11 @@ from glassbench.transport.quic.path_mtu import BASE_BYTES, PathMtu
 from glassbench.transport.quic.qlog import KeyLog, Qlog
 from glassbench.transport.quic.service import Service, Visit
 from glassbench.transport.quic.session import DatagramPayload, Session, SessionEvent, StreamAborted, StreamBytes
-from glassbench.transport.quic.stack import Stack
+from glassbench.transport.quic.stack import NO_ERROR, Stack
 from glassbench.transport.quic.ticket import IDENTITY, ticket
 
 _FLOW_CONTROL_BYTES = 16 * 2**20
 _IDLE_TIMEOUT = 60.0
-_NO_ERROR = (QuicErrorCode.NO_ERROR, 0x100)  # of QUIC and of HTTP/3
 _BAD_CERTIFICATE = QuicErrorCode.CRYPTO_ERROR + 42  # RFC 8446 6.2, RFC 9001 4.8
 _FAREWELL_PACKETS = 4
 
@@ -307,7 +306,8 @@ class QuicEnd:
         if session.ready and not self._accepted:
             self._accept(stack, now=now)
         if (ending := stack.terminated) is not None:
-            self._end(session.refusal if ending.error_code in _NO_ERROR else _reason(ending), now=now)
+            self._count["malformed"] += stack.has_refused
+            self._end(session.refusal if ending.error_code in NO_ERROR else _reason(ending), now=now)
         elif session.closed_by_peer():
             stack.close(error_code=QuicErrorCode.NO_ERROR)
 
@@ -333,7 +333,6 @@ class QuicEnd:
         self._on_ready(now=now)
 
     def _give_up(self, stack: Stack) -> None:
-        self._count["malformed"] += 1
         stack.close(error_code=QuicErrorCode.INTERNAL_ERROR, reason_phrase="the peer's bytes could not be handled")
 
     def _handle(self, event: SessionEvent, *, now: float) -> None:

@@ -9,7 +9,14 @@ from contextlib import suppress
 from aioquic.buffer import encode_uint_var
 from aioquic.h3.connection import ErrorCode, FrameUnexpected, H3Connection, Setting
 from aioquic.h3.events import DatagramReceived, DataReceived, H3Event, HeadersReceived, WebTransportStreamDataReceived
-from aioquic.quic.events import HandshakeCompleted, ProtocolNegotiated, QuicEvent, StreamDataReceived, StreamReset
+from aioquic.quic.events import (
+    HandshakeCompleted,
+    ProtocolNegotiated,
+    QuicEvent,
+    StopSendingReceived,
+    StreamDataReceived,
+    StreamReset,
+)
 
 from glassbench.transport.contract import Address
 from glassbench.transport.quic.capsules import MalformedCapsuleError, SessionEnd, session_end
@@ -95,9 +102,9 @@ class WebTransportSession(Session):
                 meanings += self._take_http(each)
             self._limit(self._http, event)
             self._connect(self._http)
+        if isinstance(event, StreamReset | StopSendingReceived) and event.stream_id == self._id:
+            self._closed_by_peer = True
         if isinstance(event, StreamReset):
-            if event.stream_id == self._id:
-                self._closed_by_peer = True
             meanings.append(StreamAborted(event.stream_id))
         return meanings
 
