@@ -113,6 +113,11 @@ class Visitor:
         if self._timer is not None:
             self._timer.cancel()
 
+    def read_again(self) -> None:
+        """After `stop_reading`."""
+        self._loop.add_reader(self.udp.fileno(), self._read)
+        self._go()
+
     def _read(self) -> None:
         for data, peer, ecn, at in self.udp.receive():
             if self.way is None:

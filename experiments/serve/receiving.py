@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from glassbench.experiments.scenario.tracks import VIDEO_TRACK
 from glassbench.experiments.serve.server import Server
-from glassbench.experiments.worlds.browser.many_listener import ListeningEnd, ManyLimits, ManyListener
+from glassbench.experiments.worlds.browser.many_listener import SILENCE, ListeningEnd, ManyLimits, ManyListener
 from glassbench.experiments.worlds.browser.sending_page import Filmed, PageDoor, SendingPage, latencies
 from glassbench.netem.live.clock import LiveClock
 from glassbench.netem.live.udp_socket import UdpSocket
@@ -75,7 +75,7 @@ class Receiving:
 
     def refusals(self) -> dict[str, int]:
         """What was turned away, by its kind."""
-        return {**self.counted, **self._listener.counted}
+        return {**self.counted, **self._listener.refusals()}
 
     def close(self) -> None:
         """Everybody is sent away."""
@@ -131,7 +131,8 @@ class Receiving:
             self._loop.remove_reader(end.thread.fileno())
         end.finish(now=self._clock.now())
         if number is not None:
-            self._said(f"page {number} sends no more; {len(self._numbers)} send")
+            fate = f"was silent for {SILENCE:g} s" if end.silence(now=self._clock.now()) > SILENCE else "sends no more"
+            self._said(f"page {number} {fate}; {len(self._numbers)} send")
             self._left(end, number)
 
     def _tell(self) -> None:

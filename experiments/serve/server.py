@@ -15,7 +15,7 @@ from glassbench.experiments.serve.film import Film
 from glassbench.experiments.serve.renditions import Choice, Rendition, renditions_of
 from glassbench.experiments.serve.throttle import Throttle
 from glassbench.experiments.serve.tokens import Tokens
-from glassbench.experiments.worlds.browser.many_listener import ListeningEnd, ManyLimits, ManyListener
+from glassbench.experiments.worlds.browser.many_listener import SILENCE, ListeningEnd, ManyLimits, ManyListener
 from glassbench.experiments.worlds.browser.page_told import MOST_FRAMES
 from glassbench.experiments.worlds.browser.viewer import WORDS_TRACK, FilmedPicture, Viewer, ViewerHost
 from glassbench.experiments.worlds.browser.way import Way
@@ -136,7 +136,7 @@ class Server:
 
     def refusals(self) -> dict[str, int]:
         """What was turned away, by its kind."""
-        return {**self.counted, **self._listener.counted}
+        return {**self.counted, **self._listener.refusals()}
 
     def close(self) -> None:
         """Everybody is sent away."""
@@ -199,7 +199,8 @@ class Server:
         seat = self._seats.pop(id(end), None)
         if seat is not None:
             self._votes.pop(seat.number, None)
-            self._said(f"viewer {seat.number} left; {len(self._seats)} watch")
+            fate = f"was silent for {SILENCE:g} s" if end.silence(now=self.now()) > SILENCE else "left"
+            self._said(f"viewer {seat.number} {fate}; {len(self._seats)} watch")
             self._left(seat.viewer, seat.number)
 
     def _watched(self) -> set[int]:

@@ -2,10 +2,16 @@
 
 from collections.abc import Callable
 from collections.abc import Mapping as Dictionary
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
+from aioquic.buffer import encode_uint_var
+from aioquic.h3.connection import encode_frame
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from glassbench.experiments.worlds.testing.end import RecordedEnd
 from glassbench.netem.elements.delay import Delay
@@ -153,6 +159,57 @@ def test_messages_that_do_not_end_are_bounded() -> None:
     served.run(("viewer", 1003.0, begin))
     assert sum(map(len, served.serving._requests.values())) <= 4 * MAX_MESSAGE_BYTES
     assert served.serving.stats()["malformed"] > 40
+
+
+KINDS = "connect", "data", "capsule", "stream", "request", "datagram", "control", "encoder", "decoder", "reset", "stop"
+RAW = st.binary(max_size=60) | st.builds(
+    lambda kind, size, body: encode_uint_var(kind) + encode_uint_var(size) + body,
+    st.sampled_from([0, 1, 3, 4, 5, 7, 0xD, 0x21, 0x41, 0x54, 0x2843]),
+    st.integers(0, 40) | st.just(2**60),
+    st.binary(max_size=40),
+)
+
+
+@given(st.lists(st.tuples(st.sampled_from(KINDS), RAW, st.booleans()), min_size=1, max_size=12))
+@settings(max_examples=25, deadline=None)
+def test_whatever_a_caller_does_with_http_raises_nothing_and_is_not_collected(
+    acts: list[tuple[str, bytes, bool]],
+) -> None:
+    served = Served("stream")
+    served.run(
+        *sending(served),
+        *(
+            ("viewer", 1002.2 + number / 50, lambda now, each=each: misbehave(served.visiting, *each))
+            for number, each in enumerate(acts)
+        ),
+    )
+    http = served.serving._session._http  # type: ignore[union-attr]
+    assert sum(len(each.buffer) for each in http._stream.values()) < 2000
+    assert served.asked and served.sender.of(Connected)
+
+
+def misbehave(end: Any, kind: str, raw: bytes, ends: bool) -> None:
+    """An act of a caller that may be none that HTTP/3 allows."""
+    stack, http, session = end._stack, end._session._http, end._session._id
+    with suppress(ValueError, RuntimeError):  # its own stack keeps it from what it has made impossible
+        if kind in ("connect", "data", "capsule"):
+            framed = capsule(raw) if kind == "capsule" else raw
+            stack.send_stream_data(session, framed if kind == "connect" else encode_frame(0, framed), ends)
+        elif kind in ("stream", "request"):
+            stack.send_stream_data(stack.get_next_available_stream_id(kind == "stream"), raw, ends)
+        elif kind == "datagram":
+            stack.send_datagram(raw, None)
+        elif kind in ("control", "encoder", "decoder"):
+            stack.send_stream_data(getattr(http, f"_local_{kind}_stream_id"), raw, ends)
+        elif kind == "reset":
+            stack.reset_stream(session, 7)
+        else:
+            for number in [session] if ends else [each for each in stack._streams if each % 4 == 3]:  # 3: of the server
+                stack.stop_stream(number, 7)
+
+
+def capsule(body: bytes) -> bytes:
+    return encode_uint_var(0x2843) + encode_uint_var(len(body)) + body
 
 
 def test_a_controller_that_needs_receive_times_is_not_for_pages() -> None:

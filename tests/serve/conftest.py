@@ -1,5 +1,6 @@
 """A server on loopback, and viewers in Python that watch it as a page would."""
 
+import asyncio
 import contextlib
 import shutil
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -156,6 +157,8 @@ def running() -> Callable[..., Any]:
     async def start(
         *, poll: tuple[str, ...] = (), max_viewers: int = 64, port: int = 0, **scenario_of: Any
     ) -> AsyncIterator[Running]:
+        broken: list[Any] = []  # `glass serve` ends with such an error
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: broken.append(context))
         scenario = watched(**scenario_of)
         listening = web.listening_socket(LOCAL, port)
         place = Site(port=listening.getsockname()[1])
@@ -168,5 +171,6 @@ def running() -> Callable[..., Any]:
             yield one
         finally:
             await one.stop()
+        assert not broken
 
     return start

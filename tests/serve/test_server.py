@@ -273,3 +273,55 @@ def test_a_viewer_whose_address_changes_goes_on(running: Callable[..., Any]) -> 
             viewer.leave()
 
     run(watch())
+
+
+def be_impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has been silent for two seconds is given up."""
+    for module in ("worlds.browser.many_listener", "serve.server"):
+        monkeypatch.setattr(f"glassbench.experiments.{module}.SILENCE", 2.0)
+
+
+def test_one_who_vanishes_without_a_word_is_given_up_and_a_pause_is_not(
+    running: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    be_impatient(monkeypatch)
+
+    async def watch() -> None:
+        async with running() as one:
+            gone, viewer, pausing = [await one.visit() for _ in range(3)]
+            for each in (gone, viewer, pausing):
+                await each.until(lambda each=each: len(each.frames) > 3)
+            gone.vanish()
+            pausing.stop_reading()
+            await asyncio.sleep(1.0)
+            pausing.read_again()
+            await viewer.until(lambda: len(one.server.viewers) == 2, 6.0)
+            seen = len(pausing.frames)
+            await pausing.until(lambda: len(pausing.frames) > seen + 60)
+            assert one.server.refusals()["silent"] == 1 and len(one.server.viewers) == 2
+            assert one.said[-1] == "viewer 1 was silent for 2 s; 2 watch"
+            for each in (viewer, pausing):
+                each.leave()
+
+    run(watch())
+
+
+def test_one_who_wakes_after_it_was_given_up_learns_it_at_once(
+    running: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    be_impatient(monkeypatch)
+
+    async def watch() -> None:
+        async with running() as one:
+            sleeper = await one.visit()
+            await sleeper.until(lambda: len(sleeper.frames) > 3)
+            sleeper.stop_reading()
+            while one.server.viewers:
+                await asyncio.sleep(0.05)
+            sleeper.read_again()
+            await sleeper.until(lambda: bool(sleeper.closed), 1.0)
+            back = await one.visit()
+            await back.until(lambda: len(back.frames) > 3)
+            back.leave()
+
+    run(watch())

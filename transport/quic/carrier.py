@@ -41,8 +41,8 @@ class Carrier(Protocol):
     def expires_at(self) -> float:
         """When `expire` is due; infinite if never."""
 
-    def sweep(self) -> None:
-        """Forget what the peer has acknowledged."""
+    def sweep(self) -> list[Frame]:
+        """Forget what the peer has acknowledged, or does not want; the answer is the frames that it did not want."""
 
     def on_path_narrowed(self) -> None:
         """See `transport.quic.observed.Reports`."""

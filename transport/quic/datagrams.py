@@ -139,8 +139,8 @@ class DatagramCarrier:
             self._stack.keep_datagrams(lambda token: not isinstance(token, _Token) or self._of(token) is not None)
         return unfinished
 
-    def sweep(self) -> None:
-        pass
+    def sweep(self) -> list[Frame]:
+        return []
 
     def on_stream_sent(self, stream_id: int, start: int, offset: int, size_bytes: int, *, now: float) -> None:
         pass

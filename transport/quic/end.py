@@ -24,12 +24,11 @@ from glassbench.transport.quic.path_mtu import BASE_BYTES, PathMtu
 from glassbench.transport.quic.qlog import KeyLog, Qlog
 from glassbench.transport.quic.service import Service, Visit
 from glassbench.transport.quic.session import DatagramPayload, Session, SessionEvent, StreamAborted, StreamBytes
-from glassbench.transport.quic.stack import Stack
+from glassbench.transport.quic.stack import NO_ERROR, Stack
 from glassbench.transport.quic.ticket import IDENTITY, ticket
 
 _FLOW_CONTROL_BYTES = 16 * 2**20
 _IDLE_TIMEOUT = 60.0
-_NO_ERROR = (QuicErrorCode.NO_ERROR, 0x100)  # of QUIC and of HTTP/3
 _BAD_CERTIFICATE = QuicErrorCode.CRYPTO_ERROR + 42  # RFC 8446 6.2, RFC 9001 4.8
 _FAREWELL_PACKETS = 4
 
@@ -166,6 +165,15 @@ class QuicEnd:
         """Whether the other end has this connection id for us."""
         return self._stack is not None and self._stack.has_id(connection_id)
 
+    def silence(self, *, now: float) -> float:
+        """For how many seconds the other end has acknowledged nothing of what waits for that."""
+        return self._stack.silence(now=now) if self._stack is not None else 0.0
+
+    @property
+    def malformed(self) -> int:
+        """How much of what the other end sent was refused."""
+        return self._count["malformed"]
+
     # What aioquic reports while it works (`transport.quic.observed.Reports`); each end overrides what it needs.
 
     def on_stream_sent(self, stream_id: int, start: int, offset: int, size_bytes: int) -> None:
@@ -298,7 +306,8 @@ class QuicEnd:
         if session.ready and not self._accepted:
             self._accept(stack, now=now)
         if (ending := stack.terminated) is not None:
-            self._end(session.refusal if ending.error_code in _NO_ERROR else _reason(ending), now=now)
+            self._count["malformed"] += stack.has_refused
+            self._end(session.refusal if ending.error_code in NO_ERROR else _reason(ending), now=now)
         elif session.closed_by_peer():
             stack.close(error_code=QuicErrorCode.NO_ERROR)
 
@@ -324,7 +333,6 @@ class QuicEnd:
         self._on_ready(now=now)
 
     def _give_up(self, stack: Stack) -> None:
-        self._count["malformed"] += 1
         stack.close(error_code=QuicErrorCode.INTERNAL_ERROR, reason_phrase="the peer's bytes could not be handled")
 
     def _handle(self, event: SessionEvent, *, now: float) -> None:

@@ -83,6 +83,11 @@ class ObservedConnection(QuicConnection):
         stream = self._streams.get(stream_id)
         return stream is not None and not stream.sender.is_finished
 
+    def is_reset(self, stream_id: int) -> bool:
+        """Whether nothing more can be sent on a stream of ours that is not finished: the peer wants no more, or we."""
+        stream = self._streams.get(stream_id)
+        return stream is not None and stream.sender._reset_error_code is not None
+
     def pending_datagrams(self) -> int:
         """DATAGRAMs handed over and not sent yet."""
         return len(self._datagrams_pending)

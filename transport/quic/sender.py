@@ -106,7 +106,8 @@ class QuicSender(QuicEnd):
     def receive_datagram(self, data: bytes, peer: Address, ecn: int = 0, *, now: float) -> None:
         super().receive_datagram(data, peer, ecn, now=now)
         if self._carrier is not None:
-            self._carrier.sweep()
+            for frame in self._carrier.sweep():
+                self._drop_full(frame)
 
     def _admit(self, frame: Frame, *, now: float) -> None:
         raise NotImplementedError

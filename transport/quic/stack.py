@@ -12,7 +12,7 @@ from typing import Any
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.connection import QuicConnectionState
 from aioquic.quic.events import ConnectionTerminated, QuicEvent
-from aioquic.quic.packet import QuicPacketType
+from aioquic.quic.packet import QuicErrorCode, QuicPacketType
 from aioquic.quic.packet_builder import QuicPacketBuilder
 from aioquic.quic.recovery import QuicPacketPacer
 from aioquic.tls import Epoch, SessionTicketFetcher
@@ -33,6 +33,7 @@ _REPORT_ACK_DELAY = 0.025  # the most that aioquic announces: acknowledgements o
 _PROBE_INTERVAL = 0.1
 _INSTANT = 1e-6
 _HANDSHAKE_PACKETS = 10
+NO_ERROR = (QuicErrorCode.NO_ERROR, 0x100)  # of QUIC and of HTTP/3
 _ENDED = (QuicConnectionState.CLOSING, QuicConnectionState.DRAINING, QuicConnectionState.TERMINATED)
 
 
@@ -112,9 +113,19 @@ class Stack(MarkedConnection):
         return self._close_event if self._state in _ENDED else None
 
     @property
+    def has_refused(self) -> bool:
+        """Whether we ended the connection, for something that the peer did."""
+        ending = self._close_event
+        return self._state is QuicConnectionState.CLOSING and ending is not None and ending.error_code not in NO_ERROR
+
+    @property
     def rtt(self) -> float:
         """The smoothed round-trip time in seconds, 0 before the first sample."""
         return self._loss._rtt_smoothed
+
+    def silence(self, *, now: float) -> float:
+        """For how many seconds the peer has acknowledged nothing of what waits for that; 0 if nothing does."""
+        return now - self._alive_at if self._in_flight() else 0.0
 
     @property
     def spurious_losses(self) -> int:

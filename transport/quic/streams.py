@@ -113,12 +113,16 @@ class StreamCarrier:
     def expires_at(self) -> float:
         return min((stream.expires_at for stream in self._streams.values() if stream.ended), default=math.inf)
 
-    def sweep(self) -> None:
+    def sweep(self) -> list[Frame]:
         done = [
             stream for stream in self._streams.values() if stream.ended and not self._stack.has_stream(stream.stream_id)
         ]
         for stream in done:
             del self._streams[stream.stream_id]
+        unwanted = [stream for stream in self._streams.values() if self._stack.is_reset(stream.stream_id)]
+        for key in [key for key, stream in self._current.items() if stream in unwanted]:
+            del self._current[key]
+        return self._give_up(unwanted)
 
     def urgency(self, stream_id: int) -> tuple[int, int]:
         """Order of service: the session's own streams, then by priority, then by age."""

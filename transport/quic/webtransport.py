@@ -9,7 +9,14 @@ from contextlib import suppress
 from aioquic.buffer import encode_uint_var
 from aioquic.h3.connection import ErrorCode, FrameUnexpected, H3Connection, Setting
 from aioquic.h3.events import DatagramReceived, DataReceived, H3Event, HeadersReceived, WebTransportStreamDataReceived
-from aioquic.quic.events import HandshakeCompleted, ProtocolNegotiated, QuicEvent, StreamDataReceived, StreamReset
+from aioquic.quic.events import (
+    HandshakeCompleted,
+    ProtocolNegotiated,
+    QuicEvent,
+    StopSendingReceived,
+    StreamDataReceived,
+    StreamReset,
+)
 
 from glassbench.transport.contract import Address
 from glassbench.transport.quic.capsules import MalformedCapsuleError, SessionEnd, session_end
@@ -95,9 +102,9 @@ class WebTransportSession(Session):
                 meanings += self._take_http(each)
             self._limit(self._http, event)
             self._connect(self._http)
+        if isinstance(event, StreamReset | StopSendingReceived) and event.stream_id == self._id:
+            self._closed_by_peer = True
         if isinstance(event, StreamReset):
-            if event.stream_id == self._id:
-                self._closed_by_peer = True
             meanings.append(StreamAborted(event.stream_id))
         return meanings
 
@@ -148,12 +155,12 @@ class WebTransportSession(Session):
                 return [Nonsense()]
             return [DatagramPayload(event.data)]
         if isinstance(event, HeadersReceived):
-            self._take_headers(event)
-        elif isinstance(event, DataReceived) and event.stream_id == self._id:
+            return self._take_headers(event)
+        if isinstance(event, DataReceived) and event.stream_id == self._id:
             return self._take_capsules(event)
         return []
 
-    def _take_headers(self, event: HeadersReceived) -> None:
+    def _take_headers(self, event: HeadersReceived) -> list[SessionEvent]:
         assert self._http is not None
         headers = dict(event.headers)
         if self._calls:
@@ -162,22 +169,22 @@ class WebTransportSession(Session):
                 self.ready = answered == b"200"
                 if not self.ready:
                     self._refuse(f"the listener answered {answered[:3].decode(errors='replace')} to our CONNECT")
-            return
+            return []
         if event.stream_id == self._id:
-            return
-        status = self._status(headers) if self._id is None else _NOT_HERE
+            return [Nonsense()]  # trailers
+        asks = self._id is None and _asks_for_session(headers)
+        status = self._status(headers) if asks else _NOT_HERE
         if status == _OK:
             self._id = event.stream_id
             self.ready = True
             self._http.send_headers(event.stream_id, [(b":status", b"200"), DRAFT_ANSWER])
-        else:
-            with suppress(FrameUnexpected):  # trailers of a request that was answered
-                self._http.send_headers(event.stream_id, [(b":status", b"%d" % status)], end_stream=True)
+            return []
+        with suppress(FrameUnexpected):  # trailers of a request that was answered
+            self._http.send_headers(event.stream_id, [(b":status", b"%d" % status)], end_stream=True)
+        return [] if asks else [Nonsense()]
 
     def _status(self, headers: dict[bytes, bytes]) -> int:
-        """What a request is answered."""
-        if not _asks_for_session(headers):
-            return _NOT_HERE
+        """What somebody who asks for a session is answered."""
         if self.admit is not None:
             return self.admit(headers)
         return _OK if headers.get(b":path") == PATH else _NOT_HERE

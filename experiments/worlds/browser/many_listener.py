@@ -15,6 +15,7 @@ _LONG_HEADER, _INITIAL = 0xC0, 0x30  # RFC 9000 17.2: of a long header the type 
 _LEAST_INITIAL = 1200  # bytes of a datagram with an Initial packet (RFC 9000 14.1)
 _SHORT_ID = slice(1, 9)  # where a short header has the connection id that aioquic chose
 _HANDSHAKE_PATIENCE = 10.0  # seconds until a caller has a session
+SILENCE = 8.0  # seconds without a sign of life until a caller to whom something was sent is given up
 _SWEEP = 1.0  # seconds between two looks at who has gone
 
 
@@ -30,6 +31,12 @@ class ListeningEnd(Protocol):
 
     def is_for(self, connection_id: bytes) -> bool:
         """Whether a packet with this connection id is its own."""
+
+    def silence(self, *, now: float) -> float:
+        """For how many seconds its caller has acknowledged nothing, though there was cause to."""
+
+    def refused(self) -> int:
+        """How much of what its caller sent was none of what it may send."""
 
     def receive_datagram(self, data: bytes, peer: Address, ecn: int = 0, *, now: float) -> None: ...
     def datagrams_to_send(self, *, now: float) -> Sequence[Datagram]: ...
@@ -60,7 +67,8 @@ class ListeningConnection:
 class ManyListener:
     """Gives each caller an end that `make` makes, up to `limits`; `gone` is told of those that have ended. What is
     turned away is in `counted`: `strangers` (no packet that begins a connection), `full`, `slow` (no session in
-    time). With `make_way(now)` there is an emulated network between."""
+    time), `silent` (gone without a word), `nonsense` (of callers who have gone). With `make_way(now)` there is an
+    emulated network between."""
 
     def __init__(
         self,
@@ -73,7 +81,7 @@ class ManyListener:
         make_way: Callable[[float], Way] | None = None,
     ) -> None:
         self.connections: dict[Address, ListeningConnection] = {}
-        self.counted = Counter(dict.fromkeys(("strangers", "full", "slow"), 0))
+        self.counted = Counter(dict.fromkeys(("strangers", "full", "slow", "silent", "nonsense"), 0))
         self._udp = udp
         self._clock = clock
         self._make = make
@@ -83,6 +91,11 @@ class ManyListener:
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(udp.fileno(), self._read)
         self._sweep_timer = self._loop.call_later(_SWEEP, self._sweep)
+
+    def refusals(self) -> dict[str, int]:
+        """What was turned away, with the nonsense of those who are there."""
+        here = sum(each.end.refused() for each in self.connections.values())
+        return {**self.counted, "nonsense": self.counted["nonsense"] + here}
 
     def now(self) -> float:
         """Session time."""
@@ -100,10 +113,7 @@ class ManyListener:
         self._sweep_timer.cancel()
         self._loop.remove_reader(self._udp.fileno())
         for connection in list(self.connections.values()):
-            now = self.now()
-            connection.end.close(now=now)
-            self._udp.send(connection.end.datagrams_to_send(now=now))
-            self._remove(connection)
+            self._send_away(connection, self.now())
         self._udp.close()
 
     def _read(self) -> None:
@@ -186,10 +196,19 @@ class ManyListener:
             if connection.end.connected_at is None and now > connection.begun_at + _HANDSHAKE_PATIENCE:
                 self.counted["slow"] += 1
                 self._remove(connection)
+            elif connection.end.silence(now=now) > SILENCE:
+                self.counted["silent"] += 1
+                self._send_away(connection, now)
         self._sweep_timer = self._loop.call_later(_SWEEP, self._sweep)
+
+    def _send_away(self, connection: ListeningConnection, now: float) -> None:
+        connection.end.close(now=now)
+        self._udp.send(connection.end.datagrams_to_send(now=now))
+        self._remove(connection)
 
     def _remove(self, connection: ListeningConnection) -> None:
         if connection.timer is not None:
             connection.timer.cancel()
         if self.connections.pop(connection.peer, None) is connection:
+            self.counted["nonsense"] += connection.end.refused()
             self._gone(connection.end)

@@ -117,6 +117,12 @@ class SendingPage:
     def is_for(self, connection_id: bytes) -> bool:
         return self.transport.is_for(connection_id)
 
+    def silence(self, *, now: float) -> float:
+        return self.transport.silence(now=now)
+
+    def refused(self) -> int:
+        return self.transport.malformed + self.hearing.nonsense + self.hearing.ledger.refused
+
     def receive_datagram(self, data: bytes, peer: Address, ecn: int = 0, *, now: float) -> None:
         if self.pipeline is not None:
             self.pipeline.receive_datagram(data, peer, ecn, now=now)

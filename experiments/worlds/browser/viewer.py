@@ -95,6 +95,12 @@ class Viewer(SenderEnd):
     def is_for(self, connection_id: bytes) -> bool:
         return self._end.is_for(connection_id)
 
+    def silence(self, *, now: float) -> float:
+        return self._end.silence(now=now)
+
+    def refused(self) -> int:
+        return self._end.malformed + self.nonsense + self.ledger.refused
+
     @property
     def given_up(self) -> int:
         """How many frames could not be sent in time."""
