@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +12,19 @@ from pathlib import Path
 import pytest
 
 _PATIENCE = 60.0  # seconds until browsers have started
+_PAGE = """#!{python}
+import asyncio, json, sys, aiohttp
+
+async def main():
+    async with aiohttp.ClientSession() as session, session.ws_connect(sys.argv[-1] + "socket") as page:
+        await page.send_json({{"kind": "open"}})
+        await page.receive()
+        for line in {lines}:
+            await page.send_str(line)
+        await asyncio.sleep(60)
+
+asyncio.run(main())
+"""
 
 
 @pytest.fixture
@@ -35,6 +49,26 @@ def descendants() -> Callable[[], dict[int, str]]:
         return {number: line for number, line in lines.items() if os.getpid() in _above(number, parents)}
 
     return look
+
+
+@pytest.fixture
+def chromium_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """chromium_is(program): what is started in place of Chromium."""
+
+    def put(program: str) -> None:
+        path = tmp_path / "bin" / "chromium"
+        path.parent.mkdir()
+        path.write_text(program)
+        path.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{path.parent}:{os.environ['PATH']}")
+
+    return put
+
+
+@pytest.fixture
+def page_says(chromium_is: Callable[[str], None]) -> Callable[[list[str]], None]:
+    """page_says(lines): what the page says, in place of one in Chromium, when it is first told something."""
+    return lambda lines: chromium_is(_PAGE.format(python=sys.executable, lines=lines))
 
 
 @pytest.fixture

@@ -3,10 +3,8 @@
 import asyncio
 import json
 import math
-import os
 import re
 import socket
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from fractions import Fraction
@@ -141,39 +139,10 @@ def test_nothing_that_a_page_says_ends_us_but_in_one_sentence(message: str | byt
         assert all(isinstance(value, int) for value in page.counters().values())
 
 
-PAGE = """#!{python}
-import asyncio, json, sys, aiohttp
-
-async def main():
-    async with aiohttp.ClientSession() as session, session.ws_connect(sys.argv[-1] + "socket") as page:
-        await page.send_json({{"kind": "open"}})
-        await page.receive()
-        for line in {lines}:
-            await page.send_str(line)
-        await asyncio.sleep(60)
-
-asyncio.run(main())
-"""
-
-
-@pytest.fixture
-def chromium_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """chromium_is(program): what is started in place of Chromium."""
-
-    def put(program: str) -> None:
-        path = tmp_path / "bin" / "chromium"
-        path.parent.mkdir()
-        path.write_text(program)
-        path.chmod(0o755)
-        monkeypatch.setenv("PATH", f"{path.parent}:{os.environ['PATH']}")
-
-    return put
-
-
 def test_a_codec_that_this_chromium_does_not_have_is_unsupported(
-    context: PeerContext, chromium_is: Callable[[str], None]
+    context: PeerContext, page_says: Callable[[list[str]], None]
 ) -> None:
-    chromium_is(PAGE.format(python=sys.executable, lines=[said("refused")]))
+    page_says([said("refused")])
     end = BrowserSender(context)
     try:
         with pytest.raises(Unsupported, match="this Chromium cannot encode h264 for WebRTC"):
@@ -191,9 +160,9 @@ def test_a_codec_that_this_chromium_does_not_have_is_unsupported(
     ],
 )
 def test_garbage_of_a_page_is_a_failure_of_one_sentence(
-    line: str, sentence: str, context: PeerContext, chromium_is: Callable[[str], None]
+    line: str, sentence: str, context: PeerContext, page_says: Callable[[list[str]], None]
 ) -> None:
-    chromium_is(PAGE.format(python=sys.executable, lines=[line, said("ready")]))
+    page_says([line, said("ready")])
     end = BrowserSender(context)
     try:
         end.start()

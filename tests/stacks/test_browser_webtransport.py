@@ -3,9 +3,11 @@ with what our own receiver sees."""
 
 import contextlib
 import json
+import select
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from glassbench.experiments.worlds.browser.page_ledger import PageLedger
 from glassbench.experiments.worlds.live.arm import run_arm
 from glassbench.experiments.worlds.live.wiring import check_emulator
 from glassbench.experiments.worlds.peers.browser_webtransport import BrowserWebTransport
+from glassbench.experiments.worlds.peers.descriptions import say
 from glassbench.experiments.worlds.peers.page_receiver import PageReceiver
 from glassbench.experiments.worlds.peers.peer import PeerContext, PeerEnd, PeerError, PeerVideo
 from glassbench.experiments.worlds.peers.peer_transport import PeerTransport
@@ -99,6 +102,25 @@ def test_a_codec_that_browsers_do_not_have_is_unsupported(monkeypatch: pytest.Mo
     monkeypatch.setattr(BrowserWebTransport, "version", classmethod(lambda cls: "Chromium"))
     with pytest.raises(Unsupported, match="accepted are h264, vp8, vp9 and av1"):
         BrowserWebTransport.check(OPTIONS, PeerVideo(320, 180, Fraction(30), "hevc", 1_000_000, None))
+
+
+def test_a_codec_that_the_browser_does_not_encode_is_unsupported_with_its_reason(
+    context: PeerContext, page_says: Callable[[list[str]], None]
+) -> None:
+    reason = "this browser does not encode h264 (avc1.640028, 320x180)"
+    said = [{"kind": "refused", "reason": reason}, {"kind": "ended", "reason": "the session ended"}]
+    page_says([json.dumps(each) for each in said])
+    here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with here, there:
+        say(replace(context, side=there), "certificate", "")
+        end = BrowserWebTransport.end(replace(context, role="sender", options={**OPTIONS, "send": "page"}, side=here))
+        try:
+            end.start()
+            PeerTransport(end, "sender", (Track(0, "video", "h264", 1),), framed=False).connect(now=0.0)
+            assert select.select([context.outlet], [], [], 20.0)[0]
+        finally:
+            end.close()
+    assert context.outlet.unsupported == reason
 
 
 def measured(arm: str, network: dict[str, Any], *, codec: str = "h264", duration: str = "3s") -> ArmResult:
