@@ -77,7 +77,8 @@ class Server:
     """Serves one film to any number of viewers. It lives in the loop that runs when it is made.
 
     `today` is the date. `said` takes a line about who comes and goes, `left(viewer, number)` a viewer that has left.
-    `counted` has what was refused: `tokens`, `origins`, `paths`, `words`.
+    `counted` has what was refused: `tokens`, `origins`, `paths`, `words`; and what the page's side refused: `requests`,
+    and `connections` that took too long or were too many.
     """
 
     def __init__(
@@ -94,7 +95,7 @@ class Server:
         self.offer = offer
         self.tokens = Tokens(clock.now)
         self.clock_token = secrets.token_bytes(TOKEN_BYTES)
-        self.counted = Counter(dict.fromkeys(("tokens", "origins", "paths", "words"), 0))
+        self.counted = Counter(dict.fromkeys(("tokens", "origins", "paths", "words", "requests", "connections"), 0))
         self.renditions = renditions_of(offer.source.width, offer.source.height, offer.encoder.bitrate_bps)
         self.port = udp.address[1]
         self._clock = clock
