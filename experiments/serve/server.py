@@ -15,6 +15,7 @@ from glassbench.experiments.serve.film import Film
 from glassbench.experiments.serve.renditions import Choice, Rendition, renditions_of
 from glassbench.experiments.serve.throttle import Throttle
 from glassbench.experiments.serve.tokens import Tokens
+from glassbench.experiments.worlds.browser.kept import KeptFrames
 from glassbench.experiments.worlds.browser.many_listener import SILENCE, ListeningEnd, ManyLimits, ManyListener
 from glassbench.experiments.worlds.browser.page_ledger import MOST_FRAMES
 from glassbench.experiments.worlds.browser.viewer import WORDS_TRACK, FilmedPicture, Viewer, ViewerHost
@@ -36,6 +37,7 @@ _RENEW = timedelta(days=1)  # before a certificate ends
 _TELL = 1.0  # seconds between two words about what a viewer is sent
 _MOST_TEXT, _WORDS_PER_SECOND = 500, 5.0
 _LATEST_CHAT = 20
+_MOST_KEPT = 4 * MOST_FRAMES  # frames in the records of all viewers
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,7 @@ class Server:
         self._clock = clock
         self._said = said
         self._left = left
+        self._kept = KeptFrames(_MOST_KEPT)
         self._seats: dict[int, _Seat] = {}  # by the id of the viewer
         self._numbers = 0
         self._votes: dict[int, int] = {}  # by the number of the viewer
@@ -154,7 +157,7 @@ class Server:
         )
         local = "0.0.0.0", self.port
         config = TransportConfig(local, peer, secrets.randbits(63), tracks, options=self.offer.options)
-        host = ViewerHost(self.certificate, self._clock, self._admit, self._hear, MOST_FRAMES)
+        host = ViewerHost(self.certificate, self._clock, self._admit, self._hear, self._kept)
         return Viewer(config, host, token=self.clock_token)
 
     def _admit(self, viewer: Viewer) -> Admit:

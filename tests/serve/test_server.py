@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from glassbench.experiments.serve.server import PATH
+from glassbench.experiments.worlds.browser.kept import BLOCK, KeptFrames
 from glassbench.transport.framing import MAX_MESSAGE_BYTES
 from glassbench.transport.quic.served import MAPPINGS
 
@@ -325,3 +326,39 @@ def test_one_who_wakes_after_it_was_given_up_learns_it_at_once(
             back.leave()
 
     run(watch())
+
+
+def test_records_of_all_viewers_have_a_bound_and_what_a_page_tells_beyond_is_left_out(
+    running: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("glassbench.experiments.serve.server._MOST_KEPT", 150)
+    monkeypatch.setattr("glassbench.experiments.worlds.browser.viewer._ON_THE_WAY", 20)
+
+    async def watch() -> None:
+        async with running() as one:
+            first = await one.visit()
+            await first.until(lambda: bool(first.frames))
+            second = await one.visit()
+            await first.until(lambda: len(first.frames) > 140)
+            kept, other = one.server.viewers
+            assert (len(kept.captured), len(other.captured)) == (100, 0)
+            assert len(kept.records) < 100 + 20 + 20 and len(other.records) < 20 + 20
+            rows = [[n, 1, 1, 1, 1, 1, -1, -1] for n in (98, 99, 100, 120, 9_000)]
+            first.say(json.dumps({"kind": "ledger", "rows": rows}).encode())
+            await first.until(lambda: len(kept.ledger) == 2)
+            assert kept.ledger.refused == 1, "what was never sent"
+            for each in (first, second):
+                each.leave()
+
+    run(watch())
+
+
+def test_the_room_for_records_comes_back_with_the_end_of_who_had_it() -> None:
+    class Somebody:
+        pass
+
+    room, first, second = KeptFrames(2 * BLOCK), Somebody(), Somebody()
+    assert room.take(first, 10 * BLOCK) and room.take(first, 10 * BLOCK)
+    assert not room.take(second, 10 * BLOCK)
+    del first
+    assert room.take(second, BLOCK) and not room.take(second, BLOCK)

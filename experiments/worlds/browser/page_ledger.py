@@ -34,15 +34,16 @@ class PageLedger:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def take(self, told: Mapping[str, Any]) -> None:
-        """Take what a page tells. Raises PageError."""
+    def take(self, told: Mapping[str, Any], *, sent: int = _LARGEST, kept: int = _LARGEST) -> None:
+        """Take what a page tells of so many frames that were `sent`; it is of use for the first ones, of which the
+        records are `kept`. Raises PageError."""
         for row in _list(told, "rows"):
             numbers = _numbers(row, _COLUMNS)
             instants = numbers[1:6]
-            if list(instants) != sorted(instants) or numbers[0] < 0 or len(self._rows) >= MOST_FRAMES:
+            if list(instants) != sorted(instants) or not 0 <= numbers[0] < sent or len(self._rows) >= MOST_FRAMES:
                 self.refused += 1
-                continue
-            self._rows.setdefault(int(numbers[0]), numbers)
+            elif numbers[0] < kept:
+                self._rows.setdefault(int(numbers[0]), numbers)
         for each in _list(told, "exchanges"):
             exchange = Exchange(*_numbers(each, 4))
             if exchange.t4 < exchange.t1 or exchange.t3 < exchange.t2 or len(self._exchanges) >= _MOST_EXCHANGES:

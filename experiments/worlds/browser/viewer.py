@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from glassbench.experiments.scenario.tracks import CHAT_TRACK, VIDEO_TRACK
-from glassbench.experiments.worlds.browser.page_ledger import PageError, PageLedger
+from glassbench.experiments.worlds.browser.kept import BLOCK, KeptFrames
+from glassbench.experiments.worlds.browser.page_ledger import MOST_FRAMES, PageError, PageLedger
 from glassbench.netem.live.alignment_messages import ANSWER, QUESTION, Message, decode, encode
 from glassbench.netem.live.clock import LiveClock
 from glassbench.sender.encoder import Encoded
 from glassbench.sender.end import SenderEnd
 from glassbench.sender.record import SentRecord
 from glassbench.transport.contract import (
+    Estimated,
     Event,
     FrameDropped,
     FrameRepaired,
@@ -30,6 +32,7 @@ from glassbench.transport.quic.web_certificate import WebCertificate
 
 WORDS_TRACK = CHAT_TRACK
 _OF_A_FRAME = FrameStarted, FrameSent, FrameDropped, FrameRepaired
+_ON_THE_WAY = 1024  # frames, or messages, of which something may still become
 MOST_WORDS_BYTES = 16_384  # of what a page says beside its ledger
 
 
@@ -47,14 +50,14 @@ class FilmedPicture:
 @dataclass(frozen=True)
 class ViewerHost:
     """What all viewers have in common. `admit(viewer)` says who may be that viewer, and sets its `mapping`;
-    `hear(viewer, words)` takes what a page says beside its ledger, an object. `keep` bounds of how many frames the
+    `hear(viewer, words)` takes what a page says beside its ledger, an object. `kept` bounds of how many frames the
     records stay: a page may watch for days."""
 
     certificate: WebCertificate
     clock: LiveClock
     admit: Callable[["Viewer"], Admit]
     hear: Callable[["Viewer", Mapping[str, Any]], None]
-    keep: int
+    kept: KeptFrames
 
 
 class Viewer(SenderEnd):
@@ -74,7 +77,8 @@ class Viewer(SenderEnd):
         self._clock = host.clock
         self._hear = host.hear
         self._token = token
-        self._keep = host.keep
+        self._kept = host.kept
+        self._keeps = True  # the records of all frames so far
         self._group = -1
         self._said = 0
         self._tracks: dict[int, Track] = {track.id: track for track in config.tracks}
@@ -138,7 +142,7 @@ class Viewer(SenderEnd):
         self._said += 1
         self.records[WORDS_TRACK, record.sequence] = record
         self._send(record, self._tracks[WORDS_TRACK], json.dumps(words).encode(), now)
-        self.records.pop((WORDS_TRACK, record.sequence - self._keep), None)
+        self.records.pop((WORDS_TRACK, record.sequence - _ON_THE_WAY), None)
 
     def finished(self, *, now: float) -> bool:
         return False
@@ -157,16 +161,17 @@ class Viewer(SenderEnd):
         elif isinstance(event, _OF_A_FRAME):
             if (event.track, event.sequence) in self.records:
                 super()._take(event)
-        else:
+        elif self._keeps or not isinstance(event, Estimated):
             super()._take(event)
-        del self.estimates[: -self._keep]
 
     def _keep_record(self, record: SentRecord) -> None:
         """Records of the first frames stay for the ledger; of later ones only what is on its way is of use."""
         self.records[record.track, record.sequence] = record
-        if len(self.captured) < self._keep:
+        if self._keeps and len(self.captured) % BLOCK == 0:
+            self._keeps = self._kept.take(self, MOST_FRAMES)
+        if self._keeps:
             self.captured.append(record)
-        elif (old := record.sequence - self._keep) >= self._keep:
+        elif (old := record.sequence - _ON_THE_WAY) >= len(self.captured):
             self.records.pop((record.track, old), None)
 
     def _answer(self, data: bytes, now: float) -> bytes | None:
@@ -181,7 +186,7 @@ class Viewer(SenderEnd):
             if not isinstance(said, dict):
                 raise PageError("what a page says is an object")
             if said.get("kind") == "ledger":
-                self.ledger.take(said)
+                self.ledger.take(said, sent=self.offered, kept=len(self.captured))
             elif len(content) > MOST_WORDS_BYTES:
                 raise PageError("words of a page are short")
             else:
