@@ -153,7 +153,7 @@ class Server:
     def _make(self, peer: Address) -> Viewer:
         tracks = (
             Track(VIDEO_TRACK, "video", self.offer.encoder.codec, priority=1, deadline=self.offer.deadline),
-            Track(WORDS_TRACK, "words", "data", priority=2),
+            Track(WORDS_TRACK, "words", "data", priority=0),
         )
         local = "0.0.0.0", self.port
         config = TransportConfig(local, peer, secrets.randbits(63), tracks, options=self.offer.options)
@@ -232,10 +232,10 @@ class Server:
                 seat.place, viewer.wants_keyframe = place, False
             if place == seat.place:
                 viewer.offer(picture, now=now)
+                self._listener.wake(viewer)  # what has room leaves before words
                 if now - seat.told_at >= _TELL:
                     seat.told_at = now
                     self._tell(seat, self._sent(seat))
-                self._listener.wake(viewer)
 
     def _sent(self, seat: _Seat) -> Dictionary[str, Any]:
         viewer = seat.viewer
@@ -279,7 +279,7 @@ class Server:
         return {"question": question, "answers": answers, "votes": [votes[place] for place in range(len(answers))]}
 
     def _tell(self, seat: _Seat, words: Dictionary[str, Any]) -> None:
-        seat.viewer.say(words, now=self._clock.now())
+        self.counted["words"] += seat.viewer.say(words, now=self._clock.now())
         self._listener.wake(seat.viewer)
 
     def _tell_all(self, words: Dictionary[str, Any]) -> None:

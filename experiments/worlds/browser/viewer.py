@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from glassbench.experiments.scenario.tracks import CHAT_TRACK, VIDEO_TRACK
 from glassbench.experiments.worlds.browser.kept import BLOCK, KeptFrames
@@ -33,6 +33,9 @@ from glassbench.transport.quic.web_certificate import WebCertificate
 WORDS_TRACK = CHAT_TRACK
 _OF_A_FRAME = FrameStarted, FrameSent, FrameDropped, FrameRepaired
 _ON_THE_WAY = 1024  # frames, or messages, of which something may still become
+WORDS_BPS = 32_000.0  # what pictures leave to words, however much of both there is
+_WORDS_AT_ONCE = 1.0  # seconds of that after a silence
+_MOST_LINES = 20  # of the chat, that wait
 MOST_WORDS_BYTES = 16_384  # of what a page says beside its ledger
 
 
@@ -60,6 +63,14 @@ class ViewerHost:
     kept: KeptFrames
 
 
+class _Waiting(NamedTuple):
+    """Words that wait for their share of the path."""
+
+    kind: str
+    said_at: float
+    payload: bytes
+
+
 class Viewer(SenderEnd):
     """A listening end of WebTransport for one page.
 
@@ -81,6 +92,8 @@ class Viewer(SenderEnd):
         self._keeps = True  # the records of all frames so far
         self._group = -1
         self._said = 0
+        self._waiting: list[_Waiting] = []
+        self._words_at = float("-inf")  # when the next words may leave
         self._tracks: dict[int, Track] = {track.id: track for track in config.tracks}
         service = Service(
             host.certificate.certificate,
@@ -136,22 +149,34 @@ class Viewer(SenderEnd):
         self._keep_record(record)
         self._send(record, self._tracks[VIDEO_TRACK], encoded.payload, now)
 
-    def say(self, words: Mapping[str, Any], *, now: float) -> None:
-        """Send words to the page, behind the pictures."""
-        record = SentRecord(WORDS_TRACK, self._said, round(now, 6), keyframe=True)
-        self._said += 1
-        self.records[WORDS_TRACK, record.sequence] = record
-        self._send(record, self._tracks[WORDS_TRACK], json.dumps(words).encode(), now)
-        self.records.pop((WORDS_TRACK, record.sequence - _ON_THE_WAY), None)
+    def say(self, words: Mapping[str, Any], *, now: float) -> int:
+        """Send words to the page, ahead of pictures that wait, but at WORDS_BPS at most: what is beyond waits.
+
+        News of a kind takes the place of what waits of it. Of chat the oldest lines go; the answer is how many."""
+        kind = str(words["kind"])
+        self._waiting = [each for each in self._waiting if each.kind != kind or kind == "chat"]
+        self._waiting.append(_Waiting(kind, round(now, 6), json.dumps(words).encode()))
+        lines = [each for each in self._waiting if each.kind == "chat"]
+        too_many = lines[:-_MOST_LINES]
+        self._waiting = [each for each in self._waiting if each not in too_many]
+        self._advance(now)
+        return len(too_many)
 
     def finished(self, *, now: float) -> bool:
         return False
 
     def _due_at(self) -> float:
-        return float("inf")
+        return self._words_at if self._waiting else float("inf")
 
     def _advance(self, now: float) -> None:
-        pass
+        while self._waiting and now >= self._words_at:
+            words = self._waiting.pop(0)
+            self._words_at = max(self._words_at, now - _WORDS_AT_ONCE) + 8 * len(words.payload) / WORDS_BPS
+            record = SentRecord(WORDS_TRACK, self._said, words.said_at, keyframe=True)
+            self._said += 1
+            self.records[WORDS_TRACK, record.sequence] = record
+            self._send(record, self._tracks[WORDS_TRACK], words.payload, now)
+            self.records.pop((WORDS_TRACK, record.sequence - _ON_THE_WAY), None)
 
     def _take(self, event: Event) -> None:
         if isinstance(event, KeyframeRequested):
