@@ -1,11 +1,15 @@
 """Twenty viewers of one `glass serve` on this machine, nineteen in Python and one in Chromium: what it does to the
-others that one is throttled to a tenth of the stream's rate and one stops reading.
+others that one is throttled to a tenth of the stream's rate and one stops reading. Or what twenty do to its memory.
 
     python benchmarks/many_viewers.py --pairs 5
+    python benchmarks/many_viewers.py --memory 10min
 
 A pair is a server with twenty viewers that all do well, and another one in which two do not. Times are from capture to
 the last byte of a frame, on the clock of each viewer against the smallest of its own, since server and viewers are
 processes with clocks of their own; Chromium's are from capture to drawn, as its page shows them.
+
+With `--memory` all twenty are in Python. Each ten seconds one vanishes without a word and another one comes, and the
+memory of the server (its resident set) is read.
 """
 
 import argparse
@@ -16,17 +20,20 @@ import shutil
 import statistics
 import subprocess
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import aiohttp
 from playwright.async_api import async_playwright
 from visitor import LOCAL, Visitor
 
+from glassbench.experiments.scenario.units import DURATION
 from glassbench.experiments.worlds.browser.way import Way
 from glassbench.netem.elements.delay import Delay
 from glassbench.netem.elements.fixed_rate import FixedRate
-from glassbench.netem.path import Path
+from glassbench.netem.path import Path as NetworkPath
 from glassbench.netem.queues.drop_tail import DropTail
 from glassbench.transport.quic.service import Visit
 
@@ -34,12 +41,18 @@ CODE = "import sys; from glassbench.experiments.cli.main import main; sys.exit(m
 BITRATE_BPS = 600_000
 WELL = 17  # viewers in Python that always do well
 WARM_UP, SECONDS = 3.0, 10.0
+TWENTY, SAMPLE = 20, 10.0  # viewers, and seconds from one look at the memory to the next
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, default=5)
-    pairs = parser.parse_args().pairs
+    parser.add_argument("--memory", metavar="DURATION", help="for how long to read the memory of the server")
+    chosen = parser.parse_args()
+    if chosen.memory is not None:
+        asyncio.run(remember(DURATION.parse(chosen.memory)))
+        return
+    pairs = chosen.pairs
     moved, moved_page = [], []
     for number in range(1, pairs + 1):
         (well, page), (others, page_then) = (asyncio.run(measure(bad)) for bad in (False, True))
@@ -57,15 +70,7 @@ def main() -> None:
 
 async def measure(bad: bool) -> tuple[float, float]:
     """The median of the viewers' 95th percentiles, and Chromium's, in ms."""
-    options = ["--port", "0", "--no-keep", "--bitrate", f"{BITRATE_BPS // 1000}kbit/s"]
-    server = subprocess.Popen(
-        [sys.executable, "-c", CODE, "serve", *options], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
-    try:
-        assert server.stdout is not None
-        match = re.search(r"http://localhost:\d+", server.stdout.readline())
-        assert match is not None
-        url = match[0].replace("localhost", LOCAL)
+    with serving() as (_, url):
         async with async_playwright() as playwright:
             browser = await playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
             page = await browser.new_page()
@@ -84,6 +89,48 @@ async def measure(bad: bool) -> tuple[float, float]:
                 viewer.vanish()
             await browser.close()
         return statistics.median(late), float(shown.split()[0])
+
+
+async def remember(seconds: float) -> None:
+    """Print the memory of a server each SAMPLE seconds, and how much it grows a minute in the second half."""
+    samples: list[tuple[float, float]] = []
+    with serving() as (process, url):
+        viewers = [await visit(url) for _ in range(TWENTY)]
+        for number in range(1, round(seconds / SAMPLE) + 1):
+            came = len(viewers[-1].frames)
+            await asyncio.sleep(SAMPLE)
+            assert len(viewers[-1].frames) > came, "the newest gets no frames"
+            viewers.pop(0).vanish()
+            viewers.append(await visit(url))
+            for viewer in viewers:
+                viewer.events.clear()
+            samples.append((number * SAMPLE / 60, resident_mb(process)))
+            print(f"{number * SAMPLE:5.0f} s  {samples[-1][1]:6.1f} MB", flush=True)
+        for viewer in viewers:
+            viewer.vanish()
+    late = samples[len(samples) // 2 :]
+    slope = statistics.linear_regression(*zip(*late, strict=True)).slope
+    print(
+        f"second half: {slope:+.2f} MB a minute; {late[0][1]:.1f} MB at its begin and {late[-1][1]:.1f} MB at the end"
+    )
+
+
+def resident_mb(process: int) -> float:
+    return int(re.findall(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{process}/status").read_text())[0]) / 1e3
+
+
+@contextmanager
+def serving() -> Iterator[tuple[int, str]]:
+    """A server: the number of its process, and where its page is."""
+    options = ["--port", "0", "--no-keep", "--bitrate", f"{BITRATE_BPS // 1000}kbit/s"]
+    server = subprocess.Popen(
+        [sys.executable, "-c", CODE, "serve", *options], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    try:
+        assert server.stdout is not None
+        match = re.search(r"http://localhost:\d+", server.stdout.readline())
+        assert match is not None
+        yield server.pid, match[0].replace("localhost", LOCAL)
     finally:
         server.terminate()
         with suppress(subprocess.TimeoutExpired):
@@ -106,7 +153,7 @@ async def visit(url: str, *, throttled: bool = False) -> Visitor:
 def throttle(now: float) -> Way:
     """A tenth of the rate towards the viewer: what comes to it passes the path up of its own way."""
     slow = FixedRate(BITRATE_BPS / 10, DropTail(limit_bytes=60_000))
-    return Way(Path([Delay(0.001)]), Path([slow, Delay(0.001)]), now)
+    return Way(NetworkPath([Delay(0.001)]), NetworkPath([slow, Delay(0.001)]), now)
 
 
 def above_fastest(viewer: Visitor) -> float:

@@ -80,6 +80,8 @@ class Dashboard:
         """What answers requests."""
         application = web.Application(middlewares=[self._guard], client_max_size=1024)
         prefix = "" if self._token is None else f"/{self._token}"
+        if self._token is not None:
+            application.router.add_get(prefix, self._without_slash)
         application.router.add_get(f"{prefix}/events", self._events)
         application.router.add_get(f"{prefix}/results/{{name:.+}}", self._file)
         application.router.add_get(f"{prefix}/{{name:[a-z.]*}}", self._asset)
@@ -100,6 +102,10 @@ class Dashboard:
         elif not hmac.compare_digest(request.path.split("/")[1].encode("utf-8", "replace"), self._token.encode()):
             raise web.HTTPForbidden(text="The address must have the token that glass dash printed.\n")
         return await handler(request)
+
+    async def _without_slash(self, request: web.Request) -> web.StreamResponse:
+        """The address as people copy it, to which what the page names would not be relative."""
+        raise web.HTTPFound(f"{request.path}/")
 
     async def _asset(self, request: web.Request) -> web.StreamResponse:
         asset = _ASSETS.get(request.match_info["name"])

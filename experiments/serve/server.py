@@ -15,6 +15,7 @@ from glassbench.experiments.serve.film import Film
 from glassbench.experiments.serve.renditions import Choice, Rendition, renditions_of
 from glassbench.experiments.serve.throttle import Throttle
 from glassbench.experiments.serve.tokens import Tokens
+from glassbench.experiments.worlds.browser.kept import KeptFrames
 from glassbench.experiments.worlds.browser.many_listener import SILENCE, ListeningEnd, ManyLimits, ManyListener
 from glassbench.experiments.worlds.browser.page_told import MOST_FRAMES
 from glassbench.experiments.worlds.browser.viewer import WORDS_TRACK, FilmedPicture, Viewer, ViewerHost
@@ -36,6 +37,7 @@ _RENEW = timedelta(days=1)  # before a certificate ends
 _TELL = 1.0  # seconds between two words about what a viewer is sent
 _MOST_TEXT, _WORDS_PER_SECOND = 500, 5.0
 _LATEST_CHAT = 20
+_MOST_KEPT = 4 * MOST_FRAMES  # frames in the records of all viewers
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,8 @@ class Server:
     """Serves one film to any number of viewers. It lives in the loop that runs when it is made.
 
     `today` is the date. `said` takes a line about who comes and goes, `left(viewer, number)` a viewer that has left.
-    `counted` has what was refused: `tokens`, `origins`, `paths`, `words`.
+    `counted` has what was refused: `tokens`, `origins`, `paths`, `words`; and what the page's side refused: `requests`,
+    and `connections` that took too long or were too many.
     """
 
     def __init__(
@@ -94,12 +97,13 @@ class Server:
         self.offer = offer
         self.tokens = Tokens(clock.now)
         self.clock_token = secrets.token_bytes(TOKEN_BYTES)
-        self.counted = Counter(dict.fromkeys(("tokens", "origins", "paths", "words"), 0))
+        self.counted = Counter(dict.fromkeys(("tokens", "origins", "paths", "words", "requests", "connections"), 0))
         self.renditions = renditions_of(offer.source.width, offer.source.height, offer.encoder.bitrate_bps)
         self.port = udp.address[1]
         self._clock = clock
         self._said = said
         self._left = left
+        self._kept = KeptFrames(_MOST_KEPT)
         self._seats: dict[int, _Seat] = {}  # by the id of the viewer
         self._numbers = 0
         self._votes: dict[int, int] = {}  # by the number of the viewer
@@ -149,11 +153,11 @@ class Server:
     def _make(self, peer: Address) -> Viewer:
         tracks = (
             Track(VIDEO_TRACK, "video", self.offer.encoder.codec, priority=1, deadline=self.offer.deadline),
-            Track(WORDS_TRACK, "words", "data", priority=2),
+            Track(WORDS_TRACK, "words", "data", priority=0),
         )
         local = "0.0.0.0", self.port
         config = TransportConfig(local, peer, secrets.randbits(63), tracks, options=self.offer.options)
-        host = ViewerHost(self.certificate, self._clock, self._admit, self._hear, MOST_FRAMES)
+        host = ViewerHost(self.certificate, self._clock, self._admit, self._hear, self._kept)
         return Viewer(config, host, token=self.clock_token)
 
     def _admit(self, viewer: Viewer) -> Admit:
@@ -228,10 +232,10 @@ class Server:
                 seat.place, viewer.wants_keyframe = place, False
             if place == seat.place:
                 viewer.offer(picture, now=now)
+                self._listener.wake(viewer)  # what has room leaves before words
                 if now - seat.told_at >= _TELL:
                     seat.told_at = now
                     self._tell(seat, self._sent(seat))
-                self._listener.wake(viewer)
 
     def _sent(self, seat: _Seat) -> Dictionary[str, Any]:
         viewer = seat.viewer
@@ -275,7 +279,7 @@ class Server:
         return {"question": question, "answers": answers, "votes": [votes[place] for place in range(len(answers))]}
 
     def _tell(self, seat: _Seat, words: Dictionary[str, Any]) -> None:
-        seat.viewer.say(words, now=self._clock.now())
+        self.counted["words"] += seat.viewer.say(words, now=self._clock.now())
         self._listener.wake(seat.viewer)
 
     def _tell_all(self, words: Dictionary[str, Any]) -> None:

@@ -5,11 +5,12 @@ import os
 import secrets  # noqa: TID251  a session must not follow from a seed
 import socket
 import ssl
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
+from glassbench.experiments.serve.entrance import Entrance
 from glassbench.experiments.serve.receiving import MOST_PAGES, Receiving
 from glassbench.experiments.serve.receiving import PATH as SEND_PATH
 from glassbench.experiments.serve.server import PATH, Server
@@ -19,6 +20,9 @@ from glassbench.experiments.worlds.browser.pages import KINDS, page_texts
 _COOKIE = "glassbench"
 _MOST_SESSIONS = 1000
 _TOKENS_PER_SECOND, _MOST_TOKENS = 1.0, 20  # that a page may ask for
+_IDLE = 15.0  # seconds until a connection has asked for something
+_REFUSED = frozenset({403, 421, 429, 503})
+_COUNTED = web.AppKey("counted", Counter[str])
 _HEADERS = {
     "Content-Security-Policy": "default-src 'self'; connect-src 'self' https:; img-src 'self' data:; "
     "frame-ancestors 'none'",
@@ -49,6 +53,8 @@ def application(server: Server, receiving: Receiving, hosts: frozenset[str], *, 
                 answer = await handler(request)
             except web.HTTPException as error:
                 answer = web.Response(status=error.status, text=f"{error.reason}\n")
+        if answer.status in _REFUSED:
+            server.counted["requests"] += 1
         answer.headers.update(_HEADERS)
         return answer
 
@@ -92,6 +98,7 @@ def application(server: Server, receiving: Receiving, hosts: frozenset[str], *, 
         )
 
     app = web.Application(middlewares=[guarded], client_max_size=1024)
+    app[_COUNTED] = server.counted
     app.router.add_post("/token", token)
     app.router.add_get("/", page)
     app.router.add_get("/{name:[a-z_]+[.][a-z]+}", page)
@@ -119,7 +126,14 @@ def listening_socket(host: str, port: int) -> socket.socket:
 
 async def start(app: web.Application, listening: socket.socket, context: ssl.SSLContext | None) -> web.AppRunner:
     """Serve it; `cleanup` of what this returns ends it."""
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
+    entrances: list[Entrance] = []
+
+    async def close(_: web.Application) -> None:
+        entrances.pop().close()
+
+    app.on_cleanup.append(close)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5, keepalive_timeout=_IDLE)
     await runner.setup()
-    await web.SockSite(runner, listening, ssl_context=context).start()
+    assert runner.server is not None
+    entrances.append(Entrance(listening, context, runner.server, app[_COUNTED]))
     return runner

@@ -66,6 +66,18 @@ def test_without_the_token_nothing_is_answered(results: Path, answering: Any, as
     ran(scene)
 
 
+def test_the_address_with_its_token_leads_to_the_page_without_its_last_slash_too(
+    results: Path, answering: Any, asked: Any
+) -> None:
+    async def scene() -> None:
+        async with answering(results, TOKEN) as port:
+            status, head, _ = await asked(port, f"/{TOKEN}", host="anything.example")
+            assert status == 302 and f"Location: /{TOKEN}/\r\n" in head
+            assert (await asked(port, f"/{TOKEN[:-1]}"))[0] == 403
+
+    ran(scene)
+
+
 def test_reports_are_apart_from_the_page_and_run_no_script_where_there_is_a_token(
     results: Path, answering: Any, asked: Any
 ) -> None:

@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from glassbench.experiments.serve.server import PATH
+from glassbench.experiments.worlds.browser.kept import BLOCK, KeptFrames
+from glassbench.experiments.worlds.browser.viewer import WORDS_BPS
 from glassbench.transport.framing import MAX_MESSAGE_BYTES
 from glassbench.transport.quic.served import MAPPINGS
 
@@ -323,5 +325,85 @@ def test_one_who_wakes_after_it_was_given_up_learns_it_at_once(
             back = await one.visit()
             await back.until(lambda: len(back.frames) > 3)
             back.leave()
+
+    run(watch())
+
+
+def test_records_of_all_viewers_have_a_bound_and_what_a_page_tells_beyond_is_left_out(
+    running: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("glassbench.experiments.serve.server._MOST_KEPT", 150)
+    monkeypatch.setattr("glassbench.experiments.worlds.browser.viewer._ON_THE_WAY", 20)
+
+    async def watch() -> None:
+        async with running() as one:
+            first = await one.visit()
+            await first.until(lambda: bool(first.frames))
+            second = await one.visit()
+            await first.until(lambda: len(first.frames) > 140)
+            kept, other = one.server.viewers
+            assert (len(kept.captured), len(other.captured)) == (100, 0)
+            assert len(kept.records) < 100 + 20 + 20 and len(other.records) < 20 + 20
+            rows = [[n, 1, 1, 1, 1, 1, -1, -1] for n in (98, 99, 100, 120, 9_000)]
+            first.say(json.dumps({"kind": "ledger", "rows": rows}).encode())
+            await first.until(lambda: len(kept.ledger) == 2)
+            assert kept.ledger.refused == 1, "what was never sent"
+            for each in (first, second):
+                each.leave()
+
+    run(watch())
+
+
+def test_the_room_for_records_comes_back_with_the_end_of_who_had_it() -> None:
+    class Somebody:
+        pass
+
+    room, first, second = KeptFrames(2 * BLOCK), Somebody(), Somebody()
+    assert room.take(first, 10 * BLOCK) and room.take(first, 10 * BLOCK)
+    assert not room.take(second, 10 * BLOCK)
+    del first
+    assert room.take(second, BLOCK) and not room.take(second, BLOCK)
+
+
+@pytest.mark.parametrize("mapping", ["datagram", "stream-per-frame", "stream"])
+def test_words_come_in_time_though_the_pictures_fill_the_path(running: Callable[..., Any], mapping: str) -> None:
+    async def watch() -> None:
+        network = {"rate": "150kbit/s", "delay": "10ms", "queue": "20kB"}
+        async with running(network=network, bitrate="900kbit/s", deadline="1s") as one:
+            viewer = await one.visit(mapping)
+            await viewer.until(lambda: any(each.given_up > 10 for each in one.server.viewers), 20.0)
+            took = []
+            for number in range(6):
+                began = one.server.now()
+                text = f"word {number}"
+                viewer.say(json.dumps({"kind": "chat", "text": text}).encode())
+                await viewer.until(lambda text=text: any(text.encode() in word for word in viewer.words))  # type: ignore[misc]
+                took.append(one.server.now() - began)
+                await asyncio.sleep(0.3)
+            assert max(took) < 2.0, took
+            viewer.vanish()
+
+    run(watch())
+
+
+def test_who_floods_the_chat_takes_no_more_of_the_path_of_others_than_is_for_words(running: Callable[..., Any]) -> None:
+    async def watch() -> None:
+        async with running(network={"rate": "1Mbit/s", "delay": "5ms", "queue": "60kB"}, poll=("?", "a", "b")) as one:
+            flooding, viewer = await one.visit(), await one.visit()
+            for each in (flooding, viewer):
+                await each.until(lambda each=each: len(each.frames) > 20)
+            said = len(viewer.words)
+            began = one.server.now()
+            line = json.dumps({"kind": "chat", "text": "\u00e9" * 500}).encode()
+            for number in range(40):
+                flooding.say(line if number % 4 else b'{"kind": "vote", "answer": 1}')
+                await asyncio.sleep(0.1)
+            heard = sum(map(len, viewer.words[said:]))
+            seconds = one.server.now() - began
+            assert 0.5 < heard * 8 / (WORDS_BPS * (seconds + 1)) < 1.3
+            assert one.server.viewers[1].given_up == 0 and one.server.viewers[1].rate_bps > 600_000
+            assert any(json.loads(word)["kind"] == "poll" for word in viewer.words[said:])
+            for each in (flooding, viewer):
+                each.leave()
 
     run(watch())

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from glassbench.experiments.worlds.browser.page_told import MOST_FRAMES, PageTold, list_of, numbers_of
+from glassbench.experiments.worlds.browser.page_told import LARGEST, MOST_FRAMES, PageTold, list_of, numbers_of
 from glassbench.netem.live.alignment import Alignment
 from glassbench.receiver.record import ReceivedRecord
 
@@ -20,15 +20,16 @@ class PageLedger(PageTold):
     def __len__(self) -> int:
         return len(self._rows)
 
-    def take(self, told: Mapping[str, Any]) -> None:
-        """Take what a page tells. Raises PageError."""
+    def take(self, told: Mapping[str, Any], *, sent: int = LARGEST, kept: int = LARGEST) -> None:
+        """Take what a page tells of so many frames that were `sent`; it is of use for the first ones, of which the
+        records are `kept`. Raises PageError."""
         for row in list_of(told, "rows"):
             numbers = numbers_of(row, _COLUMNS)
             instants = numbers[1:6]
-            if list(instants) != sorted(instants) or numbers[0] < 0 or len(self._rows) >= MOST_FRAMES:
+            if list(instants) != sorted(instants) or not 0 <= numbers[0] < sent or len(self._rows) >= MOST_FRAMES:
                 self.refused += 1
-                continue
-            self._rows.setdefault(int(numbers[0]), numbers)
+            elif numbers[0] < kept:
+                self._rows.setdefault(int(numbers[0]), numbers)
         self.take_about(told)
 
     def span(self) -> tuple[float, float]:

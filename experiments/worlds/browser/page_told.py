@@ -11,7 +11,8 @@ MOST_FRAMES = 36_000
 _MOST_EXCHANGES = 2_000
 _MOST_COUNTED = 20
 _LONGEST_AGENT = 300  # characters
-_LARGEST = 2**53
+LARGEST = 2**53
+"""No number of a page is larger: up to there those of JavaScript are exact."""
 
 
 class PageError(ValueError):
@@ -49,7 +50,7 @@ class PageTold:
         if not isinstance(counted, dict) or len(counted) > _MOST_COUNTED:
             raise PageError("counted is an object of few numbers")
         self.counted = {
-            str(name)[:40]: value for name, value in counted.items() if isinstance(value, int) and 0 <= value < _LARGEST
+            str(name)[:40]: value for name, value in counted.items() if isinstance(value, int) and 0 <= value < LARGEST
         }
 
 
@@ -66,6 +67,6 @@ def numbers_of(row: object, count: int) -> tuple[float, ...]:
     if not isinstance(row, list) or len(row) != count:
         raise PageError(f"a row has {count} numbers")
     for each in row:
-        if isinstance(each, bool) or not isinstance(each, int | float) or not abs(each) < _LARGEST:  # NaN is not
+        if isinstance(each, bool) or not isinstance(each, int | float) or not abs(each) < LARGEST:  # NaN is not
             raise PageError(f"a row has {count} numbers")
     return tuple(map(float, row))

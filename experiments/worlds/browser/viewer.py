@@ -3,17 +3,19 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from glassbench.experiments.scenario.tracks import CHAT_TRACK, VIDEO_TRACK
+from glassbench.experiments.worlds.browser.kept import BLOCK, KeptFrames
 from glassbench.experiments.worlds.browser.page_ledger import PageLedger
-from glassbench.experiments.worlds.browser.page_told import PageError
+from glassbench.experiments.worlds.browser.page_told import MOST_FRAMES, PageError
 from glassbench.netem.live.alignment_messages import ANSWER, QUESTION, Message, decode, encode
 from glassbench.netem.live.clock import LiveClock
 from glassbench.sender.encoder import Encoded
 from glassbench.sender.end import SenderEnd
 from glassbench.sender.record import SentRecord
 from glassbench.transport.contract import (
+    Estimated,
     Event,
     FrameDropped,
     FrameRepaired,
@@ -31,6 +33,10 @@ from glassbench.transport.quic.web_certificate import WebCertificate
 
 WORDS_TRACK = CHAT_TRACK
 _OF_A_FRAME = FrameStarted, FrameSent, FrameDropped, FrameRepaired
+_ON_THE_WAY = 1024  # frames, or messages, of which something may still become
+WORDS_BPS = 32_000.0  # what pictures leave to words, however much of both there is
+_WORDS_AT_ONCE = 1.0  # seconds of that after a silence
+_MOST_LINES = 20  # of the chat, that wait
 MOST_WORDS_BYTES = 16_384  # of what a page says beside its ledger
 
 
@@ -48,14 +54,22 @@ class FilmedPicture:
 @dataclass(frozen=True)
 class ViewerHost:
     """What all viewers have in common. `admit(viewer)` says who may be that viewer, and sets its `mapping`;
-    `hear(viewer, words)` takes what a page says beside its ledger, an object. `keep` bounds of how many frames the
+    `hear(viewer, words)` takes what a page says beside its ledger, an object. `kept` bounds of how many frames the
     records stay: a page may watch for days."""
 
     certificate: WebCertificate
     clock: LiveClock
     admit: Callable[["Viewer"], Admit]
     hear: Callable[["Viewer", Mapping[str, Any]], None]
-    keep: int
+    kept: KeptFrames
+
+
+class _Waiting(NamedTuple):
+    """Words that wait for their share of the path."""
+
+    kind: str
+    said_at: float
+    payload: bytes
 
 
 class Viewer(SenderEnd):
@@ -75,9 +89,12 @@ class Viewer(SenderEnd):
         self._clock = host.clock
         self._hear = host.hear
         self._token = token
-        self._keep = host.keep
+        self._kept = host.kept
+        self._keeps = True  # the records of all frames so far
         self._group = -1
         self._said = 0
+        self._waiting: list[_Waiting] = []
+        self._words_at = float("-inf")  # when the next words may leave
         self._tracks: dict[int, Track] = {track.id: track for track in config.tracks}
         service = Service(
             host.certificate.certificate,
@@ -133,22 +150,34 @@ class Viewer(SenderEnd):
         self._keep_record(record)
         self._send(record, self._tracks[VIDEO_TRACK], encoded.payload, now)
 
-    def say(self, words: Mapping[str, Any], *, now: float) -> None:
-        """Send words to the page, behind the pictures."""
-        record = SentRecord(WORDS_TRACK, self._said, round(now, 6), keyframe=True)
-        self._said += 1
-        self.records[WORDS_TRACK, record.sequence] = record
-        self._send(record, self._tracks[WORDS_TRACK], json.dumps(words).encode(), now)
-        self.records.pop((WORDS_TRACK, record.sequence - self._keep), None)
+    def say(self, words: Mapping[str, Any], *, now: float) -> int:
+        """Send words to the page, ahead of pictures that wait, but at WORDS_BPS at most: what is beyond waits.
+
+        News of a kind takes the place of what waits of it. Of chat the oldest lines go; the answer is how many."""
+        kind = str(words["kind"])
+        self._waiting = [each for each in self._waiting if each.kind != kind or kind == "chat"]
+        self._waiting.append(_Waiting(kind, round(now, 6), json.dumps(words).encode()))
+        lines = [each for each in self._waiting if each.kind == "chat"]
+        too_many = lines[:-_MOST_LINES]
+        self._waiting = [each for each in self._waiting if each not in too_many]
+        self._advance(now)
+        return len(too_many)
 
     def finished(self, *, now: float) -> bool:
         return False
 
     def _due_at(self) -> float:
-        return float("inf")
+        return self._words_at if self._waiting else float("inf")
 
     def _advance(self, now: float) -> None:
-        pass
+        while self._waiting and now >= self._words_at:
+            words = self._waiting.pop(0)
+            self._words_at = max(self._words_at, now - _WORDS_AT_ONCE) + 8 * len(words.payload) / WORDS_BPS
+            record = SentRecord(WORDS_TRACK, self._said, words.said_at, keyframe=True)
+            self._said += 1
+            self.records[WORDS_TRACK, record.sequence] = record
+            self._send(record, self._tracks[WORDS_TRACK], words.payload, now)
+            self.records.pop((WORDS_TRACK, record.sequence - _ON_THE_WAY), None)
 
     def _take(self, event: Event) -> None:
         if isinstance(event, KeyframeRequested):
@@ -158,16 +187,17 @@ class Viewer(SenderEnd):
         elif isinstance(event, _OF_A_FRAME):
             if (event.track, event.sequence) in self.records:
                 super()._take(event)
-        else:
+        elif self._keeps or not isinstance(event, Estimated):
             super()._take(event)
-        del self.estimates[: -self._keep]
 
     def _keep_record(self, record: SentRecord) -> None:
         """Records of the first frames stay for the ledger; of later ones only what is on its way is of use."""
         self.records[record.track, record.sequence] = record
-        if len(self.captured) < self._keep:
+        if self._keeps and len(self.captured) % BLOCK == 0:
+            self._keeps = self._kept.take(self, MOST_FRAMES)
+        if self._keeps:
             self.captured.append(record)
-        elif (old := record.sequence - self._keep) >= self._keep:
+        elif (old := record.sequence - _ON_THE_WAY) >= len(self.captured):
             self.records.pop((record.track, old), None)
 
     def _answer(self, data: bytes, now: float) -> bytes | None:
@@ -182,7 +212,7 @@ class Viewer(SenderEnd):
             if not isinstance(said, dict):
                 raise PageError("what a page says is an object")
             if said.get("kind") == "ledger":
-                self.ledger.take(said)
+                self.ledger.take(said, sent=self.offered, kept=len(self.captured))
             elif len(content) > MOST_WORDS_BYTES:
                 raise PageError("words of a page are short")
             else:
