@@ -168,7 +168,7 @@ def test_a_handshake_of_https_that_stands_still_has_its_time_and_others_get_the_
         async with running() as one, aiohttp.ClientSession() as session:
             listening = web.listening_socket("127.0.0.1", 0)
             port = listening.getsockname()[1]
-            app = web.application(one.server, place.names(port), is_secure=True)
+            app = web.application(one.server, one.receiving, place.names(port), is_secure=True)
             runner = await web.start(app, listening, place.context())
             silent, writer = await asyncio.open_connection("127.0.0.1", port)
             nonsense, other = await asyncio.open_connection("127.0.0.1", port)
