@@ -72,6 +72,11 @@ class QuicSender(QuicEnd):
         self._requests: dict[int, bytes] = {}  # and messages of whoever a service serves, by stream
         self._untold: deque[bytes] = deque(maxlen=_MOST_UNTOLD)  # records of dropped frames, for the peer
 
+    @property
+    def has_waiting(self) -> bool:
+        """Whether bytes of frames wait to leave for the first time."""
+        return bool(self._queue) or (self._carrier is not None and self._carrier.unsent_bytes(LEAST_PRIORITY) > 0)
+
     def request_keyframe(self, track: int, *, now: float) -> None:
         raise TypeError("the sender end of QUIC does not request keyframes")
 

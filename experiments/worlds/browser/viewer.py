@@ -36,6 +36,7 @@ _OF_A_FRAME = FrameStarted, FrameSent, FrameDropped, FrameRepaired
 _ON_THE_WAY = 1024  # frames, or messages, of which something may still become
 WORDS_BPS = 32_000.0  # what pictures leave to words, however much of both there is
 _WORDS_AT_ONCE = 1.0  # seconds of that after a silence
+_COURTESY = 0.25  # seconds for which words let pictures go first
 _MOST_LINES = 20  # of the chat, that wait
 MOST_WORDS_BYTES = 16_384  # of what a page says beside its ledger
 
@@ -151,7 +152,8 @@ class Viewer(SenderEnd):
         self._send(record, self._tracks[VIDEO_TRACK], encoded.payload, now)
 
     def say(self, words: Mapping[str, Any], *, now: float) -> int:
-        """Send words to the page, ahead of pictures that wait, but at WORDS_BPS at most: what is beyond waits.
+        """Send words to the page: as soon as no picture waits, and after a quarter of a second ahead of those that do.
+        They have WORDS_BPS at most: what is beyond waits.
 
         News of a kind takes the place of what waits of it. Of chat the oldest lines go; the answer is how many."""
         kind = str(words["kind"])
@@ -167,10 +169,10 @@ class Viewer(SenderEnd):
         return False
 
     def _due_at(self) -> float:
-        return self._words_at if self._waiting else float("inf")
+        return max(self._words_at, self._waiting[0].said_at + _COURTESY) if self._waiting else float("inf")
 
     def _advance(self, now: float) -> None:
-        while self._waiting and now >= self._words_at:
+        while self._waiting and (now >= self._due_at() or (now >= self._words_at and not self._end.has_waiting)):
             words = self._waiting.pop(0)
             self._words_at = max(self._words_at, now - _WORDS_AT_ONCE) + 8 * len(words.payload) / WORDS_BPS
             record = SentRecord(WORDS_TRACK, self._said, words.said_at, keyframe=True)
