@@ -22,9 +22,7 @@ SIZES = {
 FRAMES = 90
 ATTEMPTS = 3
 NEARLY_ALL = 0.95  # of the frames
-HALF = (
-    0.5  # where two processors may not do for both encoder and Chromium; the sender leaves out what it has no time for
-)
+HALF = 0.5  # of the frames, where two processors may not do for encoder and Chromium: the sender leaves out the others
 DELAY_MS = 10.0
 
 
