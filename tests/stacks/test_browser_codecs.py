@@ -1,5 +1,5 @@
 """What a page in Chromium watches and sends over WebTransport: each codec at each size, each mapping, both ways. What
-frames travel in does not depend on the codec, so mappings are tried with one; all else has datagrams."""
+frames travel in does not depend on the codec: codecs have streams, which nothing is lost of, and mappings one codec."""
 
 import pytest
 
@@ -22,6 +22,7 @@ SIZES = {
 FRAMES = 90
 ATTEMPTS = 3
 NEARLY_ALL = 0.95  # of the frames
+HALF = 0.5  # of the frames, where two processors may not do for encoder and Chromium: the sender leaves out the others
 DELAY_MS = 10.0
 
 
@@ -30,23 +31,23 @@ DELAY_MS = 10.0
 @pytest.mark.parametrize("codec", ["h264", "vp8", "vp9"])
 def test_each_codec_is_shown_at_each_size_both_ways(codec: str, size: str, send: str) -> None:
     try:
-        result = measured(f"browser-webtransport:send={send}", codec, size)
+        result = measured(f"browser-webtransport:mapping=stream-per-frame,send={send}", codec, size)
     except Unsupported as refused:  # not every Chromium may encode it
         assert (codec, send) == ("h264", "page")
         assert str(refused).startswith("this browser does not encode h264 (")
     else:
-        check_shown(result)
+        check_shown(result, at_least=NEARLY_ALL if size == "360p30" else HALF)
 
 
 @pytest.mark.parametrize("send", ["server", "page"])
-@pytest.mark.parametrize("mapping", ["stream-per-frame", "stream-per-gop", "stream"])
+@pytest.mark.parametrize("mapping", ["datagram", "stream-per-frame", "stream-per-gop", "stream"])
 def test_frames_are_shown_in_whatever_they_travel_both_ways(mapping: str, send: str) -> None:
-    check_shown(measured(f"browser-webtransport:mapping={mapping},send={send}", "vp8", "360p30"))
+    check_shown(measured(f"browser-webtransport:mapping={mapping},send={send}", "vp8", "360p30"), at_least=NEARLY_ALL)
 
 
 @pytest.mark.parametrize("send", ["server", "page"])
 def test_av1_is_shown_both_ways(send: str) -> None:
-    check_shown(measured(f"browser-webtransport:send={send}", "av1", "360p30"))
+    check_shown(measured(f"browser-webtransport:mapping=stream-per-frame,send={send}", "av1", "360p30"), at_least=HALF)
 
 
 def test_what_chromium_does_not_encode_is_unsupported_with_its_reason() -> None:
@@ -72,7 +73,7 @@ def measured(arm: str, codec: str, size: str) -> ArmResult:
 
 def scenario(arm: str, codec: str, size: str) -> Scenario:
     width, height, bitrate = SIZES[size]
-    video = {"source": "synthetic", "width": width, "height": height, "fps": 30, "bitrate": bitrate, "codec": codec}
+    video = {"source": "bikes", "width": width, "height": height, "fps": 30, "bitrate": bitrate, "codec": codec}
     return build(
         {
             "name": "codecs",
@@ -85,14 +86,15 @@ def scenario(arm: str, codec: str, size: str) -> Scenario:
     )
 
 
-def check_shown(result: ArmResult) -> None:
-    """Nearly all frames are shown and known by their stamps, and the ledger closes: each frame is in it, and the stages
-    of those that were shown add up to their delay."""
+def check_shown(result: ArmResult, *, at_least: float) -> None:
+    """Such a share of the frames is shown, and nearly all that were encoded; they are known by their stamps; and the
+    ledger closes: each frame is in it, and the stages of those that were shown add up to their delay."""
     assert result.outcome == "measured", (result.reason, result.stats["peer"])
     frames = result.ledger
     assert frames is not None
     shown = frames[frames["fate"] == "displayed"]
-    assert len(shown) > NEARLY_ALL * FRAMES, frames["fate"].value_counts()
+    assert len(shown) > at_least * FRAMES, frames["fate"].value_counts()
+    assert len(shown) > NEARLY_ALL * (frames["fate"] != "dropped").sum(), frames["fate"].value_counts()
     assert (shown["stamp_sequence"] == shown["sequence"]).mean() >= 0.99
     assert len(frames) == FRAMES
     took = stages(shown)
