@@ -82,7 +82,7 @@ function told({ data: news }) {
       made = { at: now, bytes: counted.bytes };
     }
     at("sent").textContent = counted.encoded;
-    at("held").textContent = counted.held_back + counted.encoder_full;
+    at("held").textContent = counted.held_back;
     at("rate").textContent = `${(news.configured.encoder.bitrate / 1e6).toFixed(2)} Mbit/s`;
     if (news.clock_error !== null) at("clock").textContent = `± ${(news.clock_error * 1e3).toFixed(2)} ms`;
   } else if (news.kind === "words" && news.words.kind === "received") {

@@ -39,6 +39,7 @@ PATH = "/watch"
 _PICTURE = struct.Struct("!IQ")  # ahead of the pixels: sequence, captured_at in us
 _OK, _NOT_HERE = 200, 404
 _JOIN_PATIENCE = 20.0  # seconds until the page has a session
+_MOST_UNTAKEN = 4
 _MOST_ESTIMATES = 2**16
 _MOST_BPS = 2**53
 
@@ -174,6 +175,7 @@ class _PageWatches(_CallingEnd):
 class _PageSends(_CallingEnd):
     def __init__(self, context: PeerContext) -> None:
         super().__init__(context)
+        self._given = self._took = 0  # pictures, and those of them that the encoder of the page took: two threads count
         self._counted: dict[str, int] = {}
         self._configured: Mapping[str, object] = {}
         self._estimates: deque[Estimated] = deque(maxlen=_MOST_ESTIMATES)
@@ -190,7 +192,12 @@ class _PageSends(_CallingEnd):
         self.join({"kind": "send", "place": place})
 
     def send(self, data: bytes, frame: Frame) -> bool:
-        return self.give(_PICTURE.pack(frame.sequence, round(frame.captured_at * 1e6)) + data)
+        if self._given - self._took >= _MOST_UNTAKEN:
+            return False
+        if not self.give(_PICTURE.pack(frame.sequence, round(frame.captured_at * 1e6)) + data):
+            return False
+        self._given += 1
+        return True
 
     def take(self, said: Mapping[str, Any]) -> None:
         match said:
@@ -199,6 +206,8 @@ class _PageSends(_CallingEnd):
             case {"kind": "told", "counted": dict(counted), "configured": dict(configured)}:
                 self._counted = {str(name): value for name, value in counted.items() if isinstance(value, int)}
                 self._configured = configured
+            case {"kind": "took"}:
+                self._took += 1
             case {"kind": "rate", "bps": int(rate)} if 0 < rate < _MOST_BPS:
                 self._estimates.append(self._estimated(float(rate)))
             case _:

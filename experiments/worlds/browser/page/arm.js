@@ -12,7 +12,7 @@ const say = (said) => socket.readyState === WebSocket.OPEN && socket.send(JSON.s
 
 worker.addEventListener("message", ({ data }) => {
   if (data.kind === "ask") socket.send(data.bytes);
-  else if (["ledger", "ended", "connected", "told", "rate", "refused"].includes(data.kind)) say(data);
+  else if (["ledger", "ended", "connected", "told", "rate", "took", "refused"].includes(data.kind)) say(data);
 });
 worker.addEventListener("error", (event) => say({ kind: "ended", reason: event.message }));
 socket.addEventListener("message", ({ data }) => {

@@ -20,10 +20,11 @@ export class Send {
   /** `tell(news)`: whoever wants to know what happens. */
   constructor(tell) {
     this.tell = tell;
-    this.counted = { encoded: 0, encoder_full: 0, held_back: 0, skipped: 0, keyframe_requests: 0, bytes: 0, rows_dropped: 0 };
+    this.counted = { encoded: 0, held_back: 0, skipped: 0, keyframe_requests: 0, bytes: 0, rows_dropped: 0 };
     this.waiting = new Map(); // pictures that are being encoded, by their timestamps
     this.rows = [];
     this.without = { held: [], skipped: [] }; // captures for which there was no room, and those of which nothing was made
+    this.given = []; // pictures of `picture` for which there is no room yet
     this.filmed = 0; // pictures of `film`
     this.sequence = 0; // of the next frame of those
     this.lastUs = 0;
@@ -69,6 +70,7 @@ export class Send {
       error: (error) => this.tell({ kind: "ended", reason: `the encoder failed: ${error.message}` }),
     });
     this.encoder.configure(config);
+    this.encoder.addEventListener("dequeue", () => this.#takeGiven());
     this.#hear().catch(() => {});
     if (!local) this.#readDatagrams().catch(() => {});
     this.tell({ kind: "connected" });
@@ -87,14 +89,25 @@ export class Send {
     this.clock?.take(bytes, pageTime());
   }
 
-  /** Encode a picture that has its stamp: its sequence and capture time, and I420 pixels. */
+  /**
+   * Encode a picture that has its stamp, as soon as there is room: its sequence and capture time, and I420 pixels. That
+   * it was taken is told, since none may be left out: its sequence was given.
+   */
   picture(buffer) {
-    const view = new DataView(buffer);
-    const sequence = view.getUint32(0);
-    const capturedUs = Number(view.getBigUint64(4));
-    if (!this.#hasRoom()) return;
-    const format = { format: "I420", codedWidth: this.width, codedHeight: this.height, timestamp: capturedUs };
-    this.#encode(new VideoFrame(new Uint8Array(buffer, 12), format), capturedUs, sequence);
+    this.given.push(buffer);
+    this.#takeGiven();
+  }
+
+  #takeGiven() {
+    while (this.given.length && this.#hasRoom()) {
+      const buffer = this.given.shift();
+      const view = new DataView(buffer);
+      const sequence = view.getUint32(0);
+      const capturedUs = Number(view.getBigUint64(4));
+      const format = { format: "I420", codedWidth: this.width, codedHeight: this.height, timestamp: capturedUs };
+      this.#encode(new VideoFrame(new Uint8Array(buffer, 12), format), capturedUs, sequence);
+      this.tell({ kind: "took" });
+    }
   }
 
   /** Stamp and encode a VideoFrame that was captured `at`, in ms since 1970. It is closed here. */
@@ -109,6 +122,7 @@ export class Send {
         this.stamper ??= new Stamper(this.width, this.height);
         this.#encode(this.stamper.stamped(picture, this.filmed, capturedUs), capturedUs, null);
       } else {
+        this.counted.held_back += 1;
         this.#noteUnsent("held", capturedUs);
       }
     }
@@ -122,11 +136,7 @@ export class Send {
   }
 
   #hasRoom() {
-    if (this.encoder?.state !== "configured") return false;
-    if (this.encoder.encodeQueueSize >= MOST_ENCODING) this.counted.encoder_full += 1;
-    else if (this.unsent >= MOST_UNSENT) this.counted.held_back += 1;
-    else return true;
-    return false;
+    return this.encoder?.state === "configured" && this.encoder.encodeQueueSize < MOST_ENCODING && this.unsent < MOST_UNSENT;
   }
 
   /** Encode a picture, and close it. Without a `sequence` its frame gets the next one that is free. */
@@ -164,6 +174,7 @@ export class Send {
       // the session has ended, which whoever waits for it hears
     }
     this.unsent -= 1;
+    this.#takeGiven();
   }
 
   /** Of pictures before this one the encoder made nothing. */
