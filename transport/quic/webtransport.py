@@ -181,7 +181,7 @@ class WebTransportSession(Session):
             return []
         with suppress(FrameUnexpected):  # trailers of a request that was answered
             self._http.send_headers(event.stream_id, [(b":status", b"%d" % status)], end_stream=True)
-        return [] if asks else [Nonsense()]
+        return [] if asks or self.admit is None else [Nonsense()]  # who serves strangers counts what it refuses
 
     def _status(self, headers: dict[bytes, bytes]) -> int:
         """What somebody who asks for a session is answered."""
