@@ -28,7 +28,7 @@ from glassbench.transport.contract import (
     TransportConfig,
     Unsupported,
 )
-from glassbench.transport.framing import MAX_MESSAGE_BYTES, message
+from glassbench.transport.framing import MAX_MESSAGE_BYTES, keyframe_request, message
 from glassbench.transport.quic.served import MAPPINGS, Mapping, served_sender, visiting_receiver
 from glassbench.transport.quic.service import Service, Visit
 from glassbench.transport.quic.web_certificate import make_certificate
@@ -221,3 +221,22 @@ def send_datagram(served: Served, data: bytes) -> None:
     end = served.visiting
     assert end._stack is not None and end._session is not None
     end._stack.send_datagram(end._session.datagram(data), None)
+
+
+def test_a_request_whose_stream_ends_later_is_one_request_and_nothing_malformed() -> None:
+    served = Served("datagram")
+    streams: list[int] = []
+
+    def ask(now: float) -> None:
+        assert served.visiting._stack is not None and served.visiting._session is not None
+        streams.append(served.visiting._session.open_stream())
+        served.visiting._stack.send_stream_data(streams[0], keyframe_request(1), end_stream=False)
+
+    def end(now: float) -> None:
+        assert served.visiting._stack is not None
+        served.visiting._stack.send_stream_data(streams[0], b"", end_stream=True)
+
+    served.run(*sending(served), ("viewer", 1003.0, ask), ("viewer", 1003.5, end))
+    assert [event.track for event in served.sender.of(KeyframeRequested)] == [1]
+    assert served.serving.stats()["malformed"] == 0
+    assert not served.serving._asked

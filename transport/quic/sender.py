@@ -69,6 +69,7 @@ class QuicSender(QuicEnd):
         self._queue = FrameQueue(options.queue_bytes)
         # Layers by track of video; messages need no other.
         self._layers = {track.id: track.layers for track in config.tracks if track.media != "data"}
+        self._asked: set[int] = set()  # streams whose keyframe request was taken, and that have not ended
         self._requests: dict[int, bytes] = {}  # and messages of whoever a service serves, by stream
         self._untold: deque[bytes] = deque(maxlen=_MOST_UNTOLD)  # records of dropped frames, for the peer
 
@@ -157,6 +158,9 @@ class QuicSender(QuicEnd):
 
     def _take_stream(self, event: StreamBytes, *, now: float) -> None:
         """A stream of the peer is one keyframe request, or, of whoever a service serves, a message."""
+        if event.stream_id in self._asked and not event.data:
+            self._asked.discard(event.stream_id)  # the end of a request that was taken
+            return
         data = self._requests.pop(event.stream_id, b"") + event.data
         if self._service is not None and data[:1] == bytes([MESSAGE]):
             self._take_message(self._service, event, data, now=now)
@@ -171,6 +175,8 @@ class QuicSender(QuicEnd):
         if all(track != ours.id for ours in self._config.tracks):
             self._refuse(event)
             return
+        if not event.ended:
+            self._asked.add(event.stream_id)
         self._count["keyframe_requests"] += 1
         self._events.append(KeyframeRequested(track, now))
 
@@ -202,6 +208,7 @@ class QuicSender(QuicEnd):
 
     def _take_abort(self, event: StreamAborted, *, now: float) -> None:
         self._requests.pop(event.stream_id, None)
+        self._asked.discard(event.stream_id)
 
     def _take_datagram_payload(self, event: DatagramPayload, *, now: float) -> None:
         """A report of receive times, if they were agreed on, or what a service answers; nothing else comes in

@@ -22,17 +22,21 @@ export class Numbers {
     this.last = null;
   }
 
+  /** Take a frame that was drawn; the answer is whether it ended a freeze. */
   add(frame) {
+    let froze = false;
     if (this.last !== null) {
       const gap = (frame.at - this.last) * 1e3;
       const mean = this.gaps.reduce((sum, each) => sum + each, 0) / this.gaps.length;
-      if (this.gaps.length >= 5 && gap > Math.max(3 * mean, mean + 150)) this.freezes += 1;
+      if (this.gaps.length >= 5 && gap > Math.max(3 * mean, mean + 150)) froze = true;
       this.gaps.push(gap);
       if (this.gaps.length > GAPS) this.gaps.shift();
     }
     this.last = frame.at;
     this.shown.push(frame);
     while (this.shown[0].at < frame.at - SPAN) this.shown.shift();
+    this.freezes += froze;
+    return froze;
   }
 
   show(at) {

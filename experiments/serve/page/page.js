@@ -110,8 +110,9 @@ function told({ data: news }) {
     allow(true);
   } else if (news.kind === "shown") {
     const now = performance.now(); // the worker has a clock with another beginning
-    numbers.add({ ...news, at: now / 1e3 });
-    if (news.latency !== null) graph.add(now, news.latency);
+    const before = (numbers.last ?? 0) * 1e3;
+    if (numbers.add({ ...news, at: now / 1e3 })) graph.freeze(before, now);
+    graph.add(now, news.latency, { bytes: news.bytes, layer: news.size.join("x") });
   } else if (news.kind === "counted") {
     numbers.counted = news.counted;
   } else if (news.kind === "words") {
