@@ -49,7 +49,7 @@ async def says(page: Any, text: str) -> None:
     await until(page, "status", lambda status: text in status)
 
 
-long = pytest.mark.long
+LONG, LENGTHY = [pytest.mark.long], [pytest.mark.long, pytest.mark.lengthy]
 
 
 @pytest.mark.parametrize(
@@ -57,13 +57,13 @@ long = pytest.mark.long
     [
         ("canvas", "vp8", "datagram", "640x360"),
         *(
-            pytest.param("canvas", "vp8", mapping, "640x360", marks=long)
+            pytest.param("canvas", "vp8", mapping, "640x360", marks=LENGTHY)
             for mapping in MAPPINGS
             if mapping != "datagram"
         ),
-        pytest.param("camera", "vp9", "stream-per-frame", "1280x720", marks=long),
-        pytest.param("screen", "vp8", "stream-per-gop", "640x360", marks=long),
-        pytest.param("camera", "h264", "datagram", "640x360", marks=long),
+        pytest.param("camera", "vp9", "stream-per-frame", "1280x720", marks=LONG),
+        pytest.param("screen", "vp8", "stream-per-gop", "640x360", marks=LENGTHY),
+        pytest.param("camera", "h264", "datagram", "640x360", marks=LENGTHY),
     ],
 )
 def test_what_a_page_sent_is_kept_as_results_and_its_stamps_are_read(
