@@ -80,7 +80,8 @@ def settle(flight, acked=(), lost=(), *, rtt=0.1, now=1000.1):
     ("media", "window"),
     [
         ("gcc", "cubic"),
-        *(pytest.param(*pair, marks=pytest.mark.long) for pair in (("realtime", "bbr"), ("scream", "reno"))),
+        pytest.param("realtime", "bbr", marks=[pytest.mark.long, pytest.mark.lengthy]),
+        pytest.param("scream", "reno", marks=pytest.mark.long),
     ],
 )
 def test_each_pair_keeps_the_contract_of_a_controller(media, window):
