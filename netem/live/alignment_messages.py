@@ -10,6 +10,7 @@ import hmac
 import math
 import struct
 from collections import deque
+from collections.abc import Callable
 from math import inf
 from typing import NamedTuple
 
@@ -175,6 +176,14 @@ def decode(data: bytes, kind: int) -> Message | None:
     if not all(math.isfinite(stamp) and abs(stamp) <= MAX_STAMP for stamp in (message.t2, message.t3)):
         return None
     return message if message.t2 <= message.t3 else None
+
+
+def answer_at_once(data: bytes, token: bytes, clock: Callable[[], float], *, received_at: float) -> bytes | None:
+    """The answer to a question of whoever has the token, as of `clock` now, or None for all else. Never raises."""
+    question = decode(data, QUESTION)
+    if question is None or not hmac.compare_digest(question.token, token):
+        return None
+    return encode(Message(ANSWER, token, question.nonce, received_at, max(received_at, clock())))
 
 
 class _BestExchanges:

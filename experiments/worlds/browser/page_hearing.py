@@ -6,7 +6,7 @@ from typing import Any
 
 from glassbench.experiments.worlds.browser.page_told import PageError
 from glassbench.experiments.worlds.browser.sent_ledger import SentLedger
-from glassbench.netem.live.alignment_messages import ANSWER, QUESTION, Message, decode, encode
+from glassbench.netem.live.alignment_messages import answer_at_once
 from glassbench.transport.quic.estimating_receiver import EstimatingReceiver
 
 _LEAST_CHANGE = 0.02  # of the rate, that is worth a word
@@ -46,10 +46,7 @@ class PageHearing:
 
     def answer(self, data: bytes, now: float) -> bytes | None:
         """The answer to a DATAGRAM, if it is a question for the time."""
-        question = decode(data, QUESTION)
-        if question is None or question.token != self._token:
-            return None
-        return encode(Message(ANSWER, self._token, question.nonce, now, max(now, self._clock())))
+        return answer_at_once(data, self._token, self._clock, received_at=now)
 
     def say(self, words: Mapping[str, Any]) -> None:
         """Tell the page something."""

@@ -9,7 +9,7 @@ from glassbench.experiments.scenario.tracks import CHAT_TRACK, VIDEO_TRACK
 from glassbench.experiments.worlds.browser.kept import BLOCK, KeptFrames
 from glassbench.experiments.worlds.browser.page_ledger import PageLedger
 from glassbench.experiments.worlds.browser.page_told import MOST_FRAMES, PageError
-from glassbench.netem.live.alignment_messages import ANSWER, QUESTION, Message, decode, encode
+from glassbench.netem.live.alignment_messages import answer_at_once
 from glassbench.netem.live.clock import LiveClock
 from glassbench.sender.encoder import Encoded
 from glassbench.sender.end import SenderEnd
@@ -203,10 +203,7 @@ class Viewer(SenderEnd):
             self.records.pop((record.track, old), None)
 
     def _answer(self, data: bytes, now: float) -> bytes | None:
-        question = decode(data, QUESTION)
-        if question is None or question.token != self._token:
-            return None
-        return encode(Message(ANSWER, self._token, question.nonce, now, max(now, self._clock.now())))
+        return answer_at_once(data, self._token, self._clock.now, received_at=now)
 
     def _take_message(self, content: bytes, now: float) -> None:
         try:

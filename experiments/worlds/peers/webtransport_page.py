@@ -8,7 +8,7 @@ from typing import ClassVar
 from glassbench.experiments.worlds.browser.pages import page_texts
 from glassbench.experiments.worlds.peers.page_end import LocalPage
 from glassbench.experiments.worlds.peers.peer import PeerContext
-from glassbench.netem.live.alignment_messages import ANSWER, QUESTION, TOKEN_BYTES, Message, decode, encode
+from glassbench.netem.live.alignment_messages import TOKEN_BYTES, answer_at_once
 
 _MOST_SAID = 2**20  # bytes of a message: of rows of frames it is a list
 
@@ -32,11 +32,7 @@ class WebTransportPage(LocalPage):
 
     def take_bytes(self, data: bytes) -> bytes | None:
         """A question for the time."""
-        now = self._outlet.now()
-        question = decode(data, QUESTION)
-        if question is None or question.token != self.token:
-            return None
-        return encode(Message(ANSWER, self.token, question.nonce, now, self._outlet.now()))
+        return answer_at_once(data, self.token, self._outlet.now, received_at=self._outlet.now())
 
     def take_said(self, kind: object, said: Mapping[str, object]) -> bool:
         match kind:
