@@ -4,7 +4,7 @@ import asyncio
 import signal
 import ssl
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -28,6 +28,12 @@ from glassbench.sender.size_model import SizeSource
 from glassbench.transport.contract import Unsupported
 
 LOOPBACK = "127.0.0.1"
+MOST_WAIT = 16
+"""Of those who have left, how many may wait until what they watched or sent is written."""
+MOST_KEPT = 2**30
+"""Bytes of results that one server writes: a page that comes again and again fills no disk."""
+_Write = Callable[[Scenario, Path, Sequence[str]], Path | None]
+"""Writes what somebody watched or sent below a folder, which is the answer."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +92,7 @@ def serve(
     `served` says it; `started` is told its address. What pages watched goes below `results`, unless that is None.
     Raises ValueError and OSError."""
     try:
-        asyncio.run(_serve(make, place, _Keeper(served, results, command, say), duration, started))
+        asyncio.run(_serve(make, place, Keeper(served, results, command, say), duration, started))
     except Unsupported as error:
         raise ValueError(str(error)) from None
 
@@ -121,13 +127,21 @@ def _way(scenario: Scenario, now: float) -> Way:
     return Way(down[0].path, up[0].path, now)
 
 
-class _Keeper:
-    """Keeps what viewers watched, one after the other, beside the loop."""
+class Keeper:
+    """Keeps what pages watched and sent, one after the other, beside the loop: `most` bytes of it."""
 
     def __init__(
-        self, served: Scenario, results: Path | None, command: Sequence[str], say: Callable[[str], None]
+        self,
+        served: Scenario,
+        results: Path | None,
+        command: Sequence[str],
+        say: Callable[[str], None],
+        *,
+        most: int = MOST_KEPT,
     ) -> None:
         self.say = say
+        self._room = most
+        self._writings: list[Future[None]] = []  # that have not ended
         self._served = served
         self._results = results
         self._command = command
@@ -135,42 +149,40 @@ class _Keeper:
 
     def left(self, viewer: Viewer, number: int) -> None:
         """A viewer has left."""
-        if self._results is not None:
-            self._writer.submit(self._keep, viewer, number, self._results)
+        self._have_kept(f"what viewer {number} watched", partial(keep, viewer, number))
 
     def sent(self, page: SendingPage, number: int) -> None:
         """A page sends no more."""
-        if self._results is not None:
-            self._writer.submit(self._keep_sent, page, number, self._results)
+        self._have_kept(f"what page {number} sent", partial(keep_sent, page, number))
 
     async def close(self) -> None:
         """Wait for the last one."""
         await asyncio.get_running_loop().run_in_executor(None, self._writer.shutdown)
 
-    def _keep(self, viewer: Viewer, number: int, results: Path) -> None:
-        self._say_kept(
-            f"what viewer {number} watched", lambda: keep(viewer, number, self._served, results, self._command)
-        )
+    def _have_kept(self, what: str, write: _Write) -> None:
+        if self._results is None:
+            return
+        self._writings = [each for each in self._writings if not each.done()]
+        if len(self._writings) >= MOST_WAIT:
+            self.say(f"{what} is not kept: found {MOST_WAIT} before it that are not written yet")
+            return
+        self._writings.append(self._writer.submit(self._keep, what, write, self._results))
 
-    def _keep_sent(self, page: SendingPage, number: int, results: Path) -> None:
-        self._say_kept(
-            f"what page {number} sent", lambda: keep_sent(page, number, self._served, results, self._command)
-        )
-
-    def _say_kept(self, what: str, write: Callable[[], Path | None]) -> None:
+    def _keep(self, what: str, write: _Write, results: Path) -> None:
         try:
-            path = write()
+            if self._room <= 0:
+                self.say(f"{what} is not kept: this server has written as many results as it may; start it again")
+            elif (path := write(self._served, results, self._command)) is not None:
+                self._room -= sum(each.lstat().st_size for each in path.rglob("*"))
+                self.say(f"{what} is in {path}")
         except Exception as error:  # whatever becomes of one, the others go on
             self.say(f"{what} is not kept: {error}")
-            return
-        if path is not None:
-            self.say(f"{what} is in {path}")
 
 
 async def _serve(
     make: Callable[[frozenset[str]], Broadcast],
     place: Site,
-    keeper: _Keeper,
+    keeper: Keeper,
     duration: float | None,
     started: Callable[[str], None],
 ) -> None:

@@ -34,7 +34,6 @@ def without_room(here, arm: str, duration: str) -> Budgets:
     return load_budgets("budgets.toml")
 
 
-@pytest.mark.long
 @pytest.mark.lengthy
 def test_a_hundred_re_runs_without_any_room_are_all_kept(call, here, record, measure_file):
     """Each simulates, counts and judges anew; what is written to files in between is left out."""

@@ -80,7 +80,7 @@ def settle(flight, acked=(), lost=(), *, rtt=0.1, now=1000.1):
     ("media", "window"),
     [
         ("gcc", "cubic"),
-        pytest.param("realtime", "bbr", marks=[pytest.mark.long, pytest.mark.lengthy]),
+        pytest.param("realtime", "bbr", marks=pytest.mark.lengthy),
         pytest.param("scream", "reno", marks=pytest.mark.long),
     ],
 )

@@ -46,6 +46,8 @@ _GSTREAMER = "apt-get install -y gstreamer1.0-tools gstreamer1.0-libav " + " ".j
 )
 _RUST_PLUGINS = "it comes with GStreamer's plugins in Rust (gst-plugins-rs), which few distributions have"
 _WITH = {"rtpav1pay": _RUST_PLUGINS, "rtpav1depay": _RUST_PLUGINS}
+_BELOW_EPHEMERAL = 10_000 + 200 * (os.getpid() % 100)  # tests side by side begin at different ones
+_PORTS = iter(range(_BELOW_EPHEMERAL, 32_768, 2))
 _PATIENCE = 20.0  # seconds for whatever others do; much more than they need, because tests share their machine
 
 
@@ -240,16 +242,17 @@ class Bench:
         return plain
 
     def free_port(self) -> int:
-        """A free port whose successor is free too. It is even: RTP, and RTCP of a peer that does not know rtcp-mux."""
-        while True:
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as first:
-                first.bind((LOCAL, 0))
-                port = int(first.getsockname()[1]) & ~1
+        """A free port whose successor is free too. It is even: RTP, and RTCP of a peer that does not know rtcp-mux.
+
+        The kernel gives none of these to a socket that takes any, so it stays free until the peer binds it.
+        """
+        for port in _PORTS:
             with suppress(OSError), ExitStack() as both:
                 for number in (port, port + 1):
                     plain = both.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
                     plain.bind((LOCAL, number))
                 return port
+        raise AssertionError("every port below those of the kernel is taken")
 
     def start(self, *command: str) -> Program:
         program = Program(list(command), self.folder / f"{command[0]}.log", self.wait_for)

@@ -49,21 +49,18 @@ async def says(page: Any, text: str) -> None:
     await until(page, "status", lambda status: text in status)
 
 
-LONG, LENGTHY = [pytest.mark.long], [pytest.mark.long, pytest.mark.lengthy]
-
-
 @pytest.mark.parametrize(
     ("what", "codec", "mapping", "size"),
     [
         ("canvas", "vp8", "datagram", "640x360"),
         *(
-            pytest.param("canvas", "vp8", mapping, "640x360", marks=LENGTHY)
+            pytest.param("canvas", "vp8", mapping, "640x360", marks=pytest.mark.lengthy)
             for mapping in MAPPINGS
             if mapping != "datagram"
         ),
-        pytest.param("camera", "vp9", "stream-per-frame", "1280x720", marks=LONG),
-        pytest.param("screen", "vp8", "stream-per-gop", "640x360", marks=LENGTHY),
-        pytest.param("camera", "h264", "datagram", "640x360", marks=LENGTHY),
+        pytest.param("camera", "vp9", "stream-per-frame", "1280x720", marks=pytest.mark.long),
+        pytest.param("screen", "vp8", "stream-per-gop", "640x360", marks=pytest.mark.lengthy),
+        pytest.param("camera", "h264", "datagram", "640x360", marks=pytest.mark.lengthy),
     ],
 )
 def test_what_a_page_sent_is_kept_as_results_and_its_stamps_are_read(

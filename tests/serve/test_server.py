@@ -188,6 +188,22 @@ def test_half_open_handshakes_are_bounded_and_then_forgotten(
     run(watch())
 
 
+def test_half_open_handshakes_give_way_to_a_newcomer_after_a_second(running: Callable[..., Any]) -> None:
+    async def watch() -> None:
+        async with running() as one:
+            callers = [one.visitor(PATH) for _ in range(40)]
+            for each in callers:
+                each.vanish()  # its first packet is on the way
+            began = asyncio.get_running_loop().time()
+            late = await one.visit()
+            await late.until(lambda: len(late.frames) > 3)
+            assert asyncio.get_running_loop().time() - began < 5.0, "it does not wait until those are given up"
+            assert one.server.refusals()["slow"] > 0
+            late.leave()
+
+    run(watch())
+
+
 def test_no_more_watch_than_may(running: Callable[..., Any]) -> None:
     async def watch() -> None:
         async with running(max_viewers=1) as one:

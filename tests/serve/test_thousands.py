@@ -36,7 +36,7 @@ def held(one: Any) -> Counter[str]:
     )
 
 
-@pytest.mark.parametrize("count", [60, pytest.param(2000, marks=[pytest.mark.long, pytest.mark.lengthy])])
+@pytest.mark.parametrize("count", [60, pytest.param(2000, marks=pytest.mark.lengthy)])
 def test_sessions_that_come_and_go_leave_nothing_and_delay_nobody(running: Callable[..., Any], count: int) -> None:
     async def watch() -> None:
         async with running(poll=("Sooner?", "QUIC", "RTP")) as one:

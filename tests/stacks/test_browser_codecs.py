@@ -12,7 +12,7 @@ from glassbench.experiments.worlds.peers.browser_webtransport import BrowserWebT
 from glassbench.receiver.quality import QualityMemo
 from glassbench.transport.contract import Unsupported
 
-pytestmark = [pytest.mark.long, pytest.mark.lengthy, pytest.mark.quiet, pytest.mark.usefixtures("however_busy")]
+pytestmark = [pytest.mark.lengthy, pytest.mark.quiet, pytest.mark.usefixtures("however_busy")]
 
 SIZES = {
     "360p30": (640, 360, "1Mbit/s"),

@@ -216,7 +216,6 @@ def shown(result: ArmResult) -> list[float]:
 
 @pytest.mark.quiet
 @pytest.mark.lengthy
-@pytest.mark.long
 @pytest.mark.usefixtures("however_busy")
 def test_what_a_link_loses_is_asked_for_and_sent_again() -> None:
     result = measured("browser-webrtc", {"element": "random-loss", "probability": "3%"}, duration="5s")
@@ -233,7 +232,6 @@ def test_what_a_link_loses_is_asked_for_and_sent_again() -> None:
 
 @pytest.mark.quiet
 @pytest.mark.lengthy
-@pytest.mark.long
 @pytest.mark.usefixtures("however_busy")
 def test_chromium_as_it_comes_shows_pictures_later_than_without_a_playout_delay() -> None:
     zero, stock = (measured(f"browser-webrtc:playout={playout}") for playout in ("zero", "stock"))
@@ -246,7 +244,6 @@ def test_chromium_as_it_comes_shows_pictures_later_than_without_a_playout_delay(
 
 @pytest.mark.quiet
 @pytest.mark.lengthy
-@pytest.mark.long
 @pytest.mark.usefixtures("however_busy")
 def test_an_arm_whose_chromium_is_killed_has_failed_and_nothing_of_it_is_left(
     chromium_killed: Callable[[int, float], AbstractContextManager[None]],

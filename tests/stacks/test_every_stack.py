@@ -88,7 +88,9 @@ def best_of(attempts: int, arm: str) -> ArmResult:
 
 
 @pytest.mark.quiet  # stacks encode and decode in real time, and on a busy machine they leave out frames
-@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.long] if "," in name else []) for name in ARMS])
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.lengthy] if "," in name else []) for name in ARMS]
+)
 def test_a_stack_shows_the_frames_of_a_clean_path_and_its_account_adds_up(name: str) -> None:
     result = best_of(ATTEMPTS, ARMS[name])
     assert result.outcome == "measured", (result.reason, result.stats["peer"])

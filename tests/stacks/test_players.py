@@ -184,7 +184,6 @@ def median_ms(result: ArmResult) -> float:
 
 @pytest.mark.quiet
 @pytest.mark.lengthy
-@pytest.mark.long
 @pytest.mark.usefixtures("however_late")
 @pytest.mark.parametrize("player", ["hls.js", "dash.js"])
 def test_a_player_as_it_comes_is_later_than_a_tuned_one_and_both_tell_their_target(player: str) -> None:
@@ -197,7 +196,6 @@ def test_a_player_as_it_comes_is_later_than_a_tuned_one_and_both_tell_their_targ
 
 @pytest.mark.quiet
 @pytest.mark.lengthy
-@pytest.mark.long
 @pytest.mark.usefixtures("however_late")
 def test_whole_segments_cost_more_the_longer_they_are_and_chunks_do_not() -> None:
     short, long = (median_ms(measured(f"dash.js:chunk_frames=0,segment_ms={each}")) for each in (500, 1500))

@@ -15,6 +15,7 @@ _LONG_HEADER, _INITIAL = 0xC0, 0x30  # RFC 9000 17.2: of a long header the type 
 _LEAST_INITIAL = 1200  # bytes of a datagram with an Initial packet (RFC 9000 14.1)
 _SHORT_ID = slice(1, 9)  # where a short header has the connection id that aioquic chose
 _HANDSHAKE_PATIENCE = 10.0  # seconds until a caller has a session
+_CROWDED_PATIENCE = 1.0  # seconds after which one without gives way, where no more handshakes may be open
 SILENCE = 8.0  # seconds without a sign of life until a caller to whom something was sent is given up
 _SWEEP = 1.0  # seconds between two looks at who has gone
 
@@ -67,8 +68,8 @@ class ListeningConnection:
 class ManyListener:
     """Gives each caller an end that `make` makes, up to `limits`; `gone` is told of those that have ended. What is
     turned away is in `counted`: `strangers` (no packet that begins a connection), `full`, `slow` (no session in
-    time), `silent` (gone without a word), `nonsense` (of callers who have gone). With `make_way(now)` there is an
-    emulated network between."""
+    time, of which there is less while others wait), `silent` (gone without a word), `nonsense` (of callers who have
+    gone). With `make_way(now)` there is an emulated network between."""
 
     def __init__(
         self,
@@ -155,8 +156,12 @@ class ManyListener:
         if len(data) < _LEAST_INITIAL or data[0] & (_LONG_HEADER | _INITIAL) != _LONG_HEADER:
             self.counted["strangers"] += 1
             return None
-        waiting = sum(connection.end.connected_at is None for connection in self.connections.values())
-        if len(self.connections) >= self._limits.connections or waiting >= self._limits.handshakes:
+        waiting = [each for each in self.connections.values() if each.end.connected_at is None]
+        if len(waiting) >= self._limits.handshakes and now > (oldest := waiting[0]).begun_at + _CROWDED_PATIENCE:
+            self.counted["slow"] += 1
+            self._remove(oldest)
+            waiting.remove(oldest)
+        if len(self.connections) >= self._limits.connections or len(waiting) >= self._limits.handshakes:
             self.counted["full"] += 1
             return None
         way = None if self._make_way is None else self._make_way(now)
