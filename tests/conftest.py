@@ -48,9 +48,8 @@ class Ended(NamedTuple):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """`sampled(n)`: a combination of parameters is left to `make test-long` unless the places of its values, each in
-    the order in which they come, add up to a multiple of n. So each value occurs, though not with all others.
-    What is lengthy is long."""
+    """`sampled(n)`: a combination of parameters is lengthy unless the places of its values, each in the order in which
+    they come, add up to a multiple of n. What is lengthy is long."""
     places: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
     for item in items:
         if isinstance(item, pytest.Function) and (sampled := item.get_closest_marker("sampled")):
@@ -59,7 +58,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 of_name = places[item.nodeid.partition("[")[0], name]
                 place += of_name.setdefault(repr(value), len(of_name))
             if place % sampled.args[0]:
-                item.add_marker(pytest.mark.long)
+                item.add_marker(pytest.mark.lengthy)
         if item.get_closest_marker("lengthy"):
             item.add_marker(pytest.mark.long)
 

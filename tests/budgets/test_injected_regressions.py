@@ -104,10 +104,10 @@ ALL = ("rtp", "srt", "quic-datagram")
 @pytest.mark.parametrize(
     ("inject", "stage", "loss", "duration"),
     [
-        pytest.param(slow_encoder, "encode", "2%", "4s", marks=pytest.mark.long),
-        pytest.param(slow_decoder, "decode", "2%", "4s", marks=pytest.mark.long),
+        pytest.param(slow_encoder, "encode", "2%", "4s", marks=pytest.mark.lengthy),
+        pytest.param(slow_decoder, "decode", "2%", "4s", marks=pytest.mark.lengthy),
         (waiting_sender, "queue", "2%", "4s"),
-        (long_path, "transit", "0%", "2s"),
+        pytest.param(long_path, "transit", "0%", "2s", marks=pytest.mark.long),
     ],
 )
 def test_ten_milliseconds_more_in_one_stage_break_every_budget_and_that_stage_is_named(

@@ -36,6 +36,7 @@ def three_lines(fields: str) -> str:
     return THREE_LINES.format(fields=fields)
 
 
+@pytest.mark.long
 def test_three_lines_hold_a_budget_also_under_strict_markers(run):
     run(three_lines("p95={'max': '1s'}, shown={'min': '90%'}"), apart=True).assert_outcomes(passed=1)
 

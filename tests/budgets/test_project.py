@@ -11,6 +11,7 @@ from glassbench.experiments.cli.errors import run_app
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("in_this_process")
 def test_this_project_keeps_its_own_budgets_by_the_command_of_its_workflow(monkeypatch, tmp_path, capsys):
     """The command is read out of the workflow; the files that it writes land elsewhere."""

@@ -24,6 +24,7 @@ def table() -> list[Windows]:
     return [windows(OURS, delay=0.1), *(windows(arm, delay=0.2) for arm in OTHERS)]
 
 
+@pytest.mark.long
 def test_each_trace_that_ships_has_a_plan_in_which_the_senders_meet_the_same_windows() -> None:
     plans = {str(plan.cells[0].axes["trace"]): plan for plan in named("adaptive").plans()}
     assert list(plans) == list(GENERATORS)

@@ -54,6 +54,7 @@ CHECKS = {
 }
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("lane", FIRST)
 def test_beside_more_video_than_the_link_takes_an_urgent_message_waits_for_one_packet(lane: str) -> None:
     cell = priority._cell(lane, 1.1)

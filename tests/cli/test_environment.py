@@ -67,6 +67,7 @@ def test_numbers_and_pictures_come_on_an_ascii_terminal_with_the_backend_of_a_no
     assert len(pictures) == 4 and all(path.stat().st_size < 400_000 for path in pictures)
 
 
+@pytest.mark.long
 def test_a_picture_that_cannot_be_drawn_is_a_note(glass: Glass, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(run: object) -> None:
         raise RuntimeError("no such\nfont")

@@ -159,6 +159,7 @@ def test_workers_end_when_their_parent_is_killed_and_keep_their_arms(
     assert kept.summary["outcome"].tolist() == ["incomplete", "incomplete"]
 
 
+@pytest.mark.long
 def test_two_runs_at_the_same_time_get_a_folder_each(start: Start, tmp_path: Path) -> None:
     program = (
         "import glassbench; print(glassbench.compare(source='lognormal', arms=['udp'], duration=1, workers=1).path)"

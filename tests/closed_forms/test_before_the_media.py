@@ -21,7 +21,7 @@ def ends_in_an_outage(kind, folder):
     return {"trace": str(file), "trace_start": "0s"}
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("arm", ARMS)
 @pytest.mark.parametrize("kind", ["mahimahi", "csv"])
 def test_an_outage_at_the_end_of_a_trace_changes_no_latency(run_sizes, video_of, tmp_path, kind, arm):

@@ -16,7 +16,7 @@ ELEMENTS = [
 ]
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("queue", ["drop-tail", "codel"])
 @pytest.mark.parametrize(
     "arm", [*TRANSPORTS, "quic-stream:stack=stock,control=reno", "quic-stream:stack=stock,control=cubic"]

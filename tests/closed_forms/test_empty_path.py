@@ -26,7 +26,7 @@ def latencies(run_sizes, video_of, arm, rtt, size, fps, down=(), count=None):
     return at, video["g2g_ms"].to_numpy()
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("arm", ["quic-datagram", "quic-stream-per-frame"])
 @pytest.mark.parametrize(
     ("rtt", "size", "fps"),
@@ -49,7 +49,7 @@ def test_no_frame_waits_once_the_window_holds_what_a_round_trip_carries(run_size
     assert latency[free] == pytest.approx(rtt * 500, abs=0.01)
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("arm", ["quic-datagram", "quic-stream-per-frame"])
 @pytest.mark.parametrize(
     ("rtt", "size", "fps", "headroom"),

@@ -8,6 +8,7 @@ import pytest
 FPS = 240
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("mean_loss", "mean_burst"), [(0.02, 1.5), (0.1, 4), (0.3, 2.5)])
 def test_frames_over_gilbert_elliott_are_lost_with_its_mean_and_in_geometric_bursts(
     run_sizes, video_of, mean_loss, mean_burst
@@ -32,7 +33,7 @@ def test_frames_over_gilbert_elliott_are_lost_with_its_mean_and_in_geometric_bur
         assert longer == pytest.approx(expected, abs=4 * sqrt(expected * (1 - expected) / len(bursts)))
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("retries", [1, 2, 3])
 @pytest.mark.parametrize("loss", [0.1, 0.35])
 def test_with_n_retries_p_to_the_power_of_n_plus_1_of_the_frames_stay_lost(run_sizes, video_of, loss, retries):

@@ -5,7 +5,7 @@ import pytest
 SMALLEST, LARGEST = 10 * 1200, 15 * 1200  # the window after the handshake: RFC 9002 7.2, and what its ACKs added
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("arm", ["quic-stream", "quic-stream-per-frame", "webtransport-stream-per-frame"])
 @pytest.mark.parametrize("delay_ms", [10, 80])
 @pytest.mark.parametrize("rounds", [2, 3, 4, 5])

@@ -448,6 +448,7 @@ def test_a_greedy_flow_has_the_link_and_leaves_the_queue_empty_most_of_the_time(
     assert np.quantile(waits, 0.95) < RTT
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("share", "used"), [(0.001, 0.8), (0.01, 0.6)])
 def test_random_loss_costs_it_what_the_draft_says_and_cubic_much_more(bottleneck, share, used):
     """A round with a share p lost takes p from the rate, for up to 63 rounds between two probes ("Design Considerations
@@ -461,6 +462,7 @@ def test_random_loss_costs_it_what_the_draft_says_and_cubic_much_more(bottleneck
     assert median(shares) > 1.5 * cubic
 
 
+@pytest.mark.long
 def test_two_flows_share_a_link_that_neither_leaves_idle(bottleneck):
     fair, used = [], []
     for start in (1.0, 2.6, 3.7):

@@ -43,6 +43,7 @@ def history(path, seed, rounds):
         assert path.flight.bytes_in_flight == 0
 
 
+@pytest.mark.sampled(3)
 @every_controller
 @pytest.mark.parametrize("seed", range(5))
 def test_whatever_happens_the_allowance_makes_sense_and_bytes_in_flight_return(rounds, name, seed):
@@ -59,7 +60,7 @@ def test_the_same_history_gives_the_same_allowance(rounds, name):
     assert paths[0].flight.allowance == paths[1].flight.allowance
 
 
-@pytest.mark.long
+@pytest.mark.lengthy
 @every_controller
 def test_nothing_is_kept_that_grows_with_what_was_sent(rounds, name):
     path = rounds(name)

@@ -20,6 +20,7 @@ def steps(windows):
     return [after - before for before, after in pairwise(windows)]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("rtt", [0.05, 0.1, 0.2])
 def test_the_window_is_the_cubic_of_the_time_since_congestion(rounds, rtt):
     path, most = congested(rounds, 640, rtt)

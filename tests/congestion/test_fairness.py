@@ -7,7 +7,8 @@ import pytest
 SECONDS = 60.0
 
 
-@pytest.mark.parametrize("name", [pytest.param("reno", marks=pytest.mark.long), "cubic"])
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["reno", "cubic"])
 def test_two_flows_of_a_kind_share_a_link_that_neither_leaves_idle(name, bottleneck):
     fair, used = [], []
     for start in (1.0, 2.6, 5.0):

@@ -79,15 +79,16 @@ def settle(flight, acked=(), lost=(), *, rtt=0.1, now=1000.1):
 @pytest.mark.parametrize(
     ("media", "window"),
     [
-        ("gcc", "cubic"),
+        pytest.param("gcc", "cubic", marks=pytest.mark.long),
         pytest.param("realtime", "bbr", marks=pytest.mark.lengthy),
-        pytest.param("scream", "reno", marks=pytest.mark.long),
+        pytest.param("scream", "reno", marks=pytest.mark.lengthy),
     ],
 )
 def test_each_pair_keeps_the_contract_of_a_controller(media, window):
     check_controller(nested_entry(media, window).make)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("media", "window"), PAIRS)
 def test_never_more_is_in_flight_than_either_allows(media, window):
     dice = np.random.default_rng(3)

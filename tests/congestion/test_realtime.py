@@ -75,6 +75,7 @@ def video(count, size, *, at=1000.0, interval=1 / 30):
     return [(at + n * interval, size) for n in range(count)]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("rtt", [0.02, 0.05, 0.15])
 @pytest.mark.parametrize("rate_bps", [1e6, 5e6, 20e6])
 def test_a_backlog_fills_the_link_and_holds_the_queue_near_the_target(rate_bps, rtt):

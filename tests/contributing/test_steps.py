@@ -244,6 +244,7 @@ def test_where_a_line_is_promised_it_is_one_beside_its_import(name: str) -> None
             assert "\n" not in "".join(lines) and len(lines) <= 1, file
 
 
+@pytest.mark.long
 def test_nothing_else_in_the_copy_has_changed(done: Path) -> None:
     files = [path for name in COPIED for path in [done / name, *(done / name).rglob("*")] if path.is_file()]
     names = [path.relative_to(done) for path in files if not set(path.parts) & set(NO_SOURCE)]
@@ -255,12 +256,14 @@ def test_nothing_else_in_the_copy_has_changed(done: Path) -> None:
     assert changed == {file for step in STEPS.values() for file in step.promised} - {DIGESTS}
 
 
+@pytest.mark.long
 def test_what_is_written_has_the_form_of_the_project(done: Path) -> None:
     files = {file for step in STEPS.values() for file in step.promised if file.endswith(".py")}
     for check in (["format", "--check"], ["check"]):
         python(done, "-m", "ruff", *check, "--no-cache", *sorted(files))
 
 
+@pytest.mark.long
 @each_step
 def test_what_a_step_adds_passes_its_tests_and_serves_users(name: str, done: Path) -> None:
     step, ran = STEPS[name], json.loads((done / "ran.json").read_text())
@@ -275,13 +278,14 @@ def test_what_a_step_adds_passes_its_tests_and_serves_users(name: str, done: Pat
     assert ran["worlds"] == {"rerun": "virtual time, run twice"}
 
 
+@pytest.mark.long
 @each_step
 def test_a_forgotten_document_is_found(name: str, undocumented: Path) -> None:
     if any(map(is_document, STEPS[name].promised)):
         assert missed(json.loads((undocumented / "ran.json").read_text()), STEPS[name])
 
 
-@pytest.mark.long
+@pytest.mark.lengthy
 @pytest.mark.parametrize("place", range(max(len(step.forgettable) for step in STEPS.values())))
 def test_whatever_of_a_step_is_forgotten_is_found(place: int, tmp_path: Path) -> None:
     """Of each step one file is left out, of one a document and of the next a table."""
@@ -298,7 +302,7 @@ def test_whatever_of_a_step_is_forgotten_is_found(place: int, tmp_path: Path) ->
     assert "passed" in ran["tests"].values()
 
 
-@pytest.mark.long
+@pytest.mark.lengthy
 def test_what_is_new_can_be_recorded(tmp_path: Path) -> None:
     """The digests of what the steps add, which takes too long beside the others."""
     steps = [step for step in STEPS.values() if DIGESTS in step.written]

@@ -11,7 +11,7 @@ from glassbench.experiments.worlds.virtual import run_arm
 RUNS = 240
 
 
-@pytest.mark.long
+@pytest.mark.lengthy
 def test_the_false_positive_rate_of_200_pairs_of_real_runs_is_in_its_binomial_interval(reuse: Reuse) -> None:
     """Pairs share runs here; `benchmarks/false_positives.py` makes 3200 runs, of which no two pairs share one."""
     network = {"rate": "3Mbit/s", "delay": "5ms"}

@@ -42,6 +42,7 @@ def longest_gap(ledger: pd.DataFrame) -> float:
     return float(shown(ledger)["displayed_at"].diff().max())
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("arm", CARRIERS)
 def test_with_room_for_all_of_it_every_frame_of_every_layer_is_shown(arm: str) -> None:
     ledger = run(arm, layers=3).ledger
@@ -49,6 +50,7 @@ def test_with_room_for_all_of_it_every_frame_of_every_layer_is_shown(arm: str) -
     assert ledger["layer"].tolist() == [0, 2, 1, 2] * 15
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("arm", ["quic-datagram", "quic-stream-per-frame", "quic-stream", "webtransport-datagram"])
 def test_over_half_the_rate_layers_show_more_frames_with_shorter_gaps_and_without_new_keyframes(arm: str) -> None:
     flat, layered = (run(arm, layers=layers, rate="1Mbit/s", duration="4s").ledger for layers in (1, 3))
@@ -70,6 +72,7 @@ def test_of_real_pictures_over_half_the_rate_layers_show_half_as_many_again() ->
     assert longest_gap(layered) < 0.7 * longest_gap(flat)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("arm", [*CARRIERS, "rtp:control=scream,encoder=fixed"])
 def test_under_loss_frames_have_one_fate_and_what_is_shown_had_its_references(arm: str) -> None:
     result = run(arm, layers=3, loss="4%")

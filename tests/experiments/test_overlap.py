@@ -60,6 +60,7 @@ def test_a_trace_that_is_long_enough_gives_intervals_and_the_overlap_is_counted(
     assert (dataset.overlap.sentence in text) == bool(dataset.overlap.overlapping)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("network", [{}, {"trace_start": "1s"}], ids=["short", "one window"])
 def test_too_short_a_trace_gives_a_sentence_instead_of_intervals(
     tmp_path: Path, no_pictures: None, network: dict[str, str]

@@ -87,7 +87,7 @@ def make_run(arms: dict[str, tuple[float, int]], *, bottleneck: bool = True, fra
     return dataset.run()
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", PLOTS)
 @pytest.mark.parametrize(
     "arms",
@@ -111,7 +111,7 @@ def test_a_run_over_a_link_without_bottleneck_can_be_drawn(tmp_path, name):
     assert (tmp_path / "plot.png").stat().st_size > 5000
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", ["latency-cdf", "timeline"])
 @pytest.mark.parametrize(
     "latencies",

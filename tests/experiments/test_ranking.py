@@ -162,6 +162,7 @@ def test_the_floor_of_a_scenario_decides_which_pictures_count(scenario: Scenario
     assert "No arm has a p95 picture delay (SSIM of at least 1)" in answer(done.records)
 
 
+@pytest.mark.long
 def test_two_settings_are_judged_by_signal_delay_and_picture_delay(scenario: Scenario, tmp_path: Path) -> None:
     slower = scenario.network.model_copy(update={"delay": 0.02})
     settings = Settings.of(scenario, scenario.model_copy(update={"name": "slower", "network": slower}))
@@ -188,6 +189,7 @@ def test_a_setting_without_pictures_is_not_compared_by_them(scenario: Scenario, 
     assert "picture delay" not in paired_table.answer(rows, ranking_of(dataset.counters()))
 
 
+@pytest.mark.long
 def test_worlds_agree_by_signal_delay_and_picture_delay(scenario: Scenario, tmp_path: Path) -> None:
     """Virtual time stands for real sockets here, and agrees with itself."""
     agreement = agree(scenario, 1, world=VIRTUAL, results=tmp_path)

@@ -153,7 +153,8 @@ def test_a_ratio_to_an_infinite_floor_is_not_given(make_scenario: MakeScenario, 
     assert measured.notes[-1].startswith("the floor, plain udp without loss, does not show 95 % of its frames either")
 
 
-@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.long), 2])
+@pytest.mark.long
+@pytest.mark.parametrize("workers", [1, 2])
 def test_an_interrupt_keeps_finished_arms_and_what_the_running_ones_measured(
     make_scenario: MakeScenario, tmp_path: Path, workers: int
 ) -> None:
@@ -213,6 +214,7 @@ def test_the_arm_of_a_worker_that_dies_is_run_once_more(
     assert measured.summary["outcome"].tolist() == ["measured", "measured", "measured"]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_disk_that_fills_up_ends_the_run_with_one_sentence_and_keeps_the_rest(
     make_scenario: MakeScenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int

@@ -37,6 +37,7 @@ def run(arm: str, *, slices: int, loss: str = "0%", source: str = "lognormal", *
     return run_arm(scenario, scenario.arms[0], Reuse(EncodeCache(None), QualityMemo()), quality=False)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("arm", CARRIERS)
 def test_frames_in_slices_are_sooner_by_what_is_encoded_while_others_leave(arm: str) -> None:
     whole, sliced = run(arm, slices=1).ledger, run(arm, slices=3).ledger
@@ -50,6 +51,7 @@ def test_frames_in_slices_are_sooner_by_what_is_encoded_while_others_leave(arm: 
     assert np.allclose(total, spans["g2g_ms"])
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("arm", CARRIERS)
 def test_frames_in_slices_are_repaired_or_lost_as_a_whole(arm: str) -> None:
     result = run(arm, slices=3, loss="3%", deadline="400ms")

@@ -77,6 +77,7 @@ def test_of_several_scenarios_only_what_they_share_is_said() -> None:
     assert title(near, near.model_copy(update={"seed": 9}), far) == f"{MEDIA} over 4 Mbit/s, deadline 400 ms, 150 kB"
 
 
+@pytest.mark.long
 def test_every_plan_of_the_catalog_has_a_title() -> None:
     for experiment in EXPERIMENTS.values():
         for plan in experiment.plans():

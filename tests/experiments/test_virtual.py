@@ -342,6 +342,7 @@ STOCK = [
 GIVES_NOTHING_UP = ["udp", "rtp", "srt", *STOCK]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("label", [*GIVES_NOTHING_UP, "quic-stream-per-gop", "quic-stream-per-frame", "quic-datagram"])
 def test_a_deadline_means_the_same_for_every_arm(
     make_scenario: MakeScenario, reuse: Reuse, tmp_path: Path, label: str

@@ -15,6 +15,7 @@ LOSSY = {
 }
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     "index", [*range(15), *(pytest.param(index, marks=pytest.mark.long) for index in range(15, 60))]
 )

@@ -36,6 +36,7 @@ def check_imports(source: Path) -> str:
     return done.stdout + done.stderr
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("file", "planted", "rule"),
     [

@@ -125,6 +125,7 @@ def test_a_project_with_folders_of_our_names_runs_its_own_tests(installed: Insta
     assert "1 passed" in installed.run(["python", "-m", "pytest", "-q"], cwd=project).stdout
 
 
+@pytest.mark.long
 def test_a_comparison_runs_in_a_project_with_folders_of_our_names(installed: Installed, project: Path) -> None:
     done = installed.run(["glass", "compare", *COMPARE, "--runs", "2", "--workers", "2", "--json"], cwd=project)
     assert [arm["shown"] for arm in json.loads(done.stdout)["arms"]] == [1, 1]

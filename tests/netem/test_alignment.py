@@ -135,6 +135,7 @@ def test_with_constant_delays_the_bound_is_half_the_round_trip_however_asymmetri
         assert abs(alignment.to_remote(at) - clock(at)) == pytest.approx(abs(there - back) / 2, abs=0.001)
 
 
+@pytest.mark.long
 def test_the_bound_holds_the_true_error_in_every_seeded_run() -> None:
     ratios, line = [], "{:28} median {:.3f}, 99 % {:.3f}, largest {:.3f} (seed {})"
     widths: list[float] = []

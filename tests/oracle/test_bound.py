@@ -37,6 +37,7 @@ def of(case: Scenario, ledger: pd.DataFrame | None = None) -> list[float]:
     return (1e3 * bound).round(3).tolist()
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", list(SCENARIOS))
 def test_no_arm_of_a_shipped_scenario_is_below_its_bound(name: str) -> None:
     content = shipped(name).dump()

@@ -46,6 +46,7 @@ def test_slow_start_doubles_each_round_until_the_frame_has_left(call, video, con
     assert least - 1.5 <= took / (2 * delay) <= most + 0.1
 
 
+@pytest.mark.sampled(2)
 @every_controller
 def test_a_backlog_fills_the_link_and_each_loss_takes_its_share_of_the_window(call, video, control):
     rate, delay = 5e6, 0.02
@@ -86,6 +87,7 @@ def test_after_an_outage_of_many_probe_timeouts_the_window_is_the_least_and_grow
     assert len(session.received()) == 240
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("control", ["realtime", *LOSS_BASED])
 def test_the_sender_says_what_the_link_delivers_within_a_second_of_its_first_limit(call, video, control):
     options = {"control": control, "queue_bytes": 10**7}
@@ -98,6 +100,7 @@ def test_the_sender_says_what_the_link_delivers_within_a_second_of_its_first_lim
     assert 2.4e6 < min(steady) <= max(steady) < 9e6  # half of the window, over a round trip with a full queue
 
 
+@pytest.mark.long
 def test_bbr_fills_a_link_without_filling_its_queue(call, video):
     rate, delay = 20e6, 0.02
     bdp = round(rate / 8 * 2 * delay)

@@ -119,6 +119,7 @@ def test_a_mark_is_congestion_once_a_round_trip(call, video, control):
     assert not often.probe
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("control", CONTROLS)
 def test_under_codel_marks_keep_the_queue_short_and_nothing_is_lost(call, video, control):
     def run(**options):

@@ -37,6 +37,7 @@ def late_after_the_loss(received, usual):
     return [n for n, event in received.items() if n >= LOST and event.at - event.frame.captured_at > usual]
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("timer_resolution", [0.0, 0.001])
 @pytest.mark.parametrize("options", [{}, STOCK_RENO])
 @pytest.mark.parametrize("delay", [0.01, 0.03, 0.08])

@@ -43,11 +43,13 @@ def arm_of(control, window=None):
     return f"quic-datagram:control={control}{nested},encoder=follow"
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(("control", "window"), [("gcc", "cubic"), ("gcc", "bbr"), ("adaptive", "reno")])
 def test_alone_on_a_link_a_controller_sends_in_a_window_about_what_it_sends_without(control, window):
     assert rate_of(arm_of(control, window)) == pytest.approx(rate_of(arm_of(control)), rel=0.1)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("control", ["gcc", "adaptive"])
 def test_with_loss_the_window_is_what_limits(control):
     lossy = {"rate": "20Mbit/s", "loss": "2%"}

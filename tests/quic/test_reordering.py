@@ -27,7 +27,8 @@ def delivered_share(session, seconds):
     return sum(len(event.frame.payload) for event in frames) * 8 / seconds / RATE
 
 
-@pytest.mark.parametrize(("share", "lateness"), [(0.2, 0.03), pytest.param(0.05, 0.008, marks=pytest.mark.long)])
+@pytest.mark.sampled(3)
+@pytest.mark.parametrize(("share", "lateness"), [(0.2, 0.03), (0.05, 0.008)])
 @pytest.mark.parametrize("control", ["realtime", "reno", "cubic"])
 def test_strong_reordering_costs_no_control_its_rate(call, video, control, share, lateness):
     dice = np.random.default_rng(1)

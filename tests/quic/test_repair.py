@@ -23,6 +23,7 @@ def lossy(call, video, arm, loss, deadline, *, delay=0.02, count=600, seed=4, ti
     return session.run(video(count, 1000, interval=0.01, deadline=deadline), until=MEDIA_AT + count * 0.01 + 2)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("loss", [pytest.param(0.05, marks=pytest.mark.long), 0.2])
 @pytest.mark.parametrize(("deadline", "repeats"), [(0.05, 0), (0.11, 1), (0.16, 2)])
 def test_what_is_lost_in_the_end_falls_with_the_repeats_that_fit_the_deadline(call, video, loss, deadline, repeats):
@@ -68,7 +69,7 @@ def test_streams_without_a_deadline_lose_nothing(call, video, arm):
     assert not session.of(FrameLost)
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(8)
 @both_timer_modes
 @pytest.mark.parametrize("outage", [0.3, 1.0, 4.0, 12.0])
 @pytest.mark.parametrize("arm", ["quic-stream", "quic-stream-per-frame", "quic-datagram", "webtransport-datagram"])

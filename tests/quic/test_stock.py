@@ -33,7 +33,7 @@ def test_slow_start_doubles_each_round_until_the_frame_has_left(call, video, arm
     assert least - 1 <= took / (2 * delay) <= most + 0.1
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("arm", ["quic-stream", "quic-stream-per-frame", "quic-datagram", "webtransport-datagram"])
 @pytest.mark.parametrize("options", [STOCK_RENO, STOCK_CUBIC])
 def test_what_aioquic_has_not_sent_is_capped(call, video, arm, options):

@@ -20,6 +20,7 @@ every_arm = pytest.mark.parametrize("arm", ARMS)
 every_stack = pytest.mark.parametrize("options", [{}, STOCK_RENO])
 
 
+@pytest.mark.sampled(4)
 @every_arm
 @every_stack
 def test_bytes_arrive_a_delay_after_they_were_sent(call, video, arm, options):
@@ -39,7 +40,7 @@ def test_bytes_arrive_a_delay_after_they_were_sent(call, video, arm, options):
             assert event.complete_at - sent[n] >= delay
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(4)
 @every_arm
 @both_timer_modes
 def test_pacing_costs_little_where_there_is_capacity(call, video, arm, timer_resolution):

@@ -37,6 +37,7 @@ def test_garbage_at_any_time_of_the_handshake_changes_nothing(new_end, pair, eve
     assert listener.stats()["datagrams_received"] >= 2 * len(garbage)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("arm", ["quic-stream", "webtransport-datagram"])
 @few
 @given(st.data())

@@ -137,12 +137,14 @@ def test_nothing_reaches_out_of_the_page(look, width):
     assert seen.evaluate(CUT) == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_all_text_has_the_contrast_that_wcag_asks_for(look, scheme):
     ratio, where = look(DESKTOP, scheme).evaluate(CONTRAST)
     assert ratio >= 4.5, where
 
 
+@pytest.mark.long
 def test_light_and_dark_differ_in_page_and_drawings(look):
     ink = "[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.querySelector('svg text')).fill]"
     light, dark = (look(DESKTOP, scheme).evaluate(ink) for scheme in ("light", "dark"))
@@ -150,12 +152,14 @@ def test_light_and_dark_differ_in_page_and_drawings(look):
     assert all(a != b for a, b in zip(light, dark, strict=True))
 
 
+@pytest.mark.long
 def test_text_in_drawings_is_legible_on_a_phone(look):
     """No glyph box lower than 8 CSS pixels: what is drawn smaller scrolls instead."""
     heights = "[...document.querySelectorAll('svg text')].map(text => text.getBoundingClientRect().height)"
     assert min(look(PHONE, "light").evaluate(heights)) >= 8
 
 
+@pytest.mark.long
 def test_print_is_light_and_nothing_is_cut_at_the_side(look):
     seen = look(DESKTOP, "dark")
     seen.emulate_media(media="print", color_scheme="dark")
@@ -181,6 +185,7 @@ def test_axe_finds_no_violation(visit, address_of, which, width, script):
     assert [violation["id"] for violation in results.response["violations"]] == []
 
 
+@pytest.mark.long
 def test_without_script_everything_is_there_but_what_needs_it(visit, address_of):
     seen = visit(address_of("run_page", script=False), DESKTOP)
     assert not seen.is_visible(".controls")
@@ -201,6 +206,7 @@ def test_the_values_at_the_pointer_are_those_of_the_ledger(seen, one_run):
         assert around[0] - 0.5 <= shares[arm] <= around[1] + 0.5
 
 
+@pytest.mark.long
 def test_an_arm_can_be_left_out_of_all_pictures_and_come_back(seen, one_run):
     drawings = seen.locator("svg [data-series='rtp'][data-arm], .picture[data-arm] h3:has-text('rtp')")
     whole = drawings.count()

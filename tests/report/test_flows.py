@@ -111,6 +111,7 @@ def test_a_flow_of_which_nothing_is_shown_has_an_infinite_latency(shared_run, tm
     assert copy.records[0]["flow_numbers"][0]["g2g_p95_ms"] == math.inf
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("records", [[5, None, "x"], [[], {}], [{"flow": {}}, {"missing": "1"}, {"transport": []}]])
 def test_records_of_flows_that_are_none_of_ours_are_text_or_nothing(shared_run, tmp_path, records):
     copy = _copied(shared_run, tmp_path / "copy", records)

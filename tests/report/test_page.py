@@ -217,6 +217,7 @@ def test_the_template_and_the_style_are_files_of_the_package():
     assert {"report.html.jinja", "report.css"} <= names
 
 
+@pytest.mark.long
 def test_a_picture_that_cannot_be_drawn_is_a_note_on_a_page_with_all_the_others(one_run, take_apart, monkeypatch):
     def fail(*_: object) -> None:
         raise RuntimeError("no <font> here")

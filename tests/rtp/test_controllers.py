@@ -154,6 +154,7 @@ def late(frames: pd.DataFrame) -> float:
     return float(np.quantile(signal_delay(frames), 0.95, method="higher"))
 
 
+@pytest.mark.sampled(2)
 @FEEDBACK
 @pytest.mark.parametrize("control", ["gcc", "scream", "adaptive", "realtime"])
 def test_a_controller_of_delays_leads_an_encoder_over_a_link_of_half_its_rate_and_no_queue_grows(
@@ -166,6 +167,7 @@ def test_a_controller_of_delays_leads_an_encoder_over_a_link_of_half_its_rate_an
     assert result.stats["sender"]["malformed"] == result.stats["sender"]["unknown_ssrc"] == 0
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("control", ["bbr", "cubic", "reno"])
 def test_a_controller_that_needs_losses_or_time_has_found_the_link_after_some_seconds(control: str) -> None:
     result = run(f"rtp:control={control}", queue="60kB")

@@ -116,6 +116,7 @@ def test_an_encoder_does_not_put_itself_before_other_programs(codec):
     del encoder
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("codec", "source"), [*((codec, "bikes") for codec in ENCODERS), ("h264", "synthetic")])
 def test_another_process_encodes_the_same_bytes(codec, source):
     digest = hashlib.sha256()

@@ -181,6 +181,7 @@ def test_one_decoder_reads_the_stamp_of_every_frame_at_every_size(codec, monkeyp
     assert widths == {640, 480, 320, 160}
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("codec", ENCODERS)
 def test_cached_frames_are_those_of_the_encoder_and_another_rung_is_another_frame(encoded, codec):
     settings = EncoderSettings(codec=codec, bitrate_bps=20_000_000, follows=True)

@@ -62,6 +62,7 @@ def test_a_port_that_is_taken_is_one_sentence(glass: Callable[..., Any]) -> None
     )
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_serves_until_it_is_told_to_stop_and_leaves_its_port(number: int, tmp_path: Path) -> None:
     with subprocess.Popen(

@@ -130,6 +130,7 @@ ENDING: dict[str, Act] = {
 }
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("what", [*COUNTED, *IGNORED, *ENDING])
 def test_what_http_does_not_allow_is_counted_and_disturbs_nobody_else(running: Callable[..., Any], what: str) -> None:
     async def watch() -> None:

@@ -37,8 +37,8 @@ async def until(holds: Callable[[], Coroutine[Any, Any, bool]], seconds: float =
     ("codec", "mapping"),
     [
         ("h264", "datagram"),
-        *(pytest.param("h264", mapping, marks=pytest.mark.long) for mapping in MAPPINGS if mapping != "datagram"),
-        pytest.param("vp8", "datagram", marks=pytest.mark.long),
+        *(pytest.param("h264", mapping, marks=pytest.mark.lengthy) for mapping in MAPPINGS if mapping != "datagram"),
+        pytest.param("vp8", "datagram", marks=pytest.mark.lengthy),
         pytest.param("vp9", "stream-per-frame", marks=pytest.mark.long),
     ],
 )

@@ -100,6 +100,7 @@ def test_one_caller_that_asks_for_a_thousand_sessions_gets_one(running: Callable
     run(watch())
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("ends", [True, False], ids=["ended", "left-open"])
 def test_a_thousand_streams_of_one_caller_are_read_or_wait(running: Callable[..., Any], ends: bool) -> None:
     async def watch() -> None:

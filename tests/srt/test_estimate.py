@@ -63,6 +63,7 @@ def waits(frames: pd.DataFrame, start: float) -> pd.Series:
     return encoded["complete_at"] - encoded["first_sent_at"] - RTT / 2
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("fps", [25, 60])
 @pytest.mark.parametrize("bitrate", ["1500kbit/s", "6Mbit/s"])
 def test_on_a_constant_link_the_encoder_finds_its_rate_and_no_queue_stands(bitrate: str, fps: int) -> None:

@@ -94,6 +94,7 @@ def test_a_packet_survives_as_many_losses_as_it_is_asked_for_in_time(
     assert (latency_ms < rtt_ms) is (len(call.lost()) == most - 1)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("rtt_ms", "latency_ms"), [(30, 120), (100, 120), (100, 90)])
 @pytest.mark.parametrize("loss", [0.1, 0.5])
 def test_the_residual_loss_is_p_to_the_number_of_transmissions(

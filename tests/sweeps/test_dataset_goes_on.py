@@ -74,6 +74,7 @@ def test_what_killed_processes_leave_behind_does_not_disturb(
     assert read_folder(here) == read_folder(complete(3))
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("file", ["arm.json", "ledger.parquet", "links.parquet"])
 @pytest.mark.parametrize("damage", ["empty", "half", "gone", "text"])
 def test_a_cell_with_a_damaged_file_is_run_again(

@@ -200,7 +200,7 @@ def start_worker(start: Start, address: str, program: str = DASK) -> "subprocess
     return start(program, "worker", address, *options, **SILENT)
 
 
-@pytest.mark.long
+@pytest.mark.lengthy
 def test_a_cluster_that_loses_a_worker_gives_the_same_bytes(
     start: Start,
     read_folder: ReadFolder,
@@ -220,7 +220,7 @@ def test_a_cluster_that_loses_a_worker_gives_the_same_bytes(
     assert tables(read_folder(folder)) == wanted
 
 
-@pytest.mark.long
+@pytest.mark.lengthy
 def test_an_interrupt_frees_the_cluster_and_the_sweep_is_completed_here(
     start: Start,
     read_folder: ReadFolder,
@@ -258,7 +258,7 @@ def test_a_worker_of_another_version_is_refused(start: Start, scheduler: Schedul
     )
 
 
-@pytest.mark.long
+@pytest.mark.lengthy
 def test_a_scheduler_that_dies_ends_the_sweep_with_one_sentence(
     start: Start, here: Path, scheduler: Scheduler, wait_for: Callable[..., Any]
 ) -> None:
@@ -274,7 +274,7 @@ def test_a_scheduler_that_dies_ends_the_sweep_with_one_sentence(
     worker.kill()
 
 
-@pytest.mark.long
+@pytest.mark.lengthy
 def test_a_cluster_that_is_none_is_one_sentence_within_bounded_time(start: Start, scheduler: Scheduler) -> None:
     with socket.create_server(("127.0.0.1", 0)) as mute:  # takes connections and says nothing
         port = mute.getsockname()[1]

@@ -57,6 +57,7 @@ def test_text_of_the_characters_that_traces_are_made_of(text: str) -> None:
     check(text.encode())
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", FORMATS)
 @settings(max_examples=150)
 @given(data=st.data())

@@ -293,6 +293,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_planted_fault_is_rejected_by_the_name_of_the_demand(fault):
     entry, demand = FAULTS[fault]
