@@ -16,9 +16,11 @@ must be kept short.
 
 Where the budget is too small for a picture, nothing is sent, except a small frame now and then that finds out whether
 the link is back. While they come soon they double, so that a link that carries pictures again is not taken for a slow
-one because it was asked for so little. They become rarer the longer nothing is heard, more slowly where silence came
-from the way back before. When the link is back, what is in flight begins small and doubles (`slow_restart.py`). Where
-no queue is seen, the rate grows, as the link may carry more than it was asked to.
+one because it was asked for so little; as soon as a report is overdue they are small again. They become rarer the
+longer nothing is heard, more slowly where silence came from the way back before; and where the link goes on but slowly,
+the longer the queue takes that stands there. When the link is back, what is in flight begins small and doubles
+(`slow_restart.py`). Where no queue is seen, the rate grows, as the link may carry more than it was asked to; but not by
+what was sent into a silence, which was too little to show one.
 
 The constants were chosen on two recorded drives, and each says what it balances; docs/adaptive.md tells which, and how
 it does on others. The idea of a budget by what the queue will be is Sprout's and Salsify's (NSDI 2013, NSDI 2018).
@@ -47,6 +49,8 @@ _SMALL_INTERVAL = 0.100
 _LEAST_SPACING = 0.025  # of small frames
 _MOST_SPACING = 0.090  # so soon after a link is back something new is on its way
 _DECODE = 0.0012  # what a receiver needs for the smallest frame: all that were queued are decoded one by one
+_STANDING = 0.25  # of the age of what was not reported, while the link goes on: four small frames wait at a time
+_GOES_ON = 1.0  # a link that brought something so recently does
 _THINNING = 4.0
 _THINNING_UP = 0.05  # of the silence: where the way back is silent, small frames do arrive
 _SILENCE = 0.150  # of which it is asked which way was silent
@@ -59,6 +63,7 @@ _WINDOW_QUEUE = 0.25  # a sender that ignores the budgets makes at most this muc
 _UNCLEAR = 12  # packets that arrived, too few of which waited for another: only frames of two packets show a rate
 _UNCLEAR_IN_FLIGHT = 6000  # bytes: four packets, as the link may be slow
 _LEAST_WINDOW = 64  # packets: what leaves at 25 Mbit/s in a frame interval and a short round trip
+_FIRST_WINDOW = 24  # packets of large frames, until something is known: three frames at 4.5 Mbit/s and 60 a second
 _MOST_OUTSTANDING = 4096
 
 
@@ -75,6 +80,7 @@ class AdaptiveController:
         self._rtt = Least()
         self._heard_at = -math.inf
         self._last_sent_at = -math.inf
+        self._resumed_at = -math.inf  # when the latest silence ended
         self._outstanding: deque[SentPacket] = deque(maxlen=_MOST_OUTSTANDING)  # sent after the newest that arrived
         self._silent_backward = 0.5  # how often silence came from the way back, from 0 to 1
         self._small_bytes = _SMALL_BYTES  # how large a small frame may be: twice what came soon
@@ -101,16 +107,16 @@ class AdaptiveController:
         if self._link.value is None:
             if self._arrived > _UNCLEAR and not self._link.has_samples and in_flight_bytes < _UNCLEAR_IN_FLIGHT:
                 return 2 * self._packet
-            if in_flight_bytes < _LEAST_WINDOW * self._packet:
+            if in_flight_bytes < _FIRST_WINDOW * self._packet:
                 return None
             return _SMALL_BYTES if now - self._last_sent_at > _SMALL_INTERVAL else 0
-        if in_flight_bytes + _SMALL_BYTES > self._window:
+        if in_flight_bytes + self._packet > self._window:
             return 0  # it could not leave
         rate = self._believed_rate(self._link.value, now)
         budget = rate * self._depth(interval) - self._backlog(in_flight_bytes, rate, ready_at - now, now)
         budget = min(budget, self._restart.room_bytes - in_flight_bytes)
         least = min(_PICTURE_BYTES, max(_SMALL_BYTES, int(_PICTURE_SHARE * rate * interval)))
-        small = self._small_bytes
+        small = _SMALL_BYTES if self._overdue(self._link.value, now) > _OVERDUE else self._small_bytes
         if budget >= least:
             return max(int(budget), small) if in_flight_bytes <= _SMALL_IN_FLIGHT else int(budget)
         if not in_flight_bytes:
@@ -132,6 +138,9 @@ class AdaptiveController:
             self._outstanding.popleft()
         if feedback.rtt is not None:
             self._rtt.add(feedback.rtt, at=feedback.at)
+        if _SILENCE < feedback.at - self._heard_at < math.inf:
+            self._resumed_at = feedback.at
+            self._link.end_growth()
         self._learn_of_silence(arrived[-1], feedback.at)
         for result in arrived:
             self._take(result, feedback.at)
@@ -165,12 +174,16 @@ class AdaptiveController:
     def _believed_rate(self, rate: float, now: float) -> float:
         """The rate in bytes per second. Less if the report of the next packet is overdue: that was served for as long
         at least."""
+        overdue = self._overdue(rate, now)
+        return min(rate, self._outstanding[0].size_bytes / overdue) if overdue > _OVERDUE else rate
+
+    def _overdue(self, rate: float, now: float) -> float:
+        """For how many seconds the report of the next packet should have been here, at a rate in bytes per second."""
         if not self._outstanding:
-            return rate
+            return 0.0
         following = self._outstanding[0]
         served_from = max(self._link.last_arrival, following.at + self._delays.forward)
-        overdue = now - (served_from + following.size_bytes / rate + self._delays.backward)
-        return min(rate, following.size_bytes / overdue) if overdue > _OVERDUE else rate
+        return now - (served_from + following.size_bytes / rate + self._delays.backward)
 
     def _backlog(self, in_flight_bytes: int, rate: float, ahead: float, now: float) -> float:
         """Bytes that will lie in the queue when a frame comes that leaves in `ahead` seconds."""
@@ -183,7 +196,8 @@ class AdaptiveController:
         """Whether a small frame may leave, though there is no room for a picture.
 
         In a silence of T seconds, frames with a spacing s cost T c / s when it ends, if each costs c in the queue or at
-        the decoder, and the newest is s / 2 old on average: the best spacing grows with the root of T c.
+        the decoder, and the newest is s / 2 old on average: the best spacing grows with the root of T c. On a link that
+        goes on but slowly, what waits already makes all that comes later: then few may wait.
         """
         quiet = now - self._last_sent_at
         if in_flight_bytes <= _SMALL_IN_FLIGHT and quiet > _SMALL_INTERVAL:
@@ -191,6 +205,8 @@ class AdaptiveController:
         silence = now - self._heard_at
         cost = max(_SMALL_BYTES / self._link.measured, _DECODE)
         spacing = min(math.sqrt(_THINNING * silence * cost), max(_MOST_SPACING, cost))
+        if self._outstanding and silence < _GOES_ON:
+            spacing = max(spacing, _STANDING * (now - self._outstanding[0].at))
         if self._silent_backward > 0.5:
             spacing = min(spacing, _THINNING_UP * silence)
         return quiet > max(_LEAST_SPACING, spacing)
@@ -210,7 +226,7 @@ class AdaptiveController:
                 enough_bytes=self._link.value * (self._rtt.value(_INITIAL_RTT) + _OVERDUE),
                 now=at,
             )
-        self._link.add(arrival, empty_at, result.packet.size_bytes)
+        self._link.add(arrival, empty_at, result.packet.size_bytes, grows=result.packet.at >= self._resumed_at)
         if arrival - empty_at > _SOON:
             self._small_bytes = _SMALL_BYTES
         elif result.packet.size_bytes >= _USED * self._small_bytes:

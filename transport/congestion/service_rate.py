@@ -63,13 +63,18 @@ class ServiceRate:
         """Arrivals are of another clock from now on."""
         self.last_arrival = self._busy_at = -math.inf
 
-    def add(self, arrival: float, empty_at: float, size_bytes: int) -> None:
-        """A packet arrived; on an empty link it would have arrived at `empty_at`. Was the link busy with it?"""
+    def end_growth(self) -> None:
+        """The rate is what was measured, until packets that may make it grow meet no queue."""
+        self._growth = 1.0
+
+    def add(self, arrival: float, empty_at: float, size_bytes: int, *, grows: bool) -> None:
+        """A packet arrived; on an empty link it would have arrived at `empty_at`. Was the link busy with it? If not,
+        the rate grows, if it may: `grows`."""
         seconds = arrival - max(self.last_arrival, empty_at)
         waited = empty_at <= self.last_arrival + _BACK_TO_BACK or seconds > _LONG
         if self.last_arrival > -math.inf and waited:
             self._serve(_Service(arrival, max(0.0, min(seconds, _MOST)), size_bytes))
-        elif arrival - empty_at < _SHORT_QUEUE and arrival - self._busy_at > _QUIET:
+        elif grows and arrival - empty_at < _SHORT_QUEUE and arrival - self._busy_at > _QUIET:
             self._growth = min(_MOST_GROWTH, self._growth * _GROWTH)
         self.last_arrival = max(self.last_arrival, arrival)
 
