@@ -28,6 +28,7 @@ WITHOUT: dict[str, dict[tuple[Any, str], Any]] = {
     "small frames": {(adaptive.AdaptiveController, "_may_show_life"): lambda *_: False},
     "their doubling": {(adaptive, "_USED"): math.inf},
     "their thinning out": {(adaptive, "_THINNING"): 0.0, (adaptive, "_THINNING_UP"): 0.0},
+    "small again where nothing comes": {(adaptive, "_LONG_OVERDUE"): math.inf},
     "few where a queue stands": {(adaptive, "_STANDING"): 0.0},
     "a careful beginning": {(adaptive, "_FIRST_WINDOW"): adaptive._LEAST_WINDOW},
     "less depth where the rate varies": {(adaptive, "_CAUTION"): 0.0},

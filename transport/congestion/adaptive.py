@@ -16,7 +16,7 @@ must be kept short.
 
 Where the budget is too small for a picture, nothing is sent, except a small frame now and then that finds out whether
 the link is back. While they come soon they double, so that a link that carries pictures again is not taken for a slow
-one because it was asked for so little; as soon as a report is overdue they are small again. They become rarer the
+one because it was asked for so little; where a report is long overdue they are small again. They become rarer the
 longer nothing is heard, more slowly where silence came from the way back before; and where the link goes on but slowly,
 the longer the queue takes that stands there. When the link is back, what is in flight begins small and doubles
 (`slow_restart.py`). Where no queue is seen, the rate grows, as the link may carry more than it was asked to; but not by
@@ -39,6 +39,7 @@ _SLACK = 0.0105  # beyond a frame interval, so that the link is not idle when th
 _CAUTION = 0.8  # of a frame interval less for a variation of 1: what cannot be predicted must be kept short
 _LEAST_DEPTH = 0.35  # of a frame interval
 _OVERDUE = 0.045  # a report that is late by more tells of a slower link before it comes
+_LONG_OVERDUE = 0.5  # after which small frames are small again: sooner, and pictures worth looking at come later
 _PICTURE_SHARE = 0.4  # of a frame at the full rate: a smaller one is not worth its packet
 _PICTURE_BYTES = 2200  # and more than that is always worth it
 _SMALL_BYTES = 250  # what shows life; five of them share the opportunity of a packet on a recorded link
@@ -116,7 +117,7 @@ class AdaptiveController:
         budget = rate * self._depth(interval) - self._backlog(in_flight_bytes, rate, ready_at - now, now)
         budget = min(budget, self._restart.room_bytes - in_flight_bytes)
         least = min(_PICTURE_BYTES, max(_SMALL_BYTES, int(_PICTURE_SHARE * rate * interval)))
-        small = _SMALL_BYTES if self._overdue(self._link.value, now) > _OVERDUE else self._small_bytes
+        small = _SMALL_BYTES if self._overdue(self._link.value, now) > _LONG_OVERDUE else self._small_bytes
         if budget >= least:
             return max(int(budget), small) if in_flight_bytes <= _SMALL_IN_FLIGHT else int(budget)
         if not in_flight_bytes:
