@@ -70,7 +70,7 @@ def test_a_test_adds_to_the_marker_of_its_module_and_reads_a_baseline(run, pytes
     assert "base.json was recorded with other content or seeds of call.toml, rtp, video" in ended.stdout.str()
 
 
-@pytest.mark.long
+@pytest.mark.lengthy
 def test_two_workers_of_xdist_hold_budgets_side_by_side(run):
     pytest.importorskip("xdist")
     text = (

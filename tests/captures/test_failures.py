@@ -80,6 +80,7 @@ def test_a_disk_that_fills_up_ends_the_run_with_one_sentence(
     assert len(capture.secrets) == 4
 
 
+@pytest.mark.lengthy
 @pytest.mark.long  # below a kill leaves them whole, and tests/cli/test_signals.py interrupts a run with captures
 def test_an_interrupt_leaves_whole_captures(
     tmp_path: Path, read_capture: Read, read_qlog: Callable[[Path], Any]

@@ -45,7 +45,7 @@ def test_every_check_that_does_not_hold_is_explained(sections: dict[str, str]) -
     assert sorted(explained) == sorted(failed)
 
 
-@pytest.mark.long
+@pytest.mark.lengthy
 def test_the_table_is_what_comes_out_today(
     sections: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

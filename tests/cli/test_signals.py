@@ -136,6 +136,7 @@ def test_the_entry_point_answers_an_interrupt_of_its_imports(
     assert capsys.readouterr() == ("", "error: interrupted\n")
 
 
+@pytest.mark.lengthy
 @pytest.mark.long  # tests/experiments/test_runner.py has a worker that dies
 def test_the_arm_of_a_worker_that_is_killed_is_run_once_more(start: Start, wait_for: Callable[..., Any]) -> None:
     process = start(*TWO_ARMS, "--duration", "10s", "--json")

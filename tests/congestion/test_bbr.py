@@ -462,7 +462,7 @@ def test_random_loss_costs_it_what_the_draft_says_and_cubic_much_more(bottleneck
     assert median(shares) > 1.5 * cubic
 
 
-@pytest.mark.long
+@pytest.mark.lengthy
 def test_two_flows_share_a_link_that_neither_leaves_idle(bottleneck):
     fair, used = [], []
     for start in (1.0, 2.6, 3.7):

@@ -7,7 +7,7 @@ import pytest
 SECONDS = 60.0
 
 
-@pytest.mark.long
+@pytest.mark.lengthy
 @pytest.mark.parametrize("name", ["reno", "cubic"])
 def test_two_flows_of_a_kind_share_a_link_that_neither_leaves_idle(name, bottleneck):
     fair, used = [], []

@@ -177,7 +177,7 @@ def test_a_report_is_shown_with_its_script_and_apart_from_the_page(
     assert report.evaluate("window.opener") is None
 
 
-@pytest.mark.long
+@pytest.mark.lengthy
 def test_a_server_that_has_gone_is_said_and_one_that_comes_back_is_followed_again(
     results: Path, dash: Callable[..., str], start: Start, visit: Callable[..., Any], begin: Callable[..., Path]
 ) -> None:

@@ -189,7 +189,7 @@ def test_a_setting_without_pictures_is_not_compared_by_them(scenario: Scenario, 
     assert "picture delay" not in paired_table.answer(rows, ranking_of(dataset.counters()))
 
 
-@pytest.mark.long
+@pytest.mark.lengthy
 def test_worlds_agree_by_signal_delay_and_picture_delay(scenario: Scenario, tmp_path: Path) -> None:
     """Virtual time stands for real sockets here, and agrees with itself."""
     agreement = agree(scenario, 1, world=VIRTUAL, results=tmp_path)

@@ -16,10 +16,8 @@ def test_there_are_notebooks_for_a_tour_the_catalog_a_sweep_and_data_of_ones_own
     assert [name[:2] for name in NAMES] == ["01", "02", "03", "04"]
 
 
-@pytest.mark.long
-@pytest.mark.parametrize(
-    "name", [name if "your-trace" in name else pytest.param(name, marks=pytest.mark.lengthy) for name in NAMES]
-)
+@pytest.mark.lengthy
+@pytest.mark.parametrize("name", NAMES)
 def test_a_notebook_runs_and_shows_what_is_kept_in_it(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

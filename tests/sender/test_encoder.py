@@ -92,7 +92,7 @@ print(digest.hexdigest())
 """
 
 
-@pytest.mark.long
+@pytest.mark.lengthy
 @pytest.mark.parametrize("codec", ["vp8", "vp9"])  # of their encoders, the form for live video knows the clock
 def test_the_bytes_do_not_depend_on_how_busy_the_machine_is(codec):
     script = SCRIPT.format(codec=codec, source="bikes", width=640, height=360, frames=40)

@@ -136,7 +136,7 @@ def test_a_damaged_dataset_is_one_sentence(complete: Complete, change: Callable[
     assert sentence in str(error.value) and "\n" not in str(error.value)
 
 
-@pytest.mark.long
+@pytest.mark.lengthy
 def test_a_dataset_is_the_same_in_another_process_with_another_hash_seed(
     make_plan: MakePlan, read_folder: ReadFolder
 ) -> None:

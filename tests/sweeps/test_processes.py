@@ -151,7 +151,7 @@ def test_a_sweep_that_is_killed_again_and_again_ends_with_the_same_bytes(
     assert tables(read_folder(folder)) == wanted
 
 
-@pytest.mark.long
+@pytest.mark.lengthy
 def test_an_interrupt_says_what_is_kept_and_a_dead_worker_costs_nothing(
     start: Start,
     read_folder: ReadFolder,
@@ -245,7 +245,7 @@ def test_an_interrupt_frees_the_cluster_and_the_sweep_is_completed_here(
     assert tables(read_folder(folder)) == wanted
 
 
-@pytest.mark.long
+@pytest.mark.lengthy
 def test_a_worker_of_another_version_is_refused(start: Start, scheduler: Scheduler) -> None:
     other = f"import glassbench.experiments.results.versions as v\nv._source_digest = lambda: 'other'\n{DASK}"
     start_worker(start, scheduler.address, other)

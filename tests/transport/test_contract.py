@@ -15,8 +15,6 @@ VARIANTS = (
     "quic-datagram:control=gcc",
     "rtp:ecn=true",
     "rtp:control=gcc",
-)
-MORE_VARIANTS = (
     "quic-stream-per-frame:zero_rtt=true",
     "quic-stream:control=reno",
     "quic-datagram:ecn=true",
@@ -32,8 +30,7 @@ MORE_VARIANTS = (
     "arm",
     [
         *(name if name in FEW else pytest.param(name, marks=pytest.mark.long) for name in sorted(registry.TRANSPORTS)),
-        *(pytest.param(arm, marks=pytest.mark.long) for arm in VARIANTS),
-        *(pytest.param(arm, marks=pytest.mark.lengthy) for arm in MORE_VARIANTS),
+        *(pytest.param(arm, marks=pytest.mark.lengthy) for arm in VARIANTS),
     ],
 )
 def test_each_transport_keeps_the_contract(arm):
