@@ -21,7 +21,7 @@ def blocks(language: str) -> list[str]:
     return [text for name, text in fenced if name == language]
 
 
-@pytest.mark.long
+@pytest.mark.lengthy
 @pytest.mark.usefixtures("in_this_process")
 def test_the_files_the_commands_and_the_test_of_the_document_work(pytester, monkeypatch):
     """With five seconds of media in place of ten."""

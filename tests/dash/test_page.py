@@ -89,10 +89,8 @@ def visit(browser: Any) -> Iterator[Callable[..., Any]]:
     assert [text for text in said if "net::ERR_" not in text] == []
 
 
-@pytest.mark.long
-@pytest.mark.parametrize(
-    ("width", "scheme"), [(PHONE, "dark"), pytest.param(DESKTOP, "light", marks=pytest.mark.lengthy)]
-)
+@pytest.mark.lengthy
+@pytest.mark.parametrize(("width", "scheme"), [(PHONE, "dark"), (DESKTOP, "light")])
 def test_a_run_is_followed_from_its_first_slice_to_its_verdict(
     results: Path, dash: Callable[..., str], start: Start, visit: Callable[..., Any], width: int, scheme: str
 ) -> None:

@@ -131,7 +131,7 @@ def test_a_comparison_runs_in_a_project_with_folders_of_our_names(installed: Ins
     assert [arm["shown"] for arm in json.loads(done.stdout)["arms"]] == [1, 1]
 
 
-@pytest.mark.long  # a command and its workers do the same above
+@pytest.mark.lengthy  # a command and its workers do the same above
 def test_a_notebook_finds_one_name_beside_folders_of_our_names(installed: Installed, project: Path) -> None:
     (project / "queue.py").unlink()
     script = project / "mine.py"

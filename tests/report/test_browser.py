@@ -91,7 +91,9 @@ def address_of(request, tmp_path_factory):
     return written
 
 
-@pytest.fixture(scope="module", params=[PAGES[0], *(pytest.param(page, marks=pytest.mark.long) for page in PAGES[1:])])
+@pytest.fixture(
+    scope="module", params=[PAGES[0], *(pytest.param(page, marks=pytest.mark.lengthy) for page in PAGES[1:])]
+)
 def address(request, address_of) -> str:
     return address_of(request.param)
 
