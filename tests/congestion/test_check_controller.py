@@ -126,6 +126,7 @@ FAULTS = {
 }
 
 
+COSTLY = ("bbr", "gcc", "realtime", "reno", "scream")  # seconds each; a new controller is checked by `make test`
 SLOW = "losses that are not heard"  # its window doubles each round trip, for ten seconds
 
 
@@ -141,8 +142,7 @@ def test_a_planted_fault_is_rejected_by_the_name_of_the_demand(fault):
 
 
 @pytest.mark.parametrize(
-    "name",
-    [name if name in ("adaptive", "cubic") else pytest.param(name, marks=pytest.mark.long) for name in CONTROLLERS],
+    "name", [pytest.param(name, marks=[pytest.mark.long] * (name in COSTLY)) for name in CONTROLLERS]
 )
 def test_each_controller_keeps_the_contract(name):
     check_controller(CONTROLLERS[name].make)

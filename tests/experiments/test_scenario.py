@@ -98,7 +98,6 @@ def test_every_element_is_given_back_equal(examples: Examples) -> None:
     assert parse(to_toml(scenario.dump()), "dump") == scenario
 
 
-@pytest.mark.sampled(3)
 @pytest.mark.parametrize("kind", ELEMENTS)
 def test_what_an_element_builds_keeps_the_contract(kind: str, examples: Examples) -> None:
     keeps_order = kind != "reordering" and not examples[kind].get("reorder")

@@ -38,7 +38,7 @@ def test_an_arm_of_a_shipped_scenario_measures_what_was_recorded(name: str) -> N
 @pytest.mark.long
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(
-    "name", [pytest.param(each, marks=[pytest.mark.lengthy] * (each == "adaptive")) for each in SCENARIOS]
+    "name", [pytest.param(each, marks=[pytest.mark.lengthy] * (each in ("adaptive", "default"))) for each in SCENARIOS]
 )
 def test_every_other_arm_of_a_shipped_scenario_measures_what_was_recorded(name: str) -> None:
     arms = arms_of(name)

@@ -7,8 +7,11 @@ import pytest
 from glassbench.testing import check_transport
 from glassbench.transport import registry
 
-FEW = ("quic-adaptive", "quic-stream-per-frame", "rtp", "srt", "udp", "webtransport-datagram")
-"""One of each kind."""
+ALIKE = (
+    *("quic-datagram", "quic-stream", "quic-stream-per-gop"),
+    *("webtransport-adaptive", "webtransport-stream", "webtransport-stream-per-frame", "webtransport-stream-per-gop"),
+)
+"""Those of which `make test` looks at another one of their kind."""
 VARIANTS = (
     "quic-datagram:zero_rtt=true",
     "quic-datagram:control=cubic",
@@ -29,7 +32,7 @@ VARIANTS = (
 @pytest.mark.parametrize(
     "arm",
     [
-        *(name if name in FEW else pytest.param(name, marks=pytest.mark.long) for name in sorted(registry.TRANSPORTS)),
+        *(pytest.param(name, marks=[pytest.mark.long] * (name in ALIKE)) for name in sorted(registry.TRANSPORTS)),
         *(pytest.param(arm, marks=pytest.mark.lengthy) for arm in VARIANTS),
     ],
 )
