@@ -69,7 +69,7 @@ warm: $(VENV)/.ready-dev
 # a time.
 REAL_TIME := tests/live tests/between tests/peers tests/stacks
 WHICH := not long
-# CI leaves out what is `lengthy`, to stay under twenty minutes on a slow machine (LONG='long and not lengthy').
+# CI leaves out what is `lengthy`, to stay near twenty minutes on a slow machine (LONG='long and not lengthy').
 LONG := long
 # CI has the site made meanwhile (BESIDE=docs), which takes one processor.
 BESIDE :=

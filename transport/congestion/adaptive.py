@@ -64,7 +64,7 @@ _WINDOW_QUEUE = 0.25  # a sender that ignores the budgets makes at most this muc
 _UNCLEAR = 12  # packets that arrived, too few of which waited for another: only frames of two packets show a rate
 _UNCLEAR_IN_FLIGHT = 6000  # bytes: four packets, as the link may be slow
 _LEAST_WINDOW = 64  # packets: what leaves at 25 Mbit/s in a frame interval and a short round trip
-_FIRST_WINDOW = 24  # packets of large frames, until something is known: three frames at 4.5 Mbit/s and 60 a second
+_FIRST_WINDOW = 24  # packets of large frames, until something is known: four frames at 4.5 Mbit/s and 60 a second
 _MOST_OUTSTANDING = 4096
 
 

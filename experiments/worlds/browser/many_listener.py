@@ -131,7 +131,8 @@ class ManyListener:
             elif self._give(connection, data, peer, ecn, now):
                 touched[id(connection)] = connection
         for connection in touched.values():
-            self._go(connection, max(now, self.now()))
+            if self.connections.get(connection.peer) is connection:  # none that gave way meanwhile
+                self._go(connection, max(now, self.now()))
 
     def _give(self, connection: ListeningConnection, data: bytes, peer: Address, ecn: int, now: float) -> bool:
         """Give an end its datagram; False if it was no beginning, and the connection is forgotten."""
