@@ -84,11 +84,11 @@ computing: $(VENV)/.ready-dev
 # must pass. What has failed is kept apart from what `computing` keeps at the same time.
 PATIENT = $(PYTEST) -o cache_dir=.pytest_cache/patient -m '($(WHICH)) and not quiet' $(REAL_TIME) $(ARGS)
 patient: $(VENV)/.ready-dev
-	$(PATIENT) -n 4 || { test $$? = 1 && $(PATIENT) --last-failed -n 0; }
+	$(PATIENT) -n 4 || { test $$? = 1 && $(PATIENT) --last-failed -n 1; }
 
 QUIET = $(PYTEST) -o cache_dir=.pytest_cache/quiet -m 'quiet and ($(WHICH))' $(REAL_TIME) $(ARGS)
 quiet: $(VENV)/.ready-dev
-	$(QUIET) --dist load --maxschedchunk 1 -n 3 || { test $$? = 1 && $(QUIET) --last-failed -n 0; }
+	$(QUIET) --dist load --maxschedchunk 1 -n 3 || { test $$? = 1 && $(QUIET) --last-failed -n 1; }
 
 test-long: setup $(BESIDE:%=$(VENV)/.ready-%)
 	@$(MAKE) --no-print-directory tests WHICH='$(LONG)'

@@ -47,6 +47,7 @@ class WebrtcServer:
             asyncio.run_coroutine_threadsafe(self._close(runner), loop).result(10.0)
             loop.call_soon_threadsafe(loop.stop)
             thread.join(10.0)
+            loop.close()
 
     async def _serve(self) -> tuple[Any, int]:
         web = import_module("aiohttp.web")
