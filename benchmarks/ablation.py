@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from glassbench.experiments.catalog.cells import replay
 from glassbench.experiments.scenario import build
 from glassbench.experiments.worlds.reuse import Reuse
 from glassbench.experiments.worlds.virtual import run_arm
@@ -37,7 +38,9 @@ WITHOUT: dict[str, dict[tuple[Any, str], Any]] = {
     "the newest 30 ms": {(service_rate, "_NEWEST"): service_rate._WINDOW},
     "doubt after a silence": {(service_rate, "_BELIEVABLE"): 0.0},
     "growth where no queue is seen": {(service_rate, "_GROWTH"): 1.0},
-    "the slack of 10.5 ms": {(adaptive, "_SLACK"): 0.0},
+    "a queue that is emptied": {(adaptive, "_DRAIN_INTERVAL"): math.inf},
+    "less slack on a slow link": {(adaptive, "_LEAST_SLACK"): adaptive._SLACK},
+    "the slack": {(adaptive, "_SLACK"): 0.0, (adaptive, "_LEAST_SLACK"): 0.0},
 }
 
 
@@ -56,13 +59,12 @@ def main() -> None:
 
 def measured(name: str, trace: str) -> str:
     """p95 of the signal delay in ms, and the sent rate in Mbit/s."""
-    recorded = {} if trace in GENERATORS else {"trace_start": f"{SECONDS}s", "delay": "20ms"}
     content = {
         "name": "ablation",
         "duration": f"{SECONDS}s",
         "arms": ["quic-adaptive"],
         "video": {"source": "lognormal", "fps": 60, "bitrate": "4.5Mbit/s", "encode_cost": "fixed:8ms"},
-        "network": {"trace": trace, "queue": "600kB", **recorded},
+        "network": replay(trace, start=SECONDS),
     }
     scenario = build(content)
     with _patched(name):

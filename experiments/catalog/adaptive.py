@@ -4,7 +4,7 @@ Each trace is met ten times: a generator with ten seeds, a recording in ten wind
 meet the same windows, so they are compared in pairs.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from glassbench.experiments.catalog.cells import make_cell, make_plan
+from glassbench.experiments.catalog.cells import make_cell, make_plan, replay
 from glassbench.experiments.catalog.checks import RATIO, Judgement, bounded, check
 from glassbench.experiments.catalog.experiment import Check, Datasets, Experiment
 from glassbench.experiments.catalog.figures import curve, finish, logarithmic, panels
@@ -89,7 +89,6 @@ def _plan(trace: str, windows: Sequence[tuple[int, float | None]], source: str) 
 
 
 def _cell(trace: str, seed: int, start: float | None, source: str, arm: str) -> Cell:
-    window: Mapping[str, Any] = {} if start is None else {"trace_start": f"{start:g}s", "delay": "20ms"}
     return make_cell(
         {"trace": Path(trace).stem, "window": seed if start is None else start},
         "adaptive",
@@ -97,7 +96,7 @@ def _cell(trace: str, seed: int, start: float | None, source: str, arm: str) -> 
         seconds=SECONDS,
         arm=arm,
         media={"source": source, "fps": 60, "bitrate": "4.5Mbit/s", "encode_cost": "fixed:8ms"},
-        network={"trace": trace, "queue": "600kB", **window},
+        network=replay(trace, start=start or 0.0),
     )
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from glassbench.experiments.catalog.cells import make_cell, make_plan
+from glassbench.experiments.catalog.cells import make_cell, make_plan, replay
 from glassbench.experiments.catalog.checks import MBPS, MS, RATIO, Judgement, bounded, check, order
 from glassbench.experiments.catalog.experiment import Check, Datasets, Experiment
 from glassbench.experiments.catalog.figures import finish, panels
@@ -23,7 +23,6 @@ from glassbench.experiments.engine.plan import Cell, Plan
 from glassbench.experiments.results.arm_style import arm_style
 from glassbench.experiments.results.dataset import Dataset
 from glassbench.experiments.results.plots.style import FAINT, INK, log_scale, mark_look
-from glassbench.netem.traces.generators import GENERATORS
 
 OURS = "quic-adaptive"
 ARMS = (
@@ -39,7 +38,6 @@ TRACE, SOURCE = "lte-driving", "bigbuckbunny"  # in the place of a recorded driv
 SECONDS = 640.0
 MOST = "12Mbit/s"  # so that the pictures of a drive fit into memory
 FPS = 60
-RECORDED = {"trace_start": "0s", "delay": "20ms"}  # a generator has a delay and no start
 
 RECORDING = "73c58f41bf7a3f0fac82810ca61307521be1cf6b77a0e98093fd340bddfd161f"
 PUBLISHED = {
@@ -88,7 +86,7 @@ def _cell(trace: str, source: str, arm: str) -> Cell:
             "max_bitrate": MOST,
             "encode_cost": "fixed:8ms",
         },
-        network={"trace": trace, "queue": "600kB", **({} if trace in GENERATORS else RECORDED)},
+        network=replay(trace, start=0.0),
     )
 
 

@@ -1,11 +1,12 @@
 """What experiments of the catalog share: cells, points by their fields, chance, and the look of pictures."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from glassbench.experiments.catalog.cells import delay, make_cell, make_plan, video
+from glassbench.experiments.catalog.cells import delay, make_cell, make_plan, replay, video
 from glassbench.experiments.catalog.chance import beyond, deviation
 from glassbench.experiments.catalog.figures import curve, finish, logarithmic, panels
 from glassbench.experiments.catalog.frames import only, select
@@ -96,3 +97,21 @@ def test_the_title_of_a_narrow_panel_has_shorter_lines_than_that_of_a_wide_one()
     finish(narrow, "many short words " * 10, legend=False)
     longest = [max(map(len, axes.get_title(loc="left").splitlines())) for axes in (wide, narrow)]
     assert longest[0] > 2 * longest[1]
+
+
+@pytest.mark.parametrize("recorded_back", [True, False])
+def test_a_drive_whose_way_back_was_not_recorded_has_a_constant_one_and_not_the_fades_of_the_way_there(
+    tmp_path: Path, recorded_back: bool
+) -> None:
+    lines = "".join(f"{at}\n" for at in range(1, 9000, 3))
+    for name in ("Drive.down", "Drive.up") if recorded_back else ("Drive.down",):
+        (tmp_path / name).write_text(lines)
+    network = replay(str(tmp_path / "Drive.down"), start=2.5)
+    cell = make_cell({}, "replay", arm="udp", seconds=1, media=video("1Mbit/s"), network=network)
+    assert [each.element for each in cell.scenario.network.down] == ["trace", "delay"]
+    assert [each.element for each in cell.scenario.network.up] == ["trace" if recorded_back else "rate", "delay"]
+    assert cell.scenario.network.trace_start == 2.5
+
+
+def test_a_generated_drive_is_replayed_with_its_own_delays_from_its_beginning() -> None:
+    assert replay("steps", start=0.0) == {"trace": "steps", "queue": "600kB"}

@@ -70,6 +70,14 @@ def test_on_a_constant_link_the_rate_is_that_of_the_link_and_hardly_anything_wai
     assert (frames["fate"] == "displayed").all()
 
 
+@pytest.mark.parametrize("rate", [0.5, pytest.param(10, marks=pytest.mark.lengthy)])
+def test_on_a_steady_link_the_queue_does_not_grow_while_the_least_delays_are_forgotten(rate: float) -> None:
+    frames = settled(run("quic-adaptive", [link(rate)], duration=40, rtt=0.04).ledger, 35)
+    assert rate_of(frames) >= 0.85 * rate
+    assert standing_queue(frames, rate, 0.04) <= 0.025
+    assert (frames["fate"] == "displayed").all()
+
+
 @pytest.mark.parametrize("rate", [0.5, 5.0])
 def test_an_encoder_that_begins_below_a_packet_a_frame_finds_the_rate(rate: float) -> None:
     result = run("quic-adaptive", [link(rate)], duration=3, rtt=0.04, bitrate="200kbit/s")

@@ -138,7 +138,7 @@ def test_an_arm_whose_part_is_killed_fails_and_the_next_ones_are_measured(
 ) -> None:
     arms = ("udp", "srt", "webtransport-datagram", "quic-datagram")
     named = [word for arm in arms for word in ("--arm", arm)]
-    process = user.start("compare", "--live", *named, "--duration", "1s", "--json")
+    process = user.start("compare", "--live", "--source", "lognormal", *named, "--duration", "1s", "--json")
     for which in range(3):
         parts = wait_for(user.three_parts)
         time.sleep(2 * which)  # before they are ready, and in the middle

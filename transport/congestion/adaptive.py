@@ -22,6 +22,10 @@ the longer the queue takes that stands there. When the link is back, what is in 
 (`slow_restart.py`). Where no queue is seen, the rate grows, as the link may carry more than it was asked to; but not by
 what was sent into a silence, which was too little to show one.
 
+What a packet waits is told by the least delay of the last seconds, so the queue has to be empty now and then: on a
+steady link a slack would stand in it for ever, and be taken for a part of the path. Where no packet found it empty for
+a while, a few frames are small.
+
 The constants were chosen on two recorded drives, and each says what it balances; docs/adaptive.md tells which, and how
 it does on others. The idea of a budget by what the queue will be is Sprout's and Salsify's (NSDI 2013, NSDI 2018).
 """
@@ -35,11 +39,14 @@ from glassbench.transport.congestion.service_rate import ServiceRate
 from glassbench.transport.congestion.slow_restart import SlowRestart
 
 _INITIAL_RTT = 0.1  # seconds, as all times
-_SLACK = 0.0105  # beyond a frame interval, so that the link is not idle when the next frame is a little late
+_SLACK = 0.0175  # beyond a frame interval, so that the link is not idle when the next frame is a little late
+_LEAST_SLACK = 0.004  # on a slow link, where a packet takes most of it
 _CAUTION = 0.8  # of a frame interval less for a variation of 1: what cannot be predicted must be kept short
 _LEAST_DEPTH = 0.35  # of a frame interval
 _OVERDUE = 0.045  # a report that is late by more tells of a slower link before it comes
 _LONG_OVERDUE = 0.5  # after which small frames are small again: sooner, and pictures worth looking at come later
+_EMPTY = 0.001  # a packet that waited for less found the queue empty
+_DRAIN_INTERVAL = 5.0  # three times as often as the least delays are forgotten
 _PICTURE_SHARE = 0.4  # of a frame at the full rate: a smaller one is not worth its packet
 _PICTURE_BYTES = 2200  # and more than that is always worth it
 _SMALL_BYTES = 250  # what shows life; five of them share the opportunity of a packet on a recorded link
@@ -82,6 +89,8 @@ class AdaptiveController:
         self._heard_at = -math.inf
         self._last_sent_at = -math.inf
         self._resumed_at = -math.inf  # when the latest silence ended
+        self._emptied_at = -math.inf  # when we last heard of a packet that found the queue empty
+        self._drained_at = -math.inf  # when frames were last made small for that
         self._outstanding: deque[SentPacket] = deque(maxlen=_MOST_OUTSTANDING)  # sent after the newest that arrived
         self._silent_backward = 0.5  # how often silence came from the way back, from 0 to 1
         self._small_bytes = _SMALL_BYTES  # how large a small frame may be: twice what came soon
@@ -114,9 +123,12 @@ class AdaptiveController:
         if in_flight_bytes + self._packet > self._window:
             return 0  # it could not leave
         rate = self._believed_rate(self._link.value, now)
-        budget = rate * self._depth(interval) - self._backlog(in_flight_bytes, rate, ready_at - now, now)
+        budget = rate * self._depth(interval, rate) - self._backlog(in_flight_bytes, rate, ready_at - now, now)
         budget = min(budget, self._restart.room_bytes - in_flight_bytes)
-        least = min(_PICTURE_BYTES, max(_SMALL_BYTES, int(_PICTURE_SHARE * rate * interval)))
+        worth_its_packet = max(_SMALL_BYTES, int(_PICTURE_SHARE * rate * interval))
+        if self._drains(rate, now):
+            budget = min(budget, worth_its_packet)
+        least = min(_PICTURE_BYTES, worth_its_packet)
         small = _SMALL_BYTES if self._overdue(self._link.value, now) > _LONG_OVERDUE else self._small_bytes
         if budget >= least:
             return max(int(budget), small) if in_flight_bytes <= _SMALL_IN_FLIGHT else int(budget)
@@ -168,9 +180,19 @@ class AdaptiveController:
             return least
         return max(least, int(self._link.value * (self._rtt.value(_INITIAL_RTT) + _WINDOW_QUEUE * self._share)))
 
-    def _depth(self, interval: float) -> float:
-        """Seconds that a frame may take to pass: less where the rate varies, and where the queues lose packets."""
-        return max(_SLACK + interval * (1 - _CAUTION * self._link.variation), _LEAST_DEPTH * interval) * self._share
+    def _depth(self, interval: float, rate: float) -> float:
+        """Seconds that a frame may take to pass: less where the rate varies, and where the queues lose packets. The
+        time of a packet is taken off, as the least delay has one in it, so that as much more stands in the queue."""
+        slack = max(_SLACK - self._packet / rate, _LEAST_SLACK)
+        return max(slack + interval * (1 - _CAUTION * self._link.variation), _LEAST_DEPTH * interval) * self._share
+
+    def _drains(self, rate: float, now: float) -> bool:
+        """Whether a frame has to be small, so that a packet behind it finds the queue empty and shows the least delay
+        (as BBR's ProbeRTT does, draft-ietf-ccwg-bbr section 5.3.4.3). The slack stands in the queue, or a packet where
+        that is more; small frames leave the rest of each frame interval to them."""
+        if now - max(self._emptied_at, self._drained_at) > _DRAIN_INTERVAL:
+            self._drained_at = now
+        return now - self._drained_at < max(_SLACK, self._packet / rate) / (1 - _PICTURE_SHARE)
 
     def _believed_rate(self, rate: float, now: float) -> float:
         """The rate in bytes per second. Less if the report of the next packet is overdue: that was served for as long
@@ -227,6 +249,8 @@ class AdaptiveController:
                 enough_bytes=self._link.value * (self._rtt.value(_INITIAL_RTT) + _OVERDUE),
                 now=at,
             )
+        if arrival - empty_at < _EMPTY:
+            self._emptied_at = at
         self._link.add(arrival, empty_at, result.packet.size_bytes, grows=result.packet.at >= self._resumed_at)
         if arrival - empty_at > _SOON:
             self._small_bytes = _SMALL_BYTES
