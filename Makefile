@@ -67,7 +67,7 @@ warm: $(VENV)/.ready-dev
 # Tests that compute, and beside them those in real time that only wait: `nice` lets these go first. Those that measure
 # how soon something comes (`quiet`) follow when nothing else runs; they are few and long, so each worker takes one at
 # a time.
-REAL_TIME := tests/live tests/between tests/peers tests/stacks
+REAL_TIME := tests/live tests/between tests/peers tests/stacks tests/serve
 WHICH := not long
 # CI leaves out what is `lengthy`, to stay near twenty minutes on a slow machine (LONG='long and not lengthy').
 LONG := long
