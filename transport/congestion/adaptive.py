@@ -47,6 +47,7 @@ _OVERDUE = 0.045  # a report that is late by more tells of a slower link before 
 _LONG_OVERDUE = 0.5  # after which small frames are small again: sooner, and pictures worth looking at come later
 _EMPTY = 0.001  # a packet that waited for less found the queue empty
 _DRAIN_INTERVAL = 5.0  # three times as often as the least delays are forgotten
+_LONGEST_DRAIN = 0.1  # a link that brings a packet a second is not a queue that can be emptied
 _PICTURE_SHARE = 0.4  # of a frame at the full rate: a smaller one is not worth its packet
 _PICTURE_BYTES = 2200  # and more than that is always worth it
 _SMALL_BYTES = 250  # what shows life; five of them share the opportunity of a packet on a recorded link
@@ -192,7 +193,7 @@ class AdaptiveController:
         that is more; small frames leave the rest of each frame interval to them."""
         if now - max(self._emptied_at, self._drained_at) > _DRAIN_INTERVAL:
             self._drained_at = now
-        return now - self._drained_at < max(_SLACK, self._packet / rate) / (1 - _PICTURE_SHARE)
+        return now - self._drained_at < min(max(_SLACK, self._packet / rate) / (1 - _PICTURE_SHARE), _LONGEST_DRAIN)
 
     def _believed_rate(self, rate: float, now: float) -> float:
         """The rate in bytes per second. Less if the report of the next packet is overdue: that was served for as long
