@@ -205,7 +205,7 @@ def test_an_arm_comes_back_from_its_own_text() -> None:
 
 
 def over_a_drive(
-    folder: Path, down: Iterable[float], up: Iterable[float], seconds: float, bitrate: str
+    folder: Path, down: Iterable[float], up: Iterable[float], seconds: float, bitrate: str, *, source: str = "lognormal"
 ) -> pd.DataFrame:
     """The ledger of `quic-adaptive` over opportunities of 1504 bytes at these instants."""
     for name, instants in (("down", down), ("up", up)):
@@ -215,7 +215,7 @@ def over_a_drive(
             "name": "drive",
             "duration": f"{seconds:g}s",
             "arms": ["quic-adaptive"],
-            "video": {"source": "lognormal", "fps": FPS, "bitrate": bitrate, "encode_cost": "fixed:8ms"},
+            "video": {"source": source, "fps": FPS, "bitrate": bitrate, "encode_cost": "fixed:8ms"},
             "network": {"trace": str(folder / "drive.down"), "trace_start": "0s", "delay": "20ms", "queue": "600kB"},
         }
     )
@@ -248,6 +248,16 @@ def test_what_waits_for_a_link_that_carries_a_packet_a_second_stays_little(tmp_p
     ledger = over_a_drive(tmp_path, down, np.arange(0.002, ends, 0.002), ends - 1, "400kbit/s")
     late = ledger[(ledger["captured_at"] > begins + 10) & (ledger["captured_at"] < ends - 5)]
     assert np.median(signal_delay(ledger)[late.index]) < 5.0
+
+
+def test_pictures_that_are_smaller_than_they_may_be_leave_no_more_often_in_an_outage(tmp_path: Path) -> None:
+    begins, ends = 2.0, 5.0
+    down, up = [*np.arange(0.004, begins, 0.004), ends], np.arange(0.002, ends, 0.002)
+    sent = []
+    for source in ("lognormal", "bikes"):
+        ledger = over_a_drive(tmp_path, down, up, ends, "2Mbit/s", source=source)
+        sent.append((ledger["encode_start_at"] > begins + 0.5).sum())
+    assert sent[1] <= 1.2 * sent[0]
 
 
 def test_what_was_sent_into_a_silence_of_the_way_back_does_not_make_the_rate_grow(tmp_path: Path) -> None:

@@ -51,6 +51,7 @@ _LONGEST_DRAIN = 0.1  # a link that brings a packet a second is not a queue that
 _PICTURE_SHARE = 0.4  # of a frame at the full rate: a smaller one is not worth its packet
 _PICTURE_BYTES = 2200  # and more than that is always worth it
 _SMALL_BYTES = 250  # what shows life; five of them share the opportunity of a packet on a recorded link
+_LEAST_BYTES = 40  # of a packet with a frame in it: encoders make small frames smaller yet
 _USED = 0.7  # of a small frame: encoders leave a part of what they may have
 _SOON = 0.020  # a packet that waited for less met no queue: some links serve each packet so late, however small
 _SMALL_IN_FLIGHT = 1104  # two small frames in flight, with headers, keep nobody waiting
@@ -139,7 +140,7 @@ class AdaptiveController:
 
     def on_sent(self, packet: SentPacket) -> None:
         self._outstanding.append(packet)
-        if packet.size_bytes >= _SMALL_BYTES:  # what a transport sends to see whether the peer lives is smaller
+        if packet.size_bytes >= _LEAST_BYTES:  # what a transport sends to see whether the peer lives is smaller
             self._last_sent_at = packet.at
 
     def on_feedback(self, feedback: Feedback) -> None:
