@@ -88,9 +88,17 @@ class SenderEnd:
         raise NotImplementedError
 
     def _send(
-        self, record: SentRecord, track: Track, payload: bytes, now: float, *, slice_index: int = 0, slices: int = 1
+        self,
+        record: SentRecord,
+        track: Track,
+        payload: bytes,
+        now: float,
+        *,
+        slice_index: int = 0,
+        slices: int = 1,
+        last: bool = True,
     ) -> None:
-        """Hand over a frame, or one of its `slices`."""
+        """Hand over a frame, or one of its slices, of which there are at most `slices`."""
         frame = Frame(
             track=track.id,
             group=record.group,
@@ -103,6 +111,7 @@ class SenderEnd:
             payload=payload,
             slice=slice_index,
             slices=slices,
+            last=last,
         )
         if slice_index == 0:
             record.queued_at = now

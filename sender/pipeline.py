@@ -40,7 +40,7 @@ from glassbench.transport.contract import (
 from glassbench.transport.layers import layer_of
 from glassbench.transport.worker import Worker
 
-_ONE_PACKET = 1000  # bytes: slices of a smaller picture leave together, as each alone costs the headers of a packet
+_ONE_PACKET = 1000  # bytes: a smaller picture leaves as one slice, as each has headers
 
 
 def capture_instant(index: int, *, start_at: float, fps: Fraction) -> float:
@@ -124,7 +124,7 @@ class SenderPipeline(SenderEnd):
         self._capture_at = self._instant_of_next_capture()
         self._waiting: deque[tuple[int, SentRecord]] = deque()
         self._encoding: SentRecord | None = None
-        self._ready: deque[tuple[float, bytes]] = deque()  # slices of it that are encoded, and when they are
+        self._ready: deque[tuple[float, bytes, bool]] = deque()  # when slices of it are encoded, and which is the last
         self._handed_over = 0  # slices of it
         self._next_message = 0
         self._message_at = self._instant_of_next_message()
@@ -282,21 +282,20 @@ class SenderPipeline(SenderEnd):
         assert self._encoding is not None
         self._encoding.size_bytes += len(payload)
         missing = self._slices - self._handed_over - len(self._ready)
-        parts = cut(payload, missing) if last else [payload]
+        parts = cut(payload, missing) if last and self._encoding.size_bytes > _ONE_PACKET else [payload]
         for index, part in enumerate(parts, start=1):
-            ready_at = at + cost * (index / len(parts) if len(payload) > _ONE_PACKET else 1)
-            self._ready.append((ready_at, part))
+            self._ready.append((at + cost * (index / len(parts)), part, last and index == len(parts)))
 
     def _hand_over(self, now: float) -> None:
         assert self._encoding is not None
-        record, (ready_at, part) = self._encoding, self._ready.popleft()
+        record, (ready_at, part, last) = self._encoding, self._ready.popleft()
         index = self._handed_over
         self._handed_over += 1
-        if self._handed_over == self._slices:
+        if last:
             record.encode_end_at = ready_at
             self._encoding = None
             self._handed_over = 0
-        self._send(record, self._track, part, now, slice_index=index, slices=self._slices)
+        self._send(record, self._track, part, now, slice_index=index, slices=self._slices, last=last)
 
     def _send_message(self, at: float, now: float) -> None:
         assert self._messages is not None

@@ -47,8 +47,9 @@ class Frame:
     temporal layer, 0 the base. `priority` is strict over all tracks and layers, 0 first. `expires_at` is the instant of
     the deadline. H.264 and HEVC payloads are Annex B access units.
 
-    A sender whose encoder gives slices hands over a frame slice by slice, in order: `slice` counts the `slices` from 0,
-    and the payload is that of the slice. Only `slices.py` is given those; see there what other transports get.
+    A sender whose encoder gives slices hands over a frame slice by slice, in order: `slice` counts from 0 to below
+    `slices`, the most that a frame of the track has, `last` is that of the last one, and the payload is that of the
+    slice. Only `slices.py` is given those; see there what other transports get.
     """
 
     track: int
@@ -62,6 +63,7 @@ class Frame:
     payload: bytes
     slice: int = 0
     slices: int = 1
+    last: bool = True
 
     @property
     def track_priority(self) -> int:

@@ -1,14 +1,16 @@
 """Slices of a picture that leave while the rest of it is encoded, over any transport whose framing is ours.
 
-To the transport below, each slice is a frame of its own: slice k of n of frame s is its frame n s + k, so that order,
-repair, deadlines and dropping work as they do for frames. These two put frames together again: what a sender hands over
-slice by slice, and what is told of it, is told of the frame. A frame is there when all of its slices are. RTP marks the
-end of a frame on the wire by itself, so it needs the sender end alone.
+To the transport below, each slice is a frame of its own: slice k of a frame s that has n at most is its frame n s + k,
+so that order, repair, deadlines and dropping work as they do for frames. The first byte of its payload is 1 in the last
+slice of a frame, and 0 in the others: a small frame has fewer, and the transport takes the numbers in between for lost.
+These two put frames together again: what a sender hands over slice by slice, and what is told of it, is told of the
+frame. A frame is there when all of its slices are. RTP marks the end of a frame on the wire by itself, so it needs the
+sender end alone, and nothing in the payload.
 """
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from glassbench.transport.contract import (
     Address,
@@ -29,6 +31,8 @@ from glassbench.transport.framing import MAX_FRAME_BYTES
 MOST_SLICES = 8
 _MOST_FRAMES = 1024  # of which something is remembered: more than are on their way in two seconds at 240 fps
 _MOST_BYTES = 4 * MAX_FRAME_BYTES  # of slices that wait for others, as in `reassembly.py`
+
+_NOT_LAST, _LAST = b"\0", b"\1"  # the first byte of a slice
 
 _Key = tuple[int, int]  # track and sequence
 
@@ -80,26 +84,31 @@ class _Sliced:
 @dataclass(slots=True)
 class _Leaving:
     started: bool = False
+    slices: int | None = None  # when the last one was handed over
     sent: int = 0
     dropped: bool = False
 
 
 class SlicedSender(_Sliced):
     """The sender end: `send_frame` takes the slices of a frame one after the other. Those of a frame that was dropped
-    go no further."""
+    go no further. `marks` the last slice, for a transport that does not."""
 
-    def __init__(self, inner: Transport, slices: int, config: TransportConfig) -> None:
+    def __init__(self, inner: Transport, slices: int, config: TransportConfig, *, marks: bool = True) -> None:
         super().__init__(inner, slices, config)
+        self._marks = marks
         self._leaving: OrderedDict[_Key, _Leaving] = OrderedDict()
 
     def send_frame(self, frame: Frame, *, now: float) -> None:
         if frame.track not in self._sliced:
             self._inner.send_frame(frame, now=now)
-        elif not self._state(frame.track, frame.sequence).dropped:
+        elif not (state := self._state(frame.track, frame.sequence)).dropped:
+            if frame.last:
+                state.slices = frame.slice + 1
             own = replace(
                 frame,
                 sequence=frame.sequence * self._slices + frame.slice,
                 keyframe=frame.keyframe and frame.slice == 0,
+                payload=(_LAST if frame.last else _NOT_LAST) + frame.payload if self._marks else frame.payload,
             )
             self._inner.send_frame(own, now=now)
 
@@ -124,7 +133,7 @@ class SlicedSender(_Sliced):
                 told, state.started = state.started, True
             case FrameSent():
                 state.sent += 1
-                told = state.sent != self._slices
+                told = state.sent != state.slices
             case FrameDropped():
                 told, state.dropped = state.dropped, True
             case FrameRepaired():
@@ -132,21 +141,29 @@ class SlicedSender(_Sliced):
         return None if told else whole
 
 
+@dataclass(slots=True)
+class _Arriving:
+    slices: dict[int, FrameReceived] = field(default_factory=dict)
+    last: int | None = None
+
+
 class SlicedReceiver(_Sliced):
     """The receiver end: a frame is received with the last of its slices, and lost with the first that is."""
 
     def __init__(self, inner: Transport, slices: int, config: TransportConfig) -> None:
         super().__init__(inner, slices, config)
-        self._arrived: OrderedDict[_Key, dict[int, FrameReceived]] = OrderedDict()
+        self._arrived: OrderedDict[_Key, _Arriving] = OrderedDict()
         self._held_bytes = 0
         self._ended: OrderedDict[_Key, None] = OrderedDict()  # received or lost
-        self._given_up = 0
+        self._count = {"frames_received": 0, "frames_lost": 0, "sliced_frames_given_up": 0, "malformed": 0}
 
     def send_frame(self, frame: Frame, *, now: float) -> None:
         self._inner.send_frame(frame, now=now)
 
     def stats(self) -> Mapping[str, int]:
-        return {**self._inner.stats(), "sliced_frames_given_up": self._given_up}
+        """Those of the transport below, but frames are counted, not slices."""
+        inner = self._inner.stats()
+        return {**inner, **self._count, "malformed": self._count["malformed"] + inner["malformed"]}
 
     def _of_frame(self, event: Event) -> Event | None:
         match event:
@@ -154,31 +171,42 @@ class SlicedReceiver(_Sliced):
                 return self._take(event)
             case FrameLost() if event.track in self._sliced:
                 key = event.track, event.sequence // self._slices
-                return None if self._end(key) else replace(event, sequence=key[1])
+                if self._end(key):
+                    return None
+                self._count["frames_lost"] += 1
+                return replace(event, sequence=key[1])
             case _:
                 return event
 
     def _take(self, event: FrameReceived) -> FrameReceived | None:
         sequence, index = divmod(event.frame.sequence, self._slices)
+        mark, payload = event.frame.payload[:1], event.frame.payload[1:]
+        if mark not in (_NOT_LAST, _LAST):
+            self._count["malformed"] += 1
+            return None
         key = event.frame.track, sequence
         if key in self._ended:
             return None
-        arrived = self._arrived.setdefault(key, {})
-        if index in arrived:
+        arriving = self._arrived.setdefault(key, _Arriving())
+        if index in arriving.slices:
             return None
-        arrived[index] = event
-        self._held_bytes += len(event.frame.payload)
-        if len(arrived) == self._slices:
+        arriving.slices[index] = replace(event, frame=replace(event.frame, payload=payload))
+        self._held_bytes += len(payload)
+        if mark == _LAST:
+            arriving.last = index
+        if arriving.last is not None and all(each in arriving.slices for each in range(arriving.last + 1)):
             self._end(key)
-            return _whole([arrived[each] for each in range(self._slices)], sequence, event.at)
+            self._count["frames_received"] += 1
+            return _whole([arriving.slices[each] for each in range(arriving.last + 1)], sequence, event.at)
         while len(self._arrived) > _MOST_FRAMES or self._held_bytes > _MOST_BYTES:
             self._end(next(iter(self._arrived)))
-            self._given_up += 1
+            self._count["sliced_frames_given_up"] += 1
         return None
 
     def _end(self, key: _Key) -> bool:
         """Nothing more is expected of a frame. Whether that was so before."""
-        self._held_bytes -= sum(len(each.frame.payload) for each in self._arrived.pop(key, {}).values())
+        if (arriving := self._arrived.pop(key, None)) is not None:
+            self._held_bytes -= sum(len(each.frame.payload) for each in arriving.slices.values())
         before = key in self._ended
         self._ended[key] = None
         while len(self._ended) > _MOST_FRAMES:

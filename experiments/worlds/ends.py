@@ -90,7 +90,7 @@ class Ends:
         entry, slices = ARMS[self.arm.transport], self.arm.slices
         if role == "sender":
             sender = entry.make_sender(config)
-            return sender if slices == 1 else SlicedSender(sender, slices, config)
+            return sender if slices == 1 else SlicedSender(sender, slices, config, marks=not entry.joins_slices)
         receiver = entry.make_receiver(config)
         return receiver if slices == 1 or entry.joins_slices else SlicedReceiver(receiver, slices, config)
 

@@ -43,8 +43,8 @@ class Inner:
         return {"malformed": 0}
 
 
-def frame(sequence, index=0, *, track=VIDEO, keyframe=False, payload=b"x"):
-    return Frame(track, 0, sequence, 1.0, keyframe, 0, 1, None, payload, index)
+def frame(sequence, index=0, *, track=VIDEO, keyframe=False, payload=b"x", last=True):
+    return Frame(track, 0, sequence, 1.0, keyframe, 0, 1, None, payload, index, last=last)
 
 
 def told(end, *events):
@@ -67,15 +67,18 @@ def receiver():
 
 def test_each_slice_is_a_frame_of_its_own_and_the_first_of_a_keyframe_is_the_keyframe(sender):
     for index in range(3):
-        sender.send_frame(frame(5, index, keyframe=True), now=0)
+        sender.send_frame(frame(5, index, keyframe=True, last=index == 2), now=0)
     sender.send_frame(frame(7, track=CHAT), now=0)
-    seen = [(each.track, each.sequence, each.keyframe) for each in sender._inner.frames]
-    assert seen == [(VIDEO, 15, True), (VIDEO, 16, False), (VIDEO, 17, False), (CHAT, 7, False)]
+    seen = [(each.track, each.sequence, each.keyframe, each.payload) for each in sender._inner.frames]
+    slices = [(VIDEO, 15, True, b"\0x"), (VIDEO, 16, False, b"\0x"), (VIDEO, 17, False, b"\1x")]
+    assert seen == [*slices, (CHAT, 7, False, b"x")]
 
 
 def test_a_frame_has_started_with_its_first_slice_and_is_sent_with_its_last(sender):
     started = [FrameStarted(VIDEO, 15 + index, index) for index in range(3)]
     sent = [FrameSent(VIDEO, 15 + index, 10 + index) for index in range(3)]
+    for index in range(3):
+        sender.send_frame(frame(5, index, last=index == 2), now=0)
     heard = told(sender, started[0], sent[0], *started[1:], FrameRepaired(VIDEO, 16, 5, "rtx"), *sent[1:])
     assert heard == [FrameStarted(VIDEO, 5, 0), FrameRepaired(VIDEO, 5, 5, "rtx"), FrameSent(VIDEO, 5, 12)]
 
@@ -96,7 +99,9 @@ def test_messages_keep_their_numbers(sender, receiver):
 
 def arrivals(sequence, order=(0, 1, 2)):
     return [
-        FrameReceived(frame(sequence * 3 + index, keyframe=index == 0, payload=bytes([index])), at - 1, at, at + 1)
+        FrameReceived(
+            frame(sequence * 3 + index, keyframe=index == 0, payload=bytes([index == 2, index])), at - 1, at, at + 1
+        )
         for at, index in enumerate(order, start=10)
     ]
 
@@ -112,12 +117,33 @@ def test_a_frame_is_lost_with_the_first_slice_that_is_and_told_once(receiver):
     assert not receiver._arrived
 
 
-@given(st.lists(st.tuples(st.integers(0, 2**32 - 1), st.booleans()), max_size=60), st.integers(1, 8))
+@given(
+    st.lists(st.tuples(st.integers(0, 2**32 - 1) | st.integers(0, 20), st.none() | st.binary(max_size=3)), max_size=60),
+    st.integers(1, 8),
+)
 def test_whatever_a_peer_numbers_is_told_at_most_once_a_frame(numbers, slices):
     receiver = SlicedReceiver(Inner(), slices, CONFIG)
-    events = [FrameLost(VIDEO, n, 1) if lost else FrameReceived(frame(n), 1, 1, 1) for n, lost in numbers]
+    events = [
+        FrameLost(VIDEO, n, 1) if payload is None else FrameReceived(frame(n, payload=payload), 1, 1, 1)
+        for n, payload in numbers
+    ]
     heard = [each.sequence if isinstance(each, FrameLost) else each.frame.sequence for each in told(receiver, *events)]
     assert len(heard) == len(set(heard))
+
+
+def test_a_frame_may_have_fewer_slices_and_the_numbers_in_between_are_no_losses(sender, receiver):
+    sender.send_frame(frame(5, payload=b"small"), now=0)
+    (slice_,) = sender._inner.frames
+    assert told(sender, FrameStarted(VIDEO, 15, 1), FrameSent(VIDEO, 15, 2))[-1] == FrameSent(VIDEO, 5, 2)
+    whole, *rest = told(receiver, FrameReceived(slice_, 1, 2, 3), FrameLost(VIDEO, 16, 4), FrameLost(VIDEO, 17, 4))
+    assert (whole.frame.sequence, whole.frame.payload, rest) == (5, b"small", [])
+    assert (receiver.stats()["frames_received"], receiver.stats()["frames_lost"]) == (1, 0)
+
+
+@pytest.mark.parametrize("payload", [b"", b"\2x", b"\xff"])
+def test_a_slice_that_says_neither_that_it_is_the_last_nor_that_it_is_not_is_malformed(receiver, payload):
+    assert told(receiver, FrameReceived(frame(3, payload=payload), 1, 1, 1)) == []
+    assert receiver.stats()["malformed"] == 1 and not receiver._arrived
 
 
 def test_what_waits_for_slices_is_bounded_and_what_is_given_up_is_counted(receiver):
@@ -130,8 +156,8 @@ def test_what_waits_for_slices_is_bounded_and_what_is_given_up_is_counted(receiv
 def test_large_slices_that_wait_for_others_are_bounded_in_bytes(receiver, monkeypatch):
     monkeypatch.setattr("glassbench.transport.slices._MOST_BYTES", 1000)
     for sequence in range(50):
-        told(receiver, FrameReceived(frame(3 * sequence, payload=bytes(100)), 1, 1, 1))
-        told(receiver, FrameReceived(frame(3 * sequence, payload=bytes(100)), 1, 1, 1))  # again: counted once
+        told(receiver, FrameReceived(frame(3 * sequence, payload=bytes(101)), 1, 1, 1))
+        told(receiver, FrameReceived(frame(3 * sequence, payload=bytes(101)), 1, 1, 1))  # again: counted once
         assert receiver._held_bytes == 100 * len(receiver._arrived) <= 1000
     assert receiver.stats()["sliced_frames_given_up"] == 40
     assert [each.frame.sequence for each in told(receiver, *arrivals(49)[1:])] == [49]

@@ -75,7 +75,7 @@ class Source:
             whole = replace(frame, sequence=frame.sequence // frame.slices)
             start = HEADER.pack(0x90, payload_type, first & 0xFFFF, timestamp, ssrc) + frame_extension(whole)
             packets[0] = start + payloads[0]
-        if frame.slice == frame.slices - 1:
+        if frame.last:
             last = packets[-1]
             packets[-1] = last[:1] + bytes((payload_type | 0x80,)) + last[2:]
         self._sequence = first + len(packets)
