@@ -35,11 +35,12 @@ WITHOUT: dict[str, dict[tuple[Any, str], Any]] = {
     "less depth where the rate varies": {(adaptive, "_CAUTION"): 0.0},
     "slow start after an outage": {(slow_restart, "_OUTAGE"): math.inf},
     "reports that are overdue": {(adaptive, "_OVERDUE"): math.inf},
-    "the newest 30 ms": {(service_rate, "_NEWEST"): service_rate._WINDOW},
+    "the newest 40 ms": {(service_rate, "_NEWEST"): service_rate._WINDOW},
     "doubt after a silence": {(service_rate, "_BELIEVABLE"): 0.0},
     "growth where no queue is seen": {(service_rate, "_GROWTH"): 1.0},
     "a queue that is emptied": {(adaptive, "_DRAIN_INTERVAL"): math.inf},
     "less slack on a slow link": {(adaptive, "_LEAST_SLACK"): adaptive._SLACK},
+    "half of what is missing": {(adaptive, "_FILLING"): 1.0},
     "the slack": {(adaptive, "_SLACK"): 0.0, (adaptive, "_LEAST_SLACK"): 0.0},
 }
 

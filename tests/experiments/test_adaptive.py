@@ -78,6 +78,14 @@ def test_on_a_steady_link_the_queue_does_not_grow_while_the_least_delays_are_for
     assert (frames["fate"] == "displayed").all()
 
 
+def test_after_small_frames_that_empty_the_queue_it_is_filled_no_further_than_before_on_a_long_path() -> None:
+    frames = settled(run("quic-adaptive", [link(3)], duration=6, rtt=0.15).ledger, 4)
+    assert frames["size_bytes"].min() < 0.5 * frames["size_bytes"].median()
+    encoded = frames[frames["sequence"] >= 0]
+    passing = encoded["complete_at"] - encoded["first_sent_at"] - 0.075
+    assert (passing - encoded["size_bytes"] * 8 / 3e6).max() < 0.027
+
+
 @pytest.mark.parametrize("rate", [0.5, 5.0])
 def test_an_encoder_that_begins_below_a_packet_a_frame_finds_the_rate(rate: float) -> None:
     result = run("quic-adaptive", [link(rate)], duration=3, rtt=0.04, bitrate="200kbit/s")

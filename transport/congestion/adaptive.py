@@ -5,14 +5,16 @@ something else: what can this one frame have, so that it is through before the n
 numbers, which receive times give:
 
 - *The rate* of the link, from the time that packets took to be served (`service_rate.py`), over the last 150 ms of
-  service, or over the newest 30 ms where that is less, because a link that has just become slower must be believed at
+  service, or over the newest 40 ms where that is less, because a link that has just become slower must be believed at
   once.
-- *The backlog* when the frame will come to the link: what has left and was not reported, less what the rate carries
-  until then.
+- *The backlog* when the frame will come to the link: what has left and was not reported, less what the link will have
+  served by then. It serves one packet after the other, and nothing while nothing is there.
 
-The budget is what the rate carries in a *depth* of about one frame interval, less the backlog. It follows that the
-queue is nearly empty when the next frame comes. The depth is smaller where the rate varies: what cannot be predicted
-must be kept short.
+The budget is what the rate carries in a frame interval, less where the rate varies: what cannot be predicted must be
+kept short. So a queue stays as long as it is. It should be as long as a *slack*, so that the link is not idle when the
+next frame is a little late. Where the backlog is shorter, half of what is missing comes on top: a frame that filled all
+of it would be followed by a small one, and an encoder cannot use a budget that rises steeply. Where it is longer, all
+that is too much is taken off at once.
 
 Where the budget is too small for a picture, nothing is sent, except a small frame now and then that finds out whether
 the link is back. While they come soon they double, so that a link that carries pictures again is not taken for a slow
@@ -39,10 +41,11 @@ from glassbench.transport.congestion.service_rate import ServiceRate
 from glassbench.transport.congestion.slow_restart import SlowRestart
 
 _INITIAL_RTT = 0.1  # seconds, as all times
-_SLACK = 0.0175  # beyond a frame interval, so that the link is not idle when the next frame is a little late
+_SLACK = 0.023  # of queue, so that the link is not idle when the next frame is a little late
 _LEAST_SLACK = 0.004  # on a slow link, where a packet takes most of it
-_CAUTION = 0.8  # of a frame interval less for a variation of 1: what cannot be predicted must be kept short
-_LEAST_DEPTH = 0.35  # of a frame interval
+_FILLING = 0.5  # of what is missing to the slack, with each frame: x264 leaves unused what rises to more than twice
+_CAUTION = 0.9  # of a frame interval less for a variation of 1: what cannot be predicted must be kept short
+_LEAST_SERVICE = 0.35  # of a frame interval
 _OVERDUE = 0.045  # a report that is late by more tells of a slower link before it comes
 _LONG_OVERDUE = 0.5  # after which small frames are small again: sooner, and pictures worth looking at come later
 _EMPTY = 0.001  # a packet that waited for less found the queue empty
@@ -56,7 +59,7 @@ _USED = 0.7  # of a small frame: encoders leave a part of what they may have
 _SOON = 0.020  # a packet that waited for less met no queue: some links serve each packet so late, however small
 _SMALL_IN_FLIGHT = 1104  # two small frames in flight, with headers, keep nobody waiting
 _SMALL_INTERVAL = 0.100
-_LEAST_SPACING = 0.025  # of small frames
+_LEAST_SPACING = 0.040  # of small frames: x264 cannot make the picture after a small one large
 _MOST_SPACING = 0.090  # so soon after a link is back something new is on its way
 _DECODE = 0.0012  # what a receiver needs for the smallest frame: all that were queued are decoded one by one
 _STANDING = 0.25  # of the age of what was not reported, while the link goes on: four small frames wait at a time
@@ -125,7 +128,8 @@ class AdaptiveController:
         if in_flight_bytes + self._packet > self._window:
             return 0  # it could not leave
         rate = self._believed_rate(self._link.value, now)
-        budget = rate * self._depth(interval, rate) - self._backlog(in_flight_bytes, rate, ready_at - now, now)
+        room = rate * self._slack(rate) - self._backlog(in_flight_bytes, rate, ready_at - now, now)
+        budget = rate * self._service(interval) + (_FILLING * room if room > 0 else room)
         budget = min(budget, self._restart.room_bytes - in_flight_bytes)
         worth_its_packet = max(_SMALL_BYTES, int(_PICTURE_SHARE * rate * interval))
         if self._drains(rate, now):
@@ -182,11 +186,14 @@ class AdaptiveController:
             return least
         return max(least, int(self._link.value * (self._rtt.value(_INITIAL_RTT) + _WINDOW_QUEUE * self._share)))
 
-    def _depth(self, interval: float, rate: float) -> float:
-        """Seconds that a frame may take to pass: less where the rate varies, and where the queues lose packets. The
-        time of a packet is taken off, as the least delay has one in it, so that as much more stands in the queue."""
-        slack = max(_SLACK - self._packet / rate, _LEAST_SLACK)
-        return max(slack + interval * (1 - _CAUTION * self._link.variation), _LEAST_DEPTH * interval) * self._share
+    def _service(self, interval: float) -> float:
+        """Seconds that the link may need for a frame: less where the rate varies, and where the queues lose packets."""
+        return interval * max(1 - _CAUTION * self._link.variation, _LEAST_SERVICE) * self._share
+
+    def _slack(self, rate: float) -> float:
+        """Seconds that the queue should be long: less where it loses packets. The time of a packet is taken off, as the
+        least delay has one in it, so that as much more stands in the queue."""
+        return max(_SLACK - self._packet / rate, _LEAST_SLACK) * self._share
 
     def _drains(self, rate: float, now: float) -> bool:
         """Whether a frame has to be small, so that a packet behind it finds the queue empty and shows the least delay
@@ -211,11 +218,23 @@ class AdaptiveController:
         return now - (served_from + following.size_bytes / rate + self._delays.backward)
 
     def _backlog(self, in_flight_bytes: int, rate: float, ahead: float, now: float) -> float:
-        """Bytes that will lie in the queue when a frame comes that leaves in `ahead` seconds."""
-        rtt = self._rtt.value(_INITIAL_RTT)
-        since = now - (self._link.last_arrival - self._delays.forward)  # since what arrived last was sent, or waited
-        served = rate * (min(max(since, rtt), rtt + _OVERDUE) + ahead)
-        return max(0.0, in_flight_bytes - served)
+        """Bytes that will lie in the queue when a frame comes that leaves in `ahead` seconds. The link serves packet
+        after packet, none before it is there; of what is served since reports are overdue nobody knows."""
+        forward = self._delays.forward
+        last = self._link.last_arrival
+        until = now + forward
+        if math.isfinite(last):
+            until = min(until, last + self._rtt.value(_INITIAL_RTT) + _OVERDUE)
+        until += ahead
+        served_at, left = last, in_flight_bytes
+        for packet in self._outstanding:
+            begins = max(served_at, packet.at + forward)
+            served_at = begins + packet.size_bytes / rate
+            if served_at > until:
+                left -= max(0.0, until - begins) * rate
+                break
+            left -= packet.size_bytes
+        return max(0.0, left)
 
     def _may_show_life(self, in_flight_bytes: int, now: float) -> bool:
         """Whether a small frame may leave, though there is no room for a picture.
