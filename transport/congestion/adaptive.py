@@ -226,7 +226,7 @@ class AdaptiveController:
         if math.isfinite(last):
             until = min(until, last + self._rtt.value(_INITIAL_RTT) + _OVERDUE)
         until += ahead
-        served_at, left = last, in_flight_bytes
+        served_at, left = last, float(in_flight_bytes)
         for packet in self._outstanding:
             begins = max(served_at, packet.at + forward)
             served_at = begins + packet.size_bytes / rate
