@@ -40,7 +40,7 @@ WITHOUT: dict[str, dict[tuple[Any, str], Any]] = {
     "growth where no queue is seen": {(service_rate, "_GROWTH"): 1.0},
     "a queue that is emptied": {(adaptive, "_DRAIN_INTERVAL"): math.inf},
     "less slack on a slow link": {(adaptive, "_LEAST_SLACK"): adaptive._SLACK},
-    "half of what is missing": {(adaptive, "_FILLING"): 1.0},
+    "a queue that is filled by parts": {(adaptive, "_FILLING"): 1.0},
     "the slack": {(adaptive, "_SLACK"): 0.0, (adaptive, "_LEAST_SLACK"): 0.0},
 }
 

@@ -12,7 +12,7 @@ numbers, which receive times give:
 
 The budget is what the rate carries in a frame interval, less where the rate varies: what cannot be predicted must be
 kept short. So a queue stays as long as it is. It should be as long as a *slack*, so that the link is not idle when the
-next frame is a little late. Where the backlog is shorter, half of what is missing comes on top: a frame that filled all
+next frame is a little late. Where the backlog is shorter, a part of what is missing comes on top: a frame that filled all
 of it would be followed by a small one, and an encoder cannot use a budget that rises steeply. Where it is longer, all
 that is too much is taken off at once.
 
@@ -43,8 +43,8 @@ from glassbench.transport.congestion.slow_restart import SlowRestart
 _INITIAL_RTT = 0.1  # seconds, as all times
 _SLACK = 0.023  # of queue, so that the link is not idle when the next frame is a little late
 _LEAST_SLACK = 0.004  # on a slow link, where a packet takes most of it
-_FILLING = 0.5  # of what is missing to the slack, with each frame: x264 leaves unused what rises to more than twice
-_CAUTION = 0.9  # of a frame interval less for a variation of 1: what cannot be predicted must be kept short
+_FILLING = 0.6  # of what is missing to the slack, with each frame: x264 leaves unused what rises to more than twice
+_CAUTION = 0.85  # of a frame interval less for a variation of 1: what cannot be predicted must be kept short
 _LEAST_SERVICE = 0.35  # of a frame interval
 _OVERDUE = 0.045  # a report that is late by more tells of a slower link before it comes
 _LONG_OVERDUE = 0.5  # after which small frames are small again: sooner, and pictures worth looking at come later
