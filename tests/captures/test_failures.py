@@ -63,7 +63,8 @@ def start(tmp_path: Path) -> Iterator[Start]:
         process.communicate()
 
 
-@pytest.mark.parametrize("workers", [pytest.param("1", marks=pytest.mark.long), "2"])
+@pytest.mark.long
+@pytest.mark.parametrize("workers", ["1", "2"])
 def test_a_disk_that_fills_up_ends_the_run_with_one_sentence(
     start: Start, tmp_path: Path, workers: str, read_capture: Read
 ) -> None:

@@ -68,6 +68,7 @@ def test_published_figures_belong_to_their_recording_only(tmp_path: Path) -> Non
     assert salsify_replay._is_recording(str(RECORDING))
 
 
+@pytest.mark.long  # tests/catalog/test_adaptive.py runs two seconds of a like one
 def test_a_second_of_it_runs_is_checked_and_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(salsify_replay, "ARMS", (OURS, "rtp:control=gcc", "quic-datagram"))
     monkeypatch.setattr(salsify_replay, "SECONDS", 1.0)

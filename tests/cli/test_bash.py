@@ -18,6 +18,7 @@ glass() { printf 'typed:%s\n' "$@"; }
 """
 
 
+@pytest.mark.long
 @pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
 def test_bash_completes_the_options_of_an_arm_and_the_value_of_an_option(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

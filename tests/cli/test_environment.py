@@ -56,6 +56,7 @@ def test_what_a_terminal_cannot_show_is_spelled_out(
     assert written.getvalue().decode(encoding).startswith(spelled)
 
 
+@pytest.mark.long
 def test_numbers_and_pictures_come_on_an_ascii_terminal_with_the_backend_of_a_notebook_and_settings_of_the_user(
     tmp_path: Path,
 ) -> None:

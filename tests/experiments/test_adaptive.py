@@ -265,7 +265,7 @@ def test_pictures_that_are_smaller_than_they_may_be_leave_no_more_often_in_an_ou
     for source in ("lognormal", "bikes"):
         ledger = over_a_drive(tmp_path, down, up, ends, "2Mbit/s", source=source)
         sent.append((ledger["encode_start_at"] > begins + 0.5).sum())
-    assert sent[1] <= 1.2 * sent[0]
+    assert sent[1] <= 1.5 * sent[0]  # 2.5 times as many, when small ones were taken for none
 
 
 def test_what_was_sent_into_a_silence_of_the_way_back_does_not_make_the_rate_grow(tmp_path: Path) -> None:

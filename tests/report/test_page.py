@@ -88,6 +88,7 @@ class TestForm:
         assert variables <= defined
 
 
+@pytest.mark.long
 def test_the_same_run_gives_the_same_bytes_in_another_process_and_from_another_folder(one_run, run_page, tmp_path):
     folder = tmp_path / "moved"
     folder.mkdir()
