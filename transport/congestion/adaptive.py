@@ -12,9 +12,9 @@ numbers, which receive times give:
 
 The budget is what the rate carries in a frame interval, less where the rate varies: what cannot be predicted must be
 kept short. So a queue stays as long as it is. It should be as long as a *slack*, so that the link is not idle when the
-next frame is a little late. Where the backlog is shorter, a part of what is missing comes on top: a frame that filled all
-of it would be followed by a small one, and an encoder cannot use a budget that rises steeply. Where it is longer, all
-that is too much is taken off at once.
+next frame is a little late. Where the backlog is shorter, a part of what is missing comes on top: a frame that filled
+all of it would be followed by a small one, and an encoder cannot use a budget that rises steeply. Where it is longer,
+all that is too much is taken off at once.
 
 Where the budget is too small for a picture, nothing is sent, except a small frame now and then that finds out whether
 the link is back. While they come soon they double, so that a link that carries pictures again is not taken for a slow
