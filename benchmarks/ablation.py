@@ -32,7 +32,7 @@ WITHOUT: dict[str, dict[tuple[Any, str], Any]] = {
     "small again where nothing comes": {(adaptive, "_LONG_OVERDUE"): math.inf},
     "few where a queue stands": {(adaptive, "_STANDING"): 0.0},
     "a careful beginning": {(adaptive, "_FIRST_WINDOW"): adaptive._LEAST_WINDOW},
-    "less depth where the rate varies": {(adaptive, "_CAUTION"): 0.0},
+    "less service where the rate varies": {(adaptive, "_CAUTION"): 0.0},
     "slow start after an outage": {(slow_restart, "_OUTAGE"): math.inf},
     "reports that are overdue": {(adaptive, "_OVERDUE"): math.inf},
     "the newest 40 ms": {(service_rate, "_NEWEST"): service_rate._WINDOW},

@@ -40,7 +40,7 @@ from glassbench.transport.contract import (
 from glassbench.transport.layers import layer_of
 from glassbench.transport.worker import Worker
 
-_ONE_PACKET = 1000  # bytes: a smaller picture leaves as one slice, as each has headers
+_ONE_PACKET = 1000  # bytes: a smaller picture that comes whole is one slice, as each has headers
 
 
 def capture_instant(index: int, *, start_at: float, fps: Fraction) -> float:

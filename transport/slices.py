@@ -2,7 +2,8 @@
 
 To the transport below, each slice is a frame of its own: slice k of a frame s that has n at most is its frame n s + k,
 so that order, repair, deadlines and dropping work as they do for frames. The first byte of its payload is 1 in the last
-slice of a frame, and 0 in the others: a small frame has fewer, and the transport takes the numbers in between for lost.
+slice of a frame, and 0 in the others: a small frame has fewer, and the transport may take the numbers in between for
+lost, or wait for them.
 These two put frames together again: what a sender hands over slice by slice, and what is told of it, is told of the
 frame. A frame is there when all of its slices are. RTP marks the end of a frame on the wire by itself, so it needs the
 sender end alone, and nothing in the payload.
@@ -133,7 +134,7 @@ class SlicedSender(_Sliced):
                 told, state.started = state.started, True
             case FrameSent():
                 state.sent += 1
-                told = state.sent != state.slices
+                told = state.sent != (state.slices or self._slices)
             case FrameDropped():
                 told, state.dropped = state.dropped, True
             case FrameRepaired():
@@ -155,7 +156,9 @@ class SlicedReceiver(_Sliced):
         self._arrived: OrderedDict[_Key, _Arriving] = OrderedDict()
         self._held_bytes = 0
         self._ended: OrderedDict[_Key, None] = OrderedDict()  # received or lost
-        self._count = {"frames_received": 0, "frames_lost": 0, "sliced_frames_given_up": 0, "malformed": 0}
+        self._forgotten = dict.fromkeys(self._sliced, -1)  # per track, the newest frame that ended so long ago
+        self._frames = {"frames_received": 0, "frames_lost": 0}
+        self._given_up = self._malformed = 0
 
     def send_frame(self, frame: Frame, *, now: float) -> None:
         self._inner.send_frame(frame, now=now)
@@ -163,17 +166,26 @@ class SlicedReceiver(_Sliced):
     def stats(self) -> Mapping[str, int]:
         """Those of the transport below, but frames are counted, not slices."""
         inner = self._inner.stats()
-        return {**inner, **self._count, "malformed": self._count["malformed"] + inner["malformed"]}
+        counted = {name: count for name, count in self._frames.items() if name in inner}
+        malformed = inner.get("malformed", 0) + self._malformed
+        return {**inner, **counted, "malformed": malformed, "sliced_frames_given_up": self._given_up}
 
     def _of_frame(self, event: Event) -> Event | None:
+        whole = self._joined(event)
+        if isinstance(whole, FrameReceived):
+            self._frames["frames_received"] += 1
+        elif isinstance(whole, FrameLost):
+            self._frames["frames_lost"] += 1
+        return whole
+
+    def _joined(self, event: Event) -> Event | None:
         match event:
             case FrameReceived() if event.frame.track in self._sliced:
                 return self._take(event)
             case FrameLost() if event.track in self._sliced:
                 key = event.track, event.sequence // self._slices
-                if self._end(key):
+                if key[1] <= self._forgotten[event.track] or self._end(key):
                     return None
-                self._count["frames_lost"] += 1
                 return replace(event, sequence=key[1])
             case _:
                 return event
@@ -182,10 +194,10 @@ class SlicedReceiver(_Sliced):
         sequence, index = divmod(event.frame.sequence, self._slices)
         mark, payload = event.frame.payload[:1], event.frame.payload[1:]
         if mark not in (_NOT_LAST, _LAST):
-            self._count["malformed"] += 1
+            self._malformed += 1
             return None
         key = event.frame.track, sequence
-        if key in self._ended:
+        if key in self._ended or sequence <= self._forgotten[key[0]]:
             return None
         arriving = self._arrived.setdefault(key, _Arriving())
         if index in arriving.slices:
@@ -196,11 +208,10 @@ class SlicedReceiver(_Sliced):
             arriving.last = index
         if arriving.last is not None and all(each in arriving.slices for each in range(arriving.last + 1)):
             self._end(key)
-            self._count["frames_received"] += 1
             return _whole([arriving.slices[each] for each in range(arriving.last + 1)], sequence, event.at)
         while len(self._arrived) > _MOST_FRAMES or self._held_bytes > _MOST_BYTES:
             self._end(next(iter(self._arrived)))
-            self._count["sliced_frames_given_up"] += 1
+            self._given_up += 1
         return None
 
     def _end(self, key: _Key) -> bool:
@@ -210,7 +221,8 @@ class SlicedReceiver(_Sliced):
         before = key in self._ended
         self._ended[key] = None
         while len(self._ended) > _MOST_FRAMES:
-            self._ended.popitem(last=False)
+            track, sequence = self._ended.popitem(last=False)[0]
+            self._forgotten[track] = max(self._forgotten[track], sequence)
         return before
 
 

@@ -86,6 +86,26 @@ def test_after_small_frames_that_empty_the_queue_it_is_filled_no_further_than_be
     assert (passing - encoded["size_bytes"] * 8 / 3e6).max() < 0.027
 
 
+def test_after_a_pause_the_frames_are_as_large_as_the_link_has_room_for() -> None:
+    delay = {"element": "delay", "delay": "75ms"}
+    scenario = build(
+        {
+            "name": "pause",
+            "duration": "4s",
+            "arms": ["quic-adaptive"],
+            "video": {"source": "lognormal", "fps": FPS, "encode_cost": "fixed:8ms"},
+            "network": {"down": [link(5), delay], "up": [delay]},
+            "flow": [{"name": "media", "pauses": [["2s", "2500ms"]]}],
+        }
+    )
+    ledger = run_arm(scenario, scenario.arms[0], Reuse(EncodeCache(None), QualityMemo()), quality=False).ledger
+    assert ledger is not None
+    since = ledger["captured_at"] - ledger["captured_at"].min()
+    after = ledger[(since > 2.45) & (since < 2.8)]
+    assert len(after) > 15 and (after["sequence"] < 0).sum() <= 2
+    assert after["size_bytes"].median() > 5000
+
+
 @pytest.mark.parametrize("rate", [0.5, 5.0])
 def test_an_encoder_that_begins_below_a_packet_a_frame_finds_the_rate(rate: float) -> None:
     result = run("quic-adaptive", [link(rate)], duration=3, rtt=0.04, bitrate="200kbit/s")

@@ -70,6 +70,11 @@ def test_slices_of_a_picture_that_fits_into_a_packet_leave_together_in_one() -> 
     assert (ledger["first_arrival_at"] == ledger["complete_at"])[small].all()
 
 
+def test_small_pictures_are_whole_over_rtp_too() -> None:
+    ledger = run("rtp", slices=4, bitrate="150kbit/s").ledger
+    assert (ledger["size_bytes"] <= 1000).sum() > 10 and (ledger["fate"] == "displayed").all()
+
+
 def test_real_pictures_in_slices_are_decoded() -> None:
     ledger = run("quic-datagram", slices=4, source="bikes").ledger
     assert (ledger["fate"] == "displayed").all()

@@ -40,7 +40,7 @@ class Inner:
         return self.events.popleft() if self.events else None
 
     def stats(self):
-        return {"malformed": 0}
+        return {"malformed": 0, "frames_received": 0, "frames_lost": 0}
 
 
 def frame(sequence, index=0, *, track=VIDEO, keyframe=False, payload=b"x", last=True):
@@ -118,16 +118,25 @@ def test_a_frame_is_lost_with_the_first_slice_that_is_and_told_once(receiver):
 
 
 @given(
-    st.lists(st.tuples(st.integers(0, 2**32 - 1) | st.integers(0, 20), st.none() | st.binary(max_size=3)), max_size=60),
+    st.lists(
+        st.tuples(
+            st.integers(0, 2**32 - 1) | st.integers(0, 40), st.sampled_from([None, b"", b"\0", b"\1x", b"\0x", b"\2"])
+        ),
+        max_size=60,
+    ),
     st.integers(1, 8),
 )
-def test_whatever_a_peer_numbers_is_told_at_most_once_a_frame(numbers, slices):
+@pytest.mark.parametrize("remembered", [4, 1024])
+def test_whatever_a_peer_numbers_is_told_at_most_once_a_frame(remembered, numbers, slices):
     receiver = SlicedReceiver(Inner(), slices, CONFIG)
     events = [
         FrameLost(VIDEO, n, 1) if payload is None else FrameReceived(frame(n, payload=payload), 1, 1, 1)
         for n, payload in numbers
     ]
-    heard = [each.sequence if isinstance(each, FrameLost) else each.frame.sequence for each in told(receiver, *events)]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("glassbench.transport.slices._MOST_FRAMES", remembered)
+        events = told(receiver, *events)
+    heard = [each.sequence if isinstance(each, FrameLost) else each.frame.sequence for each in events]
     assert len(heard) == len(set(heard))
 
 
@@ -144,6 +153,20 @@ def test_a_frame_may_have_fewer_slices_and_the_numbers_in_between_are_no_losses(
 def test_a_slice_that_says_neither_that_it_is_the_last_nor_that_it_is_not_is_malformed(receiver, payload):
     assert told(receiver, FrameReceived(frame(3, payload=payload), 1, 1, 1)) == []
     assert receiver.stats()["malformed"] == 1 and not receiver._arrived
+
+
+def test_numbers_that_a_transport_gives_up_long_after_their_frame_are_no_losses(receiver):
+    for sequence in range(2000):
+        told(receiver, FrameReceived(frame(3 * sequence, payload=b"\1x"), 1, 1, 1))
+    assert told(receiver, FrameLost(VIDEO, 1, 9), FrameLost(VIDEO, 2, 9)) == []
+    assert receiver.stats()["frames_received"] == 2000
+
+
+def test_messages_are_counted_and_a_transport_may_count_nothing(receiver):
+    told(receiver, FrameReceived(frame(7, track=CHAT), 1, 2, 3))
+    assert receiver.stats()["frames_received"] == 1
+    receiver._inner.stats = dict
+    assert receiver.stats() == {"malformed": 0, "sliced_frames_given_up": 0}
 
 
 def test_what_waits_for_slices_is_bounded_and_what_is_given_up_is_counted(receiver):

@@ -161,6 +161,15 @@ def test_slices_are_handed_over_as_the_encoder_gives_them_and_the_frame_is_encod
     assert worker.work is not None
 
 
+def test_a_picture_that_fits_into_a_packet_is_one_slice():
+    pipeline, transport, worker, _ = make_sender(slices=5)
+    pipeline.handle_timer(now=1000.0)
+    worker.finish(1000.0, 1000.01)
+    pipeline.handle_timer(now=1000.01)
+    seen = [(frame.slice, frame.slices, frame.last, frame.payload) for _, frame in transport.frames]
+    assert seen == [(0, 5, True, b"frame")]
+
+
 def test_a_whole_picture_of_a_worker_is_cut_into_slices(monkeypatch):
     monkeypatch.setattr("glassbench.sender.pipeline._ONE_PACKET", 4)
     pipeline, transport, worker, _ = make_sender(slices=5)

@@ -223,8 +223,9 @@ class AdaptiveController:
         forward = self._delays.forward
         last = self._link.last_arrival
         until = now + forward
-        if math.isfinite(last):
-            until = min(until, last + self._rtt.value(_INITIAL_RTT) + _OVERDUE)
+        if self._outstanding:
+            served_from = max(last, self._outstanding[0].at + forward)
+            until = min(until, served_from + self._rtt.value(_INITIAL_RTT) + _OVERDUE)
         until += ahead
         served_at, left = last, float(in_flight_bytes)
         for packet in self._outstanding:

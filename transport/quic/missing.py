@@ -26,9 +26,10 @@ class MissingFrames:
         if header.sequence < state.next:
             return []
         overtaken_until = math.inf if self._reorder_window is None else now + self._reorder_window
-        for sequence, at in state.awaited.items():
-            if at > overtaken_until:
-                state.awaited[sequence] = overtaken_until
+        if overtaken_until < math.inf:
+            for sequence, at in state.awaited.items():
+                if at > overtaken_until:
+                    state.awaited[sequence] = overtaken_until
         for sequence in range(max(state.next, header.sequence - _MAX_AWAITED), header.sequence):
             if sequence not in state.dropped:
                 state.awaited[sequence] = overtaken_until

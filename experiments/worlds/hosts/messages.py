@@ -18,7 +18,7 @@ from glassbench.experiments.worlds.hosts.printable import printable
 from glassbench.netem.live.alignment_messages import MAX_STAMP, TOKEN_BYTES
 from glassbench.receiver.record import ReceivedRecord
 
-VERSION = 4
+VERSION = 5
 
 MAX_HELLO = 65_536  # bytes; a flow has some kilobytes
 MAX_MESSAGE = 1_000_000
