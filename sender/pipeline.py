@@ -75,7 +75,7 @@ class SenderPipeline(SenderEnd):
     it does. With a `worker`, frames are encoded there, and take what they take; without, `encode_cost` says how long.
     An encoder that follows takes the cost for the best guess of how long the next frame takes. Of `slices`, more than
     one need a transport that puts them together (`transport/slices.py`). A `worker` may give each of them as it is
-    ready; a whole picture, or what it gives last, is cut into those that are missing.
+    ready; a whole picture, or what it gives last, is cut into those that are missing, unless it fits into a packet.
 
     A keyframe request is honoured at the next encode that is at least `keyframe_spacing` seconds after the last
     keyframe.

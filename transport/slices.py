@@ -4,6 +4,7 @@ To the transport below, each slice is a frame of its own: slice k of a frame s t
 so that order, repair, deadlines and dropping work as they do for frames. The first byte of its payload is 1 in the last
 slice of a frame, and 0 in the others: a small frame has fewer, and the transport may take the numbers in between for
 lost, or wait for them.
+
 These two put frames together again: what a sender hands over slice by slice, and what is told of it, is told of the
 frame. A frame is there when all of its slices are. RTP marks the end of a frame on the wire by itself, so it needs the
 sender end alone, and nothing in the payload.
@@ -85,7 +86,7 @@ class _Sliced:
 @dataclass(slots=True)
 class _Leaving:
     started: bool = False
-    slices: int | None = None  # when the last one was handed over
+    slices: int | None = None  # how many it has, once the last one was handed over
     sent: int = 0
     dropped: bool = False
 

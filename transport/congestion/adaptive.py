@@ -129,7 +129,7 @@ class AdaptiveController:
             return 0  # it could not leave
         rate = self._believed_rate(self._link.value, now)
         room = rate * self._slack(rate) - self._backlog(in_flight_bytes, rate, ready_at - now, now)
-        budget = rate * self._service(interval) + (_FILLING * room if room > 0 else room)
+        budget = rate * self._service(interval) + min(room, _FILLING * room)
         budget = min(budget, self._restart.room_bytes - in_flight_bytes)
         worth_its_packet = max(_SMALL_BYTES, int(_PICTURE_SHARE * rate * interval))
         if self._drains(rate, now):
@@ -213,21 +213,21 @@ class AdaptiveController:
         """For how many seconds the report of the next packet should have been here, at a rate in bytes per second."""
         if not self._outstanding:
             return 0.0
-        following = self._outstanding[0]
-        served_from = max(self._link.last_arrival, following.at + self._delays.forward)
-        return now - (served_from + following.size_bytes / rate + self._delays.backward)
+        return now - (self._served_from + self._outstanding[0].size_bytes / rate + self._delays.backward)
+
+    @property
+    def _served_from(self) -> float:
+        """Since when the link has served the next packet, of those that were not reported."""
+        return max(self._link.last_arrival, self._outstanding[0].at + self._delays.forward)
 
     def _backlog(self, in_flight_bytes: int, rate: float, ahead: float, now: float) -> float:
         """Bytes that will lie in the queue when a frame comes that leaves in `ahead` seconds. The link serves packet
         after packet, none before it is there; of what is served since reports are overdue nobody knows."""
+        if not self._outstanding:
+            return float(in_flight_bytes)
         forward = self._delays.forward
-        last = self._link.last_arrival
-        until = now + forward
-        if self._outstanding:
-            served_from = max(last, self._outstanding[0].at + forward)
-            until = min(until, served_from + self._rtt.value(_INITIAL_RTT) + _OVERDUE)
-        until += ahead
-        served_at, left = last, float(in_flight_bytes)
+        until = min(now + forward, self._served_from + self._rtt.value(_INITIAL_RTT) + _OVERDUE) + ahead
+        served_at, left = self._link.last_arrival, float(in_flight_bytes)
         for packet in self._outstanding:
             begins = max(served_at, packet.at + forward)
             served_at = begins + packet.size_bytes / rate
